@@ -1,0 +1,74 @@
+"""
+The whole daemon as a list: the one place that knows both addresses and protocols.
+
+Rules: builds and wires, decides nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from twisted.application.service import IService, MultiService
+
+from netd.counters import Counters
+from netd.net import tls
+from netd.net.drain import Drain
+from netd.net.listen import Listener, datagram, stream
+from netd.ops.systemd import Ready
+from netd.settings import Settings
+from netd.web import site
+from netd.wire import answers, udp
+
+
+class House(MultiService):
+    """Every service of one daemon, and its tallies."""
+
+    def __init__(self, counters: Counters) -> None:
+        MultiService.__init__(self)
+        self.counters = counters
+
+    def listening(self) -> dict[str, str]:
+        """The endpoint of each listener by its name, once they are bound."""
+        return {
+            child.name: str(child.bound)
+            for child in self
+            if isinstance(child, Listener) and child.bound is not None and child.name
+        }
+
+
+def build(settings: Settings, reactor: Any, environ: Mapping[str, str] = os.environ) -> House:
+    """
+    Every service that `settings` asks for, in starting order, nothing bound yet.
+
+    UsageError names the option when a file cannot be read or a host is unknown.
+    """
+    house = House(Counters())
+    for name, child in _services(settings, reactor, house, environ):
+        child.setName(name)
+        child.setServiceParent(house)
+    return house
+
+
+def _services(
+    settings: Settings, reactor: Any, house: House, environ: Mapping[str, str]
+) -> Iterator[tuple[str, IService]]:
+    counters = house.counters
+    web = site.factory(settings, reactor, counters)
+    for name, where in _named("http", settings.http.listen):
+        yield name, stream(where, web, reactor)
+    if settings.tls.listen and settings.tls.certificate is not None:
+        context = tls.context(settings.tls.certificate, settings.tls.private_key)
+        for name, where in _named("https", settings.tls.listen):
+            yield name, stream(where, tls.wrap(web, context, reactor), reactor)
+    if settings.udp.listen is not None:
+        yield "udp", datagram(settings.udp.listen, udp.serve(answers.echo, counters, reactor))
+    yield "drain", Drain([web], settings.grace.seconds, reactor, counters)
+    yield "ready", Ready(house.listening, environ)
+
+
+def _named(name: str, items: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
+    """`http`, `http-2`, `http-3`: a service's name is its own within a MultiService."""
+    for number, item in enumerate(items, 1):
+        yield (name if number == 1 else f"{name}-{number}"), item

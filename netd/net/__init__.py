@@ -1,0 +1,1 @@
+"""Between the kernel and a protocol: listening, TLS, draining.  Knows no HTTP."""

@@ -1,0 +1,64 @@
+"""
+A stop that loses nothing: what is in flight finishes, within a grace.
+
+Rules: knows no protocol.  Whoever holds connections offers `IDrainable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from zope.interface import Interface
+
+from netd.counters import Counters
+
+_log = Logger()
+
+
+class IDrainable(Interface):
+    """A factory that can be asked to come to an end."""
+
+    def drain() -> Deferred[None]:
+        """Take no more work; fire when the last connection is gone."""
+
+    def abort() -> int:
+        """Cut every connection that is left and say how many those were."""
+
+
+class Drain(Service):
+    """On stopping, let every one of `sources` finish for `grace` seconds, then cut it off."""
+
+    def __init__(
+        self,
+        sources: Sequence[IDrainable],
+        grace: float,
+        clock: IReactorTime,
+        counters: Counters,
+    ) -> None:
+        self._sources = sources
+        self._grace = grace
+        self._clock = clock
+        self._counters = counters
+
+    def stopService(self) -> Deferred[None]:
+        """Fires when nothing is in flight any more, at the latest soon after the grace."""
+        Service.stopService(self)
+        overdue = self._clock.callLater(self._grace, self.hurry)
+        gone = gatherResults([source.drain() for source in self._sources])
+
+        def rest(result: object) -> None:
+            if overdue.active():
+                overdue.cancel()
+
+        return gone.addBoth(rest)
+
+    def hurry(self) -> None:
+        """Cut off whatever is still in flight, now."""
+        cut = sum(source.abort() for source in self._sources)
+        if cut:
+            self._counters.aborted += cut
+            _log.warn("cut {cut} connections that had not finished", cut=cut)

@@ -1,0 +1,1 @@
+"""XML-RPC: arithmetic, its registry and the resource that publishes it."""

@@ -1,0 +1,56 @@
+"""
+pow, add and mul, the seed's three functions, on int and double.
+
+Rules: pure.  Whether a result can be sent is decided before it is computed,
+so that each of them takes microseconds whatever it is given.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from netd.rpc.registry import BadParameters, procedure
+
+_SMALLEST: Final = -(2**63)
+_LARGEST: Final = 2**63 - 1
+
+Number = int | float
+
+
+def _fits(value: Number) -> Number:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise BadParameters("the result is not a finite number")
+    if isinstance(value, int) and not _SMALLEST <= value <= _LARGEST:
+        raise BadParameters("the result does not fit 64 bits")
+    return value
+
+
+@procedure("add", ("int", "int", "int"), ("double", "double", "double"))
+def add(x: Number, y: Number) -> Number:
+    """The sum of x and y."""
+    return _fits(x + y)
+
+
+@procedure("mul", ("int", "int", "int"), ("double", "double", "double"))
+def mul(x: Number, y: Number) -> Number:
+    """The product of x and y."""
+    return _fits(x * y)
+
+
+@procedure("pow", ("int", "int", "int"), ("double", "double", "double"))
+def power(x: Number, y: Number) -> Number:
+    """x to the power of y; two ints give an int, so y must then not be negative."""
+    if isinstance(x, int) and isinstance(y, int):
+        if y < 0:
+            raise BadParameters("a negative power of an int is not an int; send a double")
+        # 2**(bits-1) <= |x|, so |x|**y has at least (bits-1)*y bits before its last.
+        if abs(x) > 1 and (abs(x).bit_length() - 1) * y > 63:
+            raise BadParameters("the result does not fit 64 bits")
+    try:
+        result = x**y
+    except (OverflowError, ZeroDivisionError):
+        raise BadParameters("the result is not a finite number") from None
+    if isinstance(result, complex):
+        raise BadParameters("the result is not a real number")
+    return _fits(result)

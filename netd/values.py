@@ -1,0 +1,229 @@
+"""
+Text from the operator or from a URL becomes a value here, and nowhere else.
+
+Rules: pure; no Twisted, no other module of netd.  `X.parse(text)` gives the
+value or raises ValueError saying what was wrong; `str(x)` gives back a text
+that parses to the same value.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Final, Self
+
+from attrs import field, frozen
+
+_NUMBER: Final = r"[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15}"
+
+# Largest first: a duration names its units in this order.
+_MICROSECONDS: Final = {
+    "d": 86_400_000_000,
+    "h": 3_600_000_000,
+    "m": 60_000_000,
+    "s": 1_000_000,
+    "ms": 1_000,
+    "us": 1,
+}
+_UNITS: Final = tuple(_MICROSECONDS)
+_DURATION: Final = re.compile(rf"(?:(?:{_NUMBER})(?:d|h|ms|m|s|us))+|(?:{_NUMBER})")
+_DURATION_PART: Final = re.compile(rf"({_NUMBER})(d|h|ms|m|s|us)?")
+_LONGEST: Final = 365 * _MICROSECONDS["d"]
+
+_BYTES: Final = {
+    "B": 1,
+    "kB": 1000,
+    "KB": 1000,
+    "KiB": 1024,
+    "MB": 1000**2,
+    "MiB": 1024**2,
+    "GB": 1000**3,
+    "GiB": 1024**3,
+    "TB": 1000**4,
+    "TiB": 1024**4,
+}
+_SIZE: Final = re.compile(rf"({_NUMBER})([kKMGT]?i?B)?")
+_LARGEST: Final = 2**63 - 1
+
+_HOST: Final = re.compile(r"[0-9A-Za-z._:%-]{1,253}", re.ASCII)
+
+
+def _decimal(value: Decimal) -> str:
+    """`value` in plain digits, without an exponent or trailing zeros."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@frozen(order=True)
+class Duration:
+    """
+    A length of time in whole microseconds, at most 365 days.
+
+    Written as seconds (`3`, `0.25`) or with units in falling order (`3s`,
+    `250ms`, `1m30s`, `1h`).  Signs, exponents, `nan`, `inf` and `1_0` are refused.
+    """
+
+    microseconds: int
+
+    @property
+    def seconds(self) -> float:
+        """The same length in seconds, as a reactor's clock counts them."""
+        return self.microseconds / 1_000_000
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The duration that `text` says, rounded to a microsecond."""
+        if len(text) > 64 or _DURATION.fullmatch(text) is None:
+            raise ValueError("not a duration such as 3, 250ms or 1m30s")
+        total = Decimal(0)
+        last = -1
+        for number, unit in _DURATION_PART.findall(text):
+            rank = _UNITS.index(unit or "s")
+            if rank <= last:
+                raise ValueError("units must fall, each at most once, as in 1h2m3s")
+            last = rank
+            total += Decimal(number) * _MICROSECONDS[unit or "s"]
+        if total > _LONGEST:
+            raise ValueError("longer than 365 days")
+        return cls(int(total.to_integral_value()))
+
+    def __str__(self) -> str:
+        if self.microseconds < 1_000:
+            return f"{self.microseconds}us" if self.microseconds else "0s"
+        if self.microseconds < 1_000_000:
+            return f"{_decimal(Decimal(self.microseconds) / 1_000)}ms"
+        said = ""
+        rest = self.microseconds
+        for unit in ("d", "h", "m"):
+            count, rest = divmod(rest, _MICROSECONDS[unit])
+            said += f"{count}{unit}" if count else ""
+        return said + (f"{_decimal(Decimal(rest) / 1_000_000)}s" if rest else "")
+
+
+@frozen(order=True)
+class Size:
+    """
+    A number of bytes, 0 to 2**63-1.
+
+    Written bare (`1024`) or with a unit: `10MB` is ten million, `64KiB` is 65 536.
+    """
+
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The size that `text` says; a fraction of a byte is refused."""
+        match = _SIZE.fullmatch(text)
+        if match is None:
+            raise ValueError("not a size such as 1024, 10MB or 64KiB")
+        number, unit = match.groups()
+        if unit is not None and unit not in _BYTES:
+            raise ValueError(f"unknown unit {unit}, known are {', '.join(_BYTES)}")
+        total = Decimal(number) * _BYTES[unit or "B"]
+        if total != total.to_integral_value():
+            raise ValueError("not a whole number of bytes")
+        if total > _LARGEST:
+            raise ValueError("larger than 2**63-1 bytes")
+        return cls(int(total))
+
+    def __str__(self) -> str:
+        for unit in ("TiB", "GiB", "MiB", "KiB"):
+            if self.count and self.count % _BYTES[unit] == 0:
+                return f"{self.count // _BYTES[unit]}{unit}"
+        return str(self.count)
+
+
+def integer(text: str, least: int, most: int) -> int:
+    """The decimal number that `text` says, ASCII digits only, within `least` and `most`."""
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise ValueError("not a whole number")
+    number = int(text)
+    if not least <= number <= most:
+        raise ValueError(f"not within {least} and {most}")
+    return number
+
+
+def port(text: str) -> int:
+    """A port number, 0 (the kernel chooses) to 65535."""
+    try:
+        return integer(text, 0, 65535)
+    except ValueError:
+        raise ValueError("not a port number from 0 to 65535") from None
+
+
+def host(text: str) -> str:
+    """A host name or IP address, not yet looked up; brackets around IPv6 are taken off."""
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if _HOST.fullmatch(bare) is None:
+        raise ValueError("not an IP address or a host name")
+    return bare
+
+
+def _fields(text: str) -> list[str]:
+    r"""`text` cut at each `:` that no backslash stands before, backslashes taken off."""
+    fields = [""]
+    characters = iter(text)
+    for character in characters:
+        if character == "\\":
+            escaped = next(characters, "")
+            if not escaped:
+                raise ValueError("ends in a lone backslash")
+            fields[-1] += escaped
+        elif character == ":":
+            fields.append("")
+        else:
+            fields[-1] += character
+    return fields
+
+
+@frozen
+class Where:
+    r"""
+    An address to listen on, in Twisted's endpoint syntax.
+
+    `tcp:8000`, `tcp:8000:interface=10.0.0.1`, `tcp6:8000:interface=\:\:1`,
+    `tcp:8000:backlog=128`, `udp:7:interface=10.0.0.1`; colons inside a value
+    wear a backslash.  A bare port number stands for the kind asked for at the
+    default host.
+    """
+
+    kind: str
+    """`tcp`, `tcp6`, `udp` or `udp6`; a 6 promises an IPv6 address."""
+    host: str
+    port: int
+    backlog: int = 4096
+    option: str = field(default="", eq=False)
+    """The option and text that asked for it, for messages: `--http tcp:80`."""
+
+    @classmethod
+    def parse(cls, text: str, kind: str = "tcp", default_host: str = "127.0.0.1") -> Self:
+        """The address that `text` says; `kind` (`tcp` or `udp`) is the only family allowed."""
+        if text.isdigit():
+            return cls(kind, default_host, port(text))
+        name, *rest = _fields(text)
+        if name not in (kind, f"{kind}6"):
+            raise ValueError(f"not a port number, {kind}:PORT or {kind}6:PORT")
+        if not rest:
+            raise ValueError(f"no port after {name}:")
+        named: dict[str, str] = {}
+        for part in rest[1:]:
+            key, equals, value = part.partition("=")
+            if not equals or key in named or key not in _ENDPOINT_KEYS[kind]:
+                known = " or ".join(f"{each}=" for each in _ENDPOINT_KEYS[kind])
+                raise ValueError(f"{part!r} is not {known} (a colon inside needs a backslash)")
+            named[key] = value
+        fallback = "::1" if name.endswith("6") and ":" not in default_host else default_host
+        return cls(
+            name,
+            host(named["interface"]) if "interface" in named else fallback,
+            port(rest[0]),
+            integer(named["backlog"], 1, 65535) if "backlog" in named else 4096,
+        )
+
+    def __str__(self) -> str:
+        interface = self.host.replace(":", r"\:")
+        said = f"{self.kind}:{self.port}:interface={interface}"
+        return said if self.backlog == 4096 else f"{said}:backlog={self.backlog}"
+
+
+_ENDPOINT_KEYS: Final = {"tcp": ("interface", "backlog"), "udp": ("interface",)}

@@ -1,0 +1,1 @@
+"""The HTTP room: site, router, files and the lab."""

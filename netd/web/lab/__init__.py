@@ -1,0 +1,1 @@
+"""The lab: endpoints that are pure functions from a Call to a Reply, one table of them all."""

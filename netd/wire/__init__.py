@@ -1,0 +1,1 @@
+"""Datagrams and byte streams that are not HTTP."""

@@ -1,0 +1,3 @@
+from twisted.application.service import ServiceMaker
+
+netd = ServiceMaker("netd", "netd.tap", "A network workbench daemon.", "netd")
