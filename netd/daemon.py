@@ -7,15 +7,17 @@ Rules: builds and wires, decides nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from twisted.application.service import IService, MultiService
+from twisted.internet.defer import Deferred
 
 from netd.counters import Counters
 from netd.net import tls
 from netd.net.drain import Drain
 from netd.net.listen import Listener, datagram, stream
+from netd.ops.signals import impatient
 from netd.ops.systemd import Ready
 from netd.settings import Settings
 from netd.web import site
@@ -25,9 +27,17 @@ from netd.wire import answers, udp
 class House(MultiService):
     """Every service of one daemon, and its tallies."""
 
-    def __init__(self, counters: Counters) -> None:
+    def __init__(self, reactor: Any) -> None:
         MultiService.__init__(self)
-        self.counters = counters
+        self.counters = Counters()
+        self._reactor = reactor
+
+    def stopService(self) -> Deferred[Any]:
+        """Stop every service; fires when the last answer is out or the grace over."""
+        drain: Drain = MultiService.getServiceNamed(self, "drain")
+        restore: Callable[[Any], Any] = impatient(self._reactor, drain.hurry)
+        stopped: Deferred[Any] = MultiService.stopService(self)
+        return stopped.addBoth(restore)
 
     def listening(self) -> dict[str, str]:
         """The endpoint of each listener by its name, once they are bound."""
@@ -44,7 +54,7 @@ def build(settings: Settings, reactor: Any, environ: Mapping[str, str] = os.envi
 
     UsageError names the option when a file cannot be read or a host is unknown.
     """
-    house = House(Counters())
+    house = House(reactor)
     for name, child in _services(settings, reactor, house, environ):
         child.setName(name)
         child.setServiceParent(house)

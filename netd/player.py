@@ -154,8 +154,8 @@ class Player:
             timer.cancel()
         if not self._playing:
             self._close()
-        self._stage.unregisterProducer()
         if isinstance(result, Failure):
+            self._stage.unregisterProducer()
             done.errback(result)
         else:
             done.callback(False)

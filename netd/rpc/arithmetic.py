@@ -8,6 +8,7 @@ so that each of them takes microseconds whatever it is given.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 from netd.rpc.registry import BadParameters, procedure
@@ -18,7 +19,14 @@ _LARGEST: Final = 2**63 - 1
 Number = int | float
 
 
-def _fits(value: Number) -> Number:
+def _fits(compute: Callable[[], Number | complex]) -> Number:
+    """What `compute` gives, where XML-RPC has a form of it."""
+    try:
+        value = compute()
+    except (OverflowError, ZeroDivisionError):
+        raise BadParameters("the result is not a finite number") from None
+    if isinstance(value, complex):
+        raise BadParameters("the result is not a real number")
     if isinstance(value, float) and not math.isfinite(value):
         raise BadParameters("the result is not a finite number")
     if isinstance(value, int) and not _SMALLEST <= value <= _LARGEST:
@@ -29,13 +37,13 @@ def _fits(value: Number) -> Number:
 @procedure("add", ("int", "int", "int"), ("double", "double", "double"))
 def add(x: Number, y: Number) -> Number:
     """The sum of x and y."""
-    return _fits(x + y)
+    return _fits(lambda: x + y)
 
 
 @procedure("mul", ("int", "int", "int"), ("double", "double", "double"))
 def mul(x: Number, y: Number) -> Number:
     """The product of x and y."""
-    return _fits(x * y)
+    return _fits(lambda: x * y)
 
 
 @procedure("pow", ("int", "int", "int"), ("double", "double", "double"))
@@ -47,10 +55,4 @@ def power(x: Number, y: Number) -> Number:
         # 2**(bits-1) <= |x|, so |x|**y has at least (bits-1)*y bits before its last.
         if abs(x) > 1 and (abs(x).bit_length() - 1) * y > 63:
             raise BadParameters("the result does not fit 64 bits")
-    try:
-        result = x**y
-    except (OverflowError, ZeroDivisionError):
-        raise BadParameters("the result is not a finite number") from None
-    if isinstance(result, complex):
-        raise BadParameters("the result is not a real number")
-    return _fits(result)
+    return _fits(lambda: x**y)

@@ -46,8 +46,8 @@ def parse(body: bytes) -> tuple[str, tuple[Any, ...]]:
     parser.StartElementHandler = target.start
     parser.EndElementHandler = target.end
     parser.CharacterDataHandler = target.data
-    # expat gives text whatever the encoding of the document was.
-    target.xml("utf-8", None)
+    # None: the text comes decoded from expat; the stubs do not know that this is allowed.
+    target.xml(None, None)  # type: ignore[arg-type]
     try:
         parser.Parse(body, True)
         parameters, method = target.close(), target.getmethodname()

@@ -121,7 +121,7 @@ class _Channel(http.HTTPChannel):
 
     def allContentReceived(self) -> None:
         self._since = self.site.clock.seconds()
-        if self._last and not self._dataBuffer:
+        if self._last and not any(self._dataBuffer):
             self.last_answer()
         http.HTTPChannel.allContentReceived(self)
 
@@ -133,7 +133,7 @@ class _Channel(http.HTTPChannel):
 
     def requestDone(self, request: _Request) -> None:
         http.HTTPChannel.requestDone(self, request)
-        if self._last and not self.requests:
+        if self._last and self.persistent and not self.requests:
             http.HTTPChannel.loseConnection(self)
 
     def readConnectionLost(self) -> None:

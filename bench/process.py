@@ -1,0 +1,211 @@
+"""Servers as processes: the stage they run on, their start, their readiness, their end.
+
+Rules: a server is ended by its pid and its descendants' pids, whatever ends the bench; nothing
+is measured here. The load has the first core this process may use, every server the last.
+"""
+
+import http.client
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from bench import measure, venv
+from bench.peers import LENGTH, Choice, Peer, Place, nginx
+
+_READY_SECONDS = 20.0
+_END_SECONDS = 5.0
+
+
+class StartError(Exception):
+    """A server did not start, or does not answer what all must answer."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that runs and has answered once."""
+
+    peer: Peer
+    port: int
+    pid: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What all servers of one run of the bench share."""
+
+    folder: Path  # temporary, gone at the end
+    python: Path
+    client_core: int
+    server_core: int
+    go_httpbin: str
+    netd_args: tuple[str, ...]
+    versions: tuple[str, ...]  # of the peers, for the report
+
+    def on_core(self, core: int, argv: Sequence[object]) -> list[str]:
+        """The command line pinned to one core; taskset becomes the program, the pid stays."""
+        return ["taskset", "-c", str(core), *map(str, argv)]
+
+    def certificate(self) -> tuple[Path, Path]:
+        """A self-signed certificate for 127.0.0.1 and its key, made on first use."""
+        pem, key = self.folder / "certificate.pem", self.folder / "key.pem"
+        if not pem.exists():
+            command = ["openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"]
+            command += ["-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=127.0.0.1"]
+            command += ["-addext", "subjectAltName=IP:127.0.0.1"]
+            command += ["-keyout", str(key), "-out", str(pem)]
+            subprocess.run(command, check=True, capture_output=True)
+        return pem, key
+
+
+@contextmanager
+def staged(peers: Sequence[Peer], choice: Choice) -> Iterator[Stage]:
+    """A stage for these peers, with their environment made where one of them needs it.
+
+    Raises StartError or VenvError when something it takes is missing.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
+    if not shutil.which("taskset"):
+        raise StartError("taskset is not installed, and unpinned figures mean nothing")
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) == 1:
+        raise StartError("one core only: the load would be measured with the server")
+    python, versions = Path(sys.executable), [f"netd's twisted {venv.netd_twisted() or 'none'}"]
+    if any(peer.venv for peer in peers):
+        python = venv.ensure(choice.venv)
+        versions += [f"{name} {number}" for name, number in venv.versions(python).items()]
+    if any(peer.label.startswith("nginx") for peer in peers):
+        versions.append(f"nginx {version(nginx(), '-v', behind='nginx/')}")
+    binary = str(Path(choice.go_httpbin).resolve()) if choice.go_httpbin else ""
+    with tempfile.TemporaryDirectory(prefix="netd-bench-") as folder:
+        args = (Path(folder), python, cores[0], cores[-1], binary, choice.netd_args)
+        yield Stage(*args, tuple(versions))
+
+
+def version(*command: str, behind: str) -> str:
+    """The word a program prints behind another one when it is asked for its version."""
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise StartError(f"{command[0]} is not installed") from None
+    words = (done.stdout + done.stderr).partition(behind)[2].split()
+    return words[0] if words else "?"
+
+
+def pin(core: int) -> None:
+    """Keep this process, the load itself, on one core."""
+    os.sched_setaffinity(0, {core})
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """End the bench as Ctrl-C does: through every `finally`."""
+    sys.exit(128 + number)
+
+
+@contextmanager
+def running(stage: Stage, peer: Peer, tls: bool = False) -> Iterator[Server]:
+    """A fresh server of this kind, pinned, ready, and ended when the block is left.
+
+    Raises StartError when it does not start or answers something else than 58 bytes.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=f"{peer.label}-", dir=stage.folder))
+    certificate, key = stage.certificate() if tls else (Path(), Path())
+    first, second = _free_ports()
+    args = (stage.python, certificate, key, stage.go_httpbin, stage.netd_args)
+    start = peer.start(Place(first, second, tls, folder, *args))
+    log = folder / "output.txt"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            stage.on_core(stage.server_core, start.argv),
+            cwd=start.cwd or folder,
+            env={**os.environ, **dict(start.environment)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C at the terminal is ours to handle
+        )
+    try:
+        _wait_ready(process, peer, first, tls, log)
+        yield Server(peer, first, process.pid)
+    finally:
+        _end(process)
+
+
+def request(server: Server, path: str) -> bytes:
+    """A GET of this server with the one header HTTP/1.1 demands."""
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode()
+
+
+def _free_ports() -> tuple[int, int]:
+    """Two ports of 127.0.0.1 that were free a moment ago."""
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
+
+
+def _wait_ready(
+    process: subprocess.Popen[bytes], peer: Peer, port: int, tls: bool, log: Path
+) -> None:
+    """Return once the peer's path is answered with 200 and 58 bytes."""
+    deadline = time.monotonic() + _READY_SECONDS
+    why = ""
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise StartError(f"ended with status {process.returncode}: {_last_line(log)}")
+        try:
+            status, length = _ask(peer.path, port, tls)
+        except (OSError, http.client.HTTPException) as error:
+            why = str(error) or type(error).__name__
+            time.sleep(0.05)
+            continue
+        if (status, length) != (200, LENGTH):
+            raise StartError(f"answers {peer.path} with status {status} and {length} bytes")
+        return
+    raise StartError(f"not ready after {_READY_SECONDS:.0f} s: {why}: {_last_line(log)}")
+
+
+def _ask(path: str, port: int, tls: bool) -> tuple[int, int]:
+    """Status and body length of one GET."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    if tls:
+        # The certificate is ours and self-signed; only that TLS works is asked here.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)
+    try:
+        connection.request("GET", path, headers={"Connection": "close"})
+        response = connection.getresponse()
+        return response.status, len(response.read())
+    finally:
+        connection.close()
+
+
+def _last_line(log: Path) -> str:
+    """The last line a server printed."""
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
+    return next((line for line in reversed(lines) if line), "it printed nothing")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """SIGTERM, and SIGKILL for what is left: this process and its children, nothing else."""
+    family = measure.tree(process.pid)
+    process.terminate()
+    try:
+        process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        for pid in family:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
