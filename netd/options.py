@@ -9,7 +9,6 @@ name itself the TOML key.  Flag beats environment beats file beats default.
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import sys
 import tomllib
@@ -48,6 +47,29 @@ class Option:
         return _PREFIX + self.name.upper().replace("-", "_")
 
 
+def _shown(text: str) -> str:
+    """`text` as a message can hold it: on one line, and never nothing."""
+    return text if text.isprintable() and text else repr(text)
+
+
+def _one_line(text: str) -> str:
+    """`text` with whatever would break the line escaped."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
+def _quoted(text: str) -> str:
+    """A TOML basic string."""
+    return '"' + "".join(_ESCAPED.get(each) or _escaped(each) for each in text) + '"'
+
+
+_ESCAPED: Final = {'"': '\\"', "\\": "\\\\"}
+
+
+def _escaped(character: str) -> str:
+    # What stands for bytes that are no text (PEP 383) has no TOML form; it is shown alike.
+    return character if character.isprintable() else f"\\U{ord(character):08x}"
+
+
 def _path(text: str) -> Path:
     if not text or "\0" in text:
         raise ValueError("not a path")
@@ -81,9 +103,8 @@ class Said:
 
     def refuse(self, text: str, why: object) -> UsageError:
         """The one line for the operator: option, value, where it was said, what is wrong."""
-        shown = text if text.isprintable() and text else repr(text)
         source = "" if self.origin == "flag" else f" ({self.origin})"
-        return UsageError(f"--{self.option.name} {shown}{source}: {why}")
+        return UsageError(f"--{self.option.name} {_shown(text)}{source}: {why}")
 
     def values(self) -> list[Any]:
         """Every text as its value."""
@@ -115,7 +136,7 @@ def read_toml(path: str) -> dict[str, tuple[str, ...]]:
         if option is None:
             near = difflib.get_close_matches(key, _BY_NAME, 1)
             hint = f", did you mean {near[0]}?" if near else ""
-            raise UsageError(f"--config {path}: unknown key {key}{hint}")
+            raise UsageError(f"--config {path}: unknown key {_shown(key)}{hint}")
         items = value if option.repeatable and isinstance(value, list) else [value]
         for item in items:
             if isinstance(item, bool) or not isinstance(item, (str, int, float)):
@@ -131,12 +152,12 @@ def collect(
     file = read_toml(path) if path else {}
     said = {}
     for option in OPTIONS:
-        name, variable = option.name, environ.get(option.variable)
+        name, variable = option.name, environ.get(option.variable, "")
+        spoken = tuple(variable.split()) if option.repeatable else (variable,) * bool(variable)
         if name in flags:
             texts, origin = tuple(flags[name]), "flag"
-        elif variable:
-            texts = tuple(variable.split()) if option.repeatable else (variable,)
-            origin = option.variable
+        elif spoken:
+            texts, origin = spoken, option.variable
         elif name in file:
             texts, origin = file[name], f"{path}"
         else:
@@ -203,11 +224,10 @@ def as_toml(said: Mapping[str, Said]) -> str:
     """Every option with its effective value and origin, as a file that --config would take."""
     lines = []
     for name, each in said.items():
-        # A JSON string is a TOML basic string.
-        quoted = [json.dumps(text, ensure_ascii=False) for text in each.texts]
+        quoted = [_quoted(text) for text in each.texts]
         value = f"[{', '.join(quoted)}]" if each.option.repeatable else "".join(quoted[-1:])
         line = f"{name} = {value}" if each.texts else f"# {name} is not set"
-        lines.append(f"{line}  # {each.origin}\n" if each.texts else f"{line}\n")
+        lines.append(f"{line}  # {_one_line(each.origin)}\n" if each.texts else f"{line}\n")
     return "".join(lines)
 
 
@@ -255,8 +275,11 @@ class Options(_Options):
         raise SystemExit(0)
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse `options`, sys.argv when None; UsageError says what is wrong."""
-        _Options.parseOptions(self, options)
+        """Parse `options`, sys.argv when None; UsageError says in one line what is wrong."""
+        try:
+            _Options.parseOptions(self, options)
+        except UsageError as wrong:
+            raise UsageError(_one_line(str(wrong))) from None
 
     def parseArgs(self, *rest: str) -> None:
         """Refuse what is no option."""

@@ -9,7 +9,7 @@ finished and aborted.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer, IDelayedCall, IPushProducer, IReactorTime
@@ -27,6 +27,13 @@ class IStage(IConsumer):
 
     def abort() -> None:
         """The script wants the peer cut off."""
+
+
+class _End:
+    """What comes after the last step."""
+
+
+_END: Final = _End()
 
 
 @implementer(IPushProducer)
@@ -53,13 +60,14 @@ class Player:
         self._paused = False
         self._playing = False
         self._done: Deferred[bool] | None = None
+        self._ended: tuple[Deferred[bool], bool | Failure] | None = None
 
     def perform(self) -> Deferred[bool]:
         """
         Start; fires once, with True when the script came to its end (the stage
         was finished or aborted as it said) and False when the stage stopped
-        it.  Fails with whatever the script raised; the stage is then still
-        open, so that its owner can say so in its own words.
+        it.  Fails with whatever the script or the stage raised; the stage is
+        then still open, so that its owner can say so in its own words.
         """
         done: Deferred[bool] = Deferred()
         self._done = done
@@ -92,20 +100,21 @@ class Player:
         self._playing = True
         try:
             self._turn()
+        except Exception:
+            self._stage.unregisterProducer()
+            self._end(Failure())
         finally:
             self._playing = False
-            if self._done is None:
-                self._close()
+            self._leave()
 
     def _turn(self) -> None:
         room = self._BYTES
         for _ in range(self._STEPS):
             if self._done is None or self._paused or self._timer is not None:
                 return
-            try:
-                step = next(self._steps, None)
-            except Exception:
-                self._end(Failure())
+            step = next(self._steps, _END)
+            if self._done is None:
+                # The peer was lost while this step was being made.
                 return
             match step:
                 case Send(data):
@@ -114,9 +123,11 @@ class Player:
                 case Wait(seconds):
                     self._due += seconds
                     self._sleep(max(0.0, self._due - self._clock.seconds()))
-                case _:
+                case Abort() | _End():
                     self._finale(step)
                     return
+                case _:
+                    raise TypeError(f"{step!r} is no step of a script")
             if room <= 0:
                 break
         if self._done is not None and self._timer is None and not self._paused:
@@ -127,16 +138,20 @@ class Player:
         """What could not be said in time is not made up for in a burst."""
         self._due = max(self._due, self._clock.seconds())
 
-    def _finale(self, step: Abort | None) -> None:
+    def _finale(self, step: Abort | _End) -> None:
         # Cleared first: a peer that is lost during the goodbye changes nothing.
         done, self._done = self._done, None
-        self._stage.unregisterProducer()
-        if step is None:
-            self._stage.finish()
-        else:
-            self._stage.abort()
+        result: bool | Failure = True
+        try:
+            self._stage.unregisterProducer()
+            if isinstance(step, Abort):
+                self._stage.abort()
+            else:
+                self._stage.finish()
+        except Exception:
+            result = Failure()
         if done is not None:
-            done.callback(True)
+            self._ended = done, result
 
     def _sleep(self, seconds: float) -> None:
         self._timer = self._clock.callLater(seconds, self._wake)
@@ -145,23 +160,30 @@ class Player:
         self._timer = None
         self._play()
 
-    def _end(self, result: Literal[False] | Failure) -> None:
+    def _end(self, result: bool | Failure) -> None:
         done, self._done = self._done, None
         if done is None:
             return
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
+        self._ended = done, result
         if not self._playing:
-            self._close()
+            self._leave()
+
+    def _leave(self) -> None:
+        """Once it has ended and no step is running: close the script, then tell."""
+        if self._ended is None:
+            return
+        (done, result), self._ended = self._ended, None
+        try:
+            # A generator runs its `finally` now.
+            close = getattr(self._steps, "close", None)
+            if close is not None:
+                close()
+        except Exception:
+            result = Failure()
         if isinstance(result, Failure):
-            self._stage.unregisterProducer()
             done.errback(result)
         else:
-            done.callback(False)
-
-    def _close(self) -> None:
-        """Let a generator run its `finally` now; no step of it is running."""
-        close = getattr(self._steps, "close", None)
-        if close is not None:
-            close()
+            done.callback(result)

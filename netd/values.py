@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from fractions import Fraction
 from typing import Final, Self
 
 from attrs import field, frozen
@@ -42,7 +43,8 @@ _BYTES: Final = {
     "TB": 1000**4,
     "TiB": 1024**4,
 }
-_SIZE: Final = re.compile(rf"({_NUMBER})([kKMGT]?i?B)?")
+# Wide enough for 2**63-1, which has 19 digits.
+_SIZE: Final = re.compile(r"([0-9]{1,19}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})([kKMGT]?i?B)?")
 _LARGEST: Final = 2**63 - 1
 
 _HOST: Final = re.compile(r"[0-9A-Za-z._:%-]{1,253}", re.ASCII)
@@ -75,17 +77,17 @@ class Duration:
         """The duration that `text` says, rounded to a microsecond."""
         if len(text) > 64 or _DURATION.fullmatch(text) is None:
             raise ValueError("not a duration such as 3, 250ms or 1m30s")
-        total = Decimal(0)
+        total = Fraction(0)
         last = -1
         for number, unit in _DURATION_PART.findall(text):
             rank = _UNITS.index(unit or "s")
             if rank <= last:
                 raise ValueError("units must fall, each at most once, as in 1h2m3s")
             last = rank
-            total += Decimal(number) * _MICROSECONDS[unit or "s"]
+            total += Fraction(number) * _MICROSECONDS[unit or "s"]
         if total > _LONGEST:
             raise ValueError("longer than 365 days")
-        return cls(int(total.to_integral_value()))
+        return cls(round(total))
 
     def __str__(self) -> str:
         if self.microseconds < 1_000:
@@ -119,8 +121,8 @@ class Size:
         number, unit = match.groups()
         if unit is not None and unit not in _BYTES:
             raise ValueError(f"unknown unit {unit}, known are {', '.join(_BYTES)}")
-        total = Decimal(number) * _BYTES[unit or "B"]
-        if total != total.to_integral_value():
+        total = Fraction(number) * _BYTES[unit or "B"]
+        if total.denominator != 1:
             raise ValueError("not a whole number of bytes")
         if total > _LARGEST:
             raise ValueError("larger than 2**63-1 bytes")

@@ -10,6 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.ssl import AcceptableCiphers, CertificateOptions, TLSVersion
@@ -38,6 +40,19 @@ def _read(option: str, path: Path) -> None:
         raise UsageError(f"{option} {path}: {wrong.strerror}") from None
 
 
+def _private_key(pem: bytes) -> Any:
+    """The first key in `pem`; ValueError in words when there is none that can be used."""
+    try:
+        return load_pem_private_key(pem, None)
+    except UnsupportedAlgorithm:
+        raise ValueError("a kind of key that OpenSSL does not know") from None
+    except TypeError:
+        # cryptography's word for a key that needs a passphrase, or for one TLS cannot use.
+        raise ValueError("not a private key without a passphrase") from None
+    except ValueError:
+        raise ValueError("not a private key in PEM") from None
+
+
 def context(certificate: Path, private_key: Path | None) -> CertificateOptions:
     """
     The server's side of TLS 1.2 and 1.3 for these PEM files, ALPN `http/1.1`.
@@ -58,16 +73,14 @@ def context(certificate: Path, private_key: Path | None) -> CertificateOptions:
         acceptableProtocols=[b"http/1.1"],
     )
     made: SSL.Context = options.getContext()
-    # The passphrase callback keeps OpenSSL from asking for one on the terminal.
-    made.set_passwd_cb(lambda *_: b"")
     try:
         made.use_certificate_chain_file(str(certificate))
     except SSL.Error as wrong:
         raise UsageError(f"--certificate {certificate}: {_reason(wrong)}") from None
     try:
-        made.use_privatekey_file(str(key))
+        made.use_privatekey(_private_key(key.read_bytes()))
         made.check_privatekey()
-    except SSL.Error as wrong:
+    except (SSL.Error, TypeError, ValueError) as wrong:
         alone = "" if private_key else "; without --private-key it must hold the key too"
         raise UsageError(f"{key_option} {key}: {_reason(wrong)}{alone}") from None
     return options

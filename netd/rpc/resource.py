@@ -83,18 +83,22 @@ class RPC(Resource):
     """Answers POSTed calls of the arithmetic procedures; every failure is a Fault."""
 
     isLeaf = True
-    allowedMethods = (b"POST",)
-    # Stock Resource would answer HEAD by a render_GET that is not there.
-    render_HEAD = None  # type: ignore[assignment]
 
     def __init__(self) -> None:
         Resource.__init__(self)
         self._registry = Registry(PROCEDURES)
 
-    def render_POST(self, request: Any) -> bytes:
-        """The methodResponse; 200 with a Fault in it when the call fails, 413 when too long."""
-        request.setHeader(b"Content-Type", b"text/xml; charset=utf-8")
+    def render(self, request: Any) -> bytes:
+        """
+        The methodResponse; 200 with a Fault in it when the call fails, 413
+        when it is too long, 405 when it is no POST.
+        """
         request.setHeader(b"X-Content-Type-Options", b"nosniff")
+        request.setHeader(b"Content-Type", b"text/xml; charset=utf-8")
+        if request.method != b"POST":
+            request.setResponseCode(405)
+            request.setHeader(b"Allow", b"POST")
+            return b""
         body = request.content.read(LARGEST + 1)
         if len(body) > LARGEST:
             request.setResponseCode(413)

@@ -11,6 +11,7 @@ ever.  Hence an own `doRead`.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable, Collection
 from typing import Any, Final
@@ -33,8 +34,8 @@ _RECEIVE_BUFFER: Final = 1024 * 1024
 Answer = Callable[[bytes], bytes]
 
 
-class _Nobody(DatagramProtocol):
-    """The port answers by itself; a protocol is what `udp.Port` wants to own."""
+class Answers(DatagramProtocol):
+    """What `udp.Port` wants to own and names in its log; the port answers by itself."""
 
     noisy = False
 
@@ -46,7 +47,7 @@ class AnswerPort(Port):
         self, sock: socket.socket, answer: Answer, counters: Counters, reactor: Any
     ) -> None:
         host = sock.getsockname()[0]
-        Port.__init__(self, 0, _Nobody(), interface=host, reactor=reactor)
+        Port.__init__(self, 0, Answers(), interface=host, reactor=reactor)
         # Our own copy, as reactor.adoptDatagramPort makes one.
         self._preexistingSocket = sock.dup()  # type: ignore[assignment]
         self._answer = answer
@@ -56,7 +57,9 @@ class AnswerPort(Port):
     def startListening(self) -> None:
         """Read from now on."""
         Port.startListening(self)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        # Linux grants what it may; BSD refuses what is more than it may.
+        with contextlib.suppress(OSError):
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         # Any of this host's addresses may be spoofed, hence the port decides.
         self._refused = _TALKATIVE | {self.socket.getsockname()[1]}
 

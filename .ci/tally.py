@@ -1,0 +1,62 @@
+"""
+Count the tests of one trial run: `tally.py NAME STATUS LOG`.
+
+What it finds goes to stderr in words and to stdout as `PASSED FAILED`.  Failed
+is also a skip that .ci/allowed-skips does not name, a warning that Python
+could only print, and a run that ended otherwise than its tests did.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Final
+
+_SUMMARY: Final = re.compile(r"^(?:PASSED|FAILED)(?: \((.*)\))?$", re.MULTILINE)
+_SKIPPED: Final = re.compile(r"^\[SKIPPED\]\n(.*?)(?=^[=-]{79}$)", re.MULTILINE | re.DOTALL)
+_IGNORED: Final = re.compile(r"^Exception ignored .*\n.*", re.MULTILINE)
+_TEST: Final = re.compile(r"^[\w.]+\.test_\w+$", re.MULTILINE)
+
+_PASSED: Final = ("successes", "expectedFailures")
+_FAILED: Final = ("failures", "errors", "unexpectedSuccesses")
+
+
+def allowed(path: Path) -> frozenset[str]:
+    """The ids of the tests that may be skipped."""
+    lines = path.read_text().splitlines()
+    return frozenset(line.split()[0] for line in lines if line and not line.startswith("#"))
+
+
+def faults(log: str, status: int, skips: frozenset[str]) -> tuple[int, list[str]]:
+    """The number of tests that passed, and a line for each thing that did not."""
+    summaries = _SUMMARY.findall(log)
+    if len(summaries) != 1:
+        return 0, [f"{len(summaries)} summaries of trial in the log, status {status}"]
+    counts = {name: int(count) for name, count in re.findall(r"(\w+)=(\d+)", summaries[0])}
+    passed = sum(counts.get(name, 0) for name in _PASSED)
+    wrong = [name for name in _FAILED for _ in range(counts.get(name, 0))]
+    skipped = [test for part in _SKIPPED.findall(log) for test in _TEST.findall(part)]
+    wrong += [f"skipped: {test}" for test in skipped if test not in skips]
+    if len(skipped) != counts.get("skips", 0):
+        wrong.append(f"{counts.get('skips', 0)} skips, but the log names {skipped}")
+    wrong += _IGNORED.findall(log)
+    if not passed:
+        wrong.append("no test has passed")
+    if status and not wrong:
+        wrong.append(f"ended with status {status}")
+    return passed, wrong
+
+
+def main(name: str, status: str, log: str) -> None:
+    """Print the tally of one run."""
+    skips = allowed(Path(__file__).with_name("allowed-skips"))
+    text = Path(log).read_text(errors="replace")
+    passed, wrong = faults(text, int(status), skips)
+    sys.stderr.write(f"{name}: {passed} passed, {len(wrong)} failed\n")
+    sys.stderr.writelines(f"  {line}\n" for line in wrong)
+    sys.stdout.write(f"{passed} {len(wrong)}\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

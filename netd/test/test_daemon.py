@@ -1,0 +1,321 @@
+"""
+Tests for netd.daemon.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.logger import capturedLogs
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from netd import settings
+from netd.daemon import House, build
+from netd.net.listen import Listener
+from netd.settings import Settings
+from netd.test.stages import Reactor, identity
+from netd.test.web.conversation import Transport
+from netd.values import Duration, Size, Where
+
+HERE = Where("tcp", "127.0.0.1", 0, option="--port 0")
+
+
+def asked(
+    *more: Where,
+    udp: Where | None = None,
+    tls: settings.TLS | None = None,
+    files: Path | None = None,
+) -> Settings:
+    """Settings of a daemon on ports that the kernel chooses."""
+    return Settings(
+        http=settings.HTTP(
+            listen=(HERE, *more),
+            delay=Duration.parse("3s"),
+            limits=settings.Limits(
+                max_delay=Duration.parse("60s"), max_body=Size.parse("1MiB")
+            ),
+        ),
+        tls=tls or settings.TLS((), None, None),
+        files=settings.Files(files),
+        udp=settings.UDP(udp),
+        grace=Duration.parse("10s"),
+    )
+
+
+class _Houses(SynchronousTestCase):
+    """
+    Daemons on a reactor that only notes what it is told.
+    """
+
+    def setUp(self) -> None:
+        self.reactor = Reactor()
+
+    def build(self, config: Settings, **environ: str) -> House:
+        """The daemon; what it bound is closed when the test is over."""
+        house = build(config, self.reactor, environ)
+        for child in house:
+            if isinstance(child, Listener):
+                self.addCleanup(self.close, child)
+        return house
+
+    def close(self, listener: Listener) -> None:
+        """Close what is still open, and let the reactor do it."""
+        listener.stopService()
+        self.reactor.advance(0)
+
+    def start(self, config: Settings) -> House:
+        """The daemon, running."""
+        house = self.build(config)
+        with capturedLogs():
+            house.privilegedStartService()
+            house.startService()
+        return house
+
+    def names(self, house: House) -> list[str]:
+        """What its services are called, in their order."""
+        return [child.name for child in house]
+
+    def secure(self, *listen: Where) -> settings.TLS:
+        """HTTPS with a fresh certificate."""
+        return settings.TLS(listen, *identity().write(Path(self.mktemp())))
+
+
+class BuildTests(_Houses):
+    """
+    The daemon is a list of services.
+    """
+
+    def test_services(self) -> None:
+        """
+        Listeners come first, then who drains them, and last who says that all is ready.
+        """
+        house = self.build(asked(udp=Where("udp", "127.0.0.1", 0)))
+        self.assertEqual(self.names(house), ["http", "udp", "drain", "ready"])
+        self.assertTrue(verifyObject(IService, house))
+
+    def test_every_service(self) -> None:
+        """
+        Each address has a name of its own.
+        """
+        house = self.build(
+            asked(HERE, HERE, udp=Where("udp", "::1", 0), tls=self.secure(HERE, HERE))
+        )
+        self.assertEqual(
+            self.names(house),
+            ["http", "http-2", "http-3", "https", "https-2", "udp", "drain", "ready"],
+        )
+
+    def test_nothing_bound(self) -> None:
+        """
+        Building binds nothing and schedules nothing.
+        """
+        house = self.build(asked())
+        self.assertEqual(house.listening(), {})
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(self.reactor.adopted, [])
+
+    def test_wrong(self) -> None:
+        """
+        What cannot be built is a UsageError that names the option.
+        """
+        missing = Path(self.mktemp())
+        for config, said in (
+            (asked(files=missing), f"--files {missing}"),
+            (asked(Where("tcp", "a..b", 80, option="--http a..b")), "--http a..b"),
+            (asked(tls=settings.TLS((HERE,), missing, None)), f"--certificate {missing}"),
+            (asked(udp=Where("udp6", "127.0.0.1", 0, option="--udp x")), "--udp x"),
+        ):
+            with self.assertRaises(UsageError) as caught:
+                self.build(config)
+            self.assertIn(said, str(caught.exception))
+
+    def test_own_counters(self) -> None:
+        """
+        Two daemons in one process share no tally.
+        """
+        one, other = self.build(asked()), self.build(asked())
+        self.assertIsNot(one.counters, other.counters)
+
+
+class StartTests(_Houses):
+    """
+    The daemon starts.
+    """
+
+    def test_listening(self) -> None:
+        """
+        Once bound it tells by name where each listener is, as an endpoint.
+        """
+        house = self.build(
+            asked(
+                Where("tcp6", "::1", 0), udp=Where("udp", "127.0.0.1", 0), tls=self.secure(HERE)
+            )
+        )
+        house.privilegedStartService()
+        listening = house.listening()
+        self.assertEqual(list(listening), ["http", "http-2", "https", "udp"])
+        for text in listening.values():
+            where = Where.parse(text, text[:3])
+            self.assertGreater(where.port, 0)
+        self.assertIn(r"interface=\:\:1", listening["http-2"])
+
+    def test_one_site(self) -> None:
+        """
+        Every HTTP address leads to the same site, the secure ones through TLS.
+        """
+        self.start(asked(HERE, tls=self.secure(HERE)))
+        first, second, third = [adopted.factory for adopted in self.reactor.adopted]
+        self.assertIs(first, second)
+        self.assertIsInstance(third, TLSMemoryBIOFactory)
+        self.assertIs(third.wrappedFactory, first)
+
+    def test_datagrams(self) -> None:
+        """
+        The datagram echo answers what comes to its port, and its counters are the daemon's.
+        """
+        house = self.start(asked(udp=Where("udp", "127.0.0.1", 0)))
+        (port,) = self.reactor.readers
+        listener: Any = house.getServiceNamed("udp")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(10)
+            client.sendto(b"hello", ("127.0.0.1", listener.bound.port))
+            port.doRead()
+            self.assertEqual(client.recv(100), b"hello")
+        self.assertEqual(house.counters.echoes, 1)
+
+    def test_ready(self) -> None:
+        """
+        READY is said when all are bound, and names them all.
+        """
+        room = Path(self.mktemp())
+        with capturedLogs() as events:
+            house = self.build(asked(HERE), NOTIFY_SOCKET=f"/{room}/nobody")
+            house.privilegedStartService()
+            self.assertEqual(events, [])
+            house.startService()
+        said = " ".join(f"{name}={where}" for name, where in house.listening().items())
+        self.assertEqual([event["said"] for event in events if "said" in event], [said])
+        # The environment that was given is the one that is used.
+        self.assertEqual(len([event for event in events if "address" in event]), 1)
+
+    def test_taken(self) -> None:
+        """
+        A port that somebody has stops the start.
+        """
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            house = self.build(asked(Where("tcp", "127.0.0.1", port, option=f"--http {port}")))
+            with self.assertRaises(UsageError) as caught:
+                house.privilegedStartService()
+        self.assertTrue(str(caught.exception).startswith(f"--http {port}: "))
+
+
+class StopTests(_Houses):
+    """
+    The daemon stops.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
+
+    def connect(self) -> Transport:
+        """A client's connection to the first address."""
+        self.channel = self.reactor.adopted[0].factory.buildProtocol(
+            IPv4Address("TCP", "127.0.0.1", 50000)
+        )
+        transport = Transport()
+        self.channel.makeConnection(transport)
+        return transport
+
+    def stop(self, house: House) -> Deferred[Any]:
+        """The stop begins."""
+        with capturedLogs():
+            return house.stopService()
+
+    def test_idle(self) -> None:
+        """
+        With nothing in flight everything is closed, and no timer is left.
+        """
+        house = self.start(asked(HERE, udp=Where("udp", "127.0.0.1", 0)))
+        stopped = self.stop(house)
+        self.reactor.advance(0)
+        self.successResultOf(stopped)
+        self.assertEqual([adopted.listening for adopted in self.reactor.adopted], [False] * 2)
+        self.assertEqual(self.reactor.readers, [])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(house.listening(), {})
+
+    def test_never_started(self) -> None:
+        """
+        One that was bound and never started can be stopped.
+        """
+        house = self.build(asked())
+        house.privilegedStartService()
+        self.successResultOf(self.stop(house))
+        self.assertEqual(house.listening(), {})
+
+    def test_in_flight(self) -> None:
+        """
+        Newcomers are turned away at once; who waits for an answer gets it.
+        """
+        house = self.start(asked())
+        transport = self.connect()
+        self.channel.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        stopped = self.stop(house)
+        self.assertFalse(self.reactor.adopted[0].listening)
+        self.reactor.advance(2.9)
+        self.assertNoResult(stopped)
+        self.reactor.advance(0.1)
+        self.assertIn(b"200 OK", transport.value())
+        self.assertTrue(transport.disconnecting)
+        self.channel.connectionLost(Failure(ConnectionDone()))
+        self.successResultOf(stopped)
+        self.assertEqual(house.counters.aborted, 0)
+
+    def test_grace(self) -> None:
+        """
+        Who still waits when the grace is over is cut off.
+        """
+        house = self.start(asked())
+        transport = self.connect()
+        self.channel.dataReceived(b"GET /delay/50 HTTP/1.1\r\nHost: a\r\n\r\n")
+        stopped = self.stop(house)
+        with capturedLogs():
+            self.reactor.pump([1] * 10)
+        self.assertTrue(transport.aborting)
+        self.assertEqual(house.counters.aborted, 1)
+        self.channel.connectionLost(Failure(ConnectionDone()))
+        self.successResultOf(stopped)
+
+    def test_second_signal(self) -> None:
+        """
+        A second SIGTERM does not wait for the grace; afterwards signals are what they were.
+        """
+        before = signal.getsignal(signal.SIGTERM)
+        house = self.start(asked())
+        transport = self.connect()
+        self.channel.dataReceived(b"GET /delay/50 HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.assertIs(signal.getsignal(signal.SIGTERM), before)
+        stopped = self.stop(house)
+        handler: Any = signal.getsignal(signal.SIGTERM)
+        handler(signal.SIGTERM, None)
+        self.assertFalse(transport.aborting)
+        with capturedLogs():
+            self.reactor.signals.run()
+        self.assertTrue(transport.aborting)
+        self.channel.connectionLost(Failure(ConnectionDone()))
+        self.successResultOf(stopped)
+        self.assertIs(signal.getsignal(signal.SIGTERM), before)

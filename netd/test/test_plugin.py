@@ -1,0 +1,137 @@
+"""
+Tests for the doors through which twistd comes in: the plugin and netd.tac.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+from twisted.application import service
+from twisted.application.service import IServiceMaker
+from twisted.internet import reactor
+from twisted.plugin import IPlugin, getPlugins
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+import netd
+from netd import options, tap
+from netd.daemon import House
+from netd.net.listen import Listener
+
+ROOT = Path(netd.__file__).parent.parent
+
+
+class PluginTests(SynchronousTestCase):
+    """
+    `twistd netd` is found by whoever has netd on the path.
+    """
+
+    def maker(self) -> Any:
+        """The one plugin that is called netd."""
+        (found,) = [each for each in getPlugins(IServiceMaker) if each.tapname == "netd"]
+        return found
+
+    def test_found(self) -> None:
+        """
+        twisted.plugin finds it once, and it is what twistd looks for.
+        """
+        maker = self.maker()
+        self.assertTrue(verifyObject(IServiceMaker, maker))
+        self.assertTrue(verifyObject(IPlugin, maker))
+
+    def test_described(self) -> None:
+        """
+        `twistd --help` says in one line what it is.
+        """
+        self.assertEqual(self.maker().description, "A network workbench daemon.")
+
+    def test_leads_to_tap(self) -> None:
+        """
+        Its options and its service are those of netd.tap.
+        """
+        maker = self.maker()
+        self.assertEqual(maker.module, "netd.tap")
+        self.assertIs(maker.options, tap.Options)
+        self.assertIs(maker.makeService, tap.makeService)
+
+    def test_light(self) -> None:
+        """
+        The file imports nothing of netd: it is read for every twistd command of the user.
+        """
+        text = (ROOT / "twisted/plugins/netd_plugin.py").read_text()
+        imports = [line for line in text.splitlines() if "import" in line]
+        self.assertEqual(imports, ["from twisted.application.service import ServiceMaker"])
+
+    def test_no_package(self) -> None:
+        """
+        No `__init__.py` claims the twisted namespace for netd.
+        """
+        self.assertFalse((ROOT / "twisted/__init__.py").exists())
+        self.assertFalse((ROOT / "twisted/plugins/__init__.py").exists())
+
+
+class TacTests(SynchronousTestCase):
+    """
+    `twistd -ny netd.tac`.
+    """
+
+    def setUp(self) -> None:
+        self.patch(reactor, "seconds", reactor.seconds)
+        self.patch(sys, "path", [each for each in sys.path if each != str(ROOT)])
+
+    def load(self, **environ: str) -> House:
+        """The house that stands in the application of netd.tac."""
+        self.patch(options.Options, "environ", environ)
+        application = service.loadApplication(str(ROOT / "netd.tac"), "python")
+        self.assertEqual(service.IService(application).name, "netd")
+        (house,) = cast(Any, service.IServiceCollection(application))
+        for child in house:
+            if isinstance(child, Listener):
+                self.addCleanup(child.stopService)
+        return cast(House, house)
+
+    def test_environment(self) -> None:
+        """
+        It makes the daemon that the environment asks for, bound to its addresses.
+        """
+        listening = self.load(NETD_PORT="0", NETD_UDP="0").listening()
+        self.assertEqual(list(listening), ["http"])
+        self.assertNotIn(":8000:", listening["http"])
+
+    def test_config(self) -> None:
+        """
+        NETD_CONFIG names the file that configures it.
+        """
+        path = Path(self.mktemp())
+        path.write_text('port = 0\nhttp = ["0"]\n')
+        self.assertEqual(
+            list(self.load(NETD_CONFIG=str(path)).listening()), ["http", "http-2", "udp"]
+        )
+
+    def test_arguments(self) -> None:
+        """
+        The arguments of twistd itself are not taken for netd's.
+        """
+        self.patch(sys, "argv", ["twistd", "-ny", "netd.tac", "--port=x"])
+        self.assertEqual(list(self.load(NETD_PORT="0", NETD_UDP="0").listening()), ["http"])
+
+    def test_wrong(self) -> None:
+        """
+        What is wrong stops twistd with one line.
+        """
+        with self.assertRaises(SystemExit) as caught:
+            self.load(NETD_PORT="x")
+        self.assertEqual(
+            caught.exception.code,
+            "netd: --port x (NETD_PORT): not a port number from 0 to 65535",
+        )
+
+    def test_beside_it(self) -> None:
+        """
+        It finds the netd that stands beside it, wherever it is loaded from.
+        """
+        self.load(NETD_PORT="0", NETD_UDP="0")
+        self.assertEqual(os.path.realpath(sys.path[0]), os.path.realpath(ROOT))

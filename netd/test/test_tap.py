@@ -1,0 +1,236 @@
+"""
+Tests for netd.tap.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import sys
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.internet import reactor as _the_reactor
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from netd import tap
+from netd.net.listen import Listener
+from netd.test.stages import identity
+
+reactor: Any = _the_reactor
+
+
+class _Commands(SynchronousTestCase):
+    """
+    Command lines of twistd, on the process's own reactor.
+    """
+
+    def setUp(self) -> None:
+        # It comes back when the test is over.
+        self.patch(reactor, "seconds", reactor.seconds)
+        self.out = io.StringIO()
+        self.patch(sys, "stdout", self.out)
+
+    def options(self, *arguments: str, **environ: str) -> tap.Options:
+        """The parsed options."""
+        options = tap.Options()
+        options.environ = environ
+        options.parseOptions(list(arguments))
+        return options
+
+    def make(self, *arguments: str, **environ: str) -> Any:
+        """The daemon; its sockets are closed when the test is over."""
+        house: Any = tap.makeService(self.options(*arguments, **environ))
+        for child in house:
+            if isinstance(child, Listener):
+                self.addCleanup(child.stopService)
+        return house
+
+    def leaves(self, *arguments: str, **environ: str) -> str | int | None:
+        """How the process ends for these."""
+        with self.assertRaises(SystemExit) as caught:
+            self.make(*arguments, **environ)
+        self.assertIsNone(caught.exception.__cause__)
+        code: str | int | None = caught.exception.code
+        return code
+
+    def complains(self, *arguments: str, **environ: str) -> str:
+        """The one line on stderr with which it ends, status 1."""
+        said = self.leaves(*arguments, **environ)
+        assert isinstance(said, str)
+        self.assertTrue(said.startswith("netd: "), said)
+        self.assertTrue(said.isprintable(), said)
+        self.assertEqual(self.out.getvalue(), "")
+        return said.removeprefix("netd: ")
+
+    def taken(self) -> int:
+        """A port of the loopback that somebody has."""
+        sock = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(sock.close)
+        port: int = sock.getsockname()[1]
+        return port
+
+
+class MakeServiceTests(_Commands):
+    """
+    What twistd gets to run.
+    """
+
+    def test_bound(self) -> None:
+        """
+        The daemon has its addresses before twistd forks or drops privileges.
+        """
+        house = self.make("--port=0", "--http=0")
+        self.assertTrue(verifyObject(IService, house))
+        self.assertEqual(list(house.listening()), ["http", "http-2", "udp"])
+        where = house.getServiceNamed("http").bound
+        socket.create_connection((where.host, where.port)).close()
+        self.assertFalse(house.running)
+
+    def test_twice(self) -> None:
+        """
+        That twistd binds once more, later, changes nothing.
+        """
+        house = self.make("--port=0")
+        before = house.listening()
+        house.privilegedStartService()
+        self.assertEqual(house.listening(), before)
+
+    def test_clock(self) -> None:
+        """
+        The reactor's clock is one that nobody can set, from before anything is scheduled.
+        """
+        self.make("--port=0", "--udp=0")
+        self.assertIs(reactor.seconds, time.monotonic)
+        call = reactor.callLater(1000, self.fail)
+        self.addCleanup(call.cancel)
+        self.assertLessEqual(call.getTime(), time.monotonic() + 1000)
+        self.assertGreater(call.getTime(), time.monotonic())
+
+    def test_taken(self) -> None:
+        """
+        A port that somebody has ends the start in one line that names it.
+        """
+        port = self.taken()
+        self.assertEqual(
+            self.complains(f"--port={port}"),
+            f"--port {port}: cannot listen on tcp 127.0.0.1 port {port}: "
+            "Address already in use",
+        )
+
+    def test_unknown_host(self) -> None:
+        """
+        So does a host that cannot be looked up.
+        """
+        said = self.complains("--port=0", "--bind=a..b")
+        self.assertTrue(said.startswith("--bind a..b: a..b: "), said)
+
+    def test_files(self) -> None:
+        """
+        So does a directory of files that is not there.
+        """
+        path = self.mktemp()
+        said = self.complains("--port=0", f"--files={path}")
+        self.assertIn(f"--files {path}", said)
+
+    def test_certificate(self) -> None:
+        """
+        So does a certificate that is not there.
+        """
+        path = self.mktemp()
+        said = self.complains("--port=0", "--https=0", f"--certificate={path}")
+        self.assertEqual(said, f"--certificate {path}: No such file or directory")
+
+    def test_https(self) -> None:
+        """
+        HTTPS is bound with the rest.
+        """
+        certificate, key = identity().write(Path(self.mktemp()))
+        house = self.make(
+            *("--port=0", "--udp=0", "--https=0"),
+            *(f"--certificate={certificate}", f"--private-key={key}"),
+        )
+        self.assertEqual(list(house.listening()), ["http", "https"])
+
+
+class OptionsTests(_Commands):
+    """
+    The subcommand's options.
+    """
+
+    def test_wrong(self) -> None:
+        """
+        Whatever the operator gets wrong ends in one line, wherever it was said.
+        """
+        path = Path(self.mktemp())
+        path.write_text("prot = 1")
+        for arguments, environ, said in (
+            (["--port=x"], {}, "--port x: not a port number from 0 to 65535"),
+            (["--nonsense"], {}, "option --nonsense not recognized"),
+            (["80"], {}, "80: not an option; see netd --help"),
+            ([], {"NETD_DELAY": "-1"}, "--delay -1 (NETD_DELAY): not a duration"),
+            (
+                [f"--config={path}"],
+                {},
+                f"--config {path}: unknown key prot, did you mean port?",
+            ),
+            (["--https=0"], {}, "--https 0: needs --certificate"),
+        ):
+            self.assertTrue(self.complains(*arguments, **environ).startswith(said), said)
+
+    def test_nothing_bound(self) -> None:
+        """
+        Parsing binds nothing and touches no clock.
+        """
+        clock = reactor.seconds
+        options = self.options(f"--port={self.taken()}")
+        self.assertEqual(len(options.settings.http.listen), 1)
+        self.assertEqual(reactor.seconds, clock)
+
+    def test_print_config(self) -> None:
+        """
+        `--print-config` writes the settings as TOML, and ends well without binding.
+        """
+        port = self.taken()
+        self.assertEqual(self.leaves("--print-config", f"--port={port}", NETD_DELAY="1s"), 0)
+        printed = self.out.getvalue()
+        self.assertEqual(tomllib.loads(printed)["port"], str(port))
+        self.assertIn('delay = "1s"  # NETD_DELAY\n', printed)
+
+    def test_print_wrong(self) -> None:
+        """
+        What is wrong is not printed but complained about.
+        """
+        self.assertIn("--port x", self.complains("--print-config", "--port=x"))
+
+    def test_check_config(self) -> None:
+        """
+        `--check-config` says in one line that all is good, and ends well without binding.
+        """
+        self.assertEqual(self.leaves("--check-config", f"--port={self.taken()}"), 0)
+        self.assertEqual(self.out.getvalue(), "netd: the configuration is good\n")
+
+    def test_check_wrong(self) -> None:
+        """
+        It finds what only building the daemon can find.
+        """
+        path = self.mktemp()
+        for arguments, said in (
+            (["--port=x"], "--port x"),
+            ([f"--files={path}"], f"--files {path}"),
+            (["--https=0", f"--certificate={path}"], f"--certificate {path}"),
+            (["--bind=a..b"], "--bind a..b"),
+        ):
+            self.assertIn(said, self.complains("--check-config", *arguments))
+
+    def test_print_first(self) -> None:
+        """
+        Asked for both it prints, and checks nothing that needs building.
+        """
+        path = self.mktemp()
+        self.assertEqual(self.leaves("--check-config", "--print-config", f"--files={path}"), 0)
+        self.assertIn(f'files = "{path}"', self.out.getvalue())

@@ -1,0 +1,540 @@
+"""
+Tests for netd.values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs.exceptions import FrozenInstanceError
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.values import (
+    Duration,
+    Size,
+    Where,
+    host,
+    integer,
+    port,
+)
+
+_property = settings(max_examples=150, deadline=None, database=None, derandomize=True)
+
+_YEAR = 365 * 24 * 3600 * 1_000_000
+
+# Text that is nearly right is what finds a parser's holes.
+_NEARLY = st.text(st.sampled_from("0123456789.:-+_eE dhmsukKMGTiB=\\[]tcpudp6interfacbl\n²٣"))
+_TEXT = st.text() | _NEARLY
+
+_DURATIONS = st.integers(0, _YEAR).map(Duration)
+_SIZES = st.integers(0, 10**15 - 1).map(Size)
+_HOSTS = st.sampled_from(
+    ["127.0.0.1", "10.0.0.1", "::1", "::", "fe80::1%eth0", "localhost", "a-b.example", "x_y"]
+) | st.ip_addresses().map(str)
+
+
+@st.composite
+def _wheres(draw: st.DrawFn) -> Where:
+    family = draw(st.sampled_from(["tcp", "udp"]))
+    return Where(
+        family + draw(st.sampled_from(["", "6"])),
+        draw(_HOSTS),
+        draw(st.integers(0, 65535)),
+        draw(st.integers(1, 65535)) if family == "tcp" else 4096,
+    )
+
+
+class _Refusing(SynchronousTestCase):
+    """What the tests of all grammars share."""
+
+    def refused(self, parse: Callable[[str], object], *texts: str) -> None:
+        """Each text raises ValueError whose message is one printable line."""
+        for text in texts:
+            with self.assertRaises(ValueError, msg=repr(text)) as caught:
+                parse(text)
+            said = str(caught.exception)
+            self.assertTrue(said, repr(text))
+            self.assertTrue(said.isprintable(), said)
+
+    def only_value_errors(self, parse: Callable[[str], object], text: str) -> None:
+        """Whatever `text` is, it parses or raises ValueError, in one printable line."""
+        try:
+            parse(text)
+        except ValueError as wrong:
+            self.assertTrue(str(wrong).isprintable(), repr(str(wrong)))
+
+
+class DurationTests(_Refusing):
+    """
+    A duration is what it says, to the microsecond.
+    """
+
+    def test_said(self) -> None:
+        """
+        Bare numbers are seconds; units add up in falling order.
+        """
+        for text, microseconds in (
+            ("0", 0),
+            ("3", 3_000_000),
+            ("3.", 3_000_000),
+            (".5", 500_000),
+            ("0.25", 250_000),
+            ("3s", 3_000_000),
+            ("250ms", 250_000),
+            ("1.5ms", 1_500),
+            ("7us", 7),
+            ("1m", 60_000_000),
+            ("1m30s", 90_000_000),
+            ("1h2m3s4ms5us", 3_723_004_005),
+            ("1.5h", 5_400_000_000),
+            ("2d", 172_800_000_000),
+            ("0d0h0m0s", 0),
+            ("007", 7_000_000),
+            ("0.0000014", 1),
+            ("365d", _YEAR),
+            ("31536000", _YEAR),
+        ):
+            self.assertEqual(Duration.parse(text), Duration(microseconds), text)
+
+    def test_seconds(self) -> None:
+        """
+        A clock counts the same length in seconds.
+        """
+        self.assertEqual(Duration.parse("1m30s250ms").seconds, 90.25)
+        self.assertEqual(Duration(0).seconds, 0.0)
+
+    def test_written(self) -> None:
+        """
+        A duration is written in the units that one would say.
+        """
+        for text, written in (
+            ("0", "0s"),
+            ("3", "3s"),
+            ("0.25", "250ms"),
+            ("0.0015", "1.5ms"),
+            ("0.000999", "999us"),
+            ("90", "1m30s"),
+            ("3600", "1h"),
+            ("90061.5", "1d1h1m1.5s"),
+            ("1s1us", "1.000001s"),
+            ("365d", "365d"),
+        ):
+            self.assertEqual(str(Duration.parse(text)), written)
+
+    def test_refused(self) -> None:
+        """
+        No sign, exponent, nan, inf, underscore, space, foreign digit or unknown unit passes.
+        """
+        self.refused(
+            Duration.parse,
+            *("", " ", "-1", "+1", "-0", "nan", "inf", "Infinity", "1e3", "1E3", "1_0", "0x10"),
+            *("3 s", " 3", "3 ", "3\n", "3s\n", "\t3", "٣", "²", "1,5", "."),
+            *("s", "ms", "3x", "3S", "3 ms", "3sec", "1w", "1.2.3", "1s2", "1m30"),
+        )
+
+    def test_order(self) -> None:
+        """
+        Units that rise or come twice are refused, and the message shows the right way.
+        """
+        for text in ("30s1m", "1s1s", "1ms1s", "1h1m1h", "1us1ms", "5m5m"):
+            with self.assertRaises(ValueError) as caught:
+                Duration.parse(text)
+            self.assertIn("1h2m3s", str(caught.exception))
+
+    def test_longest(self) -> None:
+        """
+        A year is the most that can be waited.
+        """
+        for text in ("366d", "365d1us", "31536001", "9" * 15, "999999999999999h"):
+            with self.assertRaises(ValueError) as caught:
+                Duration.parse(text)
+            self.assertEqual(str(caught.exception), "longer than 365 days")
+
+    def test_long_text(self) -> None:
+        """
+        Digits without end are refused before anyone counts with them.
+        """
+        self.refused(Duration.parse, "1" * 16, "0" * 65, "1." + "0" * 16, "0." + "1" * 10_000)
+
+    def test_ordered(self) -> None:
+        """
+        Durations compare as the times they are.
+        """
+        self.assertLess(Duration.parse("999ms"), Duration.parse("1s"))
+        self.assertEqual(Duration.parse("60s"), Duration.parse("1m"))
+
+    def test_frozen(self) -> None:
+        """
+        A duration cannot be changed by one of those who hold it.
+        """
+        three: Any = Duration.parse("3s")
+        with self.assertRaises(FrozenInstanceError):
+            three.microseconds = 1
+
+    @_property
+    @given(_DURATIONS)
+    def test_round_trip(self, duration: Duration) -> None:
+        """
+        What is written parses to the same duration.
+        """
+        self.assertEqual(Duration.parse(str(duration)), duration)
+
+    @_property
+    @given(st.integers(0, 999_999_999), st.integers(0, 999_999))
+    def test_decimal(self, whole: int, fraction: int) -> None:
+        """
+        A decimal number of seconds loses nothing down to a microsecond.
+        """
+        if whole <= _YEAR // 1_000_000 - 1:
+            parsed = Duration.parse(f"{whole}.{fraction:06}")
+            self.assertEqual(parsed.microseconds, whole * 1_000_000 + fraction)
+
+    @_property
+    @given(_TEXT)
+    @example("1s.5ms")
+    @example("\ud800")
+    def test_any_text(self, text: str) -> None:
+        """
+        No text raises anything but ValueError.
+        """
+        self.only_value_errors(Duration.parse, text)
+
+
+class SizeTests(_Refusing):
+    """
+    A size is a whole number of bytes.
+    """
+
+    def test_said(self) -> None:
+        """
+        Decimal units count thousands and binary ones 1024s.
+        """
+        for text, count in (
+            ("0", 0),
+            ("1024", 1024),
+            ("1B", 1),
+            ("10kB", 10_000),
+            ("10KB", 10_000),
+            ("64KiB", 65_536),
+            ("10MB", 10_000_000),
+            ("10MiB", 10_485_760),
+            ("1GB", 10**9),
+            ("1GiB", 2**30),
+            ("1TB", 10**12),
+            ("1TiB", 2**40),
+            ("1.5KiB", 1536),
+            ("0.001kB", 1),
+            (".5KiB", 512),
+            ("2.", 2),
+            ("8388607TiB", 8388607 * 2**40),
+        ):
+            self.assertEqual(Size.parse(text), Size(count), text)
+
+    def test_written(self) -> None:
+        """
+        A size is written in the largest binary unit that loses nothing.
+        """
+        for count, written in (
+            (0, "0"),
+            (1, "1"),
+            (1023, "1023"),
+            (1024, "1KiB"),
+            (1025, "1025"),
+            (10_485_760, "10MiB"),
+            (10_000_000, "10000000"),
+            (3 * 2**40, "3TiB"),
+            (2**63 - 1, "9223372036854775807"),
+        ):
+            self.assertEqual(str(Size(count)), written)
+
+    def test_refused(self) -> None:
+        """
+        No sign, exponent, space, underscore or foreign digit passes.
+        """
+        self.refused(
+            Size.parse,
+            *("", " ", "-1", "+1", "1e3", "1_000", "nan", "inf", "0x10", "1,5", "."),
+            *("10 MB", " 10", "10\n", "10MB\n", "٣", "B", "MB", "10mb", "10M", "10K"),
+            *("10MBs", "1MB1kB", "1" * 20, "1." + "1" * 16),
+        )
+
+    def test_units(self) -> None:
+        """
+        An unknown unit is named, and those that are known are listed.
+        """
+        for text in ("1kiB", "1iB"):
+            with self.assertRaises(ValueError) as caught:
+                Size.parse(text)
+            self.assertIn(f"unknown unit {text[1:]}", str(caught.exception))
+            self.assertIn("KiB", str(caught.exception))
+
+    def test_whole(self) -> None:
+        """
+        A part of a byte is refused and never rounded away.
+        """
+        for text in ("0.5", "1.5B", "0.0001kB", "1.1KiB", "0.000000000000001"):
+            with self.assertRaises(ValueError) as caught:
+                Size.parse(text)
+            self.assertEqual(str(caught.exception), "not a whole number of bytes")
+
+    def test_largest(self) -> None:
+        """
+        A size fits into the 63 bits that files and sockets count with.
+        """
+        self.assertEqual(Size.parse("8388607.5TiB").count, 8388607 * 2**40 + 2**39)
+        for text in ("8388608TiB", "999999999999999TB", "9223372.036854775808TB"):
+            with self.assertRaises(ValueError) as caught:
+                Size.parse(text)
+            self.assertEqual(str(caught.exception), "larger than 2**63-1 bytes")
+
+    @_property
+    @given(_SIZES)
+    def test_round_trip(self, size: Size) -> None:
+        """
+        What is written parses to the same size.
+        """
+        self.assertEqual(Size.parse(str(size)), size)
+
+    def test_largest_round_trip(self) -> None:
+        """
+        So it does for the largest sizes, which have no unit.
+        """
+        for size in (Size(2**63 - 1), Size(10**15 + 1), Size.parse("1000.000000000001TB")):
+            self.assertEqual(Size.parse(str(size)), size)
+
+    def test_tiny_fraction(self) -> None:
+        """
+        However small the part of a byte, it is not rounded away.
+        """
+        self.refused(Size.parse, "123456789012345.000000000000001")
+
+    @_property
+    @given(_TEXT)
+    def test_any_text(self, text: str) -> None:
+        """
+        No text raises anything but ValueError.
+        """
+        self.only_value_errors(Size.parse, text)
+
+
+class IntegerTests(_Refusing):
+    """
+    A whole number in ASCII digits.
+    """
+
+    def test_bounds(self) -> None:
+        """
+        Both bounds belong to what is allowed; the message beyond them names both.
+        """
+        self.assertEqual([integer(text, 1, 3) for text in ("1", "2", "3", "03")], [1, 2, 3, 3])
+        for text in ("0", "4"):
+            with self.assertRaises(ValueError) as caught:
+                integer(text, 1, 3)
+            self.assertEqual(str(caught.exception), "not within 1 and 3")
+
+    def test_refused(self) -> None:
+        """
+        Only digits are digits, and not too many of them.
+        """
+        self.refused(
+            lambda text: integer(text, 0, 10**20),
+            *("", " ", "1 ", "-1", "+1", "1.0", "1_0", "0x1", "1e1", "٣", "²", "1\n"),
+            *("1" * 19, "1" * 5000),
+        )
+
+    @_property
+    @given(st.integers(0, 10**18 - 1))
+    def test_round_trip(self, number: int) -> None:
+        """
+        Every number of up to 18 digits is read as it is written.
+        """
+        self.assertEqual(integer(str(number), 0, 10**18), number)
+
+
+class PortTests(_Refusing):
+    """
+    A port number.
+    """
+
+    def test_said(self) -> None:
+        """
+        Every port there is passes, 0 for the kernel's choice included.
+        """
+        self.assertEqual([port(text) for text in ("0", "80", "65535")], [0, 80, 65535])
+
+    def test_refused(self) -> None:
+        """
+        Whatever is no port is refused in the same words, that say what a port is.
+        """
+        for text in ("", "65536", "-1", "http", "80 ", "8_0", "1e3", "99999999999999999999"):
+            with self.assertRaises(ValueError) as caught:
+                port(text)
+            self.assertEqual(str(caught.exception), "not a port number from 0 to 65535")
+            self.assertIsNone(caught.exception.__cause__)
+
+
+class HostTests(_Refusing):
+    """
+    A host name or an address, not looked up yet.
+    """
+
+    def test_said(self) -> None:
+        """
+        Names and addresses pass as they are; an IPv6 address sheds its brackets.
+        """
+        for text, said in (
+            ("127.0.0.1", "127.0.0.1"),
+            ("::1", "::1"),
+            ("[::1]", "::1"),
+            ("fe80::1%eth0", "fe80::1%eth0"),
+            ("localhost", "localhost"),
+            ("my_host-1.example.", "my_host-1.example."),
+            ("a" * 253, "a" * 253),
+        ):
+            self.assertEqual(host(text), said)
+
+    def test_refused(self) -> None:
+        """
+        What could end a line, start a path or hide in a log is refused.
+        """
+        self.refused(
+            host,
+            *("", " ", "a b", "a\n", "a/b", "a\\b", "[::1", "::1]", "[]", "[[::1]]", "ä"),
+            *("a\0", "http://a", "a" * 254, "a,b", "**", "*.a", "\u202e"),
+        )
+
+
+class WhereTests(_Refusing):
+    """
+    An address to listen on.
+    """
+
+    def test_bare(self) -> None:
+        """
+        A bare port number means the kind and the host that are asked for.
+        """
+        self.assertEqual(Where.parse("8000"), Where("tcp", "127.0.0.1", 8000))
+        self.assertEqual(Where.parse("0", "udp", "::1"), Where("udp", "::1", 0))
+
+    def test_said(self) -> None:
+        """
+        The endpoint syntax of Twisted is understood, as far as it is about listening.
+        """
+        for text, kind, where in (
+            ("tcp:80", "tcp", Where("tcp", "10.1.1.1", 80)),
+            ("tcp:80:interface=10.0.0.1", "tcp", Where("tcp", "10.0.0.1", 80)),
+            (r"tcp6:80:interface=\:\:1", "tcp", Where("tcp6", "::1", 80)),
+            (r"tcp:80:interface=[\:\:1]", "tcp", Where("tcp", "::1", 80)),
+            ("tcp:80:backlog=128", "tcp", Where("tcp", "10.1.1.1", 80, 128)),
+            ("tcp:80:backlog=1:interface=a", "tcp", Where("tcp", "a", 80, 1)),
+            ("udp:7", "udp", Where("udp", "10.1.1.1", 7)),
+            ("udp6:7", "udp", Where("udp6", "::1", 7)),
+            (r"t\cp:80", "tcp", Where("tcp", "10.1.1.1", 80)),
+        ):
+            self.assertEqual(Where.parse(text, kind, "10.1.1.1"), where, text)
+
+    def test_default_host(self) -> None:
+        """
+        A 6 takes the default host when that can be IPv6, and the loopback of IPv6 else.
+        """
+        self.assertEqual(Where.parse("tcp6:1", "tcp", "fd00::1").host, "fd00::1")
+        self.assertEqual(Where.parse("tcp6:1", "tcp", "127.0.0.1").host, "::1")
+        self.assertEqual(Where.parse("tcp:1", "tcp", "fd00::1").host, "fd00::1")
+
+    def test_written(self) -> None:
+        """
+        An address is written as an endpoint, with the colons of its host escaped.
+        """
+        self.assertEqual(str(Where("tcp", "127.0.0.1", 80)), "tcp:80:interface=127.0.0.1")
+        self.assertEqual(str(Where("tcp6", "::1", 80)), r"tcp6:80:interface=\:\:1")
+        self.assertEqual(str(Where("tcp", "a", 80, 5)), "tcp:80:interface=a:backlog=5")
+
+    def test_refused(self) -> None:
+        """
+        Another kind, a missing port and every unknown, doubled or bad key are refused.
+        """
+        self.refused(
+            Where.parse,
+            *("", "http", "tcp", "tcp:", "tcp:x", "tcp:65536", "tcp: 80", "TCP:80", "-1"),
+            *("udp:80", "unix:", "ssl:443", "tcp4:80", "65536", "٣", "²"),
+            *("tcp:80:", "tcp:80:x", "tcp:80:x=1", "tcp:80:interface", "tcp:80:interface="),
+            *("tcp:80:interface=::1", "tcp:80:interface=a:interface=b", "tcp:80:backlog=0"),
+            *("tcp:80:backlog=65536", "tcp:80:backlog=x", "tcp:80:backlog=-1"),
+            *("tcp:80:backlog=1:backlog=1", "tcp:80\\", "\\", "tcp:80:interface=a b"),
+        )
+        self.refused(
+            lambda text: Where.parse(text, "udp"),
+            *("tcp:7", "udp:7:backlog=1", "udp", "unix:/tmp/a", "udp:7:mode=660"),
+        )
+
+    def test_no_unix(self) -> None:
+        """
+        A missing path, a NUL, and what is no mode are refused.
+        """
+        self.refused(
+            Where.parse,
+            *(
+                "unix",
+                "unix:",
+                "unix::mode=600",
+                "unix:a\0b",
+                "unix:a:mode=",
+                "unix:a:mode=888",
+            ),
+            *("unix:a:mode=6600", "unix:a:mode=rw", "unix:a:interface=b", "unix:a:backlog=0"),
+            *("unix:a:mode=600:mode=600", "unix:a:b"),
+        )
+
+    def test_explained(self) -> None:
+        """
+        The message says what would have been right.
+        """
+        for text, kind, said in (
+            ("ssl:1", "tcp", "not a port number, tcp:PORT or tcp6:PORT"),
+            ("tcp:7", "udp", "not a port number, udp:PORT or udp6:PORT"),
+            ("tcp", "tcp", "no port after tcp:"),
+            ("tcp:80:interface=::1", "tcp", "a colon inside needs a backslash"),
+            ("tcp:80:x=1", "tcp", "interface= or backlog="),
+            ("udp:80:x=1", "udp", "'x=1' is not interface= (a"),
+            ("tcp:80\\", "tcp", "ends in a lone backslash"),
+        ):
+            with self.assertRaises(ValueError) as caught:
+                Where.parse(text, kind)
+            self.assertIn(said, str(caught.exception))
+
+    def test_option(self) -> None:
+        """
+        Who asked for an address is no part of what it is.
+        """
+        self.assertEqual(
+            Where("tcp", "a", 1, option="--http tcp:1"), Where("tcp", "a", 1, option="--port 1")
+        )
+
+    @_property
+    @given(_wheres())
+    def test_round_trip(self, where: Where) -> None:
+        """
+        What is written parses to the same address.
+        """
+        self.assertEqual(Where.parse(str(where), where.kind.rstrip("6")), where)
+
+    @_property
+    @given(_TEXT, st.sampled_from(["tcp", "udp"]))
+    @example("tcp:80:\x1b=1", "tcp")
+    @example("tcp:80:\ud800", "tcp")
+    def test_any_text(self, text: str, kind: str) -> None:
+        """
+        No text raises anything but ValueError.
+        """
+        self.only_value_errors(lambda text: Where.parse(text, kind), text)
+
+    @_property
+    @given(st.lists(st.sampled_from(["tcp", "tcp6", "80", "interface=a", "backlog=9", "x"])))
+    def test_any_fields(self, fields: list[str]) -> None:
+        """
+        Any row of known words parses, or raises ValueError.
+        """
+        self.only_value_errors(Where.parse, ":".join(fields))

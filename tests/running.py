@@ -1,0 +1,277 @@
+"""
+Programs as child processes, and netd as one of them.
+
+Rules: real processes and real sockets; the kernel chooses every port; every
+wait has a deadline and none is a sleep that hopes; addresses come from the
+READY notification and not from the log.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from attrs import frozen
+
+from netd.values import Where
+
+T = TypeVar("T")
+
+ROOT: Final = Path(__file__).parent.parent
+"""The checkout."""
+
+DEADLINE: Final = 60.0
+"""Seconds that anything may take which takes a moment; only a failing test gets there."""
+
+MODULE: Final = (sys.executable, "-m", "netd")
+TWISTD: Final = (
+    sys.executable,
+    "-c",
+    "from twisted.scripts.twistd import run; run()",
+    "-n",
+    "--pidfile=",
+)
+"""What the twistd script is, also where the checkout is all there is of netd."""
+
+_FORBIDDEN: Final = ("Traceback", "Unhandled", "Exception ignored")
+"""What no log of a daemon may hold."""
+
+_PRIVATE: Final = frozenset(
+    {"NOTIFY_SOCKET", "JOURNAL_STREAM", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"}
+)
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """This process's, with the checkout importable and nothing said about netd in it."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("NETD_") and name not in _PRIVATE
+    }
+    return {**kept, "PYTHONPATH": str(ROOT), **changes}
+
+
+def tool_environment(**changes: str) -> dict[str, str]:
+    """For pip, uv and their like: without the checkout, and their warnings are their own."""
+    kept = environment(**changes)
+    del kept["PYTHONPATH"]
+    kept.pop("PYTHONWARNINGS", None)
+    return kept
+
+
+@frozen
+class Finished:
+    """How a program ended, what it said, and how many seconds it took."""
+
+    status: int
+    out: str
+    err: str
+    seconds: float
+
+
+def run(
+    *command: str | Path,
+    environ: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    say: str = "",
+    deadline: float = DEADLINE,
+) -> Finished:
+    """Run `command` to its end with `say` on its stdin; killed and an error when it is late."""
+    started = time.monotonic()
+    done = subprocess.run(
+        [str(word) for word in command],
+        env=environment() if environ is None else dict(environ),
+        cwd=cwd,
+        input=say.encode(),
+        capture_output=True,
+        timeout=deadline,
+        check=False,
+    )
+    seconds = time.monotonic() - started
+    return Finished(done.returncode, _text(done.stdout), _text(done.stderr), seconds)
+
+
+def _text(data: bytes) -> str:
+    """`data` as text that can become the same bytes again."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def succeed(
+    *command: str | Path,
+    environ: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    deadline: float = DEADLINE,
+) -> str:
+    """Run `command`, which must end well, and return what it said on stdout."""
+    done = run(*command, environ=environ, cwd=cwd, deadline=deadline)
+    if done.status:
+        raise AssertionError(f"{command} ended with {done.status}:\n{done.out}\n{done.err}")
+    return done.out
+
+
+def eventually(found: Callable[[], T | None], what: str, deadline: float = DEADLINE) -> T:
+    """The first result of `found` that is not None; AssertionError naming `what` when late."""
+    end = time.monotonic() + deadline
+    while (result := found()) is None:
+        if time.monotonic() > end:
+            raise AssertionError(f"{what} did not happen within {deadline} seconds")
+        time.sleep(0.01)
+    return result
+
+
+def undisturbed(measure: Callable[[], float], at_most: float, attempts: int = 3) -> float:
+    """
+    The first of `measure()`'s seconds that is not more than `at_most`, or the last attempt's.
+
+    How late an answer is at most says as much about the other processes of
+    the machine as about netd, so one undisturbed attempt is enough.
+    """
+    for _ in range(attempts):
+        seconds = measure()
+        if seconds <= at_most:
+            break
+    return seconds
+
+
+class Daemon:
+    """
+    netd in a process of its own, ready when the context is entered.
+
+    Listens on ports that the kernel chose.  On leaving it is ended by SIGTERM
+    if it still runs, and whatever it logged must hold no traceback.
+    """
+
+    def __init__(
+        self,
+        *arguments: str | Path,
+        way: Sequence[str | Path] = MODULE,
+        environ: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> None:
+        self._command = [str(word) for word in (*way, *arguments)]
+        self._environ = environment() if environ is None else dict(environ)
+        self._cwd = cwd
+        self.notices: list[dict[str, str]] = []
+        """The assignments of each notification so far."""
+
+    def __enter__(self) -> Self:
+        self._room = tempfile.TemporaryDirectory(prefix="netd-")
+        room = Path(self._room.name)
+        self._log = room / "log"
+        (room / "empty").mkdir()
+        self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._notify.bind(str(room / "notify"))
+        self._notify.settimeout(0.05)
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                env={
+                    "NETD_PORT": "0",
+                    **self._environ,
+                    "NOTIFY_SOCKET": str(room / "notify"),
+                },
+                cwd=self._cwd or room / "empty",
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            self.notice("READY")
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        wrong: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if self._process.poll() is None:
+                self.stop()
+            said = self.log
+        finally:
+            self._end()
+        if any(word in said for word in _FORBIDDEN):
+            raise AssertionError(f"the daemon's log is not clean:\n{said}")
+
+    def _end(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(DEADLINE)
+        self._notify.close()
+        self._room.cleanup()
+
+    @property
+    def log(self) -> str:
+        """What it has said so far, on stdout and stderr."""
+        return self._log.read_text("utf-8", "replace")
+
+    def logged(self, text: str, deadline: float = DEADLINE) -> str:
+        """Wait until `text` stands in the log; the log."""
+        return eventually(
+            lambda: log if text in (log := self.log) else None, f"{text!r} in the log", deadline
+        )
+
+    def notice(self, name: str) -> str:
+        """Wait for the notification that assigns `name`, and return the value."""
+
+        def found() -> str | None:
+            for notice in self.notices:
+                if name in notice:
+                    return notice[name]
+            ended = self._process.poll()
+            try:
+                said = self._notify.recv(65_536).decode()
+            except TimeoutError:
+                if ended is not None:
+                    raise AssertionError(f"netd ended with {ended}:\n{self.log}") from None
+                return None
+            self.notices.append(dict(line.split("=", 1) for line in said.splitlines()))
+            return None
+
+        return eventually(found, f"the notification {name}")
+
+    def where(self, name: str = "http") -> Where:
+        """The address of the listener `name`, as it announced it."""
+        said = dict(each.split("=", 1) for each in self.notice("X_NETD_LISTEN").split())
+        return Where.parse(said[name], "udp" if name.startswith("udp") else "tcp")
+
+    def address(self, name: str = "http") -> tuple[str, int]:
+        """The same for `socket.connect`."""
+        where = self.where(name)
+        return where.host, where.port
+
+    @property
+    def url(self) -> str:
+        """`http://localhost:PORT` of the first HTTP listener."""
+        return f"http://localhost:{self.where().port}"
+
+    def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Send a signal, and do not wait for what it does."""
+        self._process.send_signal(number)
+
+    def ended(self, deadline: float = DEADLINE) -> int:
+        """Wait for its end; the status, negative for a signal."""
+        try:
+            return self._process.wait(deadline)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(
+                f"netd runs {deadline} s after it should have ended:\n{self.log}"
+            ) from None
+
+    def stop(self) -> int:
+        """End it with SIGTERM; the status."""
+        self.signal()
+        return self.ended()

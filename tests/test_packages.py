@@ -1,0 +1,191 @@
+"""
+The wheel and the sdist, and netd installed from them where there is nothing else of it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import shutil
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from tests.clients import GREETING, curl
+from tests.running import ROOT, Daemon, run, succeed, tool_environment
+
+_PLUGIN = "twisted/plugins/netd_plugin.py"
+
+# Installing may fetch the dependencies.
+_PATIENCE = 600.0
+
+
+def _strange(_: str, names: Iterable[str]) -> set[str]:
+    """What of a checkout is not in a clone."""
+    return {
+        name
+        for name in names
+        if (name.startswith((".", "_trial_temp")) and name != ".gitignore")
+        or name in {"__pycache__", "venv", "build", "dist"}
+    }
+
+
+@functools.cache
+def _built() -> tuple[Path, Path]:
+    """The wheel and the sdist; made once, since every test here only reads them."""
+    room = Path(tempfile.mkdtemp(prefix="netd-dist-"))
+    atexit.register(shutil.rmtree, room)
+    source = room / "source"
+    shutil.copytree(ROOT, source, ignore=_strange)
+    # What using a checkout leaves behind.
+    for litter in ("twisted/plugins/dropin.cache", "netd/__pycache__/x.pyc", "twistd.log"):
+        (source / litter).parent.mkdir(exist_ok=True)
+        (source / litter).write_bytes(b"litter")
+    # Without isolation: hatchling is already here, and this works without a network.
+    succeed(
+        *(sys.executable, "-m", "build", "--no-isolation", "--outdir", room / "dist", source),
+        environ=tool_environment(),
+    )
+    (wheel,) = (room / "dist").glob("*.whl")
+    (sdist,) = (room / "dist").glob("*.tar.gz")
+    return wheel, sdist
+
+
+class ContentTests(SynchronousTestCase):
+    """
+    What `python -m build` packs.
+    """
+
+    def clean(self, names: Sequence[str]) -> None:
+        """The plugin and the sample tree are there; what must not be there is not."""
+        self.assertIn(_PLUGIN, names)
+        self.assertIn("netd/py.typed", names)
+        self.assertIn("netd/web/sample/index.html", names)
+        for name in names:
+            self.assertFalse(name.endswith(("dropin.cache", ".pyc", "twistd.log")), name)
+            self.assertFalse(name.startswith("twisted/") and name != _PLUGIN, name)
+
+    def test_wheel(self) -> None:
+        """
+        The wheel holds netd, the one plugin file and its metadata, and no twisted package.
+        """
+        wheel = _built()[0]
+        self.assertRegex(wheel.name, r"\Anetd_workbench-[0-9.a-z]+-py3-none-any\.whl\Z")
+        with zipfile.ZipFile(wheel) as archive:
+            names = archive.namelist()
+        self.clean(names)
+        rooms = {name.split("/")[0] for name in names if ".dist-info/" not in name}
+        self.assertEqual(rooms, {"netd", "twisted"})
+
+    def test_sdist(self) -> None:
+        """
+        The sdist holds what the wheel is made of, and the tests and the tac beside it.
+        """
+        with tarfile.open(_built()[1]) as archive:
+            names = [name.partition("/")[2] for name in archive.getnames()]
+        self.clean(names)
+        for name in ("netd.tac", "LICENSE", "tests/running.py", "contrib/systemd/netd.service"):
+            self.assertIn(name, names)
+
+
+class InstallTests(SynchronousTestCase):
+    """
+    Installed into a place of its own, run from an empty directory.
+    """
+
+    def setUp(self) -> None:
+        self.room = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.environ = tool_environment()
+
+    def venv(self) -> Path:
+        """The `bin` of a fresh virtual environment."""
+        succeed(sys.executable, "-m", "venv", self.room / "venv", environ=self.environ)
+        return self.room / "venv" / "bin"
+
+    def pip(self, venv: Path, *arguments: str | Path) -> None:
+        """`pip install` there."""
+        succeed(
+            *(venv / "python", "-m", "pip", "install", "--quiet", *arguments),
+            environ=self.environ,
+            deadline=_PATIENCE,
+        )
+
+    def runs(self, *way: str | Path, **said: str) -> None:
+        """The daemon started this way answers."""
+        with Daemon("--port", "0", way=way, environ={**self.environ, **said}) as daemon:
+            self.assertEqual(curl(f"{daemon.url}/delay/0").body, GREETING)
+            self.assertEqual(curl(f"{daemon.url}/files/hello.txt").status, 200)
+
+    def test_wheel(self) -> None:
+        """
+        With only the dependencies there, `twistd -ny netd.tac` runs from a bare checkout;
+        with the wheel, `twistd -n netd`, `netd` and `python -m netd` run from anywhere.
+        """
+        scripts = self.venv()
+        self.pip(scripts, "twisted[tls]>=26.10", "attrs>=23.1")
+        alone = run(
+            scripts / "python", "-c", "import netd", environ=self.environ, cwd=self.room
+        )
+        self.assertIn("No module named 'netd'", alone.err)
+        source = self.room / "checkout"
+        shutil.copytree(ROOT, source, ignore=_strange)
+        tac = (scripts / "twistd", "-n", "--pidfile=", "-y", source / "netd.tac")
+        with Daemon(way=tac, environ=self.environ) as daemon:
+            self.assertEqual(curl(f"{daemon.url}/delay/0").body, GREETING)
+
+        self.pip(scripts, "--no-deps", _built()[0])
+        succeed(scripts / "python", "-m", "pip", "check", environ=self.environ)
+        self.runs(scripts / "twistd", "-n", "--pidfile=", "netd")
+        self.runs(scripts / "netd")
+        self.runs(scripts / "python", "-m", "netd")
+
+    def test_editable(self) -> None:
+        """
+        After `pip install -e .` the same commands run, plugin included.
+        """
+        scripts = self.venv()
+        source = self.room / "checkout"
+        shutil.copytree(ROOT, source, ignore=_strange)
+        self.pip(scripts, "-e", source)
+        self.runs(scripts / "twistd", "-n", "--pidfile=", "netd")
+        self.runs(scripts / "netd")
+        self.runs(scripts / "python", "-m", "netd")
+
+    def tool(self, name: str) -> str:
+        """The path of a program that may stand beside this interpreter only."""
+        found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+        if found is None:
+            raise SkipTest(f"{name} is not installed")
+        return found
+
+    def test_uv(self) -> None:
+        """
+        After `uv tool install` the `netd` script stands in for twistd.
+        """
+        self.environ["UV_TOOL_DIR"] = str(self.room / "tools")
+        self.environ["UV_TOOL_BIN_DIR"] = str(self.room / "bin")
+        succeed(
+            *(self.tool("uv"), "tool", "install", "--python", sys.executable, _built()[0]),
+            environ=self.environ,
+            deadline=_PATIENCE,
+        )
+        self.runs(self.room / "bin" / "netd")
+
+    def test_pipx(self) -> None:
+        """
+        After `pipx install` the `netd` script stands in for twistd.
+        """
+        self.environ["PIPX_HOME"] = str(self.room / "pipx")
+        self.environ["PIPX_BIN_DIR"] = str(self.room / "bin")
+        self.environ["PIPX_MAN_DIR"] = str(self.room / "man")
+        succeed(
+            *(self.tool("pipx"), "install", "--python", sys.executable, _built()[0]),
+            environ=self.environ,
+            deadline=_PATIENCE,
+        )
+        self.runs(self.room / "bin" / "netd")

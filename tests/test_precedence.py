@@ -1,0 +1,135 @@
+"""
+Flag beats environment beats file beats default, as `--print-config` shows it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import tomllib
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.clients import curl
+from tests.running import MODULE, Daemon, Finished, environment, run
+
+
+class PrecedenceTests(SynchronousTestCase):
+    """
+    The same option said in several places.
+    """
+
+    def setUp(self) -> None:
+        self.room = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.file = self.room / "netd.toml"
+
+    def netd(self, *arguments: str | Path, **said: str) -> Finished:
+        """What `netd ARGUMENTS` says in an environment that says NETD_* as given."""
+        return run(*MODULE, *arguments, environ=environment(**said), cwd=self.room)
+
+    def printed(self, *arguments: str | Path, **said: str) -> dict[str, tuple[object, str]]:
+        """Every value and its origin by option."""
+        done = self.netd("--print-config", *arguments, **said)
+        self.assertEqual((done.status, done.err), (0, ""))
+        values = tomllib.loads(done.out)
+        return {
+            name: (values[name], line.rpartition("  # ")[2])
+            for line in done.out.splitlines()
+            if (name := line.split(" ")[0]) in values
+        }
+
+    def test_default(self) -> None:
+        """
+        What nobody said has its default, and says so.
+        """
+        printed = self.printed()
+        self.assertEqual(printed["port"], ("8000", "default"))
+        self.assertEqual(printed["bind"], ("127.0.0.1", "default"))
+        self.assertEqual(printed["delay"], ("3s", "default"))
+        self.assertEqual(printed["grace"], ("10s", "default"))
+        self.assertNotIn("files", printed)
+
+    def test_order(self) -> None:
+        """
+        Each place is beaten by the one above it.
+        """
+        self.file.write_text('delay = "1s"\nport = 1\nbind = "127.0.0.3"\ngrace = 1.5\n')
+        printed = self.printed(
+            *("--config", self.file, "--delay", "3ms"),
+            NETD_DELAY="2ms",
+            NETD_PORT="2",
+        )
+        self.assertEqual(printed["delay"], ("3ms", "flag"))
+        self.assertEqual(printed["port"], ("2", "NETD_PORT"))
+        self.assertEqual(printed["bind"], ("127.0.0.3", str(self.file)))
+        self.assertEqual(printed["grace"], ("1.5", str(self.file)))
+        self.assertEqual(printed["max-body"][1], "default")
+
+    def test_repeatable(self) -> None:
+        """
+        A repeatable option is replaced as a whole by the place that beats the others.
+        """
+        self.file.write_text('http = ["1", "2"]\n')
+        self.assertEqual(
+            self.printed("--config", self.file)["http"], (["1", "2"], str(self.file))
+        )
+        self.assertEqual(
+            self.printed("--config", self.file, NETD_HTTP="3 4")["http"],
+            (["3", "4"], "NETD_HTTP"),
+        )
+        self.assertEqual(
+            self.printed("--http", "5", "--http", "6", NETD_HTTP="3")["http"],
+            (["5", "6"], "flag"),
+        )
+
+    def test_configOfEnvironment(self) -> None:
+        """
+        NETD_CONFIG names the file, and --config another.
+        """
+        other = self.room / "other.toml"
+        self.file.write_text('delay = "1s"\n')
+        other.write_text('delay = "2s"\n')
+        named = {"NETD_CONFIG": str(self.file)}
+        self.assertEqual(self.printed(**named)["delay"], ("1s", str(self.file)))
+        self.assertEqual(self.printed("--config", other, **named)["delay"], ("2s", str(other)))
+
+    def test_roundTrip(self) -> None:
+        """
+        What --print-config prints is a file that --config takes and prints as the same values.
+        """
+        said = ("--delay", "250ms", "--http", r"tcp:0:interface=\:\:1", "--files", self.room)
+        first = self.netd("--print-config", *said).out
+        self.file.write_text(first)
+        second = self.netd("--print-config", "--config", self.file).out
+        self.assertEqual(tomllib.loads(second), tomllib.loads(first))
+        self.assertEqual(tomllib.loads(first)["files"], str(self.room))
+
+    def test_check(self) -> None:
+        """
+        --check-config says that all is good, or what is wrong and exits with 1.
+        """
+        good = self.netd("--check-config", "--delay", "1s")
+        self.assertEqual(good.status, 0, good.err)
+        self.assertEqual((good.out, good.err), ("netd: the configuration is good\n", ""))
+        bad = self.netd("--check-config", NETD_DELAY="soon")
+        self.assertEqual((bad.status, bad.out), (1, ""))
+        self.assertEqual(
+            bad.err,
+            "netd: --delay soon (NETD_DELAY): not a duration such as 3, 250ms or 1m30s\n",
+        )
+
+    def test_inForce(self) -> None:
+        """
+        What was settled is what the daemon does.
+        """
+        self.file.write_text('delay = "1h"\nmax-body = "10B"\nbind = "127.0.0.3"\n')
+        daemon = self.enterContext(
+            Daemon(
+                *("--bind", "127.0.0.2"),
+                environ=environment(NETD_CONFIG=str(self.file), NETD_DELAY="1ms"),
+            )
+        )
+        host, port = daemon.address()
+        self.assertEqual(host, "127.0.0.2")
+        self.assertEqual(curl(f"http://{host}:{port}/").status, 200)
+        self.assertEqual(curl(f"http://{host}:{port}/", "-d", "12345678901").status, 413)

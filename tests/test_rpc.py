@@ -1,0 +1,108 @@
+"""
+XML-RPC as the seed's client speaks it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from xmlrpc.client import Fault, ServerProxy
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.clients import curl
+from tests.running import Daemon, run
+
+_SEED = """
+import sys
+import xmlrpc.client
+
+s = xmlrpc.client.ServerProxy(sys.argv[1])
+print(s.pow(2,3))  # Returns 2**3 = 8
+print(s.add(2,3))  # Returns 5
+print(s.mul(5,2))  # Returns 5*2 = 10
+
+# Print list of available methods
+print(s.system.listMethods())
+"""
+
+
+class SeedTests(SynchronousTestCase):
+    """
+    `xmlrpc.client.ServerProxy("http://localhost:PORT")`.
+    """
+
+    def setUp(self) -> None:
+        self.url = self.enterContext(Daemon("--delay", "1h")).url
+        self.proxy = self.enterContext(ServerProxy(self.url))
+
+    def fault(self, name: str, *parameters: object) -> Fault:
+        """The Fault that this call ends in."""
+        fault: Fault = self.assertRaises(Fault, getattr(self.proxy, name), *parameters)
+        return fault
+
+    def test_seedScript(self) -> None:
+        """
+        The seed's client, in an interpreter of its own, prints 8, 5, 10 and the methods.
+        """
+        done = run(sys.executable, "-c", _SEED, self.url)
+        self.assertEqual(done.status, 0, done.err)
+        self.assertEqual(
+            done.out,
+            "8\n5\n10\n['add', 'mul', 'pow', 'system.listMethods', 'system.methodHelp', "
+            "'system.methodSignature']\n",
+        )
+
+    def test_doubles(self) -> None:
+        """
+        Doubles are added, multiplied and raised as doubles.
+        """
+        proxy = self.proxy
+        self.assertEqual(proxy.add(0.5, 2), 2.5)
+        self.assertEqual(proxy.mul(0.5, 0.5), 0.25)
+        self.assertEqual(proxy.pow(2.0, -1), 0.5)
+
+    def test_introspection(self) -> None:
+        """
+        Every method has a help text and signatures.
+        """
+        methods = self.proxy.system.listMethods()
+        assert isinstance(methods, list)
+        for name in methods:
+            self.assertTrue(self.proxy.system.methodHelp(name), name)
+            self.assertTrue(self.proxy.system.methodSignature(name), name)
+        self.assertIn(["int", "int", "int"], self.proxy.system.methodSignature("pow"))
+
+    def test_faults(self) -> None:
+        """
+        An unknown method, wrong parameters and a result that cannot be sent are Faults.
+        """
+        self.assertEqual(self.fault("sub", 1, 2).faultCode, -32601)
+        self.assertEqual(self.fault("add", 1).faultCode, -32602)
+        self.assertEqual(self.fault("add", "1", "2").faultCode, -32602)
+        self.assertEqual(self.fault("pow", 2, -1).faultCode, -32602)
+        self.assertEqual(self.fault("pow", 0.0, -1).faultCode, -32602)
+
+    def test_hugePower(self) -> None:
+        """
+        `pow(7, 10**9)` is refused at once, and not computed.
+        """
+        started = time.monotonic()
+        self.assertIn("64 bits", self.fault("pow", 7, 10**9).faultString)
+        self.assertLess(time.monotonic() - started, 2.0)
+
+    def test_longResult(self) -> None:
+        """
+        A result beyond 32 bits arrives whole.
+        """
+        self.assertEqual(self.proxy.pow(2, 62), 2**62)
+
+    def test_notXML(self) -> None:
+        """
+        A body that is no call is a Fault, and a DTD in it is refused.
+        """
+        for body in ("", "nothing", "<methodCall/>", "<!DOCTYPE a><methodCall/>"):
+            answer = curl(f"{self.url}/RPC2", "-X", "POST", "-d", body)
+            self.assertEqual(answer.status, 200, body)
+            self.assertIn("<fault>", answer.text)
+            self.assertTrue(answer.headers["content-type"].startswith("text/xml"))

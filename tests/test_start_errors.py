@@ -1,0 +1,227 @@
+"""
+What stops a start: one line that names the option and the value, and exit status 1.
+"""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.certificates import certificate
+from tests.clients import threads
+from tests.running import MODULE, Daemon, Finished, environment, run, succeed
+
+Row: TypeAlias = tuple[str, Mapping[str, str], str]
+"""Arguments with spaces between, additions to the environment, how the line goes on."""
+
+
+class RefusalTests(SynchronousTestCase):
+    """
+    Tables of (arguments, environment, line); {room} stands for a directory of files.
+    """
+
+    def setUp(self) -> None:
+        self.room = Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def file(self, name: str, text: str) -> None:
+        """A file in the room."""
+        (self.room / name).write_text(text)
+
+    def refuse(self, *rows: Row) -> None:
+        """Each row ends with status 1, its line on stderr and nothing else anywhere."""
+        with threads(2) as pool:
+            for row, done in zip(rows, pool.map(self.start, rows), strict=True):
+                line = f"netd: {row[2].format(room=self.room)}"
+                self.assertEqual((done.status, done.out), (1, ""), f"{row}: {done}")
+                self.assertEqual(done.err[: len(line)], line, f"{row}: {done}")
+                self.assertEqual(done.err.count("\n"), 1, f"{row}: {done}")
+                self.assertTrue(done.err[:-1].isprintable(), f"{row}: {done}")
+
+    def start(self, row: Row) -> Finished:
+        """What comes of a start as `row` says, or of `--check-config` where it says that."""
+        words: Sequence[str] = [word.format(room=self.room) for word in row[0].split(" ")]
+        said = {name: value.format(room=self.room) for name, value in row[1].items()}
+        environ = environment(**{"NETD_PORT": "0", **said})
+        return run(*MODULE, *filter(None, words), environ=environ, cwd=self.room)
+
+    def test_hosts(self) -> None:
+        """
+        An address that is unknown, not this machine's or not well-formed.
+        """
+        long = "x" * 64
+        self.refuse(
+            ("--bind nowhere.invalid", {}, "--bind nowhere.invalid: nowhere.invalid: "),
+            (f"--bind {long}", {}, f"--bind {long}: {long}: not a host name"),
+            ("--bind a/b", {}, "--bind a/b: not an IP address or a host name"),
+            (
+                "--bind 203.0.113.9",
+                {},
+                "--bind 203.0.113.9: cannot listen on tcp 203.0.113.9 port 0: ",
+            ),
+            ("--http tcp:0:interface=::1", {}, "--http tcp:0:interface=::1: "),
+            ("--http tcp:0:interface=a.invalid", {}, "--http tcp:0:interface=a.invalid: "),
+        )
+
+    def test_takenPorts(self) -> None:
+        """
+        A TCP or UDP port that another process has.
+        """
+        with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+            for sock in (stream, datagrams):
+                sock.bind(("127.0.0.1", 0))
+            stream.listen()
+            tcp, udp = (str(sock.getsockname()[1]) for sock in (stream, datagrams))
+            taken = "Address already in use"
+            line = f"cannot listen on tcp 127.0.0.1 port {tcp}: {taken}"
+            self.refuse(
+                (f"--port {tcp}", {}, f"--port {tcp}: {line}"),
+                ("", {"NETD_PORT": tcp}, f"--port {tcp}: {line}"),
+                (f"--http {tcp}", {}, f"--http {tcp}: {line}"),
+                (
+                    f"--udp {udp}",
+                    {},
+                    f"--udp {udp}: cannot listen on udp 127.0.0.1 port {udp}: {taken}",
+                ),
+            )
+
+    def test_ports(self) -> None:
+        """
+        What is no port number or endpoint.
+        """
+        self.refuse(
+            ("--port x", {}, "--port x: not a port number from 0 to 65535"),
+            ("--port 65536", {}, "--port 65536: not a port number from 0 to 65535"),
+            ("--port -1", {}, "--port -1: not a port number from 0 to 65535"),
+            ("--udp tcp:3", {}, "--udp tcp:3: not a port number, udp:PORT or udp6:PORT"),
+            ("--http udp:3", {}, "--http udp:3: not a port number, tcp:PORT or tcp6:PORT"),
+            ("--http tcp:", {}, "--http tcp:: not a port number"),
+            ("", {"NETD_HTTP": "0 x"}, "--http x (NETD_HTTP): not a port number"),
+        )
+
+    def test_files(self) -> None:
+        """
+        A files directory that is missing or none.
+        """
+        self.file("file", "")
+        self.refuse(
+            (
+                "--files {room}/none",
+                {},
+                "--files {room}/none: No such file or directory",
+            ),
+            ("--files {room}/file", {}, "--files {room}/file: Not a directory"),
+            ("", {"NETD_FILES": "{room}/none"}, "--files {room}/none: No such file"),
+            ("--check-config --files {room}/none", {}, "--files {room}/none: No such file"),
+        )
+
+    def test_certificates(self) -> None:
+        """
+        A certificate or key that is missing, no PEM, encrypted or another's.
+        """
+        leaf, key = certificate(self.room)
+        certificate(self.room, "other")
+        secret = self.room / "secret.key"
+        succeed("openssl", "ec", "-in", key, "-aes128", "-passout", "pass:x", "-out", secret)
+        self.file("bad", "hello\n")
+        https = "--https 0 --certificate"
+        with_key = f"{https} {leaf} --private-key"
+        self.refuse(
+            ("--https 0", {}, "--https 0: needs --certificate"),
+            (f"--certificate {leaf}", {}, f"--certificate {leaf}: needs --https"),
+            (f"--private-key {key}", {}, f"--private-key {key}: needs --https"),
+            (f"{https} {{room}}/none", {}, "--certificate {room}/none: No such file"),
+            (f"{https} {{room}}", {}, "--certificate {room}: Is a directory"),
+            (f"{https} {{room}}/bad", {}, "--certificate {room}/bad: "),
+            (f"{https} {leaf}", {}, f"--certificate {leaf}: "),
+            (f"{with_key} {{room}}/none", {}, "--private-key {room}/none: No such file"),
+            (f"{with_key} {{room}}/bad", {}, "--private-key {room}/bad: "),
+            (f"{with_key} {{room}}/other.key", {}, "--private-key {room}/other.key: "),
+            (f"{with_key} {secret}", {}, f"--private-key {secret}: "),
+        )
+
+    def test_durations(self) -> None:
+        """
+        A delay that is not a number of seconds one could wait, wherever it was said.
+        """
+        bad = ("nan", "inf", "-1", "1_0", "1e3", "3 s", "400d")
+        self.refuse(
+            *((f"--delay={text}", {}, f"--delay {text}: ") for text in bad if " " not in text),
+            *(("", {"NETD_DELAY": text}, f"--delay {text} (NETD_DELAY): ") for text in bad),
+            ("--grace nan", {}, "--grace nan: not a duration"),
+            ("--max-delay -1", {}, "--max-delay -1: not a duration"),
+        )
+
+    def test_sizes(self) -> None:
+        """
+        A size that is no number of bytes.
+        """
+        self.refuse(
+            ("--max-body 10XB", {}, "--max-body 10XB: "),
+            ("--max-body -1", {}, "--max-body -1: "),
+            ("", {"NETD_MAX_BODY": "nan"}, "--max-body nan (NETD_MAX_BODY): "),
+        )
+
+    def test_toml(self) -> None:
+        """
+        A configuration file that is missing, broken, or holds what netd does not know.
+        """
+        self.file("unknown", "prot = 1\n")
+        self.file("broken", "port =\n")
+        self.file("nan", "delay = nan\n")
+        self.file("list", "port = [1]\n")
+        self.file("truth", "port = true\n")
+        (self.room / "latin").write_bytes(b'delay = "\xe9"\n')
+        self.refuse(
+            ("--config {room}/none", {}, "--config {room}/none: No such file or directory"),
+            ("--config {room}", {}, "--config {room}: Is a directory"),
+            (
+                "--config {room}/unknown",
+                {},
+                "--config {room}/unknown: unknown key prot, did you mean port?",
+            ),
+            ("--config {room}/broken", {}, "--config {room}/broken: Invalid value"),
+            ("--config {room}/nan", {}, "--delay nan ({room}/nan): not a duration"),
+            ("--config {room}/list", {}, "--config {room}/list: port = "),
+            ("--config {room}/truth", {}, "--config {room}/truth: port = True"),
+            ("--config {room}/latin", {}, "--config {room}/latin: "),
+            ("", {"NETD_CONFIG": "{room}/none"}, "--config {room}/none: No such file"),
+        )
+
+    def test_commandLine(self) -> None:
+        """
+        A flag that netd does not have, one without its value, or a stray word.
+        """
+        self.refuse(
+            ("--prot 3", {}, "option --prot not recognized"),
+            ("--delay", {}, "option --delay requires argument"),
+            ("extra", {}, "extra: not an option; see netd --help"),
+        )
+
+    def test_oneLine(self) -> None:
+        """
+        Control characters in a value cannot make two lines of one.
+        """
+        self.refuse(
+            ("--delay=1\n2", {}, r"--delay '1\n2': "),
+            ("--bind=\x1b[1m", {}, r"--bind '\x1b[1m': "),
+            ("--files={room}/\nx", {}, ""),
+            ("--config={room}/\nx", {}, ""),
+            ("extra\nword", {}, ""),
+        )
+
+    def test_noneLeftOut(self) -> None:
+        """
+        A further listener that cannot be bound stops the daemon, which never runs without it.
+        """
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            sock.listen()
+            number = sock.getsockname()[1]
+            self.refuse((f"--http 0 --http {number}", {}, f"--http {number}: cannot listen"))
+        daemon = self.enterContext(Daemon("--http", "0", "--http", str(number)))
+        self.assertEqual(daemon.where("http-3").port, number)

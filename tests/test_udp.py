@@ -1,0 +1,93 @@
+"""
+The datagram echo.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.clients import curl
+from tests.running import DEADLINE, Daemon
+
+_LARGEST = 65_507
+
+
+class EchoTests(SynchronousTestCase):
+    """
+    UDP on the port that the daemon says.
+    """
+
+    def client(self) -> socket.socket:
+        """A datagram socket that waits for nothing for ever."""
+        sock = self.enterContext(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        sock.settimeout(DEADLINE)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024 * 1024)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1024 * 1024)
+        return sock
+
+    def test_everySize(self) -> None:
+        """
+        Datagrams of no, one and 65 507 bytes, and some between, come back whole.
+        """
+        address = self.enterContext(Daemon()).address("udp")
+        client = self.client()
+        for size in (1, 0, 2, 512, 1472, 8192, 8193, 50_000, _LARGEST):
+            data = os.urandom(size)
+            client.sendto(data, address)
+            answer, source = client.recvfrom(_LARGEST + 1)
+            self.assertEqual(len(answer), size)
+            self.assertEqual((answer == data, source), (True, address))
+
+    def test_manyClients(self) -> None:
+        """
+        Each of many clients gets its own datagram back and nobody else's.
+        """
+        address = self.enterContext(Daemon()).address("udp")
+        clients = [self.client() for _ in range(50)]
+        for number, client in enumerate(clients):
+            client.sendto(b"%d" % number, address)
+        for number, client in enumerate(clients):
+            self.assertEqual(client.recv(100), b"%d" % number)
+
+    def test_samePort(self) -> None:
+        """
+        Without --udp the echo has the port number of the web site.
+        """
+        # A number that is free for both now may be taken a moment later.
+        for _ in range(20):
+            with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+                stream.bind(("127.0.0.1", 0))
+                number = stream.getsockname()[1]
+                try:
+                    datagrams.bind(("127.0.0.1", number))
+                except OSError:
+                    continue
+            break
+        daemon = self.enterContext(Daemon("--port", str(number)))
+        self.assertEqual(daemon.address("http"), ("127.0.0.1", number))
+        self.assertEqual(daemon.address("udp"), ("127.0.0.1", number))
+
+    def test_off(self) -> None:
+        """
+        `--udp 0` leaves it out, and the rest is there.
+        """
+        daemon = self.enterContext(Daemon("--udp", "0"))
+        self.assertNotIn("udp=", daemon.notice("X_NETD_LISTEN"))
+        self.assertEqual(curl(f"{daemon.url}/healthz").status, 200)
+
+    def test_flood(self) -> None:
+        """
+        The web site answers while datagrams, empty ones too, pour in.
+        """
+        daemon = self.enterContext(Daemon())
+        client = self.client()
+        client.setblocking(False)
+        for number in range(2000):
+            try:
+                client.sendto(b"x" * (number % 2), daemon.address("udp"))
+            except BlockingIOError:
+                continue
+        self.assertEqual(curl(f"{daemon.url}/healthz").body, b"ok\n")
