@@ -282,21 +282,6 @@ class PlanTests(SynchronousTestCase):
             allowed = ("__version__",) if path.parent == HOUSE else ()
             self.none(furnished(path.read_text(), allowed), str(path.relative_to(ROOT)))
 
-    def test_doors(self) -> None:
-        """
-        The plugin imports nothing of ours; netd.tac imports tap and no reactor.
-        """
-        doors = {
-            "plugin": ast.parse((ROOT / "twisted/plugins/netd_plugin.py").read_text()),
-            "tac": ast.parse((ROOT / "netd.tac").read_text()),
-        }
-        ours = {
-            (each.importer, each.target)
-            for each in imports({**self.house, **doors})
-            if each.importer in doors and (each.ours is not None or "reactor" in each.target)
-        }
-        self.assertEqual(ours, {("tac", "netd.tap")})
-
     def test_mirrored(self) -> None:
         """
         Every netd/x.py has its netd/test/test_x.py.

@@ -4,6 +4,7 @@ Tests for the doors through which twistd comes in: the plugin and netd.tac.
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 from pathlib import Path
@@ -16,12 +17,11 @@ from twisted.plugin import IPlugin, getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-import netd
 from netd import options, tap
 from netd.daemon import House
 from netd.net.listen import Listener
-
-ROOT = Path(netd.__file__).parent.parent
+from netd.test.test_layers import HOUSE, imports, read
+from tests.running import ROOT
 
 
 class PluginTests(SynchronousTestCase):
@@ -71,6 +71,27 @@ class PluginTests(SynchronousTestCase):
         """
         self.assertFalse((ROOT / "twisted/__init__.py").exists())
         self.assertFalse((ROOT / "twisted/plugins/__init__.py").exists())
+
+
+class ImportTests(SynchronousTestCase):
+    """
+    What the doors import.
+    """
+
+    def test_doors(self) -> None:
+        """
+        The plugin imports nothing of ours; netd.tac imports tap and no reactor.
+        """
+        doors = {
+            "plugin": ast.parse((ROOT / "twisted/plugins/netd_plugin.py").read_text()),
+            "tac": ast.parse((ROOT / "netd.tac").read_text()),
+        }
+        ours = {
+            (each.importer, each.target)
+            for each in imports({**read(HOUSE), **doors})
+            if each.importer in doors and (each.ours is not None or "reactor" in each.target)
+        }
+        self.assertEqual(ours, {("tac", "netd.tap")})
 
 
 class TacTests(SynchronousTestCase):
