@@ -39,6 +39,12 @@ class House(MultiService):
         stopped: Deferred[Any] = MultiService.stopService(self)
         return stopped.addBoth(restore)
 
+    def abandon(self) -> None:
+        """Close what was opened before a start that failed."""
+        for child in self:
+            if isinstance(child, Listener):
+                child.stopService()
+
     def listening(self) -> dict[str, str]:
         """The endpoint of each listener by its name, once they are bound."""
         return {
@@ -75,7 +81,7 @@ def _services(
     if settings.udp.listen is not None:
         yield "udp", datagram(settings.udp.listen, udp.serve(answers.echo, counters, reactor))
     yield "drain", Drain([web], settings.grace.seconds, reactor, counters)
-    yield "ready", Ready(house.listening, environ)
+    yield "ready", Ready(reactor, house.listening, environ)
 
 
 def _named(name: str, items: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:

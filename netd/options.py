@@ -52,7 +52,7 @@ def _shown(text: str) -> str:
     return text if text.isprintable() and text else repr(text)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """`text` with whatever would break the line escaped."""
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
@@ -227,7 +227,7 @@ def as_toml(said: Mapping[str, Said]) -> str:
         quoted = [_quoted(text) for text in each.texts]
         value = f"[{', '.join(quoted)}]" if each.option.repeatable else "".join(quoted[-1:])
         line = f"{name} = {value}" if each.texts else f"# {name} is not set"
-        lines.append(f"{line}  # {_one_line(each.origin)}\n" if each.texts else f"{line}\n")
+        lines.append(f"{line}  # {one_line(each.origin)}\n" if each.texts else f"{line}\n")
     return "".join(lines)
 
 
@@ -279,7 +279,7 @@ class Options(_Options):
         try:
             _Options.parseOptions(self, options)
         except UsageError as wrong:
-            raise UsageError(_one_line(str(wrong))) from None
+            raise UsageError(one_line(str(wrong))) from None
 
     def parseArgs(self, *rest: str) -> None:
         """Refuse what is no option."""

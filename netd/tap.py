@@ -26,7 +26,7 @@ def _one_line() -> Iterator[None]:
     try:
         yield
     except UsageError as wrong:
-        raise SystemExit(f"netd: {wrong}") from None
+        raise SystemExit(f"netd: {_options.one_line(str(wrong))}") from None
 
 
 class Options(_options.Options):
@@ -60,5 +60,9 @@ def makeService(options: Options) -> IService:
         house = daemon.build(options.settings, _reactor())
         # Bound now, while stderr is still the operator's; the call that twistd
         # makes later finds it done.
-        MultiService.privilegedStartService(house)
+        try:
+            MultiService.privilegedStartService(house)
+        except UsageError:
+            house.abandon()
+            raise
     return house

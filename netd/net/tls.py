@@ -72,7 +72,14 @@ def context(certificate: Path, private_key: Path | None) -> CertificateOptions:
         acceptableCiphers=AcceptableCiphers.fromOpenSSLCipherString(_CIPHERS),
         acceptableProtocols=[b"http/1.1"],
     )
-    made: SSL.Context = options.getContext()
+    try:
+        made: SSL.Context = options.getContext()
+    except MemoryError:
+        # As under systemd's MemoryDenyWriteExecute=yes.
+        raise UsageError(
+            f"--certificate {certificate}: TLS needs memory that is written and then run, "
+            "which is forbidden here"
+        ) from None
     try:
         made.use_certificate_chain_file(str(certificate))
     except SSL.Error as wrong:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from twisted.application.service import Service
 from twisted.logger import Logger
@@ -40,14 +41,23 @@ class Ready(Service):
     """
 
     def __init__(
-        self, listening: Callable[[], Mapping[str, str]], environ: Mapping[str, str]
+        self,
+        reactor: Any,
+        listening: Callable[[], Mapping[str, str]],
+        environ: Mapping[str, str],
     ) -> None:
+        self._reactor = reactor
         self._listening = listening
         self._environ = environ
 
     def startService(self) -> None:
-        """Announce."""
+        """Announce, as soon as the reactor runs and hears signals."""
         Service.startService(self)
+        self._reactor.callWhenRunning(self._announce)
+
+    def _announce(self) -> None:
+        if not self.running:
+            return
         said = " ".join(f"{name}={where}" for name, where in self._listening().items())
         _log.info("ready: {said}", said=said)
         notify(self._environ, "READY=1", f"STATUS=Serving {said}", f"X_NETD_LISTEN={said}")

@@ -211,6 +211,10 @@ class Reactor(TurningClock):
         """Note it; `signals.run` does it."""
         self.signals.calls.append(lambda: call(*rest, **named))
 
+    def callWhenRunning(self, call: Callable[..., object], *rest: Any, **named: Any) -> None:
+        """It runs."""
+        call(*rest, **named)
+
     def addReader(self, reader: Any) -> None:
         """Note it."""
         self.readers.append(reader)

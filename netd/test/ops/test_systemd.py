@@ -9,6 +9,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from twisted.application.service import IService
 from twisted.logger import LogEvent, capturedLogs
@@ -16,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from netd.ops.systemd import Ready, notify
+from netd.test.stages import Reactor
 
 
 class _Managed(SynchronousTestCase):
@@ -136,11 +138,35 @@ class ReadyTests(_Managed):
     The service that stands last in the house.
     """
 
+    def test_not_before(self) -> None:
+        """
+        Nothing is said before the reactor runs, nor after a stop that came first.
+        """
+
+        class Later(Reactor):
+            """Runs when the test says so."""
+
+            def callWhenRunning(self, call: Any, *rest: Any, **named: Any) -> None:
+                """Keep it."""
+                calls.append(call)
+
+        calls: list[Any] = []
+        with capturedLogs() as said:
+            service = Ready(Later(), dict, {})
+            service.startService()
+            self.assertEqual(said, [])
+            service.stopService()
+            calls[0]()
+            self.assertEqual(said, [])
+            service.startService()
+            calls[1]()
+        self.assertEqual([each["log_format"] for each in said], ["ready: {said}"])
+
     def test_interface(self) -> None:
         """
         It is a service.
         """
-        self.assertTrue(verifyObject(IService, Ready(dict, {})))
+        self.assertTrue(verifyObject(IService, Ready(Reactor(), dict, {})))
 
     def test_ready(self) -> None:
         """
@@ -148,7 +174,7 @@ class ReadyTests(_Managed):
         """
         environ, receive = self.manager()
         listening: dict[str, str] = {}
-        service = Ready(lambda: listening, environ)
+        service = Ready(Reactor(), lambda: listening, environ)
         self.quiet(receive)
         listening.update({"http": "tcp:80:interface=a", "udp": "udp:7:interface=a"})
         with capturedLogs() as events:
@@ -166,7 +192,7 @@ class ReadyTests(_Managed):
         Stopping says so, once.
         """
         environ, receive = self.manager()
-        service = Ready(dict, environ)
+        service = Ready(Reactor(), dict, environ)
         service.startService()
         receive()
         service.stopService()
@@ -179,7 +205,7 @@ class ReadyTests(_Managed):
         Every line of a notification is an assignment, whatever a listener is called.
         """
         environ, receive = self.manager()
-        Ready(lambda: {"http": r"tcp6:80:interface=\:\:1"}, environ).startService()
+        Ready(Reactor(), lambda: {"http": r"tcp6:80:interface=\:\:1"}, environ).startService()
         for line in receive().decode().split("\n"):
             self.assertRegex(line, r"\A[A-Z_]+=")
 
@@ -187,7 +213,7 @@ class ReadyTests(_Managed):
         """
         Without a manager both are silent, but for the line that tells the operator.
         """
-        service = Ready(dict, {})
+        service = Ready(Reactor(), dict, {})
         with capturedLogs() as events:
             service.startService()
             service.stopService()
