@@ -101,8 +101,7 @@ class Player:
         try:
             self._turn()
         except Exception:
-            self._stage.unregisterProducer()
-            self._end(Failure())
+            self._fail(Failure())
         finally:
             self._playing = False
             self._leave()
@@ -159,6 +158,14 @@ class Player:
     def _wake(self) -> None:
         self._timer = None
         self._play()
+
+    def _fail(self, failure: Failure) -> None:
+        if self._done is not None:
+            self._stage.unregisterProducer()
+            self._end(failure)
+        elif self._ended is not None:
+            # The step that raised had stopped us first; the stage has gone.
+            self._ended = self._ended[0], failure
 
     def _end(self, result: bool | Failure) -> None:
         done, self._done = self._done, None

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import Interface
 
 from netd.counters import Counters
@@ -27,6 +28,10 @@ class IDrainable(Interface):
 
     def abort() -> int:
         """Cut every connection that is left and say how many those were."""
+
+
+def _broke(failure: Failure) -> None:
+    _log.failure("draining failed", failure)
 
 
 class Drain(Service):
@@ -48,7 +53,8 @@ class Drain(Service):
         """Fires when nothing is in flight any more, at the latest soon after the grace."""
         Service.stopService(self)
         overdue = self._clock.callLater(self._grace, self.hurry)
-        gone = gatherResults([source.drain() for source in self._sources])
+        # One that fails must not cut the others short.
+        gone = DeferredList([source.drain().addErrback(_broke) for source in self._sources])
 
         def rest(result: object) -> None:
             if overdue.active():

@@ -1,16 +1,38 @@
 """
-What a second SIGTERM or SIGINT means: do not wait for the grace.
+Signals: SIGUSR1 for fresh logs, a second SIGTERM or SIGINT for not waiting.
 
-Rules: touches handlers only while a stop is under way, and puts them back.
+Rules: handlers are called on the reactor's thread, and those of a stop are put back.
 """
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+
+
+def on_signal(reactor: Any, number: signal.Signals, act: Callable[[], None]) -> None:
+    """
+    Call `act` on the reactor's thread for each signal `number`, once the reactor runs.
+
+    Whoever handled the signal before (twistd rotates its own log on SIGUSR1) still hears of it.
+    """
+
+    def install() -> None:
+        before = signal.getsignal(number)
+
+        def heard(_: int, frame: FrameType | None) -> None:
+            reactor.callFromThread(act)
+            if callable(before):
+                before(number, frame)
+
+        signal.signal(number, heard)
+
+    reactor.callWhenRunning(install)
+
 
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 

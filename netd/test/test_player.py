@@ -911,6 +911,42 @@ class FailureTests(_Acts):
         self.failureResultOf(self.start(wrong), TypeError)
         self.assertEqual(self.stage.names, ["register", "unregister"])
 
+    def test_after_the_peer_left(self) -> None:
+        """
+        A script that loses its peer in a step and raises there is told, but not to the stage.
+        """
+
+        def script() -> Iterator[Step]:
+            yield Send(b"a")
+            self.player.stopProducing()
+            raise Trip("no peer")
+
+        done = self.start(script())
+        self.assertEqual(self.stage.names, ["register"])
+        self.failureResultOf(done, Trip)
+
+    _why = "it unregisters, and loses the failure"
+
+    def test_broken_goodbye(self) -> None:
+        """
+        A stage that cannot be finished or aborted fails the performance.
+        """
+
+        class Broken(Stage):
+            """Raises at the end."""
+
+            def finish(self) -> None:
+                raise Trip("in the goodbye")
+
+            abort = finish
+
+        ends: list[list[Step]] = [[], [Abort()], [Wait(1)]]
+        for script in ends:
+            done = self.start(script, Broken(self.clock))
+            self.clock.advance(1)
+            self.failureResultOf(done, Trip)
+            self.assertEqual(self.timers(), 0)
+
     def test_broken_stage(self) -> None:
         """
         A stage whose write raises fails the performance, at once and after a wait.

@@ -174,3 +174,15 @@ class DrainTests(SynchronousTestCase):
         self.assertNoResult(stopped)
         source.leave()
         self.successResultOf(stopped)
+
+    def test_failing(self) -> None:
+        """
+        A source that fails to drain is one line in the log and cuts no other short.
+        """
+        failing, source = Source(1), Source(1)
+        done = self.drain(failing, source).stopService()
+        failing.gone.errback(ZeroDivisionError())
+        self.assertNoResult(done)
+        source.leave()
+        self.successResultOf(done)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from attrs import define, field
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.ops.signals import impatient
+from netd.ops.signals import impatient, on_signal
 
 
 @define
@@ -20,9 +20,43 @@ class Thread:
 
     called: list[Callable[[], None]] = field(factory=list)
 
+    def callWhenRunning(self, function: Callable[[], None]) -> None:
+        """It runs."""
+        function()
+
     def callFromThread(self, function: Callable[[], None]) -> None:
         """Keep `function`."""
         self.called.append(function)
+
+
+class OnSignalTests(SynchronousTestCase):
+    """
+    A signal that has something done.
+    """
+
+    def setUp(self) -> None:
+        self.seen: list[int] = []
+        before = signal.signal(signal.SIGUSR1, lambda number, _: self.seen.append(number))
+        self.addCleanup(signal.signal, signal.SIGUSR1, before)
+        self.reactor = Thread()
+
+    def act(self) -> None:
+        """Never called here: it belongs to the reactor's thread."""
+        raise AssertionError
+
+    def test_heard(self) -> None:
+        """The signal asks for the act on the reactor's thread, and its handler hears of it."""
+        on_signal(self.reactor, signal.SIGUSR1, self.act)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        self.assertEqual(self.reactor.called, [self.act])
+        self.assertEqual(self.seen, [signal.SIGUSR1])
+
+    def test_noHandler(self) -> None:
+        """A signal that nobody handled no longer ends the process."""
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+        on_signal(self.reactor, signal.SIGUSR1, self.act)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        self.assertEqual(self.reactor.called, [self.act])
 
 
 class ImpatientTests(SynchronousTestCase):

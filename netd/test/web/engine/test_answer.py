@@ -1,0 +1,131 @@
+"""The head of an answer."""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.http_headers import Headers, InvalidHeaderName
+
+from netd.test.web.engine.stages import DATE, NOW
+from netd.web.engine import answer
+from netd.web.engine.answer import Framing
+from netd.web.head import Head, parse
+
+
+def head(method: bytes = b"GET", version: bytes = b"1.1") -> Head:
+    """The head of a request."""
+    return parse(b"%b / HTTP/%b\r\nHost: a\r\n\r\n" % (method, version), 100, 10)
+
+
+class TextTests(SynchronousTestCase):
+    """Dates, names, values, lines."""
+
+    def test_date(self) -> None:
+        """A date is what the standard library makes of it."""
+        self.assertEqual(answer.date(NOW), DATE)
+        for each in range(0, 2_000_000_000, 86_400 * 100 + 3_601):
+            self.assertEqual(answer.date(each), formatdate(each, usegmt=True).encode())
+
+    def test_name(self) -> None:
+        """Names are canonical, as Twisted writes them, and remembered only so many times."""
+        for said, name in (
+            (b"x-a", b"X-A"),
+            ("etag", b"ETag"),
+            (b"WWW-authenticate", b"WWW-Authenticate"),
+        ):
+            self.assertEqual(answer.name(said), name)
+        for each in range(2000):
+            answer.name(b"x-%d" % each)
+        self.assertLessEqual(len(answer.known_names), 1000)
+        self.assertEqual(answer.name(b"x-1999"), b"X-1999")
+        for bad in (b"", b"a b", b"a:", b"a\r\n", "ä"):
+            self.assertRaises(InvalidHeaderName, answer.name, bad)
+
+    def test_value(self) -> None:
+        """No value holds a line break."""
+        for said, value in (
+            (b"a", b"a"),
+            ("ä", b"\xc3\xa4"),
+            (b"a\r\nb", b"a b"),
+            (b"a\nb\rc", b"a b c"),
+            (b"\r\n", b""),
+        ):
+            self.assertEqual(answer.value(said), value)
+
+    def test_statusLine(self) -> None:
+        """The phrase is the registered one, or the one that was given."""
+        for code, message, line in (
+            (200, None, b"200 OK"),
+            (431, None, b"431 Request Header Fields Too Large"),
+            (299, None, b"299 Unknown Status"),
+            (200, b"Fine\r\nX: y", b"200 Fine X: y"),
+        ):
+            self.assertEqual(answer.status_line(code, message), b"HTTP/1.1 " + line + b"\r\n")
+
+    def test_opening(self) -> None:
+        """Every answer begins alike."""
+        self.assertEqual(
+            answer.opening(200, None, DATE),
+            b"HTTP/1.1 200 OK\r\nServer: netd\r\nDate: " + DATE + b"\r\n",
+        )
+
+    def test_lines(self) -> None:
+        """Headers become lines and are found again in lines."""
+        headers = Headers({b"A": [b"1", b"2"], b"B": [b""]})
+        fields = answer.lines(headers)
+        self.assertEqual(fields, {b"A": b"A: 1\r\nA: 2\r\n", b"B": b"B: \r\n"})
+        self.assertEqual(list(answer.said(fields)), [(b"A", b"1"), (b"A", b"2"), (b"B", b"")])
+        self.assertEqual(list(answer.said({})), [])
+
+    def test_ours(self) -> None:
+        """What the engine says itself is recognised."""
+        self.assertTrue(answer.ours({b"Allow": b""}))
+        for each in (b"Connection", b"Transfer-Encoding", b"Server", b"Date"):
+            self.assertFalse(answer.ours({each: b""}))
+
+    def test_ordinary(self) -> None:
+        """Most answers have a type, and leave the rest to the engine."""
+        kind = {b"Content-Type": b"Content-Type: a/b\r\n"}
+        self.assertTrue(answer.ordinary(kind))
+        self.assertFalse(answer.ordinary({}))
+        self.assertFalse(answer.ordinary({**kind, b"Date": b"Date: x\r\n"}))
+
+    def test_refusal(self) -> None:
+        """Only a 503 says when to come again."""
+        top, body = answer.refusal(400, "no", DATE)
+        self.assertEqual(body, b"no\n")
+        self.assertNotIn(b"Retry-After", top)
+        self.assertIn(b"\r\nRetry-After: 1\r\n\r\n", answer.refusal(503, "no", DATE)[0])
+
+
+class FrameTests(SynchronousTestCase):
+    """Where a body ends (RFC 9112 6.3)."""
+
+    def test_table(self) -> None:
+        """Method, version, status and length decide."""
+        length = {b"Content-Length": b"Content-Length: 7\r\n"}
+        for method, version, code, said, size, framing, framed in (
+            (b"GET", b"1.1", 200, {}, 5, Framing(False), b"5"),
+            (b"GET", b"1.1", 200, length, 5, Framing(False), b"5"),
+            (b"HEAD", b"1.1", 200, {}, 5, Framing(True), b"5"),
+            (b"HEAD", b"1.1", 200, length, 0, Framing(True), b"7"),
+            (b"GET", b"1.1", 200, {}, None, Framing(False, chunked=True), None),
+            (b"GET", b"1.0", 200, {}, None, Framing(False, keep=False), None),
+            (b"HEAD", b"1.1", 200, {}, None, Framing(True), None),
+            (b"HEAD", b"1.0", 200, {}, None, Framing(True), None),
+            (b"GET", b"1.1", 200, length, None, Framing(False, left=7), b"7"),
+            (b"GET", b"1.0", 200, length, None, Framing(False, left=7), b"7"),
+            (b"GET", b"1.1", 204, length, 5, Framing(True), None),
+            (b"GET", b"1.1", 304, length, 5, Framing(True), b"7"),
+            (b"GET", b"1.1", 304, {}, None, Framing(True), None),
+            (b"GET", b"1.1", 101, {}, 0, Framing(True, keep=False), None),
+        ):
+            fields = dict(said)
+            row = (method, version, code, said, size)
+            self.assertEqual(
+                answer.frame(fields, code, size, head(method, version)), framing, row
+            )
+            line = fields.get(b"Content-Length")
+            self.assertEqual(line and line[16:-2], framed, row)
+            self.assertEqual(b"Transfer-Encoding" in fields, framing.chunked, row)

@@ -1,0 +1,214 @@
+"""The eager transport by itself, and the guard over what it touches."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from twisted.internet import abstract, main, tcp
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import ISystemHandle
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from netd.web.engine import transport as transport_module
+from netd.web.engine.transport import EagerServer, supported, unread, unsent
+
+
+class GuardTests(SynchronousTestCase):
+    """The private parts of Twisted that are used."""
+
+    def test_supported(self) -> None:
+        """This Twisted has all of them: when this fails, read `transport.py` again."""
+        self.assertTrue(supported())
+
+    def test_missing(self) -> None:
+        """When one is missing, that is noticed."""
+        for kind, names in transport_module._ON_CLASSES:
+            for name in names:
+                with self.subTest(name):
+                    held = {
+                        each: each.__dict__[name]
+                        for each in kind.__mro__
+                        if name in each.__dict__
+                    }
+                    for each in held:
+                        delattr(each, name)
+                    try:
+                        self.assertFalse(supported())
+                    finally:
+                        for each, value in held.items():
+                            setattr(each, name, value)
+        self.assertTrue(supported())
+
+    def test_unsent(self) -> None:
+        """What waits in a transport is counted, under TLS too; elsewhere nobody knows."""
+
+        class Idle:
+            def addWriter(self, writer: object) -> None:
+                pass
+
+        one = abstract.FileDescriptor(Idle())  # type: ignore[arg-type]
+        one.connected = 1
+        one.write(b"abc")
+        self.assertEqual(unsent(one), 3)
+
+        class Layer:
+            transport = one
+
+        self.assertEqual(unsent(Layer()), 3)
+        self.assertIsNone(unsent(StringTransport()))
+        del one._tempDataLen
+        self.assertIsNone(unsent(one))
+
+    def test_unread(self) -> None:
+        """What waits in the kernel is seen and left there."""
+        near, far = socket.socketpair()
+        self.addCleanup(near.close)
+        self.addCleanup(far.close)
+
+        @implementer(ISystemHandle)
+        class Handle:
+            def __init__(self, handle: object) -> None:
+                self.handle = handle
+
+            def getHandle(self) -> object:
+                return self.handle
+
+        self.assertFalse(unread(Handle(near)))
+        far.send(b"x")
+        self.assertTrue(unread(Handle(near)))
+        self.assertTrue(unread(Handle(near)))
+        self.assertFalse(unread(Handle("no socket")))
+
+    def test_unreadElsewhere(self) -> None:
+        """Where there is no socket, nothing is known to be unread."""
+        self.assertFalse(unread(StringTransport()))
+
+
+class WriteTests(SynchronousTestCase):
+    """The eager transport by itself, on a socket pair."""
+
+    def setUp(self) -> None:
+        self.near, self.far = socket.socketpair()
+        self.addCleanup(self.near.close)
+        self.addCleanup(self.far.close)
+        self.calls: list[str] = []
+        test = self
+
+        class Recorder(Clock):
+            def addReader(self, each: object) -> None:
+                test.calls.append("addReader")
+
+            def removeReader(self, each: object) -> None:
+                test.calls.append("removeReader")
+
+            def addWriter(self, each: object) -> None:
+                test.calls.append("addWriter")
+
+            def removeWriter(self, each: object) -> None:
+                test.calls.append("removeWriter")
+
+        class Quiet(Protocol):
+            def connectionLost(self, reason: Any = None) -> None:
+                test.calls.append("lost")
+
+        self.clock = Recorder()
+        where = Factory.forProtocol(Quiet)
+        listener = tcp.Port(0, where, reactor=self.clock)
+        listener._realPortNumber = 0
+        self.server = EagerServer(
+            self.near,
+            Quiet(),
+            ("127.0.0.1", 1),
+            listener,
+            0,
+            self.clock,
+        )
+        self.calls.clear()
+
+    def test_atOnce(self) -> None:
+        """What the kernel takes is sent at once, without asking for a turn."""
+        self.server.write(b"abc")
+        self.assertEqual(self.far.recv(10), b"abc")
+        self.assertEqual(self.calls, [])
+
+    def test_inOrder(self) -> None:
+        """Once something waits, what follows waits behind it."""
+        self.server.write(bytes(1 << 22))
+        self.assertEqual(self.calls, ["addWriter"])
+        left = unsent(self.server)
+        self.assertGreater(left or 0, 0)
+        self.server.write(b"abc")
+        self.assertEqual(unsent(self.server), (left or 0) + 3)
+
+    def test_wouldBlock(self) -> None:
+        """A full socket is no error."""
+        while not unsent(self.server):
+            self.server.write(bytes(65536))
+        self.server._tempDataBuffer.clear()
+        self.server._tempDataLen = 0
+        self.server.write(b"abc")
+        self.assertEqual(unsent(self.server), 3)
+
+    def test_error(self) -> None:
+        """An error is left to doWrite, which tells the reactor."""
+        self.far.close()
+        self.server.write(b"abc")
+        self.assertEqual(unsent(self.server), 3)
+        self.assertIsNotNone(self.server.doWrite())
+
+    def test_close(self) -> None:
+        """With nothing to send, closing takes one turn."""
+        self.server.loseConnection()
+        self.server.write(b"too late")
+        self.assertNotIn("lost", self.calls)
+        self.clock.advance(0)
+        self.assertIn("lost", self.calls)
+        self.assertEqual(self.far.recv(10), b"")
+
+    def test_closeBehind(self) -> None:
+        """With something to send, closing waits for it."""
+        self.server.write(bytes(1 << 22))
+        self.server.loseConnection()
+        self.clock.advance(0)
+        self.assertNotIn("lost", self.calls)
+
+    def test_reads(self) -> None:
+        """Input goes to the protocol; its end and its loss to the reactor."""
+        heard: list[bytes] = []
+        self.patch(self.server.protocol, "dataReceived", heard.append)
+        self.assertIsNone(self.server.doRead())
+        self.far.send(b"abc")
+        self.assertIsNone(self.server.doRead())
+        self.assertEqual(heard, [b"abc"])
+        self.far.close()
+        self.assertIs(self.server.doRead(), main.CONNECTION_DONE)
+        self.near.close()
+        self.assertIs(self.server.doRead(), main.CONNECTION_LOST)
+
+    def test_shown(self) -> None:
+        """A connection is shown by its number and its client."""
+        self.assertEqual(repr(self.server), "<netd connection #0 of 127.0.0.1>")
+        self.assertEqual(self.server.logPrefix(), "netd")
+        self.assertEqual(self.server.getPeer(), IPv4Address("TCP", "127.0.0.1", 1))
+
+    def test_shownIPv6(self) -> None:
+        """An IPv6 client has an IPv6 address."""
+        near, far = socket.socketpair()
+        self.addCleanup(near.close)
+        self.addCleanup(far.close)
+        where: Any = None
+        server = EagerServer(near, Protocol(), ("::1", 1, 0, 0), where, 1, self.clock)
+        self.assertEqual(server.getPeer(), IPv6Address("TCP", "::1", 1, 0, 0))
+
+    def test_abortWhileClosing(self) -> None:
+        """Cutting a connection that is being closed ends it once."""
+        self.server.loseConnection()
+        self.server.abortConnection()
+        self.clock.advance(0)
+        self.clock.advance(0)
+        self.assertEqual(self.calls.count("lost"), 1)

@@ -1,0 +1,296 @@
+"""
+One HTTP request and its answer, as a Resource sees them.
+
+`Request` offers the part of `twisted.web.iweb.IRequest` that Resources use:
+
+- what was asked: `method`, `uri` (in origin-form), `path`, `prepath`,
+  `postpath`, `args` (of the query only), `content` (an open file), `clientproto`,
+  `requestHeaders`, `getHeader`, `getClientAddress`, `isSecure`
+- the answer: `setResponseCode`, `code`, `code_message`, `setHeader`,
+  `responseHeaders`, `redirect`, `write`, `finish`, `notifyFinish`,
+  `registerProducer` and `unregisterProducer` (push and pull), `sentLength`,
+  `startedWriting`, `finished`
+- below it: `channel`, `transport` (for faults: `abortConnection` works at any
+  time), `loseConnection`
+
+and beyond `IRequest`: `head` (a `netd.web.head.Head`; `head.raw` is what came
+over the wire), `trailers` (of a chunked request), `addTrailer` (of a chunked
+answer).  Unlike on stock, `finish` after the client left, or a second time,
+does nothing.  Sessions, cookies, forms, ETags and content encoders are not here:
+a Resource that needs them is mounted with `netd.web.engine.foreign`.
+
+Rules: knows the channel it came over, not how bytes move.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IConsumer, IProducer, IPushProducer
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.error import UnsupportedMethod
+from twisted.web.http_headers import Headers
+from twisted.web.resource import getChildForRequest
+from twisted.web.server import NOT_DONE_YET
+from zope.interface import implementer
+
+from netd.web.engine import answer
+from netd.web.engine.pull import Pulled
+from netd.web.engine.question import Question
+from netd.web.head import Head
+
+if TYPE_CHECKING:
+    from netd.web.engine.conversation import Conversation
+
+_log = Logger()
+
+
+@implementer(IConsumer)
+class Request(Question):
+    """One request; see the module for what of `IRequest` it offers."""
+
+    code = 200
+    code_message: bytes | None = None
+    sentLength = 0
+    startedWriting = finished = _disconnected = False
+    _framing = answer.WHOLE
+    _left: int | None = None
+    _keep = False
+    _trailer = b""
+    _headers: Headers | None = None
+    _notifications: list[Deferred[None]] | None = None
+    _producer: IPushProducer | None = None
+
+    def __init__(self, channel: Conversation, head: Head) -> None:
+        self.channel = channel
+        self.head = head
+        self.method = head.method
+        self.uri = head.uri
+        self.path = head.path
+        self.prepath = []
+        self.postpath = head.postpath.copy()
+        self._fields: answer.Fields = {}
+
+    @property
+    def responseHeaders(self) -> Headers:
+        """The answer's fields but for those that the engine sets; `setHeader` is cheaper."""
+        if self._headers is None:
+            self._headers = headers = Headers()
+            for name, value in answer.said(self._fields):
+                headers.addRawHeader(name, value)
+        return self._headers
+
+    def setHeader(self, name: bytes | str, value: bytes | str) -> None:
+        """Set a field in place of all values it had; line breaks in `value` become spaces."""
+        if self._headers is not None:
+            self._headers.setRawHeaders(name, [value])
+        else:
+            name = answer.known_names.get(name) or answer.name(name)
+            self._fields[name] = b"%b: %b\r\n" % (name, answer.value(value))
+
+    def setResponseCode(self, code: int, message: bytes | None = None) -> None:
+        """Set the status and, when it is an unusual one, the reason phrase."""
+        self.code = code
+        self.code_message = message
+
+    def redirect(self, url: bytes | str) -> None:
+        """Answer 302 to `url`; `finish` is still to be called."""
+        self.setResponseCode(302)
+        self.setHeader(b"Location", url)
+
+    def addTrailer(self, name: bytes | str, value: bytes | str) -> None:
+        """Send a field after the body, where the answer is chunked (RFC 9110 6.5)."""
+        self._trailer += b"%b: %b\r\n" % (answer.name(name), answer.value(value))
+
+    def notifyFinish(self) -> Deferred[None]:
+        """Fires when the answer is written, or fails when the client leaves before."""
+        done: Deferred[None] = Deferred()
+        if self._notifications is None:
+            self._notifications = []
+        self._notifications.append(done)
+        return done
+
+    def write(self, data: bytes) -> None:
+        """Send a piece of the body, after the head where it is the first."""
+        if self.finished:
+            raise RuntimeError(
+                "Request.write called on a request after Request.finish was called."
+            )
+        if self._disconnected:
+            return
+        if not self.startedWriting:
+            self.channel.send(self._begin(None))
+        if self._framing.mute or not data:
+            return
+        if self._left is not None:
+            # Never a byte beyond Content-Length: it would be read as the next answer.
+            data = data[: self._left]
+            self._left -= len(data)
+        self.sentLength += len(data)
+        self.channel.send(
+            b"%x\r\n%b\r\n" % (len(data), data) if self._framing.chunked else data
+        )
+
+    def finish(self) -> None:
+        """The answer is complete; after the client left this does nothing."""
+        if self.finished or self._disconnected:
+            return
+        if not self.startedWriting:
+            if b"Content-Length" not in self._said():
+                self._whole(b"")
+                return
+            self.channel.send(self._begin(None))
+        if self._left and not self._framing.mute:
+            # Less than was promised: only the end of the connection can say so.
+            self._keep = False
+        self._end(b"0\r\n%b\r\n" % self._trailer if self._framing.chunked else b"")
+
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
+        """Let `producer` write the body at the pace of the client."""
+        if self._producer is not None:
+            raise RuntimeError(
+                f"Cannot register {producer}: {self._producer} is still registered."
+            )
+        if self._disconnected or self.finished:
+            producer.stopProducing()
+            return
+        clock = self.channel.site.clock
+        source = producer if streaming else Pulled(producer, self.fail, clock)
+        self._producer = cast(IPushProducer, source)
+        self.channel.produce(self._producer)
+
+    def unregisterProducer(self) -> None:
+        """Take no more from the producer."""
+        if isinstance(self._producer, Pulled):
+            self._producer.rest()
+        self._producer = None
+        self.channel.produce(None)
+
+    def process(self) -> None:
+        """Find the Resource, render it, and answer with what it returns."""
+        site = self.channel.site
+        if self.path == b"*":
+            # OPTIONS of the server as a whole (RFC 9110 9.3.7)
+            self._whole(b"")
+            return
+        try:
+            resource = getChildForRequest(site.resource, self)
+        except Exception:
+            self.fail(Failure())
+            return
+        self._render(resource)
+
+    def fail(self, failure: Failure) -> None:
+        """Log a bug and answer 500, without a word of it to the client."""
+        _log.failure("while answering {line}", failure, line=self.head.line)
+        if self.finished or self._disconnected:
+            return
+        if self.startedWriting:
+            # Too late for another status: cut, so that nobody takes this for an answer.
+            self.transport.abortConnection()
+            return
+        self._plain(500, b"Internal Server Error\n", {})
+
+    def lost(self, reason: Failure) -> None:
+        """The client is gone: stop the producer and tell who waits."""
+        self._disconnected = True
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.stopProducing()
+        waiting, self._notifications = self._notifications, None
+        self.close()
+        for each in waiting or ():
+            each.errback(reason)
+
+    def _render(self, resource: Any) -> None:
+        """Answer with what `resource` returns, or for what it raises."""
+        try:
+            body = resource.render(self)
+            if body is NOT_DONE_YET or self.finished or self._disconnected:
+                return
+            if not isinstance(body, bytes):
+                raise TypeError(f"rendered as {type(body)!r}, not bytes")
+            if self.startedWriting:
+                self.write(body)
+                self.finish()
+            else:
+                self._whole(body)
+        except UnsupportedMethod as error:
+            allowed: list[bytes] = sorted(error.allowedMethods)
+            if self.method == b"HEAD" and b"GET" in allowed:
+                # Whoever can say GET can say HEAD (RFC 9110 9.3.2).
+                self.method = b"GET"
+                self._render(resource)
+            else:
+                # RFC 9110 15.5.6
+                self._plain(405, b"Method Not Allowed\n", {b"Allow": b", ".join(allowed)})
+        except Exception:
+            self.fail(Failure())
+
+    def _plain(self, code: int, sentence: bytes, fields: dict[bytes, bytes]) -> None:
+        """Answer with one line of text and `fields`, whatever the Resource had set."""
+        self._headers = None
+        self._fields = answer.plain(fields)
+        self.setResponseCode(code)
+        self._whole(sentence)
+
+    def _said(self) -> answer.Fields:
+        """The fields of the answer, as lines."""
+        if self._headers is not None:
+            self._fields = answer.lines(self._headers)
+            self._headers = None
+        return self._fields
+
+    def _whole(self, body: bytes) -> None:
+        """Send an answer whose body is complete: one join, one write."""
+        if body and self.head.plain and self._headers is None and self.code_message is None:
+            # The short way, which nearly all answers go: nothing is left to decide.
+            fields = self._fields
+            opening = self.channel.site.openings.get(self.code)
+            if opening is not None and answer.ordinary(fields) and self.channel.keeps():
+                self.startedWriting = self._keep = True
+                self.sentLength = length = len(body)
+                fields[b"Content-Length"] = b"Content-Length: %d\r\n" % length
+                self._end(b"".join((opening, *fields.values(), b"\r\n", body)))
+                return
+        top = self._begin(len(body))
+        if self._framing.mute:
+            self._end(top)
+        else:
+            self.sentLength = len(body)
+            self._end(top + body)
+
+    def _begin(self, length: int | None) -> bytes:
+        """The answer's head, for a body of `length` bytes or of as many as will be written."""
+        self.startedWriting = True
+        fields = self._said()
+        site = self.channel.site
+        keep = self.head.keep and self.channel.keeps()
+        top = site.opening(self.code)
+        if self.code_message is not None or not answer.ours(fields):
+            top = answer.status_line(self.code, self.code_message)
+            keep = keep and b"close" not in fields.pop(b"Connection", b"").lower()
+            fields.pop(b"Transfer-Encoding", None)
+            fields.setdefault(b"Server", b"Server: %b\r\n" % answer.SERVER)
+            fields.setdefault(b"Date", b"Date: %b\r\n" % site.date())
+        framing = answer.frame(fields, self.code, length, self.head)
+        self._framing = framing
+        self._left = framing.left
+        self._keep = keep = keep and framing.keep
+        end = b"\r\n" if self.head.minor else b"Connection: keep-alive\r\n\r\n"
+        return b"".join((top, *fields.values(), end if keep else answer.CLOSE))
+
+    def _end(self, data: bytes) -> None:
+        """The last bytes: give everything back, tell who waits, go on with the connection."""
+        self.finished = True
+        if self._producer is not None:
+            self.unregisterProducer()
+        if self._spool is not None or self._content is not None:
+            self.close()
+        self.channel.done(self, data, self._keep)
+        if self._notifications is not None:
+            waiting, self._notifications = self._notifications, None
+            for each in waiting:
+                each.callback(None)

@@ -1,0 +1,156 @@
+"""
+TCP without detours: bytes are sent at once, closing costs no extra turn.
+
+Rules: the only module that touches Twisted's private buffers, together with
+`netd.web.engine.port`.  `supported` says whether they are as they were in
+Twisted 26.10; where they are not, the stock transport does the work.
+"""
+
+from __future__ import annotations
+
+from socket import MSG_DONTWAIT, MSG_PEEK, SOCK_STREAM, socket
+from typing import Any, Final
+
+from twisted.internet import abstract, main, tcp
+from twisted.internet.address import IPv6Address
+from twisted.internet.interfaces import IProtocol, ISSLTransport, ISystemHandle
+from twisted.python.failure import Failure
+
+_ON_CLASSES: Final = (
+    (
+        abstract.FileDescriptor,
+        ("dataBuffer", "offset", "_writeDisconnected", "_writeDisconnecting"),
+    ),
+    (tcp.Connection, ("_aborting", "_shouldShutdown", "logstr")),
+    (tcp.Server, ("_addressType",)),
+    (
+        tcp.Port,
+        ("_fromListeningDescriptor", "_preexistingSocket", "_realPortNumber", "_addressType"),
+    ),
+)
+_ON_INSTANCES: Final = ("_tempDataBuffer", "_tempDataLen")
+
+_DONE: Final = Failure(main.CONNECTION_DONE)
+
+
+def supported() -> bool:
+    """Whether this Twisted has the private attributes that are used here."""
+    one = abstract.FileDescriptor(reactor=object())  # type: ignore[arg-type]  # it is only looked at
+    return all(hasattr(one, each) for each in _ON_INSTANCES) and all(
+        hasattr(kind, each) for kind, names in _ON_CLASSES for each in names
+    )
+
+
+class EagerServer(tcp.Server):
+    """A server's transport that sends at once when nothing waits to be sent before."""
+
+    reactor: Any
+
+    # close(2) says the same; nobody else holds the socket (close-on-exec).
+    _shouldShutdown = False
+    # Stock makes two strings a connection that hardly anybody ever reads.
+    logstr = "netd"
+
+    def __init__(  # noqa: PLR0917 - the signature of tcp.Server, which a port calls
+        self,
+        sock: socket,
+        protocol: IProtocol,
+        client: tuple[Any, ...],
+        server: tcp.Port,
+        sessionno: int,
+        reactor: Any,
+    ) -> None:
+        tcp.Connection.__init__(self, sock, protocol, reactor)
+        if len(client) != 2:
+            self._addressType = IPv6Address
+        self.server = server
+        self.client = client
+        self.sessionno = sessionno
+        self.hostname = client[0]
+        self.reactor.addReader(self)
+        self.connected = 1
+
+    @property
+    def repstr(self) -> str:  # type: ignore[override]  # made when it is asked for
+        """How this connection is shown."""
+        return f"<netd connection #{self.sessionno} of {self.hostname}>"
+
+    def doRead(self) -> Any:
+        """Hand on what the client sent; as stock, with a call less."""
+        try:
+            data = self.socket.recv(self.bufferSize)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return main.CONNECTION_LOST
+        if not data:
+            return main.CONNECTION_DONE
+        self.protocol.dataReceived(data)
+        return None
+
+    def write(self, data: bytes) -> None:
+        """Send `data`, now if possible; what the kernel does not take waits as usual."""
+        if (
+            self._tempDataBuffer
+            or self.dataBuffer
+            or self.disconnecting
+            or not self.connected
+            or self._writeDisconnected
+        ):
+            tcp.Server.write(self, data)
+            return
+        try:
+            sent = self.socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            # Left to doWrite, which knows how to tell the protocol.
+            sent = 0
+        if sent < len(data):
+            tcp.Server.write(self, data[sent:] if sent else data)
+
+    def loseConnection(self) -> None:
+        """Close; with nothing left to send, at the end of this turn."""
+        if (
+            self._tempDataBuffer
+            or self.dataBuffer
+            or self.producer is not None
+            or self._writeDisconnecting
+            or self.disconnecting
+            or not self.connected
+        ):
+            tcp.Server.loseConnection(self)
+            return
+        self.disconnecting = 1
+        self.reactor.removeReader(self)
+        self.reactor.callLater(0, self._end)
+
+    def _end(self) -> None:
+        if self.connected and not self._aborting:
+            self.connectionLost(_DONE)
+
+
+def unsent(transport: Any) -> int | None:
+    """Bytes that `transport` holds and the kernel has not taken; None where nobody knows."""
+    # TLS and the like keep the real transport one below.
+    while not isinstance(transport, abstract.FileDescriptor):
+        transport = getattr(transport, "transport", None)
+        if transport is None:
+            return None
+    try:
+        return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+    except AttributeError:
+        return None
+
+
+def unread(transport: Any) -> bool:
+    """Whether the kernel holds input for a TCP `transport` that nobody has looked at yet."""
+    if ISSLTransport.providedBy(transport) or not ISystemHandle.providedBy(transport):
+        return False
+    handle = transport.getHandle()
+    if not isinstance(handle, socket) or handle.type != SOCK_STREAM:
+        return False
+    try:
+        return bool(handle.recv(1, MSG_PEEK | MSG_DONTWAIT))
+    except OSError:
+        return False
