@@ -1,1 +1,1 @@
-"""XML-RPC: arithmetic, its registry and the resource that publishes it."""
+"""XML-RPC: codec, registry, the methods netd brings, and the resource that publishes them."""

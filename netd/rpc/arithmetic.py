@@ -11,7 +11,8 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from netd.rpc.registry import BadParameters, procedure
+from netd.rpc.faults import BadParameters
+from netd.rpc.registry import Procedure, procedure
 
 _SMALLEST: Final = -(2**63)
 _LARGEST: Final = 2**63 - 1
@@ -34,21 +35,27 @@ def _fits(compute: Callable[[], Number | complex]) -> Number:
     return value
 
 
-@procedure("add", ("int", "int", "int"), ("double", "double", "double"))
 def add(x: Number, y: Number) -> Number:
     """The sum of x and y."""
+    if type(x) is int and type(y) is int and _SMALLEST <= (value := x + y) <= _LARGEST:
+        return value
     return _fits(lambda: x + y)
 
 
-@procedure("mul", ("int", "int", "int"), ("double", "double", "double"))
 def mul(x: Number, y: Number) -> Number:
     """The product of x and y."""
     return _fits(lambda: x * y)
 
 
-@procedure("pow", ("int", "int", "int"), ("double", "double", "double"))
-def power(x: Number, y: Number) -> Number:
-    """x to the power of y; two ints give an int, so y must then not be negative."""
+def power(x: Number, y: Number, z: int | None = None) -> Number:
+    """
+    x to the power of y; with z, all three ints, the remainder of that divided by z.
+
+    Two ints give an int, so y must then not be negative and the power must fit
+    64 bits; with a double on either side the result is a double.
+    """
+    if z is not None:
+        return _modular(x, y, z)
     if isinstance(x, int) and isinstance(y, int):
         if y < 0:
             raise BadParameters("a negative power of an int is not an int; send a double")
@@ -56,3 +63,23 @@ def power(x: Number, y: Number) -> Number:
         if abs(x) > 1 and (abs(x).bit_length() - 1) * y > 63:
             raise BadParameters("the result does not fit 64 bits")
     return _fits(lambda: x**y)
+
+
+def _modular(x: Number, y: Number, z: int) -> int:
+    if not (isinstance(x, int) and isinstance(y, int)):
+        raise BadParameters("a power with a modulus takes three ints")
+    if max(abs(x), abs(y), abs(z)) > -_SMALLEST:
+        raise BadParameters("a power with a modulus takes ints of 64 bits")
+    try:
+        return pow(x, y, z)
+    except ValueError as wrong:
+        raise BadParameters(str(wrong)) from None
+
+
+_BINARY: Final = (("int", "int", "int"), ("double", "double", "double"))
+
+PROCEDURES: Final[tuple[Procedure, ...]] = (
+    procedure(add, signatures=_BINARY),
+    procedure(mul, signatures=_BINARY),
+    procedure(power, "pow", signatures=(*_BINARY, ("int", "int", "int", "int"))),
+)

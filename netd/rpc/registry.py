@@ -2,122 +2,154 @@
 What can be called by which name, and how it describes itself.
 
 Rules: pure.  Only registered names can be called; nothing is looked up by
-attribute.
+attribute when a call comes.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeAlias
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-Signature: TypeAlias = tuple[str, ...]
-"""XML-RPC type names, the result's first."""
+from netd.rpc.faults import NO_METHOD, Fault
+from netd.rpc.scalars import shown
+from netd.rpc.signatures import Shape, Signature, shape
 
-# The codes of the public "Specification for Fault Code Interoperability".
-NO_METHOD: Final = -32601
-BAD_PARAMETERS: Final = -32602
-INTERNAL: Final = -32603
-NOT_WELL_FORMED: Final = -32700
-NOT_XMLRPC: Final = -32600
+F = TypeVar("F", bound=Callable[..., Any])
 
-
-class Refused(Exception):
-    """A call that ends in a Fault of this code and text."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-        self.text = text
-
-
-class BadParameters(Refused):
-    """The parameters are of the wrong number, type or size."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(BAD_PARAMETERS, text)
+# What the specification lets a methodName be made of.
+_NAME: Final = re.compile(r"[A-Za-z0-9_.:/]{1,200}")
+_MARK: Final = "__rpc__"
 
 
 @frozen
-class Procedure:
-    """One method: its name, what it takes, and the function behind it."""
+class Mark:
+    """What `@rpc` said of a function."""
 
-    name: str
-    signatures: tuple[Signature, ...]
-    function: Callable[..., Any]
-
-    @property
-    def help(self) -> str:
-        """The function's docstring."""
-        return inspect.getdoc(self.function) or ""
-
-    def call(self, parameters: Sequence[Any]) -> Any:
-        """The result; BadParameters says what was taken when none of the signatures fits."""
-        wanted: list[str] = []
-        for _, *types in self.signatures:
-            if len(types) == len(parameters) and all(map(_is, parameters, types)):
-                return self.function(*parameters)
-            wanted.append(f"({', '.join(types)})")
-        got = ", ".join(_name(value) for value in parameters)
-        raise BadParameters(f"{self.name} takes {' or '.join(wanted)}, not ({got})")
+    name: str | None = None
+    offload: bool = False
+    signatures: tuple[Signature, ...] | None = None
+    timeout: float | None = None
 
 
-def procedure(name: str, *signatures: Signature) -> Callable[[Callable[..., Any]], Procedure]:
-    """Make a function the Procedure `name`, described by its docstring and `signatures`."""
+def rpc(
+    name: str | None = None,
+    *,
+    offload: bool = False,
+    signatures: Iterable[Sequence[str]] | None = None,
+    timeout: float | None = None,
+) -> Callable[[F], F]:
+    """
+    Mark a function for publication; it stays the function it is.
 
-    def wrap(function: Callable[..., Any]) -> Procedure:
-        return Procedure(name, signatures, function)
+    `name` replaces its own.  With `offload` it runs in a process of netd's
+    pool, so it may compute for seconds and must be importable.  `signatures`,
+    XML-RPC type names with the result's first, replace what the hints say.
+    `timeout` in seconds replaces the 30 that a call may take.
+    """
+    given = None if signatures is None else tuple(map(tuple, signatures))
+    mark = Mark(name, offload, given, timeout)
+
+    def wrap(function: F) -> F:
+        setattr(function, _MARK, mark)
+        return function
 
     return wrap
 
 
-# An int is accepted where a double is wanted; a bool is neither (XML-RPC spec, scalars).
-_TYPES: Final[dict[str, tuple[type, ...]]] = {
-    "int": (int,),
-    "double": (float, int),
-    "string": (str,),
-    "boolean": (bool,),
-    "array": (list,),
-    "struct": (dict,),
-}
+def mark_of(function: object) -> Mark | None:
+    """What `@rpc` said of `function`; None when nobody marked it."""
+    found = getattr(function, _MARK, None)
+    return found if isinstance(found, Mark) else None
 
 
-def _is(value: object, name: str) -> bool:
-    return type(value) in _TYPES[name]
+@frozen
+class Procedure:
+    """One method: its name, how it is called, and the function behind it."""
+
+    name: str
+    function: Callable[..., Any]
+    shape: Shape
+    help: str = ""
+    offload: bool = False
+    timeout: float | None = None
+    with_peer: bool = False
+    """Whether the function gets the client's address in front of the parameters."""
+    source: tuple[str, str] = ("", "")
+    """For a worker: the `module:object` that brings it, and its name there."""
 
 
-def _name(value: object) -> str:
-    return next((name for name in _TYPES if _is(value, name)), type(value).__name__)
+def procedure(
+    function: Callable[..., Any],
+    name: str | None = None,
+    *,
+    with_peer: bool = False,
+    signatures: Sequence[Signature] | None = None,
+    text: str | None = None,
+) -> Procedure:
+    """The Procedure that `function` and its mark describe; ValueError when it cannot be one."""
+    mark = mark_of(function) or Mark()
+    named: str = getattr(function, "__name__", "")
+    called = name or mark.name or named
+    if _NAME.fullmatch(called) is None:
+        raise ValueError(f"{shown(called)} is no name for a method")
+    if mark.offload and (
+        inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+    ):
+        raise ValueError(
+            f"{called}: async functions run in the daemon, they cannot be offloaded"
+        )
+    if mark.timeout is not None and not 0 < mark.timeout <= 86_400:
+        raise ValueError(f"{called}: a timeout of {mark.timeout} s is not within 0 and a day")
+    try:
+        found = shape(function, signatures or mark.signatures, skip=with_peer)
+    except ValueError as wrong:
+        raise ValueError(f"{called}: {wrong}") from None
+    help_text = inspect.getdoc(function) if text is None else text
+    return Procedure(
+        called, function, found, help_text or "", mark.offload, mark.timeout, with_peer
+    )
 
 
 class Registry:
-    """Every procedure by name, `system.*` introspection among them."""
+    """Procedures by their names."""
 
-    def __init__(self, procedures: Sequence[Procedure]) -> None:
-        own = (
-            Procedure("system.listMethods", (("array",),), self._list),
-            Procedure("system.methodHelp", (("string", "string"),), self._help),
-            Procedure("system.methodSignature", (("array", "string"),), self._signature),
-        )
-        self._procedures = {each.name: each for each in (*procedures, *own)}
+    def __init__(self, procedures: Iterable[Procedure] = ()) -> None:
+        self._procedures: dict[str, Procedure] = {}
+        for each in procedures:
+            self.add(each)
+
+    def add(self, each: Procedure, prefix: str = "") -> None:
+        """Publish one more; ValueError when its name is taken."""
+        name = f"{prefix}.{each.name}" if prefix else each.name
+        if _NAME.fullmatch(name) is None:
+            raise ValueError(f"{shown(name)} is no name for a method")
+        if name in self._procedures:
+            raise ValueError(f"there are two methods {name}")
+        self._procedures[name] = evolve(each, name=name)
+
+    def publish(self, function: F, name: str | None = None) -> F:
+        """Publish a function; usable as a decorator."""
+        self.add(procedure(function, name))
+        return function
+
+    def get(self, name: str) -> Procedure | None:
+        """The procedure `name`, if there is one."""
+        return self._procedures.get(name)
 
     def __getitem__(self, name: str) -> Procedure:
-        """The procedure `name`; Refused with the code for an unknown method when none is."""
+        """The procedure `name`; a Fault with the code for an unknown method when none is."""
         try:
             return self._procedures[name]
         except KeyError:
-            raise Refused(NO_METHOD, f"no method {name}") from None
+            raise Fault(NO_METHOD, f"there is no method {shown(name)}") from None
 
-    def _list(self) -> list[str]:
-        """The names of all methods, sorted."""
-        return sorted(self._procedures)
+    def __iter__(self) -> Iterator[Procedure]:
+        """All of them, by name."""
+        return (self._procedures[name] for name in sorted(self._procedures))
 
-    def _help(self, name: str) -> str:
-        """What the method does."""
-        return self[name].help
-
-    def _signature(self, name: str) -> list[list[str]]:
-        """The type names of each signature of the method, the result's first."""
-        return [list(signature) for signature in self[name].signatures]
+    def __len__(self) -> int:
+        return len(self._procedures)

@@ -1,1 +1,1 @@
-"""Tests; they mirror the tree they test."""
+"""Tests of the rpc room; they mirror it."""

@@ -10,16 +10,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.rpc.arithmetic import add, mul, power
-from netd.rpc.registry import BAD_PARAMETERS, BadParameters
+from netd.rpc.arithmetic import PROCEDURES
+from netd.rpc.faults import BAD_PARAMETERS, BadParameters
+from netd.rpc.registry import Procedure
+from netd.test.rpc import profile  # noqa: F401  # hypothesis' settings
 
 I64 = st.integers(-(2**63), 2**63 - 1)
 
 
-def outcome(procedure: Any, *parameters: Any) -> Any:
+add, mul, power = PROCEDURES
+
+
+def call(procedure: Procedure, *parameters: Any) -> Any:
+    """The result of a call, its parameters checked first."""
+    procedure.shape.check(procedure.name, parameters)
+    return procedure.function(*parameters)
+
+
+def outcome(procedure: Procedure, *parameters: Any) -> Any:
     """The result, or the word `refused`."""
     try:
-        return procedure.call(parameters)
+        return call(procedure, *parameters)
     except BadParameters:
         return "refused"
 
@@ -31,14 +42,14 @@ class ArithmeticTests(SynchronousTestCase):
 
     def test_seed(self) -> None:
         """The seed's three calls give 8, 5 and 10."""
-        results = [power.call((2, 3)), add.call((2, 3)), mul.call((5, 2))]
+        results = [call(power, 2, 3), call(add, 2, 3), call(mul, 5, 2)]
         self.assertEqual(results, [8, 5, 10])
 
     def test_doubles(self) -> None:
         """A double on either side makes the result a double."""
-        self.assertEqual(repr(add.call((1, 0.5))), "1.5")
-        self.assertEqual(repr(mul.call((2.0, 3))), "6.0")
-        self.assertEqual(repr(power.call((2.0, -1))), "0.5")
+        self.assertEqual(repr(call(add, 1, 0.5)), "1.5")
+        self.assertEqual(repr(call(mul, 2.0, 3)), "6.0")
+        self.assertEqual(repr(call(power, 2.0, -1)), "0.5")
 
     def test_powRefusedBeforehand(self) -> None:
         """A power that cannot fit 64 bits is refused without being computed."""
@@ -48,10 +59,10 @@ class ArithmeticTests(SynchronousTestCase):
 
     def test_powAtTheEdge(self) -> None:
         """The largest and smallest powers that fit are computed."""
-        self.assertEqual(power.call((2, 62)), 2**62)
-        self.assertEqual(power.call((-2, 63)), -(2**63))
+        self.assertEqual(call(power, 2, 62), 2**62)
+        self.assertEqual(call(power, -2, 63), -(2**63))
         self.assertEqual(outcome(power, 2, 63), "refused")
-        self.assertEqual([power.call((x, 10**18)) for x in (-1, 0, 1)], [1, 0, 1])
+        self.assertEqual([call(power, x, 10**18) for x in (-1, 0, 1)], [1, 0, 1])
 
     def test_powOfInts(self) -> None:
         """A negative power of an int has no int for a result."""
@@ -97,8 +108,26 @@ class ArithmeticTests(SynchronousTestCase):
         wrongs: list[tuple[Any, ...]] = [(True, 1), ("a", 2), (1,), (1, 2, 3), ([], {})]
         for bad in wrongs:
             self.assertEqual(outcome(mul, *bad), "refused", bad)
-        wrong = self.assertRaises(BadParameters, mul.call, ("a", 3))
+        wrong = self.assertRaises(BadParameters, call, mul, "a", 3 * 10**7)
         self.assertEqual(wrong.code, BAD_PARAMETERS)
-        self.assertEqual(
-            wrong.text, "mul takes (int, int) or (double, double), not (string, int)"
-        )
+        self.assertEqual(wrong.text, "mul: x must be int or double, got string")
+
+    def test_modular(self) -> None:
+        """A third int takes the remainder, however large the power would be."""
+        self.assertEqual(call(power, 7, 10**9, 1000), 1)
+        self.assertEqual(call(power, 3, -1, 7), 5)
+        self.assertEqual(call(power, 2**62, 2**62, 2**61 - 1), pow(2**62, 2**62, 2**61 - 1))
+
+    def test_modularRefused(self) -> None:
+        """No modulus of 0, no inverse that there is not, no doubles, nothing beyond 64 bits."""
+        for values in ((2, 3, 0), (2, -1, 4), (2.0, 3, 5), (2, 3, 5.0), (True, 3, 5)):
+            self.assertEqual(outcome(power, *values), "refused", values)
+        for values in ((2.0, 3, 5), (2**64, 3, 5)):
+            self.assertRaises(BadParameters, power.function, *values)
+
+    def test_described(self) -> None:
+        """Each is described by signatures and a help."""
+        self.assertEqual([each.name for each in PROCEDURES], ["add", "mul", "pow"])
+        for each in PROCEDURES:
+            self.assertTrue(each.help)
+            self.assertEqual(each.shape.signatures[0], ("int", "int", "int"))

@@ -1,0 +1,58 @@
+"""
+Every method of one daemon, and the pool that runs the heavy ones.
+
+Rules: a visible list; the one place that knows all of the room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from attrs import frozen
+
+from netd.rpc import arithmetic, interop, introspection, ip, lab
+from netd.rpc.caller import Caller
+from netd.rpc.offload import Pool
+from netd.rpc.publish import load
+from netd.rpc.registry import Registry
+from netd.rpc.resource import RPC
+
+
+@frozen
+class House:
+    """The resource, which may be mounted at several places, and the service behind it."""
+
+    resource: RPC
+    pool: Pool
+
+
+def build(
+    reactor: Any,
+    publish: Iterable[str] = (),
+    suites: bool = True,
+    workers: int = 2,
+    origins: Iterable[str] = (),
+) -> House:
+    """
+    Netd's methods and those that each `[prefix=]module:object` publishes.
+
+    ValueError names the one that cannot be published.
+    """
+    registry = Registry((*arithmetic.PROCEDURES, *ip.PROCEDURES, *lab.procedures(reactor)))
+    for each in load("netd.rpc.lab:OFFLOADED"):
+        registry.add(each)
+    if suites:
+        for each in interop.PROCEDURES:
+            registry.add(each)
+    for each in introspection.procedures(registry):
+        registry.add(each)
+    pool = Pool(reactor, workers)
+    caller = Caller(registry, reactor, pool.run)
+    for text in publish:
+        try:
+            for each in load(text):
+                registry.add(each)
+        except ValueError as wrong:
+            raise ValueError(f"{text}: {wrong}") from None
+    return House(RPC(registry, caller, origins), pool)

@@ -1,0 +1,446 @@
+"""
+XML-RPC as the clients of five ecosystems speak it, and the page as a browser shows it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import xmlrpc.client
+import zlib
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.running import MODULE, ROOT, Daemon, environment, eventually, run, succeed
+
+CLIENTS = ROOT / "tests" / "rpc_clients"
+EXAMPLE = "shop=examples.rpc_methods"
+
+# Keys by WebDriver's numbers (W3C WebDriver 17.4.2).
+TAB = "\ue004"
+SELECT_ALL = "\ue009a\ue000"
+CONTROL_ENTER = "\ue009\ue007\ue000"
+
+FOUND = {
+    "add": "5",
+    "pow": str(2**62),
+    "i8": str(2**32 + 1),
+    "listed": "yes",
+    "signature": "int int int",
+    "fault": "fault -32601",
+    "multicall": "3 -32601",
+    "unicode": "h\u00e9<&>",
+    "base64": "00ff",
+    "date": "20261122T14:08:55",
+    "nil": "yes",
+    "struct": "6",
+    "gzip": "5000",
+}
+"""What every client that can finds."""
+
+
+class ClientTests(SynchronousTestCase):
+    """
+    One daemon, clients of other languages.
+    """
+
+    def setUp(self) -> None:
+        self.daemon = self.enterContext(Daemon())
+        self.url = f"{self.daemon.url}/RPC2"
+
+    def findings(self, *command: str | Path) -> dict[str, str]:
+        """What a client's script prints."""
+        lines = succeed(*command, self.url).splitlines()
+        return dict(line.split(" ", 1) for line in lines)
+
+    def test_perl(self) -> None:
+        """
+        Perl's RPC::XML introspects, calls and compresses.
+        """
+        self.assertEqual(self.findings("perl", CLIENTS / "client.pl"), FOUND)
+
+    def test_ruby(self) -> None:
+        """
+        Ruby's xmlrpc introspects and calls; it reads i8 and does not write it.
+        """
+        wanted = {**FOUND}
+        del wanted["i8"]
+        self.assertEqual(self.findings("ruby", "-W0", CLIENTS / "client.rb"), wanted)
+
+    def test_php(self) -> None:
+        """
+        PHP's xmlrpc introspects and calls; it has neither i8 nor nil.
+        """
+        wanted = {**FOUND, "pow": str(2**30), "deflate": "5000"}
+        del wanted["i8"], wanted["nil"]
+        self.assertEqual(self.findings("php", CLIENTS / "client.php"), wanted)
+
+    def c_client(self, *words: str) -> str:
+        """What xmlrpc-c's client prints of a result."""
+        done = run("xmlrpc", self.url, *words, environ=environment(LC_ALL="C.UTF-8"))
+        return done.out + done.err
+
+    def test_c(self) -> None:
+        """
+        C's xmlrpc-c introspects and calls; its tool has no arrays, structs and dates to send.
+        """
+        for words, said in (
+            (("add", "i/2", "i/3"), "Integer: 5"),
+            (("pow", "i/2", "i/62"), f"64-bit integer: {2**62}"),
+            (("add", "I/4294967296", "i/1"), f"64-bit integer: {2**32 + 1}"),
+            (("system.listMethods",), "'system.multicall'"),
+            (("system.methodSignature", "s/add"), "'int'"),
+            (("nope",), "-32601"),
+            # The tool writes what is not ASCII in hexadecimal.
+            (("lab.echo", "s/h\u00e9<&>"), r"'h\xc3\xa9<&>'"),
+            (("lab.echo", "h/00ff"), "Bit string: 00ff"),
+            (("lab.echo", "n/"), "Nil"),
+            (("lab.echo", "d/0.5"), "Floating Point: 0.5"),
+        ):
+            self.assertIn(said.lower(), self.c_client(*words).lower(), words)
+
+
+class PythonTests(SynchronousTestCase):
+    """
+    Python's xmlrpc.client, and the example module.
+    """
+
+    def setUp(self) -> None:
+        arguments = ("--rpc", EXAMPLE, "--rpc-http", "tcp:0", "--rpc-workers", "1")
+        self.daemon = self.enterContext(Daemon(*arguments, cwd=ROOT))
+        self.host, self.port = self.daemon.address("rpc-http")
+        self.proxy: Any = self.server(f"http://localhost:{self.port}")
+
+    def server(self, url: str) -> Any:
+        """A client of it."""
+        made = xmlrpc.client.ServerProxy(url, allow_none=True, use_builtin_types=True)
+        return self.enterContext(made)
+
+    def code(self, name: str, *values: object) -> int:
+        """The code of the fault that a call ends in."""
+        call: Any = self.proxy
+        for part in name.split("."):
+            call = getattr(call, part)
+        wrong = self.assertRaises(xmlrpc.client.Fault, call, *values)
+        return int(wrong.faultCode)
+
+    def post(self, body: bytes, **headers: str) -> tuple[int, bytes]:
+        """Status and body of the answer to a POST to a fresh connection."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=20)
+        try:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml", **named})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def test_example(self) -> None:
+        """
+        The example's functions are there: typed, async, offloaded, one with a struct.
+        """
+        shop = self.proxy.shop
+        self.assertEqual(shop.price("tea", 3), 7.5)
+        self.assertEqual(shop.order("tea", 2), {"article": "tea", "count": 2, "total": 5.0})
+        self.assertEqual(shop.ready(0.01), "ready")
+        self.assertEqual(shop.largest_prime(100), 97)
+        self.assertEqual(self.code("shop.price", "gold"), 404)
+        self.assertEqual(self.code("shop.price", 1), -32602)
+        self.assertEqual(
+            self.proxy.system.methodSignature("shop.price"),
+            [["double", "string"], ["double", "string", "int"]],
+        )
+
+    def test_values(self) -> None:
+        """
+        Values of every type come back as they went.
+        """
+        now = datetime(2026, 11, 22, 14, 8, 55)
+        value: list[Any] = [
+            1,
+            -0.5,
+            True,
+            None,
+            "h\u00e9<&>",
+            b"\x00\xff",
+            now,
+            {"a": [], "": {}},
+        ]
+        self.assertEqual(self.proxy.lab.echo(value), value)
+        self.assertEqual(self.proxy.lab.echo("x" * 500_000), "x" * 500_000)
+
+    def test_multicall(self) -> None:
+        """
+        MultiCall gives results and faults in order.
+        """
+        many: Any = xmlrpc.client.MultiCall(self.proxy)
+        many.add(2, 3)
+        many.lab.burn(0.01)
+        many.nope()
+        results = many()
+        self.assertEqual(results[0], 5)
+        self.assertGreater(results[1]["rounds"], 0)
+        self.assertRaises(xmlrpc.client.Fault, results.__getitem__, 2)
+
+    def test_compression(self) -> None:
+        """
+        deflate and gzip are taken, a bomb is refused.
+        """
+        body = xmlrpc.client.dumps((2, 3), "add").encode()
+        for coding, pack in (("gzip", gzip.compress), ("deflate", zlib.compress)):
+            status, said = self.post(pack(body), Content_Encoding=coding)
+            self.assertEqual((status, xmlrpc.client.loads(said)[0]), (200, (5,)))
+            status, _ = self.post(pack(bytes(50_000_000)), Content_Encoding=coding)
+            self.assertEqual(status, 413)
+
+    def test_hostile(self) -> None:
+        """
+        What froze or broke stock twisted.web.xmlrpc is refused, and nothing is logged.
+        """
+        call = "<methodCall><methodName>lab.echo</methodName><params><param><value>{}"
+        deep = call.format("<array><data><value>" * 20_000)
+        entity = "<!DOCTYPE x [<!ENTITY a 'aaaa'>]>" + call.format("&a;")
+        for body in (deep, entity, call.format(""), "<methodResponse/>", "x" * 900_000):
+            status, said = self.post(body.encode())
+            self.assertEqual(status, 200)
+            self.assertRaises(xmlrpc.client.Fault, xmlrpc.client.loads, said)
+        self.assertEqual(self.post(b"x" * 1_100_000)[0], 413)
+        self.assertEqual(self.code("pow", 7, 10**9), -32602)
+        self.assertEqual(self.code("mul", "a", 3 * 10**7), -32602)
+
+    def worker(self) -> int | None:
+        """The process id of the daemon's one worker, when it has one."""
+        pid = self.daemon._process.pid
+        words = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return int(words[0]) if words else None
+
+    def test_killedWorker(self) -> None:
+        """
+        A worker killed in the middle of a call faults that call only, and is replaced.
+        """
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
+        self.addCleanup(connection.close)
+        body = xmlrpc.client.dumps((25.0,), "lab.burn")
+        connection.request("POST", "/", body, {"Content-Type": "text/xml"})
+        pid = eventually(self.worker, "a worker")
+        os.kill(pid, signal.SIGKILL)
+        said = connection.getresponse().read()
+        wrong = self.assertRaises(xmlrpc.client.Fault, xmlrpc.client.loads, said)
+        self.assertEqual(wrong.faultCode, -32603)
+        self.assertEqual(self.proxy.shop.largest_prime(10), 7)
+
+    def test_leftWorker(self) -> None:
+        """
+        A client that leaves frees its worker for the next one at once.
+        """
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
+        body = xmlrpc.client.dumps((25.0,), "lab.burn")
+        connection.request("POST", "/", body, {"Content-Type": "text/xml"})
+        first = eventually(self.worker, "a worker")
+        # Reset: after a mere FIN the client could still be reading.
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+        self.assertEqual(self.proxy.shop.largest_prime(10), 7)
+        self.assertNotEqual(self.worker(), first)
+
+    def test_killedDaemon(self) -> None:
+        """
+        When the daemon is killed its busy worker goes as well.
+        """
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
+        self.addCleanup(connection.close)
+        body = xmlrpc.client.dumps((25.0,), "lab.burn")
+        connection.request("POST", "/", body, {"Content-Type": "text/xml"})
+        pid = eventually(self.worker, "a worker")
+        self.daemon.signal(signal.SIGKILL)
+        self.daemon.ended()
+        eventually(lambda: None if _alive(pid) else True, "the end of the worker")
+
+    def test_stop(self) -> None:
+        """
+        A stop lets the call in flight end, and leaves no worker.
+        """
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
+        self.addCleanup(connection.close)
+        body = xmlrpc.client.dumps((0.5,), "lab.burn")
+        connection.request("POST", "/", body, {"Content-Type": "text/xml"})
+        pid = eventually(self.worker, "a worker")
+        self.daemon.signal(signal.SIGTERM)
+        results: Any = xmlrpc.client.loads(connection.getresponse().read())[0]
+        burnt = results[0]
+        self.assertGreaterEqual(burnt["seconds"], 0.5)
+        connection.close()
+        self.daemon.ended()
+        self.assertFalse(_alive(pid))
+
+    def test_refused(self) -> None:
+        """
+        What cannot be published stops the start with one line.
+        """
+        for text, why in (("nosuch_mod:x", "ModuleNotFoundError"), ("math:pow", "two methods")):
+            command = ("--port", "0", "--rpc", text)
+            done = run(*MODULE, *command, cwd=ROOT)
+            self.assertEqual(done.status, 1)
+            self.assertIn(f"netd: --rpc {text}: ", done.err)
+            self.assertIn(why, done.err)
+            self.assertEqual(done.err.count("\n"), 1)
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+class BrowserTests(SynchronousTestCase):
+    """
+    The documentation page in headless Chromium, driven by WebDriver.
+    """
+
+    def setUp(self) -> None:
+        self.daemon = self.enterContext(Daemon())
+        self.browser = self.enterContext(Browser())
+        self.browser.go(f"{self.daemon.url}/RPC2")
+
+    def test_form(self) -> None:
+        """
+        The form calls a method with the keyboard alone, and says results and faults.
+        """
+        browser = self.browser
+        browser.script("document.querySelector('#method').focus()")
+        browser.keys("add", "#method")
+        browser.keys(TAB, "#method")
+        self.assertEqual(browser.script("return document.activeElement.id"), "parameters")
+        browser.keys(SELECT_ALL, "#parameters")
+        browser.keys("40, 2", "#parameters")
+        browser.keys(CONTROL_ENTER, "#parameters")
+        self.assertEqual(eventually(self.said, "an answer"), "42")
+        browser.keys(SELECT_ALL, "#parameters")
+        browser.keys('40, "x"', "#parameters")
+        browser.click("form button")
+        fault = eventually(
+            lambda: found if "Fault" in (found := self.said() or "") else None, ""
+        )
+        self.assertEqual(fault, "Fault -32602: add: y must be int or double, got string")
+
+    def said(self) -> str | None:
+        """What the form says."""
+        text = str(self.browser.script("return document.querySelector('output').textContent"))
+        return text if text not in ("", "...") else None
+
+    def test_try(self) -> None:
+        """
+        Each method's button fills the form in; a struct's members are shown.
+        """
+        self.browser.click('button[data-method="ip.network"]')
+        self.browser.click("form button")
+        self.assertIn('"num_addresses": "16"', eventually(self.said, "an answer"))
+
+    def test_phone(self) -> None:
+        """
+        On a phone nothing is wider than the screen; the page runs without an error.
+        """
+        self.browser.size(390, 844)
+        wide = self.browser.script(
+            "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        self.assertEqual(wide, 0)
+        self.assertEqual(
+            self.browser.script("return document.querySelectorAll('pre').length > 9"), True
+        )
+        text = self.browser.script("return document.querySelector('pre').textContent")
+        self.assertIn(f"{self.daemon.url}/RPC2", text)
+
+
+class Browser:
+    """Headless Chromium behind chromedriver, spoken to in plain WebDriver."""
+
+    def __enter__(self) -> Browser:
+        self._room = tempfile.TemporaryDirectory(
+            prefix="netd-browser-", ignore_cleanup_errors=True
+        )
+        self._driver = subprocess.Popen(
+            [shutil.which("chromedriver") or "chromedriver", "--port=0"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert self._driver.stdout is not None
+        try:
+            for line in self._driver.stdout:
+                if found := re.search(r"successfully on port (\d+)", line):
+                    break
+            self._port = int(found[1])  # type: ignore[index]  # it says so, or nothing works
+            flags = ["headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run",
+                     "disable-background-networking", "disable-component-update",
+                     "disable-sync", "disable-dev-shm-usage",
+                     f"user-data-dir={self._room.name}"]  # fmt: skip
+            options = {"args": [f"--{flag}" for flag in flags]}
+            wanted = {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}
+            self._session = ""
+            self._session = f"/{self._ask('POST', '', wanted)['sessionId']}"
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if getattr(self, "_session", ""):
+            self._ask("DELETE", "")
+        self._driver.terminate()
+        self._driver.wait(20)
+        assert self._driver.stdout is not None
+        self._driver.stdout.close()
+        self._room.cleanup()
+
+    def _ask(self, method: str, path: str, body: object = None) -> Any:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+        try:
+            text = None if body is None else json.dumps(body)
+            connection.request(method, f"/session{self._session}{path}", text)
+            value = json.loads(connection.getresponse().read())["value"]
+        finally:
+            connection.close()
+        if isinstance(value, dict) and "error" in value:
+            raise AssertionError(value["message"])
+        return value
+
+    def go(self, url: str) -> None:
+        """Open a page."""
+        self._ask("POST", "/url", {"url": url})
+
+    def size(self, width: int, height: int) -> None:
+        """Make the screen that large, as a phone's."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": True}
+        command = {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics}
+        self._ask("POST", "/goog/cdp/execute", command)
+
+    def script(self, text: str) -> Any:
+        """Run a script in the page."""
+        return self._ask("POST", "/execute/sync", {"script": text, "args": []})
+
+    def _element(self, selector: str) -> str:
+        found = self._ask("POST", "/element", {"using": "css selector", "value": selector})
+        return str(next(iter(found.values())))
+
+    def click(self, selector: str) -> None:
+        """Click an element."""
+        self._ask("POST", f"/element/{self._element(selector)}/click", {})
+
+    def keys(self, text: str, selector: str) -> None:
+        """Type into an element."""
+        self._ask("POST", f"/element/{self._element(selector)}/value", {"text": text})
