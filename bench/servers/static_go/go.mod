@@ -1,0 +1,3 @@
+module netd/bench/static
+
+go 1.19

@@ -1,0 +1,360 @@
+"""
+The static tree, as real clients see it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import struct
+import threading
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import requests
+import requests_cache
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.browser import document, screenshot
+from tests.certificates import certificate
+from tests.clients import connect, curl, receive
+from tests.running import Daemon, eventually, run, undisturbed
+
+LONG_AGO = 1_000_000_000
+LARGE = os.urandom(1024) * 3000
+
+
+def put(path: Path, data: bytes, mtime: float = LONG_AGO) -> Path:
+    """Write a file as it was long ago."""
+    path.write_bytes(data)
+    os.utime(path, (mtime, mtime))
+    return path
+
+
+class TreeCase(SynchronousTestCase):
+    """A daemon that serves a directory below /files/, and alone on a second port."""
+
+    options: tuple[str, ...] = ()
+
+    def setUp(self) -> None:
+        """Start it."""
+        self.root = Path(self.mktemp()).absolute()
+        self.root.mkdir(parents=True)
+        put(self.root / "small.txt", b"small\n")
+        put(self.root / "large.bin", LARGE)
+        arguments = ("--files", str(self.root), "--files-http", "tcp:0", *self.options)
+        self.daemon = self.enterContext(Daemon(*arguments))
+        self.url = f"http://localhost:{self.daemon.where('files-http').port}"
+
+    def connect(self) -> socket.socket:
+        """A bare connection to the tree's own port."""
+        sock = connect(self.daemon.address("files-http"))
+        self.addCleanup(sock.close)
+        return sock
+
+
+class FilesTests(TreeCase):
+    """
+    Where the tree is, and what it says.
+    """
+
+    def test_both(self) -> None:
+        """The same file is below /files/ and at the root of its own port."""
+        for url in (f"{self.daemon.url}/files", self.url):
+            answer = curl(f"{url}/small.txt")
+            self.assertEqual((answer.status, answer.body), (200, b"small\n"))
+            self.assertEqual(answer.headers["content-type"], "text/plain; charset=utf-8")
+            self.assertEqual(curl(f"{url}/none").status, 404)
+        self.assertEqual(curl(f"{self.url}/", "-H", "Accept: application/json").status, 200)
+
+    def test_large(self) -> None:
+        """A large file arrives whole; two at once on one connection too."""
+        got = requests.get(f"{self.url}/large.bin", timeout=60)
+        self.assertEqual(got.content, LARGE)
+        sock = self.connect()
+        ask = b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n"
+        sock.sendall(ask + ask.replace(b"Host", b"Connection: close\r\nHost"))
+        heard = receive(sock)
+        self.assertEqual(heard.count(LARGE), 2)
+        self.assertEqual(len(re.findall(rb"HTTP/1.1 200", heard)), 2)
+
+    def test_tricks(self) -> None:
+        """No path leads out of the tree or to what is hidden, and none is an error of ours."""
+        put(self.root / ".secret", b"secret")
+        (self.root / "passwd").symlink_to("/etc/passwd")
+        os.mkfifo(self.root / "fifo")
+        for path in (
+            "/../../../../etc/passwd",
+            "/%2e%2e/%2e%2e/etc/passwd",
+            "/..%2f..%2fetc/passwd",
+            "/..%5c..%5cetc/passwd",
+            "/%00",
+            "/.secret",
+            "/passwd",
+            "/fifo",
+            "//etc/passwd",
+        ):
+            answer = curl(f"{self.url}{path}", "--path-as-is")
+            self.assertIn(answer.status, (400, 404), path)
+            self.assertNotIn(b"root:", answer.body)
+
+    def test_growing(self) -> None:
+        """From a log that is written to, each answer is exactly as long as it says."""
+        log = put(self.root / "live.log", b"line 0\n")
+        done = threading.Event()
+
+        def write() -> None:
+            with log.open("ab", buffering=0) as file:
+                while not done.is_set():
+                    file.write(b"another line\n" * 500)
+                    time.sleep(0.0005)
+
+        with ThreadPoolExecutor(1) as pool:
+            writing = pool.submit(write)
+            try:
+                with requests.Session() as session:
+                    for _ in range(30):
+                        got = session.get(f"{self.url}/live.log", timeout=60)
+                        self.assertEqual(got.status_code, 200)
+                        self.assertEqual(len(got.content), int(got.headers["content-length"]))
+                        self.assertTrue(got.content.startswith(b"line 0\nanother line\n"))
+            finally:
+                done.set()
+                writing.result()
+
+    def test_shrinking(self) -> None:
+        """A file that shrinks meanwhile cuts the connection, and nothing else."""
+        path = self.root / "shrinks.bin"
+        with path.open("wb") as file:
+            file.truncate(64 * 2**20)
+        for fields in (b"", b"Range: bytes=0-20000000,30000000-60000000\r\n"):
+            os.truncate(path, 64 * 2**20)
+            sock = self.connect()
+            sock.sendall(b"GET /shrinks.bin HTTP/1.1\r\nHost: a\r\n" + fields + b"\r\n")
+            self.assertTrue(sock.recv(1000).startswith(b"HTTP/1.1 20"))
+            os.truncate(path, 1000)
+            with self.assertRaises(ConnectionResetError):
+                while sock.recv(2**20):
+                    pass
+                raise AssertionError("closed as if all were well")
+            self.assertEqual(curl(f"{self.url}/small.txt").status, 200)
+
+    def test_descriptors(self) -> None:
+        """Clients that come, take a little and go leave no descriptor behind."""
+        folder = Path(f"/proc/{self.daemon._process.pid}/fd")
+
+        def large() -> int:
+            names = [os.readlink(each) for each in folder.iterdir() if os.path.lexists(each)]
+            return sum(str(self.root) in name for name in names)
+
+        for _ in range(20):
+            sock = self.connect()
+            sock.sendall(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
+            sock.recv(10)
+            sock.close()
+        eventually(lambda: True if large() == 0 else None, "closed files")
+
+    def test_huge(self) -> None:
+        """A range past 4 GiB of a sparse file of 5 GiB."""
+        path = self.root / "huge"
+        with path.open("wb") as file:
+            file.truncate(5 * 2**30)
+            file.seek(2**32 + 7)
+            file.write(b"needle")
+        answer = curl(f"{self.url}/huge", "-r", f"{2**32 + 7}-{2**32 + 12}")
+        self.assertEqual((answer.status, answer.body), (206, b"needle"))
+        tail = requests.get(
+            f"{self.url}/huge",
+            headers={"Range": f"bytes={2**32}-{2**32 + 999_999}"},
+            timeout=60,
+        )
+        self.assertEqual(len(tail.content), 1_000_000)
+        self.assertEqual(tail.content[7:13], b"needle")
+
+    def test_many(self) -> None:
+        """Of 100 000 entries the first are listed, while others are answered at once."""
+        folder = self.root / "many"
+        folder.mkdir()
+        for number in range(100_000):
+            os.mknod(folder / f"{number}")
+        self.addCleanup(shutil.rmtree, folder)
+        with ThreadPoolExecutor(1) as pool:
+            listing = pool.submit(requests.get, f"{self.url}/many/?format=json", timeout=60)
+
+            def wait() -> float:
+                return curl(f"{self.url}/small.txt").seconds
+
+            slowest = max(wait() for _ in range(10))
+            said = listing.result().json()
+        self.assertEqual(len(said["entries"]), 10_000)
+        self.assertFalse(said["complete"])
+        self.assertLess(undisturbed(lambda: min(slowest, wait()), 0.05), 0.5)
+
+
+class CachingTests(TreeCase):
+    """
+    Caches that people use.
+    """
+
+    options = ("--files-cache", "*.css=max-age=3600")
+
+    def test_requestsCache(self) -> None:
+        """requests-cache revalidates what it must, and serves what it may."""
+        put(self.root / "style.css", b"body {}")
+        session = requests_cache.CachedSession(
+            str(self.root.parent / "cache"), backend="sqlite", cache_control=True
+        )
+        with session:
+            first = session.get(f"{self.url}/small.txt")
+            self.assertFalse(first.from_cache)
+            again = session.get(f"{self.url}/small.txt")
+            self.assertEqual((again.content, again.revalidated), (b"small\n", True))
+            session.get(f"{self.url}/style.css")
+            styled = session.get(f"{self.url}/style.css")
+            self.assertEqual((styled.from_cache, styled.revalidated), (True, False))
+            put(self.root / "small.txt", b"other\n", LONG_AGO + 1)
+            self.assertEqual(session.get(f"{self.url}/small.txt").content, b"other\n")
+            session.cache.close()
+        log = self.daemon.log
+        self.assertEqual(len(re.findall(r"GET /small\.txt HTTP/1\.1\" 304", log)), 1)
+        self.assertEqual(len(re.findall(r"GET /small\.txt HTTP/1\.1\" 200", log)), 2)
+        self.assertEqual(len(re.findall(r"GET /style\.css", log)), 1)
+
+    def test_curlEtag(self) -> None:
+        """curl --etag-compare fetches again only what changed."""
+        tag = str(self.root.parent / "etag")
+        url = f"{self.url}/small.txt"
+        self.assertEqual(curl(url, "--etag-save", tag).status, 200)
+        self.assertEqual(curl(url, "--etag-compare", tag).status, 304)
+        self.assertEqual(curl(url, "-z", "Sun, 09 Sep 2001 01:46:40 GMT").status, 304)
+        put(self.root / "small.txt", b"other\n", LONG_AGO + 1)
+        self.assertEqual(curl(url, "--etag-compare", tag).body, b"other\n")
+
+    def test_curlResume(self) -> None:
+        """A download goes on where it was; across a replaced file it begins anew."""
+        url = f"{self.url}/large.bin"
+        etag = curl(url, "--head").headers["etag"]
+        part = self.root.parent / "part"
+        part.write_bytes(LARGE[:1_000_000])
+        resume = ("curl", "-q", "-sS", "--noproxy", "*", "-C", "-", "-o", str(part))
+        self.assertEqual(run(*resume, url).status, 0)
+        self.assertEqual(part.read_bytes(), LARGE)
+        other = LARGE[::-1]
+        put(self.root / "new", other, LONG_AGO + 1).rename(self.root / "large.bin")
+        part.write_bytes(LARGE[:1_000_000])
+        # curl itself refuses the whole file where it asked for a part (33), so that
+        # nothing is mixed; without the part it gets the new one.
+        done = run(*resume, "-H", f"If-Range: {etag}", url)
+        self.assertEqual(done.status, 33)
+        self.assertEqual(part.read_bytes(), LARGE[:1_000_000])
+        fields = {"Range": "bytes=1000000-", "If-Range": etag}
+        whole = requests.get(url, headers=fields, timeout=60)
+        self.assertEqual((whole.status_code, whole.content), (200, other))
+        part.unlink()
+        self.assertEqual(run(*resume, "-H", f"If-Range: {etag}", url).status, 0)
+        self.assertEqual(part.read_bytes(), other)
+
+    def test_browser(self) -> None:
+        """A browser that reloads a page asks whether it changed, and is told no."""
+        put(
+            self.root / "page.html",
+            b"<!doctype html><link rel=stylesheet href=style.css><p id=p>one</p><script>"
+            b"if (!sessionStorage.again) { sessionStorage.again = 1; location.reload() }"
+            b"else { document.getElementById('p').textContent = 'reloaded' }</script>",
+        )
+        self.assertIn("reloaded", document(f"{self.url}/page.html"))
+        self.daemon.logged('GET /page.html HTTP/1.1" 304')
+        self.assertEqual(len(re.findall(r'GET /page\.html HTTP/1\.1" 200', self.daemon.log)), 1)
+
+
+class ListingTests(TreeCase):
+    """
+    The listing, looked at.
+    """
+
+    def setUp(self) -> None:
+        """Fill the tree with names that are hard to show."""
+        super().setUp()
+        folder = os.fsencode(self.root)
+        for number, name in enumerate(
+            (
+                b"notes with spaces.txt",
+                b"new\nline.txt",
+                b"quotes \" and ' & <b>tags<b>.html",
+                b"100%41.txt",
+                b"latin-1 \xe9\xff.txt",
+                "right-to-left \u202egpj.exe".encode(),
+                "Grüße 日本語 🎈.txt".encode(),
+                b"a-very-long-name-" + b"that-goes-on-" * 14 + b".tar.gz",
+                b"javascript:alert(1)",
+            )
+        ):
+            with open(os.path.join(folder, name), "wb") as file:
+                file.truncate(37**number % 2**33)
+        for each in ("archive", "photos 2026"):
+            (self.root / each).mkdir()
+        self.pictures = Path(os.environ.get("NETD_PICTURES", self.mktemp()))
+        self.pictures.mkdir(parents=True, exist_ok=True)
+
+    def test_pictures(self) -> None:
+        """It is light or dark as the reader likes it, and fits a phone as it fits a desk."""
+        seen = {}
+        for scheme, dark in (("light", False), ("dark", True)):
+            for form, width in (("wide", 1100), ("narrow", 500)):
+                picture = self.pictures / f"listing-{scheme}-{form}.png"
+                data = screenshot(f"{self.url}/", picture, width=width, height=900, dark=dark)
+                seen[scheme, form] = shade(data)
+                self.assertEqual(struct.unpack(">II", data[16:24]), (width, 900))
+        for form in ("wide", "narrow"):
+            self.assertGreater(seen["light", form], 200)
+            self.assertLess(seen["dark", form], 60)
+
+    def test_document(self) -> None:
+        """A browser sees every name as text, runs nothing, and every link leads to its file."""
+        page = document(f"{self.url}/?sort=size&order=desc")
+        self.assertNotIn("<b>", page)
+        self.assertNotIn("<script", page)
+        self.assertIn("new\\nline.txt", page)
+        self.assertIn("\\u202e", page)
+        links = re.findall(r'<td><a href="([^"]+)"', page)
+        self.assertEqual(len(links), 13)
+        for link in links:
+            self.assertIn(requests.head(f"{self.url}/{link}", timeout=60).status_code, (200,))
+
+
+def shade(png: bytes) -> int:
+    """How bright the pixel in the top left corner is, 0 to 255 (PNG, 8 bits a channel)."""
+    at, data = 8, b""
+    while at < len(png):
+        size, kind = struct.unpack(">I4s", png[at : at + 8])
+        data += png[at + 8 : at + 8 + size] if kind == b"IDAT" else b""
+        at += 12 + size
+    # The first pixel of the first row is as it is under filter 0, 1 and 2 alike.
+    row = zlib.decompress(data)
+    return sum(row[1:4]) // 3
+
+
+class SecureTests(SynchronousTestCase):
+    """
+    Over TLS.
+    """
+
+    def test_whole(self) -> None:
+        """A large file and its ranges arrive intact; a client that leaves harms nobody."""
+        root = Path(self.mktemp()).absolute()
+        root.mkdir()
+        put(root / "large.bin", LARGE)
+        leaf, key = certificate(root.parent)
+        arguments = ("--files", root, "--https", "0", "--certificate", leaf)
+        daemon = self.enterContext(Daemon(*arguments, "--private-key", key))
+        url = f"https://localhost:{daemon.where('https').port}/files/large.bin"
+        with requests.Session() as session:
+            session.trust_env, session.verify = False, str(leaf)
+            session.get(url, stream=True, timeout=60).close()
+            self.assertEqual(session.get(url, timeout=60).content, LARGE)
+            part = session.get(url, headers={"Range": "bytes=100000-1999999"}, timeout=60)
+        self.assertEqual((part.status_code, part.content), (206, LARGE[100_000:2_000_000]))
