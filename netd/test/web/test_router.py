@@ -11,14 +11,16 @@ from typing import Any
 from attrs import evolve
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web import http, server
 from twisted.web.resource import Resource
 
 from netd.counters import Counters
 from netd.script import Abort, Script, Send, Step, Wait
 from netd.test.web.conversation import HTTP, Answer, Conversation, configured, parse, request
-from netd.web.exchange import ANY, BadCall, Call, Endpoint, Reply, Route
+from netd.web.engine.site import Site
+from netd.web.exchange import SANDBOX, BadCall, Call, Reply
 from netd.web.router import Router
-from netd.web.site import Site
+from netd.web.routes import ANY, Endpoint, Route
 
 
 def fixed(body: bytes | Script = b"said\n", **reply: Any) -> Endpoint:
@@ -29,9 +31,21 @@ def fixed(body: bytes | Script = b"said\n", **reply: Any) -> Endpoint:
 def conversation(*routes: Route) -> Conversation:
     """A conversation with nothing but a router over `routes`."""
     clock, counters = Clock(), Counters()
-    router = Router(routes, HTTP, clock)
-    site = Site(router, clock, counters, HTTP.limits.max_body.count)
+    router = Router(routes, HTTP, clock, counters)
+    site = Site(router, clock, HTTP.limits, counters, now=lambda: 0.0)
     return Conversation(configured(), clock, counters, site)
+
+
+def stocked(*routes: Route) -> Conversation:
+    """The same on stock's engine."""
+    clock, counters = Clock(), Counters()
+    site = server.Site(Router(routes, HTTP, clock, counters), reactor=clock, timeout=None)
+    site.protocol = http.HTTPChannel  # type: ignore[assignment]  # without its wrapper
+    site.log = lambda request: None  # type: ignore[method-assign]
+    return Conversation(configured(), clock, counters, site)
+
+
+EITHER = (conversation, stocked)
 
 
 def answered(route: Route, line: str, *headers: str, body: bytes = b"") -> Answer:
@@ -118,7 +132,7 @@ class MethodTests(SynchronousTestCase):
 
     def test_options(self) -> None:
         """OPTIONS is a 204 with Allow and neither body nor Content-Length."""
-        answer = answered(Route("/a", fixed(), "help", ("POST",)), "OPTIONS /a")
+        answer = answered(Route("/a", fixed(), "help", ("POST",), cors=False), "OPTIONS /a")
         self.assertEqual((answer.status, answer.body), (204, b""))
         self.assertEqual(answer.headers["allow"], "OPTIONS, POST")
         self.assertNotIn("content-length", answer.headers)
@@ -163,6 +177,17 @@ class ReplyTests(SynchronousTestCase):
         answer = talk.request("GET /")
         self.assertEqual((answer.headers["content-length"], answer.body), ("3", b"abc"))
 
+    def test_atOnce(self) -> None:
+        """A script that says its body in one piece goes out with the length of that."""
+        route = Route("/", fixed([Wait(1.0), Send(b"abc")], at_once=True), "")
+        for start in EITHER:
+            for method in ("GET", "HEAD"):
+                talk = start(route)
+                talk.ask(request(f"{method} /"))
+                answer = parse(talk.turn(1.0))
+                self.assertEqual(answer.headers["content-length"], "3")
+                self.assertEqual(answer.body, b"abc" if method == "GET" else b"")
+
     def test_keepAlive(self) -> None:
         """After a script the connection serves the next request."""
         talk = conversation(Route("/", fixed([Wait(1.0), Send(b"ab")], length=2), ""))
@@ -191,7 +216,7 @@ class ReplyTests(SynchronousTestCase):
         """The endpoint reads the request body from its start and knows its size and type."""
 
         def endpoint(call: Call) -> Reply:
-            said = f"{call.method} {call.length} {call.content_type} ".encode()
+            said = f"{call.method} {call.length} {call.header('content-type')} ".encode()
             return Reply(said + call.content.read())
 
         route = Route("/", endpoint, "help", ANY)
@@ -263,7 +288,7 @@ class LeavingTests(SynchronousTestCase):
         """A client that leaves takes its timer along and is counted as 499."""
         talk = conversation(Route("/", fixed([Wait(9.0), Send(b"x")]), ""))
         talk.ask(request("GET /"))
-        self.assertEqual(len(talk.clock.getDelayedCalls()), 1)
+        self.assertIn(9.0, [each.getTime() for each in talk.clock.getDelayedCalls()])
         talk.leave()
         self.assertEqual(talk.clock.getDelayedCalls(), [])
         self.assertEqual(talk.counters.answers, {499: 1})
@@ -288,6 +313,8 @@ class LeavingTests(SynchronousTestCase):
         said: list[int] = []
 
         def script() -> Iterator[Step]:
+            # Output is held together while input is being read.
+            yield Wait(1.0)
             for number in range(1000):
                 said.append(number)
                 yield Send(bytes(1024))
@@ -295,6 +322,7 @@ class LeavingTests(SynchronousTestCase):
         talk = conversation(Route("/", lambda call: Reply(script()), ""))
         talk.transport.full = True
         talk.ask(request("GET /"))
+        talk.turn(1.0)
         self.assertEqual(len(said), 1)
         producer = talk.transport.producer
         assert producer is not None
@@ -312,6 +340,195 @@ class RootTests(SynchronousTestCase):
         clock = Clock()
         root = Resource()
         root.putChild(b"a", Router([Route("/a/b", fixed(), "help")], HTTP, clock))
-        site = Site(root, clock, Counters(), 1000)
+        site = Site(root, clock, HTTP.limits, Counters())
         talk = Conversation(evolve(configured()), clock, Counters(), site)
         self.assertEqual(talk.request("GET /a/b").status, 200)
+
+
+class SharingTests(SynchronousTestCase):
+    """
+    Scripts of other origins (Fetch, CORS).
+    """
+
+    def test_any(self) -> None:
+        """Any origin may read an answer, with credentials, errors too."""
+        for talk in (each(Route("/a", fixed(), "help")) for each in EITHER):
+            for line in ("GET /a", "GET /b", "POST /a"):
+                answer = talk.request(line)
+                self.assertEqual(answer.headers["access-control-allow-origin"], "*")
+                self.assertEqual(answer.headers["access-control-allow-credentials"], "true")
+                named = talk.request(line, "Origin: http://x")
+                self.assertEqual(named.headers["access-control-allow-origin"], "http://x")
+
+    def test_preflight(self) -> None:
+        """OPTIONS says what may be asked, as httpbin does, whatever the route's methods."""
+        for methods in (("GET",), ANY):
+            talk = conversation(Route("/a", fixed(status=500), "help", methods))
+            asked = ("Origin: http://x", "Access-Control-Request-Method: PUT")
+            answer = talk.request("OPTIONS /a", *asked, "Access-Control-Request-Headers: X-A")
+            self.assertEqual((answer.status, answer.body), (200, b""))
+            self.assertEqual(
+                answer.headers["access-control-allow-methods"],
+                "GET, POST, PUT, DELETE, PATCH, OPTIONS",
+            )
+            self.assertEqual(answer.headers["access-control-allow-headers"], "X-A")
+            self.assertEqual(answer.headers["access-control-max-age"], "3600")
+
+    def test_none(self) -> None:
+        """A route that is not shared says none of it."""
+        answer = answered(
+            Route("/a", fixed(), "help", cors=False), "GET /a", "Origin: http://x"
+        )
+        self.assertNotIn("access-control-allow-origin", answer.headers)
+
+
+class LockTests(SynchronousTestCase):
+    """
+    What keeps a client's bytes from being run.
+    """
+
+    def test_locked(self) -> None:
+        """Every answer has nosniff and a sandbox, unless it is ours from end to end."""
+        for start in EITHER:
+            talk = start(Route("/a", fixed(), ""), Route("/b", fixed(ours=True), ""))
+            for line in ("GET /a", "GET /none", "POST /a"):
+                answer = talk.request(line)
+                self.assertEqual(answer.headers["content-security-policy"], SANDBOX)
+                self.assertEqual(answer.headers["x-content-type-options"], "nosniff")
+            ours = talk.request("GET /b")
+            self.assertNotIn("content-security-policy", ours.headers)
+            self.assertEqual(ours.headers["x-content-type-options"], "nosniff")
+
+
+class FieldTests(SynchronousTestCase):
+    """
+    Header fields and what a call knows.
+    """
+
+    def test_repeated(self) -> None:
+        """A field that comes twice has two lines."""
+        route = Route("/", fixed(headers=(("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"))), "")
+        for start in EITHER:
+            said = start(route).ask(request("GET /"))
+            self.assertEqual(said.count(b"Set-Cookie: "), 2)
+            self.assertLess(said.index(b"a=1"), said.index(b"b=2"))
+
+    def test_trailers(self) -> None:
+        """Trailers come after the last chunk, where the engine has them."""
+        route = Route("/", fixed([Send(b"x")], trailers=(("X-A", "1"),)), "")
+        said = conversation(route).ask(request("GET /"))
+        self.assertTrue(said.endswith(b"0\r\nX-A: 1\r\n\r\n"))
+        self.assertTrue(stocked(route).ask(request("GET /")).endswith(b"0\r\n\r\n"))
+
+    def test_head(self) -> None:
+        """A call has the head as it came; on stock's engine about so."""
+        seen: list[bytes] = []
+
+        def endpoint(call: Call) -> Reply:
+            seen.append(call.raw)
+            return Reply()
+
+        asked = b"GET /?x HTTP/1.1\r\nhOsT: netd\r\nb: 1\r\nA: 2\r\nb: 3\r\n\r\n"
+        conversation(Route("/", endpoint, "")).ask(asked)
+        stocked(Route("/", endpoint, "")).ask(asked)
+        self.assertEqual(seen[0], asked)
+        wanted = b"GET /?x HTTP/1.1\r\nHost: netd\r\nB: 1\r\nB: 3\r\nA: 2\r\n\r\n"
+        self.assertEqual(seen[1], wanted)
+
+    def test_authority(self) -> None:
+        """An absolute target names the host, and the path is its path."""
+        seen: list[str] = []
+
+        def endpoint(call: Call) -> Reply:
+            seen.append(call.root + call.target)
+            return Reply()
+
+        talk = conversation(Route("/a", endpoint, ""))
+        talk.ask(b"GET http://other:1/a?x HTTP/1.1\r\nHost: netd\r\n\r\n")
+        self.assertEqual(seen, ["http://other:1/a?x"])
+
+    def test_plain(self) -> None:
+        """A connection without TLS agreed upon nothing."""
+        seen: list[Any] = []
+
+        def endpoint(call: Call) -> Reply:
+            seen.append((call.tls(), call.secure, call.client))
+            return Reply()
+
+        for start in EITHER:
+            start(Route("/", endpoint, "")).ask(request("GET /"))
+        self.assertEqual([each[:2] for each in seen], [(None, False)] * 2)
+
+
+class WireTests(SynchronousTestCase):
+    """
+    Answers that are said past the engine.
+    """
+
+    def test_raw(self) -> None:
+        """What the script says is all that is said, then the connection ends."""
+        route = Route("/", fixed([Wait(1.0), Send(b"no "), Send(b"HTTP")], wire=True), "")
+        for start in EITHER:
+            talk = start(route)
+            self.assertEqual(talk.ask(request("GET /")), b"")
+            self.assertEqual(talk.turn(1.0), b"no HTTP")
+            self.assertTrue(talk.transport.disconnecting)
+
+    def test_nothing(self) -> None:
+        """It may say nothing at all."""
+        for start in EITHER:
+            talk = start(Route("/", fixed([], wire=True), ""))
+            self.assertEqual(talk.ask(request("GET /")), b"")
+            self.assertTrue(talk.transport.disconnecting)
+
+    def test_aborts(self) -> None:
+        """It may reset the connection after what it said."""
+        for start in EITHER:
+            talk = start(Route("/", fixed([Send(b"x"), Abort()], wire=True), ""))
+            self.assertEqual(talk.ask(request("GET /")), b"x")
+            self.assertTrue(talk.transport.aborting)
+
+    def test_breaks(self) -> None:
+        """One that fails after it began is cut off, with one logged failure."""
+
+        def script() -> Iterator[Step]:
+            yield Send(b"x")
+            raise ZeroDivisionError
+
+        talk = conversation(Route("/", lambda call: Reply(script(), wire=True), ""))
+        talk.ask(request("GET /"))
+        self.assertTrue(talk.transport.aborting)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class LatenessTests(SynchronousTestCase):
+    """
+    How late answers leave.
+    """
+
+    def test_counted(self) -> None:
+        """An answer that waits is counted by how late its first bytes left."""
+        talk = conversation(
+            Route("/", fixed([Wait(1.0), Wait(1.0), Send(b"x"), Wait(9.0)]), "")
+        )
+        talk.ask(request("GET /"))
+        talk.clock.advance(1.0)
+        talk.clock.advance(1.003)
+        self.assertEqual(dict(talk.counters.waits), {0.005: 1})
+        self.assertAlmostEqual(talk.counters.late_seconds, 0.003)
+
+    def test_atOnce(self) -> None:
+        """One that does not wait is not."""
+        talk = conversation(Route("/", fixed([Send(b"x")]), ""), Route("/b", fixed(), ""))
+        talk.ask(request("GET /"))
+        talk.ask(request("GET /b"))
+        self.assertEqual(dict(talk.counters.waits), {})
+
+    def test_left(self) -> None:
+        """A client that leaves before is not counted, and leaves no timer."""
+        talk = conversation(Route("/", fixed([Wait(5.0), Send(b"x")]), ""))
+        talk.ask(request("GET /"))
+        talk.leave()
+        talk.clock.advance(10)
+        self.assertEqual(dict(talk.counters.waits), {})
+        self.assertEqual(talk.clock.getDelayedCalls(), [])

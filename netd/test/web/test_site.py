@@ -5,7 +5,9 @@ The whole web site, without a socket and without waiting.
 from __future__ import annotations
 
 from twisted.internet.error import ConnectionLost
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web import server
 from twisted.web.resource import getChildForRequest
 from twisted.web.test.requesthelper import DummyRequest
 
@@ -19,7 +21,7 @@ from netd.test.web.conversation import (
 from netd.values import Size
 from netd.web.lab.delay import GREETING
 from netd.web.router import Router
-from netd.web.site import Site, tree
+from netd.web.site import factory, files_only, tree
 
 
 class TreeTests(SynchronousTestCase):
@@ -35,7 +37,7 @@ class TreeTests(SynchronousTestCase):
 
     def test_rooms(self) -> None:
         """Files and XML-RPC have their names, the router has every other."""
-        self.assertEqual(self.child(b"files", b"hello.txt"), "File")
+        self.assertEqual(self.child(b"files", b"hello.txt"), "Files")
         self.assertEqual(self.child(b"RPC2"), "RPC")
         for path in ((b"",), (b"delay", b"3"), (b"rpc2",), (b"Files",)):
             self.assertEqual(self.child(*path), Router.__name__, path)
@@ -103,52 +105,19 @@ class DelayEchoTests(SynchronousTestCase):
         self.assertFalse(talk.transport.disconnecting)
 
 
-class BodyLimitTests(SynchronousTestCase):
+class EngineTests(SynchronousTestCase):
     """
-    Request bodies beyond the limit.
+    What the site takes from its settings.
     """
 
-    def talk(self) -> Conversation:
-        """A conversation with a site that takes ten bytes."""
+    def test_limits(self) -> None:
+        """The limits of the settings are those of the connection."""
         talk = Conversation(configured(limited(max_body=Size(10))))
-        # The loss of the connection closes what a refused body was kept in.
-        self.addCleanup(talk.leave)
-        return talk
-
-    def test_announced(self) -> None:
-        """A Content-Length over the limit is a 413 before any of the body came."""
-        talk = self.talk()
-        answer = parse(talk.ask(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n"))
+        answer = talk.request("POST /", body=b"0123456789a")
         self.assertEqual(answer.status, 413)
-        self.assertEqual(int(answer.headers["content-length"]), len(answer.body))
-        self.assertTrue(talk.transport.disconnecting)
-        self.assertEqual(talk.counters.refusals, {"body": 1})
+        self.assertEqual(talk.counters.refusals, {"large-body": 1})
 
-    def test_beforeContinue(self) -> None:
-        """It comes instead of 100 Continue."""
-        asked = request("POST /", "Expect: 100-continue", "Content-Length: 11")
-        self.assertEqual(parse(self.talk().ask(asked)).status, 413)
-
-    def test_chunked(self) -> None:
-        """A chunked body is refused at the chunk that exceeds the limit."""
-        talk = self.talk()
-        head = request("POST /", "Transfer-Encoding: chunked")
-        self.assertEqual(talk.ask(head + b"a\r\n0123456789\r\n"), b"")
-        self.assertEqual(parse(talk.ask(b"1\r\n0\r\n")).status, 413)
-
-    def test_atTheLimit(self) -> None:
-        """A body of exactly the limit is taken."""
-        talk = self.talk()
-        talk.ask(request("POST /", body=b"0123456789"))
-        self.assertEqual(parse(talk.turn(3)).body, b"0123456789")
-
-
-class HalfClosedTests(SynchronousTestCase):
-    """
-    A FIN while an answer is due.
-    """
-
-    def test_together(self) -> None:
+    def test_halfClosed(self) -> None:
         """A client that closes its side with the request gets its answer, then the close."""
         talk = Conversation()
         talk.ask(request("GET /"))
@@ -156,55 +125,7 @@ class HalfClosedTests(SynchronousTestCase):
         self.assertEqual(parse(talk.turn(3)).body, GREETING)
         self.assertTrue(talk.transport.disconnecting)
 
-    def test_pipelined(self) -> None:
-        """Every request that came before the FIN is answered."""
-        talk = Conversation()
-        talk.ask(request("GET /delay/1") + request("GET /delay/2"))
-        talk.channel.readConnectionLost()
-        self.assertIn(GREETING, talk.turn(1))
-        self.assertFalse(talk.transport.disconnecting)
-        self.assertIn(GREETING, talk.turn(2))
-        self.assertTrue(talk.transport.disconnecting)
-
-    def test_later(self) -> None:
-        """A client that closes later, unanswered, has left: no answer is kept for it."""
-        talk = Conversation()
-        talk.ask(request("GET /"))
-        talk.clock.advance(1)
-        talk.channel.readConnectionLost()
-        self.assertTrue(talk.transport.aborting)
-
-    def test_idle(self) -> None:
-        """Without a request there is nothing to wait for."""
-        talk = Conversation()
-        talk.channel.readConnectionLost()
-        self.assertTrue(talk.transport.aborting)
-
-    def test_writeSide(self) -> None:
-        """A connection that cannot be written to is cut."""
-        talk = Conversation()
-        talk.channel.writeConnectionLost()
-        self.assertTrue(talk.transport.aborting)
-
-    def test_lost(self) -> None:
-        """A reset while waiting is counted as 499 and leaves no timer."""
-        talk = Conversation()
-        talk.ask(request("GET /"))
-        talk.leave(ConnectionLost)
-        self.assertEqual(talk.counters.answers, {499: 1})
-        self.assertEqual(talk.clock.getDelayedCalls(), [])
-
-
-class DrainTests(SynchronousTestCase):
-    """
-    Coming to an end.
-    """
-
-    def test_nothing(self) -> None:
-        """A site without connections is drained at once."""
-        self.successResultOf(deserted().drain())
-
-    def test_inFlight(self) -> None:
+    def test_drained(self) -> None:
         """An answer in flight is delivered, says that it is the last, and then all is done."""
         talk = Conversation()
         talk.ask(request("GET /"))
@@ -212,64 +133,57 @@ class DrainTests(SynchronousTestCase):
         self.assertNoResult(done)
         answer = parse(talk.turn(3))
         self.assertEqual((answer.status, answer.headers["connection"]), (200, "close"))
-        self.assertTrue(talk.transport.disconnecting)
         talk.leave()
         self.successResultOf(done)
 
-    def test_idle(self) -> None:
-        """A connection that waits for its next request is closed at once."""
-        talk = Conversation()
-        talk.request("GET /healthz")
-        done = talk.site.drain()
-        self.assertTrue(talk.transport.disconnecting)
-        talk.leave()
-        self.successResultOf(done)
-
-    def test_halfReceived(self) -> None:
-        """A request whose body is still coming is taken and answered."""
-        talk = Conversation()
-        asked = request("POST /", body=b"0123456789")
-        talk.ask(asked[:-5])
-        talk.site.drain()
-        talk.ask(asked[-5:])
-        answer = parse(talk.turn(3))
-        self.assertEqual((answer.body, answer.headers["connection"]), (b"0123456789", "close"))
-        self.assertTrue(talk.transport.disconnecting)
-
-    def test_noNewcomers(self) -> None:
-        """While draining nobody new is let in."""
-        talk = Conversation()
-        talk.site.drain()
-        self.assertIsNone(talk.site.buildProtocol(None))
-
-    def test_abort(self) -> None:
-        """Aborting cuts what is left and says how many those were."""
+    def test_left(self) -> None:
+        """A reset while waiting is counted as 499 and leaves no timer."""
         talk = Conversation()
         talk.ask(request("GET /"))
-        self.assertEqual(talk.site.abort(), 1)
-        self.assertTrue(talk.transport.aborting)
+        talk.leave(ConnectionLost)
+        self.assertEqual(talk.counters.answers, {499: 1})
+        self.assertEqual(talk.clock.getDelayedCalls(), [])
 
+    def test_log(self) -> None:
+        """Each answer is recorded in the log that was handed in."""
+        lines = []
 
-class LogTests(SynchronousTestCase):
-    """
-    The access log.
-    """
+        class Log:
+            """Keeps what is recorded."""
 
-    def test_timeOfDay(self) -> None:
-        """A line tells the time of day although the reactor's clock does not know it."""
+            def record(self, *answer: object) -> None:
+                """One answer."""
+                lines.append(answer)
+
         talk = Conversation()
-        lines: list[str] = []
-        talk.site._logFile = type("File", (), {"write": staticmethod(lines.append)})
-        talk.site._logDateTime = "[01/Jan/1970:00:00:00 +0000]"
-        talk.request("GET /healthz", "User-Agent: me")
-        self.assertEqual(len(lines), 1)
-        self.assertNotIn("1970", lines[0])
-        self.assertIn('"GET /healthz HTTP/1.1" 200 3 "-" "me"', lines[0])
+        talk.site = factory(configured(), talk.clock, talk.counters, log=Log())
+        again = Conversation(talk.settings, talk.clock, talk.counters, talk.site)
+        again.request("GET /healthz", "User-Agent: me")
+        self.assertEqual(lines, [(b"127.0.0.1", b"GET /healthz HTTP/1.1", 200, 3, b"-", b"me")])
+
+    def test_alone(self) -> None:
+        """A site of one resource serves that one only."""
+        talk = Conversation()
+        alone = factory(
+            configured(), talk.clock, talk.counters, files_only(configured(), talk.clock)
+        )
+        again = Conversation(talk.settings, talk.clock, talk.counters, alone)
+        self.assertEqual(again.request("GET /hello.txt").body, b"Hello from netd.\n")
 
 
-def deserted() -> Site:
-    """A site that nobody speaks to."""
-    talk = Conversation()
-    talk.leave()
-    site: Site = talk.site
-    return site
+class StockTests(SynchronousTestCase):
+    """
+    The same tree under Twisted's own engine, which is the oracle.
+    """
+
+    def test_same(self) -> None:
+        """Status, body and type of what is answered at once are the same."""
+        clock = Clock()
+        stock = server.Site(tree(configured(), clock), reactor=clock)
+        stock.displayTracebacks = False
+        for line in ("GET /healthz", "HEAD /healthz", "GET /nope", "POST /help", "GET /RPC2"):
+            mine = Conversation().request(line)
+            theirs = Conversation(clock=clock, site=stock).request(line)
+            self.assertEqual((mine.status, mine.body), (theirs.status, theirs.body), line)
+            for name in ("content-type", "allow", "content-length"):
+                self.assertEqual(mine.headers.get(name), theirs.headers.get(name), line)

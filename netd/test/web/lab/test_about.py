@@ -4,19 +4,14 @@ Health and help.
 
 from __future__ import annotations
 
-import io
+from html import escape
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.test.web.conversation import HTTP, Conversation
-from netd.web.exchange import ANY, Call, Route
-from netd.web.lab.about import health, help_page
+from netd.test.web.conversation import Conversation
+from netd.test.web.lab.calling import ask, said, shown
+from netd.web.exchange import HTML, JSON, TEXT
 from netd.web.lab.table import ROUTES
-
-
-def call(*routes: Route) -> Call:
-    """A call with `routes` as its table."""
-    return Call("GET", routes[0], routes, HTTP, {}, io.BytesIO(), 0)
 
 
 class HealthTests(SynchronousTestCase):
@@ -32,7 +27,7 @@ class HealthTests(SynchronousTestCase):
 
     def test_ready(self) -> None:
         """The body is ready: no script, hence no timer."""
-        self.assertEqual(health(call(*ROUTES)).body, b"ok\n")
+        self.assertEqual(ask("GET /healthz").body, b"ok\n")
 
 
 class HelpTests(SynchronousTestCase):
@@ -40,16 +35,43 @@ class HelpTests(SynchronousTestCase):
     `/help`.
     """
 
-    def test_rows(self) -> None:
-        """One line a route: path, methods, what it is for, in columns."""
-        page = help_page(
-            call(Route("/a", health, "first"), Route("/long/<x>", health, "second", ANY))
-        )
-        self.assertEqual(page.body, b"/a         GET  first\n/long/<x>  any  second\n")
+    def test_forms(self) -> None:
+        """HTML, JSON or text as Accept wants it, or as the query says."""
+        for accept, kind in (
+            ("text/html,application/xhtml+xml,*/*;q=0.8", HTML),
+            ("application/json", JSON),
+            ("*/*", TEXT),
+        ):
+            self.assertEqual(ask("GET /help", f"Accept: {accept}").type, kind)
+        self.assertEqual(ask("GET /help").type, TEXT)
+        for form, kind in (("html", HTML), ("json", JSON), ("text", TEXT)):
+            self.assertEqual(ask(f"GET /help?format={form}").type, kind)
 
     def test_whole(self) -> None:
-        """The page of the daemon names every route of its table."""
-        said = Conversation().request("GET /help").body.decode()
-        for route in ROUTES:
-            self.assertIn(f"{route.path} ", said)
-            self.assertIn(route.help, said)
+        """Each form names every route, what it is for, and its parameters."""
+        for form in ("html", "json", "text"):
+            page = said(ask(f"GET /help?format={form}")).decode()
+            for route in ROUTES:
+                path = route.path
+                if form == "html":
+                    path = path.replace("<", "&lt;").replace(">", "&gt;")
+                self.assertIn(path, page)
+                self.assertIn(escape(route.help) if form == "html" else route.help, page)
+                for each in route.parameters:
+                    self.assertIn(each.name, page)
+
+    def test_json(self) -> None:
+        """The JSON says kinds, defaults and limits."""
+        routes = {each["path"]: each for each in shown(ask("GET /help?format=json"))["routes"]}
+        count = routes["/drip"]["parameters"]["numbytes"]
+        self.assertEqual(
+            (count["type"], count["default"], count["minimum"]), ("integer", 10, 1)
+        )
+        self.assertEqual(routes["/anything"]["methods"], ["*"])
+
+    def test_locked(self) -> None:
+        """The page may be styled by itself and runs nothing."""
+        answer = Conversation().request("GET /help", "Accept: text/html")
+        policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"
+        self.assertEqual(answer.headers["content-security-policy"], policy)
+        self.assertNotIn(b"<script", answer.body)

@@ -1,0 +1,79 @@
+"""`python -m bench lab`: what /get costs beside httpbin, and how late delayed answers leave.
+
+Rules: servers of one table run at once and are loaded in turn; the herd asks netd alone, for
+the others cannot wait so often at once.
+"""
+
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+
+from bench import herd, load, measure, process
+from bench.http import Effort
+from bench.load import WORKLOADS, Run
+from bench.peers import Choice, Peer, choose
+
+_KEEP_ALIVE = WORKLOADS[0]
+_PATH = "/get"
+_HERDS = (100, 10_000)
+_DELAY_SECONDS = 3.0
+_DEADLINE_SECONDS = 30.0
+
+
+def main(choice: Choice, effort: Effort) -> int:
+    """Print both tables; 1 when a client went without its answer.
+
+    Raises ValueError for a bad option and HerdError when the open files do not suffice.
+    """
+    peers, notes = choose(choice, "lab")
+    herd.allow_files(max(_HERDS))
+    with process.staged(peers, choice) as stage:
+        about = f"Medians of {effort.rounds} interleaved rounds of {effort.seconds} s"
+        print(measure.opening(stage.versions, about, notes), flush=True)
+        print(f"\n### GET {_PATH}, keep-alive\n\n{_costs(stage, peers, effort)}", flush=True)
+        ours = [peer for peer in peers if peer.label.startswith("netd")]
+        failed = [_herds(stage, peer) for peer in ours]
+    return int(any(failed))
+
+
+def _costs(stage: process.Stage, peers: Sequence[Peer], effort: Effort) -> str:
+    """CPU a request of each peer, and its ratio to the first one's."""
+    runs: list[list[Run]] = [[] for _ in peers]
+    with ExitStack() as stack:
+        servers = [stack.enter_context(process.running(stage, peer)) for peer in peers]
+        asked = [replace(each, peer=replace(each.peer, path=_PATH)) for each in servers]
+        for number in range(effort.rounds):
+            print(f"round {number + 1} of {effort.rounds}", file=sys.stderr)
+            for server, found in zip(asked, runs, strict=True):
+                args = (_KEEP_ALIVE, effort.seconds, effort.connections)
+                found.append(load.run(stage, server, *args))
+    rows = []
+    for peer, found in zip(peers, runs, strict=True):
+        cost = measure.middle(each.cpu_microseconds for each in found)
+        rate = measure.middle(each.requests_per_second for each in found)
+        pairs = zip(runs[0], found, strict=True)
+        ratio = measure.middle(a.cpu_microseconds / b.cpu_microseconds for a, b in pairs)
+        rows.append([peer.label, f"{cost:.1f}", f"{rate:.0f}", f"{ratio:.2f}"])
+    first = peers[0].label
+    header = ["server", "CPU us/request", "requests/s", f"{first}'s CPU / its"]
+    return measure.markdown(header, rows)
+
+
+def _herds(stage: process.Stage, peer: Peer) -> bool:
+    """Print how late a few and many answers of `/delay/3` left; whether one was missing."""
+    rows, missing = [], False
+    process.pin(stage.client_core)
+    for count in _HERDS:
+        with process.running(stage, peer) as server:
+            request = process.request(server, "/delay/3")
+            args = (count, request, _DEADLINE_SECONDS, lambda: None)
+            outcome = herd.stampede(server.port, *args)
+        late = [(latency - _DELAY_SECONDS) * 1000 for latency in outcome.latencies]
+        missing = missing or bool(outcome.errors) or any(each < 0 for each in late)
+        cells = [f"{measure.percentile(late, share):.1f}" for share in (0.5, 0.99, 1.0)]
+        rows.append([f"{count}", *cells, f"{outcome.errors.total()}"])
+    print(f"\n### {peer.label}: ms after the 3 s of /delay/3\n")
+    header = ["clients at once", "p50", "p99", "latest", "errors"]
+    print(measure.markdown(header, rows), flush=True)
+    return missing

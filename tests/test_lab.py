@@ -1,0 +1,141 @@
+"""
+The conformance checks, run against netd and, as a check of the checks, against httpbin itself.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.clients import curl
+from tests.running import Daemon, environment, eventually, run, tool_environment
+
+_CHECKS = (sys.executable, "-m", "netd.test.conformance")
+
+
+class ConformanceTests(SynchronousTestCase):
+    """
+    `python -m netd.test.conformance`.
+    """
+
+    def test_netd(self) -> None:
+        """
+        Every check holds, of httpbin's endpoints and of netd's own.
+        """
+        url = self.enterContext(Daemon()).url.replace("localhost", "127.0.0.1")
+        done = run(*_CHECKS, "--beyond", url, environ=environment(no_proxy="*"))
+        self.assertEqual(done.status, 0, done.out + done.err)
+
+    def test_httpbin(self) -> None:
+        """
+        Every check of httpbin's endpoints holds of httpbin under gunicorn, too.
+        """
+        url = self.enterContext(Httpbin()).url
+        done = run(*_CHECKS, url, environ=environment(no_proxy="*"))
+        self.assertEqual(done.status, 0, done.out + done.err)
+
+    def test_differences(self) -> None:
+        """
+        The checks that netd adds are differences: httpbin fails them, all but those listed.
+        """
+        url = self.enterContext(Httpbin()).url
+        done = run(*_CHECKS, "--beyond", url, environ=environment(no_proxy="*"))
+        self.assertEqual(done.status, 1)
+        held = {line.split()[1] for line in done.out.splitlines() if line.startswith("ok ")}
+        beyond = run(
+            *(sys.executable, "-c"),
+            "from netd.test.conformance import beyond; print(*beyond.SUITE.checks)",
+        ).out.split()
+        self.assertEqual(held & set(beyond), set())
+
+    def test_usage(self) -> None:
+        """
+        Without a URL it says how it is used.
+        """
+        for words in ((), ("--other", "http://x"), ("http://x", "http://y")):
+            self.assertEqual(run(*_CHECKS, *words).status, 2)
+
+
+class OptionTests(SynchronousTestCase):
+    """
+    The lab's options, in a daemon.
+    """
+
+    def test_all(self) -> None:
+        """
+        Each opens or closes what it says.
+        """
+        daemon = self.enterContext(
+            Daemon(
+                *("--delay", "uniform:200ms-400ms", "--seed", "1"),
+                *("--reveal", "version", "--reveal", "hostname"),
+                *("--redirect-allow", "*.example.org", "--exclude-header", "x-secret*"),
+                *("--unsafe-responses", "yes", "--trust-forwarded", "192.0.2.0/24"),
+                environ=environment(NETD_ENV_COLOUR="blue"),
+            )
+        )
+        url = daemon.url
+        self.assertTrue(0.2 <= curl(f"{url}/").seconds <= 5)
+        for path in ("version", "hostname"):
+            self.assertEqual(curl(f"{url}/{path}").status, 200)
+        away = curl(f"{url}/redirect-to?url=http://a.example.org/")
+        self.assertEqual(away.headers["location"], "http://a.example.org/")
+        said = curl(
+            f"{url}/headers", "-H", "X-Secret-A: hush", "-H", "X-Forwarded-For: 9.9.9.9"
+        )
+        self.assertNotIn("hush", said.text)
+        self.assertNotIn("9.9.9.9", curl(f"{url}/ip", "-H", "X-Forwarded-For: 9.9.9.9").text)
+        page = curl(f"{url}/echo?type=text/html&body=x")
+        self.assertEqual(page.headers["content-type"], "text/html")
+        self.assertIn('"NETD_ENV_COLOUR": "blue"', curl(f"{url}/env").text)
+
+    def test_seed(self) -> None:
+        """
+        Two daemons with the same seed leave the same to chance.
+        """
+        found = set()
+        for _ in range(2):
+            url = self.enterContext(Daemon("--seed", "7")).url
+            found.add(tuple(curl(f"{url}/bytes/8").body for _ in range(3)))
+        self.assertEqual(len(found), 1)
+
+
+class Httpbin:
+    """psf/httpbin under gunicorn, in a process of its own."""
+
+    def __enter__(self) -> Httpbin:
+        self._room = tempfile.TemporaryDirectory(prefix="httpbin-")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            number = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{number}"
+        command = (sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", "4")
+        log = Path(self._room.name) / "log"
+        self._process = subprocess.Popen(
+            [*command, "-b", f"127.0.0.1:{number}", "--log-file", str(log), "httpbin:app"],
+            env=tool_environment(),
+            cwd=self._room.name,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+        def answers() -> bool | None:
+            if self._process.poll() is not None:
+                raise AssertionError(f"gunicorn ended: {log.read_text()}")
+            with socket.socket() as probe:
+                return True if probe.connect_ex(("127.0.0.1", number)) == 0 else None
+
+        eventually(answers, "gunicorn listening")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.killpg(self._process.pid, signal.SIGTERM)
+        self._process.wait(30)
+        self._room.cleanup()

@@ -1,0 +1,205 @@
+"""
+The clients that people test against httpbin, pointed at netd.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.certificates import certificate
+from tests.clients import curl
+from tests.running import ROOT, Daemon, run, tool_environment
+
+QUIET = ("curl", "-qsS", "--noproxy", "*", "-o", "/dev/null")
+
+CLIENTS = ROOT / "tests" / "lab_clients"
+
+SEEN: dict[str, Any] = {
+    "get": {"a": "1"},
+    "post": {"a": 1},
+    "status": 418,
+    "redirects": 3,
+    "redirected": "/get",
+    "absolute": 2,
+    "cookies": {"a": "1", "b": "2"},
+    "deleted": {"b": "2"},
+    "basic": "u",
+    "digest": [200, 200, 200],
+    "gzip": True,
+    "deflate": True,
+    "stream": 3,
+    "drip": 5,
+    "files": {"f": "text"},
+    "bytes": "c5d71484f8cf9bf4b76f",
+    "events": 3,
+}
+"""What every client sees that looks at it."""
+
+
+class ClientTests(SynchronousTestCase):
+    """
+    What each client sees, and the error that each fault is for it.
+    """
+
+    def setUp(self) -> None:
+        self.url = self.enterContext(Daemon()).url.replace("localhost", "127.0.0.1")
+
+    def client(self, *command: str | Path) -> Any:
+        """What a script saw."""
+        done = run(*command, self.url, environ=tool_environment(no_proxy="*"))
+        self.assertEqual(done.status, 0, done.err)
+        return json.loads(done.out)
+
+    def compare(self, seen: Any, faults: dict[str, str], timeout: str) -> None:
+        """It saw what is to be seen, and errors where they should be."""
+        self.assertEqual(seen.pop("faults"), faults)
+        self.assertEqual((seen.pop("timeout"), seen.pop("hang")), (timeout, timeout))
+        for name in ("form", "brotli"):
+            seen.pop(name, None)
+        self.assertEqual(seen, {name: SEEN[name] for name in seen})
+
+    def test_http_client(self) -> None:
+        """
+        http.client.
+        """
+        faults = {
+            "close": "RemoteDisconnected",
+            "reset": "ConnectionResetError",
+            "truncate": "IncompleteRead",
+            "bad-chunk": "IncompleteRead",
+            "garbage": "BadStatusLine",
+        }
+        seen = self.client(sys.executable, CLIENTS / "with_http_client.py")
+        self.compare(seen, faults, "TimeoutError")
+
+    def test_requests(self) -> None:
+        """
+        requests.
+        """
+        seen = self.client(sys.executable, CLIENTS / "with_requests.py")
+        self.assertEqual(seen["form"], {"a": ["1", "2"]})
+        faults = {
+            "close": "ConnectionError",
+            "reset": "ChunkedEncodingError",
+            "truncate": "ChunkedEncodingError",
+            "bad-length": "InvalidHeader",
+            "bad-chunk": "ChunkedEncodingError",
+            "garbage": "ConnectionError",
+        }
+        self.compare(seen, faults, "ReadTimeout")
+
+    def test_httpx(self) -> None:
+        """
+        httpx.
+        """
+        seen = self.client(sys.executable, CLIENTS / "with_httpx.py")
+        faults = dict.fromkeys(
+            ("close", "truncate", "bad-length", "bad-chunk", "garbage"), "RemoteProtocolError"
+        )
+        self.compare(seen, {**faults, "reset": "ReadError"}, "ReadTimeout")
+
+    def test_aiohttp(self) -> None:
+        """
+        aiohttp.
+        """
+        seen = self.client(sys.executable, CLIENTS / "with_aiohttp.py")
+        faults = {
+            "close": "ServerDisconnectedError",
+            "reset": "ClientPayloadError",
+            "truncate": "ClientPayloadError",
+            "bad-length": "ClientResponseError",
+            "bad-chunk": "ClientResponseError",
+            "garbage": "ClientResponseError",
+        }
+        self.compare(seen, faults, "TimeoutError")
+
+    def test_treq(self) -> None:
+        """
+        treq.
+        """
+        seen = self.client(sys.executable, CLIENTS / "with_treq.py")
+        faults = {
+            "close": "ResponseNeverReceived",
+            **dict.fromkeys(("reset", "truncate", "bad-chunk", "garbage"), "ResponseFailed"),
+        }
+        self.compare(seen, faults, "ResponseNeverReceived")
+
+    def test_fetch(self) -> None:
+        """
+        Node's fetch.
+        """
+        seen = self.client("node", CLIENTS / "with_fetch.mjs")
+        faults = {
+            "close": "UND_ERR_SOCKET",
+            "reset": "ECONNRESET",
+            "truncate": "UND_ERR_SOCKET",
+            "bad-length": "HPE_UNEXPECTED_CONTENT_LENGTH",
+            "bad-chunk": "HPE_INVALID_CHUNK_SIZE",
+            "garbage": "HPE_INVALID_CONSTANT",
+        }
+        self.compare(seen, faults, "TimeoutError")
+
+    def test_scrapy(self) -> None:
+        """
+        A Scrapy spider finds each of the ten pages of links.
+        """
+        found = self.client(sys.executable, CLIENTS / "spider.py")
+        self.assertEqual(found, [f"10/{number}" for number in range(10)])
+
+    def test_curl(self) -> None:
+        """
+        curl: digest, cookies, compression, ranges, uploads, trailers, and every fault.
+        """
+        for algorithm in ("MD5", "SHA-256"):
+            url = f"{self.url}/digest-auth/auth/u/p/{algorithm}"
+            done = run(*QUIET, "--digest", "-u", "u:p", "-w", "%{http_code}", url)
+            self.assertEqual(done.out, "200", algorithm)
+        self.assertIn('"gzipped": true', curl(f"{self.url}/gzip", "--compressed").text)
+        self.assertEqual(curl(f"{self.url}/range/26", "-r", "1-3").text, "bcd")
+        self.assertIn('"bytes": 1000', curl(f"{self.url}/upload", "-d", "x" * 1000).text)
+        self.assertEqual(curl(f"{self.url}/echo?size=1MB").body[:3], b' !"')
+        for kind, status in (
+            ("close", 52),
+            ("reset", 56),
+            ("truncate", 18),
+            ("bad-length", 18),
+            ("bad-chunk", 56),
+            ("garbage", 1),
+        ):
+            done = run(*QUIET, f"{self.url}/fault/{kind}")
+            self.assertEqual(done.status, status, f"{kind}: {done.err}")
+        done = run(*QUIET, "-m", "0.5", f"{self.url}/fault/hang")
+        self.assertEqual(done.status, 28)
+
+
+class TLSTests(SynchronousTestCase):
+    """
+    `/tls`.
+    """
+
+    def test_facts(self) -> None:
+        """
+        Version, cipher and SNI are those that the client has; url and cookies are secure.
+        """
+        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        leaf, key = certificate(room)
+        daemon = self.enterContext(
+            Daemon("--https", "0", "--certificate", leaf, "--private-key", key)
+        )
+        url = f"https://localhost:{daemon.where('https').port}"
+        trust = ("--cacert", str(leaf))
+        for flag, version in (("--tlsv1.3", "TLSv1.3"), ("--tls-max", "TLSv1.2")):
+            more = ("1.2",) if flag == "--tls-max" else ()
+            found = json.loads(curl(f"{url}/tls", *trust, flag, *more).text)["tls"]
+            self.assertEqual((found["version"], found["sni"]), (version, "localhost"))
+            self.assertIsNone(found["client_certificate"])
+            self.assertGreaterEqual(found["bits"], 128)
+        self.assertIn(f'"url": "{url}/get"', curl(f"{url}/get", *trust).text)
+        field = curl(f"{url}/cookies/set/a/b", *trust).headers["set-cookie"]
+        self.assertEqual(field, "a=b; Secure; Path=/")
