@@ -8,6 +8,7 @@ is bound by `privilegedStartService` (before privileges are shed), served from
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +16,12 @@ from typing import Any, Final, TypeAlias
 
 from attrs import evolve
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 from twisted.python.usage import UsageError
 
+from netd.net import unix
 from netd.values import Where
 
 _log = Logger()
@@ -30,8 +32,28 @@ Serve: TypeAlias = Callable[[socket.socket], IListeningPort]
 """Serves an already bound, non-blocking socket, of which it keeps a copy of its own."""
 
 
-def _resolve(where: Where, kind: socket.SocketKind) -> tuple[int, Any]:
-    """Address family and socket address; UsageError when the host is unknown here."""
+_Address: TypeAlias = tuple[int, Any]
+"""A family, and an address as `bind` takes it."""
+
+_ATTEMPTS: Final = 20
+
+
+def _resolve(where: Where, kind: socket.SocketKind) -> tuple[_Address, ...]:
+    """What to bind, at most one of each family; UsageError when the host is unknown here."""
+    if where.kind == "unix":
+        # Absolute, for twistd may change the directory before it is removed.
+        return ((socket.AF_UNIX, str(Path(where.host).absolute())),)
+    if where.host == "*":
+        pair = (
+            (socket.AF_INET, ("0.0.0.0", where.port)),
+            (socket.AF_INET6, ("::", where.port)),
+        )
+        return pair if socket.has_ipv6 else pair[:1]
+    return (_look_up(where, kind),)
+
+
+def _look_up(where: Where, kind: socket.SocketKind) -> _Address:
+    """The address of a host by its name or number."""
     family = socket.AF_INET6 if where.kind.endswith("6") else socket.AF_UNSPEC
     try:
         found = socket.getaddrinfo(
@@ -55,65 +77,116 @@ def kernel_backlog(path: Path = _SOMAXCONN) -> int | None:
 
 class Listener(Service):
     """
-    One bound socket, of streams or datagrams, and whoever serves it.
+    One address that is listened on, for streams or datagrams, and whoever serves it.
 
     Building it looks the host up, starting it binds; both raise UsageError
     that names the option.  Port 0 lets the kernel choose; `bound` tells.
+    `*` is one socket for each family, with the same port.
     """
 
     def __init__(self, where: Where, kind: socket.SocketKind, serve: Serve) -> None:
         self._asked = where
         self._kind = kind
         self._serve = serve
-        self._family, self._address = _resolve(where, kind)
-        self._socket: socket.socket | None = None
-        self._port: IListeningPort | None = None
+        self._addresses = _resolve(where, kind)
+        self._sockets: list[socket.socket] = []
+        self._ports: list[IListeningPort] = []
+        self._path: tuple[str, unix.Identity] | None = None
         self.bound: Where | None = None
         """Where it really listens, once it does."""
 
     def privilegedStartService(self) -> None:
         """Bind, unless that is already done."""
         Service.privilegedStartService(self)
-        if self._socket is None and self._port is None:
-            self._socket = self._bind()
-            host, number = self._socket.getsockname()[:2]
-            self.bound = evolve(self._asked, host=host, port=number)
+        if not self._sockets and not self._ports:
+            try:
+                self._sockets = self._bind_all()
+            except OSError as wrong:
+                raise UsageError(
+                    f"{self._asked.option}: cannot listen on {self._place()}: {wrong.strerror}"
+                ) from None
+            self.bound = self._bound(self._sockets[0])
 
     def startService(self) -> None:
         """Serve."""
         self.privilegedStartService()
         Service.startService(self)
-        if self._socket is not None:
-            self._port = self._serve(self._socket)
-            self._socket.close()
-            self._socket = None
+        sockets, self._sockets = self._sockets, []
+        for sock in sockets:
+            self._ports.append(self._serve(sock))
+            sock.close()
 
     def stopService(self) -> Deferred[Any]:
         """Close to newcomers; fires when the port is closed."""
         Service.stopService(self)
-        if self._socket is not None:
-            self._socket.close()
-        port, self._port, self._socket, self.bound = self._port, None, None, None
-        return maybeDeferred(port.stopListening if port is not None else lambda: None)
+        for sock in self._sockets:
+            sock.close()
+        ports, path = self._ports, self._path
+        self._ports, self._sockets, self.bound, self._path = [], [], None, None
 
-    def _bind(self) -> socket.socket:
-        sock = socket.socket(self._family, self._kind)
+        def remove(result: Any) -> Any:
+            # Twisted's port does that too, and does not bear to find it done.
+            if path is not None:
+                unix.remove(*path)
+            return result
+
+        return gatherResults([maybeDeferred(port.stopListening) for port in ports]).addBoth(
+            remove
+        )
+
+    def _place(self) -> str:
+        family, address = self._addresses[0]
+        if family == socket.AF_UNIX:
+            return f"unix {address}"
+        host = "*" if self._asked.host == "*" else address[0]
+        return f"{self._asked.kind} {host} port {address[1]}"
+
+    def _bound(self, sock: socket.socket) -> Where:
+        address = sock.getsockname()
+        if sock.family == socket.AF_UNIX:
+            return evolve(self._asked, host=address)
+        if self._asked.host == "*":
+            return evolve(self._asked, port=address[1])
+        # Unlike getsockname's, this address keeps its scope.
+        host, _ = socket.getnameinfo(address, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
+        return evolve(self._asked, host=host, port=address[1])
+
+    def _bind_all(self) -> list[socket.socket]:
+        """Every socket; where the kernel may choose the port, one that is free for all."""
+        for attempt in range(_ATTEMPTS):
+            made: list[socket.socket] = []
+            try:
+                for family, address in self._addresses:
+                    chosen = made and not self._asked.port
+                    number = made[0].getsockname()[1] if chosen else 0
+                    made.append(self._bind(family, (address[0], number) if chosen else address))
+            except OSError as wrong:
+                for sock in made:
+                    sock.close()
+                again = len(made) and not self._asked.port and wrong.errno == errno.EADDRINUSE
+                if again and attempt < _ATTEMPTS - 1:
+                    continue
+                raise
+            break
+        return made
+
+    def _bind(self, family: int, address: Any) -> socket.socket:
+        sock = socket.socket(family, self._kind)
         try:
             sock.setblocking(False)
-            if self._family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            if self._kind is socket.SOCK_STREAM:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind(self._address)
+            if family == socket.AF_UNIX:
+                self._path = address, unix.bind(sock, address, self._asked.mode)
+            else:
+                if family == socket.AF_INET6:
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                if self._kind is socket.SOCK_STREAM:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                sock.bind(address)
             if self._kind is socket.SOCK_STREAM:
                 self._listen(sock)
-        except OSError as wrong:
+        except OSError:
             sock.close()
-            host, number = self._address[:2]
-            raise UsageError(
-                f"{self._asked.option}: cannot listen on {self._asked.kind} "
-                f"{host} port {number}: {wrong.strerror}"
-            ) from None
+            raise
         return sock
 
     def _listen(self, sock: socket.socket) -> None:
@@ -129,12 +202,31 @@ class Listener(Service):
             )
 
 
-def stream(where: Where, factory: Any, reactor: Any) -> Listener:
-    """A service that lets `factory` speak with whoever connects to `where`."""
+def adopt(reactor: Any, sock: socket.socket, factory: Any) -> IListeningPort:
+    """A stock port on `sock`."""
+    port: IListeningPort = reactor.adoptStreamPort(sock.fileno(), sock.family, factory)
+    return port
+
+
+def stream(
+    where: Where,
+    factory: Any,
+    reactor: Any,
+    port: Callable[[Any, socket.socket, Any], IListeningPort] = adopt,
+) -> Listener:
+    """
+    A service that lets `factory` speak with whoever connects to `where`.
+
+    `port(reactor, socket, factory)` makes the listening port of an Internet socket.
+    """
 
     def serve(sock: socket.socket) -> IListeningPort:
-        port: IListeningPort = reactor.adoptStreamPort(sock.fileno(), sock.family, factory)
-        return port
+        made: IListeningPort
+        if sock.family == socket.AF_UNIX:
+            made = unix.port(sock, factory, where.mode, where.backlog, reactor)
+        else:
+            made = port(reactor, sock, factory)
+        return made
 
     return Listener(where, socket.SOCK_STREAM, serve)
 

@@ -4,9 +4,13 @@ Tests for netd.net.listen: real sockets on the loopback, for the kernel is the s
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import socket
+import stat
 import struct
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -368,6 +372,159 @@ class FamilyTests(_Listeners):
             asked,
             [("both.example", 0, socket.AF_UNSPEC), ("both.example", 0, socket.AF_INET6)],
         )
+
+
+class EveryAddressTests(_Listeners):
+    """
+    A star: every address of both families.
+    """
+
+    def test_both(self) -> None:
+        """
+        Both families are listened on, with the same port though the kernel chose it.
+        """
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            made = self.started(Where("tcp", "*", 0), kind)
+            self.assertEqual(
+                [port.socket.family for port in self.ports], [socket.AF_INET, socket.AF_INET6]
+            )
+            self.assertEqual(
+                {port.socket.getsockname()[1] for port in self.ports}, {bound(made).port}
+            )
+            self.assertEqual(bound(made).host, "*")
+
+    def test_stopped(self) -> None:
+        """
+        Both are closed by a stop, whether they were served or not.
+        """
+        made = self.started(Where("tcp", "*", 0))
+        self.successResultOf(made.stopService())
+        self.assertEqual([port.stopped for port in self.ports], [1, 1])
+        before = len(os.listdir("/dev/fd"))
+        made.privilegedStartService()
+        self.successResultOf(made.stopService())
+        self.assertEqual(len(os.listdir("/dev/fd")), before)
+
+    def taking(self, times: int) -> None:
+        """Let the port of IPv6 be taken the first so many times."""
+        bind = Listener._bind
+        left = [times]
+
+        def refuse(listener: Listener, family: int, address: Any) -> socket.socket:
+            if family == socket.AF_INET6 and left[0]:
+                left[0] -= 1
+                raise OSError(errno.EADDRINUSE, "Address already in use")
+            return bind(listener, family, address)
+
+        self.patch(Listener, "_bind", refuse)
+
+    def test_another_port(self) -> None:
+        """
+        When the chosen port is taken in the other family, another one is chosen.
+        """
+        self.taking(3)
+        before = len(os.listdir("/dev/fd"))
+        made = self.listener(Where("tcp", "*", 0))
+        made.privilegedStartService()
+        self.assertGreater(bound(made).port, 0)
+        self.assertEqual(len(os.listdir("/dev/fd")), before + 2)
+
+    def test_no_other_port(self) -> None:
+        """
+        It is not tried for ever, and not at all when the port was asked for.
+        """
+        port = bound(self.started()).port
+        for number, times in ((0, 1000), (port, 0)):
+            self.taking(times)
+            before = len(os.listdir("/dev/fd"))
+            said = self.refused(Where("tcp", "*", number, option="--bind *"))
+            self.assertEqual(
+                said,
+                f"--bind *: cannot listen on tcp * port {number}: Address already in use",
+            )
+            self.assertEqual(len(os.listdir("/dev/fd")), before)
+
+    def test_one_family(self) -> None:
+        """
+        A machine without IPv6 listens on what it has.
+        """
+        self.patch(socket, "has_ipv6", False)
+        self.started(Where("tcp", "*", 0))
+        self.assertEqual([port.socket.family for port in self.ports], [socket.AF_INET])
+
+
+class UnixTests(_Listeners):
+    """
+    A socket with a path.
+    """
+
+    def setUp(self) -> None:
+        # Not mktemp(): its path may be longer than a socket's address can be.
+        room = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, room)
+        self.path = f"{room}/s"
+        self.where = Where("unix", self.path, 0, mode=0o600, option="--http unix:s")
+
+    def connects(self) -> bool:
+        """Whether the kernel lets a client connect."""
+        with socket.socket(socket.AF_UNIX) as client:
+            try:
+                client.connect(self.path)
+            except OSError:
+                return False
+        return True
+
+    def test_bound(self) -> None:
+        """
+        It is listened on at its path, with its mode, and tells where that is.
+        """
+        made = self.started(self.where)
+        self.assertTrue(self.connects())
+        self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o600)
+        self.assertEqual(bound(made), self.where)
+
+    def test_stopped(self) -> None:
+        """
+        A stop removes the path, when it was served and when it was not.
+        """
+        made = self.listener(self.where)
+        for start in (made.privilegedStartService, made.startService):
+            start()
+            self.assertTrue(self.connects())
+            self.successResultOf(made.stopService())
+            self.assertFalse(os.path.exists(self.path))
+
+    def test_relative(self) -> None:
+        """
+        A relative path is that of the start: a change of directory does not move it.
+        """
+        here = os.getcwd()
+        self.addCleanup(os.chdir, here)
+        os.chdir(os.path.dirname(self.path))
+        made = self.listener(Where("unix", "s", 0))
+        os.chdir(here)
+        made.startService()
+        self.assertTrue(self.connects())
+        self.successResultOf(made.stopService())
+        self.assertFalse(os.path.exists(self.path))
+
+    def test_taken(self) -> None:
+        """
+        A path where somebody listens, a file, and a missing directory are refused.
+        """
+        self.started(self.where)
+        Path(f"{self.path}.file").touch()
+        for path, said in (
+            (self.path, "Address already in use"),
+            (f"{self.path}.file", "Address already in use"),
+            (f"{self.path}/missing/s", "Not a directory"),
+            ("/" + "x" * 200, "File name too long"),
+        ):
+            where = Where("unix", path, 0, option="--http unix")
+            self.assertEqual(
+                self.refused(where), f"--http unix: cannot listen on unix {path}: {said}"
+            )
+        self.assertTrue(self.connects())
 
 
 class BacklogTests(_Listeners):

@@ -1,0 +1,504 @@
+"""
+Tests for netd.net.gate: who gets in, in whose name, and what it costs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.interfaces import (
+    IHalfCloseableProtocol,
+    ILoggingContext,
+    IProtocolFactory,
+)
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from netd.counters import Counters
+from netd.net.drain import IDrainable
+from netd.net.gate import HEADER_SECONDS, Access, Door, Gate
+from netd.net.networks import Networks
+from netd.values import Network
+
+V1 = b"PROXY TCP4 203.0.113.9 192.0.2.2 4711 80\r\n"
+V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(
+    (203, 0, 113, 9, 192, 0, 2, 2, 18, 103, 0, 80)
+)
+LOCAL = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
+
+
+def networks(allow: str = "", deny: str = "") -> Networks:
+    """The lists with blanks between the networks."""
+    return Networks(map(Network.parse, allow.split()), map(Network.parse, deny.split()))
+
+
+class Wire(StringTransport):
+    """A transport that hands events to whatever protocol it has, as a TCP connection does."""
+
+    def __init__(self, protocol: Any) -> None:
+        StringTransport.__init__(self)
+        self.protocol = protocol
+        protocol.makeConnection(self)
+
+    def come(self, data: bytes) -> None:
+        """The peer says `data`."""
+        self.protocol.dataReceived(data)
+
+    def half_close(self) -> None:
+        """The peer says no more."""
+        half = IHalfCloseableProtocol(self.protocol, None)
+        if half is None:
+            self.leave()
+        else:
+            half.readConnectionLost()
+
+    def leave(self) -> None:
+        """The connection is gone."""
+        self.protocol.connectionLost(Failure(connectionDone.value))
+
+    @property
+    def cut(self) -> bool:
+        """Whether netd cut the connection."""
+        return self.disconnected or self.disconnecting or bool(getattr(self, "aborted", False))
+
+    def abortConnection(self) -> None:
+        """Note it."""
+        self.aborted = True
+
+
+class Talk(Protocol):
+    """Greets, and notes everything."""
+
+    def __init__(self, address: Any) -> None:
+        self.address = address
+        self.heard: list[bytes | str] = []
+
+    def connectionMade(self) -> None:
+        """Greet."""
+        assert self.transport is not None
+        self.transport.write(b"hello")
+
+    def dataReceived(self, data: bytes) -> None:
+        """Note it."""
+        self.heard.append(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Note it."""
+        self.heard.append("lost")
+
+
+@implementer(IHalfCloseableProtocol)
+class HalfTalk(Talk):
+    """The same, with half-closing."""
+
+    def readConnectionLost(self) -> None:
+        """Note it."""
+        self.heard.append("half")
+
+    def writeConnectionLost(self) -> None:
+        """Note it."""
+        self.heard.append("our half")
+
+
+class Talks(Factory):
+    """Makes `kind`; None when it is `full`."""
+
+    kind: type[Talk] = Talk
+    full = False
+
+    def __init__(self) -> None:
+        self.made: list[Talk] = []
+
+    def buildProtocol(self, addr: Any) -> Talk | None:
+        """One more."""
+        if self.full:
+            return None
+        self.made.append(self.kind(addr))
+        return self.made[-1]
+
+
+def address(host: str) -> Any:
+    """A peer at `host`."""
+    return (IPv6Address if ":" in host else IPv4Address)("TCP", host, 5000)
+
+
+class _Gates(SynchronousTestCase):
+    """
+    A gate before `self.talks`.
+    """
+
+    access = Access(networks(deny="198.51.100.0/24"), networks("192.0.2.0/24"))
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.counters = Counters()
+        self.talks = Talks()
+        self.gate = Gate(self.access, self.clock, self.counters)
+        self.door: Door = self.gate.wrap(self.talks)
+
+    def build(self, host: str = "192.0.2.1") -> Any:
+        """What is built for a peer at `host`."""
+        return self.door.buildProtocol(address(host))
+
+    def connect(self, host: str = "192.0.2.1") -> Wire:
+        """A connection from `host`, which must be let in."""
+        protocol = self.build(host)
+        self.assertIsNotNone(protocol)
+        return Wire(protocol)
+
+
+class DoorTests(_Gates):
+    """
+    A door stands in for its factory.
+    """
+
+    access = Access(networks(deny="198.51.100.0/24"))
+
+    def test_interfaces(self) -> None:
+        """
+        It is a factory, can be drained, and says who is behind it.
+        """
+        for each in (IProtocolFactory, IDrainable, ILoggingContext):
+            self.assertTrue(verifyObject(each, self.door))
+        self.assertEqual(self.door.logPrefix(), "Talks")
+        self.assertEqual(self.gate.wrap(self.door).logPrefix(), "Talks")
+
+    def test_ports(self) -> None:
+        """
+        The inner factory hears of its ports.
+        """
+        self.door.doStart()
+        self.assertEqual(self.talks.numPorts, 1)
+        self.door.doStop()
+        self.assertEqual(self.talks.numPorts, 0)
+
+    def test_nothing_between(self) -> None:
+        """
+        Without proxies the inner protocol itself is built: no byte passes through the gate.
+        """
+        self.assertIs(type(self.build()), Talk)
+
+    def test_denied(self) -> None:
+        """
+        A peer from a denied network is closed unheard and counted.
+        """
+        for host in ("198.51.100.7", "::ffff:198.51.100.7"):
+            self.assertIsNone(self.build(host))
+        self.assertEqual(self.counters.refusals, {"network": 2})
+        self.assertEqual(self.talks.made, [])
+
+    def test_unix(self) -> None:
+        """
+        Who comes over a UNIX socket was judged by the file's mode.
+        """
+        self.gate.change(Access(networks("192.0.2.1"), networks("192.0.2.1"), 1.0))
+        self.assertIsNotNone(self.door.buildProtocol(UNIXAddress(None)))
+        self.assertIsNotNone(self.door.buildProtocol(UNIXAddress(None)))
+
+    def test_full(self) -> None:
+        """
+        What the inner factory refuses is refused.
+        """
+        self.talks.full = True
+        self.assertIsNone(self.build())
+
+    def test_change(self) -> None:
+        """
+        Other lists hold for who comes from then on.
+        """
+        self.assertIsNotNone(self.build())
+        self.gate.change(Access(networks(deny="192.0.2.1")))
+        self.assertIsNone(self.build())
+
+    def test_header_is_nothing(self) -> None:
+        """
+        Without proxies a PROXY header is bytes like others.
+        """
+        wire = self.connect()
+        wire.come(V1)
+        self.assertEqual(self.talks.made[0].heard, [V1])
+
+
+class RateTests(_Gates):
+    """
+    Connections a second.
+    """
+
+    access = Access(networks(), rate=2.0)
+
+    def test_rate(self) -> None:
+        """
+        Each client network has its own rate, with a burst of two seconds' worth.
+        """
+        let_in = [self.build("192.0.2.1") is not None for _ in range(5)]
+        self.assertEqual(let_in, [True] * 4 + [False])
+        self.assertIsNotNone(self.build("192.0.2.2"))
+        self.clock.advance(0.5)
+        self.assertIsNotNone(self.build("192.0.2.1"))
+        self.assertIsNone(self.build("192.0.2.1"))
+        self.assertEqual(self.counters.refusals, {"rate": 2})
+
+    def test_network(self) -> None:
+        """
+        An IPv6 /64 is one client.
+        """
+        let_in = [self.build(f"2001:db8::{number}") is not None for number in range(5)]
+        self.assertEqual(let_in, [True] * 4 + [False])
+
+    def test_loopback(self) -> None:
+        """
+        On loopback there is no limit.
+        """
+        for host in ("127.0.0.1", "::1"):
+            for _ in range(10):
+                self.assertIsNotNone(self.build(host))
+
+
+class HeaderTests(_Gates):
+    """
+    A trusted proxy begins with a header.
+    """
+
+    def test_client(self) -> None:
+        """
+        The inner protocol is built for the client that the header names.
+        """
+        for header in (V1, V2):
+            self.talks.made.clear()
+            wire = self.connect()
+            wire.come(header)
+            (talk,) = self.talks.made
+            self.assertEqual(talk.address, IPv4Address("TCP", "203.0.113.9", 4711))
+            self.assertIs(wire.protocol, talk)
+            self.assertEqual(wire.getPeer(), talk.address)
+            self.assertEqual(wire.value(), b"hello")
+            wire.come(b"x")
+            self.assertEqual(talk.heard, [b"x"])
+
+    def test_cut(self) -> None:
+        """
+        The header may be cut anywhere; what is behind it is the client's.
+        """
+        for header in (V1, V2):
+            for end in range(len(header) + 2):
+                self.talks.made.clear()
+                wire = self.connect()
+                said = header + b"GET"
+                if said[:end]:
+                    wire.come(said[:end])
+                self.assertEqual(len(self.talks.made), int(end >= len(header)))
+                wire.come(said[end:])
+                heard = self.talks.made[0].heard
+                self.assertTrue(all(isinstance(each, bytes) for each in heard))
+                self.assertEqual(
+                    b"".join(each for each in heard if isinstance(each, bytes)), b"GET"
+                )
+        self.assertEqual(self.door.reading, set())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_bytewise(self) -> None:
+        """
+        It may come byte by byte.
+        """
+        wire = self.connect()
+        for byte in V2 + b"hi":
+            wire.come(bytes((byte,)))
+        self.assertEqual(self.talks.made[0].heard, [b"h", b"i"])
+
+    def test_silent_before(self) -> None:
+        """
+        Nothing is said before the header is complete.
+        """
+        wire = self.connect()
+        wire.come(V1[:-1])
+        self.assertEqual((wire.value(), self.talks.made), (b"", []))
+
+    def test_local(self) -> None:
+        """
+        A proxy that speaks for itself is itself the client.
+        """
+        for header in (LOCAL, b"PROXY UNKNOWN\r\n"):
+            self.talks.made.clear()
+            self.connect().come(header)
+            self.assertEqual(self.talks.made[0].address, address("192.0.2.1"))
+
+    def test_six(self) -> None:
+        """
+        A client may have an IPv6 address behind an IPv4 proxy.
+        """
+        self.connect().come(b"PROXY TCP6 2001:db8::9 2001:db8::1 4711 80\r\n")
+        self.assertEqual(self.talks.made[0].address, IPv6Address("TCP", "2001:db8::9", 4711))
+
+    def test_bad(self) -> None:
+        """
+        A trusted proxy without a header, or with a bad one, is cut and counted.
+        """
+        for data in (
+            b"GET / HTTP/1.1\r\n",
+            V1[:-2] + b"9999\r\n",
+            V2[:12] + b"\x31",
+            b"\0" * 9999,
+        ):
+            wire = self.connect()
+            wire.come(data)
+            self.assertTrue(wire.cut)
+            wire.leave()
+        self.assertEqual(self.counters.refusals, {"proxy-header": 4})
+        self.assertEqual((self.talks.made, self.clock.getDelayedCalls()), ([], []))
+
+    def test_late(self) -> None:
+        """
+        A header that does not come in time ends the connection.
+        """
+        wire = self.connect()
+        wire.come(V1[:10])
+        self.clock.advance(HEADER_SECONDS - 0.1)
+        self.assertFalse(wire.cut)
+        self.clock.advance(0.2)
+        self.assertTrue(wire.cut)
+        self.assertEqual(self.counters.refusals, {"proxy-header": 1})
+
+    def test_left(self) -> None:
+        """
+        A proxy that leaves within its header leaves nothing behind.
+        """
+        wire = self.connect()
+        wire.come(V1[:10])
+        wire.half_close()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual((self.door.reading, self.talks.made), (set(), []))
+
+    def test_denied_client(self) -> None:
+        """
+        The lists hold for the client that the header names.
+        """
+        wire = self.connect()
+        wire.come(b"PROXY TCP4 198.51.100.9 192.0.2.2 4711 80\r\n")
+        self.assertTrue(wire.cut)
+        self.assertEqual((self.talks.made, self.counters.refusals), ([], {"network": 1}))
+
+    def test_denied_proxy(self) -> None:
+        """
+        A proxy from a denied network is refused before its header.
+        """
+        self.gate.change(Access(networks(deny="192.0.2.7"), networks("192.0.2.0/24")))
+        self.assertIsNone(self.build("192.0.2.7"))
+        self.assertEqual(self.counters.refusals, {"network": 1})
+
+    def test_full(self) -> None:
+        """
+        A client for whom there is no room is cut.
+        """
+        self.talks.full = True
+        wire = self.connect()
+        wire.come(V1)
+        self.assertTrue(wire.cut)
+
+    def test_rate_by_client(self) -> None:
+        """
+        The rate is the client's and not that of the proxy it comes through.
+        """
+        self.gate.change(Access(networks(), networks("192.0.2.0/24"), 1.0))
+        for number in range(10):
+            wire = self.connect()
+            wire.come(b"PROXY TCP4 203.0.113.%d 192.0.2.2 4711 80\r\n" % number)
+            self.assertFalse(wire.cut)
+        cut = []
+        for _ in range(3):
+            wire = self.connect()
+            wire.come(V1.replace(b"113.9", b"113.99"))
+            cut.append(wire.cut)
+        self.assertEqual(cut, [False, False, True])
+
+    def test_drain(self) -> None:
+        """
+        A stop does not wait for headers.
+        """
+        wire = self.connect()
+        wire.come(V1[:5])
+        self.successResultOf(self.door.drain())
+        self.assertTrue(wire.cut)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.door.abort(), 0)
+
+
+class ForgedTests(_Gates):
+    """
+    Whoever else is let in, and who of them begins with a header.
+    """
+
+    STRANGER = "203.0.113.1"
+
+    def test_forged(self) -> None:
+        """
+        A header from elsewhere closes the connection, wherever it is cut, and nobody hears it.
+        """
+        for header in (V1, V2):
+            for end in range(1, len(header)):
+                self.counters.refusals.clear()
+                wire = self.connect(self.STRANGER)
+                wire.come(header[:end])
+                wire.come(header[end:])
+                self.assertTrue(wire.cut)
+                self.assertEqual(self.talks.made[-1].heard, [])
+                self.assertIn("proxy-forged", self.counters.refusals)
+                wire.leave()
+                self.assertEqual(self.talks.made[-1].heard, ["lost"])
+
+    def test_plain(self) -> None:
+        """
+        Others are served as ever: greeted at once, and after their first bytes directly.
+        """
+        wire = self.connect(self.STRANGER)
+        self.assertEqual(wire.value(), b"hello")
+        wire.come(b"GET")
+        (talk,) = self.talks.made
+        self.assertIs(wire.protocol, talk)
+        wire.come(b" /")
+        self.assertEqual(talk.heard, [b"GET", b" /"])
+
+    def test_undecided(self) -> None:
+        """
+        What may still become a header waits, and is not lost when it becomes none.
+        """
+        wire = self.connect(self.STRANGER)
+        wire.come(b"PRO")
+        self.assertEqual(self.talks.made[0].heard, [])
+        wire.come(b"PFIND")
+        self.assertEqual(self.talks.made[0].heard, [b"PROPFIND"])
+
+    def test_half_closed(self) -> None:
+        """
+        A half-close before that is passed on, with what was said until then.
+        """
+        self.talks.kind = HalfTalk
+        wire = self.connect(self.STRANGER)
+        wire.come(b"P")
+        wire.protocol.writeConnectionLost()
+        wire.half_close()
+        self.assertEqual(self.talks.made[0].heard, ["our half", b"P", "half"])
+        silent = self.connect(self.STRANGER)
+        silent.half_close()
+        self.assertEqual(self.talks.made[1].heard, ["half"])
+
+    def test_not_half_closed(self) -> None:
+        """
+        A protocol that knows no half-close loses the connection by one.
+        """
+        wire = self.connect(self.STRANGER)
+        self.assertFalse(IHalfCloseableProtocol.providedBy(wire.protocol))
+        wire.half_close()
+        self.assertEqual(self.talks.made[0].heard, ["lost"])
+
+    def test_full(self) -> None:
+        """
+        There may be no room for them either.
+        """
+        self.talks.full = True
+        self.assertIsNone(self.build(self.STRANGER))

@@ -1,0 +1,251 @@
+"""
+Who may speak: lists, PROXY headers, UNIX sockets and addresses beyond loopback.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import stat
+import tempfile
+from pathlib import Path
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from tests.clients import connect, curl, receive
+from tests.running import MODULE, Daemon, run, succeed
+from tests.test_wire import need
+
+V1 = b"PROXY TCP4 203.0.113.9 192.0.2.2 4711 80\r\n"
+GET = b"GET /healthz HTTP/1.1\r\nHost: netd\r\nConnection: close\r\n\r\n"
+
+
+def heard(sock: socket.socket) -> bytes:
+    """What comes until the connection ends, in whatever way."""
+    try:
+        return receive(sock)
+    except ConnectionResetError:
+        return b""
+
+
+class ListTests(SynchronousTestCase):
+    """
+    --allow and --deny.
+    """
+
+    def test_lists(self) -> None:
+        """
+        The same lists hold for HTTP, for the small services and for datagrams.
+        """
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write("# ours\n127.0.0.0/8 \n\n")
+            file.flush()
+            daemon = self.enterContext(
+                Daemon(
+                    *("--allow", f"@{file.name}", "--deny", "127.0.0.2", "--udp", "udp:0"),
+                    *("--service", "echo=tcp:0"),
+                )
+            )
+        for host, heard in (("127.0.0.1", True), ("127.0.0.2", False), ("127.0.0.3", True)):
+            for name, say in (("http", GET), ("tcp-echo", b"x")):
+                with socket.socket() as sock:
+                    sock.bind((host, 0))
+                    sock.settimeout(10)
+                    sock.connect(daemon.address(name))
+                    try:
+                        sock.sendall(say)
+                        said = sock.recv(100)
+                    except OSError:
+                        said = b""
+                    self.assertEqual(bool(said), heard, (host, name))
+            with socket.socket(type=socket.SOCK_DGRAM) as sock:
+                sock.bind((host, 0))
+                sock.settimeout(10 if heard else 0.3)
+                sock.sendto(b"x", daemon.address("udp"))
+                try:
+                    self.assertEqual((sock.recv(10), heard), (b"x", True))
+                except TimeoutError:
+                    self.assertFalse(heard)
+
+    def test_refused(self) -> None:
+        """
+        A list that is wrong stops the start with one line that names it.
+        """
+        for option, value, said in (
+            ("--allow", "10.0.0.1/8", "the network is 10.0.0.0/8"),
+            ("--deny", "@/nowhere", "No such file"),
+            ("--proxy-from", "localhost", "not an IP network"),
+            ("--service", "chargen=udp:0", "not offered over udp"),
+        ):
+            done = run(*MODULE, "--port", "0", option, value)
+            self.assertEqual(done.status, 1)
+            self.assertIn(f"netd: {option} {value}: ", done.err)
+            self.assertIn(said, done.err)
+
+
+class ProxyTests(SynchronousTestCase):
+    """
+    --proxy-from.
+    """
+
+    def test_curl(self) -> None:
+        """
+        curl sends a header and gets its answer.
+        """
+        daemon = self.enterContext(Daemon("--proxy-from", "127.0.0.0/8"))
+        answer = curl(f"{daemon.url}/healthz", "--haproxy-protocol", "-4")
+        self.assertEqual(answer.body, b"ok\n")
+
+    def test_cut(self) -> None:
+        """
+        The header may come byte by byte; the log names the client in it.
+        """
+        daemon = self.enterContext(Daemon("--proxy-from", "127.0.0.1"))
+        with connect(daemon.address()) as sock:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for byte in V1 + GET:
+                sock.sendall(bytes((byte,)))
+            self.assertTrue(receive(sock).endswith(b"ok\n"))
+        daemon.logged("203.0.113.9")
+
+    def test_no_header(self) -> None:
+        """
+        A proxy that sends none gets no answer.
+        """
+        daemon = self.enterContext(Daemon("--proxy-from", "127.0.0.1"))
+        with connect(daemon.address()) as sock:
+            sock.sendall(GET)
+            self.assertEqual(heard(sock), b"")
+
+    def test_forged(self) -> None:
+        """
+        A header from elsewhere closes; who sends none is served as ever.
+        """
+        daemon = self.enterContext(
+            Daemon("--proxy-from", "192.0.2.0/24", "--service", "echo=tcp:0")
+        )
+        for name in ("http", "tcp-echo"):
+            with connect(daemon.address(name)) as sock:
+                sock.sendall(V1 + GET)
+                self.assertEqual(heard(sock), b"")
+        self.assertEqual(curl(f"{daemon.url}/healthz").body, b"ok\n")
+
+    def test_denied_client(self) -> None:
+        """
+        The lists hold for the client in the header.
+        """
+        daemon = self.enterContext(
+            Daemon("--proxy-from", "127.0.0.1", "--deny", "203.0.113.0/24")
+        )
+        with connect(daemon.address()) as sock:
+            sock.sendall(V1 + GET)
+            self.assertEqual(heard(sock), b"")
+
+
+class UnixTests(SynchronousTestCase):
+    """
+    A socket with a path.
+    """
+
+    def test_curl(self) -> None:
+        """
+        HTTP over it works, its mode is what was asked for, and it is gone after the stop.
+        """
+        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
+        path = room / "web.sock"
+        for _ in range(2):
+            daemon = self.enterContext(Daemon("--http", f"unix:{path}:mode=600"))
+            self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
+            answer = curl("http://localhost/healthz", "--unix-socket", str(path))
+            self.assertEqual((answer.status, answer.body), (200, b"ok\n"))
+            daemon.stop()
+            self.assertFalse(path.exists())
+
+
+class NamespaceTests(SynchronousTestCase):
+    """
+    Two network namespaces with a wire between: addresses that are not loopback.
+    """
+
+    def setUp(self) -> None:
+        need("ip")
+        self.here, self.there = f"netd-a{os.getpid()}", f"netd-b{os.getpid()}"
+        if run("ip", "netns", "add", self.here).status:
+            raise SkipTest("no network namespaces here")
+        self.addCleanup(run, "ip", "netns", "del", self.here)
+        succeed("ip", "netns", "add", self.there)
+        self.addCleanup(run, "ip", "netns", "del", self.there)
+        succeed(
+            *("ip", "-n", self.here, "link", "add", "wire", "type", "veth"),
+            *("peer", "name", "wire", "netns", self.there),
+        )
+        for name, number in ((self.here, 1), (self.there, 2)):
+            for words in (
+                f"addr add 192.0.2.{number}/24 dev wire",
+                f"addr add 2001:db8::{number}/64 dev wire nodad",
+                f"addr add fe80::{number}/64 dev wire nodad",
+                "link set wire up",
+                "link set lo up",
+            ):
+                succeed("ip", "-n", name, *words.split())
+
+    def daemon(self, *arguments: str) -> Daemon:
+        """A daemon in one of them."""
+        way = ("ip", "netns", "exec", self.here, *MODULE)
+        return self.enterContext(Daemon(*arguments, way=way))
+
+    def ask(self, source: int, port: int, host: str = "192.0.2.1") -> str:
+        """What socat in the other one gets back from `port`, asking from port `source`."""
+        kind = "UDP6" if ":" in host else "UDP4"
+        host = f"[{host}]" if ":" in host else host
+        done = run(
+            *("ip", "netns", "exec", self.there, "socat", "-t", "0.5", "-"),
+            f"{kind}:{host}:{port},sourceport={source}",
+            say="hello",
+        )
+        return done.out
+
+    def test_sources(self) -> None:
+        """
+        From elsewhere privileged and often misused ports get no answer, in a lab some do.
+        """
+        need("socat")
+        port = self.daemon("--udp", "udp:0:interface=*").where("udp").port
+        lab = self.daemon("--udp", "udp:0:interface=*", "--udp-any-source", "yes")
+        for host in ("192.0.2.1", "2001:db8::1"):
+            self.assertEqual(self.ask(40_000, port, host), "hello")
+            for source in (53, 1900, 11_211):
+                self.assertEqual(self.ask(source, port, host), "")
+            self.assertEqual(self.ask(53, lab.where("udp").port, host), "hello")
+            self.assertEqual(self.ask(19, lab.where("udp").port, host), "")
+
+    def test_link_local(self) -> None:
+        """
+        A link-local address with its interface is listened on, announced and answered from.
+        """
+        daemon = self.daemon(
+            *("--http", r"tcp6:0:interface=fe80\:\:1%wire", "--udp", "udp:0:interface=*")
+        )
+        where = daemon.where("http-2")
+        self.assertEqual(where.host, "fe80::1%wire")
+        done = run(
+            *("ip", "netns", "exec", self.there, "curl", "-qsS", "--noproxy", "*"),
+            f"http://[fe80::1%25wire]:{where.port}/healthz",
+        )
+        self.assertEqual(done.out, "ok\n", done.err)
+        if shutil.which("socat"):
+            port = daemon.where("udp").port
+            self.assertEqual(self.ask(40_000, port, "fe80::1%wire"), "hello")
+
+    def test_deny(self) -> None:
+        """
+        A denied network of another host is refused.
+        """
+        daemon = self.daemon("--http", "tcp:0:interface=192.0.2.1", "--deny", "192.0.2.2")
+        done = run(
+            *("ip", "netns", "exec", self.there, "curl", "-qsS", "--noproxy", "*"),
+            f"http://192.0.2.1:{daemon.where('http-2').port}/healthz",
+        )
+        self.assertNotEqual(done.status, 0)
+        self.assertEqual(done.out, "")

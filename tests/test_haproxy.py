@@ -1,0 +1,87 @@
+"""
+HAProxy itself in front of two netds.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.clients import curl
+from tests.running import DEADLINE, Daemon, eventually
+from tests.test_wire import need
+
+_CONFIG = """\
+defaults
+    mode {mode}
+    timeout connect 5s
+    timeout client 30s
+    timeout server 30s
+listen front
+    bind 127.0.0.1:{port}
+    balance roundrobin
+    server one 127.0.0.1:{one} {send} check
+    server two 127.0.0.1:{two} {send} check
+"""
+
+
+class HAProxyTests(SynchronousTestCase):
+    """
+    Balancing, with PROXY headers.
+    """
+
+    def front(self, mode: str, send: str, one: Daemon, two: Daemon) -> int:
+        """The port of an HAProxy in front of both, ended when the test is over."""
+        program = need("haproxy")
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            port: int = sock.getsockname()[1]
+        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
+        config = room / "haproxy.cfg"
+        ports = {"one": one.where().port, "two": two.where().port}
+        config.write_text(_CONFIG.format(mode=mode, port=port, send=send, **ports))
+        process = subprocess.Popen(
+            [program, "-db", "-f", str(config)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.addCleanup(process.wait, DEADLINE)
+        self.addCleanup(process.terminate)
+
+        def reached() -> bool | None:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+            except ConnectionRefusedError:
+                return None
+            return True
+
+        eventually(reached, "HAProxy's listening")
+        return port
+
+    def test_balance(self) -> None:
+        """
+        Through TCP and HTTP, with headers of either version, both get their share.
+        """
+        for mode, send in (
+            ("tcp", "send-proxy-v2"),
+            ("http", "send-proxy-v2"),
+            ("http", "send-proxy"),
+        ):
+            daemons = [
+                self.enterContext(Daemon("--proxy-from", "127.0.0.1", "--delay", delay))
+                for delay in ("0s", "1ms")
+            ]
+            port = self.front(mode, send, *daemons)
+            for _ in range(10):
+                answer = curl(f"http://127.0.0.1:{port}/", "-A", "through-haproxy")
+                self.assertEqual(answer.status, 200)
+            share = Counter[int]()
+            for number, daemon in enumerate(daemons):
+                share[number] = daemon.logged("through-haproxy").count("through-haproxy")
+            self.assertEqual(share, {0: 5, 1: 5}, (mode, send))

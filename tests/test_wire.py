@@ -1,0 +1,249 @@
+"""
+The datagram echo and the small services as their own clients see them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import threading
+from pathlib import Path
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from tests.clients import connect, curl, receive
+from tests.running import DEADLINE, Daemon, eventually, run
+
+# Some of these live where only root looks for programs.
+_SYSTEM = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))
+_MOST = 300 * 1024 * 1024
+
+
+def need(program: str) -> str:
+    """The path of `program`; the test is skipped where it is not installed."""
+    found = shutil.which(program, path=_SYSTEM)
+    if found is None:
+        raise SkipTest(f"{program} is not installed")
+    return found
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that a process has."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def services(*endpoints: str) -> list[str]:
+    """The options for these services, each on a port that the kernel chooses."""
+    return [word for each in endpoints for word in ("--service", f"{each}:0")]
+
+
+class DatagramTests(SynchronousTestCase):
+    """
+    The policy, against a real process.
+    """
+
+    def test_spoofed_own_address(self) -> None:
+        """
+        A datagram from the port number it listens on is not answered, from anywhere here.
+        """
+        daemon = self.enterContext(Daemon())
+        address = daemon.address("udp")
+        with socket.socket(type=socket.SOCK_DGRAM) as twin:
+            twin.bind(("127.0.0.2", address[1]))
+            twin.settimeout(0.2)
+            twin.sendto(b"", address)
+            with self.assertRaises(TimeoutError):
+                twin.recv(1)
+        daemon.logged("source port")
+        self.assertEqual(curl(f"{daemon.url}/healthz").status, 200)
+
+    def test_asked_address(self) -> None:
+        """
+        Bound to every address, it answers from the one that was asked, of either family.
+        """
+        port = self.enterContext(Daemon("--udp", "udp:0:interface=*")).where("udp").port
+        for host in ("127.0.0.1", "127.0.0.2", "127.1.2.3", "::1"):
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            with socket.socket(family, socket.SOCK_DGRAM) as client:
+                client.settimeout(DEADLINE)
+                client.sendto(b"x", (host, port))
+                data, source = client.recvfrom(10)
+                self.assertEqual((data, source[0]), (b"x", host))
+
+    def test_floods(self) -> None:
+        """
+        The web site answers within moments while floods of any kind come in.
+        """
+        daemon = self.enterContext(Daemon())
+        address = daemon.address("udp")
+        for data in (b"", b"x" * 64, b"x" * 1400):
+            stop = threading.Event()
+
+            def flood(data: bytes = data, stop: threading.Event = stop) -> None:
+                with socket.socket(type=socket.SOCK_DGRAM) as client:
+                    # Nobody reads the answers; that is the client's own affair.
+                    for _ in range(300_000):
+                        if stop.is_set():
+                            break
+                        client.sendto(data, address)
+
+            thread = threading.Thread(target=flood)
+            thread.start()
+            try:
+                slowest = max(curl(f"{daemon.url}/healthz").seconds for _ in range(5))
+            finally:
+                stop.set()
+                thread.join()
+            self.assertLess(slowest, 1.0)
+
+    def test_impairment(self) -> None:
+        """
+        With a seed the same datagrams are lost in one run as in another.
+        """
+        seen = []
+        for _ in range(2):
+            daemon = self.enterContext(Daemon("--udp-loss", "50%", "--udp-seed", "7"))
+            with socket.socket(type=socket.SOCK_DGRAM) as client:
+                client.settimeout(DEADLINE)
+                client.connect(daemon.address("udp"))
+                for number in range(100):
+                    client.send(b"%d" % number)
+                client.settimeout(0.5)
+                answered = []
+                try:
+                    while True:
+                        answered.append(int(client.recv(10)))
+                except TimeoutError:
+                    seen.append(answered)
+        self.assertEqual(seen[0], seen[1])
+        self.assertTrue(20 < len(seen[0]) < 80, seen)
+
+    def test_sockperf(self) -> None:
+        """
+        sockperf measures against the sockperf service, and nothing is lost or doubled.
+        """
+        need("sockperf")
+        daemon = self.enterContext(Daemon(*services("sockperf=udp")))
+        host, port = daemon.address("udp-sockperf")
+        done = run(
+            *("sockperf", "ping-pong", "-i", host, "-p", str(port)),
+            *("-t", "1", "--mps", "2000", "--msg-size", "64"),
+        )
+        self.assertEqual(done.status, 0, done.out + done.err)
+        self.assertIn("# dropped messages = 0; # duplicated messages = 0", done.out)
+
+    def test_nping(self) -> None:
+        """
+        nping's datagrams come back.
+        """
+        need("nping")
+        host, port = self.enterContext(Daemon()).address("udp")
+        done = run(
+            *("nping", "--udp", "--unprivileged", "-c", "3", "--delay", "10ms"),
+            *("-p", str(port), "--data-length", "32", host),
+        )
+        self.assertEqual(done.status, 0, done.err)
+        self.assertIn("UDP packets sent: 3", done.out)
+
+    def test_socat(self) -> None:
+        """
+        socat gets a datagram back over either family.
+        """
+        need("socat")
+        for bind, kind in (("127.0.0.1", "UDP4"), ("::1", "UDP6")):
+            where = self.enterContext(Daemon("--bind", bind)).where("udp")
+            host = f"[{where.host}]" if ":" in where.host else where.host
+            done = run("socat", "-t", "2", "-", f"{kind}:{host}:{where.port}", say="hello")
+            self.assertEqual((done.out, done.status), ("hello", 0), done.err)
+
+
+class StreamTests(SynchronousTestCase):
+    """
+    The small services over TCP.
+    """
+
+    def test_unread(self) -> None:
+        """
+        300 MiB sent to a client that does not read grow no memory, and all of it comes back.
+        """
+        daemon = self.enterContext(Daemon(*services("echo=tcp")))
+        pid = daemon._process.pid
+        before = resident(pid)
+        piece = os.urandom(1024 * 1024)
+        sent, heard = hashlib.sha256(), hashlib.sha256()
+        with connect(daemon.address("tcp-echo")) as sock:
+
+            def write() -> None:
+                for _ in range(_MOST // len(piece)):
+                    sock.sendall(piece)
+                    sent.update(piece)
+                sock.shutdown(socket.SHUT_WR)
+
+            thread = threading.Thread(target=write)
+            thread.start()
+            # Both kernels are full when netd does not read any more.
+            with self.assertRaises(AssertionError):
+                eventually(lambda: None if thread.is_alive() else True, "the end", 1.0)
+            held = resident(pid) - before
+            count = 0
+            while data := sock.recv(1024 * 1024):
+                heard.update(data)
+                count += len(data)
+            thread.join()
+        self.assertEqual((count, heard.digest()), (_MOST, sent.digest()))
+        self.assertLess(held, 8 * 1024 * 1024)
+        self.assertLess(resident(pid) - before, 8 * 1024 * 1024)
+
+    def test_ncat(self) -> None:
+        """
+        ncat, which half-closes at the end of its input, gets everything back.
+        """
+        need("ncat")
+        daemon = self.enterContext(Daemon(*services("echo=tcp", "discard=tcp")))
+        said = "0123456789abcdef" * 50_000
+        host, port = daemon.address("tcp-echo")
+        self.assertEqual(run("ncat", host, str(port), say=said).out, said)
+        host, port = daemon.address("tcp-discard")
+        done = run("ncat", host, str(port), say=said)
+        self.assertEqual((done.out, done.status), ("", 0))
+
+    def test_said(self) -> None:
+        """
+        Each says what it says and closes, to a client that talks as to one that is silent.
+        """
+        daemon = self.enterContext(Daemon(*services("daytime=tcp", "time=tcp", "qotd=tcp")))
+        for name, length in (("daytime", 26), ("time", 4), ("qotd", None)):
+            for noise in (b"", b"\r\n" * 1000):
+                with connect(daemon.address(f"tcp-{name}")) as sock:
+                    sock.sendall(noise)
+                    said = receive(sock)
+                    self.assertEqual(len(said), length or len(said), said)
+                    self.assertGreater(len(said), 3)
+
+    def test_chargen(self) -> None:
+        """
+        Chargen takes its time, and a stop does not wait for its end.
+        """
+        daemon = self.enterContext(Daemon(*services("chargen=tcp")))
+        with connect(daemon.address("tcp-chargen")) as sock:
+            self.assertTrue(sock.recv(100).startswith(b' !"#$%&'))
+            daemon.signal()
+            self.assertLess(len(receive(sock)), 1024 * 1024)
+
+    def test_nmap(self) -> None:
+        """
+        nmap knows each for what it is.
+        """
+        need("nmap")
+        names = ("echo", "daytime", "chargen", "time", "qotd")
+        daemon = self.enterContext(Daemon(*services(*(f"{name}=tcp" for name in names))))
+        ports = {name: daemon.where(f"tcp-{name}").port for name in names}
+        done = run(
+            *("nmap", "-n", "-Pn", "-sT", "-sV", "--version-intensity", "3", "-oG", "-"),
+            *("-p", ",".join(map(str, ports.values())), "127.0.0.1"),
+        )
+        for name, port in ports.items():
+            self.assertIn(f"{port}/open/tcp//{name}/", done.out)
