@@ -1,4 +1,4 @@
-"""The bench's command line: `python -m bench http | c10k | idle`.
+"""The bench's command line: `python -m bench http | c10k | idle | files | rpc | udp | lab`.
 
 Rules: options become values here and nowhere else; each command is the module of its name.
 """
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import c10k, http, idle, venv
+from bench import c10k, files, http, idle, lab, rpc, udp, venv
 from bench.herd import HerdError
 from bench.load import WORKLOADS
 from bench.peers import PEERS, Choice
@@ -30,9 +30,11 @@ def main(words: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """The three commands and their options."""
+    """The commands and their options."""
     parser = argparse.ArgumentParser(prog="python -m bench")
-    commands = parser.add_subparsers(required=True, metavar="http | c10k | idle")
+    commands = parser.add_subparsers(
+        required=True, metavar="http | c10k | idle | files | rpc | udp | lab"
+    )
     http_command = commands.add_parser("http", help="CPU per request and requests per second")
     http_command.set_defaults(run=_http)
     _count(http_command, "--rounds", 5, 100)
@@ -47,8 +49,30 @@ def _parser() -> argparse.ArgumentParser:
     idle_command = commands.add_parser("idle", help="memory of an idle connection")
     idle_command.set_defaults(run=_idle)
     _count(idle_command, "--connections", 5000, 25_000)
-    for command in (http_command, c10k_command, idle_command):
+    files_command = commands.add_parser("files", help="CPU per file and per GiB")
+    files_command.set_defaults(run=_files)
+    _count(files_command, "--rounds", 5, 100)
+    _count(files_command, "--seconds", 2, 60)
+    _count(files_command, "--connections", 16, 10_000)
+    kinds = "1k,100k,1g,tls-1k,tls-1g,beside"
+    files_command.add_argument("--kinds", default="", help=f"of {kinds}; all by default")
+    rpc_command = commands.add_parser("rpc", help="CPU per XML-RPC call, and who waits for one")
+    rpc_command.set_defaults(run=_rpc)
+    _count(rpc_command, "--rounds", 5, 100)
+    _count(rpc_command, "--seconds", 2, 60)
+    _count(rpc_command, "--connections", 16, 10_000)
+    for command in (http_command, c10k_command, idle_command, files_command, rpc_command):
         _shared(command)
+    lab_command = commands.add_parser("lab", help="CPU of /get, and how late delays leave")
+    lab_command.set_defaults(run=_lab)
+    _count(lab_command, "--rounds", 5, 100)
+    _count(lab_command, "--seconds", 2, 60)
+    _count(lab_command, "--connections", 16, 10_000)
+    _shared(lab_command)
+    udp_command = commands.add_parser("udp", help="CPU per datagram, and /healthz under floods")
+    udp_command.set_defaults(run=_udp)
+    _count(udp_command, "--rounds", 5, 100)
+    _count(udp_command, "--datagrams", 100_000, 1_000_000)
     return parser
 
 
@@ -101,6 +125,29 @@ def _c10k(options: argparse.Namespace) -> int:
 def _idle(options: argparse.Namespace) -> int:
     """The third command."""
     return idle.main(_choice(options), options.connections)
+
+
+def _files(options: argparse.Namespace) -> int:
+    """The fourth command."""
+    effort = (options.rounds, options.seconds, options.connections)
+    return files.main(_choice(options), *effort, options.kinds)
+
+
+def _rpc(options: argparse.Namespace) -> int:
+    """The fifth command."""
+    folder = options.venv.expanduser()
+    return rpc.main(folder, options.rounds, options.seconds, options.connections)
+
+
+def _lab(options: argparse.Namespace) -> int:
+    """The one that is about httpbin's endpoints."""
+    effort = http.Effort(options.rounds, options.seconds, options.connections)
+    return lab.main(_choice(options), effort)
+
+
+def _udp(options: argparse.Namespace) -> int:
+    """The one that is about datagrams."""
+    return udp.main(options.rounds, options.datagrams)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ request = function()
    return head .. counter .. "\r\n\r\n"
 end
 """
-_DONE = f"""
+DONE = f"""
 done = function(summary, latency, requests)
    local e = summary.errors
    print(string.format("{_MARK} %d %d %d %d %d %d %d", summary.requests, summary.duration,
@@ -94,7 +94,7 @@ def run(
 ) -> Run:
     """Load the server for so many seconds and read what it cost."""
     script = stage.folder / f"{workload.name}.lua"
-    script.write_text(workload.script + _DONE)
+    script.write_text(workload.script + DONE)
     url = f"{'https' if workload.tls else 'http'}://127.0.0.1:{server.port}{server.peer.path}"
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script, url]
     before = measure.cpu_seconds(server.pid)
@@ -112,10 +112,10 @@ def run(
         raise LoadError(f"wrk: {(error.stderr or error.stdout).strip()}") from None
     # The server still has wrk's connections to close: that is part of the price.
     time.sleep(_SETTLE_SECONDS)
-    return _result(done.stdout, measure.cpu_seconds(server.pid) - before)
+    return result(done.stdout, measure.cpu_seconds(server.pid) - before)
 
 
-def _result(output: str, cpu_seconds: float) -> Run:
+def result(output: str, cpu_seconds: float) -> Run:
     """The figures of wrk's last line, checked."""
     line = next((one for one in output.splitlines() if one.startswith(_MARK)), "")
     if not line:

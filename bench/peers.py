@@ -166,8 +166,17 @@ def _go_httpbin(place: Place) -> Start:
     return Start(argv, environment=(("GOMAXPROCS", "1"),))
 
 
+def _httpbin(place: Place) -> Start:
+    """psf/httpbin under gunicorn: one worker with threads, no access log."""
+    argv: list[object] = [place.python, "-m", "gunicorn", "-k", "gthread", "--threads", "8"]
+    return Start([*argv, "-b", f"127.0.0.1:{place.port}", "httpbin:app"])
+
+
+# What gives the same bytes, of the same type but for httpbin's HTML.
+_BASE64 = f"/base64/{base64.b64encode(_BODY.encode()).decode()}"
+
 PEERS = (
-    Peer("netd", partial(_netd, ()), suites=("http", "c10k", "idle")),
+    Peer("netd", partial(_netd, ()), suites=("http", "c10k", "idle", "lab")),
     Peer("stock", partial(_stock, 0), venv=True, suites=("http", "c10k", "idle")),
     Peer("stock-backlog", partial(_stock, BACKLOG), venv=True, suites=("c10k",)),
     Peer("stock-twistd", _stock_twistd, venv=True, suites=("http",)),
@@ -176,8 +185,8 @@ PEERS = (
     Peer("aiohttp", _aiohttp, venv=True),
     Peer("nginx", partial(_nginx, False), slow_path="", suites=("http",)),
     Peer("nginx-log", partial(_nginx, True), slow_path="", suites=("http",)),
-    # The one endpoint of go-httpbin that gives the same bytes with the same type.
-    Peer("go-httpbin", _go_httpbin, f"/base64/{base64.b64encode(_BODY.encode()).decode()}"),
+    Peer("httpbin", _httpbin, _BASE64, slow_path="", venv=True, suites=("lab",)),
+    Peer("go-httpbin", _go_httpbin, _BASE64, suites=("http", "c10k", "lab")),
 )
 
 

@@ -121,7 +121,7 @@ def running(stage: Stage, peer: Peer, tls: bool = False) -> Iterator[Server]:
     """
     folder = Path(tempfile.mkdtemp(prefix=f"{peer.label}-", dir=stage.folder))
     certificate, key = stage.certificate() if tls else (Path(), Path())
-    first, second = _free_ports()
+    first, second = free_ports()
     args = (stage.python, certificate, key, stage.go_httpbin, stage.netd_args)
     start = peer.start(Place(first, second, tls, folder, *args))
     log = folder / "output.txt"
@@ -139,7 +139,7 @@ def running(stage: Stage, peer: Peer, tls: bool = False) -> Iterator[Server]:
         _wait_ready(process, peer, first, tls, log)
         yield Server(peer, first, process.pid)
     finally:
-        _end(process)
+        end(process)
 
 
 def request(server: Server, path: str) -> bytes:
@@ -147,7 +147,7 @@ def request(server: Server, path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode()
 
 
-def _free_ports() -> tuple[int, int]:
+def free_ports() -> tuple[int, int]:
     """Two ports of 127.0.0.1 that were free a moment ago."""
     with socket.socket() as one, socket.socket() as other:
         one.bind(("127.0.0.1", 0))
@@ -198,7 +198,7 @@ def _last_line(log: Path) -> str:
     return next((line for line in reversed(lines) if line), "it printed nothing")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
     """SIGTERM, and SIGKILL for what is left: this process and its children, nothing else."""
     family = measure.tree(process.pid)
     process.terminate()

@@ -12,7 +12,16 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("twisted", "uvicorn", "uvloop", "httptools", "aiohttp")
+PACKAGES = (
+    "twisted",
+    "uvicorn",
+    "uvloop",
+    "httptools",
+    "aiohttp",
+    "aiohttp-xmlrpc",
+    "httpbin",
+    "gunicorn",
+)
 _STAMP = "netd-bench.txt"
 
 
@@ -38,7 +47,14 @@ def netd_twisted() -> str:
 def _requirements() -> list[str]:
     """What pip installs: newest peers, but the Twisted that netd itself runs on."""
     own = netd_twisted()
-    return [f"twisted[tls]=={own}" if own else "twisted[tls]", "uvicorn[standard]", "aiohttp"]
+    return [
+        f"twisted[tls]=={own}" if own else "twisted[tls]",
+        "uvicorn[standard]",
+        "aiohttp",
+        "aiohttp-xmlrpc",
+        "httpbin",
+        "gunicorn",
+    ]
 
 
 def ensure(folder: Path) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from netd.options import OPTIONS
 from netd.web.lab.table import ROUTES
+from netd.web.parameters import Parameter
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -30,9 +31,15 @@ _URLS = """\
 
 What `/help` of a running daemon says; HEAD is answered wherever GET is, OPTIONS everywhere.
 
-| path | methods | what |
-|---|---|---|
+| path | methods | what | parameters |
+|---|---|---|---|
 """
+
+
+def _parameter(each: Parameter) -> str:
+    """A parameter with its default and limits."""
+    limits = f" ({each.limits})" if each.limits else ""
+    return f"`{each.name}`: {each.help}{limits}"
 
 
 def pages() -> dict[str, str]:
@@ -44,7 +51,8 @@ def pages() -> dict[str, str]:
         for each in OPTIONS
     )
     urls = "".join(
-        f"| `{route.path}` | {', '.join(route.methods) or 'any'} | {route.help} |\n"
+        f"| `{route.path}` | {', '.join(route.methods) or 'any'} | {route.help} | "
+        f"{'; '.join(map(_parameter, route.parameters))} |\n"
         for route in ROUTES
     )
     return {"options.md": _OPTIONS + options, "urls.md": _URLS + urls}

@@ -9,8 +9,12 @@ all of it happens on the reactor's thread.
 from __future__ import annotations
 
 from collections import Counter
+from math import inf
 
 from attrs import Factory, define
+
+LATE = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.5, 1.0, inf)
+"""Seconds by which an answer may be late, as a histogram has them."""
 
 
 @define
@@ -36,13 +40,28 @@ class Counters:
     """Seconds by which the reactor was late at the latest sample."""
     worst_lag: float = 0.0
     """Seconds by which it was late at its worst."""
+    waits: Counter[float] = Factory(Counter)
+    """
+    HTTP answers that were asked to wait, by how late they left.
+
+    Each stands under the smallest of `LATE` that it was not later than.
+    """
+    late_seconds: float = 0.0
+    """How late all of them were together."""
     log_drops: int = 0
     """Access log lines lost to a full disk or a closed pipe."""
     aborted: int = 0
     """Connections cut because the grace of a stop was over."""
+    services: Counter[str] = Factory(Counter)
+    """Connections to the small services, by name."""
     datagrams: int = 0
     """UDP datagrams received."""
     echoes: int = 0
     """UDP datagrams sent back."""
     drops: Counter[str] = Factory(Counter)
     """UDP datagrams not answered, by reason."""
+
+    def late(self, seconds: float) -> None:
+        """Count an answer that left `seconds` after the moment that was asked for."""
+        self.waits[next(bound for bound in LATE if seconds <= bound)] += 1
+        self.late_seconds += max(0.0, seconds)

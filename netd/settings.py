@@ -8,20 +8,55 @@ passes option texts or dicts any further.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final, Literal, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
-from netd.values import Duration, Size, Where
+from netd.values import Distribution, Duration, Network, Size, Where
 
 
 @frozen
 class Limits:
-    """What a client may ask of the HTTP front; each is a flag of the same name."""
+    """What a client may ask of the HTTP front; each is a flag of the same name, 0 = off."""
 
     max_delay: Duration
     """The longest wait that a URL may ask for."""
     max_body: Size
     """The largest request body."""
+    max_head: Size = field(default=Size(16 * 1024))
+    """The largest request head, and the largest trailer section."""
+    max_target: Size = field(default=Size(8 * 1024))
+    """The longest request target."""
+    max_fields: int = 100
+    """The most header fields in one request."""
+    max_requests: int = 1000
+    """The most requests on one connection; off on loopback."""
+    head_time: Duration = field(default=Duration(10_000_000))
+    """From the first byte of a request head to its last."""
+    body_time: Duration = field(default=Duration(20_000_000))
+    """What a request body may take before its size is looked at."""
+    body_rate: Size = field(default=Size(1024))
+    """A second more for each so many bytes of the body that came."""
+    body_time_most: Duration = field(default=Duration(300_000_000))
+    """What no request body may take, however large."""
+    body_memory: Size = field(default=Size(64 * 1024))
+    """How much of a request body is held in memory; the rest goes into a temporary file."""
+    spool: Size = field(default=Size(1024**3))
+    """All request bodies that are held at one time, in memory and in files."""
+    stall: Duration = field(default=Duration(30_000_000))
+    """How long an answer may make no progress."""
+    idle: Duration = field(default=Duration(60_000_000))
+    """How long a connection may wait for its next request."""
+    handshake: Duration = field(default=Duration(10_000_000))
+    """How long a TLS handshake may take."""
+    connections: int = 0
+    """Connections in all."""
+    client_connections: int = 512
+    """Connections of one client network, an IPv4 address or an IPv6 /64; off on loopback."""
+    waiting: int = 20_000
+    """Answers waited for in all."""
+    client_waiting: int = 1000
+    """Answers waited for by one client network; off on loopback."""
 
 
 @frozen
@@ -36,13 +71,43 @@ class TLS:
 
 
 @frozen
+class Lab:
+    """What the lab may show and whom it believes."""
+
+    seed: int | None = None
+    """Of everything that is left to chance; None: never the same twice."""
+    unsafe_responses: bool = False
+    """Whether a client may have its bytes back as a type that browsers run."""
+    redirect_allow: tuple[str, ...] = ()
+    """Hosts, beside the one that was asked, to which /redirect-to may lead."""
+    trust_forwarded: tuple[Network, ...] = (
+        Network.parse("127.0.0.0/8"),
+        Network.parse("::1"),
+    )
+    """Who may say in X-Forwarded-* on whose behalf they ask."""
+    exclude_headers: tuple[str, ...] = ()
+    """Request headers that no answer shows, with `*` for any characters."""
+    hostname: str | None = None
+    """What /hostname says; None: nothing."""
+    version: str | None = None
+    """What /version says; None: nothing."""
+
+
+@frozen
 class HTTP:
     """The web site: delay-echo, lab, files and XML-RPC on one port."""
 
     listen: tuple[Where, ...]
-    delay: Duration
+    delay: Duration | Distribution
     """What `/` waits when nothing else is asked."""
     limits: Limits
+    lab: Lab = field(default=Lab())
+    access_log: str | None = "-"
+    """A file's path, `-` for standard output, None for no log."""
+
+
+Symlinks: TypeAlias = Literal["inside", "all", "none"]
+"""Which symbolic links are followed: those that stay below the root, all, or none."""
 
 
 @frozen
@@ -51,14 +116,99 @@ class Files:
 
     root: Path | None
     """None serves the sample tree that the package brings."""
+    listen: tuple[Where, ...] = ()
+    """Further HTTP endpoints, whose / is the tree."""
+    symlinks: Symlinks = "inside"
+    cache: tuple[tuple[str, str], ...] = ()
+    """Cache-Control by glob; the first that fits counts, `no-cache` where none does."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Header fields of every answer with a file."""
+    cors: str | None = None
+    """The origin whose scripts may read the tree; `*` is every one."""
+    spa: str | None = None
+    """The page in the tree that answers where a browser asks for what is not there."""
+    missing: str | None = None
+    """The page in the tree that goes with a 404."""
+    faults: bool = False
+    """Whether a query may delay, slow down or cut an answer."""
+    sendfile: bool = True
+    """Whether the kernel may send files by itself, where it can."""
+
+
+@frozen
+class Impairment:
+    """What happens to the datagrams that netd sends; shares are from 0 to 1."""
+
+    delay: Duration | Distribution = field(default=Duration(0))
+    loss: float = 0.0
+    duplicate: float = 0.0
+    reorder: float = 0.0
+    """Later than those that come after them."""
+    corrupt: float = 0.0
+    """One bit is wrong."""
+    seed: int | None = None
+    """Of everything that is left to chance; None: never the same twice."""
 
 
 @frozen
 class UDP:
-    """The datagram echo."""
+    """The datagram echo, and what all datagram services share."""
 
     listen: Where | None
     """None: off."""
+    impairment: Impairment = field(default=Impairment())
+    any_source: bool = False
+    """Whether privileged and often misused source ports elsewhere are answered too."""
+
+
+SERVICES: Final = {
+    "echo": ("tcp", "udp"),
+    "discard": ("tcp", "udp"),
+    "chargen": ("tcp",),
+    "qotd": ("tcp", "udp"),
+    "daytime": ("tcp", "udp"),
+    "time": ("tcp", "udp"),
+    "stamp": ("udp",),
+    "sockperf": ("udp",),
+}
+"""The small services by name, and over what; chargen over UDP would be a weapon."""
+
+
+@frozen
+class Service:
+    """One of the small services, and where it listens."""
+
+    name: str
+    listen: Where
+
+
+@frozen
+class Access:
+    """Who may speak with any of it."""
+
+    allow: tuple[Network, ...] = ()
+    """None: everybody who is not denied."""
+    deny: tuple[Network, ...] = ()
+    proxy_from: tuple[Network, ...] = ()
+    """Proxies, which begin with a PROXY header; none: that header is nothing special."""
+    connect_rate: int = 0
+    """Connections a second from one client network, off on loopback; 0 = any number."""
+
+
+@frozen
+class RPC:
+    """XML-RPC at /RPC2, beyond the methods that netd always has."""
+
+    listen: tuple[Where, ...] = ()
+    """Further HTTP endpoints, where / and /RPC2 take calls and nothing else is."""
+    publish: tuple[str, ...] = ()
+    """The operator's own functions, each `[prefix=]module:object`."""
+    suites: bool = True
+    """Whether the methods of validator1 and interopEchoTests are there."""
+    workers: int = 2
+    """Processes that offloaded calls may run in at one time."""
+    cors: tuple[str, ...] = ()
+    """Origins whose scripts may call; `*` is every one."""
 
 
 @frozen
@@ -71,3 +221,6 @@ class Settings:
     udp: UDP
     grace: Duration
     """How long a stop waits for answers in flight."""
+    services: tuple[Service, ...] = ()
+    access: Access = field(default=Access())
+    rpc: RPC = field(default=RPC())

@@ -8,9 +8,12 @@ that parses to the same value.
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
 from fractions import Fraction
+from ipaddress import IPv6Address, ip_address, ip_network
+from random import Random
 from typing import Final, Self
 
 from attrs import field, frozen
@@ -153,12 +156,56 @@ def port(text: str) -> int:
         raise ValueError("not a port number from 0 to 65535") from None
 
 
+def share(text: str) -> float:
+    """A part of the whole, `0.05` or `5%`."""
+    match = re.fullmatch(rf"({_NUMBER})(%?)", text)
+    number = Decimal(match[1]) / (100 if match[2] else 1) if match else Decimal(2)
+    if number > 1:
+        raise ValueError("not a share such as 0.05 or 5%")
+    return float(number)
+
+
 def host(text: str) -> str:
-    """A host name or IP address, not yet looked up; brackets around IPv6 are taken off."""
+    """A host name or IP address, not yet looked up, without brackets; `*` is all of them."""
+    if text == "*":
+        return text
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     if _HOST.fullmatch(bare) is None:
         raise ValueError("not an IP address or a host name")
     return bare
+
+
+@frozen(order=True)
+class Network:
+    """
+    The IP addresses that share a prefix: `10.0.0.0/8`, `2001:db8::/32`, `192.0.2.7`.
+
+    IPv4 in IPv6 clothes (`::ffff:10.0.0.0/104`) is IPv4.
+    """
+
+    packed: bytes
+    """The first address, 4 or 16 bytes."""
+    length: int
+    """Bits of the prefix."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The network that `text` says; bits behind the prefix are refused."""
+        said, slash, bits = text.partition("/")
+        try:
+            address = ip_address(said.partition("%")[0])
+        except ValueError:
+            raise ValueError("not an IP network such as 10.0.0.0/8") from None
+        length = integer(bits, 0, address.max_prefixlen) if slash else address.max_prefixlen
+        if isinstance(address, IPv6Address) and address.ipv4_mapped and length >= 96:
+            address, length = address.ipv4_mapped, length - 96
+        network = ip_network((address.packed, length), strict=False)
+        if network.network_address.packed != address.packed:
+            raise ValueError(f"has bits behind its prefix, the network is {network}")
+        return cls(address.packed, length)
+
+    def __str__(self) -> str:
+        return str(ip_network((self.packed, self.length)))
 
 
 def _fields(text: str) -> list[str]:
@@ -186,14 +233,18 @@ class Where:
     `tcp:8000`, `tcp:8000:interface=10.0.0.1`, `tcp6:8000:interface=\:\:1`,
     `tcp:8000:backlog=128`, `udp:7:interface=10.0.0.1`; colons inside a value
     wear a backslash.  A bare port number stands for the kind asked for at the
-    default host.
+    default host, `interface=*` for every address of both families.  Where
+    streams are asked for, `unix:/run/netd.sock:mode=660` is a socket in a file.
     """
 
     kind: str
-    """`tcp`, `tcp6`, `udp` or `udp6`; a 6 promises an IPv6 address."""
+    """`tcp`, `tcp6`, `udp`, `udp6` or `unix`; a 6 promises an IPv6 address."""
     host: str
+    """The path, of a UNIX socket."""
     port: int
     backlog: int = 4096
+    mode: int = 0o660
+    """Of a UNIX socket: who may connect."""
     option: str = field(default="", eq=False)
     """The option and text that asked for it, for messages: `--http tcp:80`."""
 
@@ -203,17 +254,13 @@ class Where:
         if text.isdigit():
             return cls(kind, default_host, port(text))
         name, *rest = _fields(text)
+        if name == "unix" and kind == "tcp":
+            return cls._unix(rest)
         if name not in (kind, f"{kind}6"):
             raise ValueError(f"not a port number, {kind}:PORT or {kind}6:PORT")
         if not rest:
             raise ValueError(f"no port after {name}:")
-        named: dict[str, str] = {}
-        for part in rest[1:]:
-            key, equals, value = part.partition("=")
-            if not equals or key in named or key not in _ENDPOINT_KEYS[kind]:
-                known = " or ".join(f"{each}=" for each in _ENDPOINT_KEYS[kind])
-                raise ValueError(f"{part!r} is not {known} (a colon inside needs a backslash)")
-            named[key] = value
+        named = _named(rest[1:], _ENDPOINT_KEYS[kind])
         fallback = "::1" if name.endswith("6") and ":" not in default_host else default_host
         return cls(
             name,
@@ -222,10 +269,120 @@ class Where:
             integer(named["backlog"], 1, 65535) if "backlog" in named else 4096,
         )
 
+    @classmethod
+    def _unix(cls, fields: list[str]) -> Self:
+        if not fields or not fields[0] or "\0" in fields[0]:
+            raise ValueError("no path after unix:")
+        named = _named(fields[1:], _ENDPOINT_KEYS["unix"])
+        mode = named.get("mode", "660")
+        if re.fullmatch("0?[0-7]{3}", mode) is None:
+            raise ValueError(f"mode={mode} is not three octal digits")
+        backlog = integer(named.get("backlog", "4096"), 1, 65535)
+        return cls("unix", fields[0], 0, backlog, int(mode, 8))
+
     def __str__(self) -> str:
-        interface = self.host.replace(":", r"\:")
-        said = f"{self.kind}:{self.port}:interface={interface}"
+        host = self.host.replace("\\", r"\\").replace(":", r"\:")
+        if self.kind == "unix":
+            said = f"unix:{host}:mode={self.mode:o}"
+        else:
+            said = f"{self.kind}:{self.port}:interface={host}"
         return said if self.backlog == 4096 else f"{said}:backlog={self.backlog}"
 
 
-_ENDPOINT_KEYS: Final = {"tcp": ("interface", "backlog"), "udp": ("interface",)}
+_ENDPOINT_KEYS: Final = {
+    "tcp": ("interface", "backlog"),
+    "udp": ("interface",),
+    "unix": ("mode", "backlog"),
+}
+
+
+def _named(parts: list[str], known: tuple[str, ...]) -> dict[str, str]:
+    """The `key=value` parts of an endpoint, each of `known` at most once."""
+    named: dict[str, str] = {}
+    for part in parts:
+        key, equals, value = part.partition("=")
+        if not equals or key in named or key not in known:
+            names = " or ".join(f"{each}=" for each in known)
+            raise ValueError(f"{part!r} is not {names} (a colon inside needs a backslash)")
+        named[key] = value
+    return named
+
+
+_SHAPES: Final = {
+    "uniform": ("-", "uniform:1s-3s"),
+    "normal": (",", "normal:1s,200ms"),
+    "lognormal": (",", "lognormal:1s,200ms"),
+    "exponential": ("", "exponential:1s"),
+}
+"""What stands between the two durations of each shape, and an example of it."""
+
+
+@frozen
+class Distribution:
+    """
+    A length of time that is drawn anew each time.
+
+    `uniform:1s-3s` lies evenly between the two; `normal:1s,200ms` and
+    `lognormal:1s,200ms` have that mean and standard deviation; `exponential:1s`
+    has that mean.  What would be below zero is zero.
+    """
+
+    shape: str
+    first: Duration
+    second: Duration | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The distribution that `text` says."""
+        shape, _, said = text.partition(":")
+        if shape not in _SHAPES:
+            raise ValueError(f"not one of {', '.join(_SHAPES)}")
+        between, example = _SHAPES[shape]
+        parts = said.split(between) if between else [said]
+        try:
+            first, *rest = map(Duration.parse, parts)
+        except ValueError:
+            raise ValueError(f"not two durations as in {example}") from None
+        if len(rest) != bool(between):
+            raise ValueError(f"not written as in {example}")
+        if shape == "uniform" and rest[0] < first:
+            raise ValueError("the longer duration comes second")
+        if shape == "lognormal" and not first.microseconds:
+            raise ValueError("the mean of a lognormal distribution is above zero")
+        return cls(shape, first, *rest)
+
+    def draw(self, random: Random) -> float:
+        """Seconds, as `random` has it; never below zero, and without an upper bound."""
+        first = self.first.seconds
+        second = self.second.seconds if self.second is not None else 0.0
+        if self.shape == "uniform":
+            return random.uniform(first, second)
+        if self.shape == "normal":
+            return max(0.0, random.gauss(first, second))
+        if self.shape == "lognormal":
+            # The two parameters are those of the logarithm; these are what was asked for.
+            variance = math.log1p((second / first) ** 2)
+            return random.lognormvariate(math.log(first) - variance / 2, math.sqrt(variance))
+        return random.expovariate(1 / first) if first else 0.0
+
+    def __str__(self) -> str:
+        between, _ = _SHAPES[self.shape]
+        second = "" if self.second is None else f"{between}{self.second}"
+        return f"{self.shape}:{self.first}{second}"
+
+
+def delay(text: str) -> Duration | Distribution:
+    """A duration, or a distribution of durations."""
+    return Distribution.parse(text) if ":" in text else Duration.parse(text)
+
+
+_SWITCH: Final = {"yes": True, "true": True, "on": True} | dict.fromkeys(
+    ("no", "false", "off"), False
+)
+
+
+def switch(text: str) -> bool:
+    """`yes` or `no`, or what else means the same."""
+    if text.lower() not in _SWITCH:
+        raise ValueError("neither yes nor no")
+    return _SWITCH[text.lower()]

@@ -118,7 +118,7 @@ class InstallTests(SynchronousTestCase):
     def runs(self, *way: str | Path, **said: str) -> None:
         """The daemon started this way answers."""
         with Daemon("--port", "0", way=way, environ={**self.environ, **said}) as daemon:
-            self.assertEqual(curl(f"{daemon.url}/delay/0").body, GREETING)
+            self.assertEqual(curl(f"{daemon.url}/echo").body, GREETING)
             self.assertEqual(curl(f"{daemon.url}/files/hello.txt").status, 200)
 
     def test_wheel(self) -> None:
@@ -136,7 +136,7 @@ class InstallTests(SynchronousTestCase):
         shutil.copytree(ROOT, source, ignore=_strange)
         tac = (scripts / "twistd", "-n", "--pidfile=", "-y", source / "netd.tac")
         with Daemon(way=tac, environ=self.environ) as daemon:
-            self.assertEqual(curl(f"{daemon.url}/delay/0").body, GREETING)
+            self.assertEqual(curl(f"{daemon.url}/echo").body, GREETING)
 
         self.pip(scripts, "--no-deps", _built()[0])
         succeed(scripts / "python", "-m", "pip", "check", environ=self.environ)

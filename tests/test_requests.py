@@ -64,7 +64,7 @@ class RequestsTests(SynchronousTestCase):
         self.assertEqual((empty.status_code, empty.content), (200, b""))
         self.assertEqual(self.get(f"{url}/files/hello.txt").status_code, 404)
         outside = self.get(f"{url}/files/..%2F..%2Fetc/passwd")
-        self.assertEqual(outside.status_code, 404)
+        self.assertIn(outside.status_code, (400, 404))
 
     def test_keptConnection(self) -> None:
         """

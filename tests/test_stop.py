@@ -12,7 +12,7 @@ from typing import Final
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import GREETING, connect, curl, receive
-from tests.running import Daemon
+from tests.running import Daemon, eventually
 
 _SOON: Final = 5.0
 """Far below the default grace of 10 s and far above what an idle machine needs."""
@@ -38,7 +38,7 @@ class StopTests(SynchronousTestCase):
         with ExitStack() as clients:
             sockets = [clients.enter_context(connect(daemon.address())) for _ in range(50)]
             for sock in sockets:
-                sock.sendall(b"GET /delay/1s HTTP/1.1\r\nHost: netd\r\n\r\n")
+                sock.sendall(b"GET /echo?delay=1s HTTP/1.1\r\nHost: netd\r\n\r\n")
             self.heard(daemon)
             daemon.signal()
             daemon.notice("STOPPING")
@@ -54,17 +54,26 @@ class StopTests(SynchronousTestCase):
 
     def test_newcomers(self) -> None:
         """
-        While answers are in flight nobody new is let in.
+        While an answer is in flight nobody new is let in.
         """
         daemon = self.enterContext(Daemon())
         with connect(daemon.address()) as sock:
-            sock.sendall(b"GET /delay/1s HTTP/1.1\r\nHost: netd\r\n\r\n")
+            sock.sendall(b"GET /delay/50s HTTP/1.1\r\nHost: netd\r\n\r\n")
             self.heard(daemon)
             daemon.signal()
-            daemon.notice("STOPPING")
-            daemon.logged("Port")
-            self.assertRaises(ConnectionRefusedError, connect, daemon.address())
-            self.assertTrue(receive(sock).endswith(GREETING))
+
+            def refused() -> bool | None:
+                try:
+                    connect(daemon.address()).close()
+                except ConnectionRefusedError:
+                    return True
+                return None
+
+            eventually(refused, "a refused connection", _SOON)
+            sock.setblocking(False)
+            self.assertRaises(BlockingIOError, sock.recv, 1)
+            daemon.signal()
+            daemon.ended()
 
     def test_idle(self) -> None:
         """

@@ -5,6 +5,7 @@ The datagram echo.
 from __future__ import annotations
 
 import os
+import random
 import socket
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -13,6 +14,17 @@ from tests.clients import curl
 from tests.running import DEADLINE, Daemon
 
 _LARGEST = 65_507
+
+
+def _free(number: int) -> bool:
+    """Whether nobody has this port, neither for streams nor for datagrams."""
+    with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+        try:
+            stream.bind(("127.0.0.1", number))
+            datagrams.bind(("127.0.0.1", number))
+        except OSError:
+            return False
+    return True
 
 
 class EchoTests(SynchronousTestCase):
@@ -56,16 +68,8 @@ class EchoTests(SynchronousTestCase):
         """
         Without --udp the echo has the port number of the web site.
         """
-        # A number that is free for both now may be taken a moment later.
-        for _ in range(20):
-            with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
-                stream.bind(("127.0.0.1", 0))
-                number = stream.getsockname()[1]
-                try:
-                    datagrams.bind(("127.0.0.1", number))
-                except OSError:
-                    continue
-            break
+        # Below the range that the kernel chooses from, so that nobody is given it meanwhile.
+        number = next(filter(_free, iter(lambda: random.randrange(20_000, 32_000), None)))
         daemon = self.enterContext(Daemon("--port", str(number)))
         self.assertEqual(daemon.address("http"), ("127.0.0.1", number))
         self.assertEqual(daemon.address("udp"), ("127.0.0.1", number))

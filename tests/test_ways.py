@@ -27,7 +27,7 @@ class WaysTests(SynchronousTestCase):
 
     def greets(self, daemon: Daemon) -> None:
         """It answers as netd does."""
-        self.assertEqual(curl(f"{daemon.url}/delay/0").body, GREETING)
+        self.assertEqual(curl(f"{daemon.url}/echo").body, GREETING)
 
     def test_twistd(self) -> None:
         """

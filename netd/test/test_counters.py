@@ -4,12 +4,13 @@ Tests for netd.counters.
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 from attrs import fields
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.counters import Counters
+from netd.counters import LATE, Counters
 
 
 class CountersTests(SynchronousTestCase):
@@ -59,3 +60,44 @@ class CountersTests(SynchronousTestCase):
         counters: Any = Counters()
         with self.assertRaises(AttributeError):
             counters.conections = 1
+
+
+class LateTests(SynchronousTestCase):
+    """
+    How late answers left that were asked to wait.
+    """
+
+    def test_buckets(self) -> None:
+        """
+        An answer counts under the smallest bound that it was not later than.
+        """
+        counters = Counters()
+        for seconds in (0.0, 0.001, 0.0011, 0.002, 0.3, 1.0, 7.0):
+            counters.late(seconds)
+        self.assertEqual(counters.waits, {0.001: 2, 0.002: 2, 0.5: 1, 1.0: 1, float("inf"): 1})
+        self.assertAlmostEqual(counters.late_seconds, 8.3041)
+
+    def test_early(self) -> None:
+        """
+        One that left a rounding error too early was not late, and makes up for no other.
+        """
+        counters = Counters()
+        counters.late(-1e-9)
+        self.assertEqual((counters.waits[LATE[0]], counters.late_seconds), (1, 0.0))
+
+    def test_bounds(self) -> None:
+        """
+        The bounds rise, and the last one takes everything.
+        """
+        self.assertEqual(list(LATE), sorted(set(LATE)))
+        self.assertEqual(LATE[-1], float("inf"))
+
+    def test_late(self) -> None:
+        """
+        A late answer stands under the next larger bound; an early one is not late at all.
+        """
+        counters = Counters()
+        for seconds in (0.0, 0.001, 0.0015, 0.2, 3600.0, -0.1):
+            counters.late(seconds)
+        self.assertEqual(counters.waits, {0.001: 3, 0.002: 1, 0.5: 1, inf: 1})
+        self.assertAlmostEqual(counters.late_seconds, 3600.2025)

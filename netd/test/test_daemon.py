@@ -9,6 +9,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
 from twisted.application.service import IService
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
@@ -23,10 +24,10 @@ from zope.interface.verify import verifyObject
 from netd import settings
 from netd.daemon import House, build
 from netd.net.listen import Listener
-from netd.settings import Settings
-from netd.test.stages import Reactor, identity
+from netd.settings import Service, Settings
+from netd.test.stages import Adopted, Reactor, identity
 from netd.test.web.conversation import Transport
-from netd.values import Duration, Size, Where
+from netd.values import Duration, Network, Size, Where
 
 HERE = Where("tcp", "127.0.0.1", 0, option="--port 0")
 
@@ -83,8 +84,8 @@ class _Houses(SynchronousTestCase):
         return house
 
     def names(self, house: House) -> list[str]:
-        """What its services are called, in their order."""
-        return [child.name for child in house]
+        """What its listeners are called, in their order."""
+        return [str(child.name) for child in house if isinstance(child, Listener)]
 
     def secure(self, *listen: Where) -> settings.TLS:
         """HTTPS with a fresh certificate."""
@@ -101,7 +102,10 @@ class BuildTests(_Houses):
         Listeners come first, then who drains them, and last who says that all is ready.
         """
         house = self.build(asked(udp=Where("udp", "127.0.0.1", 0)))
-        self.assertEqual(self.names(house), ["http", "udp", "drain", "ready"])
+        names = [child.name for child in house]
+        self.assertEqual(self.names(house), ["http", "udp"])
+        self.assertGreater(names.index("drain"), names.index("udp"))
+        self.assertEqual(names[-1], "ready")
         self.assertTrue(verifyObject(IService, house))
 
     def test_every_service(self) -> None:
@@ -113,7 +117,7 @@ class BuildTests(_Houses):
         )
         self.assertEqual(
             self.names(house),
-            ["http", "http-2", "http-3", "https", "https-2", "udp", "drain", "ready"],
+            ["http", "http-2", "http-3", "https", "https-2", "udp"],
         )
 
     def test_nothing_bound(self) -> None:
@@ -125,6 +129,26 @@ class BuildTests(_Houses):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual(self.reactor.adopted, [])
 
+    def test_small_services(self) -> None:
+        """
+        Each small service has a name of its own, after what it is and over what.
+        """
+        house = self.build(
+            evolve(
+                asked(),
+                services=(
+                    Service("time", HERE),
+                    Service("echo", HERE),
+                    Service("echo", Where("udp", "127.0.0.1", 0)),
+                    Service("echo", HERE),
+                ),
+            )
+        )
+        self.assertEqual(
+            self.names(house),
+            ["http", "udp-echo", "tcp-echo", "tcp-echo-2", "tcp-time"],
+        )
+
     def test_wrong(self) -> None:
         """
         What cannot be built is a UsageError that names the option.
@@ -135,6 +159,10 @@ class BuildTests(_Houses):
             (asked(Where("tcp", "a..b", 80, option="--http a..b")), "--http a..b"),
             (asked(tls=settings.TLS((HERE,), missing, None)), f"--certificate {missing}"),
             (asked(udp=Where("udp6", "127.0.0.1", 0, option="--udp x")), "--udp x"),
+            (
+                evolve(asked(), rpc=settings.RPC(publish=("no.such:thing",))),
+                "--rpc no.such:thing",
+            ),
         ):
             with self.assertRaises(UsageError) as caught:
                 self.build(config)
@@ -172,10 +200,10 @@ class StartTests(_Houses):
 
     def test_one_site(self) -> None:
         """
-        Every HTTP address leads to the same site, the secure ones through TLS.
+        Behind their doors every HTTP address leads to the same site, the secure ones by TLS.
         """
         self.start(asked(HERE, tls=self.secure(HERE)))
-        first, second, third = [adopted.factory for adopted in self.reactor.adopted]
+        first, second, third = [adopted.factory.inner for adopted in self.reactor.adopted]
         self.assertIs(first, second)
         self.assertIsInstance(third, TLSMemoryBIOFactory)
         self.assertIs(third.wrappedFactory, first)
@@ -193,6 +221,86 @@ class StartTests(_Houses):
             port.doRead()
             self.assertEqual(client.recv(100), b"hello")
         self.assertEqual(house.counters.echoes, 1)
+
+    def ask(self, adopted: Adopted, head: bytes) -> bytes:
+        """What the first port's site answers to a request."""
+        channel = adopted.factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 50000))
+        transport = Transport()
+        channel.makeConnection(transport)
+        channel.dataReceived(head + b"\r\nHost: a\r\nConnection: close\r\n\r\n")
+        self.reactor.pump([0, 0, 0])
+        said: bytes = transport.value()
+        channel.connectionLost(Failure(ConnectionDone()))
+        return said
+
+    def test_alone(self) -> None:
+        """
+        The files and the calls may have addresses of their own, where nothing else is.
+        """
+        room = Path(self.mktemp())
+        room.mkdir()
+        (room / "a.txt").write_text("hello")
+        config = asked(files=room)
+        config = evolve(
+            config,
+            files=evolve(config.files, listen=(HERE,)),
+            rpc=settings.RPC(listen=(HERE, HERE)),
+        )
+        house = self.start(config)
+        self.assertEqual(self.names(house), ["http", "files-http", "rpc-http", "rpc-http-2"])
+        http, files, rpc, again = self.reactor.adopted
+        self.assertIs(rpc.factory.inner, again.factory.inner)
+        self.assertIn(b" 200 ", self.ask(files, b"HEAD /a.txt HTTP/1.1"))
+        self.assertIn(b" 404 ", self.ask(files, b"HEAD /RPC2 HTTP/1.1"))
+        self.assertIn(b" 404 ", self.ask(rpc, b"HEAD /files/a.txt HTTP/1.1"))
+        self.assertNotIn(b" 404 ", self.ask(rpc, b"GET /RPC2 HTTP/1.1"))
+        self.assertIn(b" 200 ", self.ask(http, b"HEAD /files/a.txt HTTP/1.1"))
+
+    def test_denied(self) -> None:
+        """
+        Who is denied is turned away by every listener, streams and datagrams alike.
+        """
+        config = asked(HERE, udp=Where("udp", "127.0.0.1", 0), tls=self.secure(HERE))
+        access = settings.Access(deny=(Network.parse("127.0.0.0/8"),))
+        services = (Service("echo", HERE), Service("echo", Where("udp", "127.0.0.1", 0)))
+        house = self.start(evolve(config, access=access, services=services))
+        client = IPv4Address("TCP", "127.0.0.1", 50000)
+        self.assertEqual(len(self.reactor.adopted), 4)
+        for adopted in self.reactor.adopted:
+            self.assertIsNone(adopted.factory.buildProtocol(client))
+        self.assertEqual(sum(house.counters.refusals.values()), 4)
+        self.assertEqual(len(self.reactor.readers), 2)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for port in self.reactor.readers:
+                sock.sendto(b"hello", port.socket.getsockname())
+                port.doRead()
+        self.assertEqual((house.counters.echoes, sum(house.counters.drops.values())), (0, 2))
+
+    def test_rate(self) -> None:
+        """
+        Connections above the rate are turned away, over all listeners together.
+        """
+        access = settings.Access(connect_rate=1)
+        self.start(evolve(asked(HERE), access=access))
+        client = IPv4Address("TCP", "192.0.2.1", 50000)
+        built = [
+            adopted.factory.buildProtocol(client) is not None
+            for _ in range(5)
+            for adopted in self.reactor.adopted
+        ]
+        self.assertEqual(built, [True, True] + [False] * 8)
+
+    def test_lost(self) -> None:
+        """
+        Datagrams have the fate that was asked for.
+        """
+        udp = settings.UDP(Where("udp", "127.0.0.1", 0), settings.Impairment(loss=1.0))
+        house = self.start(evolve(asked(), udp=udp))
+        (port,) = self.reactor.readers
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.sendto(b"hello", port.socket.getsockname())
+            port.doRead()
+        self.assertEqual((house.counters.datagrams, house.counters.echoes), (1, 0))
 
     def test_ready(self) -> None:
         """

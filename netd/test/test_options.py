@@ -19,8 +19,8 @@ from twisted.trial.unittest import SynchronousTestCase
 import netd
 from netd import values
 from netd.options import OPTIONS, Options, Said, as_toml, collect, read_toml, to_settings
-from netd.settings import Settings
-from netd.values import Duration, Size, Where
+from netd.settings import SERVICES, Impairment, Settings
+from netd.values import Duration, Network, Size, Where
 
 PARSERS = {option.name: option.parse for option in OPTIONS}
 
@@ -34,23 +34,67 @@ KINDS: dict[Callable[[str], Any], tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("1s", "2", "1m30s"),
         ("", "x", "-1", "nan", "inf", "1e3", "1s1m", "400d", "uniform:1s-2s"),
     ),
+    values.delay: (
+        ("1s", "250ms", "uniform:1s-3s"),
+        ("", "-1", "nan", "1e3", "uniform:3s-1s", "normal:1s", "cauchy:1s", ":"),
+    ),
     Size.parse: (
         ("1MiB", "5", "3MB"),
         ("", "-1", "1.5", "10mb", "1e6", "9" * 30, "1 MB"),
     ),
+    values.share: (("0.5", "5%", "1"), ("", "-1", "1.1", "101%", "nan", "1e-3", "%")),
+    values.switch: (("yes", "off", "true"), ("", "maybe", "1", "0", "yes ")),
+    Network.parse: (
+        ("10.0.0.0/8", "192.0.2.7", "2001:db8::/32"),
+        ("", "x", "10.0.0.1/8", "10.0.0.0/33", "::/129", "1.2.3", "@file"),
+    ),
     PARSERS["files"]: (("/a", "/b", "c/d"), ("", "a\0b")),
+    PARSERS["connect-rate"]: (("1", "20", "300"), ("", "-1", "1.5", "1e3", "1_0", "9" * 20)),
+    PARSERS["exclude-header"]: (("x-a", "x-*", "*"), ("", "a b", "ä", "\n")),
+    PARSERS["files-symlinks"]: (("inside", "all", "none"), ("", "Inside", "yes", "some")),
+    PARSERS["files-cache"]: (
+        ("*.css=no-store", "*=max-age=60", "a/*=private"),
+        ("", "*.css", "=no-store", "*=\x01", "*=ä", "*=a\nb"),
+    ),
+    PARSERS["files-header"]: (
+        ("X-A:1", "x-b:", "X-C:a,b"),
+        ("", "X-A", ":1", "X A:1", "X-A:a\nb", "X-A:ä", "Date:1", "content-LENGTH:1"),
+    ),
+    PARSERS["files-cors"]: (
+        ("*", "https://example.org", "http://[::1]:80"),
+        ("", "example.org", "https://a/b", "https://a b", "HTTPS://a", "**"),
+    ),
+    PARSERS["files-spa"]: (
+        ("index.html", "app/a.html", "404.html"),
+        ("", "/a", "a/", "../a", "a//b", ".a", "a\0b"),
+    ),
+    PARSERS["rpc-workers"]: (("1", "3", "64"), ("", "0", "65", "-1", "1.5")),
+    PARSERS["reveal"]: (("hostname", "version", "hostname"), ("", "Hostname", "all")),
 }
 
 # The same for the options whose texts mean something only beside those of others.
 _ENDPOINTS = ("tcp:81", "82", r"tcp6:83:interface=\:\:1")
 _NO_ENDPOINTS = ("", "x", "65536", "udp:7", "ssl:443", "tcp:80:interface=::1", "tcp:80:x=1")
+_NETWORKS = (KINDS[Network.parse][0], ("", "x", "10.0.0.1/8", "@", "@/nonexistent", "@a\0b"))
 ALONE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "udp": (
         ("0", "udp:7", "9"),
         ("", "x", "-1", "65536", "tcp:7", "udp:", "udp:7:backlog=1", "00x"),
     ),
     "http": (_ENDPOINTS, _NO_ENDPOINTS),
+    "files-http": (_ENDPOINTS, _NO_ENDPOINTS),
+    "rpc-http": (_ENDPOINTS, _NO_ENDPOINTS),
+    "access-log": (("-", "/a", "b"), ()),
+    # Looked for when the daemon is built.
+    "rpc": (("math:sqrt", "m=math:pow", "os.path:join"), ()),
     "https": (_ENDPOINTS, _NO_ENDPOINTS),
+    "service": (
+        ("echo=tcp:7", "daytime=udp:13", r"discard=tcp6:9:interface=\:\:1"),
+        ("", "echo", "echo=", "echo=7", "nothing=tcp:7", "chargen=udp:19", "stamp=tcp:1"),
+    ),
+    "allow": _NETWORKS,
+    "deny": _NETWORKS,
+    "proxy-from": _NETWORKS,
 }
 
 EXAMPLES = {
@@ -226,7 +270,7 @@ class FlagTests(_Commands):
         """
         An option that is given twice means what it says the second time.
         """
-        self.assertEqual(self.settle("--delay", "1", "--delay=2").http.delay.seconds, 2)
+        self.assertEqual(self.settle("--grace", "1", "--grace=2").grace.seconds, 2)
 
     def test_repeatable(self) -> None:
         """
@@ -339,6 +383,148 @@ class UDPTests(_Commands):
         self.assertEqual(made.http.listen[0].port, 8000)
         made = self.settle(r"--udp=udp6:0:interface=\:\:1")
         self.assertEqual(made.udp.listen, Where("udp6", "::1", 0))
+
+
+class ServiceTests(_Commands):
+    """
+    The small services.
+    """
+
+    def test_several(self) -> None:
+        """
+        `--service` adds up, each at the endpoint of its own, or at --bind.
+        """
+        made = self.settle(
+            *("--service=echo=tcp:7", "--service=echo=udp:7", "--bind=10.0.0.1"),
+            r"--service=time=tcp6:37:interface=\:\:1:backlog=5",
+        )
+        self.assertEqual(
+            [(each.name, each.listen) for each in made.services],
+            [
+                ("echo", Where("tcp", "10.0.0.1", 7)),
+                ("echo", Where("udp", "10.0.0.1", 7)),
+                ("time", Where("tcp6", "::1", 37, 5)),
+            ],
+        )
+        self.assertEqual(made.services[0].listen.option, "--service echo=tcp:7")
+
+    def test_off(self) -> None:
+        """
+        None is offered unless asked for.
+        """
+        self.assertEqual(self.settle().services, ())
+
+    def test_explained(self) -> None:
+        """
+        The message says which there are, what is missing, and over what a service is offered.
+        """
+        for text, said in (
+            ("nothing=tcp:7", "not one of echo, discard, "),
+            ("echo=7", "tcp: or udp: must stand before the port"),
+            ("chargen=udp:19", "chargen is not offered over udp"),
+            ("stamp=tcp:7", "stamp is not offered over tcp"),
+        ):
+            self.assertIn(f"--service {text}: {said}", self.refuse(f"--service={text}"))
+
+    def test_every_service(self) -> None:
+        """
+        Every service of the table can be asked for over everything it is offered over.
+        """
+        for name, kinds in SERVICES.items():
+            for kind in kinds:
+                (made,) = self.settle(f"--service={name}={kind}:0").services
+                self.assertEqual((made.name, made.listen.kind), (name, kind))
+
+
+class NetworkTests(_Commands):
+    """
+    Who may speak, from the command line or from a file.
+    """
+
+    def test_several(self) -> None:
+        """
+        Networks add up, each list on its own.
+        """
+        made = self.settle(
+            *("--allow=10.0.0.0/8", "--allow=::1", "--deny=10.1.0.0/16"),
+            *("--proxy-from=10.2.0.1", "--connect-rate=5"),
+        ).access
+        self.assertEqual(made.allow, (Network.parse("10.0.0.0/8"), Network.parse("::1")))
+        self.assertEqual(made.deny, (Network.parse("10.1.0.0/16"),))
+        self.assertEqual(made.proxy_from, (Network.parse("10.2.0.1"),))
+        self.assertEqual(made.connect_rate, 5)
+
+    def test_anybody(self) -> None:
+        """
+        Unless said otherwise anybody may speak, as often as they like, for themselves.
+        """
+        made = self.settle().access
+        self.assertEqual((made.allow, made.deny, made.proxy_from), ((), (), ()))
+        self.assertEqual(made.connect_rate, 0)
+
+    def test_file(self) -> None:
+        """
+        A file lists networks, one a line, with comments and empty lines between.
+        """
+        path = self.file("# ours\n10.0.0.0/8\n\n  192.0.2.7  # one\r\n::/0")
+        made = self.settle(f"--deny=@{path}", "--deny=::1").access
+        self.assertEqual(
+            [str(each) for each in made.deny], ["10.0.0.0/8", "192.0.2.7/32", "::/0", "::1/128"]
+        )
+        self.assertEqual(self.settle(f"--allow=@{self.file('# none')}").access.allow, ())
+
+    def test_line(self) -> None:
+        """
+        What is wrong in a file is named by its line.
+        """
+        path = self.file("10.0.0.0/8\n10.0.0.1/8\n")
+        self.assertIn(
+            f"--allow @{path}: line 2: 10.0.0.1/8: has bits", self.refuse(f"--allow=@{path}")
+        )
+
+    def test_unreadable(self) -> None:
+        """
+        A file that is missing, a directory, or not UTF-8 is refused by its name.
+        """
+        binary = Path(self.mktemp())
+        binary.write_bytes(b"\xff")
+        for path in (self.mktemp(), ".", str(binary)):
+            said = self.refuse(f"--deny=@{path}")
+            self.assertTrue(said.startswith(f"--deny @{path}: "), said)
+
+
+class ImpairmentTests(_Commands):
+    """
+    What happens to datagrams.
+    """
+
+    def test_none(self) -> None:
+        """
+        Unless asked for, nothing does.
+        """
+        self.assertEqual(self.settle().udp.impairment, Impairment())
+        self.assertFalse(self.settle().udp.any_source)
+
+    def test_each(self) -> None:
+        """
+        Each kind has its option.
+        """
+        made = self.settle(
+            *("--udp-delay=uniform:1s-2s", "--udp-loss=5%", "--udp-duplicate=0.1"),
+            *("--udp-reorder=0.2", "--udp-corrupt=1", "--udp-seed=7", "--udp-any-source=yes"),
+        ).udp
+        self.assertEqual(
+            made.impairment,
+            Impairment(
+                delay=values.delay("uniform:1s-2s"),
+                loss=0.05,
+                duplicate=0.1,
+                reorder=0.2,
+                corrupt=1.0,
+                seed=7,
+            ),
+        )
+        self.assertTrue(made.any_source)
 
 
 class HTTPSTests(_Commands):
@@ -649,7 +835,7 @@ class PrecedenceTests(_Commands):
             "--config", path, "--port", "3", NETD_PORT="2", NETD_DELAY="2s", NETD_HTTP="21"
         )
         self.assertEqual([where.port for where in made.http.listen], [3, 21])
-        self.assertEqual(made.http.delay.seconds, 2)
+        self.assertEqual(made.http.delay, Duration(2_000_000))
         self.assertEqual(made.grace.seconds, 1)
         self.assertEqual(made.http.limits.max_delay.seconds, 60)
 
@@ -689,7 +875,8 @@ class SaidTests(_Commands):
         """
         said = collect({"port": ["1"]}, {"NETD_DELAY": "2"}, None)
         made = to_settings(said)
-        self.assertEqual((made.http.listen[0].port, made.http.delay.seconds), (1, 2))
+        self.assertEqual(made.http.listen[0].port, 1)
+        self.assertEqual(made.http.delay, Duration(2_000_000))
 
 
 class PrintTests(_Commands):

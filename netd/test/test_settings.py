@@ -4,6 +4,7 @@ Tests for netd.settings.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from attrs import evolve, fields, has
@@ -51,10 +52,66 @@ class SettingsTests(SynchronousTestCase):
         self.assertEqual(hash(_whole()), hash(_whole()))
         self.assertNotEqual(_whole(), evolve(_whole(), grace=Duration(0)))
 
-    def test_groups(self) -> None:
+    def test_values(self) -> None:
         """
-        Every part of the whole is a group of its own or one value: no dict, no list.
+        Every part, however deep, is a value or a tuple of values: no dict and no list.
         """
-        whole = _whole()
-        for attribute in fields(settings.Settings):
-            self.assertTrue(has(type(getattr(whole, attribute.name))), attribute.name)
+
+        def parts(value: Any) -> Iterator[object]:
+            yield value
+            names = fields(type(value)) if has(type(value)) else ()
+            for part in (getattr(value, each.name) for each in names):
+                yield from parts(part)
+            if isinstance(value, tuple):
+                for each in value:
+                    yield from parts(each)
+
+        for part in parts(_whole()):
+            self.assertNotIsInstance(part, (dict, list, set))
+
+
+class ServicesTests(SynchronousTestCase):
+    """
+    The small services that there are.
+    """
+
+    def test_kinds(self) -> None:
+        """
+        Each is offered over streams, datagrams or both.
+        """
+        for name, kinds in settings.SERVICES.items():
+            self.assertTrue(kinds, name)
+            self.assertLessEqual(set(kinds), {"tcp", "udp"})
+
+    def test_no_weapon(self) -> None:
+        """
+        Chargen, whose datagrams would be many for one, is not offered over UDP.
+        """
+        self.assertEqual(settings.SERVICES["chargen"], ("tcp",))
+
+
+class LimitsTests(SynchronousTestCase):
+    """
+    The limits that hold when nobody asks for others.
+    """
+
+    def test_bounded(self) -> None:
+        """
+        Whatever a client can make grow has a limit by default, but the connections in all.
+        """
+        off = {
+            attribute.name
+            for attribute in fields(settings.Limits)
+            if getattr(_LIMITS, attribute.name) in (0, Duration(0), Size(0))
+        }
+        self.assertEqual(off, {"connections"})
+
+    def test_consistent(self) -> None:
+        """
+        A target fits into a head, a body in memory into the spool, one client into all.
+        """
+        self.assertLess(_LIMITS.max_target, _LIMITS.max_head)
+        self.assertLess(_LIMITS.body_memory, _LIMITS.spool)
+        self.assertLess(_LIMITS.max_body, _LIMITS.spool)
+        self.assertLess(_LIMITS.client_waiting, _LIMITS.waiting)
+        self.assertLess(_LIMITS.body_time, _LIMITS.body_time_most)

@@ -4,7 +4,10 @@ Tests for netd.values.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from ipaddress import ip_network
+from random import Random
 from typing import Any
 
 from attrs.exceptions import FrozenInstanceError
@@ -13,15 +16,20 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.values import (
+    Distribution,
     Duration,
+    Network,
     Size,
     Where,
+    delay,
     host,
     integer,
     port,
+    share,
+    switch,
 )
 
-_property = settings(max_examples=150, deadline=None, database=None, derandomize=True)
+_property = settings(max_examples=100, deadline=None, database=None, derandomize=True)
 
 _YEAR = 365 * 24 * 3600 * 1_000_000
 
@@ -376,6 +384,284 @@ class PortTests(_Refusing):
             self.assertIsNone(caught.exception.__cause__)
 
 
+class ShareTests(_Refusing):
+    """
+    A part of the whole.
+    """
+
+    def test_said(self) -> None:
+        """
+        A share is said as a fraction or in percent.
+        """
+        for text, said in (
+            *(("0", 0.0), ("1", 1.0), ("0.05", 0.05), (".5", 0.5), ("5%", 0.05)),
+            *(("0%", 0.0), ("100%", 1.0), ("12.5%", 0.125), ("1.", 1.0), ("0.1%", 0.001)),
+        ):
+            self.assertEqual(share(text), said)
+
+    def test_refused(self) -> None:
+        """
+        More than the whole, less than nothing, and what is no number are refused.
+        """
+        self.refused(
+            share,
+            *("", "%", "-1", "+1", "1.01", "101%", "2", "nan", "inf", "1e-3", "1_0", "5 %"),
+            *("5%%", "0,5", "٣%", "0.5\n"),
+        )
+
+    @_property
+    @given(_TEXT)
+    def test_any_text(self, text: str) -> None:
+        """
+        No text raises anything but ValueError, and no share lies outside of the whole.
+        """
+        try:
+            self.assertTrue(0 <= share(text) <= 1, text)
+        except ValueError as wrong:
+            self.assertTrue(str(wrong).isprintable())
+
+
+class SwitchTests(_Refusing):
+    """
+    Yes or no.
+    """
+
+    def test_said(self) -> None:
+        """
+        Each can be said in three words, in any case.
+        """
+        for text in ("yes", "true", "on", "YES", "True"):
+            self.assertIs(switch(text), True)
+        for text in ("no", "false", "off", "No", "OFF"):
+            self.assertIs(switch(text), False)
+
+    def test_refused(self) -> None:
+        """
+        Anything else is neither.
+        """
+        self.refused(switch, "", "y", "n", "1", "0", "yes ", " no", "maybe", "\0")
+
+
+class NetworkTests(_Refusing):
+    """
+    The addresses that share a prefix.
+    """
+
+    def test_said(self) -> None:
+        """
+        A network is an address and a length; without one it is the address alone.
+        """
+        for text, packed, length in (
+            ("10.0.0.0/8", b"\x0a\0\0\0", 8),
+            ("192.0.2.7", b"\xc0\0\x02\x07", 32),
+            ("0.0.0.0/0", bytes(4), 0),
+            ("::/0", bytes(16), 0),
+            ("::1", bytes(15) + b"\1", 128),
+            ("2001:db8::/32", b"\x20\x01\x0d\xb8" + bytes(12), 32),
+        ):
+            self.assertEqual(Network.parse(text), Network(packed, length))
+
+    def test_clothes(self) -> None:
+        """
+        IPv4 in IPv6 clothes is IPv4, as long as all of it is.
+        """
+        for text, said in (
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+            ("::ffff:192.0.2.7", "192.0.2.7/32"),
+            ("::ffff:0.0.0.0/96", "0.0.0.0/0"),
+            ("::/95", "::/95"),
+        ):
+            self.assertEqual(str(Network.parse(text)), said)
+
+    def test_refused(self) -> None:
+        """
+        What is no address, a length beyond it, and bits behind the prefix are refused.
+        """
+        self.refused(
+            Network.parse,
+            *(
+                "",
+                "x",
+                "localhost",
+                "10.0.0",
+                "010.0.0.1",
+                "10.0.0.0/",
+                "10.0.0.0/33",
+                "::/129",
+            ),
+            *("10.0.0.0/-1", "10.0.0.0/255.0.0.0", "10.0.0.1/8", "::1/64", "10.0.0.0/8/8"),
+            *("10.0.0.0 /8", " 10.0.0.0/8", "10.0.0.0/8\n", "[::1]", "/8"),
+        )
+
+    def test_explained(self) -> None:
+        """
+        Bits behind the prefix are answered with the network that was meant.
+        """
+        with self.assertRaises(ValueError) as caught:
+            Network.parse("10.1.2.3/8")
+        self.assertIn("10.0.0.0/8", str(caught.exception))
+
+    @_property
+    @given(
+        st.ip_addresses().flatmap(
+            lambda address: st.tuples(st.just(address), st.integers(0, address.max_prefixlen))
+        )
+    )
+    def test_round_trip(self, prefix: tuple[Any, int]) -> None:
+        """
+        What is written parses to the same network.
+        """
+        address, length = prefix
+        network = Network.parse(str(ip_network((address.packed, length), strict=False)))
+        self.assertEqual(Network.parse(str(network)), network)
+
+    @_property
+    @given(_TEXT | st.text(st.sampled_from("0123456789abcdef:./%")))
+    @example("10.0.0.0/8%eth0")
+    @example("fe80::1%eth0/64")
+    @example("::1%\n")
+    def test_any_text(self, text: str) -> None:
+        """
+        No text raises anything but ValueError.
+        """
+        self.only_value_errors(Network.parse, text)
+
+
+_LONG = st.integers(1, _YEAR).map(Duration)
+
+
+@st.composite
+def _distributions(draw: st.DrawFn) -> Distribution:
+    shape = draw(st.sampled_from(["uniform", "normal", "lognormal", "exponential"]))
+    first, second = sorted([draw(_LONG), draw(_LONG)])
+    return Distribution(shape, first, None if shape == "exponential" else second)
+
+
+class DistributionTests(_Refusing):
+    """
+    A length of time that is drawn.
+    """
+
+    def test_said(self) -> None:
+        """
+        Each shape is said with its durations, and written as it is said.
+        """
+        for text in (
+            *("uniform:1s-3s", "normal:1s,200ms", "lognormal:1s,200ms", "exponential:1s"),
+            *("uniform:0s-0s", "normal:0s,0s", "lognormal:1s,0s", "exponential:0s"),
+        ):
+            self.assertEqual(str(Distribution.parse(text)), text)
+        self.assertEqual(
+            Distribution.parse("uniform:1-250000ms"),
+            Distribution("uniform", Duration(1_000_000), Duration(250_000_000)),
+        )
+
+    def test_refused(self) -> None:
+        """
+        Another shape, a duration too many or too few, and what cannot be drawn are refused.
+        """
+        self.refused(
+            Distribution.parse,
+            *("", "uniform", "uniform:", "uniform:1s", "uniform:1s,3s", "uniform:3s-1s"),
+            *(
+                "uniform:1s-2s-3s",
+                "normal:1s",
+                "normal:1s-2s",
+                "normal:1s,2s,3s",
+                "normal:-1s,1s",
+            ),
+            *("lognormal:0s,1s", "exponential:", "exponential:1s,2s", "Uniform:1s-3s"),
+            *("cauchy:1s", "uniform:1s- 3s", "exponential:nan", ":1s"),
+        )
+
+    def test_explained(self) -> None:
+        """
+        The message shows how the shape is written.
+        """
+        for text in ("uniform:1s", "uniform:x-y", "uniform:1s,3s"):
+            with self.assertRaises(ValueError) as caught:
+                Distribution.parse(text)
+            self.assertIn("uniform:1s-3s", str(caught.exception))
+
+    @_property
+    @given(_distributions())
+    def test_round_trip(self, distribution: Distribution) -> None:
+        """
+        What is written parses to the same distribution.
+        """
+        self.assertEqual(Distribution.parse(str(distribution)), distribution)
+
+    @_property
+    @given(_distributions(), st.integers())
+    def test_draw(self, distribution: Distribution, seed: int) -> None:
+        """
+        What is drawn can be waited for, and the same seed draws the same.
+        """
+        drawn = distribution.draw(Random(seed))
+        self.assertTrue(0 <= drawn < math.inf, drawn)
+        self.assertEqual(distribution.draw(Random(seed)), drawn)
+        if distribution.shape == "uniform" and distribution.second is not None:
+            self.assertLessEqual(distribution.first.seconds, drawn)
+            self.assertLessEqual(drawn, distribution.second.seconds)
+
+    def test_means(self) -> None:
+        """
+        In the long run what is drawn has the mean that was asked for.
+        """
+        random = Random(1)
+        for text, mean in (
+            ("uniform:1s-3s", 2.0),
+            ("normal:2s,200ms", 2.0),
+            ("lognormal:2s,1s", 2.0),
+            ("exponential:2s", 2.0),
+        ):
+            distribution = Distribution.parse(text)
+            drawn = [distribution.draw(random) for _ in range(20_000)]
+            self.assertApproximates(sum(drawn) / len(drawn), mean, 0.05)
+
+    def test_nothing(self) -> None:
+        """
+        Distributions of no time draw none.
+        """
+        for text in ("uniform:0s-0s", "normal:0s,0s", "exponential:0s"):
+            self.assertEqual(Distribution.parse(text).draw(Random(1)), 0.0)
+
+    @_property
+    @given(_TEXT | _TEXT.map("uniform:{}".format) | _TEXT.map("normal:{}".format))
+    def test_any_text(self, text: str) -> None:
+        """
+        No text raises anything but ValueError.
+        """
+        self.only_value_errors(Distribution.parse, text)
+
+
+class DelayTests(_Refusing):
+    """
+    A delay is a duration or a distribution.
+    """
+
+    def test_said(self) -> None:
+        """
+        A colon makes the difference.
+        """
+        self.assertEqual(delay("3s"), Duration(3_000_000))
+        self.assertEqual(delay("exponential:1s"), Distribution.parse("exponential:1s"))
+
+    def test_refused(self) -> None:
+        """
+        What is neither is refused.
+        """
+        self.refused(delay, "", ":", "3x", "uniform", "uniform:")
+
+    @_property
+    @given(_DURATIONS | _distributions())
+    def test_round_trip(self, value: Duration | Distribution) -> None:
+        """
+        What is written parses to the same delay.
+        """
+        self.assertEqual(delay(str(value)), value)
+
+
 class HostTests(_Refusing):
     """
     A host name or an address, not looked up yet.
@@ -393,6 +679,7 @@ class HostTests(_Refusing):
             ("localhost", "localhost"),
             ("my_host-1.example.", "my_host-1.example."),
             ("a" * 253, "a" * 253),
+            ("*", "*"),
         ):
             self.assertEqual(host(text), said)
 
@@ -470,6 +757,19 @@ class WhereTests(_Refusing):
             *("tcp:7", "udp:7:backlog=1", "udp", "unix:/tmp/a", "udp:7:mode=660"),
         )
 
+    def test_unix(self) -> None:
+        """
+        Where streams are asked for, a path is an address too, with a mode of its own.
+        """
+        for text, where in (
+            ("unix:/run/a", Where("unix", "/run/a", 0, mode=0o660)),
+            ("unix:a:mode=600", Where("unix", "a", 0, mode=0o600)),
+            ("unix:a:mode=0777:backlog=5", Where("unix", "a", 0, 5, 0o777)),
+            (r"unix:/a\:b\\c", Where("unix", "/a:b\\c", 0)),
+        ):
+            self.assertEqual(Where.parse(text), where)
+            self.assertEqual(Where.parse(str(where)), where)
+
     def test_no_unix(self) -> None:
         """
         A missing path, a NUL, and what is no mode are refused.
@@ -487,6 +787,14 @@ class WhereTests(_Refusing):
             *("unix:a:mode=6600", "unix:a:mode=rw", "unix:a:interface=b", "unix:a:backlog=0"),
             *("unix:a:mode=600:mode=600", "unix:a:b"),
         )
+
+    def test_every_address(self) -> None:
+        """
+        A star is every address of both families, said or as the default.
+        """
+        self.assertEqual(Where.parse("tcp:80:interface=*"), Where("tcp", "*", 80))
+        self.assertEqual(Where.parse("80", "udp", "*"), Where("udp", "*", 80))
+        self.assertEqual(str(Where("tcp", "*", 80)), "tcp:80:interface=*")
 
     def test_explained(self) -> None:
         """
