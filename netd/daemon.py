@@ -31,6 +31,7 @@ from netd.rpc.resource import Alone
 from netd.settings import SERVICES, Impairment, Settings
 from netd.values import Where
 from netd.web import site
+from netd.web.engine.lean import lean
 from netd.web.engine.port import port as eager
 from netd.wire import services, udp
 from netd.wire.impairment import Fates
@@ -43,14 +44,17 @@ STDOUT: Final = 1
 class House(MultiService):
     """Every service of one daemon, and its tallies."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, lean_dispatch: bool = True) -> None:
         MultiService.__init__(self)
+        self._lean = lean_dispatch
         self.counters = Counters()
         self.log: AccessLog | None = None
         self._reactor = reactor
 
     def startService(self) -> None:
         """Start every service, and write to a fresh log on SIGUSR1 from then on."""
+        if self._lean:
+            lean(self._reactor)
         MultiService.startService(self)
         if self.log is not None:
             on_signal(self._reactor, signal.SIGUSR1, self.log.reopen)
@@ -89,7 +93,7 @@ def build(settings: Settings, reactor: Any, environ: Mapping[str, str] = os.envi
 
     UsageError names the option when a file cannot be read or a host is unknown.
     """
-    house = House(reactor)
+    house = House(reactor, settings.http.lean_dispatch)
     limits = settings.http.limits
     if not limits.connections:
         limits = evolve(limits, connections=descriptors.connections())

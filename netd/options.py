@@ -212,6 +212,8 @@ OPTIONS: Final = (
     Option("certificate", _path, None, "PEM file of the HTTPS certificate and its chain"),
     Option("private-key", _path, None, "PEM file of its key [default: the certificate's file]"),
     Option("access-log", str, "-", "file of HTTP answers, - is standard output, off is none"),
+    Option("head-memo", switch, "no", "remember each connection's last request head"),
+    Option("lean-dispatch", switch, "yes", "spare the epoll reactor its context of each event"),
     *_limits(),
     Option(
         "seed", _count, None, "of what HTTP answers leave to chance; the same one repeats it"
@@ -466,6 +468,8 @@ def to_settings(said: Mapping[str, Said]) -> settings.Settings:
             ),
             _lab(said),
             None if said["access-log"].value() == "off" else said["access-log"].value(),
+            said["head-memo"].value(),
+            said["lean-dispatch"].value(),
         ),
         tls=tls,
         files=_files(said, bind),

@@ -63,4 +63,5 @@ def factory(
         config.http.limits,
         counters,
         log=log,
+        memo=config.http.head_memo,
     )
