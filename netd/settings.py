@@ -102,7 +102,7 @@ class HTTP:
     """What `/` waits when nothing else is asked."""
     limits: Limits
     lab: Lab = field(default=Lab())
-    access_log: str | None = "-"
+    access_log: str | None = None
     """A file's path, `-` for standard output, None for no log."""
     head_memo: bool = False
     """Whether a connection remembers its last head, for clients that repeat themselves."""

@@ -353,6 +353,18 @@ class StopTests(_Houses):
         with capturedLogs():
             return house.stopService()
 
+    def test_abandoned(self) -> None:
+        """
+        A daemon whose start failed lets go of every address that it had bound.
+        """
+        house = build(asked(HERE), self.reactor, {})
+        house.privilegedStartService()
+        where = house.listening()["http"]
+        house.abandon()
+        self.assertEqual(house.listening(), {})
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", int(where.split(":")[1])))
+
     def test_idle(self) -> None:
         """
         With nothing in flight everything is closed, and no timer is left.

@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from OpenSSL import SSL
 from twisted.internet.interfaces import ISSLTransport
@@ -76,6 +77,29 @@ class ContextTests(_Files):
         self.certificate.unlink()
         self.key.unlink()
         self.assertIsInstance(options.getContext(), SSL.Context)
+
+    def test_no_memory(self) -> None:
+        """
+        A system that forbids memory to be written and then run is told apart, in one line.
+        """
+
+        def forbidden(options: CertificateOptions) -> None:
+            raise MemoryError
+
+        self.patch(CertificateOptions, "getContext", forbidden)
+        self.assertIn("forbidden here", self.refused(self.certificate, self.key))
+
+    def test_strange_keys(self) -> None:
+        """
+        A key that TLS does not sign with, or that nobody here knows, is refused in words.
+        """
+        for wrong in (UnsupportedAlgorithm("x"), TypeError("x")):
+
+            def load(pem: bytes, password: None, wrong: Exception = wrong) -> None:
+                raise wrong
+
+            self.patch(tls, "load_pem_private_key", load)
+            self.assertIn("key", self.refused(self.certificate, self.key))
 
     def test_certificate_file(self) -> None:
         """
