@@ -4,6 +4,7 @@ Tests for netd.daemon.
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from pathlib import Path
@@ -327,6 +328,51 @@ class StartTests(_Houses):
             with self.assertRaises(UsageError) as caught:
                 house.privilegedStartService()
         self.assertTrue(str(caught.exception).startswith(f"--http {port}: "))
+
+
+class LogTests(_Houses):
+    """
+    The access log.
+    """
+
+    def logging(self, where: str) -> Settings:
+        """Settings of a daemon that logs to `where`."""
+        config = asked(HERE)
+        return evolve(config, http=evolve(config.http, access_log=where, lean_dispatch=False))
+
+    def test_file(self) -> None:
+        """
+        It is opened when the daemon is built, anew at SIGUSR1, and closed with the daemon.
+        """
+        before = signal.getsignal(signal.SIGUSR1)
+        self.addCleanup(signal.signal, signal.SIGUSR1, before)
+        path = Path(self.mktemp())
+        house = self.start(self.logging(str(path)))
+        path.unlink()
+        os.kill(os.getpid(), signal.SIGUSR1)
+        self.reactor.signals.run()
+        self.assertTrue(path.exists())
+        assert house.log is not None
+        house.log.record(b"127.0.0.1", b"GET /", 200, 1, b"-", b"-")
+        house.abandon()
+        self.assertIn('"GET /" 200 1', path.read_text())
+
+    def test_standard_output(self) -> None:
+        """
+        A dash is standard output.
+        """
+        house = build(self.logging("-"), self.reactor, {})
+        assert house.log is not None
+        self.assertEqual(house.log._descriptor, 1)
+
+    def test_refused(self) -> None:
+        """
+        A file that cannot be opened is refused by name.
+        """
+        with self.assertRaises(UsageError) as caught:
+            build(self.logging("/nonexistent/log"), self.reactor, {})
+        said = "--access-log /nonexistent/log: No such file or directory"
+        self.assertEqual(str(caught.exception), said)
 
 
 class StopTests(_Houses):
