@@ -323,7 +323,7 @@ class RuleTests(SynchronousTestCase):
                     with contextlib.suppress(Refused):
                         parse(data, 10**9, 10**9)
                     # Quadratic behaviour would take minutes.
-                    self.assertLess(time.process_time() - start, 5)
+                    self.assertLess(time.process_time() - start, 30)
 
 
 TCHAR = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -99,7 +99,8 @@ class BodyTests(SynchronousTestCase):
             body = (piece * MOST_FORM)[:MOST_FORM]
             began = time.process_time()
             ask("POST /post", FORM, body=body)
-            self.assertLess(time.process_time() - began, 0.5)
+            # Linear: a fraction of a second.  Quadratic: minutes.
+            self.assertLess(time.process_time() - began, 20)
 
     def test_formLimits(self) -> None:
         """A form has limits in fields and in bytes, and 413 beyond them."""
@@ -153,7 +154,7 @@ class MultipartTests(SynchronousTestCase):
         self.assertEqual(len(form), MOST_FIELDS)
 
     def test_linear(self) -> None:
-        """Hostile megabytes are parsed in far less than a second."""
+        """Hostile megabytes take time that grows with their length, not with its square."""
         hostile = (
             b"\r\n--xy" * 200_000,
             b"--xyz\r\nContent-Disposition: form-data;" + b' name="' * 100_000,
@@ -163,7 +164,8 @@ class MultipartTests(SynchronousTestCase):
         for body in hostile:
             began = time.process_time()
             multipart(body, KIND)
-            self.assertLess(time.process_time() - began, 0.5)
+            # Linear: a fraction of a second.  Quadratic: minutes.
+            self.assertLess(time.process_time() - began, 20)
 
     @given(st.binary(), st.text(st.characters(max_codepoint=255)))
     def test_anything(self, body: bytes, kind: str) -> None:
