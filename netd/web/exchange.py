@@ -41,7 +41,8 @@ SANDBOX: Final = "default-src 'none'; sandbox"
 class Reply:
     """What goes back: a status, headers, and a body that is ready or a script of it."""
 
-    body: bytes | Script = b""
+    body: bytes | Callable[[], bytes] | Script = b""
+    """Ready, made in the moment it leaves, or said bit by bit."""
     status: int = 200
     type: str = TEXT
     length: int | None = None
@@ -53,8 +54,8 @@ class Reply:
     """Fields after the body, for a script of unknown length."""
     wire: bool = False
     """The script says the head too, or what stands there instead, and then hangs up."""
-    at_once: bool = False
-    """The script says its body in one piece, whose length is then that of the body."""
+    after: float = 0.0
+    """The seconds that a body waits that is no script, and its head with it."""
 
 
 class BadCall(Exception):

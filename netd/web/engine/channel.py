@@ -47,7 +47,7 @@ class Channel(Conversation):
 
     def makeConnection(self, transport: ITransport) -> None:
         """The client is there."""
-        self.transport = transport
+        self.carry(transport)
         self.site.enter(self)
         if ITCPTransport.providedBy(transport):
             self.transport.setTcpNoDelay(True)

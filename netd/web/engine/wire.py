@@ -28,6 +28,7 @@ class Wire:
         "_pending",
         "_producer",
         "_reading",
+        "_secure",
         "paused",
         "transport",
         "written",
@@ -48,6 +49,12 @@ class Wire:
         self._pending = 0
         self._producer: IPushProducer | None = None
         self._reading = True
+        self._secure = False
+
+    def carry(self, transport: Any) -> None:
+        """`transport` carries it from now on."""
+        self.transport = transport
+        self._secure = bool(ISSLTransport.providedBy(transport))
 
     def send(self, data: bytes) -> None:
         """Put `data` on the wire, together with what else is going out now."""
@@ -99,7 +106,7 @@ class Wire:
 
     def secure(self) -> bool:
         """Whether this is TLS."""
-        return bool(ISSLTransport.providedBy(self.transport))
+        return self._secure
 
     def abort(self) -> None:
         """Cut the connection."""

@@ -6,11 +6,10 @@ Rules: pure functions from a Call to a Reply.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from netd.script import Send, Step, Wait
 from netd.web.exchange import JSON, Call, Reply
 from netd.web.lab.forms import Body
 from netd.web.lab.shape import answer, args, document, headers, url
@@ -58,15 +57,13 @@ def delay(call: Call) -> Reply:
     """Wait the duration in the path, then say back everything but JSON."""
     # What can be wrong is found before the wait; what costs is done after it, for
     # thousands may ask in the same moment.
-    return Reply(
-        _later(waiting(call, "duration"), call, Body.of(call)), type=JSON, at_once=True
-    )
+    seconds, body = waiting(call, "duration"), Body.of(call)
+    return Reply(partial(_delayed, call, body), type=JSON, after=seconds)
 
 
-def _later(seconds: float, call: Call, body: Body) -> Iterator[Step]:
-    yield Wait(seconds)
-    said = {**question(call), "data": body.data, "files": body.files, "form": body.form}
-    yield Send(document(said))
+def _delayed(call: Call, body: Body) -> bytes:
+    said = {"data": body.data, "files": body.files, "form": body.form}
+    return document({**question(call), **said})
 
 
 def upload(call: Call) -> Reply:

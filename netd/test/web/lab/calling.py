@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from random import Random
 from typing import Any
 
@@ -59,15 +59,22 @@ def ask(line: str, *headers: str, body: bytes = b"", **facts: Any) -> Reply:
 
 
 def steps(reply: Reply) -> list[Step]:
-    """The script of a reply, performed without a clock."""
-    assert not isinstance(reply.body, bytes)
+    """A reply as the script that it is, performed without a clock, or comes to."""
+    if isinstance(reply.body, bytes):
+        return [Wait(reply.after), Send(reply.body)]
+    if callable(reply.body):
+        return [Wait(reply.after), Send(reply.body())]
     return list(reply.body)
+
+
+def script(reply: Reply) -> Iterator[Step]:
+    """The script of a reply that is one, from its start."""
+    assert not isinstance(reply.body, bytes) and not callable(reply.body)  # noqa: PT018
+    return iter(reply.body)
 
 
 def said(reply: Reply) -> bytes:
     """Everything that a reply says."""
-    if isinstance(reply.body, bytes):
-        return reply.body
     return b"".join(step.data for step in steps(reply) if isinstance(step, Send))
 
 
