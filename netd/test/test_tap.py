@@ -4,6 +4,7 @@ Tests for netd.tap.
 
 from __future__ import annotations
 
+import gc
 import io
 import socket
 import sys
@@ -110,6 +111,18 @@ class MakeServiceTests(_Commands):
         self.addCleanup(call.cancel)
         self.assertLessEqual(call.getTime(), time.monotonic() + 1000)
         self.assertGreater(call.getTime(), time.monotonic())
+
+    def test_collector(self) -> None:
+        """
+        What is alive at the start is not collected again, and the rest seldom.
+        """
+        self.addCleanup(gc.unfreeze)
+        self.addCleanup(gc.set_threshold, *gc.get_threshold())
+        gc.set_threshold(700, 10, 10)
+        gc.unfreeze()
+        self.make("--port=0", "--udp=0")
+        self.assertGreater(gc.get_threshold()[0], 700)
+        self.assertGreater(gc.get_freeze_count(), 0)
 
     def test_taken(self) -> None:
         """
