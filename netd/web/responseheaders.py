@@ -9,15 +9,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any
 
 from netd.web.exchange import SANDBOX
 
-Fields: TypeAlias = tuple[tuple[bytes, bytes], ...]
+
+class Block:
+    """
+    Fields that are set together again and again, as lines already where those can be used.
+
+    Names are in canonical case; no value comes from a client.
+    """
+
+    __slots__ = ("_fields", "_lines")
+
+    def __init__(self, *fields: tuple[bytes, bytes]) -> None:
+        self._fields = fields
+        self._lines = {name: b"%b: %b\r\n" % (name, value) for name, value in fields}
+
+    def put(self, request: Any) -> None:
+        """Set them: all at once where the engine can."""
+        put = getattr(request, "setLines", None)
+        if put is not None:
+            put(self._lines)
+            return
+        for name, value in self._fields:
+            request.setHeader(name, value)
 
 
 @lru_cache(maxsize=256)
-def standing(kind: str, ours: bool, cors: bool) -> Fields:
+def standing(kind: str, ours: bool, cors: bool) -> Block:
     """The fields that follow from what an answer is, whoever asked."""
     found = [(b"Content-Type", kind.encode("latin-1"))] if kind else []
     found.append((b"X-Content-Type-Options", b"nosniff"))
@@ -27,17 +48,7 @@ def standing(kind: str, ours: bool, cors: bool) -> Fields:
         # Scripts of any origin may read the answer, as with httpbin.
         found.append((b"Access-Control-Allow-Origin", b"*"))
         found.append((b"Access-Control-Allow-Credentials", b"true"))
-    return tuple(found)
-
-
-def put(request: Any, fields: Fields) -> None:
-    """Set `fields`: all at once where the engine can."""
-    put = getattr(request, "setHeaders", None)
-    if put is not None:
-        put(fields)
-        return
-    for name, value in fields:
-        request.setHeader(name, value)
+    return Block(*found)
 
 
 def share(request: Any) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from io import BytesIO
 from random import Random
 from typing import Any, Final, cast
@@ -98,11 +97,7 @@ class Router(Resource):
                 _head(request) if head is None else head.raw,
                 content,
                 length,
-                # Who comes through a UNIX socket is on this machine.
-                getattr(request.getClientAddress(), "host", "127.0.0.1"),
-                request.isSecure(),
-                None if head is None or head.authority is None else head.authority.decode(),
-                partial(_agreed, request),
+                _Caller(request),
             )
         )
 
@@ -111,7 +106,7 @@ class Router(Resource):
         if status != 200:
             request.setResponseCode(status)
         kind = "" if status in _BODILESS else reply.type
-        responseheaders.put(request, responseheaders.standing(kind, reply.ours, cors))
+        responseheaders.standing(kind, reply.ours, cors).put(request)
         if cors:
             responseheaders.share(request)
         if reply.headers:
@@ -132,6 +127,32 @@ class Router(Resource):
             request.setHeader(b"Content-Length", b"%d" % len(body))
             return b""
         return body
+
+
+class _Caller:
+    """Whoever makes a request."""
+
+    __slots__ = ("_request",)
+
+    def __init__(self, request: Any) -> None:
+        self._request = request
+
+    @property
+    def client(self) -> str:
+        # Who comes through a UNIX socket is on this machine.
+        return getattr(self._request.getClientAddress(), "host", "127.0.0.1")
+
+    @property
+    def secure(self) -> bool:
+        return bool(self._request.isSecure())
+
+    @property
+    def authority(self) -> str | None:
+        head = getattr(self._request, "head", None)
+        return None if head is None or head.authority is None else head.authority.decode()
+
+    def tls(self) -> Mapping[str, Any] | None:
+        return _agreed(self._request)
 
 
 def _preflight(request: Any, route: Route) -> bool:

@@ -232,7 +232,7 @@ class FieldTests(SynchronousTestCase):
         seen: list[Any] = []
 
         def endpoint(call: Call) -> Reply:
-            seen.append((call.tls(), call.secure, call.client))
+            seen.append((call.caller.tls(), call.caller.secure, call.caller.client))
             return Reply()
 
         for start in EITHER:
@@ -310,7 +310,7 @@ class AgreedTests(SynchronousTestCase):
         seen: list[Any] = []
 
         def endpoint(call: Call) -> Reply:
-            seen.append(call.tls())
+            seen.append(call.caller.tls())
             return Reply()
 
         talk = conversation(Route("/", endpoint, ""), transport=transport)

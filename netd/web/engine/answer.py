@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Final, TypeAlias
 
@@ -93,13 +92,6 @@ Fields: TypeAlias = dict[bytes, bytes]
 # What the engine says itself, unless a Resource insists on its own.
 _OURS: Final = frozenset({b"Connection", b"Transfer-Encoding", b"Server", b"Date"})
 _LENGTH: Final = b"Content-Length"
-
-
-@lru_cache(maxsize=256)
-def block(fields: tuple[tuple[bytes, bytes], ...]) -> Fields:
-    """`fields`, one value each, as lines; the result is shared and not to be changed."""
-    named = [(name(each), value(said)) for each, said in fields]
-    return {each: b"%b: %b\r\n" % (each, said) for each, said in named}
 
 
 def lines(headers: Headers) -> Fields:

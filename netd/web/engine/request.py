@@ -15,7 +15,7 @@ One HTTP request and its answer, as a Resource sees them.
 
 and beyond `IRequest`: `head` (a `netd.web.head.Head`; `head.raw` is what came
 over the wire), `trailers` (of a chunked request), `addTrailer` (of a chunked
-answer), `setHeaders` and `whole` (a whole answer at little cost).  Unlike on
+answer), `setLines` and `whole` (a whole answer at little cost).  Unlike on
 stock, `finish` after the client left, or a second time, does nothing.  Sessions,
 cookies, forms, ETags and content encoders are not here: a Resource that needs
 them is mounted with `netd.web.engine.foreign`.
@@ -91,12 +91,12 @@ class Request(Question):
             name = answer.known_names.get(name) or answer.name(name)
             self._fields[name] = b"%b: %b\r\n" % (name, answer.value(value))
 
-    def setHeaders(self, fields: tuple[tuple[bytes, bytes], ...]) -> None:
-        """Set many fields as `setHeader` does; the same tuple again and again is cheap."""
+    def setLines(self, lines: answer.Fields) -> None:
+        """Set many fields as `setHeader` does, of which the lines are made already."""
         if self._headers is None:
-            self._fields |= answer.block(fields)
+            self._fields |= lines
         else:
-            for name, value in fields:
+            for name, value in answer.said(lines):
                 self.setHeader(name, value)
 
     def setResponseCode(self, code: int, message: bytes | None = None) -> None:

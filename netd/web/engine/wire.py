@@ -25,6 +25,7 @@ class Wire:
         "_corked",
         "_half",
         "_out",
+        "_peer",
         "_pending",
         "_producer",
         "_reading",
@@ -46,6 +47,7 @@ class Wire:
         self._corked = False
         self._half = False
         self._out: list[bytes] = []
+        self._peer: bytes | None = None
         self._pending = 0
         self._producer: IPushProducer | None = None
         self._reading = True
@@ -101,8 +103,10 @@ class Wire:
 
     def peer(self) -> bytes:
         """Who is there, as a log names it."""
-        host = getattr(self.client_address(), "host", None)
-        return host.encode() if isinstance(host, str) else b"-"
+        if self._peer is None:
+            host = getattr(self.client_address(), "host", None)
+            self._peer = host.encode() if isinstance(host, str) else b"-"
+        return self._peer
 
     def secure(self) -> bool:
         """Whether this is TLS."""

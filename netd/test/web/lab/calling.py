@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import Any
 
-from attrs import evolve
+from attrs import define, evolve
 
 from netd import settings
 from netd.script import Send, Step, Wait
@@ -23,6 +23,16 @@ TABLE = Table(ROUTES)
 
 NOON = 1_700_000_000.0
 """The time of day on every bench."""
+
+
+@define
+class Caller:
+    """Whoever a test says it is."""
+
+    client: str = "127.0.0.1"
+    secure: bool = False
+    authority: str | None = None
+    tls: Callable[[], Mapping[str, Any] | None] = lambda: None
 
 
 def bench(seed: int = 1, environ: Mapping[str, str] | None = None, **lab: Any) -> Workbench:
@@ -48,7 +58,7 @@ def call(
         head,
         io.BytesIO(body),
         len(body),
-        **facts,
+        Caller(**facts),
     )
 
 
