@@ -11,21 +11,18 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from netd.web.engine import answer
 from netd.web.exchange import SANDBOX
 
 
 class Block:
-    """
-    Fields that are set together again and again, as lines already where those can be used.
-
-    Names are in canonical case; no value comes from a client.
-    """
+    """Fields that are set together again and again, as lines already where that helps."""
 
     __slots__ = ("_fields", "_lines")
 
     def __init__(self, *fields: tuple[bytes, bytes]) -> None:
         self._fields = fields
-        self._lines = {name: b"%b: %b\r\n" % (name, value) for name, value in fields}
+        self._lines = answer.made(fields)
 
     def put(self, request: Any) -> None:
         """Set them: all at once where the engine can."""
