@@ -17,7 +17,9 @@ from twisted.application.service import IService, MultiService
 from twisted.python.usage import UsageError
 
 from netd import daemon
-from netd import options as _options
+from netd.options import command
+from netd.options.lines import one_line
+from netd.options.printed import as_toml
 
 
 @contextmanager
@@ -26,10 +28,10 @@ def _one_line() -> Iterator[None]:
     try:
         yield
     except UsageError as wrong:
-        raise SystemExit(f"netd: {_options.one_line(str(wrong))}") from None
+        raise SystemExit(f"netd: {one_line(str(wrong))}") from None
 
 
-class Options(_options.Options):
+class Options(command.Options):
     """netd's options as a twistd subcommand; `--print-config` and `--check-config` end here."""
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
@@ -37,7 +39,7 @@ class Options(_options.Options):
         with _one_line():
             super().parseOptions(options)
             if self["print-config"]:
-                sys.stdout.write(_options.as_toml(self.said))
+                sys.stdout.write(as_toml(self.said))
                 raise SystemExit(0)
             if self["check-config"]:
                 daemon.build(self.settings, _reactor())

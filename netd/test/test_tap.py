@@ -170,7 +170,7 @@ class OptionsTests(_Commands):
         path.write_text("prot = 1")
         for arguments, environ, said in (
             (["--port=x"], {}, "--port x: not a port number from 0 to 65535"),
-            (["--nonsense"], {}, "option --nonsense not recognized"),
+            (["--nonsense"], {}, "--nonsense: not an option"),
             (["80"], {}, "80: not an option; see netd --help"),
             ([], {"NETD_DELAY": "-1"}, "--delay -1 (NETD_DELAY): not a duration"),
             (
