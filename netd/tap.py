@@ -7,6 +7,7 @@ got wrong leaves as one line on stderr and exit status 1.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -17,9 +18,11 @@ from twisted.application.service import IService, MultiService
 from twisted.python.usage import UsageError
 
 from netd import daemon
+from netd.ops.inherited import inherited
 from netd.options import command
 from netd.options.lines import one_line
 from netd.options.printed import as_toml
+from netd.settings import Settings
 
 
 @contextmanager
@@ -46,6 +49,11 @@ class Options(command.Options):
                 sys.stdout.write("netd: the configuration is good\n")
                 raise SystemExit(0)
 
+    def reread(self) -> Settings:
+        """What is asked for now; UsageError, in one line, says what is wrong."""
+        self.settle()
+        return self.settings
+
 
 def _reactor() -> Any:
     """The reactor on a clock that nobody can set."""
@@ -59,7 +67,10 @@ def _reactor() -> Any:
 def makeService(options: Options) -> IService:
     """The daemon, bound to its addresses; SystemExit with one line when it cannot be."""
     with _one_line():
-        house = daemon.build(options.settings, _reactor())
+        found = inherited(options.environ, os.getpid())
+        house = daemon.build(
+            options.settings, _reactor(), options.environ, options.reread, found
+        )
         # Bound now, while stderr is still the operator's; the call that twistd
         # makes later finds it done.
         try:

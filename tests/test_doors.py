@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from netd import tap
-from netd.daemon import House
+from netd.house import House
 from netd.net.listen import Listener
 from netd.options import command
 from netd.test.test_layers import HOUSE, imports, read

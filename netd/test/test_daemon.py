@@ -23,7 +23,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from netd import settings
-from netd.daemon import House, build
+from netd.daemon import build
+from netd.house import House
 from netd.net.listen import Listener
 from netd.settings import Service, Settings
 from netd.test.stages import Adopted, Reactor, identity
