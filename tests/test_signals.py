@@ -4,11 +4,11 @@ What signals do to the daemon, and notifications to its service manager.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -77,7 +77,7 @@ class ReloadTests(_Configured):
         status = self.reload(daemon, 'http = ["tcp:0"]')
         self.assertEqual(status, "Reloaded, but for --port, --bind or --http")
         # Denied peers are closed unheard; with a request unread that is a reset.
-        with connect(daemon.address()) as sock, suppress(ConnectionResetError):
+        with connect(daemon.address()) as sock, contextlib.suppress(ConnectionResetError):
             self.assertEqual(sock.recv(1), b"")
         daemon.logged("only a restart changes --port, --bind or --http")
 
