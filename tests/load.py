@@ -7,8 +7,11 @@ that gets no whole answer is a failure, whatever the reason.
 
 from __future__ import annotations
 
+import json
+import sys
 import threading
 import time
+from collections import Counter
 from types import TracebackType
 from typing import Final, Self
 
@@ -81,3 +84,15 @@ class Load:
             self.answered.append(int(lines[0].split()[1]))
         except (OSError, ValueError, KeyError, IndexError) as error:
             self.failures.append(repr(error))
+
+
+def main(host: str, port: str) -> None:
+    """Come until standard input ends, then print what came of it as JSON."""
+    with Load((host, int(port))) as load:
+        sys.stdin.read()
+    answers = Counter(load.answered)
+    json.dump({"answers": answers, "failures": load.failures}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
