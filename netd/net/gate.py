@@ -39,8 +39,8 @@ HEADER_SECONDS: Final = 5.0
 BURST_SECONDS: Final = 2
 """So many seconds' worth of connections may come at once."""
 
-# The second is how a socket of both families sees it.
-_LOOPBACK4: Final = ("127.", "::ffff:127.")
+# The second is how a socket of both families sees 127.0.0.1.
+_LOOPBACK: Final = frozenset({"::1", "::ffff:127.0.0.1"})
 
 
 @frozen
@@ -81,7 +81,7 @@ class Gate:
         if not self._access.networks.allows(host):
             self.refuse("network")
             return False
-        if self._buckets is None or host.startswith(_LOOPBACK4) or host == "::1":
+        if self._buckets is None or host.startswith("127.") or host in _LOOPBACK:
             return True
         if self._buckets.take(client(host), self.clock.seconds()):
             return True
