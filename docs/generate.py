@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from netd.options import OPTIONS
+from netd.options.table import OPTIONS
 from netd.web.lab.table import ROUTES
 from netd.web.parameters import Parameter
 
@@ -18,7 +18,7 @@ _OPTIONS = """\
 # Options
 
 A flag beats the environment, that beats the file named by `--config` (or `NETD_CONFIG`), that beats the default.
-A key of the TOML file is the flag's name without dashes in front: `max-delay = "90s"`. Repeatable options are lists there, and separated by spaces in the environment.
+A key of the TOML file is the flag's name without dashes in front: `max-delay = "90s"`. Repeatable options are lists there; in the environment spaces separate their texts, and in `NETD_FILES_CACHE` and `NETD_FILES_HEADER`, whose texts may hold spaces, line breaks do.
 A duration is `3`, `3s`, `250ms` or `1m30s`; a size is `1024`, `10MB` or `64KiB`; an endpoint is a port number, `tcp:PORT`, `tcp:PORT:interface=ADDRESS` or `tcp6:PORT:interface=\\:\\:1`.
 `--print-config` prints every value and where it came from, in a form that `--config` takes; `--check-config` exits 0 or 1.
 

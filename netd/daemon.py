@@ -7,31 +7,32 @@ Rules: builds and wires, decides nothing.
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from attrs import evolve
-from twisted.application.service import IService, MultiService
-from twisted.internet.defer import Deferred
+from twisted.application.service import IService
 from twisted.python.usage import UsageError
+from twisted.web.resource import IResource
 
 from netd.counters import Counters
+from netd.house import House
 from netd.net import tls
 from netd.net.drain import Drain, IDrainable
 from netd.net.gate import Access, Gate
 from netd.net.listen import Listener, datagram, stream
 from netd.net.networks import Networks
 from netd.ops import descriptors
+from netd.ops.inherited import Inherited, assign
 from netd.ops.log import AccessLog
-from netd.ops.signals import impatient, on_signal
+from netd.ops.reload import Act, Part, Reload
 from netd.ops.systemd import Ready
 from netd.rpc import methods
+from netd.rpc.offload import Pool
 from netd.rpc.resource import Alone
 from netd.settings import SERVICES, Impairment, Settings
 from netd.values import Where
 from netd.web import site
-from netd.web.engine.lean import lean
 from netd.web.engine.port import port as eager
 from netd.wire import services, udp
 from netd.wire.impairment import Fates
@@ -41,67 +42,41 @@ STDOUT: Final = 1
 """Whatever standard output is by the time something is written to it."""
 
 
-class House(MultiService):
-    """Every service of one daemon, and its tallies."""
-
-    def __init__(self, reactor: Any, lean_dispatch: bool = True) -> None:
-        MultiService.__init__(self)
-        self._lean = lean_dispatch
-        self.counters = Counters()
-        self.log: AccessLog | None = None
-        self._reactor = reactor
-
-    def startService(self) -> None:
-        """Start every service, and write to a fresh log on SIGUSR1 from then on."""
-        if self._lean:
-            lean(self._reactor)
-        MultiService.startService(self)
-        if self.log is not None:
-            on_signal(self._reactor, signal.SIGUSR1, self.log.reopen)
-
-    def stopService(self) -> Deferred[Any]:
-        """Stop every service; fires when the last answer is out or the grace over."""
-        drain: Drain = MultiService.getServiceNamed(self, "drain")
-        restore: Callable[[Any], Any] = impatient(self._reactor, drain.hurry)
-        stopped: Deferred[Any] = MultiService.stopService(self)
-        return stopped.addBoth(restore).addBoth(self._close)
-
-    def _close(self, result: Any) -> Any:
-        if self.log is not None:
-            self.log.stop()
-        return result
-
-    def abandon(self) -> None:
-        """Close what was opened before a start that failed."""
-        for child in self:
-            if isinstance(child, Listener):
-                child.stopService()
-        self._close(None)
-
-    def listening(self) -> dict[str, str]:
-        """The endpoint of each listener by its name, once they are bound."""
-        return {
-            child.name: str(child.bound)
-            for child in self
-            if isinstance(child, Listener) and child.bound is not None and child.name
-        }
-
-
-def build(settings: Settings, reactor: Any, environ: Mapping[str, str] = os.environ) -> House:
+def build(
+    settings: Settings,
+    reactor: Any,
+    environ: Mapping[str, str] = os.environ,
+    read: Callable[[], Settings] | None = None,
+    inherited: Sequence[Inherited] = (),
+) -> House:
     """
     Every service that `settings` asks for, in starting order, nothing bound yet.
 
-    UsageError names the option when a file cannot be read or a host is unknown.
+    `read` gives the settings of a reload; `inherited` sockets replace what
+    would be bound.  UsageError names the option when a file cannot be read or
+    a host is unknown, and the descriptor that is for nothing.
     """
+    settings = _fitted(settings)
     house = House(reactor, settings.http.lean_dispatch)
-    limits = settings.http.limits
-    if not limits.connections:
-        limits = evolve(limits, connections=descriptors.connections())
-        settings = evolve(settings, http=evolve(settings.http, limits=limits))
     for name, child in _services(settings, reactor, house, environ):
         child.setName(name)
         child.setServiceParent(house)
+    listeners = {str(each.name): each for each in house if isinstance(each, Listener)}
+    given = assign(inherited, {name: each.kind for name, each in listeners.items()})
+    for name, sockets in given.items():
+        listeners[name].inherit(sockets)
+    if read is not None:
+        house.fresh = Reload(settings, lambda: _fitted(read()), house.parts)
     return house
+
+
+def _fitted(settings: Settings) -> Settings:
+    """`settings`, with as many connections as there may be descriptors."""
+    limits = settings.http.limits
+    if limits.connections:
+        return settings
+    limits = evolve(limits, connections=descriptors.connections())
+    return evolve(settings, http=evolve(settings.http, limits=limits))
 
 
 def _services(
@@ -112,31 +87,22 @@ def _services(
     gate = Gate(access, reactor, counters)
     policy = _policy(settings, access.networks, counters)
     calls = _calls(settings, reactor)
-    root = site.tree(settings, reactor, calls.resource, counters)
     log = house.log = _log(settings.http.access_log, reactor, counters)
-    web = site.factory(settings, reactor, counters, root, log)
-    drained: list[IDrainable] = [web]
+    for name, root in _roots(settings, reactor, calls, counters).items():
+        house.sites[name] = site.factory(settings, reactor, counters, root, log)
+    web = house.sites["http"]
+    drained: list[IDrainable] = [*house.sites.values()]
 
     def door(factory: Any) -> Any:
         drained.append(made := gate.wrap(factory))
         return made
 
-    for name, where in _named("http", settings.http.listen):
-        yield name, stream(where, door(web), reactor, eager)
+    for name, asked, where in _plain(settings):
+        yield name, stream(where, door(house.sites[asked]), reactor, eager)
     if settings.tls.listen and settings.tls.certificate is not None:
         context = tls.context(settings.tls.certificate, settings.tls.private_key)
         for name, where in _named("https", settings.tls.listen):
             yield name, stream(where, door(tls.wrap(web, context, reactor)), reactor, eager)
-    if settings.files.listen:
-        root = site.files_only(settings, reactor)
-        drained.append(tree := site.factory(settings, reactor, counters, root, log))
-        for name, where in _named("files-http", settings.files.listen):
-            yield name, stream(where, door(tree), reactor, eager)
-    if settings.rpc.listen:
-        only = Alone(calls.resource)
-        drained.append(rpc := site.factory(settings, reactor, counters, only, log))
-        for name, where in _named("rpc-http", settings.rpc.listen):
-            yield name, stream(where, door(rpc), reactor, eager)
     if settings.udp.listen is not None:
         echo = services.datagram("echo")
         yield "udp", datagram(settings.udp.listen, udp.serve(echo, policy, reactor))
@@ -144,12 +110,68 @@ def _services(
         answer = services.datagram(service)
         yield name, datagram(where, udp.serve(answer, policy, reactor))
     for name, service, where in _small(settings, "tcp"):
-        talk = services.stream(service, reactor, counters)
+        talk = house.talks[name] = services.stream(service, reactor, counters)
         drained.append(talk)
         yield name, stream(where, door(talk), reactor)
     yield "rpc-workers", calls.pool
-    yield "drain", Drain(drained, settings.grace.seconds, reactor, counters)
-    yield "ready", Ready(reactor, house.listening, environ)
+    drain = Drain(drained, settings.grace.seconds, reactor, counters)
+    yield "drain", drain
+    yield "ready", Ready(reactor, house.listening, environ, house.state.summary)
+    house.parts += [
+        Part(lambda fresh: _speakers(fresh, gate, policy.sources), lambda of: of.access),
+        Part(
+            lambda fresh: _contents(fresh, reactor, house, calls.pool),
+            lambda of: (of.http, of.files, of.rpc),
+        ),
+        Part(lambda fresh: lambda: drain.change(fresh.grace.seconds)),
+    ]
+
+
+def _plain(settings: Settings) -> Iterator[tuple[str, str, Where]]:
+    """The listener's name, the site's and the address of each that speaks HTTP without TLS."""
+    for asked, listen in (
+        ("http", settings.http.listen),
+        ("files-http", settings.files.listen),
+        ("rpc-http", settings.rpc.listen),
+    ):
+        for name, where in _named(asked, listen):
+            yield name, asked, where
+
+
+def _roots(
+    settings: Settings, reactor: Any, calls: methods.House, counters: Counters
+) -> dict[str, IResource]:
+    """The tree of each site, by the name of its first listener."""
+    roots = {"http": site.tree(settings, reactor, calls.resource, counters)}
+    if settings.files.listen:
+        roots["files-http"] = site.files_only(settings, reactor)
+    if settings.rpc.listen:
+        roots["rpc-http"] = Alone(calls.resource)
+    return roots
+
+
+def _speakers(fresh: Settings, gate: Gate, sources: Sources) -> Act:
+    """A reload of who may speak."""
+    access = _access(fresh)
+
+    def act() -> None:
+        gate.change(access)
+        sources.change(access.networks)
+
+    return act
+
+
+def _contents(fresh: Settings, reactor: Any, house: House, pool: Pool) -> Act:
+    """A reload of what the sites say, and within which limits."""
+    roots = _roots(fresh, reactor, _calls(fresh, reactor, pool), house.counters)
+
+    def act() -> None:
+        for name, each in house.sites.items():
+            each.change(fresh.http.limits)
+            # A listener that the file no longer has stays, with what it had.
+            each.resource = roots.get(name, each.resource)
+
+    return act
 
 
 def _log(where: str | None, reactor: Any, counters: Counters) -> AccessLog | None:
@@ -171,11 +193,13 @@ def _small(settings: Settings, kind: str) -> Iterator[tuple[str, str, Where]]:
             yield name, service, where
 
 
-def _calls(settings: Settings, reactor: Any) -> methods.House:
+def _calls(settings: Settings, reactor: Any, pool: Pool | None = None) -> methods.House:
     """XML-RPC; UsageError when something cannot be published."""
     asked = settings.rpc
     try:
-        return methods.build(reactor, asked.publish, asked.suites, asked.workers, asked.cors)
+        return methods.build(
+            reactor, asked.publish, asked.suites, asked.workers, asked.cors, pool=pool
+        )
     except ValueError as wrong:
         raise UsageError(f"--rpc {wrong}") from None
 

@@ -8,6 +8,7 @@ got wrong leaves as one line on stderr and exit status 1.
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,11 @@ from twisted.application.service import IService, MultiService
 from twisted.python.usage import UsageError
 
 from netd import daemon
-from netd import options as _options
+from netd.ops.inherited import inherited
+from netd.options import command
+from netd.options.lines import one_line
+from netd.options.printed import as_toml
+from netd.settings import Settings
 
 
 @contextmanager
@@ -27,10 +32,10 @@ def _one_line() -> Iterator[None]:
     try:
         yield
     except UsageError as wrong:
-        raise SystemExit(f"netd: {_options.one_line(str(wrong))}") from None
+        raise SystemExit(f"netd: {one_line(str(wrong))}") from None
 
 
-class Options(_options.Options):
+class Options(command.Options):
     """netd's options as a twistd subcommand; `--print-config` and `--check-config` end here."""
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
@@ -38,12 +43,17 @@ class Options(_options.Options):
         with _one_line():
             super().parseOptions(options)
             if self["print-config"]:
-                sys.stdout.write(_options.as_toml(self.said))
+                sys.stdout.write(as_toml(self.said))
                 raise SystemExit(0)
             if self["check-config"]:
                 daemon.build(self.settings, _reactor())
                 sys.stdout.write("netd: the configuration is good\n")
                 raise SystemExit(0)
+
+    def reread(self) -> Settings:
+        """What is asked for now; UsageError, in one line, says what is wrong."""
+        self.settle()
+        return self.settings
 
 
 def _reactor() -> Any:
@@ -69,7 +79,10 @@ def _collect_seldom() -> None:
 def makeService(options: Options) -> IService:
     """The daemon, bound to its addresses; SystemExit with one line when it cannot be."""
     with _one_line():
-        house = daemon.build(options.settings, _reactor())
+        found = inherited(options.environ, os.getpid())
+        house = daemon.build(
+            options.settings, _reactor(), options.environ, options.reread, found
+        )
         # Bound now, while stderr is still the operator's; the call that twistd
         # makes later finds it done.
         try:

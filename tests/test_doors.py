@@ -17,9 +17,10 @@ from twisted.plugin import IPlugin, getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from netd import options, tap
-from netd.daemon import House
+from netd import tap
+from netd.house import House
 from netd.net.listen import Listener
+from netd.options import command
 from netd.test.test_layers import HOUSE, imports, read
 from tests.running import ROOT
 
@@ -105,7 +106,7 @@ class TacTests(SynchronousTestCase):
 
     def load(self, **environ: str) -> House:
         """The house that stands in the application of netd.tac."""
-        self.patch(options.Options, "environ", environ)
+        self.patch(command.Options, "environ", environ)
         application = service.loadApplication(str(ROOT / "netd.tac"), "python")
         self.assertEqual(service.IService(application).name, "netd")
         (house,) = cast(Any, service.IServiceCollection(application))

@@ -200,7 +200,7 @@ class RefusalTests(SynchronousTestCase):
         A flag that netd does not have, one without its value, or a stray word.
         """
         self.refuse(
-            ("--prot 3", {}, "option --prot not recognized"),
+            ("--prot 3", {}, "--prot: not an option, did you mean --port?"),
             ("--delay", {}, "option --delay requires argument"),
             ("extra", {}, "extra: not an option; see netd --help"),
         )

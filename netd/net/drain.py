@@ -62,6 +62,10 @@ class Drain(Service):
 
         return gone.addBoth(rest)
 
+    def change(self, grace: float) -> None:
+        """Another grace for the stop to come."""
+        self._grace = grace
+
     def hurry(self) -> None:
         """Cut off whatever is still in flight, now."""
         cut = sum(source.abort() for source in self._sources)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -81,12 +81,17 @@ class Listener(Service):
 
     Building it looks the host up, starting it binds; both raise UsageError
     that names the option.  Port 0 lets the kernel choose; `bound` tells.
-    `*` is one socket for each family, with the same port.
+    `*` is one socket for each family, with the same port.  One that inherits
+    its sockets binds nothing, and the last of them is not closed here: whoever
+    made them keeps them open.
     """
 
     def __init__(self, where: Where, kind: socket.SocketKind, serve: Serve) -> None:
         self._asked = where
-        self._kind = kind
+        self.kind = kind
+        """Streams or datagrams."""
+        self.lent = False
+        """Whether the sockets are somebody else's."""
         self._serve = serve
         self._addresses = _resolve(where, kind)
         self._sockets: list[socket.socket] = []
@@ -94,6 +99,18 @@ class Listener(Service):
         self._path: tuple[str, unix.Identity] | None = None
         self.bound: Where | None = None
         """Where it really listens, once it does."""
+
+    def inherit(self, sockets: Sequence[socket.socket]) -> None:
+        """Serve `sockets`, which are bound and do not block, instead of binding any."""
+        self._sockets, self.lent = list(sockets), True
+        first = self._sockets[0]
+        if first.family == socket.AF_UNIX:
+            kind = "unix"
+        else:
+            kind = "tcp" if self.kind is socket.SOCK_STREAM else "udp"
+            kind += "6" if first.family == socket.AF_INET6 else ""
+        self._asked = evolve(self._asked, kind=kind, host="", backlog=4096)
+        self.bound = self._bound(first)
 
     def privilegedStartService(self) -> None:
         """Bind, unless that is already done."""
@@ -171,7 +188,7 @@ class Listener(Service):
         return made
 
     def _bind(self, family: int, address: Any) -> socket.socket:
-        sock = socket.socket(family, self._kind)
+        sock = socket.socket(family, self.kind)
         try:
             sock.setblocking(False)
             if family == socket.AF_UNIX:
@@ -179,10 +196,10 @@ class Listener(Service):
             else:
                 if family == socket.AF_INET6:
                     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                if self._kind is socket.SOCK_STREAM:
+                if self.kind is socket.SOCK_STREAM:
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 sock.bind(address)
-            if self._kind is socket.SOCK_STREAM:
+            if self.kind is socket.SOCK_STREAM:
                 self._listen(sock)
         except OSError:
             sock.close()
@@ -223,12 +240,14 @@ def stream(
     def serve(sock: socket.socket) -> IListeningPort:
         made: IListeningPort
         if sock.family == socket.AF_UNIX:
-            made = unix.port(sock, factory, where.mode, where.backlog, reactor)
+            mode = None if listener.lent else where.mode
+            made = unix.port(sock, factory, mode, where.backlog, reactor)
         else:
             made = port(reactor, sock, factory)
         return made
 
-    return Listener(where, socket.SOCK_STREAM, serve)
+    listener = Listener(where, socket.SOCK_STREAM, serve)
+    return listener
 
 
 def datagram(where: Where, serve: Serve) -> Listener:

@@ -36,15 +36,25 @@ def bind(sock: socket.socket, path: str, mode: int) -> Identity:
     return _identity(path)
 
 
-def port(sock: socket.socket, factory: Any, mode: int, backlog: int, reactor: Any) -> Any:
+def port(
+    sock: socket.socket, factory: Any, mode: int | None, backlog: int, reactor: Any
+) -> Any:
     """
     A port of Twisted's on `sock`, which is bound, and of which it keeps a copy of its own.
+
+    Without a mode the file is somebody else's, and stays as it is.
 
     Not by `adoptStreamPort`, which would open the file to everybody and
     shorten the queue.
     """
     made: Any = Port._fromListeningDescriptor(reactor, sock.fileno(), factory)
-    made.mode = mode
+    if mode is None:
+        # Under an abstract name, where there is no file, Twisted changes and removes none.
+        made._bindPath = b"\0" + os.fsencode(made._bindPath)
+        # Nor would others who have the socket get another connection.
+        made._shouldShutdown = False
+    else:
+        made.mode = mode
     made.backlog = backlog
     made.startListening()
     return made

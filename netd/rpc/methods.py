@@ -33,11 +33,14 @@ def build(
     suites: bool = True,
     workers: int = 2,
     origins: Iterable[str] = (),
+    *,
+    pool: Pool | None = None,
 ) -> House:
     """
     Netd's methods and those that each `[prefix=]module:object` publishes.
 
-    ValueError names the one that cannot be published.
+    A pool that is there already is used, whatever its size.  ValueError names
+    the one that cannot be published.
     """
     registry = Registry((*arithmetic.PROCEDURES, *ip.PROCEDURES, *lab.procedures(reactor)))
     for each in load("netd.rpc.lab:OFFLOADED"):
@@ -47,7 +50,7 @@ def build(
             registry.add(each)
     for each in introspection.procedures(registry):
         registry.add(each)
-    pool = Pool(reactor, workers)
+    pool = pool or Pool(reactor, workers)
     caller = Caller(registry, reactor, pool.run)
     for text in publish:
         try:

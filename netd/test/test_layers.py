@@ -55,9 +55,10 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "rpc": _ROOM,
     "wire": (*_ROOM, "net.networks", "net.bucket", "net.recent", "net.drain"),
     "web": (*_ROOM, "rpc", "net.drain"),
-    "daemon": (*_ROOM, "net", "ops", "rpc", "wire", "web"),
+    "house": (*_ROOM, "net", "ops", "wire", "web"),
+    "daemon": (*_ROOM, "net", "ops", "rpc", "wire", "web", "house"),
     "options": ("", "settings", "values"),
-    "tap": ("daemon", "options"),
+    "tap": ("settings", "daemon", "options", "ops.inherited"),
     "__main__": (),
 }
 """By room, what it may import beside itself; "" is netd/__init__.py."""

@@ -1,0 +1,108 @@
+"""
+The daemon as one service: how it starts, hears signals, reloads and comes to an end.
+
+Rules: knows what its parts can do and not how they are wired; `daemon` does that.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from typing import Any, cast
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+
+from netd.counters import Counters
+from netd.net.drain import Drain
+from netd.net.listen import Listener
+from netd.ops.log import AccessLog
+from netd.ops.reload import Part, Reload
+from netd.ops.signals import impatient, on_signal
+from netd.ops.state import State
+from netd.ops.systemd import Ready
+from netd.web.engine.lean import lean
+from netd.web.engine.site import Site
+from netd.wire.tcp import Conversations
+
+
+class House(MultiService):
+    """Every service of one daemon, and its tallies."""
+
+    def __init__(self, reactor: Any, lean_dispatch: bool = True) -> None:
+        MultiService.__init__(self)
+        self._lean = lean_dispatch
+        self.counters = Counters()
+        self.log: AccessLog | None = None
+        self.sites: dict[str, Site] = {}
+        """Who speaks HTTP, by what they are asked for."""
+        self.talks: dict[str, Conversations] = {}
+        """The small services over streams, by name."""
+        self.parts: list[Part] = []
+        """What SIGHUP changes."""
+        self.fresh: Reload | None = None
+        """Reads the configuration anew; None: there is none but the first."""
+        facts = {"connections": self._connections, "waiting answers": self._waiting}
+        self.state = State(reactor, self.counters, self.listening, facts)
+        self._reactor = reactor
+
+    def startService(self) -> None:
+        """Start every service, and hear signals from the moment that the reactor runs."""
+        if self._lean:
+            lean(self._reactor)
+        # Before READY=1 tells others that they may send them.
+        on_signal(self._reactor, signal.SIGHUP, self.reload)
+        on_signal(self._reactor, signal.SIGUSR1, self.reopen)
+        on_signal(self._reactor, signal.SIGUSR2, self.state.dump)
+        MultiService.startService(self)
+
+    def reload(self) -> None:
+        """Read the configuration again and keep to it, if all of it is good."""
+        if self.running and self.fresh is not None:
+            self._ready.reloading()
+            self.reopen()
+            self._ready.reloaded(self.fresh())
+
+    def reopen(self) -> None:
+        """After a rotation, write to fresh logs."""
+        if self.running and self.log is not None:
+            self.log.reopen()
+
+    @property
+    def _ready(self) -> Ready:
+        return cast(Ready, MultiService.getServiceNamed(self, "ready"))
+
+    def _connections(self) -> dict[str, int]:
+        sites = {name: len(each.channels) for name, each in self.sites.items()}
+        return sites | {name: len(each.connected) for name, each in self.talks.items()}
+
+    def _waiting(self) -> dict[str, int]:
+        return {name: each.in_flight for name, each in self.sites.items()}
+
+    def stopService(self) -> Deferred[Any]:
+        """Stop every service; fires when the last answer is out or the grace over."""
+        drain: Drain = MultiService.getServiceNamed(self, "drain")
+        restore: Callable[[Any], Any] = impatient(self._reactor, drain.hurry)
+        stopped: Deferred[Any] = MultiService.stopService(self)
+        return stopped.addBoth(restore).addBoth(self._close)
+
+    def _close(self, result: Any) -> Any:
+        self._ready.close()
+        if self.log is not None:
+            self.log.stop()
+        return result
+
+    def abandon(self) -> None:
+        """Close what was opened before a start that failed."""
+        for child in self:
+            if isinstance(child, Listener):
+                child.stopService()
+        self._close(None)
+
+    def listening(self) -> dict[str, str]:
+        """The endpoint of each listener by its name, once they are bound."""
+        return {
+            child.name: str(child.bound)
+            for child in self
+            if isinstance(child, Listener) and child.bound is not None and child.name
+        }

@@ -1,0 +1,1 @@
+"""What the operator says: flags, environment and TOML file become `Settings`."""
