@@ -110,7 +110,9 @@ def _services(
         answer = services.datagram(service)
         yield name, datagram(where, udp.serve(answer, policy, reactor))
     for name, service, where in _small(settings, "tcp"):
-        talk = house.talks[name] = services.stream(service, reactor, counters)
+        talk = house.talks[name] = services.stream(
+            service, reactor, counters, settings.service_idle.seconds
+        )
         drained.append(talk)
         yield name, stream(where, door(talk), reactor)
     yield "rpc-workers", calls.pool
@@ -215,7 +217,7 @@ def _policy(settings: Settings, networks: Networks, counters: Counters) -> udp.P
     """What becomes of datagrams; the same networks as everywhere."""
     asked = settings.udp
     fates = None if asked.impairment == Impairment() else Fates(asked.impairment)
-    return udp.Policy(Sources(networks, asked.any_source), counters, fates)
+    return udp.Policy(Sources(networks, asked.any_source, asked.rate), counters, fates)
 
 
 def _named(name: str, items: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:

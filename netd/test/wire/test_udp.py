@@ -227,8 +227,15 @@ class PolicyTests(_Ports):
         self.assertEqual(self.counters.echoes, 5)
         self.reactor.advance(60)
 
+    def test_empty_question(self) -> None:
+        """On loopback an empty datagram asks for the day, as RFC 867 has it."""
+        for name in ("daytime", "time", "qotd"):
+            (answer,) = self.ask(self.serve(services.datagram(name)), b"")
+            self.assertGreaterEqual(len(answer), 4)
+
     def test_not_larger(self) -> None:
-        """An answer that is larger than its question is not sent."""
+        """An answer that is larger than its question is not sent to who is not known."""
+        self.patch(self.sources, "knows", {"127.0.0.1": False}.__getitem__)
         port = self.serve(services.datagram("daytime"))
         self.assertEqual(self.ask(port, b"", b"?" * 25), [])
         self.assertEqual(self.counters.drops, {"short question": 2})
@@ -243,6 +250,7 @@ class PolicyTests(_Ports):
 
     def test_said(self) -> None:
         """Drops are said soon, once, with the address of the port."""
+        self.patch(self.sources, "knows", lambda host: False)
         port = self.serve(services.datagram("daytime"))
         with capturedLogs() as events:
             for _ in range(3):
