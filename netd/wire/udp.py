@@ -91,15 +91,15 @@ class AnswerPort(Port):
         if policy.fates is not None:
             self._letters = Letters(policy.fates, self._send, self._drop, self.reactor)
         self._receive = sock.recvmsg if self._control.room else sock.recvfrom
-        # An echo at a known address needs no more than its two system calls.
-        self._plain = (
-            self._service.answer is echo and not self._control.room and self._letters is None
-        )
+        # An echo needs no more than its two system calls, and what to send the answer with,
+        # which is known once an address was asked.
+        self._echo = self._service.answer is echo and self._letters is None
 
     def doRead(self) -> None:
         """Answer what has come, at most one turn's worth of it."""
         receive, room, send = self._receive, self._control.room, self.socket.sendto
-        sources, plain = self._policy.sources, self._plain
+        sources, plain = self._policy.sources, self._echo and not self._control.room
+        asked, send_as = self._control.known if self._echo else {}, self.socket.sendmsg
         known, rate, burst = sources.known.young, sources.rate, sources.burst
         now = self.reactor.seconds()
         drops: dict[str, int] = {}
@@ -124,6 +124,13 @@ class AnswerPort(Port):
                     if plain:
                         try:
                             send(received[0], address)
+                            sent += 1
+                        except OSError:
+                            drops["unsendable"] = drops.get("unsendable", 0) + 1
+                    # PKTINFO alone was asked for, so that it is the first and only one.
+                    elif asked and (told := received[1]) and (way := asked.get(told[0][2])):
+                        try:
+                            send_as((received[0],), way, 0, address)
                             sent += 1
                         except OSError:
                             drops["unsendable"] = drops.get("unsendable", 0) + 1
