@@ -7,6 +7,9 @@ would run on `twisted.web.server.Site` as well.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource
@@ -14,9 +17,11 @@ from twisted.web.resource import IResource, Resource
 from netd import settings
 from netd.counters import Counters
 from netd.rpc import methods
+from netd.web.engine import answer
 from netd.web.engine.site import Log, Site
 from netd.web.files.resource import resource as files
 from netd.web.lab.table import ROUTES
+from netd.web.refusal import Refused
 from netd.web.router import Router
 
 
@@ -47,6 +52,13 @@ def tree(
 def files_only(config: settings.Settings, clock: IReactorTime) -> IResource:
     """The file tree alone, for a listener of its own."""
     return files(config.files, config.http.limits, clock)
+
+
+def forbidden(first: bytes, now: Callable[[], float] = time.time) -> bytes:
+    """What a client whose network may not speak hears, by the first bytes of its request."""
+    refused = Refused("network")
+    head, body = answer.refusal(refused.code, refused.sentence, answer.date(now()))
+    return head if first.startswith(b"HEAD ") else head + body
 
 
 def factory(

@@ -21,7 +21,7 @@ from netd.test.web.conversation import (
 from netd.values import Size
 from netd.web.lab.delay import GREETING
 from netd.web.router import Router
-from netd.web.site import factory, files_only, tree
+from netd.web.site import factory, files_only, forbidden, tree
 
 
 class TreeTests(SynchronousTestCase):
@@ -41,6 +41,23 @@ class TreeTests(SynchronousTestCase):
         self.assertEqual(self.child(b"RPC2"), "RPC")
         for path in ((b"",), (b"delay", b"3"), (b"rpc2",), (b"Files",)):
             self.assertEqual(self.child(*path), Router.__name__, path)
+
+
+class ForbiddenTests(SynchronousTestCase):
+    """
+    What those hear who may not speak.
+    """
+
+    def test_forbidden(self) -> None:
+        """A 403 that says why and ends the connection; HEAD gets its head."""
+        said = forbidden(b"GET / HTTP/1.1\r\n", lambda: 0.0)
+        head, _, body = said.partition(b"\r\n\r\n")
+        lines = head.split(b"\r\n")
+        self.assertEqual(lines[0], b"HTTP/1.1 403 Forbidden")
+        self.assertIn(b"Content-Length: %d" % len(body), lines)
+        self.assertIn(b"Connection: close", lines)
+        self.assertIn(b"Date: Thu, 01 Jan 1970 00:00:00 GMT", lines)
+        self.assertEqual(forbidden(b"HEAD / HTTP/1.1\r\n", lambda: 0.0), head + b"\r\n\r\n")
 
 
 class DelayEchoTests(SynchronousTestCase):
