@@ -137,7 +137,7 @@ class RPC(Resource):
             body = await turns.finish(bodies.unpacked(body, coding))
         known = None if encoding is None else charset(encoding)
         name, parameters = await turns.finish(codec.call(body, known))
-        return await _value(self._caller.start(peer, name, parameters))
+        return await _value(await turns.finish(self._caller.steps(peer, name, parameters)))
 
     async def _answer(self, request: Any, call: Awaitable[Any]) -> bytes:
         """The body of the answer to a call; the request gets what else there is to say."""
