@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IRequest
@@ -17,12 +18,18 @@ from twisted.web.resource import IResource, Resource
 from netd import settings
 from netd.counters import Counters
 from netd.rpc import methods
+from netd.rpc.bodies import LARGEST
+from netd.rpc.resource import Alone
 from netd.web.engine import answer
 from netd.web.engine.site import Log, Site
 from netd.web.files.resource import resource as files
 from netd.web.lab.table import ROUTES
 from netd.web.refusal import Refused
 from netd.web.router import Router
+
+_BODIES: Final = {b"/RPC2": LARGEST}
+"""Where a body may be smaller than --max-body says, so that a 413 need not wait for it."""
+_CALLS_ALONE: Final = {b"/": LARGEST, b"/RPC2": LARGEST}
 
 
 class _Root(Resource):
@@ -76,4 +83,5 @@ def factory(
         counters,
         log=log,
         memo=config.http.head_memo,
+        bodies=_CALLS_ALONE if isinstance(root, Alone) else _BODIES,
     )
