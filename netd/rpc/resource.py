@@ -119,15 +119,19 @@ class RPC(Resource):
                 Fault(TOO_LARGE, f"the call is larger than {bodies.LARGEST} bytes")
             )
         peer = getattr(request.getClientAddress(), "host", "")
-        if not coding and encoding is None and (short := codec.short(body)) is not None:
-            try:
+        called: Awaitable[Any]
+        try:
+            short = None if coding or encoding is not None else codec.short(body)
+            if short is not None:
                 result = self._caller.start(peer, *short)
-            except Fault as wrong:
-                return codec.fault(wrong)
-            if type(result) is int and (written := codec.small(result)) is not None:
-                return written
-            return _settled(request, self._answer(request, _value(result)))
-        called = self._call(peer, body, encoding, coding)
+                written = codec.small(result)
+                if written is not None and len(written) <= _WORTH_PACKING:
+                    return written
+                called = _value(result)
+            else:
+                called = self._call(peer, body, encoding, coding)
+        except Fault as wrong:
+            return codec.fault(wrong)
         return _settled(request, self._answer(request, called))
 
     async def _call(self, peer: str, body: bytes, encoding: str | None, coding: str) -> Any:

@@ -37,7 +37,7 @@ from netd.rpc.writer import Encoded
 from netd.test.rpc.test_reader import NOT_CALLS
 from netd.test.web.conversation import Answer, Conversation, configured, limited, parse, request
 from netd.values import Size
-from netd.web import site
+from netd.web.engine.site import Site
 
 # Larger than a call may be, so that it is the resource that refuses one.
 ROOMY = configured(limited(max_body=Size.parse("2MiB")))
@@ -70,7 +70,8 @@ class _Tests(SynchronousTestCase):
         for each in introspection.procedures(self.registry):
             self.registry.add(each)
         root = Alone(RPC(self.registry, caller, self.origins))
-        self.site = site.factory(ROOMY, self.clock, self.counters, root)
+        # Without the limits by path that netd's own site has.
+        self.site = Site(root, self.clock, ROOMY.http.limits, self.counters)
         self.talk = self.conversation()
 
     def conversation(self) -> Conversation:
