@@ -201,10 +201,13 @@ def _settled(request: Any, work: Coroutine[Deferred[Any], Any, bytes]) -> Any:
         done.cancel()
 
     def ended(failure: object) -> None:
+        if isinstance(failure, Failure):
+            # What a client that left has cancelled ends as it should.
+            if here or not failure.check(CancelledError):
+                _log.failure("while answering a call", failure)
         if not here:
             return
         if isinstance(failure, Failure):
-            _log.failure("while answering a call", failure)
             request.setResponseCode(500)
         else:
             request.setHeader(b"Content-Length", b"%d" % len(ready[0]))
