@@ -201,10 +201,9 @@ def _settled(request: Any, work: Coroutine[Deferred[Any], Any, bytes]) -> Any:
         done.cancel()
 
     def ended(failure: object) -> None:
-        if isinstance(failure, Failure):
-            # What a client that left has cancelled ends as it should.
-            if here or not failure.check(CancelledError):
-                _log.failure("while answering a call", failure)
+        # What a client that left has cancelled ends as it should.
+        if isinstance(failure, Failure) and (here or not failure.check(CancelledError)):
+            _log.failure("while answering a call", failure)
         if not here:
             return
         if isinstance(failure, Failure):
