@@ -19,6 +19,7 @@ from netd.counters import Counters
 from netd.house import House
 from netd.net import tls
 from netd.net.drain import Drain, IDrainable
+from netd.net.farewell import Farewell
 from netd.net.gate import Access, Gate
 from netd.net.listen import Listener, datagram, stream
 from netd.net.networks import Networks
@@ -91,18 +92,20 @@ def _services(
     for name, root in _roots(settings, reactor, calls, counters).items():
         house.sites[name] = site.factory(settings, reactor, counters, root, log)
     web = house.sites["http"]
-    drained: list[IDrainable] = [*house.sites.values()]
+    denied = Farewell(site.forbidden, reactor)
+    drained: list[IDrainable] = [*house.sites.values(), denied]
 
-    def door(factory: Any) -> Any:
-        drained.append(made := gate.wrap(factory))
+    def door(factory: Any, denied: Any = None) -> Any:
+        drained.append(made := gate.wrap(factory, denied))
         return made
 
     for name, asked, where in _plain(settings):
-        yield name, stream(where, door(house.sites[asked]), reactor, eager)
+        yield name, stream(where, door(house.sites[asked], denied), reactor, eager)
     if settings.tls.listen and settings.tls.certificate is not None:
         context = tls.context(settings.tls.certificate, settings.tls.private_key)
         for name, where in _named("https", settings.tls.listen):
-            yield name, stream(where, door(tls.wrap(web, context, reactor)), reactor, eager)
+            inner, no = (tls.wrap(each, context, reactor) for each in (web, denied))
+            yield name, stream(where, door(inner, no), reactor, eager)
     if settings.udp.listen is not None:
         echo = services.datagram("echo")
         yield "udp", datagram(settings.udp.listen, udp.serve(echo, policy, reactor))
@@ -110,7 +113,9 @@ def _services(
         answer = services.datagram(service)
         yield name, datagram(where, udp.serve(answer, policy, reactor))
     for name, service, where in _small(settings, "tcp"):
-        talk = house.talks[name] = services.stream(service, reactor, counters)
+        talk = house.talks[name] = services.stream(
+            service, reactor, counters, settings.service_idle.seconds
+        )
         drained.append(talk)
         yield name, stream(where, door(talk), reactor)
     yield "rpc-workers", calls.pool
@@ -215,7 +220,7 @@ def _policy(settings: Settings, networks: Networks, counters: Counters) -> udp.P
     """What becomes of datagrams; the same networks as everywhere."""
     asked = settings.udp
     fates = None if asked.impairment == Impairment() else Fates(asked.impairment)
-    return udp.Policy(Sources(networks, asked.any_source), counters, fates)
+    return udp.Policy(Sources(networks, asked.any_source, asked.rate), counters, fates)
 
 
 def _named(name: str, items: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:

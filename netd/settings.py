@@ -163,6 +163,8 @@ class UDP:
     impairment: Impairment = field(default=Impairment())
     any_source: bool = False
     """Whether privileged and often misused source ports elsewhere are answered too."""
+    rate: int = 10_000
+    """Datagrams a second that one source is answered; 0 = any number."""
 
 
 SERVICES: Final = {
@@ -226,5 +228,7 @@ class Settings:
     grace: Duration
     """How long a stop waits for answers in flight."""
     services: tuple[Service, ...] = ()
+    service_idle: Duration = field(default=Duration(300_000_000))
+    """How long nothing may move on a connection of a small service; 0 = for ever."""
     access: Access = field(default=Access())
     rpc: RPC = field(default=RPC())

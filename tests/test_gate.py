@@ -7,12 +7,14 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import ssl
 import stat
 import tempfile
 from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from tests.certificates import certificate
 from tests.clients import connect, curl, receive
 from tests.running import MODULE, Daemon, run, succeed
 from tests.test_wire import need
@@ -58,7 +60,9 @@ class ListTests(SynchronousTestCase):
                         said = sock.recv(100)
                     except OSError:
                         said = b""
-                    self.assertEqual(bool(said), heard, (host, name))
+                    denied = b"HTTP/1.1 403 " if name == "http" else b""
+                    self.assertEqual(said.startswith(denied), not heard or not denied)
+                    self.assertEqual(bool(said), heard or bool(denied), (host, name))
             with socket.socket(type=socket.SOCK_DGRAM) as sock:
                 sock.bind((host, 0))
                 sock.settimeout(10 if heard else 0.3)
@@ -96,6 +100,32 @@ class ProxyTests(SynchronousTestCase):
         daemon = self.enterContext(Daemon("--proxy-from", "127.0.0.0/8"))
         answer = curl(f"{daemon.url}/healthz", "--haproxy-protocol", "-4")
         self.assertEqual(answer.body, b"ok\n")
+
+    def test_tls(self) -> None:
+        """
+        Behind the header comes TLS; the log names the client in the header.
+        """
+        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
+        path, key = certificate(room)
+        daemon = self.enterContext(
+            Daemon(
+                *("--proxy-from", "127.0.0.1", "--https", "0"),
+                *("--certificate", path, "--private-key", key),
+            )
+        )
+        where = daemon.address("https")
+        with connect(where) as plain:
+            plain.sendall(V1)
+            context = ssl.create_default_context(cafile=str(path))
+            with context.wrap_socket(plain, server_hostname="localhost") as sock:
+                sock.sendall(GET)
+                self.assertTrue(receive(sock).endswith(b"ok\n"))
+        daemon.logged("203.0.113.9")
+        # A handshake without a header is no header.
+        with connect(where) as plain, self.assertRaises((ssl.SSLError, OSError)):
+            ssl.create_default_context(cafile=str(path)).wrap_socket(
+                plain, server_hostname="localhost"
+            )
 
     def test_cut(self) -> None:
         """
@@ -140,7 +170,9 @@ class ProxyTests(SynchronousTestCase):
         )
         with connect(daemon.address()) as sock:
             sock.sendall(V1 + GET)
-            self.assertEqual(heard(sock), b"")
+            said = receive(sock)
+            self.assertTrue(said.startswith(b"HTTP/1.1 403 Forbidden\r\n"), said)
+            self.assertTrue(said.endswith(b"\r\n\r\nyour network may not speak here\n"), said)
 
 
 class UnixTests(SynchronousTestCase):
@@ -220,6 +252,17 @@ class NamespaceTests(SynchronousTestCase):
             self.assertEqual(self.ask(53, lab.where("udp").port, host), "hello")
             self.assertEqual(self.ask(19, lab.where("udp").port, host), "")
 
+    def test_short_questions(self) -> None:
+        """
+        From elsewhere a question shorter than its answer gets none, unless --allow names it.
+        """
+        need("socat")
+        service = ("--service", "daytime=udp:0:interface=192.0.2.1")
+        stranger, known = self.daemon(*service), self.daemon(*service, "--allow", "192.0.2.2")
+        self.assertEqual(self.ask(40_000, stranger.where("udp-daytime").port), "")
+        self.assertEqual(len(self.ask(40_000, known.where("udp-daytime").port)), 26)
+        stranger.logged("short question")
+
     def test_link_local(self) -> None:
         """
         A link-local address with its interface is listened on, announced and answered from.
@@ -247,5 +290,4 @@ class NamespaceTests(SynchronousTestCase):
             *("ip", "netns", "exec", self.there, "curl", "-qsS", "--noproxy", "*"),
             f"http://192.0.2.1:{daemon.where('http-2').port}/healthz",
         )
-        self.assertNotEqual(done.status, 0)
-        self.assertEqual(done.out, "")
+        self.assertEqual((done.out, done.status), ("your network may not speak here\n", 0))

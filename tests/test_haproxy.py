@@ -64,6 +64,19 @@ class HAProxyTests(SynchronousTestCase):
         eventually(reached, "HAProxy's listening")
         return port
 
+    def test_denied(self) -> None:
+        """
+        A client that may not speak gets the 403, and the server is not taken for dead.
+        """
+        daemons = [
+            self.enterContext(Daemon("--proxy-from", "127.0.0.1", "--deny", "127.0.0.2"))
+            for _ in range(2)
+        ]
+        port = self.front("http", "send-proxy-v2", *daemons)
+        for host, status in (("127.0.0.2", 403), ("127.0.0.1", 200)) * 3:
+            url = f"http://127.0.0.1:{port}/healthz"
+            self.assertEqual(curl(url, "--interface", host).status, status)
+
     def test_balance(self) -> None:
         """
         Through TCP and HTTP, with headers of either version, both get their share.

@@ -11,9 +11,8 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.web.lab.table import ROUTES
-from tests.browser import screenshot
+from tests.browser import Browser, screenshot
 from tests.running import Daemon, eventually
-from tests.test_rpc_clients import Browser
 
 
 class HelpTests(SynchronousTestCase):

@@ -7,7 +7,9 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import socket
+import tempfile
 import threading
 from pathlib import Path
 
@@ -98,6 +100,69 @@ class DatagramTests(SynchronousTestCase):
                 stop.set()
                 thread.join()
             self.assertLess(slowest, 1.0)
+
+    def test_questions(self) -> None:
+        """
+        The empty datagrams of RFC 865, 867 and 868 are answered on loopback.
+        """
+        need("socat")
+        names = ("daytime", "time", "qotd")
+        daemon = self.enterContext(Daemon(*services(*(f"{name}=udp" for name in names))))
+        for name, length in (("daytime", 26), ("time", 4), ("qotd", None)):
+            address = daemon.address(f"udp-{name}")
+            with socket.socket(type=socket.SOCK_DGRAM) as client:
+                client.settimeout(DEADLINE)
+                client.sendto(b"", address)
+                said = client.recv(1000)
+                self.assertEqual(len(said), length or len(said), said)
+            # socat sends no empty datagram; a short one is a question all the same.
+            done = run("socat", "-t", "2", "-", f"UDP4:{address[0]}:{address[1]}", say="?")
+            self.assertEqual(len(done.out.encode("utf-8", "surrogateescape")), len(said))
+
+    def test_nmap(self) -> None:
+        """
+        nmap, whose probes are shorter than the answers, sees that somebody is there.
+        """
+        if os.geteuid():
+            raise SkipTest("nmap scans UDP as root only")
+        need("nmap")
+        names = ("daytime", "time", "qotd")
+        daemon = self.enterContext(Daemon(*services(*(f"{name}=udp" for name in names))))
+        ports = [daemon.where(f"udp-{name}").port for name in names]
+        done = run(
+            *("nmap", "-n", "-Pn", "-sU", "-sV", "--version-intensity", "0", "-oG", "-"),
+            *("-p", ",".join(map(str, ports)), "127.0.0.1"),
+        )
+        for port in ports:
+            self.assertIn(f"{port}/open/udp/", done.out)
+
+    def test_rate(self) -> None:
+        """
+        A source is answered so often as --udp-rate says, and a burst of a fifth of that.
+        """
+        daemon = self.enterContext(Daemon("--udp-rate", "10"))
+        with socket.socket(type=socket.SOCK_DGRAM) as client:
+            client.settimeout(DEADLINE)
+            client.connect(daemon.address("udp"))
+            for _ in range(100):
+                client.send(b"x")
+            self.assertEqual([client.recv(10) for _ in range(2)], [b"x", b"x"])
+        daemon.logged("datagrams: rate")
+
+    def test_receive_buffer(self) -> None:
+        """
+        What the kernel drops while the daemon stands still is counted and said.
+        """
+        daemon = self.enterContext(Daemon())
+        daemon.signal(signal.SIGSTOP)
+        with socket.socket(type=socket.SOCK_DGRAM) as client:
+            client.connect(daemon.address("udp"))
+            for _ in range(20_000):
+                client.send(b"x" * 1000)
+            daemon.signal(signal.SIGCONT)
+            said = daemon.logged("receive buffer").splitlines()
+        (line,) = (each for each in said if each.endswith("datagrams: receive buffer"))
+        self.assertRegex(line, r"udp 127\.0\.0\.1 port [0-9]+: dropped [0-9]{3,5} datagrams")
 
     def test_impairment(self) -> None:
         """
@@ -222,6 +287,36 @@ class StreamTests(SynchronousTestCase):
                     said = receive(sock)
                     self.assertEqual(len(said), length or len(said), said)
                     self.assertGreater(len(said), 3)
+
+    def test_idle(self) -> None:
+        """
+        A connection on which nothing moves is cut.
+        """
+        options = services("echo=tcp", "discard=tcp")
+        daemon = self.enterContext(Daemon(*options, "--service-idle", "300ms"))
+        for name, answer in (("tcp-echo", b"x"), ("tcp-discard", b"")):
+            with connect(daemon.address(name)) as sock:
+                sock.sendall(b"x")
+                self.assertEqual(sock.recv(10) if answer else b"", answer)
+                with self.assertRaises(ConnectionResetError):
+                    receive(sock)
+
+    def test_unix(self) -> None:
+        """
+        A service listens on a path too, and its mode is what was asked for.
+        """
+        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
+        path = room / "echo.sock"
+        daemon = self.enterContext(Daemon("--service", f"echo=unix:{path}:mode=600"))
+        self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(DEADLINE)
+            sock.connect(str(path))
+            sock.sendall(b"hello")
+            sock.shutdown(socket.SHUT_WR)
+            self.assertEqual(receive(sock), b"hello")
+        self.assertEqual(daemon.stop(), -signal.SIGTERM)
+        self.assertFalse(path.exists())
 
     def test_chargen(self) -> None:
         """

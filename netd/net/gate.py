@@ -73,20 +73,24 @@ class Gate:
         """Count somebody who was turned away."""
         self._counters.refusals[reason] += 1
 
-    def admits(self, address: Any) -> bool:
-        """Whether who is at `address` may come in; a UNIX socket's mode has said it before."""
+    def refusal(self, address: Any) -> str | None:
+        """
+        Why who is at `address` may not come in, counted; None when they may.
+
+        Of a UNIX socket the mode of its file has said it before.
+        """
         host = getattr(address, "host", None)
         if host is None:
-            return True
+            return None
         if not self._access.networks.allows(host):
             self.refuse("network")
-            return False
+            return "network"
         if self._buckets is None or host.startswith("127.") or host in _LOOPBACK:
-            return True
+            return None
         if self._buckets.take(client(host), self.clock.seconds()):
-            return True
+            return None
         self.refuse("rate")
-        return False
+        return "rate"
 
     def proxy(self, address: Any) -> bool | None:
         """Whether the peer at `address` speaks for others; None when nobody may."""
@@ -102,18 +106,24 @@ class Gate:
         self.refuse("network")
         return False
 
-    def wrap(self, factory: Any) -> Door:
-        """`factory` behind this gate."""
-        return Door(self, factory)
+    def wrap(self, factory: Any, denied: Any = None) -> Door:
+        """`factory` behind this gate, and `denied` for those whose network may not speak."""
+        return Door(self, factory, denied)
 
 
 @implementer(IProtocolFactory, IDrainable, ILoggingContext)
 class Door:
-    """A factory of whatever `inner` makes, for those whom the gate lets in."""
+    """
+    A factory of whatever `inner` makes, for those whom the gate lets in.
 
-    def __init__(self, gate: Gate, inner: Any) -> None:
+    `denied` makes what speaks with those whose network may not; without it, and
+    when they come too often, they are closed without a word.
+    """
+
+    def __init__(self, gate: Gate, inner: Any, denied: Any = None) -> None:
         self.gate = gate
         self.inner = inner
+        self._denied = denied
         self.reading: set[_Reading] = set()
         """Connections whose header is not complete."""
         self.noisy = False
@@ -141,12 +151,20 @@ class Door:
         proxy = self.gate.proxy(addr)
         if proxy:
             return _Reading(self, addr) if self.gate.peer(addr) else None
-        if not self.gate.admits(addr):
-            return None
+        why = self.gate.refusal(addr)
+        if why is not None:
+            return self.turned_away(addr, why)
         inner: IProtocol | None = self.inner.buildProtocol(addr)
         if proxy is None or inner is None:
             return inner
         return _Watching(self.gate, inner)
+
+    def turned_away(self, addr: IAddress | None, why: str) -> IProtocol | None:
+        """What speaks with who may not come in, if anything does."""
+        if self._denied is None or why != "network":
+            return None
+        told: IProtocol | None = self._denied.buildProtocol(addr)
+        return told
 
     def drain(self) -> Deferred[None]:
         """Close those whose header is not complete; fires at once."""
@@ -191,8 +209,10 @@ class _Reading(Protocol):
     def _make_way(self, header: proxyheader.Header) -> None:
         self._forget()
         address = self._peer if header.host is None else _address(header.host, header.port)
-        gate = self._door.gate
-        inner = self._door.inner.buildProtocol(address) if gate.admits(address) else None
+        door, why = self._door, self._door.gate.refusal(address)
+        inner = (
+            door.inner.buildProtocol(address) if why is None else door.turned_away(address, why)
+        )
         if inner is None:
             self.transport.abortConnection()
             return

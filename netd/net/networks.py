@@ -74,6 +74,11 @@ class Networks:
                 self._memo.put(host, known)
         return known
 
+    def names(self, host: str) -> bool:
+        """Whether the allow list names `host`, and no longer prefix denies it."""
+        # With an allow list nothing is allowed that it does not name.
+        return bool(self.allow) and self.allows(host)
+
     def __repr__(self) -> str:
         allowed, denied = ([str(each) for each in some] for some in (self.allow, self.deny))
         return f"<Networks allow {allowed} deny {denied}>"

@@ -39,6 +39,7 @@ FIXED: Final[tuple[tuple[str, Callable[[Settings], Any]], ...]] = (
     ("--rpc-http", lambda s: s.rpc.listen),
     ("--udp and --udp-*", lambda s: s.udp),
     ("--service", lambda s: s.services),
+    ("--service-idle", lambda s: s.service_idle),
     ("--access-log", lambda s: s.http.access_log),
     ("--head-memo", lambda s: s.http.head_memo),
     ("--lean-dispatch", lambda s: s.http.lean_dispatch),

@@ -155,7 +155,12 @@ def _udp(said: Mapping[str, Said], bind: str) -> settings.UDP:
         listen = None
     else:
         listen = _endpoints(said["udp"], "udp", bind)[-1]
-    return settings.UDP(listen, _impairment(said), said["udp-any-source"].value())
+    return settings.UDP(
+        listen=listen,
+        impairment=_impairment(said),
+        any_source=said["udp-any-source"].value(),
+        rate=said["udp-rate"].value(),
+    )
 
 
 def _access(said: Mapping[str, Said]) -> settings.Access:
@@ -186,6 +191,7 @@ def to_settings(said: Mapping[str, Said]) -> settings.Settings:
         files=_files(said, bind),
         udp=_udp(said, bind),
         services=_services(said["service"], bind),
+        service_idle=said["service-idle"].value(),
         access=_access(said),
         rpc=_rpc(said, bind),
         grace=said["grace"].value(),

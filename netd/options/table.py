@@ -151,6 +151,9 @@ OPTIONS: Final = (
     Option("reveal", revealed, None, "hostname or version: what may be told", repeatable=True),
     Option("unsafe-responses", switch, "no", "let clients choose types that browsers run"),
     Option("service", str, None, "a small service, such as echo=tcp:7", repeatable=True),
+    Option(
+        "service-idle", Duration.parse, "5m", "how long a TCP service waits for a byte to move"
+    ),
     Option("allow", str, None, "a network that may speak, or @FILE of them", repeatable=True),
     Option("deny", str, None, "a network that may not, or @FILE of them", repeatable=True),
     Option("proxy-from", str, None, "proxies that send PROXY headers", repeatable=True),
@@ -162,6 +165,7 @@ OPTIONS: Final = (
     Option("udp-corrupt", share, "0", "share with one bit wrong"),
     Option("udp-seed", count, None, "of these; the same one gives the same faults again"),
     Option("udp-any-source", switch, "no", "answer privileged and often forged ports too"),
+    Option("udp-rate", count, "10000", "datagrams a second from one source, 0 is any number"),
     Option("rpc", str, None, "[PREFIX=]MODULE:OBJECT to publish", repeatable=True),
     Option("rpc-http", str, None, "an HTTP endpoint whose / takes calls", repeatable=True),
     Option("rpc-interop", switch, "yes", "have the methods of the interoperability suites"),

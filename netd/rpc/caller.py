@@ -62,11 +62,20 @@ class Caller:
         """The result of a call, or a Deferred of it that can be cancelled; or a Fault."""
         found = self._registry[name]
         found.shape.check(name, parameters)
+        return self._started(found, peer, parameters)
+
+    def steps(self, peer: str, name: str, parameters: Sequence[Any]) -> Steps[Any]:
+        """The same as `start`, the parameters looked at in turns."""
+        found = self._registry[name]
+        yield from found.shape.steps(name, parameters)
+        return self._started(found, peer, parameters)
+
+    def _started(self, found: Procedure, peer: str, parameters: Sequence[Any]) -> Any:
         try:
             result = self._begin(found, peer, parameters)
         # A method's own mistake must not become the daemon's.
         except Exception as wrong:
-            raise _fault(name, Failure(wrong)) from None
+            raise _fault(found.name, Failure(wrong)) from None
         if isinstance(result, Deferred):
             return self._limited(result, found)
         return result
@@ -138,7 +147,7 @@ class Caller:
         """Start one call after the other; a fault stands in the place of a result."""
         for each in calls:
             try:
-                started.append(self.start(peer, *_element(each)))
+                started.append((yield from self.steps(peer, *_element(each))))
             except Fault as wrong:
                 started.append(wrong)
             yield

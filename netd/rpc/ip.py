@@ -20,6 +20,8 @@ Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
 
 MOST: Final = 1000
+MOST_COLLAPSED: Final = 250
+"""The standard library takes 60 µs for each."""
 """The items of one answer, and of `ip.collapse`'s question."""
 
 _LONGEST: Final = 100
@@ -155,9 +157,9 @@ def overlaps(network: str, other: str) -> bool:
 
 
 def collapse(networks: list[str]) -> list[str]:
-    """The fewest networks that hold the same addresses as the given ones, at most 1000."""
-    if len(networks) > MOST:
-        raise BadParameters(f"{len(networks)} networks, at most {MOST} are taken")
+    """The fewest networks that hold the same addresses as the given ones, at most 250."""
+    if len(networks) > MOST_COLLAPSED:
+        raise BadParameters(f"{len(networks)} networks, at most {MOST_COLLAPSED} are taken")
     found = [_network(each) for each in networks]
     for each in found:
         _same(found[0], each)

@@ -119,15 +119,19 @@ class RPC(Resource):
                 Fault(TOO_LARGE, f"the call is larger than {bodies.LARGEST} bytes")
             )
         peer = getattr(request.getClientAddress(), "host", "")
-        if not coding and encoding is None and (short := codec.short(body)) is not None:
-            try:
+        called: Awaitable[Any]
+        try:
+            short = None if coding or encoding is not None else codec.short(body)
+            if short is not None:
                 result = self._caller.start(peer, *short)
-            except Fault as wrong:
-                return codec.fault(wrong)
-            if type(result) is int and (written := codec.small(result)) is not None:
-                return written
-            return _settled(request, self._answer(request, _value(result)))
-        called = self._call(peer, body, encoding, coding)
+                written = codec.small(result)
+                if written is not None and len(written) <= _WORTH_PACKING:
+                    return written
+                called = _value(result)
+            else:
+                called = self._call(peer, body, encoding, coding)
+        except Fault as wrong:
+            return codec.fault(wrong)
         return _settled(request, self._answer(request, called))
 
     async def _call(self, peer: str, body: bytes, encoding: str | None, coding: str) -> Any:
@@ -137,7 +141,7 @@ class RPC(Resource):
             body = await turns.finish(bodies.unpacked(body, coding))
         known = None if encoding is None else charset(encoding)
         name, parameters = await turns.finish(codec.call(body, known))
-        return await _value(self._caller.start(peer, name, parameters))
+        return await _value(await turns.finish(self._caller.steps(peer, name, parameters)))
 
     async def _answer(self, request: Any, call: Awaitable[Any]) -> bytes:
         """The body of the answer to a call; the request gets what else there is to say."""
@@ -197,10 +201,12 @@ def _settled(request: Any, work: Coroutine[Deferred[Any], Any, bytes]) -> Any:
         done.cancel()
 
     def ended(failure: object) -> None:
+        # What a client that left has cancelled ends as it should.
+        if isinstance(failure, Failure) and (here or not failure.check(CancelledError)):
+            _log.failure("while answering a call", failure)
         if not here:
             return
         if isinstance(failure, Failure):
-            _log.failure("while answering a call", failure)
             request.setResponseCode(500)
         else:
             request.setHeader(b"Content-Length", b"%d" % len(ready[0]))

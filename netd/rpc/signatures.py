@@ -1,194 +1,28 @@
 """
 What a function takes and gives in XML-RPC's words, from its type hints.
 
-Rules: pure.  A `Form` is what one parameter may be; it says what is wrong with
-a value in words for the caller.  Hints that say nothing here become "undef",
-which takes everything.
+Rules: pure.  What one parameter may be is its form's to say.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import itertools
-import types
 import typing
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
-import attrs
 from attrs import frozen
 
 from netd.rpc.faults import BadParameters
+from netd.rpc.forms import ANY, Form, called, either, form, named
+from netd.rpc.steps import Steps, at_once
 
 Signature: TypeAlias = tuple[str, ...]
 """XML-RPC type names, the result's first."""
 
 MOST: Final = 16
 """How many signatures one function may have; more of them say "undef"."""
-
-_BY_NAME: Final[dict[str, tuple[type, ...]]] = {
-    "int": (int,),
-    "i4": (int,),
-    "i8": (int,),
-    # An int is accepted where a double is wanted; a bool is neither.
-    "double": (float, int),
-    "string": (str,),
-    "boolean": (bool,),
-    "base64": (bytes,),
-    "dateTime.iso8601": (datetime,),
-    "array": (list,),
-    "struct": (dict,),
-    "nil": (type(None),),
-    "undef": (),
-}
-_BY_HINT: Final[dict[Any, str]] = {
-    int: "int",
-    float: "double",
-    str: "string",
-    bool: "boolean",
-    bytes: "base64",
-    bytearray: "base64",
-    datetime: "dateTime.iso8601",
-    None: "nil",
-    type(None): "nil",
-}
-_NAMES: Final = {
-    int: "int",
-    float: "double",
-    str: "string",
-    bool: "boolean",
-    bytes: "base64",
-} | {
-    datetime: "dateTime.iso8601",
-    list: "array",
-    dict: "struct",
-    type(None): "nil",
-}
-
-
-def called(value: object) -> str:
-    """The XML-RPC type of a value that came in."""
-    return _NAMES.get(type(value), type(value).__name__)
-
-
-@frozen
-class Form:
-    """What a value may be: one of `types`, all when empty, and what is in it."""
-
-    names: tuple[str, ...]
-    """The XML-RPC types, for signatures."""
-    types: frozenset[type] = frozenset()
-    choices: tuple[Any, ...] = ()
-    item: Form | None = None
-    """What each item of an array, or each value of a struct, may be."""
-    members: Mapping[str, Form] = attrs.field(factory=dict)
-    """What the named members of a struct may be."""
-    needed: frozenset[str] = frozenset()
-    others: tuple[Form, ...] = ()
-    """A union's forms; one of them has to fit."""
-
-    @property
-    def plain(self) -> bool:
-        """Whether the type alone decides."""
-        return bool(self.types) and not (
-            self.choices
-            or self.item
-            or self.members
-            or (any(not each.plain for each in self.others))
-        )
-
-    def wrong(self, value: Any, where: str) -> str | None:
-        """What is wrong with `value`, which stands at `where`; None when nothing is."""
-        if self.types and type(value) not in self.types:
-            return (
-                f"{where} must be {' or '.join(dict.fromkeys(self.names))}, got {called(value)}"
-            )
-        if self.others:
-            fits = [each for each in self.others if not each.types or type(value) in each.types]
-            found = [each.wrong(value, where) for each in fits]
-            return None if None in found else found[0]
-        if self.choices and value not in self.choices:
-            return f"{where} must be one of {', '.join(map(repr, self.choices))}"
-        if type(value) is list:
-            return self._wrong_item(value, where)
-        return self._wrong_member(value, where) if type(value) is dict else None
-
-    def _wrong_item(self, value: list[Any], where: str) -> str | None:
-        if self.item is None:
-            return None
-        found = (self.item.wrong(each, f"{where}[{n}]") for n, each in enumerate(value))
-        return next((each for each in found if each), None)
-
-    def _wrong_member(self, value: dict[str, Any], where: str) -> str | None:
-        if missing := sorted(self.needed - value.keys()):
-            return f"{where} has no member {missing[0]}"
-        for name, each in value.items():
-            form = self.members.get(name, self.item)
-            if form is not None and (found := form.wrong(each, f"{where}[{name[:40]!r}]")):
-                return found
-            if form is None and self.members:
-                return f"{where} has a member {name[:40]!r} that is not wanted"
-        return None
-
-
-ANY: Final = Form(("undef",))
-
-
-def named(name: str) -> Form:
-    """The form of an XML-RPC type name; ValueError when it is none."""
-    if name not in _BY_NAME:
-        raise ValueError(f"{name} is no XML-RPC type; known are {', '.join(_BY_NAME)}")
-    return Form((name,), frozenset(_BY_NAME[name]))
-
-
-def form(hint: Any) -> Form:
-    """The form that a type hint asks for."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if isinstance(hint, typing.NewType):
-        return form(hint.__supertype__)
-    if origin in (typing.Annotated, typing.Required, typing.NotRequired):
-        return form(arguments[0])
-    if origin in (typing.Union, types.UnionType):
-        return _either([form(each) for each in arguments])
-    if origin is typing.Literal:
-        kinds = dict.fromkeys(map(type, arguments))
-        both = _either([form(each) for each in kinds])
-        return attrs.evolve(both, choices=arguments, others=())
-    if typing.is_typeddict(hint):
-        hints = typing.get_type_hints(hint)
-        members = {name: form(each) for name, each in hints.items()}
-        return attrs.evolve(named("struct"), members=members, needed=hint.__required_keys__)
-    bare = origin or hint
-    if bare in _BY_HINT:
-        return named(_BY_HINT[bare])
-    return _container(bare, arguments)
-
-
-def _container(bare: Any, arguments: tuple[Any, ...]) -> Form:
-    """The form of a hint that is no scalar's."""
-    if not isinstance(bare, type):
-        return ANY
-    if issubclass(bare, Mapping):
-        item = form(arguments[1]) if len(arguments) == 2 else None
-        return attrs.evolve(named("struct"), item=item)
-    if issubclass(bare, tuple):
-        return named("array")
-    if issubclass(bare, Iterable) and issubclass(list, bare):
-        item = form(arguments[0]) if arguments else None
-        return attrs.evolve(named("array"), item=item)
-    if dataclasses.is_dataclass(bare) or attrs.has(bare):
-        return named("struct")
-    return ANY
-
-
-def _either(forms: Sequence[Form]) -> Form:
-    """A form that takes what one of `forms` takes."""
-    names = tuple(dict.fromkeys(name for each in forms for name in each.names))
-    if any(not each.types for each in forms):
-        return Form(names)
-    return Form(names, frozenset().union(*(each.types for each in forms)), others=tuple(forms))
 
 
 @frozen
@@ -208,17 +42,21 @@ class Shape:
 
     def check(self, method: str, values: Sequence[Any]) -> None:
         """BadParameters naming the parameter, what was wanted and what came."""
-        if tuple(map(type, values)) in self.accepted:
-            return
+        if tuple(map(type, values)) not in self.accepted:
+            at_once(self.steps(method, values))
+
+    def steps(self, method: str, values: Sequence[Any]) -> Steps[None]:
+        """The same as `check`, of long arrays a piece at a time."""
         if len(values) < self.least or (
             self.rest is None and len(values) > len(self.parameters)
         ):
             raise BadParameters(f"{method} takes {self._count()}, got {len(values)}")
         for (name, each), value in zip(self.parameters, values, strict=False):
-            self._refuse(method, each.wrong(value, name))
+            self._refuse(method, (yield from each.steps(value, name)))
         if self.rest is not None:
             for number, value in enumerate(values[len(self.parameters) :], 1):
-                self._refuse(method, self.rest[1].wrong(value, f"{self.rest[0]} {number}"))
+                found = yield from self.rest[1].steps(value, f"{self.rest[0]} {number}")
+                self._refuse(method, found)
         if self.strict and not any(self._fits(each, values) for each in self.strict):
             wanted = " or ".join(f"({', '.join(each[1:])})" for each in self.signatures)
             got = ", ".join(map(called, values))
@@ -291,7 +129,7 @@ def _by_hand(
     most = max(map(len, strict), default=0)
     names += [f"{rest[0] if rest else ''} {number}" for number in range(1, most + 1)]
     columns = [[each[n] for each in strict if len(each) > n] for n in range(most)]
-    parameters = tuple((names[n], _either(column)) for n, column in enumerate(columns))
+    parameters = tuple((names[n], either(column)) for n, column in enumerate(columns))
     least = min(map(len, strict), default=0)
     return Shape(
         tuple(given), parameters, least, strict=tuple(strict), accepted=_accepted(strict)

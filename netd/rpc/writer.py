@@ -49,7 +49,7 @@ def _nil(_value: None) -> str:
     return "<nil/>"
 
 
-_SCALARS: Final[dict[type, Callable[[Any], str]]] = {
+SCALARS: Final[dict[type, Callable[[Any], str]]] = {
     int: integer,
     str: _string,
     float: double,
@@ -59,6 +59,7 @@ _SCALARS: Final[dict[type, Callable[[Any], str]]] = {
     bytearray: base64,
     datetime: date_time,
 }
+"""The element of a value, by its type."""
 
 
 _PLAIN: Final[tuple[tuple[type, Callable[[Any], Any]], ...]] = (
@@ -156,7 +157,7 @@ class Writer:
             self._take(len(item.xml))
             self._put(end[8:])
             return None
-        scalar = _SCALARS.get(kind)
+        scalar = SCALARS.get(kind)
         if scalar is None:
             return self._scalar(plain(item), end)
         self._put(f"<value>{scalar(item)}{end}")

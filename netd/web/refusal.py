@@ -26,6 +26,7 @@ REFUSALS: Final[dict[str, tuple[int, str]]] = {
     "chunk": (400, "malformed chunk"),
     "trailer": (400, "malformed trailer section"),
     "incomplete": (400, "the request ended before it was whole"),
+    "network": (403, "your network may not speak here"),
     # Limits
     "long-target": (414, "request target too long"),
     "large-head": (431, "request head too large"),

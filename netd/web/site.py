@@ -7,6 +7,10 @@ would run on `twisted.web.server.Site` as well.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from typing import Final
+
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource
@@ -14,10 +18,18 @@ from twisted.web.resource import IResource, Resource
 from netd import settings
 from netd.counters import Counters
 from netd.rpc import methods
+from netd.rpc.bodies import LARGEST
+from netd.rpc.resource import Alone
+from netd.web.engine import answer
 from netd.web.engine.site import Log, Site
 from netd.web.files.resource import resource as files
 from netd.web.lab.table import ROUTES
+from netd.web.refusal import Refused
 from netd.web.router import Router
+
+_BODIES: Final = {b"/RPC2": LARGEST}
+"""Where a body may be smaller than --max-body says, so that a 413 need not wait for it."""
+_CALLS_ALONE: Final = {b"/": LARGEST, b"/RPC2": LARGEST}
 
 
 class _Root(Resource):
@@ -49,6 +61,13 @@ def files_only(config: settings.Settings, clock: IReactorTime) -> IResource:
     return files(config.files, config.http.limits, clock)
 
 
+def forbidden(first: bytes, now: Callable[[], float] = time.time) -> bytes:
+    """What a client whose network may not speak hears, by the first bytes of its request."""
+    refused = Refused("network")
+    head, body = answer.refusal(refused.code, refused.sentence, answer.date(now()))
+    return head if first.startswith(b"HEAD ") else head + body
+
+
 def factory(
     config: settings.Settings,
     clock: IReactorTime,
@@ -64,4 +83,5 @@ def factory(
         counters,
         log=log,
         memo=config.http.head_memo,
+        bodies=_CALLS_ALONE if isinstance(root, Alone) else _BODIES,
     )

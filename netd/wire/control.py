@@ -67,7 +67,8 @@ class Control:
 
     def __init__(self, sock: socket.socket, name: str, hops: bool) -> None:
         self._ipv6 = sock.family == socket.AF_INET6
-        self._answers: dict[bytes, Ancillary | None] = {}
+        self.known: dict[bytes, Ancillary | None] = {}
+        """For each PKTINFO that came, what `answer` makes of it."""
         wildcard = sock.getsockname()[0] in ("0.0.0.0", "::")
         wanted = [(*self._asked(), "the address that was asked")] if wildcard else []
         if hops:
@@ -101,15 +102,15 @@ class Control:
         None when that was everybody's: a multicast or broadcast address.
         """
         # Nearly always there is one, and it is known.
-        if len(ancillary) == 1 and (known := self._answers.get(ancillary[0][2])):
+        if len(ancillary) == 1 and (known := self.known.get(ancillary[0][2])):
             return known
         for _, kind, asked in ancillary:
             if kind == (socket.IPV6_PKTINFO if self._ipv6 else _IP_PKTINFO):
-                if asked not in self._answers:
-                    if len(self._answers) >= _MOST_ASKED:
-                        self._answers.clear()
-                    self._answers[asked] = _from6(asked) if self._ipv6 else _from4(asked)
-                return self._answers[asked]
+                if asked not in self.known:
+                    if len(self.known) >= _MOST_ASKED:
+                        self.known.clear()
+                    self.known[asked] = _from6(asked) if self._ipv6 else _from4(asked)
+                return self.known[asked]
         return ()
 
 

@@ -65,7 +65,11 @@ def datagram(name: str, now: Now = time.time) -> udp.Service:
 
 
 def stream(
-    name: str, clock: IReactorTime, counters: Counters, now: Now = time.time
+    name: str,
+    clock: IReactorTime,
+    counters: Counters,
+    idle: float = 0.0,
+    now: Now = time.time,
 ) -> tcp.Conversations:
-    """The service `name` over streams."""
-    return tcp.Conversations(name, STREAM[name](now), clock, counters)
+    """The service `name` over streams, cut after `idle` seconds of nothing; 0: never."""
+    return tcp.Conversations(name, STREAM[name](now), clock, counters, idle)

@@ -8,6 +8,7 @@ then somebody else's; what is decided here protects them as well.
 from __future__ import annotations
 
 from collections.abc import Container
+from math import inf
 from typing import Final
 
 from netd.net.bucket import MOST, Bucket
@@ -15,9 +16,10 @@ from netd.net.networks import Networks, client
 from netd.net.recent import Recent
 from netd.values import Network
 
-RATE: Final = 10_000.0
+RATE: Final = 10_000
 """Datagrams a second that one source is answered."""
-BURST: Final = 2_000.0
+BURST_SECONDS: Final = 0.2
+"""So many seconds' worth may come at once, and at least one datagram."""
 
 # Ports that answer whatever they are told (RFC 862 to 868), and 0, which
 # cannot be answered: a spoofed source there would start a conversation.
@@ -51,9 +53,16 @@ class Source(Bucket):
 class Sources:
     """What all datagram ports of one daemon know of whom they hear."""
 
-    def __init__(self, networks: Networks, any_source: bool = False, most: int = MOST) -> None:
-        self.rate = RATE
-        self.burst = BURST
+    def __init__(
+        self,
+        networks: Networks,
+        any_source: bool = False,
+        rate: float = RATE,
+        most: int = MOST,
+    ) -> None:
+        self.rate = rate
+        # What is taken from an endless burst leaves it endless.
+        self.burst = max(1.0, rate * BURST_SECONDS) if rate else inf
         self.known: Recent[str, Source] = Recent(most)
         """By address; `judge` makes what is missing."""
         self._by_client: Recent[bytes, Source] = Recent(most)
@@ -86,6 +95,15 @@ class Sources:
                 source = self._admit(host, now)
             self.known.put(host, source)
         return source
+
+    def knows(self, host: str) -> bool:
+        """
+        Whether an answer to `host` may be larger than the question.
+
+        On loopback nobody from elsewhere can be meant by a forged address, and
+        whom the operator's allow list names is the operator's own.
+        """
+        return _LOOPBACK.allows(host) or self._networks.names(host)
 
     def _admit(self, host: str, now: float) -> Source:
         key = client(host)

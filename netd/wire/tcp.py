@@ -53,14 +53,35 @@ class _Conversation(Protocol):
     def __init__(self, factory: Conversations) -> None:
         self.factory: Conversations = factory
         self.client: bytes | None = None
+        self.moved = 0.0
+        """When something was heard or said."""
+        self._overdue: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         """Somebody is there."""
         self.factory.enter(self)
+        self.move()
+        self._look()
         if ITCPTransport.providedBy(self.transport):
             # A peer that vanished would otherwise hold its place for ever.
             self.transport.setTcpKeepAlive(True)
             self.transport.setTcpNoDelay(True)
+
+    def move(self) -> None:
+        """Something moves; what moves nothing for too long is cut."""
+        self.moved = self.factory.clock.seconds()
+
+    def _look(self) -> None:
+        """Cut a conversation in which nothing moves, or look again when it may be time."""
+        self._overdue = None
+        factory = self.factory
+        if not factory.idle:
+            return
+        left = self.moved + factory.idle - factory.clock.seconds()
+        if left > 0:
+            self._overdue = factory.clock.callLater(left, self._look)
+        else:
+            factory.cut(self)
 
     def readConnectionLost(self) -> None:
         """The client has said everything."""
@@ -71,6 +92,9 @@ class _Conversation(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Nobody is there any more."""
+        if self._overdue is not None:
+            self._overdue.cancel()
+            self._overdue = None
         self.factory.lost(self)
 
     def drain(self) -> None:
@@ -88,6 +112,7 @@ class Echo(_Conversation):
 
     def dataReceived(self, data: bytes) -> None:
         """Give it back."""
+        self.move()
         self.transport.write(data)
 
     def drain(self) -> None:
@@ -101,6 +126,7 @@ class Discard(_Conversation):
 
     def dataReceived(self, data: bytes) -> None:
         """Throw it away."""
+        self.move()
 
 
 @implementer(IStage)
@@ -136,6 +162,7 @@ class Speaker(_Conversation):
 
     def write(self, data: bytes) -> None:
         """Say it."""
+        self.move()
         self.transport.write(data)
 
     def finish(self) -> None:
@@ -182,9 +209,16 @@ class Conversations(Factory):
     noisy = False
 
     def __init__(
-        self, name: str, begin: Begin, clock: IReactorTime, counters: Counters
+        self,
+        name: str,
+        begin: Begin,
+        clock: IReactorTime,
+        counters: Counters,
+        idle: float = 0.0,
     ) -> None:
         self.clock = clock
+        self.idle = idle
+        """Seconds in which nothing moves that end a conversation; 0: no number does."""
         self.connected: set[_Conversation] = set()
         self._name = name
         self._begin = begin
@@ -227,6 +261,11 @@ class Conversations(Factory):
                 del self._of_one[who]
         if self._drained is not None and not self.connected and not self._drained.called:
             self._drained.callback(None)
+
+    def cut(self, conversation: _Conversation) -> None:
+        """End one in which nothing moves."""
+        self._counters.refusals["service-idle"] += 1
+        conversation.transport.abortConnection()
 
     def drain(self) -> Deferred[None]:
         """Bring all to their ends; fires when the last client has taken what it was sent."""

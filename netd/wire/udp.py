@@ -2,7 +2,7 @@
 A datagram port that cannot be turned into a loop, a weapon or a stall.
 
 Rules: knows no address but those of its peers; what it says is a function
-from one datagram to another of at most the same length.
+from one datagram to another, which is no longer unless `sources` knows the asker.
 
 Stock `udp.Port` cuts at 8192 bytes, bounds a read turn by bytes and so never
 by empty datagrams, and answers a datagram spoofed from its own address for
@@ -91,15 +91,15 @@ class AnswerPort(Port):
         if policy.fates is not None:
             self._letters = Letters(policy.fates, self._send, self._drop, self.reactor)
         self._receive = sock.recvmsg if self._control.room else sock.recvfrom
-        # An echo at a known address needs no more than its two system calls.
-        self._plain = (
-            self._service.answer is echo and not self._control.room and self._letters is None
-        )
+        # An echo needs no more than its two system calls, and what to send the answer with,
+        # which is known once an address was asked.
+        self._echo = self._service.answer is echo and self._letters is None
 
     def doRead(self) -> None:
         """Answer what has come, at most one turn's worth of it."""
         receive, room, send = self._receive, self._control.room, self.socket.sendto
-        sources, plain = self._policy.sources, self._plain
+        sources, plain = self._policy.sources, self._echo and not self._control.room
+        asked, send_as = self._control.known if self._echo else {}, self.socket.sendmsg
         known, rate, burst = sources.known.young, sources.rate, sources.burst
         now = self.reactor.seconds()
         drops: dict[str, int] = {}
@@ -127,6 +127,13 @@ class AnswerPort(Port):
                             sent += 1
                         except OSError:
                             drops["unsendable"] = drops.get("unsendable", 0) + 1
+                    # PKTINFO alone was asked for, so that it is the first and only one.
+                    elif asked and (told := received[1]) and (way := asked.get(told[0][2])):
+                        try:
+                            send_as((received[0],), way, 0, address)
+                            sent += 1
+                        except OSError:
+                            drops["unsendable"] = drops.get("unsendable", 0) + 1
                     elif why := self._answer(received[0], received[1], address):
                         drops[why] = drops.get(why, 0) + 1
         except OSError:
@@ -151,7 +158,7 @@ class AnswerPort(Port):
         answer = self._service.answer(data, hops)
         if answer is None:
             return None
-        if len(answer) > len(data):
+        if len(answer) > len(data) and not self._policy.sources.knows(address[0]):
             return "short question"
         if self._letters is not None:
             self._letters.post(answer, ancillary, address)

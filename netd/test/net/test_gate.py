@@ -193,6 +193,18 @@ class DoorTests(_Gates):
         self.assertEqual(self.counters.refusals, {"network": 2})
         self.assertEqual(self.talks.made, [])
 
+    def test_told_rate(self) -> None:
+        """
+        Who comes too often is told nothing.
+        """
+        told = Talks()
+        self.door = self.gate.wrap(self.talks, told)
+        self.gate.change(Access(networks(), rate=1))
+        for _ in range(2):
+            self.connect("198.51.100.7")
+        self.assertIsNone(self.build("198.51.100.7"))
+        self.assertEqual(told.made, [])
+
     def test_unix(self) -> None:
         """
         Who comes over a UNIX socket was judged by the file's mode.
@@ -382,6 +394,21 @@ class HeaderTests(_Gates):
         wire.come(b"PROXY TCP4 198.51.100.9 192.0.2.2 4711 80\r\n")
         self.assertTrue(wire.cut)
         self.assertEqual((self.talks.made, self.counters.refusals), ([], {"network": 1}))
+
+    def test_told(self) -> None:
+        """
+        Where something speaks with the denied it does, and the inner factory hears nothing.
+        """
+        told = Talks()
+        self.door = self.gate.wrap(self.talks, told)
+        self.connect("198.51.100.7")
+        wire = self.connect()
+        wire.come(b"PROXY TCP4 198.51.100.9 192.0.2.2 4711 80\r\nGET")
+        self.assertEqual(told.made[1].heard, [b"GET"])
+        self.assertFalse(wire.cut)
+        self.assertEqual((self.talks.made, self.counters.refusals), ([], {"network": 2}))
+        self.gate.change(Access(networks(deny="192.0.2.7"), networks("192.0.2.0/24")))
+        self.assertIsNone(self.build("192.0.2.7"))
 
     def test_denied_proxy(self) -> None:
         """

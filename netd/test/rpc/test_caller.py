@@ -24,6 +24,7 @@ from netd.rpc.faults import (
     Fault,
 )
 from netd.rpc.registry import Procedure, Registry, procedure, rpc
+from netd.rpc.steps import at_once
 
 
 class CallerTests(SynchronousTestCase):
@@ -65,6 +66,20 @@ class CallerTests(SynchronousTestCase):
         self.assertEqual(self.fault("nope").code, NO_METHOD)
         self.assertEqual(self.fault("lab.bytes", "x").code, BAD_PARAMETERS)
         self.assertEqual(self.fault("lab.echo").code, BAD_PARAMETERS)
+
+    def test_steps(self) -> None:
+        """A call with a long array takes steps, and comes to the same result or refusal."""
+
+        def count(numbers: list[int]) -> int:
+            return len(numbers)
+
+        self.add(count, "count")
+        long = [[1] * 2000]
+        steps = list(self.caller.steps("127.0.0.1", "count", long))
+        self.assertEqual(len(steps), 4)
+        self.assertEqual(at_once(self.caller.steps("", "count", long)), 2000)
+        wrong = self.caller.steps("", "count", [["x"]])
+        self.assertEqual(self.assertRaises(Fault, at_once, wrong).code, BAD_PARAMETERS)
 
     def test_faults(self) -> None:
         """A fault that a method raises is the call's, the standard library's too."""

@@ -123,6 +123,10 @@ class ShortTests(SynchronousTestCase):
         "<param><value><int>+07</int></value></param>",
         "<param><value><i4>-5</i4></value></param>",
         "<param> <value>\n<int>1234567890</int></value></param>", "</params>", "</methodCall>",
+        "<param><value><double>-1.5</double></value></param>",
+        "<param><value><string>a ]; b</string></value></param>",
+        "<param><value><string></string></value></param>",
+        "<param><value><boolean>1</boolean></value></param>",
         " ", "\t\r\n", "\x0b", "\u00a0", "<int>1</i4>", "x",
     ]), max_size=12))  # fmt: skip
     def test_sameAnywhere(self, pieces: list[str]) -> None:
@@ -153,10 +157,38 @@ class ShortTests(SynchronousTestCase):
         else:
             self.assertIn(found, (None, whole))
 
+    @given(
+        st.sampled_from(["boolean", "double", "string", "i4"]),
+        st.text(st.characters(max_codepoint=0x17F), max_size=12),
+    )
+    def test_sameScalar(self, kind: str, text: str) -> None:
+        """A scalar of any text comes to the same value or the same fault either way."""
+        param = f"<param><value><{kind}>{text}</{kind}></value></param>"
+        call = f"<methodName>m</methodName><params>{param}</params>"
+        body = f"<methodCall>{call}</methodCall>".encode()
+        try:
+            found = codec.short(body)
+        except Fault as wrong:
+            same = self.assertRaises(Fault, at_once, Reader().read(body))
+            self.assertEqual((same.code, same.text), (wrong.code, wrong.text))
+        else:
+            if found is not None:
+                self.assertEqual(at_once(Reader().read(body)), found)
+
+    def test_scalars(self) -> None:
+        """Plain scalars go the short way; text with markup, or not in ASCII, does not."""
+        said = (1, 0.5, -2.0, True, "hello ]", "")
+        body = xmlrpc.client.dumps(said, "m").encode()
+        self.assertEqual(codec.short(body), ("m", list(said)))
+        for text in ("<", ">", "&", "\u00e9", "a\nb", "\t", "x" * 501):
+            self.assertIsNone(codec.short(xmlrpc.client.dumps((text,), "m").encode()))
+        wrong = xmlrpc.client.dumps((0.5,), "m").replace("0.5", "0,5").encode()
+        self.assertRaises(Fault, codec.short, wrong)
+
     def test_notShort(self) -> None:
         """Other parameters, long bodies and other encodings go the long way."""
         body = xmlrpc.client.dumps((2,), "m").encode()
-        self.assertIsNone(codec.short(xmlrpc.client.dumps(("a",), "m").encode()))
+        self.assertIsNone(codec.short(xmlrpc.client.dumps(([],), "m").encode()))
         self.assertIsNone(codec.short(body + b" " * 2000))
         utf16 = body.decode().replace("?>", " encoding='utf-16'?>").encode("utf-16")
         self.assertEqual(at_once(codec.call(utf16, "UTF-16")), ("m", [2]))
@@ -168,13 +200,22 @@ class ResponseTests(SynchronousTestCase):
     Results and faults.
     """
 
-    @given(I64)
-    def test_small(self, value: int) -> None:
-        """The short way of an int is the long way's."""
-        short = codec.small(value)
-        self.assertEqual(short is None, not -(2**31) <= value < 2**31)
-        if short is not None:
+    @given(st.one_of(I64, st.floats(), st.text(max_size=9), st.booleans(), st.none()))
+    def test_small(self, value: Any) -> None:
+        """The short way of a scalar is the long way's, faults too."""
+        try:
+            short = codec.small(value)
+        except Fault as wrong:
+            same = self.assertRaises(Fault, at_once, codec.response(value))
+            self.assertEqual(same.text, wrong.text)
+        else:
             self.assertEqual(short, at_once(codec.response(value)))
+
+    def test_notSmall(self) -> None:
+        """Long strings and whatever is no plain scalar go the long way."""
+        for value in ("x" * 501, b"", [], {}, object()):
+            self.assertIsNone(codec.small(value))
+        self.assertRaises(Fault, codec.small, 2**63)
 
     def test_fault(self) -> None:
         """A fault is what the standard library makes of it; no text breaks it."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.rpc.faults import BadParameters
-from netd.rpc.ip import MOST, PROCEDURES
+from netd.rpc.ip import MOST, MOST_COLLAPSED, PROCEDURES
 from netd.test.rpc import profile  # noqa: F401  # hypothesis' settings
 
 BY_NAME = {each.name: each for each in PROCEDURES}
@@ -112,11 +112,11 @@ class BoundedTests(SynchronousTestCase):
         self.assertFalse(ask("overlaps", "192.0.2.0/24", "::/0"))
 
     def test_collapse(self) -> None:
-        """Neighbours become one; more than 1000, or both versions, are refused."""
+        """Neighbours become one; more than 250, or both versions, are refused."""
         halves = ["192.0.2.128/25", "192.0.2.0/25"]
         self.assertEqual(ask("collapse", halves), ["192.0.2.0/24"])
         self.assertEqual(ask("collapse", []), [])
-        self.assertRaises(BadParameters, ask, "collapse", ["::1"] * (MOST + 1))
+        self.assertRaises(BadParameters, ask, "collapse", ["::1"] * (MOST_COLLAPSED + 1))
         self.assertRaises(BadParameters, ask, "collapse", ["::1", "192.0.2.1"])
 
     def test_exclude(self) -> None:

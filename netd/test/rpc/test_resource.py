@@ -11,11 +11,13 @@ from typing import Any
 from xmlrpc.client import Fault, dumps, loads
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.server import NOT_DONE_YET
 
 from netd.counters import Counters
-from netd.rpc import arithmetic, introspection, ip, lab
+from netd.rpc import arithmetic, introspection, ip, lab, resource
 from netd.rpc.bodies import LARGEST
 from netd.rpc.caller import Caller
 from netd.rpc.faults import (
@@ -37,7 +39,7 @@ from netd.rpc.writer import Encoded
 from netd.test.rpc.test_reader import NOT_CALLS
 from netd.test.web.conversation import Answer, Conversation, configured, limited, parse, request
 from netd.values import Size
-from netd.web import site
+from netd.web.engine.site import Site
 
 # Larger than a call may be, so that it is the resource that refuses one.
 ROOMY = configured(limited(max_body=Size.parse("2MiB")))
@@ -70,7 +72,8 @@ class _Tests(SynchronousTestCase):
         for each in introspection.procedures(self.registry):
             self.registry.add(each)
         root = Alone(RPC(self.registry, caller, self.origins))
-        self.site = site.factory(ROOMY, self.clock, self.counters, root)
+        # Without the limits by path that netd's own site has.
+        self.site = Site(root, self.clock, ROOMY.http.limits, self.counters)
         self.talk = self.conversation()
 
     def conversation(self) -> Conversation:
@@ -220,6 +223,28 @@ class LaterTests(_Tests):
             talk.leave()
             self.assertLess(len(self.clock.getDelayedCalls()), before)
             self.clock.advance(0)
+
+    def test_brokenAfterLeaving(self) -> None:
+        """What breaks while a call is given up is logged, though nobody hears of it."""
+        finished: Deferred[None] = Deferred()
+        forever: Deferred[None] = Deferred()
+
+        class Asked:
+            """What is used of a request."""
+
+            def notifyFinish(self) -> Deferred[None]:
+                """Fires when the client has left."""
+                return finished
+
+        async def work() -> bytes:
+            try:
+                await forever
+            finally:
+                raise RuntimeError("not cancelled")
+
+        self.assertEqual(resource._settled(Asked(), work()), NOT_DONE_YET)
+        finished.errback(ConnectionLost())
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_offloaded(self) -> None:
         """What the pool gives is sent as it is; its faults are faults."""

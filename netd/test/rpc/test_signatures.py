@@ -4,32 +4,14 @@ What a function takes and gives, from its hints.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Annotated, Any, Literal, NewType, Optional, TypedDict, Union
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.rpc.faults import BAD_PARAMETERS, BadParameters
-from netd.rpc.signatures import ANY, called, form, named, shape
-
-Port = NewType("Port", int)
-
-
-class Member(TypedDict):
-    name: str
-    age: int
-
-
-class Loose(TypedDict, total=False):
-    name: str
-
-
-@dataclass
-class Record:
-    name: str
+from netd.rpc.signatures import shape
 
 
 def returns(hint: Any) -> Callable[[], Any]:
@@ -39,103 +21,6 @@ def returns(hint: Any) -> Callable[[], Any]:
 
     function.__annotations__["return"] = hint
     return function
-
-
-class FormTests(SynchronousTestCase):
-    """
-    One hint.
-    """
-
-    def test_names(self) -> None:
-        """Hints have the names of XML-RPC's types; what says nothing is undef."""
-        for hint, names in (
-            (int, "int"),
-            (float, "double"),
-            (str, "string"),
-            (bool, "boolean"),
-            (bytes, "base64"),
-            (datetime, "dateTime.iso8601"),
-            (None, "nil"),
-            (Port, "int"),
-            (Annotated[int, "seconds"], "int"),
-            (Literal["a", "b"], "string"),
-            (list, "array"),
-            (list[int], "array"),
-            (Sequence[str], "array"),
-            (Iterable[str], "array"),
-            (tuple[int, str], "array"),
-            (dict[str, int], "struct"),
-            (Mapping[str, int], "struct"),
-            (dict, "struct"),
-            (Member, "struct"),
-            (Record, "struct"),
-            (int | str, "int string"),
-            (Union[int, str], "int string"),  # noqa: UP007  # also as it was once written
-            (Optional[int], "int nil"),  # noqa: UP045
-            (Any, "undef"),
-            (object, "undef"),
-            (Callable[[], int], "undef"),
-            ("nonsense", "undef"),
-            (int | Any, "int undef"),
-        ):
-            self.assertEqual(" ".join(form(hint).names), names, hint)
-
-    def test_named(self) -> None:
-        """A type's name has its form; an unknown one is refused."""
-        self.assertEqual(named("undef").types, frozenset())
-        self.assertRaises(ValueError, named, "float")
-
-    def test_fits(self) -> None:
-        """Values that a hint allows are allowed."""
-        for hint, value in (
-            (int, 1),
-            (float, 1),
-            (float, 0.5),
-            (list[int], []),
-            (list[int | None], [1, None]),
-            (dict[str, list[int]], {"a": [1]}),
-            (Member, {"name": "n", "age": 1}),
-            (Loose, {}),
-            (Literal["a", 1], 1),
-            (int | Any, "x"),
-            (list[int] | str, "x"),
-            (list[int] | list[str], ["x"]),
-            (Any, object()),
-        ):
-            self.assertIsNone(form(hint).wrong(value, "x"), (hint, value))
-
-    def test_wrong(self) -> None:
-        """What does not fit is named with its place, what was wanted and what came."""
-        for hint, value, said in (
-            (int, True, "x must be int, got boolean"),
-            (int, 0.5, "x must be int, got double"),
-            (float, False, "x must be double, got boolean"),
-            (int | str, None, "x must be int or string, got nil"),
-            (list[int], [1, "a"], "x[1] must be int, got string"),
-            (dict[str, int], {"a": "b"}, "x['a'] must be int, got string"),
-            (list[list[int]], [[], [None]], "x[1][0] must be int, got nil"),
-            (Member, {"name": "n"}, "x has no member age"),
-            (Member, {"name": 1, "age": 1}, "x['name'] must be string, got int"),
-            (Member, {"name": "", "age": 1, "b": 1}, "x has a member 'b' that is not wanted"),
-            (Literal["a", "b"], "c", "x must be one of 'a', 'b'"),
-            (list[int] | str, ["a"], "x[0] must be int, got string"),
-        ):
-            self.assertEqual(form(hint).wrong(value, "x"), said)
-
-    def test_called(self) -> None:
-        """Values have the names of XML-RPC's types."""
-        values = [1, 0.5, "", True, b"", datetime.min, [], {}, None, 1j]
-        self.assertEqual(
-            " ".join(map(called, values)),
-            "int double string boolean base64 dateTime.iso8601 array struct nil complex",
-        )
-
-    def test_plain(self) -> None:
-        """Of scalars and unions of them the type alone decides."""
-        plain = [form(hint).plain for hint in (int, int | str, list, list[int], Any)]
-        self.assertEqual(plain, [True, True, True, False, False])
-        self.assertFalse(form(Literal["a"]).plain)
-        self.assertFalse(form(list[int] | str).plain)
 
 
 class ShapeTests(SynchronousTestCase):
@@ -282,4 +167,3 @@ class ShapeTests(SynchronousTestCase):
     def test_any(self) -> None:
         """Without hints everything is taken."""
         shape(lambda a: a).check("m", [object()])
-        self.assertEqual(ANY.names, ("undef",))

@@ -11,6 +11,10 @@ from twisted.web import server
 from twisted.web.resource import getChildForRequest
 from twisted.web.test.requesthelper import DummyRequest
 
+from netd.counters import Counters
+from netd.rpc import methods
+from netd.rpc.bodies import LARGEST
+from netd.rpc.resource import Alone
 from netd.test.web.conversation import (
     Conversation,
     configured,
@@ -21,7 +25,7 @@ from netd.test.web.conversation import (
 from netd.values import Size
 from netd.web.lab.delay import GREETING
 from netd.web.router import Router
-from netd.web.site import factory, files_only, tree
+from netd.web.site import factory, files_only, forbidden, tree
 
 
 class TreeTests(SynchronousTestCase):
@@ -41,6 +45,60 @@ class TreeTests(SynchronousTestCase):
         self.assertEqual(self.child(b"RPC2"), "RPC")
         for path in ((b"",), (b"delay", b"3"), (b"rpc2",), (b"Files",)):
             self.assertEqual(self.child(*path), Router.__name__, path)
+
+
+class BodiesTests(SynchronousTestCase):
+    """
+    Bodies that are too large for where they go.
+    """
+
+    def test_early(self) -> None:
+        """A call that says it is larger than 1 MiB is refused before its body comes."""
+        alone = Alone(methods.build(Clock()).resource)
+        config = configured(limited(max_body=Size.parse("10MiB")))
+        for root, target, refused in (
+            (None, "/RPC2", True),
+            (None, "/RPC2?x", True),
+            (None, "/post", False),
+            (alone, "/", True),
+            (alone, "/RPC2", True),
+        ):
+            clock, counters = Clock(), Counters()
+            made = factory(config, clock, counters, root)
+            talk = Conversation(config, clock, counters, made)
+            said = talk.ask(request(f"POST {target}", f"Content-Length: {LARGEST + 1}"))
+            self.assertEqual(said.startswith(b"HTTP/1.1 413 "), refused, target)
+
+    def test_chunked(self) -> None:
+        """One that does not say it is refused as soon as it is too large."""
+        talk = Conversation(configured(limited(max_body=Size.parse("10MiB"))))
+        asked = request("POST /RPC2", "Transfer-Encoding: chunked")
+        self.assertEqual(talk.ask(asked + b"%x\r\n%b\r\n" % (LARGEST, bytes(LARGEST))), b"")
+        self.assertTrue(talk.ask(b"1\r\n").startswith(b"HTTP/1.1 413 "))
+
+    def test_smaller(self) -> None:
+        """A smaller limit for all holds for calls too, also a new one."""
+        talk = Conversation(configured(limited(max_body=Size.parse("10MiB"))))
+        talk.site.change(limited(max_body=Size.parse("10")).limits)
+        said = talk.ask(request("POST /RPC2", "Content-Length: 11"))
+        self.assertTrue(said.startswith(b"HTTP/1.1 413 "))
+
+
+class ForbiddenTests(SynchronousTestCase):
+    """
+    What those hear who may not speak.
+    """
+
+    def test_forbidden(self) -> None:
+        """A 403 that says why and ends the connection; HEAD gets its head."""
+        said = forbidden(b"GET / HTTP/1.1\r\n", lambda: 0.0)
+        head, _, body = said.partition(b"\r\n\r\n")
+        lines = head.split(b"\r\n")
+        self.assertEqual(lines[0], b"HTTP/1.1 403 Forbidden")
+        self.assertIn(b"Content-Length: %d" % len(body), lines)
+        self.assertIn(b"Connection: close", lines)
+        self.assertIn(b"Date: Thu, 01 Jan 1970 00:00:00 GMT", lines)
+        self.assertEqual(forbidden(b"HEAD / HTTP/1.1\r\n", lambda: 0.0), head + b"\r\n\r\n")
 
 
 class DelayEchoTests(SynchronousTestCase):

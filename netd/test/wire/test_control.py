@@ -117,7 +117,7 @@ class ControlTests(_Sockets):
         for number in range(100):
             address = socket.inet_aton(f"127.0.1.{number}")
             tested.answer([(socket.IPPROTO_IP, 8, bytes(4) + address * 2)])
-        self.assertLessEqual(len(tested._answers), 10)
+        self.assertLessEqual(len(tested.known), 10)
 
     def test_missing(self) -> None:
         """What a system cannot tell is off, with one line each."""

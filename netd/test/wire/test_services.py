@@ -68,7 +68,7 @@ class StreamTests(SynchronousTestCase):
 
     def say(self, name: str, data: bytes = b"") -> bytes:
         """What `name` says to `data`, at once."""
-        factory = services.stream(name, Clock(), Counters(), lambda: NOW)
+        factory = services.stream(name, Clock(), Counters(), now=lambda: NOW)
         self.assertEqual(factory.logPrefix(), name)
         line = test_tcp.Line(factory)
         if data:

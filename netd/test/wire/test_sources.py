@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.net.networks import Networks
 from netd.values import Network
-from netd.wire.sources import BURST, RATE, TALKATIVE, Source, Sources
+from netd.wire.sources import RATE, TALKATIVE, Source, Sources
 
 AFAR = ("192.0.2.1", "2001:db8::1", "10.0.0.1", "fe80::1%eth0")
 LOOPBACK = ("127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1")
@@ -80,12 +80,30 @@ class SourcesTests(SynchronousTestCase):
         """An IPv4 address and an IPv6 /64 have one bucket, full to begin with."""
         tested = sources()
         first = tested.judge("2001:db8::1", 5.0)
-        self.assertEqual((first.tokens, first.at), (BURST, 5.0))
-        self.assertEqual((tested.rate, tested.burst), (RATE, BURST))
+        self.assertEqual((first.tokens, first.at), (2000, 5.0))
+        self.assertEqual((tested.rate, tested.burst), (RATE, 2000))
         self.assertIs(tested.judge("2001:db8::2", 6.0), first)
         self.assertIsNot(tested.judge("2001:db8:0:1::1", 6.0), first)
         self.assertIsNot(tested.judge("192.0.2.1", 6.0), tested.judge("192.0.2.2", 6.0))
         self.assertIs(tested.judge("192.0.2.1", 6.0), tested.judge("192.0.2.1", 7.0))
+
+    def test_rate(self) -> None:
+        """The burst is a fifth of a second's worth and a whole datagram; 0 is any number."""
+        for rate, burst in ((1000, 200.0), (1, 1.0)):
+            self.assertEqual(Sources(Networks(), rate=rate).burst, burst)
+        free = Sources(Networks(), rate=0)
+        source = free.judge("192.0.2.1", 0.0)
+        self.assertTrue(all(source.take(free.rate, free.burst, 0.0) for _ in range(100_000)))
+
+    def test_knows(self) -> None:
+        """Loopback is known, and whom the allow list names; nobody else is."""
+        lists = Networks([Network.parse("10.0.0.0/8")], [Network.parse("10.6.0.0/16")])
+        for host in LOOPBACK:
+            self.assertTrue(sources().knows(host))
+        for host in AFAR:
+            self.assertFalse(sources().knows(host))
+        for host, known in (("10.1.2.3", True), ("10.6.2.3", False), ("192.0.2.1", False)):
+            self.assertEqual(Sources(lists).knows(host), known)
 
     def test_known(self) -> None:
         """What is judged once is known."""

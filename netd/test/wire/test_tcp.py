@@ -227,6 +227,50 @@ class SpeakerTests(_Services):
         self.assertEqual(line.events, [*OPENED, "abort"])
 
 
+class IdleTests(_Services):
+    """
+    Conversations in which nothing moves.
+    """
+
+    def line(self, begin: Any, idle: float = 10.0) -> Line:
+        """A connection that is cut after `idle` seconds."""
+        return Line(Conversations("name", begin, self.clock, self.counters, idle))
+
+    def test_cut(self) -> None:
+        """One of any kind is cut when nothing moved for so long, not before, and counted."""
+        for begin in (Echo, Discard):
+            line = self.line(begin)
+            self.clock.advance(9.9)
+            line.come(b"x")
+            self.clock.advance(9.9)
+            self.assertEqual(line.events, OPENED)
+            self.clock.advance(0.1)
+            self.assertEqual(line.events, [*OPENED, "abort"])
+            line.leave()
+        self.assertEqual(self.counters.refusals, {"service-idle": 2})
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_unread(self) -> None:
+        """Who does not read what is said to it is cut; who reads may take its time."""
+        line = self.line(lambda factory: Speaker(factory, chargen()))
+        self.clock.pump([0.1] * 120)
+        self.assertEqual(line.events, OPENED)
+        assert line.producer is not None
+        line.producer.pauseProducing()
+        self.clock.advance(10.0)
+        self.assertEqual(line.events, [*OPENED, "abort"])
+        line.leave()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_never(self) -> None:
+        """Without a limit nobody looks, and who leaves leaves no timer."""
+        line = self.line(Echo, idle=0.0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        line.leave()
+        self.line(Echo).leave()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
 class ConversationsTests(_Services):
     """
     All connections of one service.

@@ -138,15 +138,23 @@ class EchoTests(_Ports):
                 """Refuse."""
                 raise PermissionError
 
+            sendmsg = sendto
+
             def __getattr__(self, name: str) -> Any:
                 return getattr(self.real, name)
 
         self.patch(port, "socket", Deaf(port.socket))
         self.assertEqual(self.ask(port, b"x", b"y"), [])
         self.assertEqual(self.counters.drops, {"unsendable": 2})
-        self.patch(port, "_plain", False)
+        self.patch(port, "_echo", False)
         self.assertEqual(self.ask(port, b"x"), [])
         self.assertEqual(self.counters.drops, {"unsendable": 3})
+        wide = self.serve(host="0.0.0.0")
+        self.address = ("127.0.0.1", self.address[1])
+        self.assertEqual(self.ask(wide, b"x"), [b"x"])
+        self.patch(wide, "socket", Deaf(wide.socket))
+        self.assertEqual(self.ask(wide, b"x", b"y"), [])
+        self.assertEqual(self.counters.drops, {"unsendable": 5})
 
     def test_flat(self) -> None:
         """A flood leaves nothing behind in memory."""
@@ -227,8 +235,15 @@ class PolicyTests(_Ports):
         self.assertEqual(self.counters.echoes, 5)
         self.reactor.advance(60)
 
+    def test_empty_question(self) -> None:
+        """On loopback an empty datagram asks for the day, as RFC 867 has it."""
+        for name in ("daytime", "time", "qotd"):
+            (answer,) = self.ask(self.serve(services.datagram(name)), b"")
+            self.assertGreaterEqual(len(answer), 4)
+
     def test_not_larger(self) -> None:
-        """An answer that is larger than its question is not sent."""
+        """An answer that is larger than its question is not sent to who is not known."""
+        self.patch(self.sources, "knows", {"127.0.0.1": False}.__getitem__)
         port = self.serve(services.datagram("daytime"))
         self.assertEqual(self.ask(port, b"", b"?" * 25), [])
         self.assertEqual(self.counters.drops, {"short question": 2})
@@ -243,6 +258,7 @@ class PolicyTests(_Ports):
 
     def test_said(self) -> None:
         """Drops are said soon, once, with the address of the port."""
+        self.patch(self.sources, "knows", lambda host: False)
         port = self.serve(services.datagram("daytime"))
         with capturedLogs() as events:
             for _ in range(3):
@@ -291,6 +307,25 @@ class WildcardTests(_Ports):
             port.doRead()
             data, source = client.recvfrom(10)
             self.assertEqual((data, source[0]), (b"x", host))
+            # Now it is known, and goes the short way.
+            client.sendto(b"y", (host, self.address[1]))
+            port.doRead()
+            data, source = client.recvfrom(10)
+            self.assertEqual((data, source[0]), (b"y", host))
+            self.assertEqual(self.counters.echoes % 2, 0)
+
+    def test_not_told(self) -> None:
+        """What the kernel told nothing of is answered from where it likes."""
+        port = self.serve(host="0.0.0.0")
+        self.address = ("127.0.0.1", self.address[1])
+        self.assertEqual(self.ask(port, b"x"), [b"x"])
+
+        def silent(size: int, room: int) -> Any:
+            data, _, flags, address = port.socket.recvmsg(size, room)
+            return data, [], flags, address
+
+        self.patch(port, "_receive", silent)
+        self.assertEqual(self.ask(port, b"y"), [b"y"])
 
     def test_everybody(self) -> None:
         """A question to everybody gets no answer."""

@@ -170,8 +170,9 @@ class Conversation(Wire):
         """A request with a body begins; a client that waits for our word gets it now."""
         site = self.site
         now = site.clock.seconds()
-        self._intake = Intake(head, site.bounds, site.spools, now)
-        if head.length is not None and head.length > site.bounds.body:
+        bounds = site.bounds_at(head.path)
+        self._intake = Intake(head, bounds, site.spools, now)
+        if head.length is not None and head.length > bounds.body:
             raise Refused("large-body")
         self.phase = BODY
         self.deadline = now + site.bounds.body_seconds(0)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from socket import AF_INET6, inet_pton
+from types import MappingProxyType
 from typing import Protocol
 
+from attrs import evolve
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
@@ -71,7 +73,8 @@ class Site(Factory):
     Serves `resource` over HTTP/1.1, within `limits`.
 
     `clock` measures waiting, `now` tells the time of day; `memo` remembers the
-    head that each connection sent last, for clients that repeat themselves.
+    head that each connection sent last, for clients that repeat themselves;
+    `bodies` are the bytes of a body, by path, where they are fewer than elsewhere.
     """
 
     noisy = False
@@ -86,10 +89,12 @@ class Site(Factory):
         log: Log | None = None,
         now: Callable[[], float] = time.time,
         memo: bool = True,
+        bodies: Mapping[bytes, int] = MappingProxyType({}),
     ) -> None:
         self.resource = resource
         self.clock = clock
-        self.bounds = Bounds.of(limits)
+        self._bodies = bodies
+        self.change(limits)
         self.memo = memo
         self.channels: set[Channel] = set()
         self.spools = Spools()
@@ -132,7 +137,15 @@ class Site(Factory):
 
     def change(self, limits: Limits) -> None:
         """Keep to other limits from now on."""
-        self.bounds = Bounds.of(limits)
+        self.bounds = bounds = Bounds.of(limits)
+        self._bounds_at = {
+            path: evolve(bounds, body=min(most, bounds.body))
+            for path, most in self._bodies.items()
+        }
+
+    def bounds_at(self, path: bytes) -> Bounds:
+        """The limits of a request for `path`, as the wire has it."""
+        return self._bounds_at.get(path, self.bounds)
 
     # IDrainable
 

@@ -109,12 +109,8 @@ ROUTES: Final = (
         (P("codes", "text", "from 200 to 999"), _SEED),
     ),
     Route("/redirect/<n>", redirects.redirect, "n redirects, then /get", parameters=(_HOPS,)),
-    Route(
-        "/relative-redirect/<n>", redirects.relative, "the same by paths", parameters=(_HOPS,)
-    ),
-    Route(
-        "/absolute-redirect/<n>", redirects.absolute, "the same by URLs", parameters=(_HOPS,)
-    ),
+    Route("/relative-redirect/<n>", redirects.relative, "by paths", parameters=(_HOPS,)),
+    Route("/absolute-redirect/<n>", redirects.absolute, "by URLs", parameters=(_HOPS,)),
     Route(
         "/redirect-to",
         redirects.redirect_to,
