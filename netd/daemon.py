@@ -99,10 +99,11 @@ def _services(
 
     for name, asked, where in _plain(settings):
         yield name, stream(where, door(house.sites[asked]), reactor, eager)
-    if settings.tls.listen and settings.tls.certificate is not None:
-        context = tls.context(settings.tls.certificate, settings.tls.private_key)
+    if settings.tls.listen:
+        secured = house.tls = tls.TLS(settings.tls, counters)
+        house.parts.append(Part(lambda fresh: _certificates(fresh, secured)))
         for name, where in _named("https", settings.tls.listen):
-            yield name, stream(where, door(tls.wrap(web, context, reactor)), reactor, eager)
+            yield name, stream(where, door(tls.wrap(web, secured, reactor)), reactor, eager)
     if settings.udp.listen is not None:
         echo = services.datagram("echo")
         yield "udp", datagram(settings.udp.listen, udp.serve(echo, policy, reactor))
@@ -159,6 +160,15 @@ def _speakers(fresh: Settings, gate: Gate, sources: Sources) -> Act:
         sources.change(access.networks)
 
     return act
+
+
+def _certificates(fresh: Settings, secured: tls.TLS) -> Act:
+    """A reload of certificates and keys; their files may be new when their names are not."""
+    if not fresh.tls.listen:
+        # The listeners stay until a restart, with what they had.
+        return lambda: None
+    offer = secured.check(fresh.tls)
+    return lambda: secured.change(offer)
 
 
 def _contents(fresh: Settings, reactor: Any, house: House, pool: Pool) -> Act:

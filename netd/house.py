@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from netd.counters import Counters
 from netd.net.drain import Drain
 from netd.net.listen import Listener
+from netd.net.tls import TLS
 from netd.ops.log import AccessLog
 from netd.ops.reload import Part, Reload
 from netd.ops.signals import impatient, on_signal
@@ -38,6 +39,8 @@ class House(MultiService):
         """Who speaks HTTP, by what they are asked for."""
         self.talks: dict[str, Conversations] = {}
         """The small services over streams, by name."""
+        self.tls: TLS | None = None
+        """The certificates of HTTPS; None without it."""
         self.parts: list[Part] = []
         """What SIGHUP changes."""
         self.fresh: Reload | None = None

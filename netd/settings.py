@@ -68,6 +68,12 @@ class TLS:
     """PEM file, leaf first, then the chain."""
     private_key: Path | None
     """PEM file; None when it stands in the certificate's file."""
+    directory: Path | None = None
+    """More of them, by server name; `default` stands in for `certificate`."""
+    client_ca: Path | None = None
+    """PEM file of the authorities whose certificates clients must show; None: nobody must."""
+    client_ca_optional: bool = False
+    """Whether a client may come without one."""
 
 
 @frozen

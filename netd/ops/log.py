@@ -73,7 +73,14 @@ class AccessLog:
         self._regular = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
 
     def record(  # noqa: PLR0917 - called once a request, where keywords cost
-        self, peer: bytes, line: bytes, code: int, length: int, referer: bytes, agent: bytes
+        self,
+        peer: bytes,
+        line: bytes,
+        code: int,
+        length: int,
+        referer: bytes,
+        agent: bytes,
+        user: bytes = b"-",
     ) -> None:
         """Write down one answer, soon."""
         if self._size > KEPT:
@@ -86,8 +93,12 @@ class AccessLog:
         said = line + referer + agent
         if len(said.translate(None, _UNSAFE)) != len(said):
             line, referer, agent = escape(line), escape(referer), escape(agent)
-        entry = b'%b - - [%b] "%b" %d %d "%b" "%b"\n' % (
+        if user != b"-":
+            # The only field that ends with a space.
+            user = escape(user).replace(b" ", b"\\x20")
+        entry = b'%b - %b [%b] "%b" %d %d "%b" "%b"\n' % (
             peer,
+            user,
             self._stamp,
             line,
             code,

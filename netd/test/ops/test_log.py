@@ -64,6 +64,13 @@ class FormatTests(LogCase):
         log.stop()
         self.assertEqual(self.path.read_bytes(), LINE)
 
+    def test_user(self) -> None:
+        """Whom a certificate names stands in the third field, which no space ends early."""
+        log = self.make(self.path)
+        log.record(b"::1", b"GET /", 200, 0, b"-", b"-", b"Alice Smith\n\xd0")
+        log.stop()
+        self.assertTrue(self.path.read_bytes().startswith(b"::1 - Alice\\x20Smith\\x0A\\xD0 ["))
+
     def test_dashes(self) -> None:
         """What is not known is a dash."""
         log = self.make(self.path)

@@ -109,6 +109,13 @@ COMPANY = {
     "https": (("certificate", "/company.pem"),),
     "certificate": (("https", "tcp:10443"),),
     "private-key": (("https", "tcp:10443"), ("certificate", "/company.pem")),
+    "certificate-dir": (("https", "tcp:10443"),),
+    "client-ca": (("https", "tcp:10443"), ("certificate", "/company.pem")),
+    "client-ca-optional": (
+        ("https", "tcp:10443"),
+        ("certificate", "/company.pem"),
+        ("client-ca", "/company.pem"),
+    ),
 }
 
 

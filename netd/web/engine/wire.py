@@ -30,6 +30,7 @@ class Wire:
         "_reading",
         "paused",
         "transport",
+        "user",
         "written",
     )
 
@@ -38,6 +39,8 @@ class Wire:
 
     def __init__(self, address: IAddress | None) -> None:
         self._address = address
+        self.user = b"-"
+        """Whom the client's certificate names; a dash without one."""
         self.paused = False
         """The transport holds more of our answers than it wants to."""
         self.written = 0
