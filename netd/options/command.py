@@ -10,6 +10,7 @@ import difflib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from twisted.python.usage import Options as _Options
 from twisted.python.usage import UsageError
@@ -50,6 +51,7 @@ class Options(_Options):
     def __init__(self) -> None:
         _Options.__init__(self)
         self._repeated: dict[str, list[str]] = {}
+        self._directory = ""
 
     def opt_version(self) -> None:
         """print the version of netd and exit"""
@@ -90,6 +92,9 @@ class Options(_Options):
         single = {name: [self[name]] for name in BY_NAME if self.get(name) is not None}
         self._flags = {**single, **self._repeated}
         self.settle()
+        # twistd may change the directory before the file is read again.
+        with suppress(OSError):
+            self._directory = os.getcwd()
 
     def settle(self) -> None:
         """
@@ -98,6 +103,7 @@ class Options(_Options):
         UsageError says what is wrong; both are as before then.
         """
         path = self["config"] or self.environ.get(f"{PREFIX}CONFIG") or None
+        path = path and os.path.join(self._directory, path)
         said = collect(self._flags, self.environ, path)
         self.said, self.settings = said, to_settings(said)
 

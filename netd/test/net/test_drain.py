@@ -87,6 +87,21 @@ class DrainTests(SynchronousTestCase):
         self.assertEqual((source.asked, source.cuts), (1, 0))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_change(self) -> None:
+        """
+        The grace is what it was last changed to.
+        """
+        source = Source(1)
+        service = self.drain(source)
+        service.change(3.0)
+        stopped = service.stopService()
+        self.clock.advance(2.999)
+        self.assertEqual(source.cuts, 0)
+        self.clock.advance(0.001)
+        self.assertEqual(source.cuts, 1)
+        source.leave()
+        self.successResultOf(stopped)
+
     def test_no_sources(self) -> None:
         """
         A daemon of datagrams has nothing to drain.
