@@ -15,6 +15,7 @@ from twisted.application.service import IService
 from twisted.python.usage import UsageError
 from twisted.web.resource import IResource
 
+from netd import __version__
 from netd.counters import Counters
 from netd.house import House
 from netd.net import tls
@@ -25,6 +26,7 @@ from netd.net.networks import Networks
 from netd.ops import descriptors
 from netd.ops.inherited import Inherited, assign
 from netd.ops.log import AccessLog
+from netd.ops.metrics import Gauges, Netd, exposition
 from netd.ops.reload import Act, Part, Reload
 from netd.ops.systemd import Ready
 from netd.rpc import methods
@@ -34,6 +36,7 @@ from netd.settings import SERVICES, Impairment, Settings
 from netd.values import Where
 from netd.web import site
 from netd.web.engine.port import port as eager
+from netd.web.probes import Probes
 from netd.wire import services, udp
 from netd.wire.impairment import Fates
 from netd.wire.sources import Sources
@@ -86,9 +89,11 @@ def _services(
     access = _access(settings)
     gate = Gate(access, reactor, counters)
     policy = _policy(settings, access.networks, counters)
-    calls = _calls(settings, reactor)
+    calls = _calls(settings, reactor, counters)
     log = house.log = _log(settings.http.access_log, reactor, counters)
-    for name, root in _roots(settings, reactor, calls, counters).items():
+    probes = _probes(house, calls.pool)
+    house.probes = None if settings.watch.listen else probes
+    for name, root in _roots(settings, reactor, calls, house).items():
         house.sites[name] = site.factory(settings, reactor, counters, root, log)
     web = house.sites["http"]
     drained: list[IDrainable] = [*house.sites.values()]
@@ -114,8 +119,13 @@ def _services(
         talk = house.talks[name] = services.stream(service, reactor, counters)
         drained.append(talk)
         yield name, stream(where, door(talk), reactor)
-    yield "rpc-workers", calls.pool
     drain = Drain(drained, settings.grace.seconds, reactor, counters)
+    for name, where in _named("metrics-http", settings.watch.listen):
+        # Open to the end of a stop: /readyz says that it stops.
+        watch = stream(where, _watch(settings, reactor, probes), reactor, eager)
+        watch.after = drain.over
+        yield name, watch
+    yield "rpc-workers", calls.pool
     yield "drain", drain
     yield "ready", Ready(reactor, house.listening, environ, house.state.summary)
     house.parts += [
@@ -140,10 +150,11 @@ def _plain(settings: Settings) -> Iterator[tuple[str, str, Where]]:
 
 
 def _roots(
-    settings: Settings, reactor: Any, calls: methods.House, counters: Counters
+    settings: Settings, reactor: Any, calls: methods.House, house: House
 ) -> dict[str, IResource]:
     """The tree of each site, by the name of its first listener."""
-    roots = {"http": site.tree(settings, reactor, calls.resource, counters)}
+    tree = site.tree(settings, reactor, calls.resource, house.counters, house.probes)
+    roots = {"http": tree}
     if settings.files.listen:
         roots["files-http"] = site.files_only(settings, reactor)
     if settings.rpc.listen:
@@ -173,7 +184,8 @@ def _certificates(fresh: Settings, secured: tls.TLS) -> Act:
 
 def _contents(fresh: Settings, reactor: Any, house: House, pool: Pool) -> Act:
     """A reload of what the sites say, and within which limits."""
-    roots = _roots(fresh, reactor, _calls(fresh, reactor, pool), house.counters)
+    calls = _calls(fresh, reactor, house.counters, pool)
+    roots = _roots(fresh, reactor, calls, house)
 
     def act() -> None:
         for name, each in house.sites.items():
@@ -182,6 +194,21 @@ def _contents(fresh: Settings, reactor: Any, house: House, pool: Pool) -> Act:
             each.resource = roots.get(name, each.resource)
 
     return act
+
+
+def _probes(house: House, pool: Pool) -> Probes:
+    """What watches the daemon is told."""
+    gauges = Gauges(
+        house.connections, house.waiting, pool.waiting, pool.busy, house.certificates
+    )
+    metrics = exposition([Netd(__version__, house.counters, gauges)])
+    return Probes(metrics, house.ready)
+
+
+def _watch(settings: Settings, reactor: Any, probes: Probes) -> Any:
+    """The site of the probes alone; what is asked of it is neither counted nor logged."""
+    root = site.probes_only(settings, reactor, probes)
+    return site.factory(settings, reactor, Counters(), root)
 
 
 def _log(where: str | None, reactor: Any, counters: Counters) -> AccessLog | None:
@@ -203,12 +230,20 @@ def _small(settings: Settings, kind: str) -> Iterator[tuple[str, str, Where]]:
             yield name, service, where
 
 
-def _calls(settings: Settings, reactor: Any, pool: Pool | None = None) -> methods.House:
+def _calls(
+    settings: Settings, reactor: Any, counters: Counters, pool: Pool | None = None
+) -> methods.House:
     """XML-RPC; UsageError when something cannot be published."""
     asked = settings.rpc
     try:
         return methods.build(
-            reactor, asked.publish, asked.suites, asked.workers, asked.cors, pool=pool
+            reactor,
+            asked.publish,
+            asked.suites,
+            asked.workers,
+            asked.cors,
+            pool=pool,
+            counters=counters,
         )
     except ValueError as wrong:
         raise UsageError(f"--rpc {wrong}") from None

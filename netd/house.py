@@ -24,6 +24,7 @@ from netd.ops.state import State
 from netd.ops.systemd import Ready
 from netd.web.engine.lean import lean
 from netd.web.engine.site import Site
+from netd.web.probes import Probes
 from netd.wire.tcp import Conversations
 
 
@@ -41,11 +42,13 @@ class House(MultiService):
         """The small services over streams, by name."""
         self.tls: TLS | None = None
         """The certificates of HTTPS; None without it."""
+        self.probes: Probes | None = None
+        """What the web site says to who watches; None: a listener of their own does."""
         self.parts: list[Part] = []
         """What SIGHUP changes."""
         self.fresh: Reload | None = None
         """Reads the configuration anew; None: there is none but the first."""
-        facts = {"connections": self._connections, "waiting answers": self._waiting}
+        facts = {"connections": self.connections, "waiting answers": self.waiting}
         self.state = State(reactor, self.counters, self.listening, facts)
         self._reactor = reactor
 
@@ -58,6 +61,14 @@ class House(MultiService):
         on_signal(self._reactor, signal.SIGUSR1, self.reopen)
         on_signal(self._reactor, signal.SIGUSR2, self.state.dump)
         MultiService.startService(self)
+
+    def ready(self) -> bool:
+        """Whether new work is welcome: from the start until a stop begins."""
+        return bool(self.running)
+
+    def certificates(self) -> dict[str, float]:
+        """For how many seconds each certificate is good still."""
+        return {} if self.tls is None else self.tls.left()
 
     def reload(self) -> None:
         """Read the configuration again and keep to it, if all of it is good."""
@@ -75,11 +86,13 @@ class House(MultiService):
     def _ready(self) -> Ready:
         return cast(Ready, MultiService.getServiceNamed(self, "ready"))
 
-    def _connections(self) -> dict[str, int]:
+    def connections(self) -> dict[str, int]:
+        """How many are open, by what they are to."""
         sites = {name: len(each.channels) for name, each in self.sites.items()}
         return sites | {name: len(each.connected) for name, each in self.talks.items()}
 
-    def _waiting(self) -> dict[str, int]:
+    def waiting(self) -> dict[str, int]:
+        """How many answers are waited for, by site."""
         return {name: each.in_flight for name, each in self.sites.items()}
 
     def stopService(self) -> Deferred[Any]:

@@ -221,6 +221,19 @@ class RPC:
     """Origins whose scripts may call; `*` is every one."""
 
 
+LogForm: TypeAlias = Literal["auto", "text", "json", "journal"]
+"""How lines of the log look; auto: journal where the journal reads stderr, else text."""
+
+
+@frozen
+class Watch:
+    """What the operator's tools see."""
+
+    listen: tuple[Where, ...] = ()
+    """Where /metrics, /healthz and /readyz are, and then only there; none: on the web site."""
+    log: LogForm = "auto"
+
+
 @frozen
 class Settings:
     """One daemon, whole."""
@@ -234,3 +247,4 @@ class Settings:
     services: tuple[Service, ...] = ()
     access: Access = field(default=Access())
     rpc: RPC = field(default=RPC())
+    watch: Watch = field(default=Watch())

@@ -196,4 +196,7 @@ def to_settings(said: Mapping[str, Said]) -> settings.Settings:
         access=_access(said),
         rpc=_rpc(said, bind),
         grace=said["grace"].value(),
+        watch=settings.Watch(
+            _endpoints(said["metrics-http"], "tcp", bind)[-1:], said["log"].value()
+        ),
     )

@@ -17,6 +17,7 @@ from netd.options.parsers import (
     cache,
     count,
     header,
+    log_form,
     origin,
     page,
     path,
@@ -172,6 +173,8 @@ OPTIONS: Final = (
     Option(
         "rpc-cors", origin, None, "an origin whose scripts may call, * is any", repeatable=True
     ),
+    Option("log", log_form, "auto", "text, json, journal, or auto: journal where it listens"),
+    Option("metrics-http", str, None, "where /metrics, /healthz, /readyz move to"),
     Option("grace", Duration.parse, "10s", "how long a stop waits for answers in flight"),
 )
 BY_NAME: Final = {option.name: option for option in OPTIONS}

@@ -14,9 +14,9 @@ from twisted.logger import capturedLogs, formatEvent
 
 from netd.daemon import build
 from netd.house import House
-from netd.settings import Service, Settings
+from netd.settings import TLS, Service, Settings
 from netd.test.ops.test_systemd import Managed
-from netd.test.stages import Reactor
+from netd.test.stages import Reactor, identity
 from netd.test.test_daemon import HERE, asked
 
 
@@ -69,6 +69,29 @@ class HouseTests(Managed):
         self.assertTrue(path.exists())
         self.assertTrue(self.receive().startswith(b"RELOADING=1\nMONOTONIC_USEC="))
         self.assertEqual(self.receive(), b"READY=1\nSTATUS=Reloaded")
+
+    def test_ready(self) -> None:
+        """
+        New work is welcome from the start until a stop begins.
+        """
+        house = build(asked(), self.reactor, {})
+        self.assertFalse(house.ready())
+        with capturedLogs():
+            house.startService()
+        self.assertTrue(house.ready())
+        stopped = house.stopService()
+        self.assertFalse(house.ready())
+        self.reactor.advance(60)
+        self.successResultOf(stopped)
+
+    def test_certificates(self) -> None:
+        """
+        It tells how long its certificates are good, when it has some.
+        """
+        self.assertEqual(build(asked(), self.reactor, {}).certificates(), {})
+        files = identity().write(Path(self.mktemp()))
+        house = build(asked(tls=TLS((HERE,), *files)), self.reactor, {})
+        self.assertGreater(house.certificates()["default"], 86_400)
 
     def test_reopen(self) -> None:
         """

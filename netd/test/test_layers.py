@@ -56,7 +56,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "wire": (*_ROOM, "net.networks", "net.bucket", "net.recent", "net.drain"),
     "web": (*_ROOM, "rpc", "net.drain"),
     "house": (*_ROOM, "net", "ops", "wire", "web"),
-    "daemon": (*_ROOM, "net", "ops", "rpc", "wire", "web", "house"),
+    "daemon": ("", *_ROOM, "net", "ops", "rpc", "wire", "web", "house"),
     "options": ("", "settings", "values"),
     "tap": ("settings", "daemon", "options", "ops.inherited"),
     "__main__": (),

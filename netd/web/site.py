@@ -7,6 +7,8 @@ would run on `twisted.web.server.Site` as well.
 
 from __future__ import annotations
 
+from typing import Final
+
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource
@@ -17,7 +19,10 @@ from netd.rpc import methods
 from netd.web.engine.site import Log, Site
 from netd.web.files.resource import resource as files
 from netd.web.lab.table import ROUTES
+from netd.web.probes import Probes, placed
 from netd.web.router import Router
+
+_PROBES: Final = Probes()
 
 
 class _Root(Resource):
@@ -36,12 +41,22 @@ def tree(
     clock: IReactorTime,
     rpc: IResource | None = None,
     counters: Counters | None = None,
+    probes: Probes | None = _PROBES,
 ) -> IResource:
-    """The resources of one daemon; UsageError when the files directory cannot be served."""
-    root = _Root(Router(ROUTES, config.http, clock, counters))
+    """
+    The resources of one daemon; UsageError when the files directory cannot be served.
+
+    Without `probes` nothing is where they would be.
+    """
+    root = _Root(Router(placed(ROUTES, probes), config.http, clock, counters))
     root.putChild(b"files", files(config.files, config.http.limits, clock))
     root.putChild(b"RPC2", rpc or methods.build(clock).resource)
     return root
+
+
+def probes_only(config: settings.Settings, clock: IReactorTime, probes: Probes) -> IResource:
+    """The probes alone, for a listener of their own."""
+    return Router(probes.routes(), config.http, clock)
 
 
 def files_only(config: settings.Settings, clock: IReactorTime) -> IResource:
