@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from attrs import evolve
 from twisted.application.service import IService
@@ -25,7 +25,7 @@ from netd.net.listen import Listener, datagram, stream
 from netd.net.networks import Networks
 from netd.ops import descriptors
 from netd.ops.inherited import Inherited, assign
-from netd.ops.log import AccessLog
+from netd.ops.logs import logs
 from netd.ops.metrics import Gauges, Netd, exposition
 from netd.ops.reload import Act, Part, Reload
 from netd.ops.systemd import Ready
@@ -41,9 +41,6 @@ from netd.wire import services, udp
 from netd.wire.impairment import Fates
 from netd.wire.sources import Sources
 
-STDOUT: Final = 1
-"""Whatever standard output is by the time something is written to it."""
-
 
 def build(
     settings: Settings,
@@ -51,16 +48,27 @@ def build(
     environ: Mapping[str, str] = os.environ,
     read: Callable[[], Settings] | None = None,
     inherited: Sequence[Inherited] = (),
+    *,
+    output: str | int | None = None,
 ) -> House:
     """
     Every service that `settings` asks for, in starting order, nothing bound yet.
 
     `read` gives the settings of a reload; `inherited` sockets replace what
-    would be bound.  UsageError names the option when a file cannot be read or
+    would be bound; `output` is where the daemon's own lines go (None: whoever
+    runs it knows).  UsageError names the option when a file cannot be read or
     a host is unknown, and the descriptor that is for nothing.
     """
     settings = _fitted(settings)
     house = House(reactor, settings.http.lean_dispatch)
+    house.logs = logs(
+        settings.watch.log,
+        settings.http.access_log,
+        output,
+        environ=environ,
+        clock=reactor,
+        counters=house.counters,
+    )
     for name, child in _services(settings, reactor, house, environ):
         child.setName(name)
         child.setServiceParent(house)
@@ -90,7 +98,7 @@ def _services(
     gate = Gate(access, reactor, counters)
     policy = _policy(settings, access.networks, counters)
     calls = _calls(settings, reactor, counters)
-    log = house.log = _log(settings.http.access_log, reactor, counters)
+    log = house.logs.access
     probes = _probes(house, calls.pool)
     house.probes = None if settings.watch.listen else probes
     for name, root in _roots(settings, reactor, calls, house).items():
@@ -209,16 +217,6 @@ def _watch(settings: Settings, reactor: Any, probes: Probes) -> Any:
     """The site of the probes alone; what is asked of it is neither counted nor logged."""
     root = site.probes_only(settings, reactor, probes)
     return site.factory(settings, reactor, Counters(), root)
-
-
-def _log(where: str | None, reactor: Any, counters: Counters) -> AccessLog | None:
-    """The access log; UsageError when its file cannot be opened."""
-    if where is None:
-        return None
-    try:
-        return AccessLog(STDOUT if where == "-" else where, reactor, counters)
-    except OSError as wrong:
-        raise UsageError(f"--access-log {where}: {wrong.strerror}") from None
 
 
 def _small(settings: Settings, kind: str) -> Iterator[tuple[str, str, Where]]:

@@ -12,12 +12,13 @@ from typing import Any, cast
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
+from twisted.logger import ILogObserver
 
 from netd.counters import Counters
 from netd.net.drain import Drain
 from netd.net.listen import Listener
 from netd.net.tls import TLS
-from netd.ops.log import AccessLog
+from netd.ops.logs import Logs
 from netd.ops.reload import Part, Reload
 from netd.ops.signals import impatient, on_signal
 from netd.ops.state import State
@@ -35,7 +36,8 @@ class House(MultiService):
         MultiService.__init__(self)
         self._lean = lean_dispatch
         self.counters = Counters()
-        self.log: AccessLog | None = None
+        self.logs = Logs()
+        """Where answers and events are written."""
         self.sites: dict[str, Site] = {}
         """Who speaks HTTP, by what they are asked for."""
         self.talks: dict[str, Conversations] = {}
@@ -51,6 +53,16 @@ class House(MultiService):
         facts = {"connections": self.connections, "waiting answers": self.waiting}
         self.state = State(reactor, self.counters, self.listening, facts)
         self._reactor = reactor
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Join twistd's application, whose log is then ours, if it has none of its own."""
+        MultiService.setServiceParent(self, parent)
+        observer = self.logs.observer
+        components = getattr(parent, "setComponent", None)
+        if observer is None or components is None:
+            return
+        if parent.getComponent(ILogObserver, None) is None:
+            components(ILogObserver, observer)
 
     def startService(self) -> None:
         """Start every service, and hear signals from the moment that the reactor runs."""
@@ -79,8 +91,8 @@ class House(MultiService):
 
     def reopen(self) -> None:
         """After a rotation, write to fresh logs."""
-        if self.running and self.log is not None:
-            self.log.reopen()
+        if self.running:
+            self.logs.reopen()
 
     @property
     def _ready(self) -> Ready:
@@ -104,8 +116,7 @@ class House(MultiService):
 
     def _close(self, result: Any) -> Any:
         self._ready.close()
-        if self.log is not None:
-            self.log.stop()
+        self.logs.stop()
         return result
 
     def abandon(self) -> None:

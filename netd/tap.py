@@ -19,6 +19,7 @@ from twisted.python.usage import UsageError
 
 from netd import daemon
 from netd.ops.inherited import inherited
+from netd.ops.logs import STDOUT
 from netd.options import command
 from netd.options.lines import one_line
 from netd.options.printed import as_toml
@@ -64,12 +65,27 @@ def _reactor() -> Any:
     return reactor
 
 
+def _output(twistd: Any) -> str | int | None:
+    """Where twistd writes the daemon's lines: a file, a descriptor; None: that is not known."""
+    if twistd is None or twistd.get("logger") or twistd.get("syslog"):
+        return None
+    file: str | None = twistd.get("logfile")
+    if file and file != "-":
+        return file
+    return STDOUT if file or twistd.get("nodaemon") else "twistd.log"
+
+
 def makeService(options: Options) -> IService:
     """The daemon, bound to its addresses; SystemExit with one line when it cannot be."""
     with _one_line():
         found = inherited(options.environ, os.getpid())
         house = daemon.build(
-            options.settings, _reactor(), options.environ, options.reread, found
+            options.settings,
+            _reactor(),
+            options.environ,
+            options.reread,
+            found,
+            output=_output(options.parent),
         )
         # Bound now, while stderr is still the operator's; the call that twistd
         # makes later finds it done.

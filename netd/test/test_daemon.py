@@ -436,18 +436,10 @@ class LogTests(_Houses):
         os.kill(os.getpid(), signal.SIGUSR1)
         self.reactor.signals.run()
         self.assertTrue(path.exists())
-        assert house.log is not None
-        house.log.record(b"127.0.0.1", b"GET /", 200, 1, b"-", b"-")
+        assert house.logs.access is not None
+        house.logs.access.record(b"127.0.0.1", b"GET /", 200, 1, b"-", b"-")
         house.abandon()
         self.assertIn('"GET /" 200 1', path.read_text())
-
-    def test_standard_output(self) -> None:
-        """
-        A dash is standard output.
-        """
-        house = build(self.logging("-"), self.reactor, {})
-        assert house.log is not None
-        self.assertEqual(house.log._descriptor, 1)
 
     def test_refused(self) -> None:
         """

@@ -317,3 +317,24 @@ class OptionsTests(_Commands):
         path = self.mktemp()
         self.assertEqual(self.leaves("--check-config", "--print-config", f"--files={path}"), 0)
         self.assertIn(f'files = "{path}"', self.out.getvalue())
+
+
+class OutputTests(SynchronousTestCase):
+    """
+    Where twistd writes the daemon's own lines.
+    """
+
+    def test_output(self) -> None:
+        """
+        A file, standard output, or not known: as twistd was told.
+        """
+        for twistd, output in (
+            (None, None),
+            ({"nodaemon": 1, "logfile": None}, 1),
+            ({"nodaemon": 0, "logfile": "-"}, 1),
+            ({"nodaemon": 1, "logfile": "/a/log"}, "/a/log"),
+            ({"nodaemon": 0, "logfile": None}, "twistd.log"),
+            ({"nodaemon": 1, "logfile": None, "logger": "some.logger"}, None),
+            ({"nodaemon": 1, "logfile": "x", "syslog": 1}, None),
+        ):
+            self.assertEqual(tap._output(twistd), output, twistd)
