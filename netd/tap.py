@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from twisted.application.service import IService, MultiService
@@ -21,6 +22,7 @@ from netd import daemon
 from netd.ops.inherited import inherited
 from netd.ops.logs import STDOUT
 from netd.options import command
+from netd.options.completion import script
 from netd.options.lines import one_line
 from netd.options.printed import as_toml
 from netd.settings import Settings
@@ -42,6 +44,11 @@ class Options(command.Options):
         """Parse; SystemExit with one line for whatever is wrong."""
         with _one_line():
             super().parseOptions(options)
+            if self["completion"] is not None:
+                sys.stdout.write(_completion(self["completion"]))
+                raise SystemExit(0)
+            if self["healthcheck"]:
+                raise SystemExit(self._health())
             if self["print-config"]:
                 sys.stdout.write(as_toml(self.said))
                 raise SystemExit(0)
@@ -50,10 +57,25 @@ class Options(command.Options):
                 sys.stdout.write("netd: the configuration is good\n")
                 raise SystemExit(0)
 
+    def _health(self) -> int:
+        """What came of --healthcheck, as an exit status."""
+        # Here, for it brings an HTTP client that no daemon needs.
+        from netd.ops import healthcheck
+
+        ca = None if self["ca"] is None else Path(self["ca"])
+        return healthcheck.run(_reactor(), self.url or healthcheck.default(self.settings), ca)
+
     def reread(self) -> Settings:
         """What is asked for now; UsageError, in one line, says what is wrong."""
         self.settle()
         return self.settings
+
+
+def _completion(shell: str) -> str:
+    try:
+        return script(shell)
+    except ValueError as wrong:
+        raise UsageError(f"--completion {shell}: {wrong}") from None
 
 
 def _reactor() -> Any:

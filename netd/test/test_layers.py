@@ -58,7 +58,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "house": (*_ROOM, "net", "ops", "wire", "web"),
     "daemon": ("", *_ROOM, "net", "ops", "rpc", "wire", "web", "house"),
     "options": ("", "settings", "values"),
-    "tap": ("settings", "daemon", "options", "ops.inherited"),
+    "tap": ("settings", "daemon", "options", "ops.inherited", "ops.logs", "ops.healthcheck"),
     "__main__": (),
 }
 """By room, what it may import beside itself; "" is netd/__init__.py."""
