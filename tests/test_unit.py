@@ -106,7 +106,6 @@ class UnitTests(SynchronousTestCase):
             "NotifyAccess=main",
             f"ExecStart={_COMMAND}",
             "ExecReload=/bin/kill -HUP $MAINPID",
-            "Sockets=netd.socket",
             "DynamicUser=yes",
             "CapabilityBoundingSet=",
         ):

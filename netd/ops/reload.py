@@ -65,14 +65,20 @@ class Reload:
             fresh = self._read()
             acts = [part.plan(fresh) for part in self._parts if self._affected(part, fresh)]
         except UsageError as wrong:
-            _log.error("not reloaded, all stays as it was: {wrong}", wrong=wrong)
-            return f"Not reloaded: {wrong}"
+            why = " ".join(str(wrong).split())
+            _log.error("not reloaded, all stays as it was: {why}", why=why)
+            return f"Not reloaded: {why}"
         # A bug in a check must not end the daemon that the operator wanted to keep.
         except Exception:
             _log.failure("not reloaded, all stays as it was")
             return "Not reloaded: see the log"
-        for act in acts:
-            act()
+        try:
+            for act in acts:
+                act()
+        # It ought not to happen; if it does, the service manager still needs an answer.
+        except Exception:
+            _log.failure("reloaded in part")
+            return "Reloaded in part: see the log"
         self._current = fresh
         _log.info("reloaded")
         fixed = [option for option, of in FIXED if of(fresh) != of(self._started)]

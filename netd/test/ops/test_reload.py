@@ -112,6 +112,37 @@ class ReloadTests(SynchronousTestCase):
         self.assertEqual(self.done, [])
         self.flushLoggedErrors(ZeroDivisionError)
 
+    def test_half(self) -> None:
+        """
+        A bug in the middle of the changes is logged and said, and the next reload does it all.
+        """
+
+        def broken() -> None:
+            if not broke:
+                broke.append(True)
+                raise ZeroDivisionError
+
+        broke: list[bool] = []
+        parts = [
+            self.part("a", lambda of: of.grace),
+            Part(lambda _: broken),
+            self.part("b", lambda of: of.grace),
+        ]
+        reload = Reload(START, self.read, parts)
+        self.now = LATER
+        self.assertEqual(self.run_logged(reload)[0], "Reloaded in part: see the log")
+        self.flushLoggedErrors(ZeroDivisionError)
+        self.assertEqual(self.done, ["a 5s"])
+        self.assertEqual(self.run_logged(reload)[0], "Reloaded")
+        self.assertEqual(self.done, ["a 5s", "a 5s", "b 5s"])
+
+    def test_one_line(self) -> None:
+        """
+        What is wrong is said in one line, whatever stands in it.
+        """
+        reload = Reload(START, self.read, [self.bad(UsageError("--files a\nREADY=1: no"))])
+        self.assertEqual(self.run_logged(reload)[0], "Not reloaded: --files a READY=1: no")
+
     def test_untouched(self) -> None:
         """
         A part whose settings are as they were is left alone, as of the latest reload.
