@@ -255,11 +255,6 @@ class Daemon:
         """The number of its process."""
         return self._process.pid
 
-    @property
-    def pid(self) -> int:
-        """The number of its process."""
-        return self._process.pid
-
     def where(self, name: str = "http") -> Where:
         """The address of the listener `name`, as it announced it."""
         said = dict(each.split("=", 1) for each in self.notice("X_NETD_LISTEN").split())

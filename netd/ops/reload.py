@@ -41,6 +41,8 @@ FIXED: Final[tuple[tuple[str, Callable[[Settings], Any]], ...]] = (
     ("--service", lambda s: s.services),
     ("--service-idle", lambda s: s.service_idle),
     ("--access-log", lambda s: s.http.access_log),
+    ("--log", lambda s: s.watch.log),
+    ("--metrics-http", lambda s: s.watch.listen),
     ("--head-memo", lambda s: s.http.head_memo),
     ("--lean-dispatch", lambda s: s.http.lean_dispatch),
     ("--rpc-workers", lambda s: s.rpc.workers),

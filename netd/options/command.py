@@ -35,9 +35,12 @@ class Options(_Options):
     optFlags = [  # noqa: RUF012  # Twisted reads these from the class
         ["print-config", None, "print every value and where it came from, and exit"],
         ["check-config", None, "exit 0 when the daemon could be built, 1 when not"],
+        ["healthcheck", None, "ask a daemon, at a URL or its own, if it is well: exit 0 or 1"],
     ]
     optParameters = [  # noqa: RUF012
         ["config", None, None, "TOML file of options", str],
+        ["ca", None, None, "PEM file of whom --healthcheck believes, not the system's", str],
+        ["completion", None, None, "print completions for bash, zsh or fish, and exit", str],
         *(
             [option.name, None, None, option.doc, str]
             for option in OPTIONS
@@ -46,6 +49,8 @@ class Options(_Options):
     ]
     environ: Mapping[str, str] = os.environ
     settings: settings.Settings
+    url: str | None = None
+    """What --healthcheck asks; None: the daemon of these settings."""
     said: dict[str, Said]
 
     def __init__(self) -> None:
@@ -83,7 +88,9 @@ class Options(_Options):
                 next(rest, None)
 
     def parseArgs(self, *rest: str) -> None:
-        """Refuse what is no option."""
+        """Take the URL of --healthcheck; refuse whatever else is no option."""
+        if self["healthcheck"] and rest:
+            self.url, *rest = rest  # type: ignore[assignment]  # a list is as good
         if rest:
             raise UsageError(f"{rest[0]}: not an option; see netd --help")
 

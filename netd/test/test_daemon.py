@@ -31,6 +31,7 @@ from netd.settings import Service, Settings
 from netd.test.stages import Adopted, Reactor, identity
 from netd.test.web.conversation import Transport
 from netd.values import Duration, Network, Size, Where
+from netd.web.engine.channel import Channel
 
 HERE = Where("tcp", "127.0.0.1", 0, option="--port 0")
 
@@ -179,6 +180,88 @@ class BuildTests(_Houses):
         """
         one, other = self.build(asked()), self.build(asked())
         self.assertIsNot(one.counters, other.counters)
+
+
+class WatchTests(_Houses):
+    """
+    What watches the daemon asks it.
+    """
+
+    def ask(self, factory: Any, path: str) -> bytes:
+        """The answer of whom a port listens for."""
+        channel = factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 50000))
+        transport = Transport()
+        channel.makeConnection(transport)
+        channel.dataReceived(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+        said: bytes = transport.value()
+        return said
+
+    def test_metrics(self) -> None:
+        """
+        /metrics tells what this daemon has counted, and its gauges.
+        """
+        house = self.start(asked(tls=self.secure(HERE)))
+        house.counters.drops["loop"] = 7
+        said = self.ask(self.reactor.adopted[0].factory, "/metrics")
+        for line in (
+            b'netd_udp_drops_total{reason="loop"} 7.0\n',
+            b'netd_connections_open{listener="http"} 1.0\n',
+            b'netd_http_answers_waiting{site="http"} 0.0\n',
+            b'netd_tls_certificate_left_seconds{certificate="default"} ',
+            b"netd_rpc_calls_queued 0.0\n",
+            b"netd_rpc_workers_busy 0.0\n",
+        ):
+            self.assertIn(line, said)
+
+    def test_moved(self) -> None:
+        """
+        With a listener of their own they are there and not on the site, and count nothing.
+        """
+        config = evolve(asked(), watch=settings.Watch((HERE,)))
+        house = self.start(config)
+        self.assertEqual(self.names(house), ["http", "metrics-http"])
+        site, own = (each.factory for each in self.reactor.adopted)
+        self.assertIn(b" 404 ", self.ask(site, "/metrics"))
+        before = house.counters.answers.copy()
+        self.assertIn(b" 200 ", self.ask(own, "/metrics"))
+        self.assertIn(b" 404 ", self.ask(own, "/"))
+        self.assertEqual(house.counters.answers, before)
+
+    def test_outlast(self) -> None:
+        """
+        That listener stays until the stop is over, and says that it stops.
+        """
+        house = self.start(evolve(asked(), watch=settings.Watch((HERE,))))
+        site, own = self.reactor.adopted
+        waiting = site.factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 50000))
+        waiting.makeConnection(Transport())
+        waiting.dataReceived(b"GET / HTTP/1.0\r\n\r\n")
+        self.assertIn(b" 200 ", self.ask(own.factory, "/readyz"))
+        stopped = house.stopService()
+        self.assertEqual((site.listening, own.listening), (False, True))
+        self.assertIn(b" 503 ", self.ask(own.factory, "/readyz"))
+        self.assertNoResult(stopped)
+        self.reactor.advance(3)
+        waiting.connectionLost(Failure(ConnectionDone()))
+        self.assertFalse(own.listening)
+        self.reactor.advance(0)
+        self.successResultOf(stopped)
+
+    def test_reload(self) -> None:
+        """
+        A reload leaves them where they were, whatever the new configuration says.
+        """
+        fresh = evolve(asked(), watch=settings.Watch((HERE,)), files=settings.Files(Path.cwd()))
+        house = build(asked(), self.reactor, {}, lambda: fresh)
+        with capturedLogs():
+            house.privilegedStartService()
+            house.startService()
+            assert house.fresh is not None
+            self.assertIn("--metrics-http", house.fresh())
+        self.assertIn(b" 200 ", self.ask(self.reactor.adopted[0].factory, "/metrics"))
+        for child in house:
+            if isinstance(child, Listener):
+                self.close(child)
 
 
 class StartTests(_Houses):
@@ -358,18 +441,10 @@ class LogTests(_Houses):
         os.kill(os.getpid(), signal.SIGUSR1)
         self.reactor.signals.run()
         self.assertTrue(path.exists())
-        assert house.log is not None
-        house.log.record(b"127.0.0.1", b"GET /", 200, 1, b"-", b"-")
+        assert house.logs.access is not None
+        house.logs.access.record(b"127.0.0.1", b"GET /", 200, 1, b"-", b"-")
         house.abandon()
         self.assertIn('"GET /" 200 1', path.read_text())
-
-    def test_standard_output(self) -> None:
-        """
-        A dash is standard output.
-        """
-        house = build(self.logging("-"), self.reactor, {})
-        assert house.log is not None
-        self.assertEqual(house.log._descriptor, 1)
 
     def test_refused(self) -> None:
         """
@@ -486,9 +561,10 @@ class ReloadTests(_Houses):
         denied = settings.Access(deny=(Network.parse("127.0.0.1"),))
         self.reload(house, evolve(self.http(), access=denied))
         address = IPv4Address("TCP", "127.0.0.1", 50000)
-        self.assertIsNone(self.reactor.adopted[0].factory.buildProtocol(address))
+        build = self.reactor.adopted[0].factory.buildProtocol
+        self.assertNotIsInstance(build(address), Channel)
         self.reload(house, self.http())
-        self.assertIsNotNone(self.reactor.adopted[0].factory.buildProtocol(address))
+        self.assertIsInstance(build(address), Channel)
 
     def test_unchanged(self) -> None:
         """

@@ -7,16 +7,21 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 from attrs import evolve
+from twisted.application.service import Application, MultiService
 from twisted.internet.task import Clock
-from twisted.logger import capturedLogs, formatEvent
+from twisted.logger import ILogObserver, capturedLogs, formatEvent
 
+from netd.counters import Counters
 from netd.daemon import build
 from netd.house import House
-from netd.settings import Service, Settings
+from netd.ops.lines import Lines
+from netd.ops.log import Text
+from netd.settings import TLS, Service, Settings, Watch
 from netd.test.ops.test_systemd import Managed
-from netd.test.stages import Reactor
+from netd.test.stages import Reactor, identity
 from netd.test.test_daemon import HERE, asked
 
 
@@ -69,6 +74,47 @@ class HouseTests(Managed):
         self.assertTrue(path.exists())
         self.assertTrue(self.receive().startswith(b"RELOADING=1\nMONOTONIC_USEC="))
         self.assertEqual(self.receive(), b"READY=1\nSTATUS=Reloaded")
+
+    def test_ready(self) -> None:
+        """
+        New work is welcome from the start until a stop begins.
+        """
+        house = build(asked(), self.reactor, {})
+        self.assertFalse(house.ready())
+        with capturedLogs():
+            house.startService()
+        self.assertTrue(house.ready())
+        stopped = house.stopService()
+        self.assertFalse(house.ready())
+        self.reactor.advance(60)
+        self.successResultOf(stopped)
+
+    def test_certificates(self) -> None:
+        """
+        It tells how long its certificates are good, when it has some.
+        """
+        self.assertEqual(build(asked(), self.reactor, {}).certificates(), {})
+        files = identity().write(Path(self.mktemp()))
+        house = build(asked(tls=TLS((HERE,), *files)), self.reactor, {})
+        self.assertGreater(house.certificates()["default"], 86_400)
+
+    def test_application(self) -> None:
+        """
+        twistd's application logs in the daemon's form, unless it has one of its own.
+        """
+        config = evolve(asked(), watch=Watch(log="json"))
+        for observer in (None, Text(Lines(1, Clock(), Counters()))):
+            application: Any = Application("netd")
+            if observer is not None:
+                application.setComponent(ILogObserver, observer)
+            house = build(config, self.reactor, {})
+            house.setServiceParent(application)
+            found = application.getComponent(ILogObserver)
+            self.assertIs(found, observer or house.logs.observer)
+        bare: Any = Application("netd")
+        build(asked(), self.reactor, {}).setServiceParent(bare)
+        self.assertIsNone(bare.getComponent(ILogObserver, None))
+        build(config, self.reactor, {}).setServiceParent(MultiService())
 
     def test_reopen(self) -> None:
         """

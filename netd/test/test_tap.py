@@ -36,6 +36,10 @@ class _Commands(SynchronousTestCase):
     def setUp(self) -> None:
         # It comes back when the test is over.
         self.patch(reactor, "seconds", reactor.seconds)
+        # So does the collector, with what this test leaves behind: a socket, for one.
+        self.addCleanup(gc.collect)
+        self.addCleanup(gc.unfreeze)
+        self.addCleanup(gc.set_threshold, *gc.get_threshold())
         self.out = io.StringIO()
         self.patch(sys, "stdout", self.out)
 
@@ -119,10 +123,7 @@ class MakeServiceTests(_Commands):
         """
         What is alive at the start is not collected again, and the rest seldom.
         """
-        self.addCleanup(gc.unfreeze)
-        self.addCleanup(gc.set_threshold, *gc.get_threshold())
         gc.set_threshold(700, 10, 10)
-        gc.unfreeze()
         self.make("--port=0", "--udp=0")
         self.assertGreater(gc.get_threshold()[0], 700)
         self.assertGreater(gc.get_freeze_count(), 0)
@@ -330,3 +331,24 @@ class OptionsTests(_Commands):
         path = self.mktemp()
         self.assertEqual(self.leaves("--check-config", "--print-config", f"--files={path}"), 0)
         self.assertIn(f'files = "{path}"', self.out.getvalue())
+
+
+class OutputTests(SynchronousTestCase):
+    """
+    Where twistd writes the daemon's own lines.
+    """
+
+    def test_output(self) -> None:
+        """
+        A file, standard output, or not known: as twistd was told.
+        """
+        for twistd, output in (
+            (None, None),
+            ({"nodaemon": 1, "logfile": None}, 1),
+            ({"nodaemon": 0, "logfile": "-"}, 1),
+            ({"nodaemon": 1, "logfile": "/a/log"}, "/a/log"),
+            ({"nodaemon": 0, "logfile": None}, "twistd.log"),
+            ({"nodaemon": 1, "logfile": None, "logger": "some.logger"}, None),
+            ({"nodaemon": 1, "logfile": "x", "syslog": 1}, None),
+        ):
+            self.assertEqual(tap._output(twistd), output, twistd)

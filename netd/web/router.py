@@ -182,6 +182,7 @@ def _agreed(request: Any) -> Mapping[str, Any] | None:
         "bits": handle.get_cipher_bits(),
         "sni": None if server_name is None else server_name.decode("latin-1"),
         "alpn": handle.get_alpn_proto_negotiated().decode("latin-1") or None,
+        "client": getattr(transport, "identity", None),
         "client_certificate": None if certificate is None else _subject(certificate),
     }
 

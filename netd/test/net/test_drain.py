@@ -201,3 +201,20 @@ class DrainTests(SynchronousTestCase):
         source.leave()
         self.successResultOf(done)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_over(self) -> None:
+        """
+        Whoever wants to outlast the stop hears when it is over, once, whenever they asked.
+        """
+        source = Source(1)
+        service = self.drain(source)
+        early = service.over()
+        stopped = service.stopService()
+        late = service.over()
+        self.assertNoResult(early)
+        self.assertNoResult(late)
+        source.leave()
+        self.successResultOf(early)
+        self.successResultOf(late)
+        self.successResultOf(service.over())
+        self.successResultOf(stopped)

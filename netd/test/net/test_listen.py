@@ -202,6 +202,24 @@ class ListenerTests(_Listeners):
         self.successResultOf(stopped)
         self.ports[0].socket.close()
 
+    def test_outlasting(self) -> None:
+        """
+        One that outlasts something listens until that is over, if it listens at all.
+        """
+        over: Deferred[None] = Deferred()
+        idle = self.listener()
+        idle.after = lambda: over
+        self.successResultOf(idle.stopService())
+        made = self.started()
+        made.after = lambda: over
+        where = bound(made)
+        stopped = made.stopService()
+        self.assertTrue(reachable(where))
+        self.assertNoResult(stopped)
+        over.callback(None)
+        self.successResultOf(stopped)
+        self.assertFalse(reachable(where))
+
     def test_stopped_before_the_start(self) -> None:
         """
         One that was never bound can be stopped, as can one that was never served.

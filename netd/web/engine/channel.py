@@ -61,6 +61,9 @@ class Channel(Conversation):
 
     def handshakeCompleted(self) -> None:
         """TLS is up."""
+        identity = getattr(self.transport, "identity", None)
+        if identity:
+            self.user = identity.encode()
         if self.phase is HANDSHAKE:
             self.phase = IDLE
             self.deadline = self.site.idle_deadline

@@ -32,6 +32,7 @@ class Wire:
         "_secure",
         "paused",
         "transport",
+        "user",
         "written",
     )
 
@@ -40,6 +41,8 @@ class Wire:
 
     def __init__(self, address: IAddress | None) -> None:
         self._address = address
+        self.user = b"-"
+        """Whom the client's certificate names; a dash without one."""
         self.paused = False
         """The transport holds more of our answers than it wants to."""
         self.written = 0
