@@ -82,9 +82,9 @@ class DelayTests(SynchronousTestCase):
             reply = ask(f"GET /delay/{text}")
             self.assertEqual(reply.after, seconds)
 
-    def test_lazy(self) -> None:
-        """What costs is done when the answer leaves: thousands may ask in one moment."""
-        self.assertTrue(callable(ask("GET /delay/1").body))
+    def test_ready(self) -> None:
+        """What costs is done at once: when it is due an answer is only to be sent."""
+        self.assertIsInstance(ask("GET /delay/1").body, bytes)
 
     def test_bad(self) -> None:
         """What is no duration is a 400."""
