@@ -68,14 +68,9 @@ def makeService(options: Options) -> IService:
     """The daemon, bound to its addresses; SystemExit with one line when it cannot be."""
     with _one_line():
         found = inherited(options.environ, os.getpid())
-        try:
-            house = daemon.build(
-                options.settings, _reactor(), options.environ, options.reread, found
-            )
-        except UsageError:
-            for each in found:
-                each.sock.close()
-            raise
+        house = daemon.build(
+            options.settings, _reactor(), options.environ, options.reread, found
+        )
         # Bound now, while stderr is still the operator's; the call that twistd
         # makes later finds it done.
         try:
