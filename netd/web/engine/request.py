@@ -260,11 +260,13 @@ class Request(Question):
             # The short way, which nearly all answers go: nothing is left to decide.
             fields = self._fields
             opening = self.channel.site.openings.get(self.code)
-            if opening is not None and answer.ordinary(fields) and self.channel.keeps():
-                self.startedWriting = self._keep = True
+            if opening is not None and answer.ordinary(fields):
+                self.startedWriting = True
+                self._keep = keep = self.head.keep and self.channel.keeps()
                 self.sentLength = length = len(body)
                 fields[b"Content-Length"] = b"Content-Length: %d\r\n" % length
-                self._end(b"".join((opening, *fields.values(), b"\r\n", body)))
+                end = b"\r\n" if keep else answer.CLOSE
+                self._end(b"".join((opening, *fields.values(), end, body)))
                 return
         top = self._begin(len(body))
         if self._framing.mute:
