@@ -38,13 +38,14 @@ class _Sockets(SynchronousTestCase):
         return sock
 
     def refuse(self, said: str, found: list[Inherited]) -> None:
-        """These fit nothing, and the message says `said` of one of them."""
+        """These fit nothing: the message says `said` of one of them, and all are closed."""
         with self.assertRaises(UsageError) as caught:
             assign(found, LISTENERS)
         self.assertIn(said, str(caught.exception))
         self.assertIn(
             "fits none of the listeners http, udp, https, udp-echo", str(caught.exception)
         )
+        self.assertEqual({each.sock.fileno() for each in found}, {-1})
 
 
 class EnvironmentTests(_Sockets):
