@@ -16,8 +16,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
 from netd.net.networks import Networks
+from netd.network import Network
 from netd.settings import Impairment
-from netd.values import Duration, Network
+from netd.values import Duration
 from netd.wire import services, udp
 from netd.wire.answers import echo
 from netd.wire.impairment import Fates
