@@ -4,6 +4,7 @@ Who may speak: lists, PROXY headers, UNIX sockets and addresses beyond loopback.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -193,6 +194,25 @@ class UnixTests(SynchronousTestCase):
             self.assertEqual((answer.status, answer.body), (200, b"ok\n"))
             daemon.stop()
             self.assertFalse(path.exists())
+
+    def test_forwarded(self) -> None:
+        """
+        Whoever the file's mode lets in counts as 127.0.0.1: believed unless loopback is not.
+        """
+        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
+        path = room / "web.sock"
+        said = ("-H", "X-Forwarded-For: 203.0.113.9", "-H", "X-Forwarded-Proto: https")
+        for options, origin, scheme in (
+            ((), "203.0.113.9", "https"),
+            (("--trust-forwarded", "192.0.2.0/24"), "127.0.0.1", "http"),
+        ):
+            self.enterContext(Daemon("--http", f"unix:{path}", *options))
+            answer = curl("http://localhost/get", "--unix-socket", str(path), *said)
+            found = json.loads(answer.body)
+            self.assertEqual(
+                (found["origin"], found["url"]), (origin, f"{scheme}://localhost/get")
+            )
+            path.unlink()
 
 
 class NamespaceTests(SynchronousTestCase):
