@@ -1,4 +1,4 @@
-"""The bench's command line: `python -m bench http | c10k | idle | files | rpc | udp | lab`.
+"""The bench's command line: `python -m bench COMMAND`, one of http, c10k, idle, files and more.
 
 Rules: options become values here and nowhere else; each command is the module of its name.
 """
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import c10k, files, http, idle, lab, rpc, udp, venv
+from bench import c10k, files, http, idle, lab, rpc, soak, udp, venv
 from bench.herd import HerdError
 from bench.load import WORKLOADS
 from bench.peers import PEERS, Choice
@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     parser = argparse.ArgumentParser(prog="python -m bench")
     commands = parser.add_subparsers(
-        required=True, metavar="http | c10k | idle | files | rpc | udp | lab"
+        required=True, metavar="http | c10k | idle | files | rpc | udp | lab | soak"
     )
     http_command = commands.add_parser("http", help="CPU per request and requests per second")
     http_command.set_defaults(run=_http)
@@ -73,7 +73,21 @@ def _parser() -> argparse.ArgumentParser:
     udp_command.set_defaults(run=_udp)
     _count(udp_command, "--rounds", 5, 100)
     _count(udp_command, "--datagrams", 100_000, 1_000_000)
+    soak_command = commands.add_parser("soak", help="a mix of everything, for minutes")
+    soak_command.set_defaults(run=_soak)
+    soak_command.add_argument(
+        "--minutes", type=_minutes, default=10.0, metavar="N", help="10 by default"
+    )
+    soak_command.add_argument("--netd-args", default="", metavar="ARGS", help="more for netd")
     return parser
+
+
+def _minutes(text: str) -> float:
+    """How long a soak takes: from a few seconds to a week."""
+    number = float(text)
+    if not 0.05 <= number <= 10_080:
+        raise argparse.ArgumentTypeError(f"{text} is not within 0.05..10080")
+    return number
 
 
 def _shared(command: argparse.ArgumentParser) -> None:
@@ -148,6 +162,11 @@ def _lab(options: argparse.Namespace) -> int:
 def _udp(options: argparse.Namespace) -> int:
     """The one that is about datagrams."""
     return udp.main(options.rounds, options.datagrams)
+
+
+def _soak(options: argparse.Namespace) -> int:
+    """The one that takes long."""
+    return soak.main(options.minutes, tuple(shlex.split(options.netd_args)))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ Rules: servers of one table run at once and are loaded in turn; the herd asks ne
 the others cannot wait so often at once.
 """
 
+import re
+import urllib.request
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -17,6 +19,7 @@ _PATH = "/get"
 _HERDS = (100, 10_000)
 _DELAY_SECONDS = 3.0
 _DEADLINE_SECONDS = 30.0
+_BUCKET = re.compile(r'^netd_http_delay_lateness_seconds_bucket{le="(.+)"} (.+)$', re.MULTILINE)
 
 
 def main(choice: Choice, effort: Effort) -> int:
@@ -51,7 +54,11 @@ def _costs(stage: process.Stage, peers: Sequence[Peer], effort: Effort) -> str:
 
 
 def _herds(stage: process.Stage, peer: Peer) -> bool:
-    """Print how late a few and many answers of `/delay/3` left; whether one was missing."""
+    """Print how late a few and many answers of `/delay/3` were; whether one was missing.
+
+    The first columns are the client's: they hold its connect and its queue.  What was asked of
+    the daemon is when an answer leaves, counted from when it was asked: that is the next one.
+    """
     rows, missing = [], False
     process.pin(stage.client_core)
     for count in _HERDS:
@@ -59,11 +66,22 @@ def _herds(stage: process.Stage, peer: Peer) -> bool:
             request = process.request(server, "/delay/3")
             args = (count, request, _DEADLINE_SECONDS, lambda: None)
             outcome = herd.stampede(server.port, *args)
+            left = _left(server.port)
         late = [(latency - _DELAY_SECONDS) * 1000 for latency in outcome.latencies]
         missing = missing or bool(outcome.errors) or any(each < 0 for each in late)
         cells = [f"{measure.percentile(late, share):.1f}" for share in (0.5, 0.99, 1.0)]
-        rows.append([f"{count}", *cells, f"{outcome.errors.total()}"])
+        rows.append([f"{count}", *cells, left, f"{outcome.errors.total()}"])
     print(f"\n### {peer.label}: ms after the 3 s of /delay/3\n")
-    header = ["clients at once", "p50", "p99", "latest", "errors"]
+    header = ["clients at once", "p50", "p99", "latest", "left late, p99", "errors"]
     print(measure.markdown(header, rows), flush=True)
     return missing
+
+
+def _left(port: int) -> str:
+    """How late 99 of 100 answers left, by the daemon's own count, from `/metrics`."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        found = _BUCKET.findall(answer.read().decode())
+    counts = {bound: float(count) for bound, count in found}
+    enough = 0.99 * counts["+Inf"]
+    bound = next(bound for bound, count in counts.items() if count >= enough)
+    return f"at most {float(bound) * 1000:g}"

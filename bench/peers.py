@@ -185,7 +185,10 @@ def _httpbin(place: Place) -> Start:
 _BASE64 = f"/base64/{base64.b64encode(_BODY.encode()).decode()}"
 
 PEERS = (
-    Peer("netd", partial(netd, ()), suites=("http", "c10k", "idle", "lab")),
+    Peer("netd", partial(netd, ()), suites=("http", "idle", "lab")),
+    # The delay-echo itself, which is what it waits at; at /echo it does not.
+    Peer("netd-echo", partial(netd, ("--delay", "3s")), "/echo", "/", suites=("c10k",)),
+    Peer("netd-delay", partial(netd, ()), suites=("c10k",)),
     Peer("stock", partial(_stock, 0), venv=True, suites=("http", "c10k", "idle")),
     Peer("stock-backlog", partial(_stock, BACKLOG), venv=True, suites=("c10k",)),
     Peer("stock-twistd", _stock_twistd, venv=True, suites=("http",)),

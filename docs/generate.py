@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from netd.options.table import OPTIONS
+from netd.options.completion import FLAGS, MORE
+from netd.options.table import OPTIONS, Option
 from netd.web.lab.table import ROUTES
 from netd.web.parameters import Parameter
 
@@ -36,6 +37,84 @@ What `/help` of a running daemon says; HEAD is answered wherever GET is, OPTIONS
 """
 
 
+_MAN = r""".\" Written by docs/generate.py; change that.
+.TH NETD 1 2026-11-22 netd "User Commands"
+.SH NAME
+netd \- a network workbench daemon: HTTP, XML-RPC, TCP and UDP on one reactor
+.SH SYNOPSIS
+.B netd
+.RI [ options ]
+.br
+.B netd \-\-healthcheck
+.RI [ URL ]
+.br
+.B twistd \-n netd
+.RI [ options ]
+.SH DESCRIPTION
+.B netd
+answers with exactly the delay, the bytes and the fault that was asked for.
+On port 8000 of the loopback it serves HTTP, with a delayed echo at /, files
+at /files/, XML-RPC at /RPC2 and everything else that /help lists, and echoes
+UDP datagrams.
+.PP
+A flag beats the environment, that beats the file of
+.BR \-\-config ,
+that beats the default.
+A duration is 3, 3s, 250ms or 1m30s; a size is 1024, 10MB or 64KiB; an endpoint
+is a port number, tcp:PORT or tcp:PORT:interface=ADDRESS.
+.SH OPTIONS
+"""
+
+_MAN_END = r""".SH SIGNALS
+.TP
+.B SIGTERM, SIGINT
+finish what is in flight, within
+.BR \-\-grace ,
+and end; a second one ends at once
+.TP
+.B SIGHUP
+read the configuration and the certificates again, if all of it is good
+.TP
+.B SIGUSR1
+open logs anew, after a rotation
+.TP
+.B SIGUSR2
+write the state of the daemon into its log
+.SH EXIT STATUS
+0 after a stop; 1 when the command line is wrong, a port is taken, or
+.B \-\-healthcheck
+or
+.B \-\-check\-config
+found something wrong.
+.SH SEE ALSO
+.BR twistd (1),
+.BR systemd.socket (5),
+.BR curl (1)
+"""
+
+
+def _roff(text: str) -> str:
+    """`text` as roff shows it to the letter."""
+    return text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq")
+
+
+def _entry(option: Option) -> str:
+    """An option in the manual page."""
+    more = [f"default: {option.default}"] if option.default else []
+    more += ["repeatable"] if option.repeatable else []
+    said = option.help + (f" [{', '.join(more)}]" if more else "")
+    name = _roff(f"--{option.name}")
+    return f'.TP\n.BI {name} " VALUE"\n{_roff(said)}; {option.variable}\n'
+
+
+def man() -> str:
+    """The manual page."""
+    flags = "".join(
+        f".TP\n.B {_roff(f'--{name}')}\n{_roff(text)}\n" for name, text in FLAGS.items()
+    )
+    return f"{_MAN}{''.join(map(_entry, (*OPTIONS, *MORE)))}{flags}{_MAN_END}"
+
+
 def _parameter(each: Parameter) -> str:
     """A parameter with its default and limits."""
     limits = f" ({each.limits})" if each.limits else ""
@@ -55,7 +134,7 @@ def pages() -> dict[str, str]:
         f"{'; '.join(map(_parameter, route.parameters))} |\n"
         for route in ROUTES
     )
-    return {"options.md": _OPTIONS + options, "urls.md": _URLS + urls}
+    return {"options.md": _OPTIONS + options, "urls.md": _URLS + urls, "netd.1": man()}
 
 
 def main() -> None:

@@ -49,9 +49,11 @@ class Counters:
     late_seconds: float = 0.0
     """How late all of them were together."""
     log_drops: int = 0
-    """Access log lines lost to a full disk or a closed pipe."""
+    """Log lines lost to a full disk or a closed pipe."""
     aborted: int = 0
     """Connections cut because the grace of a stop was over."""
+    calls: Counter[tuple[str, int]] = Factory(Counter)
+    """XML-RPC calls by method, "" for those of none, and by fault code, 0 for a result."""
     services: Counter[str] = Factory(Counter)
     """Connections to the small services, by name."""
     datagrams: int = 0

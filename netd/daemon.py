@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from attrs import evolve
 from twisted.application.service import IService
 from twisted.python.usage import UsageError
 from twisted.web.resource import IResource
 
+from netd import __version__
 from netd.counters import Counters
 from netd.house import House
 from netd.net import tls
@@ -25,7 +26,8 @@ from netd.net.listen import Listener, datagram, stream
 from netd.net.networks import Networks
 from netd.ops import descriptors
 from netd.ops.inherited import Inherited, assign
-from netd.ops.log import AccessLog
+from netd.ops.logs import logs
+from netd.ops.metrics import Gauges, Netd, exposition
 from netd.ops.reload import Act, Part, Reload
 from netd.ops.systemd import Ready
 from netd.rpc import methods
@@ -35,12 +37,10 @@ from netd.settings import SERVICES, Impairment, Settings
 from netd.values import Where
 from netd.web import site
 from netd.web.engine.port import port as eager
+from netd.web.probes import Probes
 from netd.wire import services, udp
 from netd.wire.impairment import Fates
 from netd.wire.sources import Sources
-
-STDOUT: Final = 1
-"""Whatever standard output is by the time something is written to it."""
 
 
 def build(
@@ -49,16 +49,27 @@ def build(
     environ: Mapping[str, str] = os.environ,
     read: Callable[[], Settings] | None = None,
     inherited: Sequence[Inherited] = (),
+    *,
+    output: str | int | None = None,
 ) -> House:
     """
     Every service that `settings` asks for, in starting order, nothing bound yet.
 
     `read` gives the settings of a reload; `inherited` sockets replace what
-    would be bound.  UsageError names the option when a file cannot be read or
+    would be bound; `output` is where the daemon's own lines go (None: whoever
+    runs it knows).  UsageError names the option when a file cannot be read or
     a host is unknown, and the descriptor that is for nothing.
     """
     settings = _fitted(settings)
     house = House(reactor, settings.http.lean_dispatch)
+    house.logs = logs(
+        settings.watch.log,
+        settings.http.access_log,
+        output,
+        environ=environ,
+        clock=reactor,
+        counters=house.counters,
+    )
     for name, child in _services(settings, reactor, house, environ):
         child.setName(name)
         child.setServiceParent(house)
@@ -87,9 +98,11 @@ def _services(
     access = _access(settings)
     gate = Gate(access, reactor, counters)
     policy = _policy(settings, access.networks, counters)
-    calls = _calls(settings, reactor)
-    log = house.log = _log(settings.http.access_log, reactor, counters)
-    for name, root in _roots(settings, reactor, calls, counters).items():
+    calls = _calls(settings, reactor, counters)
+    log = house.logs.access
+    probes = _probes(house, calls.pool)
+    house.probes = None if settings.watch.listen else probes
+    for name, root in _roots(settings, reactor, calls, house).items():
         house.sites[name] = site.factory(settings, reactor, counters, root, log)
     web = house.sites["http"]
     denied = Farewell(site.forbidden, reactor)
@@ -101,10 +114,11 @@ def _services(
 
     for name, asked, where in _plain(settings):
         yield name, stream(where, door(house.sites[asked], denied), reactor, eager)
-    if settings.tls.listen and settings.tls.certificate is not None:
-        context = tls.context(settings.tls.certificate, settings.tls.private_key)
+    if settings.tls.listen:
+        secured = house.tls = tls.TLS(settings.tls, counters)
+        house.parts.append(Part(lambda fresh: _certificates(fresh, secured)))
         for name, where in _named("https", settings.tls.listen):
-            inner, no = (tls.wrap(each, context, reactor) for each in (web, denied))
+            inner, no = (tls.wrap(each, secured, reactor) for each in (web, denied))
             yield name, stream(where, door(inner, no), reactor, eager)
     if settings.udp.listen is not None:
         echo = services.datagram("echo")
@@ -118,8 +132,13 @@ def _services(
         )
         drained.append(talk)
         yield name, stream(where, door(talk), reactor)
-    yield "rpc-workers", calls.pool
     drain = Drain(drained, settings.grace.seconds, reactor, counters)
+    for name, where in _named("metrics-http", settings.watch.listen):
+        # Open to the end of a stop: /readyz says that it stops.
+        watch = stream(where, _watch(settings, reactor, probes), reactor, eager)
+        watch.after = drain.over
+        yield name, watch
+    yield "rpc-workers", calls.pool
     yield "drain", drain
     yield "ready", Ready(reactor, house.listening, environ, house.state.summary)
     house.parts += [
@@ -144,10 +163,11 @@ def _plain(settings: Settings) -> Iterator[tuple[str, str, Where]]:
 
 
 def _roots(
-    settings: Settings, reactor: Any, calls: methods.House, counters: Counters
+    settings: Settings, reactor: Any, calls: methods.House, house: House
 ) -> dict[str, IResource]:
     """The tree of each site, by the name of its first listener."""
-    roots = {"http": site.tree(settings, reactor, calls.resource, counters)}
+    tree = site.tree(settings, reactor, calls.resource, house.counters, house.probes)
+    roots = {"http": tree}
     if settings.files.listen:
         roots["files-http"] = site.files_only(settings, reactor)
     if settings.rpc.listen:
@@ -166,9 +186,19 @@ def _speakers(fresh: Settings, gate: Gate, sources: Sources) -> Act:
     return act
 
 
+def _certificates(fresh: Settings, secured: tls.TLS) -> Act:
+    """A reload of certificates and keys; their files may be new when their names are not."""
+    if not fresh.tls.listen:
+        # The listeners stay until a restart, with what they had.
+        return lambda: None
+    offer = secured.check(fresh.tls)
+    return lambda: secured.change(offer)
+
+
 def _contents(fresh: Settings, reactor: Any, house: House, pool: Pool) -> Act:
     """A reload of what the sites say, and within which limits."""
-    roots = _roots(fresh, reactor, _calls(fresh, reactor, pool), house.counters)
+    calls = _calls(fresh, reactor, house.counters, pool)
+    roots = _roots(fresh, reactor, calls, house)
 
     def act() -> None:
         for name, each in house.sites.items():
@@ -179,14 +209,19 @@ def _contents(fresh: Settings, reactor: Any, house: House, pool: Pool) -> Act:
     return act
 
 
-def _log(where: str | None, reactor: Any, counters: Counters) -> AccessLog | None:
-    """The access log; UsageError when its file cannot be opened."""
-    if where is None:
-        return None
-    try:
-        return AccessLog(STDOUT if where == "-" else where, reactor, counters)
-    except OSError as wrong:
-        raise UsageError(f"--access-log {where}: {wrong.strerror}") from None
+def _probes(house: House, pool: Pool) -> Probes:
+    """What watches the daemon is told."""
+    gauges = Gauges(
+        house.connections, house.waiting, pool.waiting, pool.busy, house.certificates
+    )
+    metrics = exposition([Netd(__version__, house.counters, gauges)])
+    return Probes(metrics, house.ready)
+
+
+def _watch(settings: Settings, reactor: Any, probes: Probes) -> Any:
+    """The site of the probes alone; what is asked of it is neither counted nor logged."""
+    root = site.probes_only(settings, reactor, probes)
+    return site.factory(settings, reactor, Counters(), root)
 
 
 def _small(settings: Settings, kind: str) -> Iterator[tuple[str, str, Where]]:
@@ -198,12 +233,20 @@ def _small(settings: Settings, kind: str) -> Iterator[tuple[str, str, Where]]:
             yield name, service, where
 
 
-def _calls(settings: Settings, reactor: Any, pool: Pool | None = None) -> methods.House:
+def _calls(
+    settings: Settings, reactor: Any, counters: Counters, pool: Pool | None = None
+) -> methods.House:
     """XML-RPC; UsageError when something cannot be published."""
     asked = settings.rpc
     try:
         return methods.build(
-            reactor, asked.publish, asked.suites, asked.workers, asked.cors, pool=pool
+            reactor,
+            asked.publish,
+            asked.suites,
+            asked.workers,
+            asked.cors,
+            pool=pool,
+            counters=counters,
         )
     except ValueError as wrong:
         raise UsageError(f"--rpc {wrong}") from None

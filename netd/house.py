@@ -12,17 +12,20 @@ from typing import Any, cast
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
+from twisted.logger import ILogObserver
 
 from netd.counters import Counters
 from netd.net.drain import Drain
 from netd.net.listen import Listener
-from netd.ops.log import AccessLog
+from netd.net.tls import TLS
+from netd.ops.logs import Logs
 from netd.ops.reload import Part, Reload
 from netd.ops.signals import impatient, on_signal
 from netd.ops.state import State
 from netd.ops.systemd import Ready
 from netd.web.engine.lean import lean
 from netd.web.engine.site import Site
+from netd.web.probes import Probes
 from netd.wire.tcp import Conversations
 
 
@@ -33,18 +36,33 @@ class House(MultiService):
         MultiService.__init__(self)
         self._lean = lean_dispatch
         self.counters = Counters()
-        self.log: AccessLog | None = None
+        self.logs = Logs()
+        """Where answers and events are written."""
         self.sites: dict[str, Site] = {}
         """Who speaks HTTP, by what they are asked for."""
         self.talks: dict[str, Conversations] = {}
         """The small services over streams, by name."""
+        self.tls: TLS | None = None
+        """The certificates of HTTPS; None without it."""
+        self.probes: Probes | None = None
+        """What the web site says to who watches; None: a listener of their own does."""
         self.parts: list[Part] = []
         """What SIGHUP changes."""
         self.fresh: Reload | None = None
         """Reads the configuration anew; None: there is none but the first."""
-        facts = {"connections": self._connections, "waiting answers": self._waiting}
+        facts = {"connections": self.connections, "waiting answers": self.waiting}
         self.state = State(reactor, self.counters, self.listening, facts)
         self._reactor = reactor
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Join twistd's application, whose log is then ours, if it has none of its own."""
+        MultiService.setServiceParent(self, parent)
+        observer = self.logs.observer
+        components = getattr(parent, "setComponent", None)
+        if observer is None or components is None:
+            return
+        if parent.getComponent(ILogObserver, None) is None:
+            components(ILogObserver, observer)
 
     def startService(self) -> None:
         """Start every service, and hear signals from the moment that the reactor runs."""
@@ -56,6 +74,14 @@ class House(MultiService):
         on_signal(self._reactor, signal.SIGUSR2, self.state.dump)
         MultiService.startService(self)
 
+    def ready(self) -> bool:
+        """Whether new work is welcome: from the start until a stop begins."""
+        return bool(self.running)
+
+    def certificates(self) -> dict[str, float]:
+        """For how many seconds each certificate is good still."""
+        return {} if self.tls is None else self.tls.left()
+
     def reload(self) -> None:
         """Read the configuration again and keep to it, if all of it is good."""
         if self.running and self.fresh is not None:
@@ -65,18 +91,20 @@ class House(MultiService):
 
     def reopen(self) -> None:
         """After a rotation, write to fresh logs."""
-        if self.running and self.log is not None:
-            self.log.reopen()
+        if self.running:
+            self.logs.reopen()
 
     @property
     def _ready(self) -> Ready:
         return cast(Ready, MultiService.getServiceNamed(self, "ready"))
 
-    def _connections(self) -> dict[str, int]:
+    def connections(self) -> dict[str, int]:
+        """How many are open, by what they are to."""
         sites = {name: len(each.channels) for name, each in self.sites.items()}
         return sites | {name: len(each.connected) for name, each in self.talks.items()}
 
-    def _waiting(self) -> dict[str, int]:
+    def waiting(self) -> dict[str, int]:
+        """How many answers are waited for, by site."""
         return {name: each.in_flight for name, each in self.sites.items()}
 
     def stopService(self) -> Deferred[Any]:
@@ -88,8 +116,7 @@ class House(MultiService):
 
     def _close(self, result: Any) -> Any:
         self._ready.close()
-        if self.log is not None:
-            self.log.stop()
+        self.logs.stop()
         return result
 
     def abandon(self) -> None:

@@ -70,6 +70,12 @@ class TLS:
     """PEM file, leaf first, then the chain."""
     private_key: Path | None
     """PEM file; None when it stands in the certificate's file."""
+    directory: Path | None = None
+    """More of them, by server name; `default` stands in for `certificate`."""
+    client_ca: Path | None = None
+    """PEM file of the authorities whose certificates clients must show; None: nobody must."""
+    client_ca_optional: bool = False
+    """Whether a client may come without one."""
 
 
 @frozen
@@ -219,6 +225,19 @@ class RPC:
     """Origins whose scripts may call; `*` is every one."""
 
 
+LogForm: TypeAlias = Literal["auto", "text", "json", "journal"]
+"""How lines of the log look; auto: journal where the journal reads stderr, else text."""
+
+
+@frozen
+class Watch:
+    """What the operator's tools see."""
+
+    listen: tuple[Where, ...] = ()
+    """Where /metrics, /healthz and /readyz are, and then only there; none: on the web site."""
+    log: LogForm = "auto"
+
+
 @frozen
 class Settings:
     """One daemon, whole."""
@@ -234,3 +253,4 @@ class Settings:
     """How long nothing may move on a connection of a small service; 0 = for ever."""
     access: Access = field(default=Access())
     rpc: RPC = field(default=RPC())
+    watch: Watch = field(default=Watch())

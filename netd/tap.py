@@ -7,19 +7,23 @@ got wrong leaves as one line on stderr and exit status 1.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from twisted.application.service import IService, MultiService
 from twisted.python.usage import UsageError
 
 from netd import daemon
 from netd.ops.inherited import inherited
+from netd.ops.logs import STDOUT
 from netd.options import command
+from netd.options.completion import script
 from netd.options.lines import one_line
 from netd.options.printed import as_toml
 from netd.settings import Settings
@@ -41,6 +45,11 @@ class Options(command.Options):
         """Parse; SystemExit with one line for whatever is wrong."""
         with _one_line():
             super().parseOptions(options)
+            if self["completion"] is not None:
+                sys.stdout.write(_completion(self["completion"]))
+                raise SystemExit(0)
+            if self["healthcheck"]:
+                raise SystemExit(self._health())
             if self["print-config"]:
                 sys.stdout.write(as_toml(self.said))
                 raise SystemExit(0)
@@ -49,10 +58,25 @@ class Options(command.Options):
                 sys.stdout.write("netd: the configuration is good\n")
                 raise SystemExit(0)
 
+    def _health(self) -> int:
+        """What came of --healthcheck, as an exit status."""
+        # Here, for it brings an HTTP client that no daemon needs.
+        from netd.ops import healthcheck
+
+        ca = None if self["ca"] is None else Path(self["ca"])
+        return healthcheck.run(_reactor(), self.url or healthcheck.default(self.settings), ca)
+
     def reread(self) -> Settings:
         """What is asked for now; UsageError, in one line, says what is wrong."""
         self.settle()
         return self.settings
+
+
+def _completion(shell: str) -> str:
+    try:
+        return script(shell)
+    except ValueError as wrong:
+        raise UsageError(f"--completion {shell}: {wrong}") from None
 
 
 def _reactor() -> Any:
@@ -64,12 +88,38 @@ def _reactor() -> Any:
     return reactor
 
 
+_COLLECT_AFTER: Final = (10_000, 20, 20)
+
+
+def _collect_seldom() -> None:
+    """Let the garbage collector pause connections less often, and for less."""
+    gc.collect()
+    # What is alive now lives as long as the daemon: it need not be looked at again.
+    gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
+
+
+def _output(twistd: Any) -> str | int | None:
+    """Where twistd writes the daemon's lines: a file, a descriptor; None: that is not known."""
+    if twistd is None or twistd.get("logger") or twistd.get("syslog"):
+        return None
+    file: str | None = twistd.get("logfile")
+    if file and file != "-":
+        return file
+    return STDOUT if file or twistd.get("nodaemon") else "twistd.log"
+
+
 def makeService(options: Options) -> IService:
     """The daemon, bound to its addresses; SystemExit with one line when it cannot be."""
     with _one_line():
         found = inherited(options.environ, os.getpid())
         house = daemon.build(
-            options.settings, _reactor(), options.environ, options.reread, found
+            options.settings,
+            _reactor(),
+            options.environ,
+            options.reread,
+            found,
+            output=_output(options.parent),
         )
         # Bound now, while stderr is still the operator's; the call that twistd
         # makes later finds it done.
@@ -78,4 +128,5 @@ def makeService(options: Options) -> IService:
         except UsageError:
             house.abandon()
             raise
+    _collect_seldom()
     return house

@@ -8,13 +8,45 @@ from pathlib import Path
 
 from tests.running import succeed
 
+_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+
 
 def certificate(room: Path, name: str = "localhost") -> tuple[Path, Path]:
     """The PEM files of a self-signed certificate for localhost and of its key, in `room`."""
     leaf, key = room / f"{name}.pem", room / f"{name}.key"
     succeed(
-        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-        *("-nodes", "-days", "2", "-subj", "/CN=localhost"),
-        *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", leaf),
+        *("openssl", "req", "-x509", *_KEY, "-days", "2", "-subj", f"/CN={name}"),
+        *("-addext", f"subjectAltName=DNS:{name},DNS:localhost,IP:127.0.0.1"),
+        *("-keyout", key, "-out", leaf),
+    )
+    return leaf, key
+
+
+def authority(room: Path, name: str = "authority") -> tuple[Path, Path]:
+    """The PEM files of a certificate that signs others, and of its key."""
+    leaf, key = room / f"{name}.pem", room / f"{name}.key"
+    succeed(
+        *("openssl", "req", "-x509", *_KEY, "-days", "2", "-subj", f"/CN={name}"),
+        *("-keyout", key, "-out", leaf),
+    )
+    return leaf, key
+
+
+def signed(
+    room: Path, by: tuple[Path, Path], name: str, *, expired: bool = False
+) -> tuple[Path, Path]:
+    """The PEM files of a client's certificate that `by` signed, and of its key."""
+    leaf, key = room / f"{name}.pem", room / f"{name}.key"
+    request, extensions = room / f"{name}.csr", room / "client.ext"
+    extensions.write_text("extendedKeyUsage=clientAuth\nbasicConstraints=CA:FALSE\n")
+    succeed(
+        *("openssl", "req", "-new", *_KEY, "-subj", f"/O=netd/CN={name}"),
+        *("-keyout", key, "-out", request),
+    )
+    # A certificate that ended before it began counts as expired, and needs no other clock.
+    succeed(
+        *("openssl", "x509", "-req", "-in", request, "-CA", by[0], "-CAkey", by[1]),
+        *("-CAcreateserial", "-days", "-1" if expired else "2"),
+        *("-extfile", extensions, "-out", leaf),
     )
     return leaf, key

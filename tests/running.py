@@ -156,7 +156,9 @@ class Daemon:
         way: Sequence[str | Path] = MODULE,
         environ: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        inherit: Sequence[int] = (),
     ) -> None:
+        self._inherit = inherit
         self._command = [str(word) for word in (*way, *arguments)]
         self._environ = environment() if environ is None else dict(environ)
         self._cwd = cwd
@@ -180,6 +182,7 @@ class Daemon:
                     "NOTIFY_SOCKET": str(room / "notify"),
                 },
                 cwd=self._cwd or room / "empty",
+                pass_fds=self._inherit,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -224,24 +227,33 @@ class Daemon:
             lambda: log if text in (log := self.log) else None, f"{text!r} in the log", deadline
         )
 
-    def notice(self, name: str) -> str:
-        """Wait for the notification that assigns `name`, and return the value."""
+    def notice(self, name: str, number: int = 1) -> str:
+        """Wait for the `number`-th notification that assigns `name`, and return the value."""
 
         def found() -> str | None:
-            for notice in self.notices:
-                if name in notice:
-                    return notice[name]
+            values = [notice[name] for notice in self.notices if name in notice]
+            if len(values) >= number:
+                return values[number - 1]
             ended = self._process.poll()
-            try:
-                said = self._notify.recv(65_536).decode()
-            except TimeoutError:
-                if ended is not None:
-                    raise AssertionError(f"netd ended with {ended}:\n{self.log}") from None
-                return None
-            self.notices.append(dict(line.split("=", 1) for line in said.splitlines()))
+            if not self.hear() and ended is not None:
+                raise AssertionError(f"netd ended with {ended}:\n{self.log}")
             return None
 
-        return eventually(found, f"the notification {name}")
+        return eventually(found, f"notification {number} of {name}")
+
+    def hear(self) -> bool:
+        """Take one notification more into `notices`; whether there was one."""
+        try:
+            said = self._notify.recv(65_536).decode()
+        except TimeoutError:
+            return False
+        self.notices.append(dict(line.split("=", 1) for line in said.splitlines()))
+        return True
+
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self._process.pid
 
     def where(self, name: str = "http") -> Where:
         """The address of the listener `name`, as it announced it."""

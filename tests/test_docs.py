@@ -4,11 +4,13 @@ The reference says what the code does.
 
 from __future__ import annotations
 
+import re
 import runpy
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.running import ROOT
+from netd.options.table import OPTIONS
+from tests.running import ROOT, run, succeed
 
 
 class ReferenceTests(SynchronousTestCase):
@@ -21,3 +23,14 @@ class ReferenceTests(SynchronousTestCase):
         pages = runpy.run_path(str(ROOT / "docs" / "generate.py"))["pages"]()
         there = {path.name: path.read_text() for path in (ROOT / "docs/reference").iterdir()}
         self.assertEqual(there, pages)
+
+    def test_manual(self) -> None:
+        """mandoc finds no mistake in the manual page, and shows every option and its text."""
+        path = ROOT / "docs/reference/netd.1"
+        done = run("mandoc", "-Tlint", "-Wwarning", path)
+        self.assertEqual((done.status, done.out), (0, ""), done.out)
+        shown = " ".join(succeed("mandoc", "-Tutf8", "-O", "width=200", path).split())
+        plain = re.sub(".\b", "", shown)
+        for option in OPTIONS:
+            self.assertIn(f"--{option.name} VALUE", plain)
+            self.assertIn(" ".join(option.help.split()), plain)

@@ -4,14 +4,16 @@ HTTPS with a certificate of one's own.
 
 from __future__ import annotations
 
+import json
+import signal
 import tempfile
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.certificates import certificate
+from tests.certificates import authority, certificate, signed
 from tests.clients import GREETING, ab, curl
-from tests.running import Daemon, Finished, run
+from tests.running import Daemon, Finished, eventually, run
 
 
 class TLSTests(SynchronousTestCase):
@@ -89,3 +91,127 @@ class TLSTests(SynchronousTestCase):
         """
         bench = ab(f"https://localhost:{self.port}/", "-n", "20", "-c", "10")
         self.assertEqual((bench.length, bench.complete, bench.failed), (58, 20, 0))
+
+
+class ClientCertificateTests(SynchronousTestCase):
+    """
+    `--client-ca F`: clients show certificates, made by openssl.
+    """
+
+    def setUp(self) -> None:
+        self.room = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.leaf, self.key = certificate(self.room)
+        self.authority = authority(self.room)
+
+    def start(self, *more: str) -> None:
+        """A daemon that asks clients who they are."""
+        pair = ("--certificate", str(self.leaf), "--private-key", str(self.key))
+        authority = ("--client-ca", str(self.authority[0]))
+        self.daemon = self.enterContext(Daemon("--https", "0", *pair, *authority, *more))
+        self.url = f"https://localhost:{self.daemon.where('https').port}"
+
+    def ask(self, shown: tuple[Path, Path] | None) -> Finished:
+        """What curl gets of /tls with this certificate."""
+        words = ("--cert", shown[0], "--key", shown[1]) if shown else ()
+        return run(
+            *("curl", "-q", "-sS", "--noproxy", "*", "--cacert", self.leaf, *words),
+            f"{self.url}/tls",
+        )
+
+    def test_accepted(self) -> None:
+        """
+        A certificate of the authority gets an answer; /tls and the access log say whose it is.
+        """
+        self.start()
+        done = self.ask(signed(self.room, self.authority, "Alice Smith"))
+        self.assertEqual(done.status, 0, done.err)
+        said = json.loads(done.out)["tls"]
+        self.assertEqual(said["client"], "Alice Smith")
+        self.assertEqual(said["client_certificate"]["subject"], "O=netd, CN=Alice Smith")
+        self.assertIn(r" - Alice\x20Smith [", self.daemon.logged("GET /tls"))
+
+    def test_refused(self) -> None:
+        """
+        None, a stranger's and an expired one are refused in the handshake, without a traceback.
+        """
+        self.start()
+        stranger = authority(self.room, "stranger")
+        for shown in (
+            None,
+            certificate(self.room, "self"),
+            signed(self.room, stranger, "Mallory"),
+            signed(self.room, self.authority, "Late", expired=True),
+        ):
+            done = self.ask(shown)
+            self.assertNotEqual(done.status, 0, shown)
+            self.assertEqual(done.out, "")
+        self.assertEqual(curl(f"{self.daemon.url}/healthz").status, 200)
+        self.assertNotIn("GET /tls", self.daemon.log)
+
+    def test_optional(self) -> None:
+        """
+        With --client-ca-optional a client without one is let in as nobody.
+        """
+        self.start("--client-ca-optional", "yes")
+        said = json.loads(self.ask(None).out)["tls"]
+        self.assertEqual((said["client"], said["client_certificate"]), (None, None))
+        mallory = signed(self.room, authority(self.room, "stranger"), "Mallory")
+        self.assertNotEqual(self.ask(mallory).status, 0)
+
+
+class RotationTests(SynchronousTestCase):
+    """
+    Certificates that change, and several of them.
+    """
+
+    def setUp(self) -> None:
+        self.room = Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def shown(self, daemon: Daemon, name: str) -> str:
+        """The subject of what openssl is shown when it asks for `name`."""
+        done = run(
+            *("openssl", "s_client", "-connect", f"127.0.0.1:{daemon.where('https').port}"),
+            *("-servername", name),
+        )
+        (line,) = [each for each in done.out.splitlines() if each.startswith("subject=")]
+        return line.removeprefix("subject=").replace(" ", "")
+
+    def test_reload(self) -> None:
+        """
+        SIGHUP brings a new certificate; a corrupt one leaves the old, and one line says so.
+        """
+        leaf, key = certificate(self.room, "first")
+        other = certificate(self.room, "second")
+        daemon = self.enterContext(
+            Daemon("--https", "0", "--certificate", leaf, "--private-key", key)
+        )
+        self.assertEqual(self.shown(daemon, "localhost"), "CN=first")
+        leaf.write_bytes(b"-----BEGIN CERTIFICATE-----\nnot\n")
+        daemon.signal(signal.SIGHUP)
+        daemon.logged(f"--certificate {leaf}: not a certificate in PEM")
+        self.assertEqual(self.shown(daemon, "localhost"), "CN=first")
+        leaf.write_bytes(other[0].read_bytes())
+        key.write_bytes(other[1].read_bytes())
+        daemon.signal(signal.SIGHUP)
+        eventually(
+            lambda: True if self.shown(daemon, "localhost") == "CN=second" else None,
+            "the new certificate",
+        )
+
+    def test_names(self) -> None:
+        """
+        `--certificate-dir` shows each name its own certificate, or that of its wildcard.
+        """
+        names = self.room / "names"
+        names.mkdir()
+        for name in ("default", "a.example.org"):
+            certificate(names, name)
+        leaf, key = certificate(self.room, "wild")
+        (names / "_.example.org.pem").write_bytes(leaf.read_bytes() + key.read_bytes())
+        daemon = self.enterContext(Daemon("--https", "0", "--certificate-dir", names))
+        for name, subject in (
+            ("a.example.org", "CN=a.example.org"),
+            ("b.example.org", "CN=wild"),
+            ("example.com", "CN=default"),
+        ):
+            self.assertEqual(self.shown(daemon, name), subject)

@@ -1,5 +1,5 @@
 """
-The systemd unit, as systemd-analyze judges it.
+The systemd units, as systemd-analyze judges them.
 """
 
 from __future__ import annotations
@@ -8,57 +8,113 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Final
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.running import ROOT, Finished, run
 
-_UNIT = ROOT / "contrib" / "systemd" / "netd.service"
-_COMMAND = "/opt/netd/bin/netd"
+_UNITS: Final = ROOT / "contrib" / "systemd"
+_COMMAND: Final = "/opt/netd/bin/netd"
+_MOST: Final = {
+    (): 1.1,
+    ("strict",): 0.5,
+    ("direct",): 1.1,
+    ("tls",): 1.1,
+    ("strict", "tls"): 0.5,
+    ("direct", "tls"): 1.1,
+}
+"""How exposed the service may be, of 10, with these drop-ins."""
 
 
 class UnitTests(SynchronousTestCase):
     """
-    `contrib/systemd/netd.service`, with a program in it that exists here.
+    `contrib/systemd/`, with a program in it that exists here.
     """
 
     def setUp(self) -> None:
         if shutil.which("systemd-analyze") is None:
             raise SkipTest("systemd-analyze is not installed")
-        text = _UNIT.read_text()
         program = shutil.which("true")
         assert program is not None
-        self.assertEqual(text.count(_COMMAND), 1)
-        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        self.unit = room / _UNIT.name
-        self.unit.write_text(text.replace(_COMMAND, program))
+        self.room = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.units = []
+        for unit in sorted([*_UNITS.glob("*.service"), *_UNITS.glob("*.socket")]):
+            (self.room / unit.name).write_text(unit.read_text().replace(_COMMAND, program))
+            self.units.append(self.room / unit.name)
+        self.drop_ins = self.room / "netd.service.d"
+
+    def use(self, *names: str) -> None:
+        """These drop-ins, and no other."""
+        shutil.rmtree(self.drop_ins, ignore_errors=True)
+        self.drop_ins.mkdir()
+        for name in names:
+            shutil.copy(_UNITS / f"{name}.conf", self.drop_ins)
 
     def analyze(self, *words: str | Path) -> Finished:
-        """What `systemd-analyze WORDS unit` says."""
-        return run("systemd-analyze", "--no-pager", *words, self.unit)
+        """What `systemd-analyze WORDS` says."""
+        return run("systemd-analyze", "--no-pager", *words)
+
+    def test_every_file(self) -> None:
+        """
+        Every unit and every drop-in is among those that are judged here.
+        """
+        drop_ins = {path.stem for path in _UNITS.glob("*.conf")}
+        self.assertEqual(drop_ins, {name for names in _MOST for name in names})
+        self.assertEqual(
+            [path.name for path in self.units],
+            ["netd-https.socket", "netd.service", "netd.socket"],
+        )
 
     def test_verify(self) -> None:
         """
-        `verify` finds nothing to say of it.
+        `verify` finds nothing to say of them.
         """
-        done = self.analyze("verify", "--man=no")
-        self.assertEqual((done.status, done.out, done.err), (0, "", ""))
+        for names in _MOST:
+            self.use(*names)
+            done = self.analyze("verify", "--man=no", *self.units)
+            self.assertEqual((done.status, done.out, done.err), (0, "", ""), names)
+
+    def test_verify_finds(self) -> None:
+        """
+        What is wrong in a drop-in is found.
+        """
+        self.use("strict")
+        (self.drop_ins / "wrong.conf").write_text("[Service]\nNoSuchThing=1\n")
+        done = self.analyze("verify", "--man=no", *self.units)
+        self.assertIn("NoSuchThing", done.err)
 
     def test_security(self) -> None:
         """
-        `security` finds it exposed to at most 2.0 of 10.
+        `security` finds it no more exposed than was promised for each set of drop-ins.
         """
-        done = self.analyze("security", "--offline=true", "--threshold=20")
-        self.assertEqual(done.status, 0, f"{done.out}{done.err}")
-        score = re.search(r"Overall exposure level for netd\.service: ([0-9.]+)", done.out)
-        assert score is not None, done.out
-        self.assertLessEqual(float(score[1]), 2.0)
+        for names, most in _MOST.items():
+            self.use(*names)
+            unit = self.room / "netd.service"
+            done = self.analyze("security", "--offline=true", "--threshold=100", unit)
+            found = re.search(r"exposure level for netd\.service: ([0-9.]+)", done.out)
+            assert found is not None, done.out + done.err
+            self.assertLessEqual(float(found[1]), most, f"{names}\n{done.out}")
 
     def test_notify(self) -> None:
         """
         Its main process is netd itself, in the foreground, which says when it is ready.
         """
-        lines = _UNIT.read_text().splitlines()
-        self.assertIn("Type=notify", lines)
-        self.assertIn("NotifyAccess=main", lines)
-        self.assertIn(f"ExecStart={_COMMAND}", lines)
+        lines = (_UNITS / "netd.service").read_text().splitlines()
+        for line in (
+            "Type=notify",
+            "NotifyAccess=main",
+            f"ExecStart={_COMMAND}",
+            "ExecReload=/bin/kill -HUP $MAINPID",
+            "DynamicUser=yes",
+            "CapabilityBoundingSet=",
+        ):
+            self.assertIn(line, lines)
+        self.assertTrue(any(line.startswith("WatchdogSec=") for line in lines))
+
+    def test_names(self) -> None:
+        """
+        Each socket unit gives its descriptors a name that netd knows.
+        """
+        for unit, name in (("netd.socket", "netd"), ("netd-https.socket", "https")):
+            self.assertIn(f"FileDescriptorName={name}", (_UNITS / unit).read_text())

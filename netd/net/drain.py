@@ -48,6 +48,17 @@ class Drain(Service):
         self._grace = grace
         self._clock = clock
         self._counters = counters
+        self._waiting: list[Deferred[None]] = []
+        self._over = False
+
+    def over(self) -> Deferred[None]:
+        """Fires when a stop has let everything finish, at once when it has."""
+        waiting: Deferred[None] = Deferred()
+        if self._over:
+            waiting.callback(None)
+        else:
+            self._waiting.append(waiting)
+        return waiting
 
     def stopService(self) -> Deferred[None]:
         """Fires when nothing is in flight any more, at the latest soon after the grace."""
@@ -59,6 +70,9 @@ class Drain(Service):
         def rest(result: object) -> None:
             if overdue.active():
                 overdue.cancel()
+            self._over = True
+            while self._waiting:
+                self._waiting.pop().callback(None)
 
         return gone.addBoth(rest)
 

@@ -39,7 +39,8 @@ HEADER_SECONDS: Final = 5.0
 BURST_SECONDS: Final = 2
 """So many seconds' worth of connections may come at once."""
 
-_LOOPBACK: Final = frozenset({"::1"})
+# The second is how a socket of both families sees 127.0.0.1.
+_LOOPBACK: Final = frozenset({"::1", "::ffff:127.0.0.1"})
 
 
 @frozen

@@ -92,6 +92,8 @@ class Listener(Service):
         """Streams or datagrams."""
         self.lent = False
         """Whether the sockets are somebody else's."""
+        self.after: Callable[[], Deferred[Any]] | None = None
+        """What a stop waits for before this listener closes; None: nothing."""
         self._serve = serve
         self._addresses = _resolve(where, kind)
         self._sockets: list[socket.socket] = []
@@ -136,6 +138,11 @@ class Listener(Service):
     def stopService(self) -> Deferred[Any]:
         """Close to newcomers; fires when the port is closed."""
         Service.stopService(self)
+        if self.after is not None and self._ports:
+            return self.after().addBoth(lambda _: self._close())
+        return self._close()
+
+    def _close(self) -> Deferred[Any]:
         for sock in self._sockets:
             sock.close()
         ports, path = self._ports, self._path

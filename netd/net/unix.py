@@ -51,6 +51,8 @@ def port(
     if mode is None:
         # Under an abstract name, where there is no file, Twisted changes and removes none.
         made._bindPath = b"\0" + os.fsencode(made._bindPath)
+        # Nor would others who have the socket get another connection.
+        made._shouldShutdown = False
     else:
         made.mode = mode
     made.backlog = backlog

@@ -90,12 +90,16 @@ def assign(
 
     Several of one name are one listener's, such as one of each address family.
     Of those without a name the first stream socket is for `http`, the first
-    datagram socket for `udp`.  UsageError for one that fits nothing.
+    datagram socket for `udp`.  UsageError for one that fits nothing; then all
+    are closed.
     """
     places: dict[str, list[socket.socket]] = {}
-    for each in sorted(found, key=lambda each: each.nameless):
+    given = sorted(found, key=lambda each: each.nameless)
+    for each in given:
         name = _BY_TYPE.get(each.sock.type, "") if each.nameless else each.name
         if not each.fits(listeners.get(name)) or (each.nameless and name in places):
+            for other in given:
+                other.sock.close()
             raise UsageError(
                 f"LISTEN_FDS: {each}, fits none of the listeners {', '.join(listeners)}"
             )

@@ -41,6 +41,8 @@ FIXED: Final[tuple[tuple[str, Callable[[Settings], Any]], ...]] = (
     ("--service", lambda s: s.services),
     ("--service-idle", lambda s: s.service_idle),
     ("--access-log", lambda s: s.http.access_log),
+    ("--log", lambda s: s.watch.log),
+    ("--metrics-http", lambda s: s.watch.listen),
     ("--head-memo", lambda s: s.http.head_memo),
     ("--lean-dispatch", lambda s: s.http.lean_dispatch),
     ("--rpc-workers", lambda s: s.rpc.workers),
@@ -64,14 +66,20 @@ class Reload:
             fresh = self._read()
             acts = [part.plan(fresh) for part in self._parts if self._affected(part, fresh)]
         except UsageError as wrong:
-            _log.error("not reloaded, all stays as it was: {wrong}", wrong=wrong)
-            return f"Not reloaded: {wrong}"
+            why = " ".join(str(wrong).split())
+            _log.error("not reloaded, all stays as it was: {why}", why=why)
+            return f"Not reloaded: {why}"
         # A bug in a check must not end the daemon that the operator wanted to keep.
         except Exception:
             _log.failure("not reloaded, all stays as it was")
             return "Not reloaded: see the log"
-        for act in acts:
-            act()
+        try:
+            for act in acts:
+                act()
+        # It ought not to happen; if it does, the service manager still needs an answer.
+        except Exception:
+            _log.failure("reloaded in part")
+            return "Reloaded in part: see the log"
         self._current = fresh
         _log.info("reloaded")
         fixed = [option for option, of in FIXED if of(fresh) != of(self._started)]

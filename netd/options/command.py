@@ -10,6 +10,7 @@ import difflib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from twisted.python.usage import Options as _Options
 from twisted.python.usage import UsageError
@@ -34,9 +35,12 @@ class Options(_Options):
     optFlags = [  # noqa: RUF012  # Twisted reads these from the class
         ["print-config", None, "print every value and where it came from, and exit"],
         ["check-config", None, "exit 0 when the daemon could be built, 1 when not"],
+        ["healthcheck", None, "ask a daemon, at a URL or its own, if it is well: exit 0 or 1"],
     ]
     optParameters = [  # noqa: RUF012
         ["config", None, None, "TOML file of options", str],
+        ["ca", None, None, "PEM file of whom --healthcheck believes, not the system's", str],
+        ["completion", None, None, "print completions for bash, zsh or fish, and exit", str],
         *(
             [option.name, None, None, option.doc, str]
             for option in OPTIONS
@@ -45,11 +49,14 @@ class Options(_Options):
     ]
     environ: Mapping[str, str] = os.environ
     settings: settings.Settings
+    url: str | None = None
+    """What --healthcheck asks; None: the daemon of these settings."""
     said: dict[str, Said]
 
     def __init__(self) -> None:
         _Options.__init__(self)
         self._repeated: dict[str, list[str]] = {}
+        self._directory = ""
 
     def opt_version(self) -> None:
         """print the version of netd and exit"""
@@ -81,7 +88,9 @@ class Options(_Options):
                 next(rest, None)
 
     def parseArgs(self, *rest: str) -> None:
-        """Refuse what is no option."""
+        """Take the URL of --healthcheck; refuse whatever else is no option."""
+        if self["healthcheck"] and rest:
+            self.url, *rest = rest  # type: ignore[assignment]  # a list is as good
         if rest:
             raise UsageError(f"{rest[0]}: not an option; see netd --help")
 
@@ -90,6 +99,9 @@ class Options(_Options):
         single = {name: [self[name]] for name in BY_NAME if self.get(name) is not None}
         self._flags = {**single, **self._repeated}
         self.settle()
+        # twistd may change the directory before the file is read again.
+        with suppress(OSError):
+            self._directory = os.getcwd()
 
     def settle(self) -> None:
         """
@@ -98,6 +110,7 @@ class Options(_Options):
         UsageError says what is wrong; both are as before then.
         """
         path = self["config"] or self.environ.get(f"{PREFIX}CONFIG") or None
+        path = path and os.path.join(self._directory, path)
         said = collect(self._flags, self.environ, path)
         self.said, self.settings = said, to_settings(said)
 

@@ -139,12 +139,19 @@ def _tls(said: Mapping[str, Said], bind: str) -> settings.TLS:
         listen=_endpoints(said["https"], "tcp", bind),
         certificate=said["certificate"].value(),
         private_key=said["private-key"].value(),
+        directory=said["certificate-dir"].value(),
+        client_ca=said["client-ca"].value(),
+        client_ca_optional=said["client-ca-optional"].value(),
     )
-    if made.listen and made.certificate is None:
+    if made.listen and made.certificate is None and made.directory is None:
         raise said["https"].refuse(said["https"].texts[0], "needs --certificate")
-    for name in ("certificate", "private-key"):
+    for name in ("certificate", "private-key", "certificate-dir", "client-ca"):
         if said[name].texts and not made.listen:
             raise said[name].refuse(said[name].texts[-1], "needs --https")
+    if made.private_key is not None and made.certificate is None:
+        raise said["private-key"].refuse(said["private-key"].texts[-1], "needs --certificate")
+    if made.client_ca_optional and made.client_ca is None:
+        raise said["client-ca-optional"].refuse("yes", "needs --client-ca")
     return made
 
 
@@ -196,4 +203,7 @@ def to_settings(said: Mapping[str, Said]) -> settings.Settings:
         access=_access(said),
         rpc=_rpc(said, bind),
         grace=said["grace"].value(),
+        watch=settings.Watch(
+            _endpoints(said["metrics-http"], "tcp", bind)[-1:], said["log"].value()
+        ),
     )

@@ -83,3 +83,9 @@ def symlinks(text: str) -> str:
     if text not in ("inside", "all", "none"):
         raise ValueError("not one of inside, all, none")
     return text
+
+
+def log_form(text: str) -> str:
+    if text not in ("auto", "text", "json", "journal"):
+        raise ValueError("not one of auto, text, json, journal")
+    return text

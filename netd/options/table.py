@@ -19,6 +19,7 @@ from netd.options.parsers import (
     cache,
     count,
     header,
+    log_form,
     origin,
     page,
     path,
@@ -122,6 +123,9 @@ OPTIONS: Final = (
     Option("https", str, None, "an HTTPS port or endpoint", repeatable=True),
     Option("certificate", path, None, "PEM file of the HTTPS certificate and its chain"),
     Option("private-key", path, None, "PEM file of its key [default: the certificate's file]"),
+    Option("certificate-dir", path, None, "directory of certificates by server name: NAME.pem"),
+    Option("client-ca", path, None, "PEM file: clients must show a certificate from these"),
+    Option("client-ca-optional", switch, "no", "let clients without a certificate in too"),
     Option("access-log", str, "-", "file of HTTP answers, - is standard output, off is none"),
     Option("head-memo", switch, "no", "remember each connection's last request head"),
     Option("lean-dispatch", switch, "yes", "spare the epoll reactor its context of each event"),
@@ -175,6 +179,8 @@ OPTIONS: Final = (
     Option(
         "rpc-cors", origin, None, "an origin whose scripts may call, * is any", repeatable=True
     ),
+    Option("log", log_form, "auto", "text, json, journal, or auto: journal where it listens"),
+    Option("metrics-http", str, None, "where /metrics, /healthz, /readyz move to"),
     Option("grace", Duration.parse, "10s", "how long a stop waits for answers in flight"),
 )
 BY_NAME: Final = {option.name: option for option in OPTIONS}

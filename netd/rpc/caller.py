@@ -17,10 +17,13 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from netd.counters import Counters
 from netd.rpc.codec import member
 from netd.rpc.faults import (
     APPLICATION,
     CANCELLED,
+    KNOWN,
+    NO_METHOD,
     NOT_XMLRPC,
     TIMEOUT,
     BadParameters,
@@ -50,24 +53,59 @@ class Caller:
         clock: IReactorTime,
         run: Callable[[Procedure, Sequence[Any]], Deferred[Any]],
         seconds: float = SECONDS,
+        counters: Counters | None = None,
     ) -> None:
         self._registry = registry
         self._clock = clock
         self._run = run
         self._seconds = seconds
+        self._calls = (Counters() if counters is None else counters).calls
         self.turns = Turns(clock)
         registry.add(procedure(self.multicall, MULTICALL, with_peer=True))
 
     def start(self, peer: str, name: str, parameters: Sequence[Any]) -> Any:
         """The result of a call, or a Deferred of it that can be cancelled; or a Fault."""
-        found = self._registry[name]
-        found.shape.check(name, parameters)
-        return self._started(found, peer, parameters)
+        try:
+            result = self._start(peer, name, parameters)
+        except Fault as wrong:
+            self.failed(wrong, name)
+            raise
+        return self._counted(result, name)
 
     def steps(self, peer: str, name: str, parameters: Sequence[Any]) -> Steps[Any]:
         """The same as `start`, the parameters looked at in turns."""
+        try:
+            found = self._registry[name]
+            yield from found.shape.steps(name, parameters)
+            result = self._started(found, peer, parameters)
+        except Fault as wrong:
+            self.failed(wrong, name)
+            raise
+        return self._counted(result, name)
+
+    def failed(self, wrong: Fault, name: str = "") -> None:
+        """Count a call that came to nothing; clients may make names and methods codes up."""
+        known = "" if wrong.code == NO_METHOD else name
+        self._calls[known, wrong.code if wrong.code in KNOWN else APPLICATION] += 1
+
+    def _counted(self, result: Any, name: str) -> Any:
+        if isinstance(result, Deferred):
+            return result.addBoth(self._ended, name)
+        self._calls[name, 0] += 1
+        return result
+
+    def _ended(self, result: Any, name: str) -> Any:
+        if not isinstance(result, Failure):
+            self._calls[name, 0] += 1
+        elif isinstance(result.value, Fault):
+            self.failed(result.value, name)
+        else:
+            self._calls[name, CANCELLED] += 1
+        return result
+
+    def _start(self, peer: str, name: str, parameters: Sequence[Any]) -> Any:
         found = self._registry[name]
-        yield from found.shape.steps(name, parameters)
+        found.shape.check(name, parameters)
         return self._started(found, peer, parameters)
 
     def _started(self, found: Procedure, peer: str, parameters: Sequence[Any]) -> Any:

@@ -23,6 +23,14 @@ TIMEOUT: Final = -32001
 TOO_LARGE: Final = -32002
 CANCELLED: Final = -32003
 
+KNOWN: Final = frozenset(
+    {
+        *(NOT_WELL_FORMED, UNSUPPORTED_ENCODING, BAD_CHARACTER, NOT_XMLRPC, NO_METHOD),
+        *(BAD_PARAMETERS, INTERNAL, APPLICATION, BUSY, TIMEOUT, TOO_LARGE, CANCELLED),
+    }
+)
+"""All of these; a method may end in any other."""
+
 
 class Fault(Exception):
     """

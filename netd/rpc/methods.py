@@ -11,6 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
+from netd.counters import Counters
 from netd.rpc import arithmetic, interop, introspection, ip, lab
 from netd.rpc.caller import Caller
 from netd.rpc.offload import Pool
@@ -35,6 +36,7 @@ def build(
     origins: Iterable[str] = (),
     *,
     pool: Pool | None = None,
+    counters: Counters | None = None,
 ) -> House:
     """
     Netd's methods and those that each `[prefix=]module:object` publishes.
@@ -51,7 +53,7 @@ def build(
     for each in introspection.procedures(registry):
         registry.add(each)
     pool = pool or Pool(reactor, workers)
-    caller = Caller(registry, reactor, pool.run)
+    caller = Caller(registry, reactor, pool.run, counters=counters)
     for text in publish:
         try:
             for each in load(text):

@@ -112,6 +112,14 @@ class Pool(Service):
         self._dying: set[_Worker] = set()
         self._stopped: Deferred[None] | None = None
 
+    def waiting(self) -> int:
+        """How many calls wait for a worker."""
+        return len(self._waiting)
+
+    def busy(self) -> int:
+        """How many workers run a call."""
+        return sum(each.job is not None for each in self._workers)
+
     def run(self, procedure: Procedure, parameters: Sequence[Any]) -> Deferred[Encoded]:
         """
         What the procedure gives, encoded; a Fault when it fails or all are busy.

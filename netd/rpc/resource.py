@@ -139,8 +139,12 @@ class RPC(Resource):
         turns = self._caller.turns
         if coding in bodies.CODINGS:
             body = await turns.finish(bodies.unpacked(body, coding))
-        known = None if encoding is None else charset(encoding)
-        name, parameters = await turns.finish(codec.call(body, known))
+        try:
+            known = None if encoding is None else charset(encoding)
+            name, parameters = await turns.finish(codec.call(body, known))
+        except Fault as wrong:
+            self._caller.failed(wrong)
+            raise
         return await _value(await turns.finish(self._caller.steps(peer, name, parameters)))
 
     async def _answer(self, request: Any, call: Awaitable[Any]) -> bytes:

@@ -262,20 +262,35 @@ class Identity:
         return certificate, key
 
 
-def identity(name: str = "localhost", issuer: Identity | None = None) -> Identity:
-    """A fresh key with a certificate for `name`, signed by `issuer` or by itself."""
+def identity(
+    name: str = "localhost",
+    issuer: Identity | None = None,
+    *,
+    authority: bool = False,
+    ends: datetime.datetime = datetime.datetime(2119, 12, 8, tzinfo=datetime.UTC),
+    common: bool = True,
+    sans: tuple[x509.GeneralName, ...] | None = None,
+) -> Identity:
+    """
+    A fresh key with a certificate for `name`, signed by `issuer` or by itself.
+
+    An `authority` may sign others; without `common` the subject is empty;
+    `sans` are its alternative names, `name` unless said.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    start = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
-    certificate = (
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)] if common else [])
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer.certificate.subject if issuer else subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(start + datetime.timedelta(days=36500))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(issuer.key if issuer else key, hashes.SHA256())
+        .not_valid_before(datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC))
+        .not_valid_after(ends)
     )
-    return Identity(certificate, key)
+    if sans != ():
+        names = x509.SubjectAlternativeName(sans or [x509.DNSName(name)])
+        builder = builder.add_extension(names, critical=False)
+    if authority:
+        builder = builder.add_extension(x509.BasicConstraints(True, None), critical=True)
+    return Identity(builder.sign(issuer.key if issuer else key, hashes.SHA256()), key)

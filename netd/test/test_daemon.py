@@ -15,7 +15,7 @@ from twisted.application.service import IService
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.logger import capturedLogs
+from twisted.logger import capturedLogs, formatEvent
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.python.usage import UsageError
@@ -27,10 +27,12 @@ from netd.daemon import build
 from netd.house import House
 from netd.net.listen import Listener
 from netd.network import Network
+from netd.ops.inherited import Inherited
 from netd.settings import Service, Settings
 from netd.test.stages import Adopted, Reactor, identity
 from netd.test.web.conversation import Transport
 from netd.values import Duration, Size, Where
+from netd.web.engine.channel import Channel
 
 HERE = Where("tcp", "127.0.0.1", 0, option="--port 0")
 
@@ -64,6 +66,8 @@ class _Houses(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.reactor = Reactor()
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
 
     def build(self, config: Settings, **environ: str) -> House:
         """The daemon; what it bound is closed when the test is over."""
@@ -177,6 +181,88 @@ class BuildTests(_Houses):
         """
         one, other = self.build(asked()), self.build(asked())
         self.assertIsNot(one.counters, other.counters)
+
+
+class WatchTests(_Houses):
+    """
+    What watches the daemon asks it.
+    """
+
+    def ask(self, factory: Any, path: str) -> bytes:
+        """The answer of whom a port listens for."""
+        channel = factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 50000))
+        transport = Transport()
+        channel.makeConnection(transport)
+        channel.dataReceived(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+        said: bytes = transport.value()
+        return said
+
+    def test_metrics(self) -> None:
+        """
+        /metrics tells what this daemon has counted, and its gauges.
+        """
+        house = self.start(asked(tls=self.secure(HERE)))
+        house.counters.drops["loop"] = 7
+        said = self.ask(self.reactor.adopted[0].factory, "/metrics")
+        for line in (
+            b'netd_udp_drops_total{reason="loop"} 7.0\n',
+            b'netd_connections_open{listener="http"} 1.0\n',
+            b'netd_http_answers_waiting{site="http"} 0.0\n',
+            b'netd_tls_certificate_left_seconds{certificate="default"} ',
+            b"netd_rpc_calls_queued 0.0\n",
+            b"netd_rpc_workers_busy 0.0\n",
+        ):
+            self.assertIn(line, said)
+
+    def test_moved(self) -> None:
+        """
+        With a listener of their own they are there and not on the site, and count nothing.
+        """
+        config = evolve(asked(), watch=settings.Watch((HERE,)))
+        house = self.start(config)
+        self.assertEqual(self.names(house), ["http", "metrics-http"])
+        site, own = (each.factory for each in self.reactor.adopted)
+        self.assertIn(b" 404 ", self.ask(site, "/metrics"))
+        before = house.counters.answers.copy()
+        self.assertIn(b" 200 ", self.ask(own, "/metrics"))
+        self.assertIn(b" 404 ", self.ask(own, "/"))
+        self.assertEqual(house.counters.answers, before)
+
+    def test_outlast(self) -> None:
+        """
+        That listener stays until the stop is over, and says that it stops.
+        """
+        house = self.start(evolve(asked(), watch=settings.Watch((HERE,))))
+        site, own = self.reactor.adopted
+        waiting = site.factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 50000))
+        waiting.makeConnection(Transport())
+        waiting.dataReceived(b"GET / HTTP/1.0\r\n\r\n")
+        self.assertIn(b" 200 ", self.ask(own.factory, "/readyz"))
+        stopped = house.stopService()
+        self.assertEqual((site.listening, own.listening), (False, True))
+        self.assertIn(b" 503 ", self.ask(own.factory, "/readyz"))
+        self.assertNoResult(stopped)
+        self.reactor.advance(3)
+        waiting.connectionLost(Failure(ConnectionDone()))
+        self.assertFalse(own.listening)
+        self.reactor.advance(0)
+        self.successResultOf(stopped)
+
+    def test_reload(self) -> None:
+        """
+        A reload leaves them where they were, whatever the new configuration says.
+        """
+        fresh = evolve(asked(), watch=settings.Watch((HERE,)), files=settings.Files(Path.cwd()))
+        house = build(asked(), self.reactor, {}, lambda: fresh)
+        with capturedLogs():
+            house.privilegedStartService()
+            house.startService()
+            assert house.fresh is not None
+            self.assertIn("--metrics-http", house.fresh())
+        self.assertIn(b" 200 ", self.ask(self.reactor.adopted[0].factory, "/metrics"))
+        for child in house:
+            if isinstance(child, Listener):
+                self.close(child)
 
 
 class StartTests(_Houses):
@@ -350,26 +436,16 @@ class LogTests(_Houses):
         """
         It is opened when the daemon is built, anew at SIGUSR1, and closed with the daemon.
         """
-        before = signal.getsignal(signal.SIGUSR1)
-        self.addCleanup(signal.signal, signal.SIGUSR1, before)
         path = Path(self.mktemp())
         house = self.start(self.logging(str(path)))
         path.unlink()
         os.kill(os.getpid(), signal.SIGUSR1)
         self.reactor.signals.run()
         self.assertTrue(path.exists())
-        assert house.log is not None
-        house.log.record(b"127.0.0.1", b"GET /", 200, 1, b"-", b"-")
+        assert house.logs.access is not None
+        house.logs.access.record(b"127.0.0.1", b"GET /", 200, 1, b"-", b"-")
         house.abandon()
         self.assertIn('"GET /" 200 1', path.read_text())
-
-    def test_standard_output(self) -> None:
-        """
-        A dash is standard output.
-        """
-        house = build(self.logging("-"), self.reactor, {})
-        assert house.log is not None
-        self.assertEqual(house.log._descriptor, 1)
 
     def test_refused(self) -> None:
         """
@@ -379,6 +455,192 @@ class LogTests(_Houses):
             build(self.logging("/nonexistent/log"), self.reactor, {})
         said = "--access-log /nonexistent/log: No such file or directory"
         self.assertEqual(str(caught.exception), said)
+
+
+class ReloadTests(_Houses):
+    """
+    A new configuration in a daemon that runs.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.now = asked()
+
+    def running(self, config: Settings, **environ: str) -> House:
+        """A daemon that reads `self.now` when it is reloaded."""
+        self.now = config
+        house = build(config, self.reactor, environ, lambda: self.now)
+        for child in house:
+            if isinstance(child, Listener):
+                self.addCleanup(self.close, child)
+        with capturedLogs():
+            house.privilegedStartService()
+            house.startService()
+        return house
+
+    def reload(self, house: House, config: Settings) -> list[str]:
+        """Reload; what the log says of it."""
+        self.now = config
+        with capturedLogs() as events:
+            os.kill(os.getpid(), signal.SIGHUP)
+            self.reactor.signals.run()
+        return [str(formatEvent(each)) for each in events]
+
+    def ask(self, number: int, path: str, method: str = "GET", body: str = "") -> bytes:
+        """What the listener `number` answers, after a second."""
+        channel = self.reactor.adopted[number].factory.buildProtocol(
+            IPv4Address("TCP", "127.0.0.1", 50000)
+        )
+        transport = Transport()
+        channel.makeConnection(transport)
+        head = f"{method} {path} HTTP/1.0\r\nHost: a\r\nContent-Type: text/xml\r\n"
+        channel.dataReceived(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        self.reactor.advance(1)
+        channel.connectionLost(Failure(ConnectionDone()))
+        said: bytes = transport.value()
+        return said
+
+    def http(self, **changes: Any) -> Settings:
+        """The settings with another HTTP group."""
+        return evolve(asked(), http=evolve(asked().http, lean_dispatch=False, **changes))
+
+    def test_delay(self) -> None:
+        """
+        Another delay holds for what is asked from then on.
+        """
+        house = self.running(self.http(delay=Duration.parse("5s")))
+        self.assertEqual(self.ask(0, "/"), b"")
+        self.assertEqual(
+            self.reload(house, self.http(delay=Duration.parse("1s"))), ["reloaded"]
+        )
+        self.assertIn(b" 200 OK", self.ask(0, "/"))
+
+    def test_limits(self) -> None:
+        """
+        So do other limits.
+        """
+        house = self.running(self.http())
+        self.assertIn(b" 200 OK", self.ask(0, "/get"))
+        limits = evolve(asked().http.limits, max_target=Size(3))
+        self.reload(house, self.http(limits=limits))
+        self.assertIn(b" 414 ", self.ask(0, "/get"))
+        self.reload(house, self.http())
+        self.assertIn(b" 200 OK", self.ask(0, "/get"))
+
+    def test_files(self) -> None:
+        """
+        So do other files, on every listener that has them.
+        """
+        room = Path(self.mktemp())
+        room.mkdir()
+        (room / "a").write_text("here")
+        config = evolve(self.http(), files=settings.Files(None, (HERE,)))
+        house = self.running(config)
+        self.assertIn(b" 404 ", self.ask(1, "/a"))
+        self.reload(house, evolve(config, files=settings.Files(room, (HERE,))))
+        self.assertIn(b" 200 OK", self.ask(1, "/a"))
+        self.assertIn(b" 200 OK", self.ask(0, "/files/a"))
+
+    def test_calls(self) -> None:
+        """
+        So do other methods.
+        """
+        call = "<methodCall><methodName>m.sqrt</methodName><params><param><value><int>4</int>"
+        call += "</value></param></params></methodCall>"
+        config = evolve(self.http(), rpc=settings.RPC((HERE,)))
+        house = self.running(config)
+        self.assertIn(b"faultCode", self.ask(1, "/", "POST", call))
+        self.reload(house, evolve(config, rpc=settings.RPC((HERE,), ("m=math:sqrt",))))
+        for number, path in ((1, "/"), (0, "/RPC2")):
+            self.assertIn(b"<double>2.0</double>", self.ask(number, path, "POST", call))
+
+    def test_networks(self) -> None:
+        """
+        So do other networks, for datagrams too.
+        """
+        house = self.running(self.http())
+        denied = settings.Access(deny=(Network.parse("127.0.0.1"),))
+        self.reload(house, evolve(self.http(), access=denied))
+        address = IPv4Address("TCP", "127.0.0.1", 50000)
+        build = self.reactor.adopted[0].factory.buildProtocol
+        self.assertNotIsInstance(build(address), Channel)
+        self.reload(house, self.http())
+        self.assertIsInstance(build(address), Channel)
+
+    def test_unchanged(self) -> None:
+        """
+        What is as it was is not made anew: counted retries and rates go on.
+        """
+        house = self.running(self.http())
+        before = {name: each.resource for name, each in house.sites.items()}
+        self.reload(house, evolve(self.http(), grace=Duration.parse("1s")))
+        self.assertEqual({name: each.resource for name, each in house.sites.items()}, before)
+
+    def test_wrong(self) -> None:
+        """
+        When one thing is wrong all stays as it was, and one line says what.
+        """
+        house = self.running(self.http(delay=Duration.parse("1s")))
+        nobody = settings.Access(deny=(Network.parse("0.0.0.0/0"),))
+        for changes, said in (
+            ({"files": settings.Files(Path("/nonexistent"))}, "--files /nonexistent: "),
+            ({"rpc": settings.RPC(publish=("nothing.here:x",))}, "--rpc nothing.here:x: "),
+        ):
+            bad = evolve(self.http(delay=Duration.parse("9s")), access=nobody, **changes)
+            (line,) = self.reload(house, bad)
+            self.assertTrue(line.startswith(f"not reloaded, all stays as it was: {said}"), line)
+            self.assertIn(b" 200 OK", self.ask(0, "/"))
+
+    def test_listeners(self) -> None:
+        """
+        Another listener waits for a restart, and one that is gone stays as it was.
+        """
+        config = evolve(self.http(), files=settings.Files(None, (HERE,)))
+        house = self.running(config)
+        self.assertEqual(
+            self.reload(house, self.http(listen=(HERE, HERE))),
+            ["reloaded", "only a restart changes --port, --bind or --http; --files-http"],
+        )
+        self.assertIn(b" 200 OK", self.ask(1, "/"))
+
+    def test_grace(self) -> None:
+        """
+        The grace of the stop to come is another.
+        """
+        house = self.running(self.http(delay=Duration.parse("50s")))
+        self.reload(house, evolve(self.now, grace=Duration.parse("2s")))
+        channel = self.reactor.adopted[0].factory.buildProtocol(
+            IPv4Address("TCP", "127.0.0.1", 50000)
+        )
+        transport = Transport()
+        channel.makeConnection(transport)
+        channel.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        with capturedLogs():
+            stopped = house.stopService()
+            self.reactor.advance(2)
+        self.assertTrue(transport.aborting)
+        channel.connectionLost(Failure(ConnectionDone()))
+        self.successResultOf(stopped)
+
+
+class InheritTests(_Houses):
+    """
+    Sockets that the service manager made.
+    """
+
+    def test_replaced(self) -> None:
+        """
+        They replace the listeners of their names; what is for nothing is refused.
+        """
+        sock = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(sock.close)
+        given = [Inherited("http", 3, sock)]
+        house = build(asked(), self.reactor, {}, None, given)
+        host, number = sock.getsockname()
+        self.assertEqual(house.listening(), {"http": f"tcp:{number}:interface={host}"})
+        with self.assertRaises(UsageError) as caught:
+            build(asked(), self.reactor, {}, None, [Inherited("https", 3, sock)])
+        self.assertIn("fits none of the listeners http", str(caught.exception))
 
 
 class StopTests(_Houses):

@@ -59,9 +59,9 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "wire": (*_ROOM, "net.networks", "net.bucket", "net.recent", "net.drain"),
     "web": (*_ROOM, "rpc", "net.drain"),
     "house": (*_ROOM, "net", "ops", "wire", "web"),
-    "daemon": (*_ROOM, "net", "ops", "rpc", "wire", "web", "house"),
+    "daemon": ("", *_ROOM, "net", "ops", "rpc", "wire", "web", "house"),
     "options": ("", "settings", *_VALUES),
-    "tap": ("settings", "daemon", "options", "ops.inherited"),
+    "tap": ("settings", "daemon", "options", "ops.inherited", "ops.logs", "ops.healthcheck"),
     "__main__": (),
 }
 """By room, what it may import beside itself; "" is netd/__init__.py."""

@@ -4,7 +4,9 @@ Tests for netd.tap.
 
 from __future__ import annotations
 
+import gc
 import io
+import os
 import socket
 import sys
 import time
@@ -14,11 +16,13 @@ from typing import Any
 
 from twisted.application.service import IService
 from twisted.internet import reactor as _the_reactor
+from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from netd import tap
 from netd.net.listen import Listener
+from netd.ops import inherited
 from netd.test.stages import identity
 
 reactor: Any = _the_reactor
@@ -32,6 +36,10 @@ class _Commands(SynchronousTestCase):
     def setUp(self) -> None:
         # It comes back when the test is over.
         self.patch(reactor, "seconds", reactor.seconds)
+        # So does the collector, with what this test leaves behind: a socket, for one.
+        self.addCleanup(gc.collect)
+        self.addCleanup(gc.unfreeze)
+        self.addCleanup(gc.set_threshold, *gc.get_threshold())
         self.out = io.StringIO()
         self.patch(sys, "stdout", self.out)
 
@@ -111,6 +119,15 @@ class MakeServiceTests(_Commands):
         self.assertLessEqual(call.getTime(), time.monotonic() + 1000)
         self.assertGreater(call.getTime(), time.monotonic())
 
+    def test_collector(self) -> None:
+        """
+        What is alive at the start is not collected again, and the rest seldom.
+        """
+        gc.set_threshold(700, 10, 10)
+        self.make("--port=0", "--udp=0")
+        self.assertGreater(gc.get_threshold()[0], 700)
+        self.assertGreater(gc.get_freeze_count(), 0)
+
     def test_taken(self) -> None:
         """
         A port that somebody has ends the start in one line that names it.
@@ -155,6 +172,86 @@ class MakeServiceTests(_Commands):
             *(f"--certificate={certificate}", f"--private-key={key}"),
         )
         self.assertEqual(list(house.listening()), ["http", "https"])
+
+
+class InheritTests(_Commands):
+    """
+    Sockets that the service manager hands over.
+    """
+
+    def sock(self) -> socket.socket:
+        """One that listens."""
+        sock = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(sock.close)
+        return sock
+
+    def handed(self, *socks: socket.socket, names: str = "") -> dict[str, str]:
+        """The environment that says so, when these are the descriptors from 500 on."""
+        self.patch(inherited, "_FIRST", 500)
+        for number, sock in enumerate(socks, 500):
+            os.dup2(sock.fileno(), number)
+        said = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(socks))}
+        return {**said, "LISTEN_FDNAMES": names} if names else said
+
+    def test_served(self) -> None:
+        """
+        They replace the listeners of their names, and the others are bound as ever.
+        """
+        one, two = self.sock(), self.sock()
+        house = self.make(
+            "--port=1", "--http=2", "--udp=0", **self.handed(one, two, names="http-2:http")
+        )
+        for name, sock in (("http-2", one), ("http", two)):
+            where = house.getServiceNamed(name).bound
+            self.assertEqual((where.host, where.port), sock.getsockname())
+
+    def test_nothing(self) -> None:
+        """
+        One that is for nothing ends the start in one line.
+        """
+        said = self.complains("--port=0", **self.handed(self.sock(), names="web"))
+        self.assertTrue(said.startswith("LISTEN_FDS: descriptor 500, named web, "), said)
+
+
+class RereadTests(_Commands):
+    """
+    What a reload reads.
+    """
+
+    def test_file(self) -> None:
+        """
+        The file as it is by then, under the flags as they were.
+        """
+        path = Path(self.mktemp())
+        path.write_text("grace = 1\nport = 1")
+        options = self.options(f"--config={path}", "--port=2")
+        path.write_text("grace = 2\nport = 3")
+        made = options.reread()
+        self.assertEqual((made.grace.seconds, made.http.listen[0].port), (2, 2))
+
+    def test_wrong(self) -> None:
+        """
+        What is wrong by then is a UsageError of one line, and not the end of the process.
+        """
+        path = Path(self.mktemp())
+        path.touch()
+        options = self.options(f"--config={path}")
+        path.write_text('"a\\nb" = 1')
+        with self.assertRaises(UsageError) as caught:
+            options.reread()
+        self.assertTrue(str(caught.exception).isprintable())
+
+    def test_elsewhere(self) -> None:
+        """
+        A file with a relative name is found after twistd has changed the directory.
+        """
+        path = Path(self.mktemp())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("grace = 1")
+        options = self.options(f"--config={path}")
+        self.addCleanup(os.chdir, Path.cwd())
+        os.chdir("/")
+        self.assertEqual(options.reread().grace.seconds, 1)
 
 
 class OptionsTests(_Commands):
@@ -234,3 +331,24 @@ class OptionsTests(_Commands):
         path = self.mktemp()
         self.assertEqual(self.leaves("--check-config", "--print-config", f"--files={path}"), 0)
         self.assertIn(f'files = "{path}"', self.out.getvalue())
+
+
+class OutputTests(SynchronousTestCase):
+    """
+    Where twistd writes the daemon's own lines.
+    """
+
+    def test_output(self) -> None:
+        """
+        A file, standard output, or not known: as twistd was told.
+        """
+        for twistd, output in (
+            (None, None),
+            ({"nodaemon": 1, "logfile": None}, 1),
+            ({"nodaemon": 0, "logfile": "-"}, 1),
+            ({"nodaemon": 1, "logfile": "/a/log"}, "/a/log"),
+            ({"nodaemon": 0, "logfile": None}, "twistd.log"),
+            ({"nodaemon": 1, "logfile": None, "logger": "some.logger"}, None),
+            ({"nodaemon": 1, "logfile": "x", "syslog": 1}, None),
+        ):
+            self.assertEqual(tap._output(twistd), output, twistd)

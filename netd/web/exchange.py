@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from ipaddress import ip_address, ip_network
 from random import Random
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, TypeAlias
 from urllib.parse import parse_qsl
 
 from attrs import Factory, define, frozen
@@ -41,7 +41,8 @@ SANDBOX: Final = "default-src 'none'; sandbox"
 class Reply:
     """What goes back: a status, headers, and a body that is ready or a script of it."""
 
-    body: bytes | Script = b""
+    body: bytes | Callable[[], bytes] | Script = b""
+    """Ready, made in the moment it leaves, or said bit by bit."""
     status: int = 200
     type: str = TEXT
     length: int | None = None
@@ -53,8 +54,8 @@ class Reply:
     """Fields after the body, for a script of unknown length."""
     wire: bool = False
     """The script says the head too, or what stands there instead, and then hangs up."""
-    at_once: bool = False
-    """The script says its body in one piece, whose length is then that of the body."""
+    after: float = 0.0
+    """The seconds that a body waits that is no script, and its head with it."""
 
 
 class BadCall(Exception):
@@ -103,8 +104,23 @@ class Workbench:
         return before
 
 
-def _offline() -> None:
-    """The connection of a call that came over none."""
+class Caller(Protocol):
+    """Who makes a call, and over what; found out when an endpoint wants to know."""
+
+    @property
+    def client(self) -> str:
+        """The address of whoever asks."""
+
+    @property
+    def secure(self) -> bool:
+        """Whether it is asked over TLS."""
+
+    @property
+    def authority(self) -> str | None:
+        """Who is asked according to an absolute target; it overrules Host."""
+
+    def tls(self) -> Mapping[str, Any] | None:
+        """What the connection's TLS agreed upon; None without TLS."""
 
 
 @define
@@ -126,15 +142,9 @@ class Call:
     """The head as it came over the wire, through its empty line."""
     content: BinaryIO
     """The request body, read from its start; it lives as long as the exchange."""
-    length: int = 0
+    length: int
     """The bytes of `content`."""
-    client: str = "127.0.0.1"
-    """The address of whoever asks."""
-    secure: bool = False
-    authority: str | None = None
-    """Who is asked according to an absolute target; it overrules Host."""
-    tls: Callable[[], Mapping[str, Any] | None] = _offline
-    """Says what the connection's TLS agreed upon; None without TLS."""
+    caller: Caller
     _headers: Headers | None = None
     _args: list[tuple[str, str]] | None = None
     _chance: Random | None = None
@@ -171,7 +181,7 @@ class Call:
     def trusted(self) -> bool:
         """Whether X-Forwarded-* of this client is believed."""
         try:
-            address = ip_address(self.client.partition("%")[0])
+            address = ip_address(self.caller.client.partition("%")[0])
         except ValueError:
             return False
         address = getattr(address, "ipv4_mapped", None) or address
@@ -182,19 +192,19 @@ class Call:
     def origin(self) -> str:
         """Whoever asks, or on whose behalf a trusted proxy does."""
         said = self.header("x-forwarded-for") if b"orwarded-" in self.raw.lower() else None
-        return said if said is not None and self.trusted else self.client
+        return said if said is not None and self.trusted else self.caller.client
 
     @property
     def root(self) -> str:
         """Scheme and authority under which this daemon was asked."""
-        scheme = "https" if self.secure else "http"
+        scheme = "https" if self.caller.secure else "http"
         if b"orwarded-" in self.raw.lower() and self.trusted:
             said = self.header("x-forwarded-proto") or self.header("x-forwarded-protocol")
             if said in ("http", "https"):
                 scheme = said
             elif said is None and self.header("x-forwarded-ssl") == "on":
                 scheme = "https"
-        host = self.authority or self.header("host") or "localhost"
+        host = self.caller.authority or self.header("host") or "localhost"
         return f"{scheme}://{host}"
 
     def said(self, name: str) -> str | None:

@@ -99,7 +99,7 @@ class Head:
     authority: bytes | None
     """Who is asked according to an absolute-form target; it overrules Host."""
     plain: bool
-    """Nothing in the head of its answer depends on it: HTTP/1.1, kept alive, not HEAD."""
+    """Its answer needs no old form and has a body: HTTP/1.1, and not HEAD."""
     raw: bytes
     """Exactly what came over the wire."""
     _start: int
@@ -166,7 +166,7 @@ def parse(raw: bytes, most_target: int, most_fields: int) -> Head:
     # Most heads say nothing there but a Host that was seen before.
     if len(found) != 1 or found[0][1] not in _hosts or len(found[0][0]) != 4:
         _frame(head, _collect(found))
-    head.plain = head.minor and head.keep and head.method != b"HEAD"
+    head.plain = head.minor and head.method != b"HEAD"
     return head
 
 

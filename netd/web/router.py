@@ -9,87 +9,26 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
 from random import Random
 from typing import Any, Final, cast
 
-from attrs import define
-from twisted.internet.interfaces import IProducer, IReactorTime, ISSLTransport
-from twisted.logger import Logger
-from twisted.python.failure import Failure
+from twisted.internet.interfaces import IReactorTime, ISSLTransport
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
-from zope.interface import implementer
 
 from netd.counters import Counters
-from netd.player import IStage, Player
-from netd.script import Script, Step, Wait
 from netd.settings import HTTP
-from netd.web.exchange import HTML, SANDBOX, BadCall, Call, Reply, Workbench
+from netd.web import responseheaders
+from netd.web.exchange import HTML, BadCall, Call, Reply, Workbench
 from netd.web.routes import Route, Table
+from netd.web.stage import Late, perform, ready
 
-_log = Logger()
-
+# The body of requests that have none: a file of its own for each would be a waste.
+_NOTHING: Final = BytesIO()
 # Statuses whose answers have no body and so no Content-Length (RFC 9110 8.6).
 _BODILESS: Final = frozenset({204, 304})
-
-
-@implementer(IStage)
-@define
-class _Stage:
-    """
-    An HTTP answer as a stage: nothing is sent, the head included, before the first bytes.
-
-    With `wire` the script says the head as well, past the engine's framing.
-    """
-
-    request: Any
-    clock: IReactorTime
-    counters: Counters
-    wire: bool
-    at_once: bool
-    due: float
-    waited: bool = False
-    begun: bool = False
-
-    def watched(self, script: Script) -> Iterator[Step]:
-        """The script; what it waits before its first bytes is added to when they are due."""
-        steps = iter(script)
-        for step in steps:
-            if isinstance(step, Wait):
-                self.due += step.seconds
-                self.waited = True
-            yield step
-            if self.begun:
-                yield from steps
-
-    def write(self, data: bytes) -> None:
-        if not self.begun:
-            self.begun = True
-            if self.waited:
-                self.counters.late(self.clock.seconds() - self.due)
-            if self.at_once:
-                self.request.setHeader(b"Content-Length", b"%d" % len(data))
-        if self.wire:
-            self.request.transport.write(data)
-        else:
-            self.request.write(data)
-
-    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
-        self.request.registerProducer(producer, streaming)
-
-    def unregisterProducer(self) -> None:
-        self.request.unregisterProducer()
-
-    def finish(self) -> None:
-        if self.wire:
-            self.request.loseConnection()
-        else:
-            self.request.finish()
-
-    def abort(self) -> None:
-        self.request.transport.abortConnection()
 
 
 class Router(Resource):
@@ -123,10 +62,9 @@ class Router(Resource):
         except BadCall as bad:
             reply = bad.reply()
         if reply.wire:
-            return self._perform(request, reply)
-        if cors:
-            _share(request)
-        return self._answer(request, reply)
+            perform(request, reply, self._clock, self._counters)
+            return NOT_DONE_YET
+        return self._answer(request, reply, cors)
 
     def _reply(self, request: Any, route: Route, parameters: Mapping[str, str]) -> Reply:
         method = request.method.decode("latin-1")
@@ -143,9 +81,12 @@ class Router(Resource):
                 else Reply(b"", 204, headers=allow)
             )
         head = getattr(request, "head", None)
-        content = request.content
-        length = content.seek(0, 2)
-        content.seek(0)
+        if head is not None and head.length == 0:
+            content, length = _NOTHING, 0
+        else:
+            content = request.content
+            length = content.seek(0, 2)
+            content.seek(0)
         return route.endpoint(
             Call(
                 method,
@@ -156,94 +97,67 @@ class Router(Resource):
                 _head(request) if head is None else head.raw,
                 content,
                 length,
-                # Who comes through a UNIX socket is on this machine.
-                getattr(request.getClientAddress(), "host", "127.0.0.1"),
-                request.isSecure(),
-                None if head is None or head.authority is None else head.authority.decode(),
-                partial(_agreed, request),
+                _Caller(request),
             )
         )
 
-    def _answer(self, request: Any, reply: Reply) -> bytes | int:
-        request.setResponseCode(reply.status)
-        if reply.status not in _BODILESS and reply.type:
-            request.setHeader(b"Content-Type", reply.type.encode("latin-1"))
-        request.setHeader(b"X-Content-Type-Options", b"nosniff")
-        if not reply.ours:
-            request.setHeader(b"Content-Security-Policy", SANDBOX.encode())
-        _set(request, reply.headers)
-        body = reply.body
-        if not isinstance(body, bytes):
+    def _answer(self, request: Any, reply: Reply, cors: bool) -> bytes | int:
+        status, body = reply.status, reply.body
+        if status != 200:
+            request.setResponseCode(status)
+        kind = "" if status in _BODILESS else reply.type
+        responseheaders.standing(kind, reply.ours, cors).put(request)
+        if cors:
+            responseheaders.share(request)
+        if reply.headers:
+            responseheaders.add(request, reply.headers)
+        if not (isinstance(body, bytes) or callable(body)):
             if reply.length is not None:
                 request.setHeader(b"Content-Length", b"%d" % reply.length)
-            return self._perform(request, reply)
-        if reply.status in _BODILESS or reply.status < 200:
+            perform(request, reply, self._clock, self._counters)
+            return NOT_DONE_YET
+        if reply.after > 0:
+            Late(request, reply, self._clock, self._counters)
+            return NOT_DONE_YET
+        if status in _BODILESS or status < 200:
             request.finish()
             return NOT_DONE_YET
+        body = ready(body)
         if request.method == b"HEAD":
             request.setHeader(b"Content-Length", b"%d" % len(body))
             return b""
         return body
 
-    def _perform(self, request: Any, reply: Reply) -> int:
-        clock = self._clock
-        stage = _Stage(
-            request, clock, self._counters, reply.wire, reply.at_once, clock.seconds()
-        )
-        assert not isinstance(reply.body, bytes)  # noqa: S101 - for the type checker
-        player = Player(stage.watched(reply.body), stage, self._clock)
 
-        def left(_: Failure) -> None:
-            player.stopProducing()
+class _Caller:
+    """Whoever makes a request."""
 
-        def broke(failure: Failure) -> None:
-            _log.failure("the script of {uri!r} failed", failure, uri=request.uri)
-            if stage.begun:
-                request.transport.abortConnection()
-            else:
-                _apologise(request)
+    __slots__ = ("_request",)
 
-        add_trailer = getattr(request, "addTrailer", None)
-        if add_trailer is not None:
-            for name, value in reply.trailers:
-                add_trailer(name.encode("latin-1"), value.encode("latin-1"))
-        request.notifyFinish().addErrback(left)
-        player.perform().addErrback(broke)
-        return NOT_DONE_YET
+    def __init__(self, request: Any) -> None:
+        self._request = request
+
+    @property
+    def client(self) -> str:
+        # Who comes through a UNIX socket is on this machine.
+        return getattr(self._request.getClientAddress(), "host", "127.0.0.1")
+
+    @property
+    def secure(self) -> bool:
+        return bool(self._request.isSecure())
+
+    @property
+    def authority(self) -> str | None:
+        head = getattr(self._request, "head", None)
+        return None if head is None or head.authority is None else head.authority.decode()
+
+    def tls(self) -> Mapping[str, Any] | None:
+        return _agreed(self._request)
 
 
 def _preflight(request: Any, route: Route) -> bool:
     """Whether a browser asks if it may ask; no endpoint is to take that for a question."""
     return route.cors and request.getHeader(b"access-control-request-method") is not None
-
-
-def _share(request: Any) -> None:
-    """Let scripts of any origin read the answer, as httpbin does."""
-    head = getattr(request, "head", None)
-    # Looked for as bytes first: splitting all fields costs as much as a small answer.
-    named = head is None or b"\norigin:" in head.raw.lower()
-    origin = request.getHeader(b"origin") if named else None
-    request.setHeader(b"Access-Control-Allow-Origin", b"*" if origin is None else origin)
-    request.setHeader(b"Access-Control-Allow-Credentials", b"true")
-    if request.method == b"OPTIONS":
-        methods = b"GET, POST, PUT, DELETE, PATCH, OPTIONS"
-        request.setHeader(b"Access-Control-Allow-Methods", methods)
-        request.setHeader(b"Access-Control-Max-Age", b"3600")
-        wanted = request.getHeader(b"access-control-request-headers")
-        if wanted is not None:
-            request.setHeader(b"Access-Control-Allow-Headers", wanted)
-
-
-def _set(request: Any, headers: Sequence[tuple[str, str]]) -> None:
-    """Set fields; a name that comes twice has two lines."""
-    seen = set()
-    for name, value in headers:
-        field = name.encode("latin-1"), value.encode("latin-1")
-        if name.lower() in seen:
-            request.responseHeaders.addRawHeader(*field)
-        else:
-            request.setHeader(*field)
-            seen.add(name.lower())
 
 
 def _head(request: Any) -> bytes:
@@ -268,6 +182,7 @@ def _agreed(request: Any) -> Mapping[str, Any] | None:
         "bits": handle.get_cipher_bits(),
         "sni": None if server_name is None else server_name.decode("latin-1"),
         "alpn": handle.get_alpn_proto_negotiated().decode("latin-1") or None,
+        "client": getattr(transport, "identity", None),
         "client_certificate": None if certificate is None else _subject(certificate),
     }
 
@@ -280,13 +195,3 @@ def _subject(certificate: Any) -> Mapping[str, str]:
         "serial": f"{certificate.get_serial_number():x}",
         "sha256": certificate.digest("sha256").decode(),
     }
-
-
-def _apologise(request: Any) -> None:
-    """Answer 500 in JSON."""
-    body = BadCall("netd made a mistake; its log says which", 500).reply()
-    request.setResponseCode(500)
-    request.setHeader(b"Content-Type", body.type.encode())
-    request.setHeader(b"Content-Length", b"%d" % len(body.body))  # type: ignore[arg-type]
-    request.write(body.body)
-    request.finish()

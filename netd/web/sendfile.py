@@ -32,7 +32,7 @@ from netd.web.ranges import Part, Span
 
 _log = Logger()
 
-BURST: Final = 256 * 1024
+BURST: Final = 2 * 1024 * 1024
 """Bytes of one transfer in one reactor turn, so that small answers beside it need not wait."""
 _CHUNK: Final = 128 * 1024
 """Bytes that are read and written at a time where sendfile is not."""

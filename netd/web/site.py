@@ -24,12 +24,14 @@ from netd.web.engine import answer
 from netd.web.engine.site import Log, Site
 from netd.web.files.resource import resource as files
 from netd.web.lab.table import ROUTES
+from netd.web.probes import Probes, placed
 from netd.web.refusal import Refused
 from netd.web.router import Router
 
 _BODIES: Final = {b"/RPC2": LARGEST}
 """Where a body may be smaller than --max-body says, so that a 413 need not wait for it."""
 _CALLS_ALONE: Final = {b"/": LARGEST, b"/RPC2": LARGEST}
+_PROBES: Final = Probes()
 
 
 class _Root(Resource):
@@ -48,12 +50,22 @@ def tree(
     clock: IReactorTime,
     rpc: IResource | None = None,
     counters: Counters | None = None,
+    probes: Probes | None = _PROBES,
 ) -> IResource:
-    """The resources of one daemon; UsageError when the files directory cannot be served."""
-    root = _Root(Router(ROUTES, config.http, clock, counters))
+    """
+    The resources of one daemon; UsageError when the files directory cannot be served.
+
+    Without `probes` nothing is where they would be.
+    """
+    root = _Root(Router(placed(ROUTES, probes), config.http, clock, counters))
     root.putChild(b"files", files(config.files, config.http.limits, clock))
     root.putChild(b"RPC2", rpc or methods.build(clock).resource)
     return root
+
+
+def probes_only(config: settings.Settings, clock: IReactorTime, probes: Probes) -> IResource:
+    """The probes alone, for a listener of their own."""
+    return Router(probes.routes(), config.http, clock)
 
 
 def files_only(config: settings.Settings, clock: IReactorTime) -> IResource:

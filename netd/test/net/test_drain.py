@@ -87,6 +87,21 @@ class DrainTests(SynchronousTestCase):
         self.assertEqual((source.asked, source.cuts), (1, 0))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_change(self) -> None:
+        """
+        The grace is what it was last changed to.
+        """
+        source = Source(1)
+        service = self.drain(source)
+        service.change(3.0)
+        stopped = service.stopService()
+        self.clock.advance(2.999)
+        self.assertEqual(source.cuts, 0)
+        self.clock.advance(0.001)
+        self.assertEqual(source.cuts, 1)
+        source.leave()
+        self.successResultOf(stopped)
+
     def test_no_sources(self) -> None:
         """
         A daemon of datagrams has nothing to drain.
@@ -186,3 +201,20 @@ class DrainTests(SynchronousTestCase):
         source.leave()
         self.successResultOf(done)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_over(self) -> None:
+        """
+        Whoever wants to outlast the stop hears when it is over, once, whenever they asked.
+        """
+        source = Source(1)
+        service = self.drain(source)
+        early = service.over()
+        stopped = service.stopService()
+        late = service.over()
+        self.assertNoResult(early)
+        self.assertNoResult(late)
+        source.leave()
+        self.successResultOf(early)
+        self.successResultOf(late)
+        self.successResultOf(service.over())
+        self.successResultOf(stopped)

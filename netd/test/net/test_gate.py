@@ -267,7 +267,7 @@ class RateTests(_Gates):
         """
         On loopback there is no limit.
         """
-        for host in ("127.0.0.1", "::1"):
+        for host in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
             for _ in range(10):
                 self.assertIsNotNone(self.build(host))
 

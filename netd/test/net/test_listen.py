@@ -202,6 +202,24 @@ class ListenerTests(_Listeners):
         self.successResultOf(stopped)
         self.ports[0].socket.close()
 
+    def test_outlasting(self) -> None:
+        """
+        One that outlasts something listens until that is over, if it listens at all.
+        """
+        over: Deferred[None] = Deferred()
+        idle = self.listener()
+        idle.after = lambda: over
+        self.successResultOf(idle.stopService())
+        made = self.started()
+        made.after = lambda: over
+        where = bound(made)
+        stopped = made.stopService()
+        self.assertTrue(reachable(where))
+        self.assertNoResult(stopped)
+        over.callback(None)
+        self.successResultOf(stopped)
+        self.assertFalse(reachable(where))
+
     def test_stopped_before_the_start(self) -> None:
         """
         One that was never bound can be stopped, as can one that was never served.
@@ -249,6 +267,66 @@ class ListenerTests(_Listeners):
         """
         self.started()
         self.assertFalse(self.ports[0].socket.get_inheritable())
+
+
+class InheritTests(_Listeners):
+    """
+    Sockets that somebody else made.
+    """
+
+    def sock(
+        self, family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM
+    ) -> socket.socket:
+        """One that is bound to the loopback."""
+        sock = socket.socket(family, kind)
+        self.addCleanup(sock.close)
+        sock.bind(("127.0.0.1" if family == socket.AF_INET else "::1", 0))
+        if kind == socket.SOCK_STREAM:
+            sock.listen()
+        sock.setblocking(False)
+        return sock
+
+    def test_instead(self) -> None:
+        """
+        They are served, each of them, and what was asked for is not bound.
+        """
+        one, two = self.sock(), self.sock(socket.AF_INET6)
+        made = self.listener(Where("tcp", "192.0.2.1", 80))
+        made.inherit([one.dup(), two.dup()])
+        made.privilegedStartService()
+        made.startService()
+        self.assertEqual(
+            [port.socket.getsockname() for port in self.ports],
+            [one.getsockname(), two.getsockname()],
+        )
+
+    def test_bound(self) -> None:
+        """
+        Where it listens is where the first of them is, of whatever family and type.
+        """
+        for family, kind, name in (
+            (socket.AF_INET, socket.SOCK_STREAM, "tcp"),
+            (socket.AF_INET6, socket.SOCK_STREAM, "tcp6"),
+            (socket.AF_INET, socket.SOCK_DGRAM, "udp"),
+            (socket.AF_INET6, socket.SOCK_DGRAM, "udp6"),
+        ):
+            sock = self.sock(family, kind)
+            host, number = sock.getsockname()[:2]
+            made = self.listener(Where("tcp", "*", 80, 17), kind=sock.type)
+            made.inherit([sock.dup()])
+            self.assertEqual(made.bound, Where(name, host, number))
+
+    def test_kept_open(self) -> None:
+        """
+        When the listener stops, its maker's socket still takes connections.
+        """
+        sock = self.sock()
+        made = self.listener()
+        made.inherit([sock.dup()])
+        made.startService()
+        made.stopService()
+        with socket.create_connection(sock.getsockname()):
+            sock.accept()[0].close()
 
 
 class RefusalTests(_Listeners):

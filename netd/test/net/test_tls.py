@@ -4,22 +4,30 @@ Tests for netd.net.tls.
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
 from OpenSSL import SSL
 from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.internet.ssl import CertificateOptions
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.logger import capturedLogs, formatEvent
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.net import tls
+from netd import settings
+from netd.counters import Counters
+from netd.net import certificates, tls
+from netd.net.certificates import Pair
 from netd.test.stages import Identity, identity
+
+# Sunday, 6 July 2025
+NOW: Final = 1_751_784_577.0
+FAR: Final = datetime.datetime(2100, 1, 1, tzinfo=datetime.UTC)
 
 
 class _Files(SynchronousTestCase):
@@ -39,140 +47,78 @@ class _Files(SynchronousTestCase):
         path.write_bytes(content)
         return path
 
+    def asked(self, **more: Any) -> settings.TLS:
+        """The settings of a listener with these certificates."""
+        return settings.TLS(
+            (), **{"certificate": self.certificate, "private_key": self.key, **more}
+        )
+
 
 class ContextTests(_Files):
     """
     What is made of files that the operator names.
     """
 
-    def refused(self, certificate: Path, key: Path | None) -> str:
-        """The one line with which they are refused."""
+    def refused(self, pair: Pair) -> str:
+        """The one line with which a pair is refused."""
         with self.assertRaises(UsageError) as caught:
-            tls.context(certificate, key)
+            tls.context(pair)
         said = str(caught.exception)
         self.assertTrue(said.isprintable(), said)
-        self.assertNotIn("[]", said)
         self.assertFalse(said.rstrip().endswith(":"), said)
         return said
 
-    def test_two_files(self) -> None:
-        """
-        A certificate and its key may stand in two files.
-        """
-        self.assertIsInstance(tls.context(self.certificate, self.key), CertificateOptions)
-
-    def test_one_file(self) -> None:
-        """
-        Both may stand in one, in either order.
-        """
-        parts = (self.server.certificate_pem, self.server.key_pem)
-        for content in (b"".join(parts), b"".join(reversed(parts))):
-            tls.context(self.file(content), None)
-
-    def test_read_once(self) -> None:
-        """
-        The files are read when the daemon is built: that they go afterwards harms nobody.
-        """
-        options = tls.context(self.certificate, self.key)
-        self.certificate.unlink()
-        self.key.unlink()
-        self.assertIsInstance(options.getContext(), SSL.Context)
+    def pair(self) -> Pair:
+        """The certificate and its key."""
+        return certificates.pair(self.certificate, self.key)
 
     def test_no_memory(self) -> None:
         """
         A system that forbids memory to be written and then run is told apart, in one line.
         """
 
-        def forbidden(options: CertificateOptions) -> None:
+        def forbidden(*ignored: object) -> None:
             raise MemoryError
 
-        self.patch(CertificateOptions, "getContext", forbidden)
-        self.assertIn("forbidden here", self.refused(self.certificate, self.key))
+        self.patch(SSL.Context, "set_alpn_select_callback", forbidden)
+        self.assertIn("forbidden here", self.refused(self.pair()))
 
-    def test_strange_keys(self) -> None:
+    def test_strange_key(self) -> None:
         """
-        A key that TLS does not sign with, or that nobody here knows, is refused in words.
+        A key that TLS does not sign with is refused by OpenSSL's own words.
         """
-        for wrong in (UnsupportedAlgorithm("x"), TypeError("x")):
+        for wrong, words in (
+            (TypeError("no such key"), "no such key"),
+            (ValueError(), "ValueError"),
+            (SSL.Error([("ssl", "", "ee key too small")]), "ee key too small"),
+        ):
 
-            def load(pem: bytes, password: None, wrong: Exception = wrong) -> None:
+            def load(context: object, key: object, wrong: Exception = wrong) -> None:
                 raise wrong
 
-            self.patch(tls, "load_pem_private_key", load)
-            self.assertIn("key", self.refused(self.certificate, self.key))
+            self.patch(SSL.Context, "use_privatekey", load)
+            self.assertEqual(
+                self.refused(self.pair()), f"--certificate {self.certificate}: {words}"
+            )
 
-    def test_certificate_file(self) -> None:
+    def test_read_once(self) -> None:
         """
-        A certificate file that is missing, a directory, or holds none is refused by name.
+        The files are read when the daemon is built: that they go afterwards harms nobody.
         """
-        der = self.server.certificate.public_bytes(serialization.Encoding.DER)
-        broken = self.server.certificate_pem.replace(b"M", b"!", 1)
-        for path, said in (
-            (self.room / "missing", "No such file or directory"),
-            (self.room, "Is a directory"),
-            (self.file(b"", "empty"), ""),
-            (self.file(b"hello\n", "text"), ""),
-            (self.file(bytes(range(256)), "binary"), ""),
-            (self.file(der, "der"), ""),
-            (self.file(broken, "broken"), ""),
-            (self.file(self.server.key_pem, "only the key"), ""),
-        ):
-            for key in (self.key, None):
-                line = self.refused(path, key)
-                self.assertTrue(line.startswith(f"--certificate {path}: {said}"), line)
-
-    def test_key_file(self) -> None:
-        """
-        So is a key file, by the option that named it.
-        """
-        for path, said in (
-            (self.room / "missing", "No such file or directory"),
-            (self.room, "Is a directory"),
-            (self.file(b"", "empty"), ""),
-            (self.file(b"hello\n", "text"), ""),
-            (self.certificate, ""),
-        ):
-            line = self.refused(self.certificate, path)
-            self.assertTrue(line.startswith(f"--private-key {path}: {said}"), line)
-
-    def test_other_key(self) -> None:
-        """
-        A key of another certificate is refused.
-        """
-        _, other = identity().write(self.room, "other")
-        line = self.refused(self.certificate, other)
-        self.assertTrue(line.startswith(f"--private-key {other}: "), line)
-        self.assertIn("mismatch", line)
-
-    def test_key_missing(self) -> None:
-        """
-        A certificate alone is refused with the hint that the key has to be somewhere.
-        """
-        line = self.refused(self.certificate, None)
-        self.assertTrue(line.startswith(f"--certificate {self.certificate}: "), line)
-        self.assertTrue(line.endswith("without --private-key it must hold the key too"), line)
-
-    def test_passphrase(self) -> None:
-        """
-        A key under a passphrase is refused, and nobody is asked for it on the terminal.
-        """
-        locked = self.server.key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.TraditionalOpenSSL,
-            serialization.BestAvailableEncryption(b"secret"),
-        )
-        path = self.file(locked, "locked.key")
-        line = self.refused(self.certificate, path)
-        self.assertTrue(line.startswith(f"--private-key {path}: "), line)
+        made = tls.TLS(self.asked())
+        self.certificate.unlink()
+        self.key.unlink()
+        self.assertIsInstance(made.serverConnectionForTLS(None), SSL.Connection)
 
 
 class _Client:
     """OpenSSL's side of a connection that has no socket."""
 
-    def __init__(self, context: SSL.Context) -> None:
+    def __init__(self, context: SSL.Context, name: bytes = b"localhost") -> None:
         # Any, for the stubs of pyOpenSSL are older than it is.
         self.ssl: Any = SSL.Connection(context, None)
-        self.ssl.set_tlsext_host_name(b"localhost")
+        if name:
+            self.ssl.set_tlsext_host_name(name)
         self.ssl.set_connect_state()
         self.heard = b""
 
@@ -200,11 +146,20 @@ def offering(
     least: int = SSL.TLS1_2_VERSION,
     most: int = SSL.TLS1_3_VERSION,
     ciphers: bytes = b"ALL@SECLEVEL=0",
+    *,
+    protocols: tuple[bytes, ...] = (),
+    shown: Identity | None = None,
 ) -> SSL.Context:
-    """A client that would take these versions and ciphers, and any certificate."""
+    """A client that would take these versions and ciphers, any certificate, and shows one."""
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_min_proto_version(least)
     context.set_max_proto_version(most)
+    if protocols:
+        context.set_alpn_protos(list(protocols))
+    if shown is not None:
+        context.use_certificate(shown.certificate)
+        context.use_privatekey(shown.key)
+    # The last thing, for pyOpenSSL takes it for the first use of the context.
     context.set_cipher_list(ciphers)
     return context
 
@@ -220,25 +175,32 @@ class Heard(Protocol):
         self.data += data
 
 
-class WrapTests(_Files):
+class _Handshakes(_Files):
     """
-    A factory behind TLS, spoken to without a socket.
+    Connections to a factory behind TLS, without a socket.
     """
 
     def setUp(self) -> None:
         super().setUp()
         self.clock = Clock()
-        factory = Factory.forProtocol(Heard)
-        self.factory = tls.wrap(factory, tls.context(self.certificate, self.key), self.clock)
-        self.inner = factory
+        self.counters = Counters()
+        self.now = NOW
+        self.inner = Factory.forProtocol(Heard)
+        self.offer()
 
-    def connect(self, context: SSL.Context, early: bytes = b"") -> _Client:
+    def offer(self, **more: Any) -> tls.TLS:
+        """Offer what these settings ask for."""
+        made = tls.TLS(self.asked(**more), self.counters, lambda: self.now)
+        self.factory = tls.wrap(self.inner, made, self.clock)
+        return made
+
+    def connect(self, context: SSL.Context, name: bytes = b"localhost") -> _Client:
         """A client whose handshake is over; SSL.Error when it fails."""
-        client = _Client(context)
+        client = _Client(context, name)
         self.transport = StringTransport()
         protocol: Any = self.factory.buildProtocol(None)
         protocol.makeConnection(self.transport)
-        self.addCleanup(protocol.connectionLost, connectionDone)
+        self.addCleanup(self.lose, protocol)
         self.protocol: Any = protocol.wrappedProtocol
         data = client.turn(b"")
         while data:
@@ -249,6 +211,11 @@ class WrapTests(_Files):
             data = client.turn(answer)
         return client
 
+    def lose(self, protocol: Any) -> None:
+        """The socket is gone, if it was there still."""
+        if protocol in protocol.factory.protocols:
+            protocol.connectionLost(connectionDone)
+
     def speak(self, client: _Client, data: bytes) -> None:
         """The client says `data`, and hears what comes back."""
         client.ssl.send(data)
@@ -257,6 +224,19 @@ class WrapTests(_Files):
         self.clock.advance(0)
         client.turn(self.transport.value())
         self.transport.clear()
+
+    def shown(self, name: bytes = b"localhost") -> x509.Certificate:
+        """The certificate that a client which asks for `name` sees."""
+        seen: x509.Certificate = self.connect(offering(), name).ssl.get_peer_certificate(
+            as_cryptography=True
+        )
+        return seen
+
+
+class WrapTests(_Handshakes):
+    """
+    A factory behind TLS.
+    """
 
     def test_versions(self) -> None:
         """
@@ -299,8 +279,8 @@ class WrapTests(_Files):
         """
         The server shows the certificate of the file.
         """
-        shown = self.connect(offering()).ssl.get_peer_certificate(as_cryptography=True)
-        self.assertEqual(shown, self.server.certificate)
+        self.assertEqual(self.shown(), self.server.certificate)
+        self.assertEqual(self.shown(b""), self.server.certificate)
 
     def test_chain(self) -> None:
         """
@@ -310,7 +290,7 @@ class WrapTests(_Files):
         leaf = identity("localhost", root)
         path = self.file(leaf.certificate_pem + root.certificate_pem, "chain.pem")
         _, key = leaf.write(self.room, "leaf")
-        self.factory = tls.wrap(self.inner, tls.context(path, key), self.clock)
+        self.offer(certificate=path, private_key=key)
         chain = self.connect(offering()).ssl.get_peer_cert_chain(as_cryptography=True)
         self.assertEqual(chain, [leaf.certificate, root.certificate])
 
@@ -318,10 +298,13 @@ class WrapTests(_Files):
         """
         A client that offers HTTP/2 first is told HTTP/1.1; one that offers nothing is let in.
         """
-        context = offering()
-        context.set_alpn_protos([b"h2", b"http/1.1"])
-        self.assertEqual(self.connect(context).ssl.get_alpn_proto_negotiated(), b"http/1.1")
-        self.assertEqual(self.connect(offering()).ssl.get_alpn_proto_negotiated(), b"")
+        for protocols, agreed in (
+            ((b"h2", b"http/1.1"), b"http/1.1"),
+            ((b"http/1.1",), b"http/1.1"),
+            ((), b""),
+        ):
+            client = self.connect(offering(protocols=protocols))
+            self.assertEqual(client.ssl.get_alpn_proto_negotiated(), agreed)
 
     def test_no_client_certificate(self) -> None:
         """
@@ -360,6 +343,255 @@ class WrapTests(_Files):
         self.assertTrue(transport.disconnecting or transport.disconnected)
         self.assertEqual(protocol.wrappedProtocol.data, b"")
         protocol.connectionLost(connectionDone)
+        self.assertEqual(self.counters.refusals["tls"], 1)
+
+
+class ClientTests(_Handshakes):
+    """
+    Clients that must say who they are.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.authority = identity("clients", authority=True)
+        self.ca = self.file(self.authority.certificate_pem, "ca.pem")
+
+    def speak_as(self, shown: Identity | None, version: int = SSL.TLS1_3_VERSION) -> bytes:
+        """What the protocol inside hears of a client with this certificate."""
+        client = self.connect(offering(version, version, shown=shown))
+        client.ssl.send(b"hello")
+        outer: Any = self.protocol.transport
+        outer.dataReceived(client.said())
+        self.clock.advance(0)
+        heard: bytes = self.protocol.data
+        return heard
+
+    def refused(self, shown: Identity | None) -> None:
+        """This client is refused, and the protocol inside hears nothing of it."""
+        for version in (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION):
+            before = self.counters.refusals["tls"]
+            # In TLS 1.3 the client is done before the server has looked (RFC 8446 2).
+            with contextlib.suppress(SSL.Error):
+                self.speak_as(shown, version)
+            self.lose(self.protocol.transport)
+            self.assertEqual(self.protocol.data, b"")
+            self.assertEqual(self.counters.refusals["tls"], before + 1)
+
+    def test_accepted(self) -> None:
+        """
+        A client with a certificate of the authority is let in, and known by its name.
+        """
+        self.offer(client_ca=self.ca)
+        for version in (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION):
+            shown = identity("Alice", self.authority)
+            self.assertEqual(self.speak_as(shown, version), b"hello")
+            self.assertEqual(self.protocol.transport.identity, "Alice")
+
+    def test_refused(self) -> None:
+        """
+        One without, with one of somebody else's, or with one that is over, is refused.
+        """
+        self.offer(client_ca=self.ca)
+        over = datetime.datetime(2021, 1, 1, tzinfo=datetime.UTC)
+        for shown in (
+            None,
+            identity("Mallory"),
+            identity("Mallory", identity("clients", authority=True)),
+            identity("Mallory", identity("Alice", self.authority)),
+            identity("Alice", self.authority, ends=over),
+        ):
+            self.refused(shown)
+
+    def test_optional(self) -> None:
+        """
+        Where it is optional one without is let in and has no name; a wrong one is refused.
+        """
+        self.offer(client_ca=self.ca, client_ca_optional=True)
+        self.assertEqual(self.speak_as(None), b"hello")
+        self.assertIsNone(self.protocol.transport.identity)
+        self.assertEqual(self.speak_as(identity("Bob", self.authority)), b"hello")
+        self.assertEqual(self.protocol.transport.identity, "Bob")
+        self.refused(identity("Mallory"))
+
+    def test_told(self) -> None:
+        """
+        The client is told whose certificates are wanted.
+        """
+        self.offer(client_ca=self.ca)
+        shown = identity("Alice", self.authority)
+        names = self.connect(offering(shown=shown)).ssl.get_client_ca_list()
+        self.assertEqual([each.CN for each in names], ["clients"])
+
+    def test_every_name(self) -> None:
+        """
+        What holds for one server name holds for all: none is a way around it.
+        """
+        room = self.room / "names"
+        identity("a.example").write(room, "a.example")
+        self.offer(client_ca=self.ca, directory=room)
+        for name in (b"a.example", b"", b"b.example"):
+            with contextlib.suppress(SSL.Error):
+                client = self.connect(offering(), name)
+                client.ssl.send(b"hello")
+                self.protocol.transport.dataReceived(client.said())
+            self.assertEqual(self.protocol.data, b"")
+
+    def test_file(self) -> None:
+        """
+        A file of authorities that is missing or holds none is refused by its option.
+        """
+        for path in (self.room / "missing", self.room, self.file(b"", "empty"), self.key):
+            with self.assertRaises(UsageError) as caught:
+                self.offer(client_ca=path)
+            self.assertTrue(str(caught.exception).startswith(f"--client-ca {path}: "))
+
+
+class NameTests(_Handshakes):
+    """
+    Certificates chosen by server name.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.names = self.room / "names"
+        self.names.mkdir()
+
+    def put(self, name: str) -> x509.Certificate:
+        """The certificate of a name, now in the directory."""
+        made = identity(name)
+        path = self.names / f"{name}.pem"
+        path.write_bytes(made.certificate_pem + made.key_pem)
+        return made.certificate
+
+    def test_chosen(self) -> None:
+        """
+        A client sees the certificate of the name that it asks for, else the default one.
+        """
+        own, wild = self.put("a.example.org"), self.put("_.example.org")
+        self.offer(directory=self.names)
+        for name, shown in (
+            (b"a.example.org", own),
+            (b"A.Example.ORG", own),
+            (b"b.example.org", wild),
+            (b"c.b.example.org", self.server.certificate),
+            (b"example.org", self.server.certificate),
+            (b"localhost", self.server.certificate),
+            (b"", self.server.certificate),
+        ):
+            self.assertEqual(self.shown(name), shown, name)
+
+    def test_default(self) -> None:
+        """
+        Without --certificate the directory's own default is shown, and there must be one.
+        """
+        with self.assertRaises(UsageError) as caught:
+            self.offer(certificate=None, private_key=None, directory=self.names)
+        self.assertIn("has no default.pem", str(caught.exception))
+        shown = self.put("default")
+        self.offer(certificate=None, private_key=None, directory=self.names)
+        self.assertEqual(self.shown(b"any.example"), shown)
+
+    def test_protocol(self) -> None:
+        """
+        ALPN and versions are the same whatever the name.
+        """
+        self.put("a.example")
+        self.offer(directory=self.names)
+        client = self.connect(offering(protocols=(b"h2", b"http/1.1")), b"a.example")
+        self.assertEqual(client.ssl.get_alpn_proto_negotiated(), b"http/1.1")
+        with self.assertRaises(SSL.Error):
+            self.connect(offering(SSL.TLS1_1_VERSION, SSL.TLS1_1_VERSION), b"a.example")
+
+
+class ReloadTests(_Handshakes):
+    """
+    Certificates that change while the daemon runs.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.tls = self.offer()
+
+    def renew(self, ends: datetime.datetime = FAR) -> x509.Certificate:
+        """A new certificate in the files of the old one."""
+        made = identity(ends=ends)
+        made.write(self.room)
+        return made.certificate
+
+    def test_rotated(self) -> None:
+        """
+        New handshakes see the new certificate; who is connected goes on as before.
+        """
+        client = self.connect(offering())
+        before = self.protocol
+        fresh = self.renew()
+        self.assertNotEqual(self.shown(), fresh)
+        self.tls.reload()
+        self.assertEqual(self.shown(), fresh)
+        client.ssl.send(b"still here")
+        before.transport.dataReceived(client.said())
+        self.assertEqual(before.data, b"still here")
+
+    def test_broken(self) -> None:
+        """
+        A file that is corrupt, missing or of another pair changes nothing, and is named.
+        """
+        for path, content in (
+            (self.certificate, b"corrupt"),
+            (self.certificate, identity().certificate_pem),
+            (self.key, b"corrupt"),
+            (self.key, None),
+        ):
+            old = path.read_bytes()
+            path.unlink()
+            if content is not None:
+                path.write_bytes(content)
+            with self.assertRaises(UsageError) as caught:
+                self.tls.reload()
+            self.assertIn(str(path if path == self.key else self.room), str(caught.exception))
+            self.assertEqual(self.shown(), self.server.certificate)
+            path.write_bytes(old)
+        self.tls.reload()
+
+    def test_check(self) -> None:
+        """
+        A check alone changes nothing; other settings hold from the change on.
+        """
+        other = identity()
+        certificate, key = other.write(self.room, "other")
+        offer = self.tls.check(self.asked(certificate=certificate, private_key=key))
+        self.assertEqual(self.shown(), self.server.certificate)
+        self.tls.change(offer)
+        self.assertEqual(self.shown(), other.certificate)
+        self.tls.reload()
+        self.assertEqual(self.shown(), other.certificate)
+
+    def test_left(self) -> None:
+        """
+        It tells for how many seconds each certificate is good, by what ends first in a chain.
+        """
+        day = datetime.timedelta(days=1)
+        start = datetime.datetime.fromtimestamp(NOW, datetime.UTC)
+        root = identity("root", ends=start + day)
+        leaf = identity("localhost", root, ends=start + 2 * day)
+        self.certificate.write_bytes(leaf.certificate_pem + root.certificate_pem)
+        self.key.write_bytes(leaf.key_pem)
+        self.tls.reload()
+        self.assertEqual(self.tls.left(), {"default": 86_400.0})
+        self.now += 86_401
+        self.assertEqual(self.tls.left(), {"default": -1.0})
+
+    def test_expired(self) -> None:
+        """
+        An expired certificate is served all the same, and the log says so.
+        """
+        fresh = self.renew(datetime.datetime(2021, 1, 1, tzinfo=datetime.UTC))
+        with capturedLogs() as events:
+            self.tls.reload()
+        (said,) = [formatEvent(each) for each in events]
+        self.assertEqual(said, f"--certificate {self.certificate}: expired on 2021-01-01")
+        self.assertEqual(self.shown(), fresh)
+        self.assertLess(self.tls.left()["default"], 0)
 
 
 class IdentityTests(SynchronousTestCase):

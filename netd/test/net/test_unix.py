@@ -122,3 +122,22 @@ class PortTests(TestCase):
             client.connect(where.host)
         await made.stopService()
         self.assertFalse((room / "socket").exists())
+
+    async def test_lent(self) -> None:
+        """A file that is somebody else's keeps its mode, and stays when the port is closed."""
+        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
+        path = room / "socket"
+        with socket.socket(socket.AF_UNIX) as sock, socket.socket(socket.AF_UNIX) as client:
+            unix.bind(sock, str(path), 0o604)
+            sock.listen()
+            sock.setblocking(False)
+            made = stream(Where("tcp", "127.0.0.1", 1), Factory.forProtocol(Protocol), reactor)
+            made.inherit([sock.dup()])
+            self.assertEqual(str(made.bound), f"unix:{path}:mode=660")
+            made.startService()
+            client.connect(str(path))
+            await made.stopService()
+            self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o604)
+            # Still somebody's: the next process serves whoever comes meanwhile.
+            with socket.socket(socket.AF_UNIX) as later:
+                later.connect(str(path))

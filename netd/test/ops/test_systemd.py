@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,11 +17,11 @@ from twisted.logger import LogEvent, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from netd.ops.systemd import Ready, notify
+from netd.ops.systemd import STATUS_SECONDS, Ready, notify, watchdog_seconds
 from netd.test.stages import Reactor
 
 
-class _Managed(SynchronousTestCase):
+class Managed(SynchronousTestCase):
     """
     A service manager that listens.
     """
@@ -50,7 +51,7 @@ class _Managed(SynchronousTestCase):
         return events
 
 
-class NotifyTests(_Managed):
+class NotifyTests(Managed):
     """
     One datagram to whoever NOTIFY_SOCKET names.
     """
@@ -133,7 +134,7 @@ class NotifyTests(_Managed):
         self.assertEqual(len(os.listdir("/dev/fd")), before)
 
 
-class ReadyTests(_Managed):
+class ReadyTests(Managed):
     """
     The service that stands last in the house.
     """
@@ -218,3 +219,138 @@ class ReadyTests(_Managed):
             service.startService()
             service.stopService()
         self.assertEqual(len(events), 1)
+
+
+class WatchdogTests(SynchronousTestCase):
+    """
+    What the manager wants to hear, and how often.
+    """
+
+    def test_asked(self) -> None:
+        """
+        Microseconds become seconds.
+        """
+        self.assertEqual(watchdog_seconds({"WATCHDOG_USEC": "2500000"}, 7), 2.5)
+        self.assertEqual(
+            watchdog_seconds({"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "7"}, 7), 1.0
+        )
+
+    def test_not_asked(self) -> None:
+        """
+        Nothing, nonsense, and what is meant for another process ask for nothing.
+        """
+        for environ in (
+            {},
+            {"WATCHDOG_USEC": ""},
+            {"WATCHDOG_USEC": "-1"},
+            {"WATCHDOG_USEC": "x"},
+            {"WATCHDOG_USEC": "0"},
+            {"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "8"},
+        ):
+            self.assertEqual(watchdog_seconds(environ, 7), 0.0)
+
+
+class PulseTests(Managed):
+    """
+    What is told while the daemon runs.
+    """
+
+    def started(self, **environ: str) -> tuple[Ready, Reactor, Callable[[], bytes]]:
+        """A service that has said READY."""
+        managed, receive = self.manager()
+        reactor = Reactor()
+        doing = iter(f"Serving {number}" for number in range(99))
+        service = Ready(reactor, dict, {**managed, **environ}, lambda: next(doing))
+        with capturedLogs():
+            service.startService()
+        self.assertTrue(receive().startswith(b"READY=1"))
+        return service, reactor, receive
+
+    def test_watchdog(self) -> None:
+        """
+        A sign of life goes out at half the interval, as long as time passes for the reactor.
+        """
+        _, reactor, receive = self.started(WATCHDOG_USEC="2000000")
+        reactor.advance(0.999)
+        self.quiet(receive)
+        for _ in range(3):
+            reactor.advance(0.001)
+            self.assertEqual(receive(), b"WATCHDOG=1")
+            reactor.advance(0.999)
+            self.quiet(receive)
+
+    def test_no_watchdog(self) -> None:
+        """
+        None goes out that was not asked for, or was asked of another process.
+        """
+        for environ in ({}, {"WATCHDOG_USEC": "2000000", "WATCHDOG_PID": "1"}):
+            _, reactor, receive = self.started(**environ)
+            reactor.advance(STATUS_SECONDS - 0.001)
+            self.quiet(receive)
+
+    def test_status(self) -> None:
+        """
+        The status is refreshed again and again.
+        """
+        _, reactor, receive = self.started()
+        for number in range(3):
+            reactor.advance(STATUS_SECONDS)
+            self.assertEqual(receive(), f"STATUS=Serving {number}".encode())
+        self.quiet(receive)
+
+    def test_nothing_to_say(self) -> None:
+        """
+        An empty status is not sent.
+        """
+        environ, receive = self.manager()
+        reactor = Reactor()
+        Ready(reactor, dict, environ).startService()
+        receive()
+        reactor.advance(STATUS_SECONDS)
+        self.quiet(receive)
+
+    def test_stopping(self) -> None:
+        """
+        While the stop lasts the status stays what it is, and signs of life go on to its end.
+        """
+        service, reactor, receive = self.started(WATCHDOG_USEC="20000000")
+        service.stopService()
+        self.assertTrue(receive().startswith(b"STOPPING=1"))
+        reactor.advance(STATUS_SECONDS)
+        self.assertEqual(receive(), b"WATCHDOG=1")
+        self.quiet(receive)
+        service.close()
+        self.assertEqual(reactor.getDelayedCalls(), [])
+
+    def test_close_twice(self) -> None:
+        """
+        Closing is possible before the start, and twice.
+        """
+        service = Ready(Reactor(), dict, {})
+        service.close()
+        service.close()
+
+    def test_unmanaged(self) -> None:
+        """
+        Without a manager there are no timers.
+        """
+        reactor = Reactor()
+        with capturedLogs():
+            Ready(reactor, dict, {"WATCHDOG_USEC": "1000000"}).startService()
+        self.assertEqual(reactor.getDelayedCalls(), [])
+
+    def test_reload(self) -> None:
+        """
+        A reload begins with the time that systemd compares, and ends with READY and a result.
+        """
+        service, _, receive = self.started()
+        before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        service.reloading()
+        one, two = receive().decode().split("\n")
+        self.assertEqual(one, "RELOADING=1")
+        name, _, said = two.partition("=")
+        self.assertEqual(name, "MONOTONIC_USEC")
+        after = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self.assertTrue(before <= int(said) <= after)
+        service.reloaded("Reloaded")
+        self.assertEqual(receive(), b"READY=1\nSTATUS=Reloaded")

@@ -68,6 +68,7 @@ KINDS: dict[Callable[[str], Any], tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("", "/a", "a/", "../a", "a//b", ".a", "a\0b"),
     ),
     PARSERS["rpc-workers"]: (("1", "3", "64"), ("", "0", "65", "-1", "1.5")),
+    PARSERS["log"]: (("auto", "text", "json", "journal"), ("", "JSON", "syslog", "auto ")),
     PARSERS["reveal"]: (("hostname", "version", "hostname"), ("", "Hostname", "all")),
 }
 
@@ -82,6 +83,7 @@ ALONE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "http": (_ENDPOINTS, _NO_ENDPOINTS),
     "files-http": (_ENDPOINTS, _NO_ENDPOINTS),
+    "metrics-http": (_ENDPOINTS, _NO_ENDPOINTS),
     "rpc-http": (_ENDPOINTS, _NO_ENDPOINTS),
     "access-log": (("-", "/a", "b"), ()),
     # Looked for when the daemon is built.
@@ -110,6 +112,13 @@ COMPANY = {
     "https": (("certificate", "/company.pem"),),
     "certificate": (("https", "tcp:10443"),),
     "private-key": (("https", "tcp:10443"), ("certificate", "/company.pem")),
+    "certificate-dir": (("https", "tcp:10443"),),
+    "client-ca": (("https", "tcp:10443"), ("certificate", "/company.pem")),
+    "client-ca-optional": (
+        ("https", "tcp:10443"),
+        ("certificate", "/company.pem"),
+        ("client-ca", "/company.pem"),
+    ),
 }
 
 

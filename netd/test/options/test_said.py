@@ -35,7 +35,8 @@ class EnvironmentTests(Commands):
         """
         for option in OPTIONS:
             company = {
-                f"NETD_{key.upper()}": value for key, value in COMPANY.get(option.name, ())
+                f"NETD_{key.upper().replace('-', '_')}": value
+                for key, value in COMPANY.get(option.name, ())
             }
             flags = [f"--{key}={value}" for key, value in COMPANY.get(option.name, ())]
             for text in EXAMPLES[option.name]:
@@ -52,7 +53,10 @@ class EnvironmentTests(Commands):
             for text in BAD[option.name]:
                 if not text or (option.repeatable and text.split() != [text]):
                     continue
-                company = {f"NETD_{k.upper()}": v for k, v in COMPANY.get(option.name, ())}
+                company = {
+                    f"NETD_{k.upper().replace('-', '_')}": v
+                    for k, v in COMPANY.get(option.name, ())
+                }
                 said = self.refuse(**company, **{option.variable: text})
                 shown = text if text.isprintable() else repr(text)
                 self.assertTrue(

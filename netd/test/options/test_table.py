@@ -9,6 +9,7 @@ import re
 from attrs import fields
 
 from netd.options.command import Options
+from netd.options.completion import FLAGS
 from netd.options.table import OPTIONS
 from netd.settings import Settings
 from netd.test.options.examples import (
@@ -53,7 +54,7 @@ class TableTests(Commands):
         """
         said = str(Options())
         listed = set(re.findall(r"^ +(?:-\w, )?--([a-z0-9-]+)", said, re.MULTILINE))
-        alone = {"config", "print-config", "check-config", "help", "version"}
+        alone = {*FLAGS, "config", "ca", "completion"}
         self.assertEqual(listed, {*NAMES, *alone})
 
     def test_help_texts(self) -> None:

@@ -12,6 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.counters import Counters
 from netd.rpc import lab
 from netd.rpc.caller import MOST_CALLS, MULTICALL, SECONDS, Caller
 from netd.rpc.faults import (
@@ -37,7 +38,10 @@ class CallerTests(SynchronousTestCase):
         self.registry = Registry(lab.procedures(self.clock))
         self.ran: list[Any] = []
         self.later: Deferred[Any] = Deferred()
-        self.caller = Caller(self.registry, self.clock, self.run_elsewhere)
+        self.counters = Counters()
+        self.caller = Caller(
+            self.registry, self.clock, self.run_elsewhere, counters=self.counters
+        )
 
     def run_elsewhere(self, found: Procedure, values: Sequence[Any]) -> Deferred[Any]:
         """A pool that only notes."""
@@ -56,6 +60,50 @@ class CallerTests(SynchronousTestCase):
     def add(self, function: Any, name: str = "f") -> None:
         """Publish one more."""
         self.registry.add(procedure(function, name))
+
+    def test_counted(self) -> None:
+        """Each call is counted by its name and by what it came to, now or later."""
+        self.add(lambda: 1, "good")
+        self.add(lambda: 1 // 0, "bad")
+        self.add(lambda: self.later, "late")
+        self.call("good")
+        self.fault("bad")
+        self.flushLoggedErrors(ZeroDivisionError)
+        self.fault("good", 1, 2)
+        self.assertEqual(
+            self.counters.calls,
+            {("good", 0): 1, ("bad", APPLICATION): 1, ("good", BAD_PARAMETERS): 1},
+        )
+        done = self.call("late")
+        self.assertEqual(self.counters.calls["late", 0], 0)
+        self.later.callback(1)
+        self.successResultOf(done)
+        self.assertEqual(self.counters.calls["late", 0], 1)
+
+    def test_counted_later(self) -> None:
+        """A call that ends in a fault later, or is cancelled, is counted as that."""
+        self.add(lambda: self.later, "late")
+        done = self.call("late")
+        self.clock.advance(SECONDS)
+        self.failureResultOf(done, Fault)
+        self.later = Deferred()
+        gone = self.call("late")
+        gone.cancel()
+        self.failureResultOf(gone, CancelledError)
+        self.assertEqual(self.counters.calls, {("late", TIMEOUT): 1, ("late", CANCELLED): 1})
+
+    def test_counted_bounded(self) -> None:
+        """Neither names that clients make up nor codes that methods do are told apart."""
+        codes = iter(range(100, 200))
+
+        def raises() -> None:
+            raise Fault(next(codes), "made up")
+
+        self.add(raises)
+        for number in range(50):
+            self.fault(f"made.up{number}")
+            self.fault("f")
+        self.assertEqual(self.counters.calls, {("", NO_METHOD): 50, ("f", APPLICATION): 50})
 
     def test_inline(self) -> None:
         """A plain function's result is there at once."""

@@ -53,3 +53,8 @@ class BuildTests(SynchronousTestCase):
     def test_pool(self) -> None:
         """The pool is a service with a name, and starts no process by itself."""
         self.assertEqual(build(Clock()).pool.name, "rpc-workers")
+
+    def test_kept_pool(self) -> None:
+        """A pool that is there already is used."""
+        pool = build(Clock()).pool
+        self.assertIs(build(Clock(), pool=pool).pool, pool)

@@ -101,6 +101,17 @@ class QueueTests(SynchronousTestCase):
         self.assertNoResult(calls[0])
         self.assertNoResult(calls[3])
 
+    def test_told(self) -> None:
+        """It tells how many calls wait and how many workers are at work."""
+        for waiting, busy in ((0, 1), (0, 2), (1, 2)):
+            self.call()
+            self.assertEqual((self.pool.waiting(), self.pool.busy()), (waiting, busy))
+        self.answer(0)
+        self.assertEqual((self.pool.waiting(), self.pool.busy()), (0, 2))
+        self.answer(0)
+        self.answer(1)
+        self.assertEqual((self.pool.waiting(), self.pool.busy()), (0, 0))
+
     def test_busy(self) -> None:
         """When too many wait, one more is told so."""
         for _ in range(4):

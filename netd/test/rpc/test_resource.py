@@ -68,7 +68,7 @@ class _Tests(SynchronousTestCase):
         self.later: Deferred[Any] = Deferred()
         methods = (*arithmetic.PROCEDURES, *ip.PROCEDURES, *lab.procedures(self.clock))
         self.registry = Registry(methods)
-        caller = Caller(self.registry, self.clock, self.elsewhere)
+        caller = Caller(self.registry, self.clock, self.elsewhere, counters=self.counters)
         for each in introspection.procedures(self.registry):
             self.registry.add(each)
         root = Alone(RPC(self.registry, caller, self.origins))
@@ -268,6 +268,15 @@ class FaultTests(_Tests):
     """
     Everything that is no proper call ends in a Fault, and in no log line.
     """
+
+    def test_counted(self) -> None:
+        """A body that is no call is counted by its fault, and as no method's."""
+        self.code(b"")
+        self.code(b"<x/>")
+        self.call("pow", 2, 3)
+        self.assertEqual(
+            self.counters.calls, {("", NOT_WELL_FORMED): 1, ("", NOT_XMLRPC): 1, ("pow", 0): 1}
+        )
 
     def test_codes(self) -> None:
         """Each kind of mistake has its code."""

@@ -116,7 +116,9 @@ class Conversation:
         return parse(self.ask(request(line, *headers, body=body)))
 
     def leave(self, reason: type[Exception] = ConnectionDone) -> None:
-        """The connection is lost."""
+        """The connection is lost, which a transport tells its producer first."""
+        if self.transport.producer is not None:
+            self.transport.producer.stopProducing()
         self.channel.connectionLost(Failure(reason()))
 
 

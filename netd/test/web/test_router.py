@@ -5,52 +5,25 @@ The way from a request to an endpoint and back.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from attrs import evolve
+from OpenSSL.crypto import X509
+from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
-from twisted.web import http, server
 from twisted.web.resource import Resource
+from zope.interface import alsoProvides
 
 from netd.counters import Counters
-from netd.script import Abort, Script, Send, Step, Wait
-from netd.test.web.conversation import HTTP, Answer, Conversation, configured, parse, request
+from netd.script import Send, Wait
+from netd.test.stages import identity
+from netd.test.web.conversation import HTTP, Conversation, Transport, configured, parse, request
+from netd.test.web.routing import EITHER, answered, conversation, fixed, stocked
 from netd.web.engine.site import Site
-from netd.web.exchange import SANDBOX, BadCall, Call, Reply
+from netd.web.exchange import BadCall, Call, Reply
 from netd.web.router import Router
-from netd.web.routes import ANY, Endpoint, Route
-
-
-def fixed(body: bytes | Script = b"said\n", **reply: Any) -> Endpoint:
-    """An endpoint that always replies the same."""
-    return lambda call: Reply(body, **reply)
-
-
-def conversation(*routes: Route) -> Conversation:
-    """A conversation with nothing but a router over `routes`."""
-    clock, counters = Clock(), Counters()
-    router = Router(routes, HTTP, clock, counters)
-    site = Site(router, clock, HTTP.limits, counters, now=lambda: 0.0)
-    return Conversation(configured(), clock, counters, site)
-
-
-def stocked(*routes: Route) -> Conversation:
-    """The same on stock's engine."""
-    clock, counters = Clock(), Counters()
-    site = server.Site(Router(routes, HTTP, clock, counters), reactor=clock, timeout=None)
-    site.protocol = http.HTTPChannel  # type: ignore[assignment]  # without its wrapper
-    site.log = lambda request: None  # type: ignore[method-assign]
-    return Conversation(configured(), clock, counters, site)
-
-
-EITHER = (conversation, stocked)
-
-
-def answered(route: Route, line: str, *headers: str, body: bytes = b"") -> Answer:
-    """What a router over `route` answers at once."""
-    return conversation(route).request(line, *headers, body=body)
+from netd.web.routes import ANY, Route
 
 
 class FindingTests(SynchronousTestCase):
@@ -161,56 +134,11 @@ class ReplyTests(SynchronousTestCase):
         self.assertEqual(answer.headers["x-content-type-options"], "nosniff")
         self.assertEqual(answer.headers["server"], "netd")
 
-    def test_script(self) -> None:
-        """Nothing is sent before the script says its first bytes, not even the head."""
-        talk = conversation(
-            Route("/", fixed([Wait(2.0), Send(b"ab"), Wait(1.0), Send(b"c")]), "")
-        )
-        self.assertEqual(talk.ask(request("GET /")), b"")
-        self.assertEqual(talk.turn(1.9), b"")
-        self.assertIn(b"\r\n\r\n2\r\nab\r\n", talk.turn(0.1))
-        self.assertEqual(talk.turn(1.0), b"1\r\nc\r\n0\r\n\r\n")
-
-    def test_scriptLength(self) -> None:
-        """A script of known length goes out with Content-Length and unchunked."""
-        talk = conversation(Route("/", fixed([Send(b"ab"), Send(b"c")], length=3), ""))
-        answer = talk.request("GET /")
-        self.assertEqual((answer.headers["content-length"], answer.body), ("3", b"abc"))
-
-    def test_atOnce(self) -> None:
-        """A script that says its body in one piece goes out with the length of that."""
-        route = Route("/", fixed([Wait(1.0), Send(b"abc")], at_once=True), "")
+    def test_madeNow(self) -> None:
+        """Without a wait a body that is made when it leaves is made at once."""
         for start in EITHER:
-            for method in ("GET", "HEAD"):
-                talk = start(route)
-                talk.ask(request(f"{method} /"))
-                answer = parse(talk.turn(1.0))
-                self.assertEqual(answer.headers["content-length"], "3")
-                self.assertEqual(answer.body, b"abc" if method == "GET" else b"")
-
-    def test_keepAlive(self) -> None:
-        """After a script the connection serves the next request."""
-        talk = conversation(Route("/", fixed([Wait(1.0), Send(b"ab")], length=2), ""))
-        for _ in range(3):
-            talk.ask(request("GET /"))
-            self.assertEqual(parse(talk.turn(1.0)).body, b"ab")
-
-    def test_pipelined(self) -> None:
-        """Pipelined requests wait for one another and are answered in order."""
-        talk = conversation(
-            Route("/slow", fixed([Wait(1.0), Send(b"slow")], length=4), ""),
-            Route("/fast", fixed(b"fast"), ""),
-        )
-        self.assertEqual(talk.ask(request("GET /slow") + request("GET /fast")), b"")
-        said = talk.turn(1.0)
-        self.assertLess(said.index(b"slow"), said.index(b"fast"))
-
-    def test_abort(self) -> None:
-        """A script that aborts cuts the connection with nothing said."""
-        talk = conversation(Route("/", fixed([Wait(1.0), Abort()]), ""))
-        talk.ask(request("GET /"))
-        self.assertEqual(talk.turn(1.0), b"")
-        self.assertTrue(talk.transport.aborting)
+            answer = start(Route("/", lambda _: Reply(lambda: b"abc"), "")).request("GET /")
+            self.assertEqual((answer.headers["content-length"], answer.body), ("3", b"abc"))
 
     def test_body(self) -> None:
         """The endpoint reads the request body from its start and knows its size and type."""
@@ -251,84 +179,6 @@ class MistakeTests(SynchronousTestCase):
         self.assertNotIn(b"secret", answer.body)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
-    def test_scriptBreaksBefore(self) -> None:
-        """A script that fails before its first bytes is a logged 500."""
-
-        def script() -> Iterator[Step]:
-            yield Wait(1.0)
-            raise ZeroDivisionError("secret")
-
-        talk = conversation(Route("/", lambda call: Reply(script(), length=10), ""))
-        talk.ask(request("GET /"))
-        answer = parse(talk.turn(1.0))
-        self.assertEqual(answer.status, 500)
-        self.assertNotIn(b"secret", answer.body)
-        self.assertEqual(len(answer.body), int(answer.headers["content-length"]))
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-
-    def test_scriptBreaksAfter(self) -> None:
-        """A script that fails later cuts the connection: a short body must not look whole."""
-
-        def script() -> Iterator[Step]:
-            yield Send(b"half")
-            raise ZeroDivisionError
-
-        talk = conversation(Route("/", lambda call: Reply(script()), ""))
-        talk.ask(request("GET /"))
-        self.assertTrue(talk.transport.aborting)
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-
-
-class LeavingTests(SynchronousTestCase):
-    """
-    Clients that do not stay for the answer.
-    """
-
-    def test_noTimerLeft(self) -> None:
-        """A client that leaves takes its timer along and is counted as 499."""
-        talk = conversation(Route("/", fixed([Wait(9.0), Send(b"x")]), ""))
-        talk.ask(request("GET /"))
-        self.assertIn(9.0, [each.getTime() for each in talk.clock.getDelayedCalls()])
-        talk.leave()
-        self.assertEqual(talk.clock.getDelayedCalls(), [])
-        self.assertEqual(talk.counters.answers, {499: 1})
-
-    def test_generatorClosed(self) -> None:
-        """The script of a client that left runs its cleanup at once."""
-        seen = []
-
-        def script() -> Iterator[Step]:
-            try:
-                yield Wait(9.0)
-            finally:
-                seen.append("closed")
-
-        talk = conversation(Route("/", lambda call: Reply(script()), ""))
-        talk.ask(request("GET /"))
-        talk.leave()
-        self.assertEqual(seen, ["closed"])
-
-    def test_backPressure(self) -> None:
-        """A client that does not read stops the script, and reading starts it again."""
-        said: list[int] = []
-
-        def script() -> Iterator[Step]:
-            # Output is held together while input is being read.
-            yield Wait(1.0)
-            for number in range(1000):
-                said.append(number)
-                yield Send(bytes(1024))
-
-        talk = conversation(Route("/", lambda call: Reply(script()), ""))
-        talk.transport.full = True
-        talk.ask(request("GET /"))
-        talk.turn(1.0)
-        self.assertEqual(len(said), 1)
-        producer = talk.transport.producer
-        assert producer is not None
-        producer.resumeProducing()
-        self.assertEqual(len(said), 2)
-
 
 class RootTests(SynchronousTestCase):
     """
@@ -345,80 +195,10 @@ class RootTests(SynchronousTestCase):
         self.assertEqual(talk.request("GET /a/b").status, 200)
 
 
-class SharingTests(SynchronousTestCase):
-    """
-    Scripts of other origins (Fetch, CORS).
-    """
-
-    def test_any(self) -> None:
-        """Any origin may read an answer, with credentials, errors too."""
-        for talk in (each(Route("/a", fixed(), "help")) for each in EITHER):
-            for line in ("GET /a", "GET /b", "POST /a"):
-                answer = talk.request(line)
-                self.assertEqual(answer.headers["access-control-allow-origin"], "*")
-                self.assertEqual(answer.headers["access-control-allow-credentials"], "true")
-                named = talk.request(line, "Origin: http://x")
-                self.assertEqual(named.headers["access-control-allow-origin"], "http://x")
-
-    def test_preflight(self) -> None:
-        """OPTIONS says what may be asked, as httpbin does, whatever the route's methods."""
-        for methods in (("GET",), ANY):
-            talk = conversation(Route("/a", fixed(status=500), "help", methods))
-            asked = ("Origin: http://x", "Access-Control-Request-Method: PUT")
-            answer = talk.request("OPTIONS /a", *asked, "Access-Control-Request-Headers: X-A")
-            self.assertEqual((answer.status, answer.body), (200, b""))
-            self.assertEqual(
-                answer.headers["access-control-allow-methods"],
-                "GET, POST, PUT, DELETE, PATCH, OPTIONS",
-            )
-            self.assertEqual(answer.headers["access-control-allow-headers"], "X-A")
-            self.assertEqual(answer.headers["access-control-max-age"], "3600")
-
-    def test_none(self) -> None:
-        """A route that is not shared says none of it."""
-        answer = answered(
-            Route("/a", fixed(), "help", cors=False), "GET /a", "Origin: http://x"
-        )
-        self.assertNotIn("access-control-allow-origin", answer.headers)
-
-
-class LockTests(SynchronousTestCase):
-    """
-    What keeps a client's bytes from being run.
-    """
-
-    def test_locked(self) -> None:
-        """Every answer has nosniff and a sandbox, unless it is ours from end to end."""
-        for start in EITHER:
-            talk = start(Route("/a", fixed(), ""), Route("/b", fixed(ours=True), ""))
-            for line in ("GET /a", "GET /none", "POST /a"):
-                answer = talk.request(line)
-                self.assertEqual(answer.headers["content-security-policy"], SANDBOX)
-                self.assertEqual(answer.headers["x-content-type-options"], "nosniff")
-            ours = talk.request("GET /b")
-            self.assertNotIn("content-security-policy", ours.headers)
-            self.assertEqual(ours.headers["x-content-type-options"], "nosniff")
-
-
 class FieldTests(SynchronousTestCase):
     """
     Header fields and what a call knows.
     """
-
-    def test_repeated(self) -> None:
-        """A field that comes twice has two lines."""
-        route = Route("/", fixed(headers=(("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"))), "")
-        for start in EITHER:
-            said = start(route).ask(request("GET /"))
-            self.assertEqual(said.count(b"Set-Cookie: "), 2)
-            self.assertLess(said.index(b"a=1"), said.index(b"b=2"))
-
-    def test_trailers(self) -> None:
-        """Trailers come after the last chunk, where the engine has them."""
-        route = Route("/", fixed([Send(b"x")], trailers=(("X-A", "1"),)), "")
-        said = conversation(route).ask(request("GET /"))
-        self.assertTrue(said.endswith(b"0\r\nX-A: 1\r\n\r\n"))
-        self.assertTrue(stocked(route).ask(request("GET /")).endswith(b"0\r\n\r\n"))
 
     def test_head(self) -> None:
         """A call has the head as it came; on stock's engine about so."""
@@ -452,7 +232,7 @@ class FieldTests(SynchronousTestCase):
         seen: list[Any] = []
 
         def endpoint(call: Call) -> Reply:
-            seen.append((call.tls(), call.secure, call.client))
+            seen.append((call.caller.tls(), call.caller.secure, call.caller.client))
             return Reply()
 
         for start in EITHER:
@@ -460,75 +240,102 @@ class FieldTests(SynchronousTestCase):
         self.assertEqual([each[:2] for each in seen], [(None, False)] * 2)
 
 
-class WireTests(SynchronousTestCase):
+class ScriptTests(SynchronousTestCase):
     """
-    Answers that are said past the engine.
+    Replies that take their time are handed on.
     """
 
-    def test_raw(self) -> None:
-        """What the script says is all that is said, then the connection ends."""
-        route = Route("/", fixed([Wait(1.0), Send(b"no "), Send(b"HTTP")], wire=True), "")
-        for start in EITHER:
-            talk = start(route)
+    def test_waits(self) -> None:
+        """A script, a script of the wire and a body that waits leave when they are due."""
+        for reply in ({"body": [Wait(1.0), Send(b"x")]}, {"body": b"x", "after": 1.0}):
+            talk = conversation(Route("/", fixed(**reply), ""))
             self.assertEqual(talk.ask(request("GET /")), b"")
-            self.assertEqual(talk.turn(1.0), b"no HTTP")
-            self.assertTrue(talk.transport.disconnecting)
-
-    def test_nothing(self) -> None:
-        """It may say nothing at all."""
-        for start in EITHER:
-            talk = start(Route("/", fixed([], wire=True), ""))
-            self.assertEqual(talk.ask(request("GET /")), b"")
-            self.assertTrue(talk.transport.disconnecting)
-
-    def test_aborts(self) -> None:
-        """It may reset the connection after what it said."""
-        for start in EITHER:
-            talk = start(Route("/", fixed([Send(b"x"), Abort()], wire=True), ""))
-            self.assertEqual(talk.ask(request("GET /")), b"x")
-            self.assertTrue(talk.transport.aborting)
-
-    def test_breaks(self) -> None:
-        """One that fails after it began is cut off, with one logged failure."""
-
-        def script() -> Iterator[Step]:
-            yield Send(b"x")
-            raise ZeroDivisionError
-
-        talk = conversation(Route("/", lambda call: Reply(script(), wire=True), ""))
+            self.assertEqual(parse(talk.turn(1.0)).status, 200)
+        talk = conversation(Route("/", fixed([Wait(1.0), Send(b"x")], wire=True), ""))
         talk.ask(request("GET /"))
-        self.assertTrue(talk.transport.aborting)
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(talk.turn(1.0), b"x")
+
+    def test_length(self) -> None:
+        """A script of known length has that as its Content-Length."""
+        talk = conversation(Route("/", fixed([Send(b"xy")], length=2), ""))
+        self.assertEqual(talk.request("GET /").headers["content-length"], "2")
 
 
-class LatenessTests(SynchronousTestCase):
+class _Handle:
+    """What pyOpenSSL tells of a connection."""
+
+    def __init__(self, name: bytes | None) -> None:
+        self._name = name
+
+    def get_cipher_name(self) -> str:
+        return "TLS_AES_256_GCM_SHA384"
+
+    def get_cipher_bits(self) -> int:
+        return 256
+
+    def get_protocol_version_name(self) -> str:
+        return "TLSv1.3"
+
+    def get_servername(self) -> bytes | None:
+        return self._name
+
+    def get_alpn_proto_negotiated(self) -> bytes:
+        return b"http/1.1" if self._name else b""
+
+
+class _Secure(Transport):
+    """A transport with TLS of its own making."""
+
+    certificate: X509 | None = None
+    name: bytes | None = None
+
+    def __init__(self) -> None:
+        Transport.__init__(self)
+        alsoProvides(self, ISSLTransport)
+
+    def getHandle(self) -> _Handle:
+        return _Handle(self.name)
+
+    def getPeerCertificate(self) -> X509 | None:
+        return self.certificate
+
+
+class AgreedTests(SynchronousTestCase):
     """
-    How late answers leave.
+    What an endpoint can learn of the connection's TLS.
     """
 
-    def test_counted(self) -> None:
-        """An answer that waits is counted by how late its first bytes left."""
-        talk = conversation(
-            Route("/", fixed([Wait(1.0), Wait(1.0), Send(b"x"), Wait(9.0)]), "")
-        )
-        talk.ask(request("GET /"))
-        talk.clock.advance(1.0)
-        talk.clock.advance(1.003)
-        self.assertEqual(dict(talk.counters.waits), {0.005: 1})
-        self.assertAlmostEqual(talk.counters.late_seconds, 0.003)
+    def told(self, transport: Transport) -> Any:
+        """What it is told."""
+        seen: list[Any] = []
 
-    def test_atOnce(self) -> None:
-        """One that does not wait is not."""
-        talk = conversation(Route("/", fixed([Send(b"x")]), ""), Route("/b", fixed(), ""))
-        talk.ask(request("GET /"))
-        talk.ask(request("GET /b"))
-        self.assertEqual(dict(talk.counters.waits), {})
+        def endpoint(call: Call) -> Reply:
+            seen.append(call.caller.tls())
+            return Reply()
 
-    def test_left(self) -> None:
-        """A client that leaves before is not counted, and leaves no timer."""
-        talk = conversation(Route("/", fixed([Wait(5.0), Send(b"x")]), ""))
-        talk.ask(request("GET /"))
-        talk.leave()
-        talk.clock.advance(10)
-        self.assertEqual(dict(talk.counters.waits), {})
-        self.assertEqual(talk.clock.getDelayedCalls(), [])
+        talk = conversation(Route("/", endpoint, ""), transport=transport)
+        talk.request("GET /")
+        return seen[0]
+
+    def test_none(self) -> None:
+        """Without TLS nothing was agreed upon."""
+        self.assertIsNone(self.told(Transport()))
+
+    def test_agreed(self) -> None:
+        """Version, cipher, and what the client asked for and showed."""
+        said = self.told(_Secure())
+        self.assertEqual((said["version"], said["bits"]), ("TLSv1.3", 256))
+        self.assertEqual((said["sni"], said["alpn"]), (None, None))
+        self.assertIsNone(said["client_certificate"])
+
+    def test_certificate(self) -> None:
+        """A client's certificate is told by subject, serial number and digest."""
+        transport = _Secure()
+        transport.name = b"netd.test"
+        transport.certificate = X509.from_cryptography(identity("client").certificate)
+        said = self.told(transport)
+        self.assertEqual((said["sni"], said["alpn"]), ("netd.test", "http/1.1"))
+        shown = said["client_certificate"]
+        self.assertEqual(shown["serial"], f"{transport.certificate.get_serial_number():x}")
+        self.assertIn("CN=", shown["subject"])
+        self.assertEqual(shown["sha256"].count(":"), 31)

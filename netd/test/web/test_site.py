@@ -217,7 +217,9 @@ class EngineTests(SynchronousTestCase):
         talk.site = factory(configured(), talk.clock, talk.counters, log=Log())
         again = Conversation(talk.settings, talk.clock, talk.counters, talk.site)
         again.request("GET /healthz", "User-Agent: me")
-        self.assertEqual(lines, [(b"127.0.0.1", b"GET /healthz HTTP/1.1", 200, 3, b"-", b"me")])
+        self.assertEqual(
+            lines, [(b"127.0.0.1", b"GET /healthz HTTP/1.1", 200, 3, b"-", b"me", b"-")]
+        )
 
     def test_alone(self) -> None:
         """A site of one resource serves that one only."""

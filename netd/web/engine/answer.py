@@ -8,7 +8,7 @@ with a CR or LF inside, whoever set it.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from typing import Final, TypeAlias
 
@@ -102,13 +102,19 @@ def lines(headers: Headers) -> Fields:
     }
 
 
+def made(fields: Iterable[tuple[bytes, bytes]]) -> Fields:
+    """`fields` as lines; of a name that comes twice the last is said."""
+    named = [(name(each), value(said)) for each, said in fields]
+    return {each: b"%b: %b\r\n" % (each, said) for each, said in named}
+
+
 def plain(fields: dict[bytes, bytes]) -> Fields:
     """The lines of an answer that is one line of text, and of `fields`."""
     kind = {
         b"Content-Type": b"text/plain; charset=utf-8",
         b"X-Content-Type-Options": b"nosniff",
     }
-    return {name: b"%b: %b\r\n" % (name, value) for name, value in (kind | fields).items()}
+    return made((kind | fields).items())
 
 
 def said(fields: Fields) -> Iterator[tuple[bytes, bytes]]:

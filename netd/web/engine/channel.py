@@ -47,7 +47,7 @@ class Channel(Conversation):
 
     def makeConnection(self, transport: ITransport) -> None:
         """The client is there."""
-        self.transport = transport
+        self.carry(transport)
         self.site.enter(self)
         if ITCPTransport.providedBy(transport):
             self.transport.setTcpNoDelay(True)
@@ -61,6 +61,9 @@ class Channel(Conversation):
 
     def handshakeCompleted(self) -> None:
         """TLS is up."""
+        identity = getattr(self.transport, "identity", None)
+        if identity:
+            self.user = identity.encode()
         if self.phase is HANDSHAKE:
             self.phase = IDLE
             self.deadline = self.site.idle_deadline

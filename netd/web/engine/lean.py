@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import sys
 from select import EPOLLIN
-from typing import Any
+from typing import Any, Final
 
 from twisted.logger import Logger
 
 _log = Logger()
+
+EVENTS: Final = 128
+"""Descriptors served in one turn; those beyond come first in the next, timers in between."""
 _PRIVATE = ("_poller", "_selectables", "_doReadOrWrite", "_disconnectSelectable", "doPoll")
 
 
@@ -38,7 +41,7 @@ def lean(reactor: Any) -> bool:
 
     def turn(timeout: float | None) -> None:
         try:
-            events = wait(-1 if timeout is None else timeout, len(selectables) or 1)
+            events = wait(-1 if timeout is None else timeout, EVENTS)
         except InterruptedError:
             return
         for descriptor, event in events:

@@ -15,6 +15,7 @@ from socket import (
     IPPROTO_TCP,
     NI_NUMERICHOST,
     NI_NUMERICSERV,
+    SOCK_STREAM,
     TCP_NODELAY,
     getnameinfo,
     socket,
@@ -31,6 +32,10 @@ from netd.web.engine.transport import EagerServer, supported
 
 _log = Logger()
 
+TURN_SECONDS: Final = 0.02
+"""How long one turn of the reactor accepts at most."""
+_CROWD: Final = 16
+_MOST: Final = 4096
 REST_SECONDS: Final = 0.5
 """How long nobody is let in after a connection could not be accepted."""
 _SHED: Final = 128
@@ -50,6 +55,7 @@ class EagerPort(tcp.Port):
     factory: Any
     transport = EagerServer
     _resting: IDelayedCall | None = None
+    _next: IDelayedCall | None = None
     _spare = -1
     _complained = float("-inf")
 
@@ -59,10 +65,18 @@ class EagerPort(tcp.Port):
         self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
     def doRead(self) -> None:
-        """Accept whoever is there."""
+        """
+        Accept whoever is there, for `TURN_SECONDS` at most.
+
+        Who waits in the backlog comes before who has been let in: a backlog
+        that is full loses connections, and each of them a second or more.
+        """
+        family, clock = int(self.addressFamily), self.reactor.seconds
+        until = clock() + TURN_SECONDS
         for accepted in range(self.numberAccepts):
             try:
-                sock, address = self.socket.accept()
+                # accept() of Python's own sockets, without its detours by enumerations.
+                number, address = self.socket._accept()  # type: ignore[union-attr]
             except BlockingIOError:
                 # The next time as many, which saves the call that says there are no more.
                 self.numberAccepts = max(1, accepted)
@@ -74,8 +88,21 @@ class EagerPort(tcp.Port):
                     raise
                 self._rest(error)
                 return
-            self._welcome(sock, address)
-        self.numberAccepts += 20
+            self._welcome(socket(family, SOCK_STREAM, 0, number), address)
+            if clock() >= until:
+                break
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """There may be more: try for more of them, and ahead of all that is readable."""
+        if self.numberAccepts >= _CROWD and self._next is None:
+            self._next = self.reactor.callLater(0, self._again)
+        self.numberAccepts = min(4 * self.numberAccepts, _MOST)
+
+    def _again(self) -> None:
+        self._next = None
+        if self._resting is None and self.connected and not self.disconnecting:
+            self.doRead()
 
     def _welcome(self, sock: socket, address: Any) -> None:
         """Bring a transport and a protocol together."""
@@ -127,9 +154,10 @@ class EagerPort(tcp.Port):
 
     def connectionLost(self, reason: Failure) -> None:
         """No longer listening."""
-        if self._resting is not None:
-            self._resting.cancel()
-            self._resting = None
+        for waiting in (self._resting, self._next):
+            if waiting is not None:
+                waiting.cancel()
+        self._resting = self._next = None
         if self._spare >= 0:
             os.close(self._spare)
             self._spare = -1

@@ -15,9 +15,10 @@ One HTTP request and its answer, as a Resource sees them.
 
 and beyond `IRequest`: `head` (a `netd.web.head.Head`; `head.raw` is what came
 over the wire), `trailers` (of a chunked request), `addTrailer` (of a chunked
-answer).  Unlike on stock, `finish` after the client left, or a second time,
-does nothing.  Sessions, cookies, forms, ETags and content encoders are not here:
-a Resource that needs them is mounted with `netd.web.engine.foreign`.
+answer), `setLines` and `whole` (a whole answer at little cost).  Unlike on
+stock, `finish` after the client left, or a second time, does nothing.  Sessions,
+cookies, forms, ETags and content encoders are not here: a Resource that needs
+them is mounted with `netd.web.engine.foreign`.
 
 Rules: knows the channel it came over, not how bytes move.
 """
@@ -90,6 +91,14 @@ class Request(Question):
             name = answer.known_names.get(name) or answer.name(name)
             self._fields[name] = b"%b: %b\r\n" % (name, answer.value(value))
 
+    def setLines(self, lines: answer.Fields) -> None:
+        """Set many fields as `setHeader` does, of which the lines are made already."""
+        if self._headers is None:
+            self._fields |= lines
+        else:
+            for name, value in answer.said(lines):
+                self.setHeader(name, value)
+
     def setResponseCode(self, code: int, message: bytes | None = None) -> None:
         """Set the status and, when it is an unusual one, the reason phrase."""
         self.code = code
@@ -139,7 +148,7 @@ class Request(Question):
             return
         if not self.startedWriting:
             if b"Content-Length" not in self._said():
-                self._whole(b"")
+                self.whole(b"")
                 return
             self.channel.send(self._begin(None))
         if self._left and not self._framing.mute:
@@ -173,7 +182,7 @@ class Request(Question):
         site = self.channel.site
         if self.path == b"*":
             # OPTIONS of the server as a whole (RFC 9110 9.3.7)
-            self._whole(b"")
+            self.whole(b"")
             return
         try:
             resource = getChildForRequest(site.resource, self)
@@ -216,7 +225,7 @@ class Request(Question):
                 self.write(body)
                 self.finish()
             else:
-                self._whole(body)
+                self.whole(body)
         except UnsupportedMethod as error:
             allowed: list[bytes] = sorted(error.allowedMethods)
             if self.method == b"HEAD" and b"GET" in allowed:
@@ -234,7 +243,7 @@ class Request(Question):
         self._headers = None
         self._fields = answer.plain(fields)
         self.setResponseCode(code)
-        self._whole(sentence)
+        self.whole(sentence)
 
     def _said(self) -> answer.Fields:
         """The fields of the answer, as lines."""
@@ -243,17 +252,21 @@ class Request(Question):
             self._headers = None
         return self._fields
 
-    def _whole(self, body: bytes) -> None:
-        """Send an answer whose body is complete: one join, one write."""
+    def whole(self, body: bytes) -> None:
+        """Answer with `body`, all of it, and finish: one join, one write."""
+        if self.finished or self._disconnected:
+            return
         if body and self.head.plain and self._headers is None and self.code_message is None:
             # The short way, which nearly all answers go: nothing is left to decide.
             fields = self._fields
             opening = self.channel.site.openings.get(self.code)
-            if opening is not None and answer.ordinary(fields) and self.channel.keeps():
-                self.startedWriting = self._keep = True
+            if opening is not None and answer.ordinary(fields):
+                self.startedWriting = True
+                self._keep = keep = self.head.keep and self.channel.keeps()
                 self.sentLength = length = len(body)
                 fields[b"Content-Length"] = b"Content-Length: %d\r\n" % length
-                self._end(b"".join((opening, *fields.values(), b"\r\n", body)))
+                end = b"\r\n" if keep else answer.CLOSE
+                self._end(b"".join((opening, *fields.values(), end, body)))
                 return
         top = self._begin(len(body))
         if self._framing.mute:

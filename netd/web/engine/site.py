@@ -45,9 +45,16 @@ class Log(Protocol):
     """Where answers are written down."""
 
     def record(  # noqa: PLR0917 - called once a request, where keywords cost
-        self, peer: bytes, line: bytes, code: int, length: int, referer: bytes, agent: bytes
+        self,
+        peer: bytes,
+        line: bytes,
+        code: int,
+        length: int,
+        referer: bytes,
+        agent: bytes,
+        user: bytes,
     ) -> None:
-        """One answer; `length` is that of its body."""
+        """One answer; `length` is that of its body, `user` whom a certificate names."""
 
 
 def network(address: object) -> str | None:
@@ -255,14 +262,17 @@ class Site(Factory):
         if self._log is not None:
             head = request.head
             referer, agent = head.origin()
-            self._log.record(client.peer(), head.line, code, request.sentLength, referer, agent)
+            sent, user = request.sentLength, client.user
+            self._log.record(client.peer(), head.line, code, sent, referer, agent, user)
 
     def refused(self, client: Conversation, refused: Refused, line: bytes, length: int) -> None:
         """Count and log a request that was turned away."""
         self._counters.refusals[refused.key] += 1
         self._counters.answers[refused.code] += 1
         if self._log is not None:
-            self._log.record(client.peer(), line or b"-", refused.code, length, b"-", b"-")
+            self._log.record(
+                client.peer(), line or b"-", refused.code, length, b"-", b"-", client.user
+            )
 
     # The door
 

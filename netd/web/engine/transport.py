@@ -35,6 +35,8 @@ _DONE: Final = Failure(main.CONNECTION_DONE)
 
 def supported() -> bool:
     """Whether this Twisted has the private attributes that are used here."""
+    if not hasattr(socket, "_accept"):
+        return False
     one = abstract.FileDescriptor(reactor=object())  # type: ignore[arg-type]  # it is only looked at
     return all(hasattr(one, each) for each in _ON_INSTANCES) and all(
         hasattr(kind, each) for kind, names in _ON_CLASSES for each in names
@@ -69,6 +71,11 @@ class EagerServer(tcp.Server):
         self.hostname = client[0]
         self.reactor.addReader(self)
         self.connected = 1
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """As stock; the listening socket has it on, and its connections inherit it."""
+        if not enabled:
+            tcp.Server.setTcpNoDelay(self, enabled)
 
     @property
     def repstr(self) -> str:  # type: ignore[override]  # made when it is asked for

@@ -25,11 +25,14 @@ class Wire:
         "_corked",
         "_half",
         "_out",
+        "_peer",
         "_pending",
         "_producer",
         "_reading",
+        "_secure",
         "paused",
         "transport",
+        "user",
         "written",
     )
 
@@ -38,6 +41,8 @@ class Wire:
 
     def __init__(self, address: IAddress | None) -> None:
         self._address = address
+        self.user = b"-"
+        """Whom the client's certificate names; a dash without one."""
         self.paused = False
         """The transport holds more of our answers than it wants to."""
         self.written = 0
@@ -45,9 +50,16 @@ class Wire:
         self._corked = False
         self._half = False
         self._out: list[bytes] = []
+        self._peer: bytes | None = None
         self._pending = 0
         self._producer: IPushProducer | None = None
         self._reading = True
+        self._secure = False
+
+    def carry(self, transport: Any) -> None:
+        """`transport` carries it from now on."""
+        self.transport = transport
+        self._secure = bool(ISSLTransport.providedBy(transport))
 
     def send(self, data: bytes) -> None:
         """Put `data` on the wire, together with what else is going out now."""
@@ -94,12 +106,14 @@ class Wire:
 
     def peer(self) -> bytes:
         """Who is there, as a log names it."""
-        host = getattr(self.client_address(), "host", None)
-        return host.encode() if isinstance(host, str) else b"-"
+        if self._peer is None:
+            host = getattr(self.client_address(), "host", None)
+            self._peer = host.encode() if isinstance(host, str) else b"-"
+        return self._peer
 
     def secure(self) -> bool:
         """Whether this is TLS."""
-        return bool(ISSLTransport.providedBy(self.transport))
+        return self._secure
 
     def abort(self) -> None:
         """Cut the connection."""

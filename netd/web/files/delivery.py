@@ -113,6 +113,9 @@ class Delivery:
                 return None
             return self._answer(request, fields, found, kept.sheet)
         made = plan(request.method, fields, kept.sheet, len(body), self._now())
+        if made.lines is kept.sheet.lines and request.method == b"GET":
+            kept.block.put(request)
+            return body
         if made.code == 206:
             body = _cut(body, made.parts)
         return say(request, made.code, made.lines, body)

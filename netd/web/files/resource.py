@@ -8,6 +8,7 @@ the client, the tree or the disk did wrong becomes a status here, and only here.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable
 from errno import EMFILE, ENFILE, ENOMEM
@@ -42,6 +43,9 @@ _SCANS: Final = 4
 """Directories that are read at a time; the reactor's threads are there for others too."""
 _INDEX: Final = b"index.html"
 _METHODS: Final = b"GET, HEAD, OPTIONS"
+# RFC 9110 13.1 and 14.2
+_CONDITION: Final = re.compile(rb"(?i)\n(?:if-|range:)")
+_NONE: Final[Fields] = {}
 _EXHAUSTED: Final = frozenset({EMFILE, ENFILE, ENOMEM})
 
 Aside: TypeAlias = Callable[[Callable[[], bytes]], Deferred[bytes]]
@@ -79,6 +83,13 @@ def fields_of(request: Any) -> Fields:
         return fields
     said = request.requestHeaders.getAllRawHeaders()
     return {name.lower(): tuple(values) for name, values in said}
+
+
+def _conditions(request: Any) -> Fields:
+    """The fields of the request when there is a condition or a Range among them."""
+    head = getattr(request, "head", None)
+    # Most ask for no more than the file: then their fields need not be split.
+    return fields_of(request) if head is None or _CONDITION.search(head.raw) else _NONE
 
 
 class Files(Resource):
@@ -127,14 +138,14 @@ class Files(Resource):
     def _found(self, request: Any) -> bytes | int:
         if request.method not in (b"GET", b"HEAD"):
             return self._other(request)
-        fields = fields_of(request)
         fault = None
         if self._faults and b"netd." in request.uri:
             fault = Fault.parse(request.args, self._longest)
         if fault is None:
-            kept = self._delivery.kept(request, fields)
+            kept = self._delivery.kept(request, _conditions(request))
             if kept is not None:
                 return kept
+        fields = fields_of(request)
         path, slash = names.resolve(request.postpath)
         found = self._disk.find(path)
         if not found.folder:

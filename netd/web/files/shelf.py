@@ -15,6 +15,7 @@ from attrs import frozen
 
 from netd.web.files.disk import Found, Missing, open_file
 from netd.web.files.sheet import STEADY_SECONDS, Sheet
+from netd.web.responseheaders import Block
 
 MOST: Final = 16 * 1024 * 1024
 """Bytes of all of them, with `OVERHEAD` for each."""
@@ -32,6 +33,8 @@ class Kept:
     state: tuple[int, ...]
     until: float
     sheet: Sheet
+    block: Block
+    """The lines of `sheet`."""
     body: bytes | None
     """None: too large to be kept."""
 
@@ -93,7 +96,8 @@ class Shelf:
     ) -> None:
         """Keep the file at `path`, which was `steady`; its `body` unless that is large."""
         self.drop(key)
-        self._kept[key] = Kept(path, _state(stat), self._seconds() + LOOK_SECONDS, sheet, body)
+        until, block = self._seconds() + LOOK_SECONDS, Block(*sheet.lines)
+        self._kept[key] = Kept(path, _state(stat), until, sheet, block, body)
         self._held += len(body or b"") + OVERHEAD
         while self._held > self._most:
             # The one that was looked at longest ago.

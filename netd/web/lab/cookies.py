@@ -86,12 +86,12 @@ def cookies(call: Call) -> Reply:
 def set_one(call: Call) -> Reply:
     """Set the cookie in the path, and redirect to /cookies."""
     pair = (call.parameters["name"], call.parameters["value"])
-    return _back(setting([pair], call.secure))
+    return _back(setting([pair], call.caller.secure))
 
 
 def set_some(call: Call) -> Reply:
     """Set a cookie for each argument, and redirect to /cookies."""
-    return _back(setting(_first(call.args).items(), call.secure))
+    return _back(setting(_first(call.args).items(), call.caller.secure))
 
 
 def _first(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from netd.script import Script, Send, Step, Wait
 from netd.web.exchange import BYTES, TEXT, BadCall, Call, Headers, Reply
@@ -25,6 +25,7 @@ from netd.web.lab.waits import drawn, waiting
 GREETING: Final = b"One reactor, many clients: each waits its own delay only.\n"
 """The answer to a request without a body; its 58 bytes are what the seed's server sent."""
 
+_GREETING: Final = Reply(GREETING, ours=True)
 _PIECE: Final = 64 * 1024
 MOST_CHUNKS: Final = 100_000
 _PATTERN: Final = bytes(range(32, 126)) + b"\n"
@@ -36,8 +37,10 @@ def echo(call: Call) -> Reply:
         return composed(call, None if call.said("delay") else drawn(call, call.config.delay))
     seconds = drawn(call, call.config.delay)
     if not call.length:
-        return Reply((Wait(seconds), Send(GREETING)), length=len(GREETING), ours=True)
+        return Reply(GREETING, after=seconds, ours=True) if seconds else _GREETING
     kind = returned(call, call.header("content-type"))
+    if call.length <= _PIECE:
+        return Reply(call.content.read, type=kind, after=seconds)
     return Reply(_waited(seconds, _received(call, _PIECE)), type=kind, length=call.length)
 
 
@@ -157,9 +160,7 @@ def _bounded(call: Call, length: int, size: int, pace: float) -> None:
 
 def _late(seconds: float, reply: Reply) -> Reply:
     """`reply`, whose body is ready, after `seconds`."""
-    assert isinstance(reply.body, bytes)  # noqa: S101 - for the type checker
-    script = (Wait(seconds), Send(reply.body))
-    return Reply(script, reply.status, reply.type, len(reply.body), reply.headers)
+    return evolve(reply, after=seconds)
 
 
 def _script(

@@ -6,11 +6,9 @@ Rules: pure functions from a Call to a Reply.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from netd.script import Send, Step, Wait
 from netd.web.exchange import JSON, Call, Reply
 from netd.web.lab.forms import Body
 from netd.web.lab.shape import answer, args, document, headers, url
@@ -56,17 +54,11 @@ def anything(call: Call) -> Reply:
 
 def delay(call: Call) -> Reply:
     """Wait the duration in the path, then say back everything but JSON."""
-    # What can be wrong is found before the wait; what costs is done after it, for
-    # thousands may ask in the same moment.
-    return Reply(
-        _later(waiting(call, "duration"), call, Body.of(call)), type=JSON, at_once=True
-    )
-
-
-def _later(seconds: float, call: Call, body: Body) -> Iterator[Step]:
-    yield Wait(seconds)
-    said = {**question(call), "data": body.data, "files": body.files, "form": body.form}
-    yield Send(document(said))
+    # All work is done now: of thousands that are due in one moment each is only to be sent.
+    body = Body.of(call)
+    said = {"data": body.data, "files": body.files, "form": body.form}
+    whole = document({**question(call), **said})
+    return Reply(whole, type=JSON, after=waiting(call, "duration"))
 
 
 def upload(call: Call) -> Reply:

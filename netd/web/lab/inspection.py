@@ -32,7 +32,7 @@ def _said(head: bytes, content: BinaryIO) -> Iterator[Step]:
 
 def tls(call: Call) -> Reply:
     """Say what the connection's TLS agreed upon; null without TLS."""
-    return answer({"tls": call.tls()})
+    return answer({"tls": call.caller.tls()})
 
 
 def hostname(call: Call) -> Reply:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from netd.web import probes
 from netd.web.lab import (
     about,
     auth,
@@ -68,7 +69,7 @@ ROUTES: Final = (
     Route("/", delay.echo, "wait --delay, then echo the body", ANY, _ASKABLE, False, True),
     Route("/echo", delay.anywhere, "echo, as asked for", ANY, _ASKABLE, composable=True),
     Route("/echo/<path:rest>", delay.anywhere, "the same", ANY, _ASKABLE, composable=True),
-    Route("/healthz", about.health, "ok as long as the daemon answers", cors=False),
+    *probes.ROUTES,
     Route(
         "/help",
         about.help_page,

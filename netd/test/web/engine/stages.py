@@ -193,7 +193,7 @@ class Lines:
     """A log that keeps what it is told."""
 
     def __init__(self) -> None:
-        self.entries: list[tuple[bytes, bytes, int, int, bytes, bytes]] = []
+        self.entries: list[tuple[bytes, bytes, int, int, bytes, bytes, bytes]] = []
 
     def record(self, *entry: Any) -> None:
         """One entry."""

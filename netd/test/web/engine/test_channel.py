@@ -14,6 +14,7 @@ from twisted.test.iosim import FakeTransport, connect
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides
 
+from netd import settings
 from netd.net import tls
 from netd.test.stages import identity
 from netd.test.web.engine.stages import GET, Call, Client, Pipe, Stage, answers, post
@@ -312,11 +313,23 @@ class SecureTests(SynchronousTestCase):
         channel.makeConnection(transport)
         return channel
 
+    def test_user(self) -> None:
+        """Whom the client's certificate names is known once the handshake is over."""
+        stage = Stage(Call(lambda request: b"x"))
+        for name, user in (("Alice", b"Alice"), (None, b"-")):
+            channel = self.connect(stage)
+            channel.transport.identity = name
+            self.assertEqual(channel.user, b"-")
+            channel.handshakeCompleted()
+            self.assertEqual(channel.user, user)
+            channel.dataReceived(GET)
+            self.assertEqual(stage.log.entries[-1][-1], user)
+
     def test_conversation(self) -> None:
         """Inside real TLS requests are answered, and their Resources know that it is TLS."""
         stage = Stage(Call(lambda request: repr(request.isSecure()).encode()))
-        context = tls.context(*identity("a").write(Path(self.mktemp())))
-        server = tls.wrap(stage.site, context, stage.clock)
+        files = identity("a").write(Path(self.mktemp()))
+        server = tls.wrap(stage.site, tls.TLS(settings.TLS((), *files)), stage.clock)
         visiting = Factory.forProtocol(Visitor)
         client = TLSMemoryBIOFactory(ssl.CertificateOptions(), True, visiting, stage.clock)
         ends = server.buildProtocol(None), client.buildProtocol(None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 import socket
 import sys
 from typing import Any
@@ -11,6 +13,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.web.engine import lean as lean_module
 from netd.web.engine.lean import lean
 
 
@@ -99,6 +102,24 @@ class LeanTests(SynchronousTestCase):
         far.send(b"x")
         one.doIteration(0)
         self.assertEqual(happened, ["read"])
+
+    def test_bounded(self) -> None:
+        """One turn serves so many, the next one the others, so that timers are not held up."""
+        one = self.reactor()
+        lean(one)
+        self.patch(lean_module, "EVENTS", 2)
+        lean(one)
+        pairs = [self.read(one) for _ in range(3)]
+        for _, far, _ in pairs:
+            far.send(b"x")
+        for reader, _, _ in pairs:
+            near = reader.fileno
+            self.patch(reader, "doRead", lambda near=near: os.read(near(), 1) and None)
+        one.doIteration(0)
+        waiting = select.select([reader for reader, _, _ in pairs], [], [], 0)[0]
+        self.assertEqual(len(waiting), 1)
+        one.doIteration(0)
+        self.assertEqual(select.select([reader for reader, _, _ in pairs], [], [], 0)[0], [])
 
     def test_writes(self) -> None:
         """All other events go the stock way."""

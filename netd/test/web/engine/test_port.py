@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from netd.counters import Counters
 from netd.test.web.engine.stages import GET, LIMITS, Tree, answers
 from netd.web.engine import port as port_module
-from netd.web.engine.port import EagerPort, port
+from netd.web.engine.port import TURN_SECONDS, EagerPort, port
 from netd.web.engine.site import Site
 from netd.web.engine.transport import unread, unsent
 
@@ -311,6 +311,11 @@ class Exhausted:
             return near, ("127.0.0.1", 1)
         raise BlockingIOError(errno.EAGAIN, "nobody")
 
+    def _accept(self) -> tuple[int, Any]:
+        """The same, below Python's sockets."""
+        near, address = self.accept()
+        return near.detach(), address
+
 
 class PortTests(SynchronousTestCase):
     """A port when accepting goes wrong."""
@@ -362,7 +367,46 @@ class PortTests(SynchronousTestCase):
         self.assertEqual((len(self.made), listener.numberAccepts), (3, 3))
         listener.socket.errors = [0, 0, 0]
         listener.doRead()
-        self.assertEqual((len(self.made), listener.numberAccepts), (6, 23))
+        self.assertEqual((len(self.made), listener.numberAccepts), (6, 12))
+
+    def test_crowd(self) -> None:
+        """A crowd is let in turn by turn, ahead of whatever else there is to do."""
+        listener = self.make(*[0] * 60)
+        listener.numberAccepts = 1
+        for accepted, wanted in ((1, 4), (5, 16), (21, 64)):
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+            listener.doRead()
+            self.assertEqual((len(self.made), listener.numberAccepts), (accepted, wanted))
+        self.clock.advance(0)
+        self.assertEqual((len(self.made), listener.numberAccepts), (60, 39))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_slowCrowd(self) -> None:
+        """However many there are, a turn is over when its time is."""
+        listener = self.make(*[0] * 50)
+        listener.numberAccepts = 50
+        listener.factory.buildProtocol = lambda addr: self.clock.advance(TURN_SECONDS / 4)
+        listener.doRead()
+        self.assertEqual(listener.socket.accepted, 4)
+
+    def test_closedInCrowd(self) -> None:
+        """A port that is closed in the middle of a crowd leaves no timer behind."""
+        listener = self.make(*[0] * 20)
+        listener.numberAccepts = 16
+        listener.doRead()
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.doCleanups()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_restInCrowd(self) -> None:
+        """A port that rests in the middle of a crowd lets nobody in meanwhile."""
+        listener = self.make(*[0] * 16, errno.EMFILE)
+        listener.numberAccepts = 16
+        listener.doRead()
+        listener.doRead()
+        listener.socket.errors = [0]
+        self.clock.advance(0)
+        self.assertEqual(len(self.made), 16)
 
     def test_passing(self) -> None:
         """A connection that was gone before it was accepted is passed over."""

@@ -93,4 +93,5 @@ class QuestionTests(SynchronousTestCase):
         request = self.ask()
         self.assertFalse(request.isSecure())
         alsoProvides(self.client.transport, ISSLTransport)
+        request.channel.carry(self.client.transport)
         self.assertTrue(request.isSecure())

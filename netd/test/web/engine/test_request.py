@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IConsumer
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.error import UnsupportedMethod
 from twisted.web.resource import Resource
@@ -97,6 +99,35 @@ class AnswerTests(SynchronousTestCase):
         answer = self.answer(both)
         self.assertEqual(answer.field(b"x-one"), b"2")
         self.assertEqual(answer.field(b"x-two"), b"a Set-Cookie: b c d")
+
+    def test_lines(self) -> None:
+        """Many fields at once are set as one by one, before and after others were looked at."""
+        many = {b"X-One": b"X-One: 1\r\n", b"X-Two": b"X-Two: 2\r\n"}
+
+        def alone(request: Any) -> bytes:
+            request.setHeader(b"X-One", b"0")
+            request.setLines(many)
+            request.setHeader(b"X-Two", b"3")
+            return b"."
+
+        def looked(request: Any) -> bytes:
+            request.responseHeaders.addRawHeader(b"X-One", b"0")
+            return alone(request)
+
+        for function in (alone, looked, alone):
+            answer = self.answer(function)
+            self.assertEqual((answer.field(b"x-one"), answer.field(b"x-two")), (b"1", b"3"))
+
+    def test_whole(self) -> None:
+        """A whole answer ends the request; after that, or without a client, it is nothing."""
+        client, request = keep()
+        request.whole(b"all")
+        request.whole(b"more")
+        self.assertEqual(client.answer().body, b"all")
+        client, request = keep()
+        request.lost(Failure(ConnectionDone()))
+        request.whole(b"all")
+        self.assertEqual(client.said(), b"")
 
     def test_responseHeaders(self) -> None:
         """`responseHeaders` and `setHeader` are about the same fields."""

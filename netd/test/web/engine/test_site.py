@@ -346,7 +346,7 @@ class LogTests(SynchronousTestCase):
         )
         self.assertEqual(
             stage.log.entries,
-            [(b"192.0.2.1", b"GET /plain?q HTTP/1.1", 200, 6, b"there", b"me")],
+            [(b"192.0.2.1", b"GET /plain?q HTTP/1.1", 200, 6, b"there", b"me", b"-")],
         )
         self.assertEqual(stage.counters.answers, {200: 1})
         self.assertEqual(stage.counters.sent, 6)

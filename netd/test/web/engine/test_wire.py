@@ -62,11 +62,12 @@ class WireTests(SynchronousTestCase):
             (True, False, False, True, False),
         ):
             wire = Wire(None)
-            wire.transport = pipe = StringTransport() if plain else Pipe()
+            pipe = StringTransport() if plain else Pipe()
             pipe.registerProducer(wire, True)
-            wire._half = half
             if secure:
                 alsoProvides(pipe, ISSLTransport)
+            wire.carry(pipe)
+            wire._half = half
             wire._corked = True
             wire.send(b"last")
             self.assertEqual(wire._part(unread), expected)

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import Any
 
-from attrs import evolve
+from attrs import define, evolve
 
 from netd import settings
 from netd.script import Send, Step, Wait
@@ -23,6 +23,16 @@ TABLE = Table(ROUTES)
 
 NOON = 1_700_000_000.0
 """The time of day on every bench."""
+
+
+@define
+class Caller:
+    """Whoever a test says it is."""
+
+    client: str = "127.0.0.1"
+    secure: bool = False
+    authority: str | None = None
+    tls: Callable[[], Mapping[str, Any] | None] = lambda: None
 
 
 def bench(seed: int = 1, environ: Mapping[str, str] | None = None, **lab: Any) -> Workbench:
@@ -48,7 +58,7 @@ def call(
         head,
         io.BytesIO(body),
         len(body),
-        **facts,
+        Caller(**facts),
     )
 
 
@@ -59,15 +69,22 @@ def ask(line: str, *headers: str, body: bytes = b"", **facts: Any) -> Reply:
 
 
 def steps(reply: Reply) -> list[Step]:
-    """The script of a reply, performed without a clock."""
-    assert not isinstance(reply.body, bytes)
+    """A reply as the script that it is, performed without a clock, or comes to."""
+    if isinstance(reply.body, bytes):
+        return [Wait(reply.after), Send(reply.body)]
+    if callable(reply.body):
+        return [Wait(reply.after), Send(reply.body())]
     return list(reply.body)
+
+
+def script(reply: Reply) -> Iterator[Step]:
+    """The script of a reply that is one, from its start."""
+    assert not isinstance(reply.body, bytes) and not callable(reply.body)  # noqa: PT018
+    return iter(reply.body)
 
 
 def said(reply: Reply) -> bytes:
     """Everything that a reply says."""
-    if isinstance(reply.body, bytes):
-        return reply.body
     return b"".join(step.data for step in steps(reply) if isinstance(step, Send))
 
 

@@ -80,8 +80,11 @@ class DelayTests(SynchronousTestCase):
         """It waits what the path says, and at most --max-delay."""
         for text, seconds in (("250ms", 0.25), ("1.5", 1.5), ("61", 60.0), ("0", 0.0)):
             reply = ask(f"GET /delay/{text}")
-            self.assertEqual(waits(reply), [seconds])
-            self.assertTrue(reply.at_once)
+            self.assertEqual(reply.after, seconds)
+
+    def test_ready(self) -> None:
+        """What costs is done at once: when it is due an answer is only to be sent."""
+        self.assertIsInstance(ask("GET /delay/1").body, bytes)
 
     def test_bad(self) -> None:
         """What is no duration is a 400."""

@@ -9,7 +9,7 @@ import json
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.script import Send, Wait
-from netd.test.web.lab.calling import NOON, ask, call, fields, said, shown, steps, waits
+from netd.test.web.lab.calling import NOON, ask, call, fields, said, script, shown, steps, waits
 from netd.web.exchange import BYTES, JSON, BadCall
 from netd.web.lab.streams import MOST_DRIP
 
@@ -36,9 +36,9 @@ class StreamTests(SynchronousTestCase):
 
     def test_lazy(self) -> None:
         """No line is made before the one before it is taken."""
-        script = iter(ask("GET /stream/100").body)
-        next(script)
-        self.assertEqual(len(list(script)), 99)
+        lines = script(ask("GET /stream/100"))
+        next(lines)
+        self.assertEqual(len(list(lines)), 99)
 
 
 class DripTests(SynchronousTestCase):
@@ -156,7 +156,7 @@ class LeavingTests(SynchronousTestCase):
             "/range/99?chunk_size=1",
         ):
             asked = call(f"GET {path}")
-            script = iter(asked.route.endpoint(asked).body)
-            next(script)
-            script.close()  # type: ignore[attr-defined]
-            self.assertEqual(list(script), [])
+            said = script(asked.route.endpoint(asked))
+            next(said)
+            said.close()  # type: ignore[attr-defined]
+            self.assertEqual(list(said), [])

@@ -1,0 +1,182 @@
+"""
+A machine of its own: a true systemd over an overlay of this one, without a network.
+
+Rules: needs root, systemd-nspawn and a kernel that lets it; SkipTest says what is
+missing.  Nothing is written to the machine below, and nothing is left of the one above.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from twisted.trial.unittest import SkipTest
+
+from tests.running import DEADLINE, ROOT, Finished, eventually, run, succeed
+
+_UNITS: Final = ROOT / "contrib" / "systemd"
+_PYTHON: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
+# The service sees no home; so what it runs is bound to where it may look.
+_BOUND: Final = {
+    sys.base_prefix: "/opt/python",
+    sysconfig.get_path("purelib"): "/opt/packages",
+    str(ROOT): "/opt/source",
+}
+_OVERRIDE: Final = f"""\
+[Service]
+ExecStart=
+ExecStart=/opt/python/bin/{_PYTHON} -m netd
+Environment=PYTHONPATH=/opt/source:/opt/packages LD_LIBRARY_PATH=/opt/python/lib
+"""
+
+
+class Container:
+    """Booted when the context is entered, with netd's units installed and not started."""
+
+    def __enter__(self) -> Self:
+        if os.geteuid() or shutil.which("systemd-nspawn") is None:
+            raise SkipTest("a true systemd needs root and systemd-nspawn")
+        self._stack = contextlib.ExitStack()
+        with contextlib.ExitStack() as stack:
+            self._room = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="netd-")))
+            self.root = self._mount(stack)
+            self._install()
+            self._boot(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        wrong: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def _mount(self, stack: contextlib.ExitStack) -> Path:
+        """This machine's files, over which another's can be written."""
+        for words in (
+            ("-t", "tmpfs", "tmpfs", self._room),
+            ("-t", "overlay", "overlay", self._room / "root", "-o", self._layers()),
+        ):
+            for name in ("upper", "work", "root"):
+                if self._room.is_mount():
+                    (self._room / name).mkdir()
+            done = run("mount", *words)
+            if done.status:
+                raise SkipTest(f"a true systemd needs an overlay: {done.err}")
+            stack.callback(run, "umount", "-l", words[3])
+        return self._room / "root"
+
+    def _layers(self) -> str:
+        return f"lowerdir=/,upperdir={self._room}/upper,workdir={self._room}/work"
+
+    def _install(self) -> None:
+        """Units, and an identity of its own."""
+        (self.root / "etc/machine-id").write_text("")
+        for unit in (*_UNITS.glob("*.service"), *_UNITS.glob("*.socket")):
+            shutil.copy(unit, self.root / "etc/systemd/system")
+        self.drop_in("override", _OVERRIDE)
+
+    def drop_in(self, name: str, text: str | None = None) -> None:
+        """A drop-in of netd.service: `text`, or what contrib/systemd/ has under this name."""
+        room = self.root / "etc/systemd/system/netd.service.d"
+        room.mkdir(exist_ok=True)
+        said = (_UNITS / f"{name}.conf").read_text() if text is None else text
+        (room / f"{name}.conf").write_text(said)
+
+    def _boot(self, stack: contextlib.ExitStack) -> None:
+        log = self._room / "log"
+        with log.open("wb") as out:
+            nspawn = subprocess.Popen(
+                [
+                    *("systemd-nspawn", "-q", "-D", str(self.root), "--boot"),
+                    *("--register=no", "--keep-unit", "--private-network", "--console=pipe"),
+                    *(f"--machine=netd-{os.getpid()}", "--link-journal=no"),
+                    *(f"--bind-ro={here}:{there}" for here, there in _BOUND.items()),
+                    "systemd.unit=basic.target",
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+        stack.callback(self._end, nspawn)
+        try:
+            first = eventually(
+                lambda: _leader(nspawn.pid) or nspawn.poll(), "the first process"
+            )
+            if nspawn.poll() is not None:
+                raise AssertionError(f"systemd-nspawn ended with {nspawn.returncode}")
+            self._leader = first
+            eventually(self._up, "the boot")
+        except AssertionError as late:
+            raise SkipTest(f"no true systemd here: {late}\n{log.read_text()}") from None
+
+    def _up(self) -> bool | None:
+        return "active" in self.inside("systemctl", "is-active", "basic.target").out or None
+
+    def _end(self, nspawn: subprocess.Popen[bytes]) -> None:
+        # The first process takes all others of its namespace with it.
+        leader = _leader(nspawn.pid)
+        if leader is not None:
+            os.kill(leader, signal.SIGKILL)
+        else:
+            nspawn.kill()
+        nspawn.wait(DEADLINE)
+
+    def inside(self, *command: str) -> Finished:
+        """How `command` ends in there."""
+        return run(
+            "nsenter", "-t", str(self._leader), *["-m", "-p", "-n", "-u", "-i"], *command
+        )
+
+    def near(self, *command: str) -> tuple[str, ...]:
+        """`command`, to be run out here but with the network in there."""
+        return ("nsenter", "-t", str(self._leader), "-n", *command)
+
+    def systemctl(self, *words: str) -> str:
+        """What `systemctl` says, which must succeed."""
+        done = self.inside("systemctl", "--no-pager", *words)
+        if done.status:
+            raise AssertionError(f"{words}: {done.out}{done.err}\n{self.journal()}")
+        return done.out.strip()
+
+    def show(self, name: str) -> str:
+        """A property of netd.service."""
+        return self.systemctl("show", "-P", name, "netd.service")
+
+    def journal(self) -> str:
+        """What netd.service said so far."""
+        return self.inside("journalctl", "--no-pager", "-o", "cat", "-u", "netd.service").out
+
+    def curl(self, *words: str) -> str:
+        """What curl gets in there."""
+        return succeed(*self.near("curl", "-q", "-sS", "-m", str(DEADLINE), *words))
+
+
+def _leader(nspawn: int) -> int | None:
+    """The process that is the first one in the container of `nspawn`."""
+    for pid in _children(nspawn):
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+                if line.startswith("NSpid:") and line.split()[-1] == "1":
+                    return pid
+    return None
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return []
+    found = [int(each) for each in text.split()]
+    return found + [other for each in found for other in _children(each)]

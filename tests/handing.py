@@ -1,0 +1,37 @@
+"""
+What a service manager does with sockets: `python -m tests.handing NAMES FDS COMMAND...`.
+
+Rules: runs in a process of its own, which becomes COMMAND; the standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from socket import socket
+
+_FIRST = 3
+
+
+def way(names: Sequence[str] | None, sockets: Sequence[socket]) -> tuple[str, ...]:
+    """What stands before a command that is to get `sockets`; without `names` they have none."""
+    numbers = ",".join(str(sock.fileno()) for sock in sockets)
+    return (sys.executable, "-m", "tests.handing", ":".join(names or ()), numbers)
+
+
+def main(names: str, numbers: str, *command: str) -> None:
+    """Become `command`, with the descriptors in their places."""
+    # Copies far away first, so that no place is taken when its turn comes.
+    far = [os.dup2(int(each), 200 + place) for place, each in enumerate(numbers.split(","))]
+    for place, each in enumerate(far, _FIRST):
+        os.dup2(each, place)
+        os.close(each)
+    os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(far))}
+    if names:
+        os.environ["LISTEN_FDNAMES"] = names
+    os.execv(command[0], command)  # noqa: S606  # no shell is wanted
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

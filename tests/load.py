@@ -1,0 +1,98 @@
+"""
+Clients that come at a steady rate, whatever becomes of the daemon meanwhile.
+
+Rules: one connection a request, as those who only just come have; a request
+that gets no whole answer is a failure, whatever the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections import Counter
+from types import TracebackType
+from typing import Final, Self
+
+from tests.clients import connect, receive
+from tests.running import eventually
+
+_THREADS: Final = 8
+
+
+class Load:
+    """About `rate` requests a second for `path` at `address`, while the context lasts."""
+
+    def __init__(
+        self, address: tuple[str, int], path: str = "/get", rate: float = 200.0
+    ) -> None:
+        self._address = address
+        self._request = f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode()
+        self._seconds = _THREADS / rate
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._come) for _ in range(_THREADS)]
+        self.answered: list[int] = []
+        """The status of each answer."""
+        self.failures: list[str] = []
+        """What each request that got none saw."""
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        wrong: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """No new requests; returns when the last one has ended."""
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def more(self, number: int) -> None:
+        """Wait until `number` requests more have an answer."""
+        before = len(self.answered)
+        eventually(
+            lambda: True if len(self.answered) >= before + number or self.failures else None,
+            f"{number} answers more",
+        )
+
+    def _come(self) -> None:
+        due = time.monotonic()
+        while not self._over.wait(max(0.0, due - time.monotonic())):
+            # Late ones come at once, and do not pile up.
+            due = max(due + self._seconds, time.monotonic())
+            self._ask()
+
+    def _ask(self) -> None:
+        try:
+            with connect(self._address) as sock:
+                sock.sendall(self._request)
+                answer = receive(sock)
+            head, _, body = answer.partition(b"\r\n\r\n")
+            lines = head.decode().split("\r\n")
+            fields = dict(line.lower().split(": ", 1) for line in lines[1:])
+            if int(fields["content-length"]) != len(body):
+                raise ValueError(f"{len(body)} bytes of {fields['content-length']}")
+            self.answered.append(int(lines[0].split()[1]))
+        except (OSError, ValueError, KeyError, IndexError) as error:
+            self.failures.append(repr(error))
+
+
+def main(host: str, port: str) -> None:
+    """Come until standard input ends, then print what came of it as JSON."""
+    with Load((host, int(port))) as load:
+        sys.stdin.read()
+    answers = Counter(load.answered)
+    json.dump({"answers": answers, "failures": load.failures}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

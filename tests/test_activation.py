@@ -1,0 +1,291 @@
+"""
+Sockets that somebody else opened: systemd-socket-activate, and a parent that keeps them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from tests import handing
+from tests.certificates import certificate
+from tests.clients import GREETING, connect, curl, receive
+from tests.load import Load
+from tests.running import DEADLINE, MODULE, Daemon, eventually, run
+
+_PASSED = ("NETD_PORT", "NETD_DELAY", "NETD_UDP", "NOTIFY_SOCKET", "PYTHONPATH")
+
+
+def free(kind: socket.SocketKind) -> int:
+    """A port of the loopback that nobody has at the moment."""
+    with socket.socket(type=kind) as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def get(address: tuple[str, int]) -> bytes | None:
+    """The answer to a request, None while there is none."""
+    try:
+        with connect(address) as sock:
+            sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            return receive(sock)
+    except ConnectionError:
+        return None
+
+
+def echo(address: tuple[str, int]) -> bytes | None:
+    """The echo of a datagram, None when it does not come soon."""
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(0.2)
+        sock.connect(address)
+        try:
+            sock.send(b"hello")
+            return sock.recv(100)
+        except (TimeoutError, ConnectionError):
+            return None
+
+
+class ActivateTests(SynchronousTestCase):
+    """
+    `systemd-socket-activate`, which starts netd when the first client comes.
+    """
+
+    def setUp(self) -> None:
+        if shutil.which("systemd-socket-activate") is None:
+            raise SkipTest("systemd-socket-activate is not installed")
+
+    def activated(
+        self,
+        ask: Callable[[tuple[str, int]], bytes | None],
+        kind: socket.SocketKind,
+        *words: str,
+        netd: Sequence[str] = (),
+    ) -> tuple[Daemon, bytes]:
+        """The daemon that the first client started, and what that client got."""
+        address = ("127.0.0.1", free(kind))
+        datagram = ("-d",) if kind is socket.SOCK_DGRAM else ()
+        way = (
+            *("systemd-socket-activate", *datagram, "-l", f"127.0.0.1:{address[1]}", *words),
+            *(f"--setenv={name}" for name in _PASSED),
+            *MODULE,
+        )
+        got: list[bytes] = []
+        first = threading.Thread(
+            target=lambda: got.append(eventually(lambda: ask(address), "an answer"))
+        )
+        first.start()
+        self.addCleanup(first.join)
+        daemon = self.enterContext(Daemon("--delay=10ms", *netd, way=way))
+        first.join(DEADLINE)
+        return daemon, got[0]
+
+    def test_stream(self) -> None:
+        """
+        A stream socket without a name is the HTTP port; the UDP echo is as ever.
+        """
+        daemon, got = self.activated(get, socket.SOCK_STREAM)
+        self.assertTrue(got.endswith(GREETING), got)
+        self.assertNotEqual(daemon.where("udp").port, daemon.where().port)
+        self.assertEqual(curl(daemon.url).body, GREETING)
+
+    def test_datagram(self) -> None:
+        """
+        A datagram socket without a name is the UDP echo.
+        """
+        daemon, got = self.activated(echo, socket.SOCK_DGRAM)
+        self.assertEqual(got, b"hello")
+        self.assertEqual(curl(daemon.url).body, GREETING)
+
+    def test_named(self) -> None:
+        """
+        A name is that of a listener.
+        """
+        daemon, got = self.activated(
+            get, socket.SOCK_STREAM, "--fdname=files-http", netd=("--files-http=1",)
+        )
+        self.assertNotEqual(daemon.where("files-http").port, 1)
+        self.assertNotIn(GREETING, got)
+        self.assertEqual(curl(daemon.url).body, GREETING)
+
+    def test_named_datagram(self) -> None:
+        """
+        So is that of a datagram socket.
+        """
+        daemon, got = self.activated(
+            echo, socket.SOCK_DGRAM, "--fdname=udp-echo", netd=("--service=echo=udp:1",)
+        )
+        self.assertEqual(got, b"hello")
+        self.assertNotEqual(daemon.where("udp-echo").port, 1)
+
+
+class HandedTests(SynchronousTestCase):
+    """
+    A parent that opens sockets and keeps them.
+    """
+
+    def sock(
+        self,
+        kind: socket.SocketKind = socket.SOCK_STREAM,
+        family: socket.AddressFamily = socket.AF_INET,
+        host: str = "127.0.0.1",
+    ) -> socket.socket:
+        """One that listens, and is closed when the test is over."""
+        sock = self.enterContext(socket.socket(family, kind))
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        sock.bind((host, 0))
+        if kind is socket.SOCK_STREAM:
+            sock.listen(4096)
+        return sock
+
+    def daemon(
+        self, *words: str | Path, names: Sequence[str] | None, socks: Sequence[socket.socket]
+    ) -> Daemon:
+        """A daemon that gets `socks`."""
+        way = (*handing.way(names, socks), *MODULE)
+        numbers = [sock.fileno() for sock in socks]
+        return Daemon("--delay=10ms", *words, way=way, inherit=numbers)
+
+    def test_by_type(self) -> None:
+        """
+        Of two without names the stream socket is for HTTP and the datagram socket for UDP.
+        """
+        for names in (None, ("netd", "netd"), ("netd.socket", "netd.socket")):
+            datagrams, streams = self.sock(socket.SOCK_DGRAM), self.sock()
+            with self.daemon(names=names, socks=(datagrams, streams)) as daemon:
+                self.assertEqual(daemon.address(), streams.getsockname())
+                self.assertEqual(daemon.address("udp"), datagrams.getsockname())
+                self.assertEqual(curl(daemon.url).body, GREETING)
+                self.assertEqual(echo(daemon.address("udp")), b"hello")
+
+    def test_same_name(self) -> None:
+        """
+        Two of one name are both served.
+        """
+        one, two = self.sock(), self.sock(family=socket.AF_INET6, host="::1")
+        daemon = self.enterContext(self.daemon(names=("http", "http"), socks=(one, two)))
+        for number in (one.getsockname()[1], two.getsockname()[1]):
+            self.assertEqual(curl(f"http://localhost:{number}/").body, GREETING)
+        self.assertEqual(daemon.where().port, one.getsockname()[1])
+
+    def test_both_families(self) -> None:
+        """
+        Clients of both families are served on one socket, under the address that is theirs.
+        """
+        streams = self.sock(family=socket.AF_INET6, host="::")
+        datagrams = self.sock(socket.SOCK_DGRAM, socket.AF_INET6, "::")
+        daemon = self.enterContext(self.daemon(names=None, socks=(streams, datagrams)))
+        number = streams.getsockname()[1]
+        for host, peer in (("127.0.0.1", "127.0.0.1"), ("[::1]", "::1")):
+            url = f"http://{host}:{number}/ip"
+            self.assertIn(peer, curl(url).text)
+            self.assertEqual(
+                echo((host.strip("[]"), datagrams.getsockname()[1])), b"hello", host
+            )
+        self.assertRegex(daemon.logged("::1 - - "), r"(?m)^(::ffff:)?127\.0\.0\.1 - - ")
+
+    def test_https(self) -> None:
+        """
+        One named https is served with TLS.
+        """
+        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        leaf, key = certificate(room)
+        sock = self.sock()
+        daemon = self.enterContext(
+            self.daemon(
+                *("--https=1", f"--certificate={leaf}", f"--private-key={key}"),
+                names=("https",),
+                socks=(sock,),
+            )
+        )
+        url = f"https://localhost:{daemon.where('https').port}/"
+        self.assertEqual(curl(url, "--cacert", str(leaf)).body, GREETING)
+        self.assertEqual(daemon.where("https").port, sock.getsockname()[1])
+
+    def test_path(self) -> None:
+        """
+        A UNIX socket stays where it is when the daemon is gone.
+        """
+        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
+        sock = self.enterContext(socket.socket(socket.AF_UNIX))
+        sock.bind(str(room / "s"))
+        sock.listen()
+        for _ in range(2):
+            with self.daemon(names=("http",), socks=(sock,)):
+                got = curl("http://localhost/", "--unix-socket", str(room / "s"))
+                self.assertEqual(got.body, GREETING)
+        self.assertTrue((room / "s").exists())
+
+    def test_nothing(self) -> None:
+        """
+        A descriptor that is for nothing ends the start in one line.
+        """
+        sock = self.sock()
+        with self.assertRaises(AssertionError) as caught:
+            self.enterContext(self.daemon(names=("web",), socks=(sock,)))
+        self.assertIn(
+            "netd: LISTEN_FDS: descriptor 3, named web, a stream socket, fits none of the "
+            "listeners http, udp",
+            str(caught.exception),
+        )
+
+    def test_restarts(self) -> None:
+        """
+        Restarted three times under load on a socket that stays, it answers every request.
+        """
+        sock = self.sock()
+        with Load(sock.getsockname()) as load:
+            for _ in range(3):
+                with self.daemon(names=("http",), socks=(sock,)):
+                    load.more(50)
+            # Whoever came after the last stop waits in the queue of the socket.
+            with self.daemon(names=("http",), socks=(sock,)):
+                load.more(50)
+                load.stop()
+        self.assertEqual(load.failures, [])
+        self.assertEqual(set(load.answered), {200})
+
+
+_FORBID = (
+    "import ctypes, os, sys\n"
+    # PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN (prctl(2)).
+    "if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0): sys.exit(77)\n"
+    "os.execv(sys.argv[1], sys.argv[1:])\n"
+)
+
+
+class MemoryTests(SynchronousTestCase):
+    """
+    Where memory must not be written and then run, as under MemoryDenyWriteExecute=yes.
+    """
+
+    def test_tls(self) -> None:
+        """
+        With HTTPS the start ends in one line that says so; without it all is well.
+        """
+        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        leaf, key = certificate(room)
+        forbid = (sys.executable, "-c", _FORBID)
+        done = run(
+            *(*forbid, *MODULE, "--port=0", "--https=0"),
+            *(f"--certificate={leaf}", f"--private-key={key}"),
+        )
+        if done.status == 77:
+            raise SkipTest("this kernel has no PR_SET_MDWE")
+        self.assertEqual((done.status, done.out), (1, ""))
+        self.assertEqual(
+            done.err,
+            f"netd: --certificate {leaf}: TLS needs memory that is written and then run, "
+            "which is forbidden here\n",
+        )
+        daemon = self.enterContext(Daemon("--delay=10ms", way=(*forbid, *MODULE)))
+        self.assertEqual(curl(daemon.url).body, GREETING)

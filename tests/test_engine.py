@@ -1,0 +1,83 @@
+"""
+The HTTP engine in a real process: a thousand answers at the stop, and no descriptor left.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.clients import GREETING, connect, curl, receive
+from tests.running import MODULE, Daemon, eventually
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def _limited(descriptors: int) -> tuple[str, ...]:
+    """netd with so many descriptors."""
+    return ("prlimit", f"--nofile={descriptors}:{descriptors}", *MODULE)
+
+
+def _cpu(pid: int) -> float:
+    """Seconds that a process has computed."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+class EngineTests(SynchronousTestCase):
+    """
+    Many clients at once.
+    """
+
+    def setUp(self) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+
+    def test_thousandAtStop(self) -> None:
+        """
+        A thousand answers in flight at SIGTERM are a thousand answers delivered.
+        """
+        daemon = self.enterContext(Daemon("--delay=2s"))
+        with ExitStack() as clients:
+            sockets = [clients.enter_context(connect(daemon.address())) for _ in range(1000)]
+            # Accepted in their order: with the last one answered all have been let in.
+            sockets[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: netd\r\n\r\n")
+            self.assertIn(b" 200 ", sockets[-1].recv(65536))
+            for sock in sockets:
+                sock.sendall(b"GET / HTTP/1.1\r\nHost: netd\r\n\r\n")
+            daemon.signal()
+            whole = [receive(sock).endswith(b"\r\n\r\n" + GREETING) for sock in sockets]
+        self.assertEqual(whole.count(True), 1000)
+        daemon.ended()
+
+    def test_noDescriptors(self) -> None:
+        """
+        With 400 clients and 128 descriptors it rests instead of spinning, and recovers.
+        """
+        daemon = self.enterContext(Daemon(way=_limited(128)))
+        with ExitStack() as clients:
+            for _ in range(400):
+                clients.enter_context(connect(daemon.address()))
+            before, started = _cpu(daemon.pid), time.monotonic()
+            time.sleep(3)
+            elapsed = time.monotonic() - started
+            # It rests half a second at a time; what spins has a whole core.
+            self.assertLess(_cpu(daemon.pid) - before, elapsed / 4)
+        answered = eventually(lambda: _asked(daemon), "answer after the crowd has left")
+        self.assertEqual(answered, 200)
+        complaints = daemon.log.count("cannot accept")
+        self.assertLessEqual(complaints, time.monotonic() - started + 2)
+
+
+def _asked(daemon: Daemon) -> int | None:
+    """The status of /healthz; None when nobody answers."""
+    try:
+        return curl(f"{daemon.url}/healthz", "--max-time", "5").status
+    except AssertionError:
+        return None

@@ -1,0 +1,189 @@
+"""
+What signals do to the daemon, and notifications to its service manager.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import tempfile
+import time
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.clients import connect, curl, receive
+from tests.load import Load
+from tests.running import MODULE, TWISTD, Daemon, environment, eventually
+
+
+class _Configured(SynchronousTestCase):
+    """
+    A daemon with a file of options.
+    """
+
+    def setUp(self) -> None:
+        self.room = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.file = self.room / "netd.toml"
+        self.file.write_text("")
+        self.reloads = 0
+
+    def reload(self, daemon: Daemon, text: str) -> str:
+        """Reload with this in the file; the status that the service manager is told."""
+        self.file.write_text(text)
+        self.reloads += 1
+        daemon.signal(signal.SIGHUP)
+        daemon.notice("RELOADING", self.reloads)
+        daemon.notice("READY", self.reloads + 1)
+        return [each["STATUS"] for each in daemon.notices if "READY" in each][-1]
+
+
+class ReloadTests(_Configured):
+    """
+    SIGHUP.
+    """
+
+    def test_underLoad(self) -> None:
+        """
+        Twenty reloads under 200 requests a second, a broken file each fourth time: no request
+        fails, and what a broken file would change stays.
+        """
+        daemon = self.enterContext(Daemon("--config", self.file))
+        with Load(daemon.address()) as load:
+            load.more(20)
+            for number in range(20):
+                broken = number % 4 == 3
+                text = f'max-target = "{100 + number}"\n' + ("grace = -1\n" if broken else "")
+                status = self.reload(daemon, text)
+                self.assertEqual(status.startswith("Not reloaded: --grace -1"), broken, status)
+                load.more(10)
+                most = 100 + number - broken
+                answers = [curl(f"{daemon.url}/{'a' * length}") for length in (most - 1, most)]
+                self.assertEqual([each.status for each in answers], [404, 414])
+        self.assertEqual(load.failures, [])
+        self.assertEqual(set(load.answered), {200})
+        self.assertEqual(daemon.log.count("not reloaded, all stays as it was"), 5)
+
+    def test_lists(self) -> None:
+        """
+        A list of networks is read anew, and what only a restart changes is said.
+        """
+        networks = self.room / "networks"
+        networks.write_text("192.0.2.0/24\n")
+        daemon = self.enterContext(Daemon("--config", self.file, "--deny", f"@{networks}"))
+        self.assertEqual(curl(f"{daemon.url}/healthz").status, 200)
+        networks.write_text("127.0.0.0/8\n")
+        status = self.reload(daemon, 'http = ["tcp:0"]')
+        self.assertEqual(status, "Reloaded, but for --port, --bind or --http")
+        with connect(daemon.address()) as sock, contextlib.suppress(ConnectionError):
+            sock.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            self.assertNotIn(b" 200 ", receive(sock))
+        daemon.logged("only a restart changes --port, --bind or --http")
+
+    def test_logs(self) -> None:
+        """
+        SIGHUP and SIGUSR1 write to a new file under the old name.
+        """
+        log = self.room / "access"
+        daemon = self.enterContext(Daemon("--config", self.file, "--access-log", log))
+        for number in (signal.SIGHUP, signal.SIGUSR1):
+            log.rename(self.room / number.name)
+            daemon.signal(number)
+            eventually(lambda: log.exists() or None, "a new log")
+            path = f"/status/{200 + number}"
+            curl(f"{daemon.url}{path}")
+            self.written(log, path)
+
+    def written(self, log: Path, text: str) -> None:
+        """Wait until `text` stands in `log`."""
+        eventually(lambda: text in log.read_text() or None, f"{text} in {log}")
+
+    def test_twistd(self) -> None:
+        """
+        Plain `twistd -n` outlives all of them.
+        """
+        daemon = self.enterContext(Daemon("--config", self.file, way=(*TWISTD, "netd")))
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            daemon.signal(number)
+        daemon.logged("state: services")
+        self.assertEqual(curl(f"{daemon.url}/healthz").status, 200)
+
+
+class StateTests(_Configured):
+    """
+    SIGUSR2.
+    """
+
+    def test_dump(self) -> None:
+        """
+        It tells who is connected and what waits, a line each.
+        """
+        daemon = self.enterContext(Daemon("--service", "echo=tcp:0"))
+        with connect(daemon.address()) as one, connect(daemon.address("tcp-echo")) as other:
+            one.sendall(b"GET /delay/50 HTTP/1.1\r\nHost: a\r\n\r\n")
+            other.sendall(b"a")
+            other.recv(1)
+            curl(f"{daemon.url}/healthz")
+            daemon.signal(signal.SIGUSR2)
+            log = daemon.logged("state: counters: ")
+            self.assertIn("state: services: http=", log)
+            self.assertRegex(log, r"state: connections: [23] \(http=[12] tcp-echo=1\)")
+            self.assertIn("state: waiting answers: 1 (http=1)", log)
+            self.assertIn("state: timers: ", log)
+
+
+class WatchdogTests(_Configured):
+    """
+    Signs of life.
+    """
+
+    def state(self, daemon: Daemon) -> str:
+        """What the kernel says of the process: T is stopped."""
+        return Path(f"/proc/{daemon.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+    def test_stopped(self) -> None:
+        """
+        They come while the reactor turns, not while it stands still, and again afterwards.
+        """
+        interval = 0.2
+        environ = environment(WATCHDOG_USEC=str(int(interval * 1_000_000)))
+        daemon = self.enterContext(Daemon(way=MODULE, environ=environ))
+        daemon.notice("WATCHDOG", 3)
+        os.kill(daemon.pid, signal.SIGSTOP)
+        eventually(lambda: self.state(daemon) == "T" or None, "the stop")
+        while daemon.hear():
+            pass
+        heard = len(daemon.notices)
+        time.sleep(5 * interval)
+        daemon.hear()
+        self.assertEqual(len(daemon.notices), heard)
+        os.kill(daemon.pid, signal.SIGCONT)
+        before = sum("WATCHDOG" in each for each in daemon.notices)
+        daemon.notice("WATCHDOG", before + 3)
+
+    def test_other_process(self) -> None:
+        """
+        None is sent that is wanted of another process.
+        """
+        environ = environment(WATCHDOG_USEC="100000", WATCHDOG_PID="1")
+        daemon = self.enterContext(Daemon(environ=environ))
+        time.sleep(0.5)
+        while daemon.hear():
+            pass
+        self.assertFalse([each for each in daemon.notices if "WATCHDOG" in each])
+
+    def test_stopping(self) -> None:
+        """
+        They go on while a stop waits for an answer.
+        """
+        environ = environment(WATCHDOG_USEC="200000")
+        daemon = self.enterContext(Daemon(environ=environ))
+        with connect(daemon.address()) as sock:
+            sock.sendall(b"GET /delay/1.5 HTTP/1.1\r\nHost: a\r\n\r\n")
+            curl(f"{daemon.url}/healthz")
+            daemon.signal()
+            daemon.notice("STOPPING")
+            before = sum("WATCHDOG" in each for each in daemon.notices)
+            daemon.notice("WATCHDOG", before + 2)
+            self.assertTrue(sock.recv(65_536).startswith(b"HTTP/1.1 200 "))

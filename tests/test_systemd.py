@@ -1,0 +1,141 @@
+"""
+netd under a true systemd, as contrib/systemd/ installs it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.certificates import certificate
+from tests.clients import GREETING
+from tests.container import Container
+from tests.running import ROOT, environment, eventually, run
+
+_URL = "http://127.0.0.1:8000/"
+_ECHO = (
+    "import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.settimeout(30);"
+    "s.connect(('127.0.0.1', 8000)); s.send(b'hello'); print(s.recv(9).decode())"
+)
+
+
+class SystemdTests(SynchronousTestCase):
+    """
+    Socket, service, reload, restart, watchdog.
+    """
+
+    def setUp(self) -> None:
+        self.machine = self.enterContext(Container())
+
+    def options(self, *lines: str) -> None:
+        """What /etc/default/netd says."""
+        text = "".join(f"{line}\n" for line in ("NETD_DELAY=10ms", *lines))
+        (self.machine.root / "etc/default/netd").write_text(text)
+
+    def served(self) -> None:
+        """HTTP and UDP are answered."""
+        self.assertEqual(self.machine.curl(_URL), GREETING.decode())
+        done = run(*self.machine.near(sys.executable, "-c", _ECHO))
+        self.assertEqual(done.out, "hello\n", done.err)
+
+    def test_life(self) -> None:
+        """
+        It serves the sockets of systemd, reloads, and restarts under load without a failure.
+        """
+        machine = self.machine
+        self.options()
+        machine.systemctl("daemon-reload")
+        machine.systemctl("start", "netd.socket", "netd.service")
+        self.served()
+        self.assertEqual(machine.show("DynamicUser"), "yes")
+        machine.systemctl("reload", "netd.service")
+        eventually(lambda: "reloaded" in machine.journal() or None, "the reload")
+        self.assertEqual(machine.show("ActiveState"), "active")
+        load = subprocess.Popen(
+            [*machine.near(sys.executable, "-m", "tests.load", "127.0.0.1", "8000")],
+            cwd=ROOT,
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for _ in range(3):
+            machine.systemctl("restart", "netd.service")
+            self.served()
+        out, _ = load.communicate(b"")
+        said = json.loads(out)
+        self.assertEqual(said["failures"], [])
+        self.assertEqual(list(said["answers"]), ["200"])
+        self.assertGreater(said["answers"]["200"], 100)
+
+    def test_watchdog(self) -> None:
+        """
+        A process that stands still is killed and started again.
+        """
+        machine = self.machine
+        self.options()
+        machine.drop_in("watchdog", "[Service]\nWatchdogSec=2\n")
+        machine.systemctl("daemon-reload")
+        machine.systemctl("start", "netd.socket", "netd.service")
+        self.served()
+        self.assertEqual(machine.show("NRestarts"), "0")
+        machine.systemctl("kill", "--kill-whom=main", "--signal=STOP", "netd.service")
+        eventually(lambda: machine.show("NRestarts") == "1" or None, "the restart")
+        self.served()
+
+    def test_strict(self) -> None:
+        """
+        Without any network of its own it serves the sockets of systemd.
+        """
+        machine = self.machine
+        self.options()
+        machine.drop_in("strict")
+        machine.systemctl("daemon-reload")
+        machine.systemctl("start", "netd.socket", "netd.service")
+        self.served()
+        own = machine.inside("readlink", f"/proc/{machine.show('MainPID')}/ns/net").out
+        self.assertNotEqual(own, machine.inside("readlink", "/proc/1/ns/net").out)
+
+    def test_direct(self) -> None:
+        """
+        With direct.conf it binds by itself.
+        """
+        machine = self.machine
+        self.options()
+        machine.drop_in("direct")
+        machine.systemctl("daemon-reload")
+        machine.systemctl("start", "netd.service")
+        self.served()
+        self.assertIn("inactive", machine.inside("systemctl", "is-active", "netd.socket").out)
+
+    def test_tls(self) -> None:
+        """
+        HTTPS without tls.conf stops the start with one line; with it, it is served.
+        """
+        machine = self.machine
+        room = machine.root / "etc/netd/tls"
+        room.mkdir(parents=True)
+        leaf, key = certificate(room)
+        leaf.rename(room / "certificate.pem")
+        key.rename(room / "key.pem")
+        (room / "certificate.pem").chmod(0o644)
+        self.options()
+        machine.drop_in("tls")
+        machine.drop_in("zz-forbidden", "[Service]\nMemoryDenyWriteExecute=yes\n")
+        machine.systemctl("daemon-reload")
+        machine.inside("systemctl", "start", "netd-https.socket", "netd.service")
+        eventually(
+            lambda: "written and then run, which is forbidden" in machine.journal() or None,
+            "the line",
+        )
+        machine.systemctl("stop", "netd.service")
+        machine.drop_in("zz-forbidden", "")
+        machine.systemctl("daemon-reload")
+        machine.systemctl("reset-failed", "netd.service")
+        machine.systemctl("start", "netd.socket", "netd-https.socket", "netd.service")
+        said = machine.curl(
+            "--cacert", str(room / "certificate.pem"), "https://localhost:8443/"
+        )
+        self.assertEqual(said, GREETING.decode())

@@ -1,0 +1,115 @@
+"""
+What the `netd` command does beside being a daemon.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.certificates import certificate
+from tests.running import MODULE, Daemon, Finished, run, succeed
+
+
+class HealthTests(SynchronousTestCase):
+    """
+    `netd --healthcheck [URL]`.
+    """
+
+    def check(self, *words: str | Path) -> Finished:
+        """How it ended, and what it said."""
+        done = run(*MODULE, "--healthcheck", *words)
+        self.assertEqual((done.out + done.err).count("\n"), 1, done.out + done.err)
+        return done
+
+    def test_own(self) -> None:
+        """
+        Without a URL it asks where a daemon with the same options would be.
+        """
+        daemon = self.enterContext(Daemon("--metrics-http", "0"))
+        port = daemon.where("metrics-http").port
+        done = self.check("--metrics-http", str(port))
+        self.assertEqual((done.status, done.err), (0, ""))
+        self.assertEqual(done.out, f"netd: http://127.0.0.1:{port}/healthz: 200\n")
+        daemon.stop()
+        done = self.check("--metrics-http", str(port))
+        self.assertEqual((done.status, done.out), (1, ""))
+        self.assertIn("refused", done.err)
+
+    def test_secure(self) -> None:
+        """
+        Over HTTPS it believes the system, or the file that it is given, and nobody else.
+        """
+        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        leaf, key = certificate(room)
+        daemon = self.enterContext(
+            Daemon("--https", "0", "--certificate", leaf, "--private-key", key)
+        )
+        port = daemon.where("https").port
+        url = f"https://localhost:{port}/healthz"
+        self.assertEqual(self.check("--ca", leaf, url).status, 0)
+        self.assertEqual(
+            self.check(f"--ca={leaf}", f"https://127.0.0.1:{port}/readyz").status, 0
+        )
+        self.assertIn("certificate verify failed", self.check(url).err)
+
+    def test_refused(self) -> None:
+        """
+        A daemon that does not answer 200, a second URL and a port unknown are told apart.
+        """
+        daemon = self.enterContext(Daemon())
+        self.assertIn(": 404", self.check(f"{daemon.url}/status/404").err)
+        self.assertIn("not an option", self.check(daemon.url, "http://two/").err)
+        self.assertIn("say a URL", self.check("--port=0").err)
+
+
+class CompletionTests(SynchronousTestCase):
+    """
+    `netd --completion SHELL`.
+    """
+
+    def test_shells(self) -> None:
+        """
+        Each shell that is here reads its script without complaint.
+        """
+        for shell in ("bash", "zsh", "fish"):
+            said = succeed(*MODULE, "--completion", shell)
+            if shutil.which(shell) or shell == "bash":
+                done = run(shell, "-n", "/dev/stdin", say=said)
+                self.assertEqual((done.status, done.err), (0, ""), shell)
+
+    def test_unknown(self) -> None:
+        """
+        Another shell is refused in one line.
+        """
+        done = run(*MODULE, "--completion", "tcsh")
+        self.assertEqual(done.status, 1)
+        self.assertEqual(done.err, "netd: --completion tcsh: not one of bash, zsh, fish\n")
+
+    def complete(self, *words: str) -> list[str]:
+        """What bash offers for the last of `words`."""
+        script = succeed(*MODULE, "--completion", "bash")
+        line = " ".join(f"'{word}'" for word in ("netd", *words))
+        told = f"COMP_WORDS=({line}); COMP_CWORD={len(words)}; _netd"
+        done = subprocess.run(
+            ["bash", "--norc", "-c", f"{script}\n{told}; printf '%s\\n' \"${{COMPREPLY[@]}}\""],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.split()
+
+    def test_bash(self) -> None:
+        """
+        bash offers flags, the choices of one that has some, and files where one is wanted.
+        """
+        self.assertEqual(self.complete("--certificate-"), ["--certificate-dir"])
+        self.assertEqual(self.complete("--log", "j"), ["json", "journal"])
+        self.assertEqual(self.complete("--log", "=", "t"), ["text"])
+        self.assertEqual(self.complete("--log", "="), ["auto", "text", "json", "journal"])
+        self.assertEqual(self.complete("--port", ""), [])
+        self.assertIn("/etc/passwd", self.complete("--certificate", "/etc/pass"))

@@ -1,0 +1,121 @@
+"""
+What watches a daemon: /metrics, /healthz and /readyz.
+"""
+
+from __future__ import annotations
+
+import socket
+import xmlrpc.client
+
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
+from prometheus_client.parser import text_string_to_metric_families as families
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.clients import connect, curl, receive
+from tests.running import Daemon, eventually, run
+
+
+def samples(text: str) -> dict[tuple[str, ...], float]:
+    """Every sample by its name and the values of its labels, in their order."""
+    return {
+        (sample.name, *[value for _, value in sorted(sample.labels.items())]): sample.value
+        for family in families(text)
+        for sample in family.samples
+    }
+
+
+class MetricsTests(SynchronousTestCase):
+    """
+    A daemon that has done a little of everything.
+    """
+
+    def setUp(self) -> None:
+        self.daemon = self.enterContext(Daemon("--delay", "0.01s"))
+
+    def test_counted(self) -> None:
+        """
+        Requests, calls, datagrams, lateness and refusals are counted as they happen.
+        """
+        url = self.daemon.url
+        curl(f"{url}/")
+        curl(f"{url}/status/404")
+        with xmlrpc.client.ServerProxy(f"{url}/RPC2") as proxy:
+            self.assertEqual(proxy.pow(2, 3), 8)
+            with self.assertRaises(xmlrpc.client.Fault):
+                proxy.nothing()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(10)
+            sock.connect(self.daemon.address("udp"))
+            sock.send(b"x")
+            self.assertEqual(sock.recv(10), b"x")
+        with connect(self.daemon.address()) as sock:
+            sock.sendall(b"nonsense\r\n\r\n")
+            receive(sock)
+        found = samples(curl(f"{url}/metrics").text)
+        for key, value in (
+            (("netd_http_requests_total", "404"), 1),
+            (("netd_rpc_calls_total", "0", "pow"), 1),
+            (("netd_rpc_calls_total", "-32601", ""), 1),
+            (("netd_udp_datagrams_total",), 1),
+            (("netd_udp_answers_total",), 1),
+            (("netd_http_delay_lateness_seconds_count",), 1),
+            (("netd_http_requests_total", "400"), 1),
+        ):
+            self.assertEqual(found[key], value, key)
+        self.assertEqual(sum(v for k, v in found.items() if k[0] == "netd_refusals_total"), 1)
+
+    def test_promtool(self) -> None:
+        """
+        Prometheus's own checker finds nothing to say.
+        """
+        curl(f"{self.daemon.url}/")
+        said = curl(f"{self.daemon.url}/metrics")
+        done = run("promtool", "check", "metrics", say=said.text)
+        self.assertEqual((done.status, done.out, done.err), (0, "", ""))
+
+    def test_open(self) -> None:
+        """
+        Who accepts OpenMetrics gets it, and its own parser reads it.
+        """
+        said = curl(f"{self.daemon.url}/metrics", "-H", "Accept: application/openmetrics-text")
+        self.assertTrue(said.headers["content-type"].startswith("application/openmetrics-text"))
+        self.assertTrue(said.text.endswith("# EOF\n"))
+        self.assertIn("netd_build", {family.name for family in open_families(said.text)})
+
+
+class MovedTests(SynchronousTestCase):
+    """
+    `--metrics-http 0`: a listener of their own.
+    """
+
+    def test_moved(self) -> None:
+        """
+        They are there and no longer on the public port; what is asked there is in no log.
+        """
+        daemon = self.enterContext(Daemon("--metrics-http", "0"))
+        own = f"http://localhost:{daemon.where('metrics-http').port}"
+        for path in ("/metrics", "/healthz", "/readyz"):
+            self.assertEqual(curl(f"{daemon.url}{path}").status, 404)
+            self.assertEqual(curl(f"{own}{path}").status, 200)
+        self.assertEqual(curl(f"{own}/get").status, 404)
+        self.assertEqual(daemon.logged("GET /readyz").count("GET /"), 3)
+
+    def test_draining(self) -> None:
+        """
+        While an answer is in flight after SIGTERM, /readyz there is 503, /metrics answers on.
+        """
+        daemon = self.enterContext(Daemon("--metrics-http", "0", "--delay", "20s"))
+        own = f"http://localhost:{daemon.where('metrics-http').port}"
+        with connect(daemon.address()) as sock:
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: netd\r\n\r\n")
+            waiting = ("netd_http_answers_waiting", "http")
+            eventually(
+                lambda: samples(curl(f"{own}/metrics").text)[waiting] or None,
+                "an answer in flight",
+            )
+            daemon.signal()
+            daemon.notice("STOPPING")
+            self.assertEqual(curl(f"{own}/readyz").status, 503)
+            self.assertEqual(curl(f"{own}/healthz").status, 200)
+            self.assertEqual(samples(curl(f"{own}/metrics").text)[waiting], 1)
+        daemon.ended()
