@@ -4,6 +4,7 @@ Who may speak: lists, PROXY headers, UNIX sockets and addresses beyond loopback.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -72,6 +73,39 @@ class ListTests(SynchronousTestCase):
                     self.assertEqual((sock.recv(10), heard), (b"x", True))
                 except TimeoutError:
                     self.assertFalse(heard)
+
+    def test_told(self) -> None:
+        """
+        Over TLS too, and whatever they send, the denied hear why; in a crowd some are closed.
+        """
+        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
+        path, key = certificate(room)
+        secure = ("--https", "0", "--certificate", path, "--private-key", key)
+        daemon = self.enterContext(Daemon("--deny", "127.0.0.2", *secure))
+        from_there = ("--interface", "127.0.0.2")
+        body = room / "body"
+        body.write_bytes(bytes(500_000))
+        port = daemon.where("https").port
+        for url, *more in (
+            (f"https://localhost:{port}/", "--cacert", str(path)),
+            (f"{daemon.url}/post", "--data-binary", f"@{body}"),
+        ):
+            answer = curl(url, *from_there, *more)
+            self.assertEqual(answer.status, 403)
+            self.assertEqual(answer.body, b"your network may not speak here\n")
+        crowd = [
+            self.enterContext(
+                socket.create_connection(daemon.address(), 10, source_address=("127.0.0.2", 0))
+            )
+            for _ in range(100)
+        ]
+        for each in crowd:
+            with contextlib.suppress(OSError):
+                each.sendall(GET)
+        # How many of them hear it depends on how fast they come.
+        for each in crowd:
+            self.assertIn(heard(each)[:13], (b"HTTP/1.1 403 ", b""))
+        self.assertEqual(curl(f"{daemon.url}/healthz").status, 200)
 
     def test_refused(self) -> None:
         """
