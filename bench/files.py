@@ -1,25 +1,23 @@
 """`python -m bench files`: CPU per file and per GiB, netd's static files beside its peers'.
 
-Rules: as for `bench/http.py`: all servers run at once, are loaded in turn, and a ratio is the
-median of the rounds' own ratios. Everything is served from the page cache: what is measured is
-the server, not the disk.
+Rules: measured as `bench/rounds.py` has it. Everything is served from the page cache: what is
+measured is the server, not the disk.
 """
 
 import http.client
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from bench import load, measure, process, static
-from bench.http import Row
+from bench import load, measure, process, rounds, static
 from bench.load import LoadError, Run, Workload
-from bench.peers import Choice, Peer
+from bench.peers import Choice, Peer, named
 from bench.process import Server, Stage
 
 GIB = 2**30
@@ -138,29 +136,28 @@ def _kinds(seconds: int, connections: int) -> list[Kind]:
     ]
 
 
-def main(choice: Choice, rounds: int, seconds: int, connections: int, names: str) -> int:
+def main(choice: Choice, count: int, seconds: int, connections: int, names: str) -> int:
     """Print a table for each kind named; 1 when a row is an error.
 
     Raises ValueError for a bad option.
     """
-    kinds = _kinds(seconds, connections)
-    asked = [name.strip() for name in names.split(",") if name.strip()]
-    known = [kind.name for kind in kinds]
-    if strange := [name for name in asked if name not in known]:
-        raise ValueError(f"--kinds: {', '.join(strange)} is not one of {', '.join(known)}")
+    kinds = {kind.name: kind for kind in _kinds(seconds, connections)}
+    asked = named("--kinds", names, list(kinds)) or kinds
     failed = False
     with tempfile.TemporaryDirectory(prefix="netd-bench-files-") as folder:
         tree = _tree(Path(folder))
         binary = static.go_binary(Path(folder), choice.venv / "bin")
         peers, notes = static.peers(tree, choice, binary)
         with process.staged(peers, choice) as stage:
-            about = f"Medians of {rounds} interleaved rounds, {connections} connections"
+            about = f"Medians of {count} interleaved rounds, {connections} connections"
             print(measure.opening(stage.versions, about, notes), flush=True)
-            for kind in kinds:
-                if not asked or kind.name in asked:
-                    rows = _measure(stage, peers, kind, rounds)
-                    print(f"\n### {kind.title}\n\n{_table(rows, kind)}", flush=True)
-                    failed = failed or any(row.error for row in rows)
+            for kind in (kinds[name] for name in asked):
+                run = partial(kind.load, stage)
+                rows = rounds.measured(stage, peers, kind.name, (run, run), count, tls=kind.tls)
+                columns = rounds.Columns(kind.cost, kind.rate, "cost", (2, 2))
+                table = rounds.table(rows, columns)
+                print(f"\n### {kind.title}\n\n{table}", flush=True)
+                failed = failed or any(row.error for row in rows)
     return int(failed)
 
 
@@ -179,43 +176,3 @@ def _tree(folder: Path) -> Path:
             pass
     time.sleep(_SETTLE_SECONDS)
     return tree
-
-
-def _measure(stage: Stage, peers: Sequence[Peer], kind: Kind, rounds: int) -> list[Row]:
-    """All rounds of one kind, one row a peer."""
-    rows = [Row(peer) for peer in peers]
-    with ExitStack() as stack:
-        ready: list[tuple[Row, Server]] = []
-        for row in rows:
-            try:
-                server = stack.enter_context(process.running(stage, row.peer, kind.tls))
-                kind.load(stage, server)  # to warm up
-                ready.append((row, server))
-            except (process.StartError, LoadError, OSError) as error:
-                row.error = str(error)
-        for number in range(rounds):
-            print(f"{kind.name}: round {number + 1} of {rounds}", file=sys.stderr)
-            for row, server in ready:
-                if not row.error:
-                    try:
-                        row.runs.append(kind.load(stage, server))
-                    except (LoadError, OSError) as error:
-                        row.error = str(error)
-    return rows
-
-
-def _table(rows: Sequence[Row], kind: Kind) -> str:
-    """The Markdown table; ratios are against the first of netd's rows."""
-    whole = [row for row in rows if not row.error and row.peer.label.startswith("netd")]
-    header = ["server", kind.cost, "min-max", kind.rate, "cost / netd's", "rate / netd's"]
-    cells: list[list[str]] = []
-    for row in rows:
-        if row.error:
-            cells.append([row.peer.label, f"error: {row.error}", "", "", "", ""])
-            continue
-        costs, rates = zip(*row.runs, strict=True)
-        spread = f"{min(costs):,.1f}-{max(costs):,.1f}".replace(",", " ")
-        figures = [f"{measure.middle(each):,.2f}".replace(",", " ") for each in (costs, rates)]
-        ratios = [f"{ratio:.2f}" for ratio in row.over(whole[0])] if whole else ["-", "-"]
-        cells.append([row.peer.label, figures[0], spread, figures[1], *ratios])
-    return measure.markdown(header, cells)

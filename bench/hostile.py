@@ -7,13 +7,16 @@ import gzip
 
 _MOST = 1024 * 1024
 _OPEN = b"<methodCall><methodName>lab.echo</methodName><params><param><value>"
+_INTS = b"interopEchoTests.echoIntegerArray"
 _CLOSE = b"</value></param></params></methodCall>"
 
 
-def _filled(piece: bytes, before: bytes = b"", after: bytes = b"") -> bytes:
+def _filled(
+    piece: bytes, before: bytes = b"", after: bytes = b"", opening: bytes = _OPEN
+) -> bytes:
     """A call with as many of `piece` as fit."""
-    room = _MOST - len(_OPEN + before + after + _CLOSE)
-    return _OPEN + before + piece * (room // len(piece)) + after + _CLOSE
+    room = _MOST - len(opening + before + after + _CLOSE)
+    return opening + before + piece * (room // len(piece)) + after + _CLOSE
 
 
 def _numbered(shape: str, before: bytes, after: bytes, count: int) -> bytes:
@@ -27,6 +30,9 @@ def bodies() -> dict[str, bytes]:
     return {
         "an array of ints": _filled(b"<value><int>1</int></value>", array, end),
         "100 000 empty values": _filled(b"<value/>", array, end),
+        "an array that is checked": _filled(
+            b"<value><int>1</int></value>", array, end, _OPEN.replace(b"lab.echo", _INTS)
+        ),
         "a huge string": _filled(b"x"),
         "a string of references": _filled(b"&amp;"),
         "huge base64": _filled(b"QUJD", b"<base64>", b"</base64>"),

@@ -5,13 +5,11 @@ the others cannot wait so often at once.
 """
 
 import re
-import sys
 import urllib.request
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 
-from bench import herd, load, measure, process
+from bench import herd, load, measure, process, rounds
 from bench.http import Effort
 from bench.load import WORKLOADS, Run
 from bench.peers import Choice, Peer, choose
@@ -41,26 +39,18 @@ def main(choice: Choice, effort: Effort) -> int:
 
 
 def _costs(stage: process.Stage, peers: Sequence[Peer], effort: Effort) -> str:
-    """CPU a request of each peer, and its ratio to the first one's."""
-    runs: list[list[Run]] = [[] for _ in peers]
-    with ExitStack() as stack:
-        servers = [stack.enter_context(process.running(stage, peer)) for peer in peers]
-        asked = [replace(each, peer=replace(each.peer, path=_PATH)) for each in servers]
-        for number in range(effort.rounds):
-            print(f"round {number + 1} of {effort.rounds}", file=sys.stderr)
-            for server, found in zip(asked, runs, strict=True):
-                args = (_KEEP_ALIVE, effort.seconds, effort.connections)
-                found.append(load.run(stage, server, *args))
-    rows = []
-    for peer, found in zip(peers, runs, strict=True):
-        cost = measure.middle(each.cpu_microseconds for each in found)
-        rate = measure.middle(each.requests_per_second for each in found)
-        pairs = zip(runs[0], found, strict=True)
-        ratio = measure.middle(a.cpu_microseconds / b.cpu_microseconds for a, b in pairs)
-        rows.append([peer.label, f"{cost:.1f}", f"{rate:.0f}", f"{ratio:.2f}"])
-    first = peers[0].label
-    header = ["server", "CPU us/request", "requests/s", f"{first}'s CPU / its"]
-    return measure.markdown(header, rows)
+    """CPU a request of each peer, and its ratio to netd's."""
+
+    def asking(seconds: int) -> rounds.Load:
+        def run(server: process.Server) -> Run:
+            asked = replace(server, peer=replace(server.peer, path=_PATH))
+            return load.run(stage, asked, _KEEP_ALIVE, seconds, effort.connections)
+
+        return run
+
+    loads = (asking(1), asking(effort.seconds))
+    rows = rounds.measured(stage, peers, "get", loads, effort.rounds)
+    return rounds.table(rows, rounds.Columns())
 
 
 def _herds(stage: process.Stage, peer: Peer) -> bool:

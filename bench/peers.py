@@ -4,14 +4,14 @@ Rules: builds command lines and writes configuration into the server's own folde
 nothing (`bench/process.py` does). A variant is one more row of PEERS, for netd a label and the
 options it adds:
 
-    Peer("netd-quiet", partial(_netd, ("--some-option", "value"))),
+    Peer("netd-quiet", partial(netd, ("--some-option", "value"))),
 """
 
 import base64
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -60,7 +60,7 @@ class Peer:
     suites: tuple[str, ...] = ("http", "c10k")  # where it runs unless --only says otherwise
 
 
-def _netd(extra: tuple[str, ...], place: Place) -> Start:
+def netd(extra: tuple[object, ...], place: Place) -> Start:
     """netd: its whole command line stands here; `extra` is a variant's own part of it."""
     argv: list[object] = [sys.executable, "-m", "netd", "--udp", 0, "--delay", "0s", *extra]
     if place.tls:
@@ -71,7 +71,7 @@ def _netd(extra: tuple[str, ...], place: Place) -> Start:
     return Start([*argv, *place.netd_args], cwd=ROOT)
 
 
-def _endpoint(place: Place, backlog: int) -> str:
+def endpoint(place: Place, backlog: int) -> str:
     """Twisted's description of the place; backlog 0 leaves Twisted's default of 50."""
     kind = f"ssl:privateKey={place.key}:certKey={place.certificate}" if place.tls else "tcp"
     text = f"{kind}:port={place.port}:interface=127.0.0.1"
@@ -80,7 +80,7 @@ def _endpoint(place: Place, backlog: int) -> str:
 
 def _stock(backlog: int, place: Place) -> Start:
     """twisted.web without an access log."""
-    return Start([place.python, SERVERS / "stock.py", _endpoint(place, backlog)])
+    return Start([place.python, SERVERS / "stock.py", endpoint(place, backlog)])
 
 
 def _stock_twistd(place: Place) -> Start:
@@ -88,7 +88,7 @@ def _stock_twistd(place: Place) -> Start:
     argv = [place.python.with_name("twistd"), "--nodaemon", "--pidfile="]
     argv += ["--logfile", place.folder / "twistd.log", "web", "--class=stock.Answer"]
     path = ("PYTHONPATH", str(SERVERS))
-    return Start([*argv, "--listen", _endpoint(place, 0)], environment=(path,))
+    return Start([*argv, "--listen", endpoint(place, 0)], environment=(path,))
 
 
 def _uvicorn(backlog: int, place: Place) -> Start:
@@ -102,10 +102,10 @@ def _uvicorn(backlog: int, place: Place) -> Start:
     return Start(argv)
 
 
-def _aiohttp(place: Place) -> Start:
-    """aiohttp with its router, on asyncio's own loop."""
+def aiohttp(script: str, arguments: tuple[object, ...], place: Place) -> Start:
+    """aiohttp on asyncio's own loop; `script` is one of bench/servers, with its arguments."""
     pem = [place.certificate, place.key] if place.tls else []
-    return Start([place.python, SERVERS / "aio.py", place.port, *pem])
+    return Start([place.python, SERVERS / script, place.port, *arguments, *pem])
 
 
 _NGINX = """\
@@ -113,9 +113,11 @@ daemon off;
 worker_processes 1;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;
+{user}
 events {{ worker_connections 16384; }}
 http {{
     access_log {log};
+    sendfile on;
     # The default of 1000 requests a connection would measure reconnecting.
     keepalive_requests 1000000000;
     client_body_temp_path {folder}/body;
@@ -123,11 +125,11 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-    default_type text/plain;
+    default_type {kind};
     server {{
         listen 127.0.0.1:{port}{tls} backlog={backlog};
         {pem}
-        location / {{ return 200 "{body}"; }}
+        {serves}
     }}
 }}
 """
@@ -139,8 +141,8 @@ def nginx() -> str:
     return shutil.which("nginx", path=path) or ""
 
 
-def _nginx(log: bool, place: Place) -> Start:
-    """nginx's `return 200` with one worker and a configuration of our own."""
+def nginx_serving(serves: str, kind: str, log: bool, place: Place) -> Start:
+    """nginx with one worker and a configuration of our own; `serves` stands in its server."""
     pem = f"ssl_certificate {place.certificate}; ssl_certificate_key {place.key};"
     text = _NGINX.format(
         folder=place.folder,
@@ -149,13 +151,20 @@ def _nginx(log: bool, place: Place) -> Start:
         tls=" ssl" if place.tls else "",
         backlog=BACKLOG,
         pem=pem if place.tls else "",
-        body=_BODY.replace("\n", "\\n"),
+        # Whoever started the bench, for the tree may be nobody else's.
+        user="" if os.geteuid() else "user root;",
+        kind=kind,
+        serves=serves,
     )
     config = place.folder / "nginx.conf"
     config.write_text(text)
     # -e: the log of the moments before the configuration is read, otherwise the system's.
     argv: list[object] = [nginx(), "-e", place.folder / "error.log", "-c", config]
     return Start([*argv, "-p", place.folder])
+
+
+_SAYS = f'location / {{ return 200 "{_BODY}"; }}'.replace("\n", "\\n")
+_nginx = partial(nginx_serving, _SAYS, "text/plain")
 
 
 def _go_httpbin(place: Place) -> Start:
@@ -176,16 +185,16 @@ def _httpbin(place: Place) -> Start:
 _BASE64 = f"/base64/{base64.b64encode(_BODY.encode()).decode()}"
 
 PEERS = (
-    Peer("netd", partial(_netd, ()), suites=("http", "idle", "lab")),
+    Peer("netd", partial(netd, ()), suites=("http", "idle", "lab")),
     # The delay-echo itself, which is what it waits at; at /echo it does not.
-    Peer("netd-echo", partial(_netd, ("--delay", "3s")), "/echo", "/", suites=("c10k",)),
-    Peer("netd-delay", partial(_netd, ()), suites=("c10k",)),
+    Peer("netd-echo", partial(netd, ("--delay", "3s")), "/echo", "/", suites=("c10k",)),
+    Peer("netd-delay", partial(netd, ()), suites=("c10k",)),
     Peer("stock", partial(_stock, 0), venv=True, suites=("http", "c10k", "idle")),
     Peer("stock-backlog", partial(_stock, BACKLOG), venv=True, suites=("c10k",)),
     Peer("stock-twistd", _stock_twistd, venv=True, suites=("http",)),
     Peer("uvicorn", partial(_uvicorn, 0), venv=True),
     Peer("uvicorn-backlog", partial(_uvicorn, BACKLOG), venv=True, suites=("c10k",)),
-    Peer("aiohttp", _aiohttp, venv=True),
+    Peer("aiohttp", partial(aiohttp, "aio.py", ()), venv=True),
     Peer("nginx", partial(_nginx, False), slow_path="", suites=("http",)),
     Peer("nginx-log", partial(_nginx, True), slow_path="", suites=("http",)),
     Peer("httpbin", _httpbin, _BASE64, slow_path="", venv=True, suites=("lab",)),
@@ -201,6 +210,14 @@ class Choice:
     go_httpbin: str  # its binary; empty: none
     netd_args: tuple[str, ...]
     venv: Path
+
+
+def named(option: str, text: str, known: Sequence[str]) -> list[str]:
+    """The names in `text`, comma-separated; ValueError for one that is not known."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if strange := [name for name in names if name not in known]:
+        raise ValueError(f"{option}: {', '.join(strange)} is not one of {', '.join(known)}")
+    return names
 
 
 def _missing(peer: Peer, suite: str, go_httpbin: str) -> str:
@@ -220,9 +237,7 @@ def choose(choice: Choice, suite: str) -> tuple[list[Peer], list[str]]:
     Raises ValueError for a label that is unknown or was asked for and cannot run.
     """
     known = {peer.label: peer for peer in PEERS}
-    asked = [label.strip() for label in choice.only.split(",") if label.strip()]
-    if strange := [label for label in asked if label not in known]:
-        raise ValueError(f"--only: {', '.join(strange)} is not one of {', '.join(known)}")
+    asked = named("--only", choice.only, list(known))
     wanted = [known[label] for label in asked] or [p for p in PEERS if suite in p.suites]
     reasons = {peer.label: _missing(peer, suite, choice.go_httpbin) for peer in wanted}
     absent = {label: why for label, why in reasons.items() if why}

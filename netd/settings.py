@@ -12,7 +12,9 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
-from netd.values import Distribution, Duration, Network, Size, Where
+from netd.distribution import Distribution
+from netd.network import Network
+from netd.values import Duration, Size, Where
 
 
 @frozen

@@ -1,6 +1,8 @@
 """
 Text from the operator or from a URL becomes a value here, and nowhere else.
 
+Networks and distributions have modules of their own.
+
 Rules: pure; no Twisted, no other module of netd.  `X.parse(text)` gives the
 value or raises ValueError saying what was wrong; `str(x)` gives back a text
 that parses to the same value.
@@ -8,12 +10,9 @@ that parses to the same value.
 
 from __future__ import annotations
 
-import math
 import re
 from decimal import Decimal
 from fractions import Fraction
-from ipaddress import IPv6Address, ip_address, ip_network
-from random import Random
 from typing import Final, Self
 
 from attrs import field, frozen
@@ -175,39 +174,6 @@ def host(text: str) -> str:
     return bare
 
 
-@frozen(order=True)
-class Network:
-    """
-    The IP addresses that share a prefix: `10.0.0.0/8`, `2001:db8::/32`, `192.0.2.7`.
-
-    IPv4 in IPv6 clothes (`::ffff:10.0.0.0/104`) is IPv4.
-    """
-
-    packed: bytes
-    """The first address, 4 or 16 bytes."""
-    length: int
-    """Bits of the prefix."""
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """The network that `text` says; bits behind the prefix are refused."""
-        said, slash, bits = text.partition("/")
-        try:
-            address = ip_address(said.partition("%")[0])
-        except ValueError:
-            raise ValueError("not an IP network such as 10.0.0.0/8") from None
-        length = integer(bits, 0, address.max_prefixlen) if slash else address.max_prefixlen
-        if isinstance(address, IPv6Address) and address.ipv4_mapped and length >= 96:
-            address, length = address.ipv4_mapped, length - 96
-        network = ip_network((address.packed, length), strict=False)
-        if network.network_address.packed != address.packed:
-            raise ValueError(f"has bits behind its prefix, the network is {network}")
-        return cls(address.packed, length)
-
-    def __str__(self) -> str:
-        return str(ip_network((self.packed, self.length)))
-
-
 def _fields(text: str) -> list[str]:
     r"""`text` cut at each `:` that no backslash stands before, backslashes taken off."""
     fields = [""]
@@ -306,74 +272,6 @@ def _named(parts: list[str], known: tuple[str, ...]) -> dict[str, str]:
             raise ValueError(f"{part!r} is not {names} (a colon inside needs a backslash)")
         named[key] = value
     return named
-
-
-_SHAPES: Final = {
-    "uniform": ("-", "uniform:1s-3s"),
-    "normal": (",", "normal:1s,200ms"),
-    "lognormal": (",", "lognormal:1s,200ms"),
-    "exponential": ("", "exponential:1s"),
-}
-"""What stands between the two durations of each shape, and an example of it."""
-
-
-@frozen
-class Distribution:
-    """
-    A length of time that is drawn anew each time.
-
-    `uniform:1s-3s` lies evenly between the two; `normal:1s,200ms` and
-    `lognormal:1s,200ms` have that mean and standard deviation; `exponential:1s`
-    has that mean.  What would be below zero is zero.
-    """
-
-    shape: str
-    first: Duration
-    second: Duration | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """The distribution that `text` says."""
-        shape, _, said = text.partition(":")
-        if shape not in _SHAPES:
-            raise ValueError(f"not one of {', '.join(_SHAPES)}")
-        between, example = _SHAPES[shape]
-        parts = said.split(between) if between else [said]
-        try:
-            first, *rest = map(Duration.parse, parts)
-        except ValueError:
-            raise ValueError(f"not two durations as in {example}") from None
-        if len(rest) != bool(between):
-            raise ValueError(f"not written as in {example}")
-        if shape == "uniform" and rest[0] < first:
-            raise ValueError("the longer duration comes second")
-        if shape == "lognormal" and not first.microseconds:
-            raise ValueError("the mean of a lognormal distribution is above zero")
-        return cls(shape, first, *rest)
-
-    def draw(self, random: Random) -> float:
-        """Seconds, as `random` has it; never below zero, and without an upper bound."""
-        first = self.first.seconds
-        second = self.second.seconds if self.second is not None else 0.0
-        if self.shape == "uniform":
-            return random.uniform(first, second)
-        if self.shape == "normal":
-            return max(0.0, random.gauss(first, second))
-        if self.shape == "lognormal":
-            # The two parameters are those of the logarithm; these are what was asked for.
-            variance = math.log1p((second / first) ** 2)
-            return random.lognormvariate(math.log(first) - variance / 2, math.sqrt(variance))
-        return random.expovariate(1 / first) if first else 0.0
-
-    def __str__(self) -> str:
-        between, _ = _SHAPES[self.shape]
-        second = "" if self.second is None else f"{between}{self.second}"
-        return f"{self.shape}:{self.first}{second}"
-
-
-def delay(text: str) -> Duration | Distribution:
-    """A duration, or a distribution of durations."""
-    return Distribution.parse(text) if ":" in text else Duration.parse(text)
 
 
 _SWITCH: Final = {"yes": True, "true": True, "on": True} | dict.fromkeys(

@@ -4,6 +4,8 @@ Who may speak: lists, PROXY headers, UNIX sockets and addresses beyond loopback.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
 import socket
@@ -71,6 +73,39 @@ class ListTests(SynchronousTestCase):
                     self.assertEqual((sock.recv(10), heard), (b"x", True))
                 except TimeoutError:
                     self.assertFalse(heard)
+
+    def test_told(self) -> None:
+        """
+        Over TLS too, and whatever they send, the denied hear why; in a crowd some are closed.
+        """
+        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
+        path, key = certificate(room)
+        secure = ("--https", "0", "--certificate", path, "--private-key", key)
+        daemon = self.enterContext(Daemon("--deny", "127.0.0.2", *secure))
+        from_there = ("--interface", "127.0.0.2")
+        body = room / "body"
+        body.write_bytes(bytes(500_000))
+        port = daemon.where("https").port
+        for url, *more in (
+            (f"https://localhost:{port}/", "--cacert", str(path)),
+            (f"{daemon.url}/post", "--data-binary", f"@{body}"),
+        ):
+            answer = curl(url, *from_there, *more)
+            self.assertEqual(answer.status, 403)
+            self.assertEqual(answer.body, b"your network may not speak here\n")
+        crowd = [
+            self.enterContext(
+                socket.create_connection(daemon.address(), 10, source_address=("127.0.0.2", 0))
+            )
+            for _ in range(100)
+        ]
+        for each in crowd:
+            with contextlib.suppress(OSError):
+                each.sendall(GET)
+        # How many of them hear it depends on how fast they come.
+        for each in crowd:
+            self.assertIn(heard(each)[:13], (b"HTTP/1.1 403 ", b""))
+        self.assertEqual(curl(f"{daemon.url}/healthz").status, 200)
 
     def test_refused(self) -> None:
         """
@@ -193,6 +228,25 @@ class UnixTests(SynchronousTestCase):
             self.assertEqual((answer.status, answer.body), (200, b"ok\n"))
             daemon.stop()
             self.assertFalse(path.exists())
+
+    def test_forwarded(self) -> None:
+        """
+        Whoever the file's mode lets in counts as 127.0.0.1: believed unless loopback is not.
+        """
+        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
+        path = room / "web.sock"
+        said = ("-H", "X-Forwarded-For: 203.0.113.9", "-H", "X-Forwarded-Proto: https")
+        for options, origin, scheme in (
+            ((), "203.0.113.9", "https"),
+            (("--trust-forwarded", "192.0.2.0/24"), "127.0.0.1", "http"),
+        ):
+            self.enterContext(Daemon("--http", f"unix:{path}", *options))
+            answer = curl("http://localhost/get", "--unix-socket", str(path), *said)
+            found = json.loads(answer.body)
+            self.assertEqual(
+                (found["origin"], found["url"]), (origin, f"{scheme}://localhost/get")
+            )
+            path.unlink()
 
 
 class NamespaceTests(SynchronousTestCase):

@@ -13,7 +13,7 @@ from socket import AF_INET, AF_INET6, inet_pton
 from typing import Final
 
 from netd.net.recent import Recent
-from netd.values import Network
+from netd.network import Network
 
 _MEMO: Final = 65_536
 """Addresses whose verdict is remembered."""

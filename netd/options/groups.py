@@ -13,9 +13,10 @@ from pathlib import Path
 from attrs import evolve, fields
 
 from netd import __version__, settings
+from netd.network import Network
 from netd.options.lines import shown
 from netd.options.said import Said
-from netd.values import Network, Where
+from netd.values import Where
 
 
 def _endpoints(said: Said, kind: str, bind: str) -> tuple[Where, ...]:

@@ -13,6 +13,8 @@ from typing import Any, Final
 from attrs import fields, frozen
 
 from netd import settings
+from netd.distribution import delay
+from netd.network import Network
 from netd.options.parsers import (
     cache,
     count,
@@ -26,7 +28,7 @@ from netd.options.parsers import (
     symlinks,
     workers,
 )
-from netd.values import Duration, Network, Size, delay, host, port, share, switch
+from netd.values import Duration, Size, host, port, share, switch
 
 PREFIX: Final = "NETD_"
 

@@ -27,11 +27,12 @@ from netd import settings
 from netd.daemon import build
 from netd.house import House
 from netd.net.listen import Listener
+from netd.network import Network
 from netd.ops.inherited import Inherited
 from netd.settings import Service, Settings
 from netd.test.stages import Adopted, Reactor, identity
 from netd.test.web.conversation import Transport
-from netd.values import Duration, Network, Size, Where
+from netd.values import Duration, Size, Where
 from netd.web.engine.channel import Channel
 
 HERE = Where("tcp", "127.0.0.1", 0, option="--port 0")

@@ -24,7 +24,7 @@ ROOT: Final = HOUSE.parent
 
 PURE: Final = frozenset(
     {
-        *("values", "settings", "script", "counters"),
+        *("values", "network", "distribution", "settings", "script", "counters"),
         *(
             "web.head",
             "web.body",
@@ -40,15 +40,18 @@ PURE: Final = frozenset(
 )
 """No Twisted in these, nor in any module whose docstring says `Rules: pure`."""
 
-_CELLAR: Final = ("values", "settings", "script", "counters")
+_VALUES: Final = ("values", "network", "distribution")
+_CELLAR: Final = (*_VALUES, "settings", "script", "counters")
 _ROOM: Final = (*_CELLAR, "player")
 
 MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "": (),
     "values": (),
+    "network": ("values",),
+    "distribution": ("values",),
     "script": (),
     "counters": (),
-    "settings": ("values",),
+    "settings": _VALUES,
     "player": ("script",),
     "net": _ROOM,
     "ops": _ROOM,
@@ -57,7 +60,7 @@ MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "web": (*_ROOM, "rpc", "net.drain"),
     "house": (*_ROOM, "net", "ops", "wire", "web"),
     "daemon": ("", *_ROOM, "net", "ops", "rpc", "wire", "web", "house"),
-    "options": ("", "settings", "values"),
+    "options": ("", "settings", *_VALUES),
     "tap": ("settings", "daemon", "options", "ops.inherited", "ops.logs", "ops.healthcheck"),
     "__main__": (),
 }

@@ -4,40 +4,15 @@ Tests for netd.values.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from ipaddress import ip_network
-from random import Random
 from typing import Any
 
 from attrs.exceptions import FrozenInstanceError
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
-from twisted.trial.unittest import SynchronousTestCase
 
-from netd.values import (
-    Distribution,
-    Duration,
-    Network,
-    Size,
-    Where,
-    delay,
-    host,
-    integer,
-    port,
-    share,
-    switch,
-)
+from netd.test.grammars import DURATIONS, TEXT, YEAR, Refusing, by_chance
+from netd.values import Duration, Size, Where, host, integer, port, share, switch
 
-_property = settings(max_examples=100, deadline=None, database=None, derandomize=True)
-
-_YEAR = 365 * 24 * 3600 * 1_000_000
-
-# Text that is nearly right is what finds a parser's holes.
-_NEARLY = st.text(st.sampled_from("0123456789.:-+_eE dhmsukKMGTiB=\\[]tcpudp6interfacbl\n²٣"))
-_TEXT = st.text() | _NEARLY
-
-_DURATIONS = st.integers(0, _YEAR).map(Duration)
 _SIZES = st.integers(0, 10**15 - 1).map(Size)
 _HOSTS = st.sampled_from(
     ["127.0.0.1", "10.0.0.1", "::1", "::", "fe80::1%eth0", "localhost", "a-b.example", "x_y"]
@@ -55,27 +30,7 @@ def _wheres(draw: st.DrawFn) -> Where:
     )
 
 
-class _Refusing(SynchronousTestCase):
-    """What the tests of all grammars share."""
-
-    def refused(self, parse: Callable[[str], object], *texts: str) -> None:
-        """Each text raises ValueError whose message is one printable line."""
-        for text in texts:
-            with self.assertRaises(ValueError, msg=repr(text)) as caught:
-                parse(text)
-            said = str(caught.exception)
-            self.assertTrue(said, repr(text))
-            self.assertTrue(said.isprintable(), said)
-
-    def only_value_errors(self, parse: Callable[[str], object], text: str) -> None:
-        """Whatever `text` is, it parses or raises ValueError, in one printable line."""
-        try:
-            parse(text)
-        except ValueError as wrong:
-            self.assertTrue(str(wrong).isprintable(), repr(str(wrong)))
-
-
-class DurationTests(_Refusing):
+class DurationTests(Refusing):
     """
     A duration is what it says, to the microsecond.
     """
@@ -102,8 +57,8 @@ class DurationTests(_Refusing):
             ("0d0h0m0s", 0),
             ("007", 7_000_000),
             ("0.0000014", 1),
-            ("365d", _YEAR),
-            ("31536000", _YEAR),
+            ("365d", YEAR),
+            ("31536000", YEAR),
         ):
             self.assertEqual(Duration.parse(text), Duration(microseconds), text)
 
@@ -182,26 +137,26 @@ class DurationTests(_Refusing):
         with self.assertRaises(FrozenInstanceError):
             three.microseconds = 1
 
-    @_property
-    @given(_DURATIONS)
+    @by_chance
+    @given(DURATIONS)
     def test_round_trip(self, duration: Duration) -> None:
         """
         What is written parses to the same duration.
         """
         self.assertEqual(Duration.parse(str(duration)), duration)
 
-    @_property
+    @by_chance
     @given(st.integers(0, 999_999_999), st.integers(0, 999_999))
     def test_decimal(self, whole: int, fraction: int) -> None:
         """
         A decimal number of seconds loses nothing down to a microsecond.
         """
-        if whole <= _YEAR // 1_000_000 - 1:
+        if whole <= YEAR // 1_000_000 - 1:
             parsed = Duration.parse(f"{whole}.{fraction:06}")
             self.assertEqual(parsed.microseconds, whole * 1_000_000 + fraction)
 
-    @_property
-    @given(_TEXT)
+    @by_chance
+    @given(TEXT)
     @example("1s.5ms")
     @example("\ud800")
     def test_any_text(self, text: str) -> None:
@@ -211,7 +166,7 @@ class DurationTests(_Refusing):
         self.only_value_errors(Duration.parse, text)
 
 
-class SizeTests(_Refusing):
+class SizeTests(Refusing):
     """
     A size is a whole number of bytes.
     """
@@ -298,7 +253,7 @@ class SizeTests(_Refusing):
                 Size.parse(text)
             self.assertEqual(str(caught.exception), "larger than 2**63-1 bytes")
 
-    @_property
+    @by_chance
     @given(_SIZES)
     def test_round_trip(self, size: Size) -> None:
         """
@@ -319,8 +274,8 @@ class SizeTests(_Refusing):
         """
         self.refused(Size.parse, "123456789012345.000000000000001")
 
-    @_property
-    @given(_TEXT)
+    @by_chance
+    @given(TEXT)
     def test_any_text(self, text: str) -> None:
         """
         No text raises anything but ValueError.
@@ -328,7 +283,7 @@ class SizeTests(_Refusing):
         self.only_value_errors(Size.parse, text)
 
 
-class IntegerTests(_Refusing):
+class IntegerTests(Refusing):
     """
     A whole number in ASCII digits.
     """
@@ -353,7 +308,7 @@ class IntegerTests(_Refusing):
             *("1" * 19, "1" * 5000),
         )
 
-    @_property
+    @by_chance
     @given(st.integers(0, 10**18 - 1))
     def test_round_trip(self, number: int) -> None:
         """
@@ -362,7 +317,7 @@ class IntegerTests(_Refusing):
         self.assertEqual(integer(str(number), 0, 10**18), number)
 
 
-class PortTests(_Refusing):
+class PortTests(Refusing):
     """
     A port number.
     """
@@ -384,7 +339,7 @@ class PortTests(_Refusing):
             self.assertIsNone(caught.exception.__cause__)
 
 
-class ShareTests(_Refusing):
+class ShareTests(Refusing):
     """
     A part of the whole.
     """
@@ -409,8 +364,8 @@ class ShareTests(_Refusing):
             *("5%%", "0,5", "٣%", "0.5\n"),
         )
 
-    @_property
-    @given(_TEXT)
+    @by_chance
+    @given(TEXT)
     def test_any_text(self, text: str) -> None:
         """
         No text raises anything but ValueError, and no share lies outside of the whole.
@@ -421,7 +376,7 @@ class ShareTests(_Refusing):
             self.assertTrue(str(wrong).isprintable())
 
 
-class SwitchTests(_Refusing):
+class SwitchTests(Refusing):
     """
     Yes or no.
     """
@@ -442,227 +397,7 @@ class SwitchTests(_Refusing):
         self.refused(switch, "", "y", "n", "1", "0", "yes ", " no", "maybe", "\0")
 
 
-class NetworkTests(_Refusing):
-    """
-    The addresses that share a prefix.
-    """
-
-    def test_said(self) -> None:
-        """
-        A network is an address and a length; without one it is the address alone.
-        """
-        for text, packed, length in (
-            ("10.0.0.0/8", b"\x0a\0\0\0", 8),
-            ("192.0.2.7", b"\xc0\0\x02\x07", 32),
-            ("0.0.0.0/0", bytes(4), 0),
-            ("::/0", bytes(16), 0),
-            ("::1", bytes(15) + b"\1", 128),
-            ("2001:db8::/32", b"\x20\x01\x0d\xb8" + bytes(12), 32),
-        ):
-            self.assertEqual(Network.parse(text), Network(packed, length))
-
-    def test_clothes(self) -> None:
-        """
-        IPv4 in IPv6 clothes is IPv4, as long as all of it is.
-        """
-        for text, said in (
-            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
-            ("::ffff:192.0.2.7", "192.0.2.7/32"),
-            ("::ffff:0.0.0.0/96", "0.0.0.0/0"),
-            ("::/95", "::/95"),
-        ):
-            self.assertEqual(str(Network.parse(text)), said)
-
-    def test_refused(self) -> None:
-        """
-        What is no address, a length beyond it, and bits behind the prefix are refused.
-        """
-        self.refused(
-            Network.parse,
-            *(
-                "",
-                "x",
-                "localhost",
-                "10.0.0",
-                "010.0.0.1",
-                "10.0.0.0/",
-                "10.0.0.0/33",
-                "::/129",
-            ),
-            *("10.0.0.0/-1", "10.0.0.0/255.0.0.0", "10.0.0.1/8", "::1/64", "10.0.0.0/8/8"),
-            *("10.0.0.0 /8", " 10.0.0.0/8", "10.0.0.0/8\n", "[::1]", "/8"),
-        )
-
-    def test_explained(self) -> None:
-        """
-        Bits behind the prefix are answered with the network that was meant.
-        """
-        with self.assertRaises(ValueError) as caught:
-            Network.parse("10.1.2.3/8")
-        self.assertIn("10.0.0.0/8", str(caught.exception))
-
-    @_property
-    @given(
-        st.ip_addresses().flatmap(
-            lambda address: st.tuples(st.just(address), st.integers(0, address.max_prefixlen))
-        )
-    )
-    def test_round_trip(self, prefix: tuple[Any, int]) -> None:
-        """
-        What is written parses to the same network.
-        """
-        address, length = prefix
-        network = Network.parse(str(ip_network((address.packed, length), strict=False)))
-        self.assertEqual(Network.parse(str(network)), network)
-
-    @_property
-    @given(_TEXT | st.text(st.sampled_from("0123456789abcdef:./%")))
-    @example("10.0.0.0/8%eth0")
-    @example("fe80::1%eth0/64")
-    @example("::1%\n")
-    def test_any_text(self, text: str) -> None:
-        """
-        No text raises anything but ValueError.
-        """
-        self.only_value_errors(Network.parse, text)
-
-
-_LONG = st.integers(1, _YEAR).map(Duration)
-
-
-@st.composite
-def _distributions(draw: st.DrawFn) -> Distribution:
-    shape = draw(st.sampled_from(["uniform", "normal", "lognormal", "exponential"]))
-    first, second = sorted([draw(_LONG), draw(_LONG)])
-    return Distribution(shape, first, None if shape == "exponential" else second)
-
-
-class DistributionTests(_Refusing):
-    """
-    A length of time that is drawn.
-    """
-
-    def test_said(self) -> None:
-        """
-        Each shape is said with its durations, and written as it is said.
-        """
-        for text in (
-            *("uniform:1s-3s", "normal:1s,200ms", "lognormal:1s,200ms", "exponential:1s"),
-            *("uniform:0s-0s", "normal:0s,0s", "lognormal:1s,0s", "exponential:0s"),
-        ):
-            self.assertEqual(str(Distribution.parse(text)), text)
-        self.assertEqual(
-            Distribution.parse("uniform:1-250000ms"),
-            Distribution("uniform", Duration(1_000_000), Duration(250_000_000)),
-        )
-
-    def test_refused(self) -> None:
-        """
-        Another shape, a duration too many or too few, and what cannot be drawn are refused.
-        """
-        self.refused(
-            Distribution.parse,
-            *("", "uniform", "uniform:", "uniform:1s", "uniform:1s,3s", "uniform:3s-1s"),
-            *(
-                "uniform:1s-2s-3s",
-                "normal:1s",
-                "normal:1s-2s",
-                "normal:1s,2s,3s",
-                "normal:-1s,1s",
-            ),
-            *("lognormal:0s,1s", "exponential:", "exponential:1s,2s", "Uniform:1s-3s"),
-            *("cauchy:1s", "uniform:1s- 3s", "exponential:nan", ":1s"),
-        )
-
-    def test_explained(self) -> None:
-        """
-        The message shows how the shape is written.
-        """
-        for text in ("uniform:1s", "uniform:x-y", "uniform:1s,3s"):
-            with self.assertRaises(ValueError) as caught:
-                Distribution.parse(text)
-            self.assertIn("uniform:1s-3s", str(caught.exception))
-
-    @_property
-    @given(_distributions())
-    def test_round_trip(self, distribution: Distribution) -> None:
-        """
-        What is written parses to the same distribution.
-        """
-        self.assertEqual(Distribution.parse(str(distribution)), distribution)
-
-    @_property
-    @given(_distributions(), st.integers())
-    def test_draw(self, distribution: Distribution, seed: int) -> None:
-        """
-        What is drawn can be waited for, and the same seed draws the same.
-        """
-        drawn = distribution.draw(Random(seed))
-        self.assertTrue(0 <= drawn < math.inf, drawn)
-        self.assertEqual(distribution.draw(Random(seed)), drawn)
-        if distribution.shape == "uniform" and distribution.second is not None:
-            self.assertLessEqual(distribution.first.seconds, drawn)
-            self.assertLessEqual(drawn, distribution.second.seconds)
-
-    def test_means(self) -> None:
-        """
-        In the long run what is drawn has the mean that was asked for.
-        """
-        random = Random(1)
-        for text, mean in (
-            ("uniform:1s-3s", 2.0),
-            ("normal:2s,200ms", 2.0),
-            ("lognormal:2s,1s", 2.0),
-            ("exponential:2s", 2.0),
-        ):
-            distribution = Distribution.parse(text)
-            drawn = [distribution.draw(random) for _ in range(20_000)]
-            self.assertApproximates(sum(drawn) / len(drawn), mean, 0.05)
-
-    def test_nothing(self) -> None:
-        """
-        Distributions of no time draw none.
-        """
-        for text in ("uniform:0s-0s", "normal:0s,0s", "exponential:0s"):
-            self.assertEqual(Distribution.parse(text).draw(Random(1)), 0.0)
-
-    @_property
-    @given(_TEXT | _TEXT.map("uniform:{}".format) | _TEXT.map("normal:{}".format))
-    def test_any_text(self, text: str) -> None:
-        """
-        No text raises anything but ValueError.
-        """
-        self.only_value_errors(Distribution.parse, text)
-
-
-class DelayTests(_Refusing):
-    """
-    A delay is a duration or a distribution.
-    """
-
-    def test_said(self) -> None:
-        """
-        A colon makes the difference.
-        """
-        self.assertEqual(delay("3s"), Duration(3_000_000))
-        self.assertEqual(delay("exponential:1s"), Distribution.parse("exponential:1s"))
-
-    def test_refused(self) -> None:
-        """
-        What is neither is refused.
-        """
-        self.refused(delay, "", ":", "3x", "uniform", "uniform:")
-
-    @_property
-    @given(_DURATIONS | _distributions())
-    def test_round_trip(self, value: Duration | Distribution) -> None:
-        """
-        What is written parses to the same delay.
-        """
-        self.assertEqual(delay(str(value)), value)
-
-
-class HostTests(_Refusing):
+class HostTests(Refusing):
     """
     A host name or an address, not looked up yet.
     """
@@ -694,7 +429,7 @@ class HostTests(_Refusing):
         )
 
 
-class WhereTests(_Refusing):
+class WhereTests(Refusing):
     """
     An address to listen on.
     """
@@ -821,7 +556,7 @@ class WhereTests(_Refusing):
             Where("tcp", "a", 1, option="--http tcp:1"), Where("tcp", "a", 1, option="--port 1")
         )
 
-    @_property
+    @by_chance
     @given(_wheres())
     def test_round_trip(self, where: Where) -> None:
         """
@@ -829,8 +564,8 @@ class WhereTests(_Refusing):
         """
         self.assertEqual(Where.parse(str(where), where.kind.rstrip("6")), where)
 
-    @_property
-    @given(_TEXT, st.sampled_from(["tcp", "udp"]))
+    @by_chance
+    @given(TEXT, st.sampled_from(["tcp", "udp"]))
     @example("tcp:80:\x1b=1", "tcp")
     @example("tcp:80:\ud800", "tcp")
     def test_any_text(self, text: str, kind: str) -> None:
@@ -839,7 +574,7 @@ class WhereTests(_Refusing):
         """
         self.only_value_errors(lambda text: Where.parse(text, kind), text)
 
-    @_property
+    @by_chance
     @given(st.lists(st.sampled_from(["tcp", "tcp6", "80", "interface=a", "backlog=9", "x"])))
     def test_any_fields(self, fields: list[str]) -> None:
         """

@@ -14,7 +14,7 @@ from typing import Final
 from netd.net.bucket import MOST, Bucket
 from netd.net.networks import Networks, client
 from netd.net.recent import Recent
-from netd.values import Network
+from netd.network import Network
 
 RATE: Final = 10_000
 """Datagrams a second that one source is answered."""

@@ -24,7 +24,7 @@ from netd.counters import Counters
 from netd.net.drain import IDrainable
 from netd.net.gate import HEADER_SECONDS, Access, Door, Gate
 from netd.net.networks import Networks
-from netd.values import Network
+from netd.network import Network
 
 V1 = b"PROXY TCP4 203.0.113.9 192.0.2.2 4711 80\r\n"
 V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.net.networks import Networks, client, pack
-from netd.values import Network
+from netd.network import Network
 
 # A busy machine is no failure, and each run is the same one.
 _property = settings(deadline=None, derandomize=True, max_examples=100)

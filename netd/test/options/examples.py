@@ -14,11 +14,12 @@ from hypothesis import settings as _settings
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd import values
+from netd import distribution, values
+from netd.network import Network
 from netd.options.command import Options
 from netd.options.table import OPTIONS
 from netd.settings import Settings
-from netd.values import Duration, Network, Size
+from netd.values import Duration, Size
 
 PARSERS = {option.name: option.parse for option in OPTIONS}
 
@@ -32,7 +33,7 @@ KINDS: dict[Callable[[str], Any], tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("1s", "2", "1m30s"),
         ("", "x", "-1", "nan", "inf", "1e3", "1s1m", "400d", "uniform:1s-2s"),
     ),
-    values.delay: (
+    distribution.delay: (
         ("1s", "250ms", "uniform:1s-3s"),
         ("", "-1", "nan", "1e3", "uniform:3s-1s", "normal:1s", "cauchy:1s", ":"),
     ),

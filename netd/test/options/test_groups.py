@@ -6,14 +6,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from netd import values
+from netd import distribution
+from netd.network import Network
 from netd.options.command import Options
 from netd.options.table import OPTIONS
 from netd.settings import SERVICES, Impairment
 from netd.test.options.examples import (
     Commands,
 )
-from netd.values import Duration, Network, Size, Where
+from netd.values import Duration, Size, Where
 
 
 class DefaultTests(Commands):
@@ -233,7 +234,7 @@ class ImpairmentTests(Commands):
         self.assertEqual(
             made.impairment,
             Impairment(
-                delay=values.delay("uniform:1s-2s"),
+                delay=distribution.delay("uniform:1s-2s"),
                 loss=0.05,
                 duplicate=0.1,
                 reorder=0.2,

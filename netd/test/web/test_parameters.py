@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.values import Distribution, Duration
+from netd.distribution import Distribution
+from netd.values import Duration
 from netd.web.parameters import Parameter
 
 

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.distribution import Distribution
 from netd.script import Abort, Send, Step, Wait
 from netd.settings import Impairment
-from netd.values import Distribution, Duration
+from netd.values import Duration
 from netd.wire.impairment import OVERTAKEN_SECONDS, Fates, flip
 
 _property = settings(deadline=None, derandomize=True, max_examples=100)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.net.networks import Networks
-from netd.values import Network
+from netd.network import Network
 from netd.wire.sources import RATE, TALKATIVE, Source, Sources
 
 AFAR = ("192.0.2.1", "2001:db8::1", "10.0.0.1", "fe80::1%eth0")

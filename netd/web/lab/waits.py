@@ -6,7 +6,8 @@ Rules: pure.
 
 from __future__ import annotations
 
-from netd.values import Distribution, Duration
+from netd.distribution import Distribution
+from netd.values import Duration
 from netd.web.exchange import BadCall, Call
 
 

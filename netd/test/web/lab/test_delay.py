@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.distribution import Distribution
 from netd.script import Abort, Send, Wait
 from netd.test.web.conversation import HTTP, limited
 from netd.test.web.lab.calling import ask, bench, call, fields, said, shown, steps, waits
-from netd.values import Distribution, Duration
+from netd.values import Duration
 from netd.web.exchange import TEXT, BadCall
 from netd.web.lab.delay import GREETING, pattern
 

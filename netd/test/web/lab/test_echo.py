@@ -8,8 +8,8 @@ from uuid import UUID
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.network import Network
 from netd.test.web.lab.calling import ask, bench, said, shown, waits
-from netd.values import Network
 from netd.web.exchange import JSON, BadCall
 
 FORWARDED = ("X-Forwarded-For: 9.9.9.9", "X-Forwarded-Proto: https")

@@ -7,10 +7,11 @@ from __future__ import annotations
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.distribution import Distribution
 from netd.settings import Limits
 from netd.test.web.conversation import HTTP
 from netd.test.web.lab.calling import bench, call
-from netd.values import Distribution, Duration, Size
+from netd.values import Duration, Size
 from netd.web.exchange import BadCall
 from netd.web.lab.waits import drawn, waiting
 
