@@ -27,7 +27,6 @@ from netd.net.networks import Networks
 from netd.ops import descriptors
 from netd.ops.inherited import Inherited, assign
 from netd.ops.logs import logs
-from netd.ops.metrics import Gauges, Netd, exposition
 from netd.ops.reload import Act, Part, Reload
 from netd.ops.systemd import Ready
 from netd.rpc import methods
@@ -210,7 +209,12 @@ def _contents(fresh: Settings, reactor: Any, house: House, pool: Pool) -> Act:
 
 
 def _probes(house: House, pool: Pool) -> Probes:
-    """What watches the daemon is told."""
+    """What watches the daemon is told; without prometheus-client no metrics are."""
+    try:
+        from netd.ops.metrics import Gauges, Netd, exposition
+    except ModuleNotFoundError:
+        # A checkout with Twisted beside it and nothing else still serves.
+        return Probes(ready=house.ready)
     gauges = Gauges(
         house.connections, house.waiting, pool.waiting, pool.busy, house.certificates
     )

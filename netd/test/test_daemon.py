@@ -8,6 +8,7 @@ import datetime
 import os
 import signal
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from netd.daemon import build
 from netd.house import House
 from netd.net.listen import Listener
 from netd.network import Network
+from netd.ops import metrics
 from netd.ops.inherited import Inherited
 from netd.settings import Service, Settings
 from netd.test.stages import Adopted, Reactor, identity
@@ -214,6 +216,18 @@ class WatchTests(_Houses):
             b"netd_rpc_workers_busy 0.0\n",
         ):
             self.assertIn(line, said)
+
+    def test_without(self) -> None:
+        """
+        Without prometheus-client everything but /metrics is served.
+        """
+        missing: Any = None
+        self.addCleanup(sys.modules.__setitem__, metrics.__name__, metrics)
+        sys.modules[metrics.__name__] = missing
+        self.start(asked())
+        (site,) = (each.factory for each in self.reactor.adopted)
+        self.assertIn(b" 501 ", self.ask(site, "/metrics"))
+        self.assertIn(b" 200 ", self.ask(site, "/readyz"))
 
     def test_moved(self) -> None:
         """

@@ -20,7 +20,7 @@ _FRESH: Final = (("Cache-Control", "no-store"),)
 
 
 def _no_metrics(accept: str) -> tuple[str, bytes]:
-    raise BadCall("nothing is counted here", 404)
+    raise BadCall("there are no metrics without prometheus-client", 501)
 
 
 def _always() -> bool:

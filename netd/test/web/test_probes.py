@@ -69,10 +69,10 @@ class ProbesTests(SynchronousTestCase):
 
     def test_unchanged(self) -> None:
         """
-        A site that counts nothing is ready, and says that nothing is counted.
+        A site without any is ready, and says what there are no metrics without.
         """
         self.assertEqual(self.ask("GET /readyz", probes=Probes()).status, 200)
-        self.assertEqual(self.ask("GET /metrics", probes=Probes()).status, 404)
+        self.assertEqual(self.ask("GET /metrics", probes=Probes()).status, 501)
 
     def test_never_waits(self) -> None:
         """
