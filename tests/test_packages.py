@@ -10,6 +10,7 @@ import shutil
 import sys
 import tarfile
 import tempfile
+import tomllib
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -127,7 +128,8 @@ class InstallTests(SynchronousTestCase):
         with the wheel, `twistd -n netd`, `netd` and `python -m netd` run from anywhere.
         """
         scripts = self.venv()
-        self.pip(scripts, "twisted[tls]>=26.10", "attrs>=23.1")
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        self.pip(scripts, *project["dependencies"])
         alone = run(
             scripts / "python", "-c", "import netd", environ=self.environ, cwd=self.room
         )

@@ -93,6 +93,39 @@ class TLSTests(SynchronousTestCase):
         self.assertEqual((bench.length, bench.complete, bench.failed), (58, 20, 0))
 
 
+class VulnerabilityTests(SynchronousTestCase):
+    """
+    What testssl.sh finds.
+    """
+
+    def test_nothing(self) -> None:
+        """
+        Protocols, cipher categories, forward secrecy and vulnerabilities: nothing to object to.
+        """
+        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        leaf, key = certificate(room)
+        daemon = self.enterContext(
+            Daemon("--https", "0", "--certificate", leaf, "--private-key", key, "--delay", "0s")
+        )
+        found = room / "found.json"
+        done = run(
+            *("testssl", "--quiet", "--color", "0", "--warnings", "off", "--ip", "one"),
+            *("--nodns", "min", "--jsonfile", found, "-p", "-s", "-f", "-U"),
+            f"localhost:{daemon.where('https').port}",
+            deadline=300,
+        )
+        self.assertTrue(found.exists(), done.out + done.err)
+        said = {each["id"]: each for each in json.loads(found.read_text())}
+        # This machine's openssl lacks what some tests of other servers want.
+        said.pop("engine_problem", None)
+        bad = [each for each in said.values() if each["severity"] not in ("OK", "INFO")]
+        self.assertEqual(bad, [])
+        for name in ("TLS1_2", "TLS1_3", "cipherlist_STRONG", "heartbleed", "ROBOT", "LUCKY13"):
+            self.assertEqual(said[name]["severity"], "OK", said[name])
+        for name in ("SSLv2", "SSLv3", "TLS1", "TLS1_1", "cipherlist_AVERAGE"):
+            self.assertEqual(said[name]["finding"], "not offered")
+
+
 class ClientCertificateTests(SynchronousTestCase):
     """
     `--client-ca F`: clients show certificates, made by openssl.

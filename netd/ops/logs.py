@@ -63,7 +63,8 @@ def _lines(option: str, where: str | int, clock: IReactorTime, counters: Counter
     try:
         return Lines(where, clock, counters)
     except OSError as wrong:
-        raise UsageError(f"{option} {where}: {wrong.strerror}") from None
+        shown = "-" if where == STDOUT else where
+        raise UsageError(f"{option} {shown}: {wrong.strerror}") from None
 
 
 def logs(

@@ -4,6 +4,7 @@ Tests for netd.daemon.
 
 from __future__ import annotations
 
+import datetime
 import os
 import signal
 import socket
@@ -503,6 +504,32 @@ class ReloadTests(_Houses):
     def http(self, **changes: Any) -> Settings:
         """The settings with another HTTP group."""
         return evolve(asked(), http=evolve(asked().http, lean_dispatch=False, **changes))
+
+    def test_certificates(self) -> None:
+        """
+        New certificates in old files are read; a broken one keeps all as it was.
+        """
+        config = asked(tls=self.secure(HERE))
+        house = self.running(config)
+        before = house.certificates()
+        assert config.tls.certificate is not None
+        room = config.tls.certificate.parent
+        identity(ends=datetime.datetime(2090, 1, 1, tzinfo=datetime.UTC)).write(room)
+        self.assertEqual(self.reload(house, config), ["reloaded"])
+        self.assertLess(house.certificates()["default"], before["default"] - 86_400)
+        config.tls.certificate.write_text("x")
+        (said,) = self.reload(house, config)
+        self.assertIn(f"--certificate {config.tls.certificate}: not a certificate", said)
+
+    def test_no_more_https(self) -> None:
+        """
+        A configuration without HTTPS leaves its listener, with what it had, to the restart.
+        """
+        house = self.running(asked(tls=self.secure(HERE)))
+        before = house.certificates().keys()
+        said = self.reload(house, asked())
+        self.assertEqual(said[-1], "only a restart changes --https")
+        self.assertEqual(house.certificates().keys(), before)
 
     def test_delay(self) -> None:
         """

@@ -22,7 +22,7 @@ from zope.interface.verify import verifyObject
 
 from netd import tap
 from netd.net.listen import Listener
-from netd.ops import inherited
+from netd.ops import healthcheck, inherited
 from netd.test.stages import identity
 
 reactor: Any = _the_reactor
@@ -278,6 +278,37 @@ class OptionsTests(_Commands):
             (["--https=0"], {}, "--https 0: needs --certificate"),
         ):
             self.assertTrue(self.complains(*arguments, **environ).startswith(said), said)
+
+    def test_completion(self) -> None:
+        """
+        A shell's completions are printed, and those of another are refused, in the end of it.
+        """
+        said = "--completion tcsh: not one of bash, zsh, fish"
+        self.assertEqual(self.complains("--completion=tcsh"), said)
+        with self.assertRaises(SystemExit) as caught:
+            self.options("--completion=bash")
+        self.assertEqual(caught.exception.code, 0)
+        self.assertIn("complete -o filenames -F _netd netd", self.out.getvalue())
+
+    def test_healthcheck(self) -> None:
+        """
+        A daemon is asked at its own URL or at another, and the answer is the exit status.
+        """
+        asked: list[Any] = []
+
+        def run(clock: Any, url: str, ca: Path | None) -> int:
+            asked.append((url, ca))
+            return len(asked)
+
+        self.patch(healthcheck, "run", run)
+        for arguments in ([], ["http://a/"], ["--ca=/c", "https://a/"]):
+            with self.assertRaises(SystemExit) as caught:
+                self.options("--port=81", "--healthcheck", *arguments)
+            self.assertEqual(caught.exception.code, len(asked))
+        own = "http://127.0.0.1:81/healthz"
+        self.assertEqual(asked, [(own, None), ("http://a/", None), ("https://a/", Path("/c"))])
+        said = "http://b/: not an option; see netd --help"
+        self.assertEqual(self.complains("--healthcheck", "http://a/", "http://b/"), said)
 
     def test_nothing_bound(self) -> None:
         """

@@ -14,6 +14,7 @@ from io import BytesIO
 from random import Random
 from typing import Any, Final, cast
 
+from cryptography.hazmat.primitives.hashes import SHA256
 from twisted.internet.interfaces import IReactorTime, ISSLTransport
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
@@ -189,9 +190,11 @@ def _agreed(request: Any) -> Mapping[str, Any] | None:
 
 def _subject(certificate: Any) -> Mapping[str, str]:
     """Who a certificate says it is of."""
-    name = certificate.get_subject().get_components()
+    said = certificate.to_cryptography()
     return {
-        "subject": ", ".join(f"{key.decode()}={value.decode()}" for key, value in name),
-        "serial": f"{certificate.get_serial_number():x}",
-        "sha256": certificate.digest("sha256").decode(),
+        "subject": ", ".join(
+            f"{each.rfc4514_attribute_name}={each.value}" for each in said.subject
+        ),
+        "serial": f"{said.serial_number:x}",
+        "sha256": said.fingerprint(SHA256()).hex(":").upper(),
     }

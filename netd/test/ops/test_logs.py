@@ -14,6 +14,7 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
+from netd.ops import logs as module
 from netd.ops.journal import Journal
 from netd.ops.jsonlog import JSONLog
 from netd.ops.log import AccessLog, Text
@@ -122,3 +123,16 @@ class LogsTests(SynchronousTestCase):
                 self.make(form, access, output)
             said = f"{option} /nonexistent/log: No such file or directory"
             self.assertEqual(str(caught.exception), said)
+
+    def test_closed(self) -> None:
+        """
+        Standard output that is closed is named as the operator names it.
+        """
+
+        def closed(*_: object) -> None:
+            raise OSError(9, "Bad file descriptor")
+
+        self.patch(module, "Lines", closed)
+        with self.assertRaises(UsageError) as caught:
+            self.make("text", "-", STDOUT)
+        self.assertEqual(str(caught.exception), "--access-log -: Bad file descriptor")

@@ -278,3 +278,48 @@ class HTTPSTests(Commands):
         self.assertEqual((made.tls.certificate, made.tls.private_key), (Path("/a"), None))
         made = self.settle("--https=443", "--certificate=/a", "--private-key=b")
         self.assertEqual(made.tls.private_key, Path("b"))
+
+    def test_directory(self) -> None:
+        """
+        A directory of certificates stands in for one, but not a key for a certificate.
+        """
+        made = self.settle("--https=443", "--certificate-dir=/d")
+        self.assertEqual((made.tls.certificate, made.tls.directory), (None, Path("/d")))
+        self.assertEqual(
+            self.refuse("--https=443", "--certificate-dir=/d", "--private-key=/k"),
+            "--private-key /k: needs --certificate",
+        )
+        self.assertEqual(
+            self.refuse("--certificate-dir=/d"), "--certificate-dir /d: needs --https"
+        )
+
+    def test_clients(self) -> None:
+        """
+        Clients are asked for certificates where there is an authority, and only over HTTPS.
+        """
+        both = ("--https=443", "--certificate=/a")
+        made = self.settle(*both, "--client-ca=/c")
+        self.assertEqual((made.tls.client_ca, made.tls.client_ca_optional), (Path("/c"), False))
+        made = self.settle(*both, "--client-ca=/c", "--client-ca-optional=yes")
+        self.assertTrue(made.tls.client_ca_optional)
+        self.assertEqual(self.refuse("--client-ca=/c"), "--client-ca /c: needs --https")
+        self.assertEqual(
+            self.refuse(*both, "--client-ca-optional=yes"),
+            "--client-ca-optional yes: needs --client-ca",
+        )
+
+
+class WatchTests(Commands):
+    """
+    What the operator's tools see.
+    """
+
+    def test_watch(self) -> None:
+        """
+        The probes are on the web site and the log finds its form, unless said otherwise.
+        """
+        made = self.settle().watch
+        self.assertEqual((made.listen, made.log), ((), "auto"))
+        made = self.settle("--metrics-http=9100", "--bind=10.0.0.1", "--log=json").watch
+        self.assertEqual((made.listen, made.log), ((Where("tcp", "10.0.0.1", 9100),), "json"))
+        self.assertEqual(made.listen[0].option, "--metrics-http 9100")

@@ -337,5 +337,5 @@ class AgreedTests(SynchronousTestCase):
         self.assertEqual((said["sni"], said["alpn"]), ("netd.test", "http/1.1"))
         shown = said["client_certificate"]
         self.assertEqual(shown["serial"], f"{transport.certificate.get_serial_number():x}")
-        self.assertIn("CN=", shown["subject"])
+        self.assertEqual(shown["subject"], "CN=client")
         self.assertEqual(shown["sha256"].count(":"), 31)
