@@ -9,18 +9,12 @@ parsing, so that memory and time stay in proportion to the body.
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Callable
 from typing import Any, Final
 from xml.parsers import expat
 
-from netd.rpc.faults import (
-    BAD_CHARACTER,
-    NOT_WELL_FORMED,
-    UNSUPPORTED_ENCODING,
-    Fault,
-    bad,
-)
+from netd.rpc.encodings import charset, refusal
+from netd.rpc.faults import bad
 from netd.rpc.scalars import READ, SPACE, shown
 from netd.rpc.steps import Steps
 
@@ -39,17 +33,6 @@ _LONGEST_TAG: Final = 8 * 1024
 _LONGEST_NAME: Final = 255
 """Characters of a method's name."""
 
-_ENCODINGS: Final = {
-    "utf-8": "UTF-8",
-    "utf8": "UTF-8",
-    "utf-16": "UTF-16",
-    "iso-8859-1": "ISO-8859-1",
-    "latin-1": "ISO-8859-1",
-    "us-ascii": "US-ASCII",
-    "ascii": "US-ASCII",
-}
-"""Those that expat decodes by itself."""
-
 _INSIDE: Final[dict[str, frozenset[str]]] = {
     "": frozenset({"methodCall"}),
     "methodCall": frozenset({"methodName", "params"}),
@@ -64,18 +47,8 @@ _INSIDE: Final[dict[str, frozenset[str]]] = {
 """The elements that may stand in each; what is no key here holds text only."""
 
 _NOTHING: Final[frozenset[str]] = frozenset()
-_INVALID_TOKEN: Final = expat.errors.codes[expat.errors.XML_ERROR_INVALID_TOKEN]
 _ABSENT: Final[Any] = object()
 _DONE: Final[Any] = object()
-
-
-def charset(name: str) -> str:
-    """`name` as expat knows it; a Fault when that is not one of the four read here."""
-    # A table, because codecs.lookup remembers every unknown name for ever.
-    known = _ENCODINGS.get(name.lower())
-    if known is None:
-        raise Fault(UNSUPPORTED_ENCODING, f"the encoding {shown(name)} is not supported")
-    return known
 
 
 class Reader:
@@ -132,26 +105,14 @@ class Reader:
                     raise bad(f"a tag or comment is longer than {_LONGEST_TAG} bytes")
             parser.Parse(b"", True)
         except expat.ExpatError as wrong:
-            raise self._refusal(wrong, body) from None
+            rest = body[parser.ErrorByteIndex :][:4]
+            raise refusal(wrong, rest, self._encoding or "UTF-8") from None
         finally:
             # The parser holds this object's methods and this object the parser.
             del self._parser
         if not self.method:
             raise bad("there is no methodName")
         return self.method, self.parameters
-
-    def _refusal(self, wrong: expat.ExpatError, body: bytes) -> Fault:
-        """The fault that expat's complaint comes to."""
-        encoding = self._encoding or "UTF-8"
-        if wrong.code == _INVALID_TOKEN:
-            # Bytes that are no character, or characters that are no markup.
-            rest = body[self._parser.ErrorByteIndex :][:4]
-            try:
-                codecs.getincrementaldecoder(encoding)().decode(rest)
-            except UnicodeDecodeError as undecodable:
-                if not undecodable.start:
-                    return Fault(BAD_CHARACTER, f"not {encoding}: {wrong}")
-        return Fault(NOT_WELL_FORMED, f"not well-formed XML: {wrong}")
 
     def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
         # What HTTP says of the encoding stands above what the document says (RFC 7303 3.2).

@@ -20,9 +20,9 @@ from twisted.web.server import NOT_DONE_YET
 
 from netd.rpc import bodies, codec
 from netd.rpc.caller import Caller, internal
+from netd.rpc.encodings import charset
 from netd.rpc.faults import TOO_LARGE, Fault
 from netd.rpc.page import POLICY, page
-from netd.rpc.reader import charset
 from netd.rpc.registry import Registry
 
 _log = Logger()

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.rpc.encodings import charset
 from netd.rpc.faults import (
     BAD_CHARACTER,
     NOT_WELL_FORMED,
@@ -18,7 +19,7 @@ from netd.rpc.faults import (
     UNSUPPORTED_ENCODING,
     Fault,
 )
-from netd.rpc.reader import DEPTH, SLICE, VALUES, Reader, charset
+from netd.rpc.reader import DEPTH, SLICE, VALUES, Reader
 from netd.rpc.steps import at_once
 from netd.test.rpc import profile  # noqa: F401  # hypothesis' settings
 
