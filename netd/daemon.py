@@ -212,7 +212,9 @@ def _probes(house: House, pool: Pool) -> Probes:
     """What watches the daemon is told; without prometheus-client no metrics are."""
     try:
         from netd.ops.metrics import Gauges, Netd, exposition
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as missing:
+        if missing.name != "prometheus_client":
+            raise
         # A checkout with Twisted beside it and nothing else still serves.
         return Probes(ready=house.ready)
     gauges = Gauges(

@@ -221,9 +221,8 @@ class WatchTests(_Houses):
         """
         Without prometheus-client everything but /metrics is served.
         """
-        missing: Any = None
-        self.addCleanup(sys.modules.__setitem__, metrics.__name__, metrics)
-        sys.modules[metrics.__name__] = missing
+        without = {key: each for key, each in sys.modules.items() if key != metrics.__name__}
+        self.patch(sys, "modules", {**without, "prometheus_client": None})
         self.start(asked())
         (site,) = (each.factory for each in self.reactor.adopted)
         self.assertIn(b" 501 ", self.ask(site, "/metrics"))
