@@ -11,6 +11,7 @@ import socket
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from attrs import evolve
 from twisted.application.service import IService
@@ -221,8 +222,9 @@ class WatchTests(_Houses):
         """
         Without prometheus-client everything but /metrics is served.
         """
-        without = {key: each for key, each in sys.modules.items() if key != metrics.__name__}
-        self.patch(sys, "modules", {**without, "prometheus_client": None})
+        missing: Any = None
+        self.enterContext(mock.patch.dict(sys.modules, {"prometheus_client": missing}))
+        del sys.modules[metrics.__name__]
         self.start(asked())
         (site,) = (each.factory for each in self.reactor.adopted)
         self.assertIn(b" 501 ", self.ask(site, "/metrics"))
