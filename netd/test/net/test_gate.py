@@ -139,3 +139,67 @@ class RateTests(Gates):
         for host in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
             for _ in range(10):
                 self.assertIsNotNone(self.build(host))
+
+
+class ProxyTests(Gates):
+    """
+    A gate whose peers may speak for others.
+    """
+
+    def test_told(self) -> None:
+        """
+        Where something speaks with the denied it does, and the inner factory hears nothing.
+        """
+        told = Talks()
+        self.door = self.gate.wrap(self.talks, told)
+        self.connect("198.51.100.7")
+        wire = self.connect()
+        wire.come(b"PROXY TCP4 198.51.100.9 192.0.2.2 4711 80\r\nGET")
+        self.assertEqual(told.made[1].heard, [b"GET"])
+        self.assertFalse(wire.cut)
+        self.assertEqual((self.talks.made, self.counters.refusals), ([], {"network": 2}))
+        self.gate.change(Access(networks(deny="192.0.2.7"), networks("192.0.2.0/24")))
+        self.assertIsNone(self.build("192.0.2.7"))
+
+    def test_denied_proxy(self) -> None:
+        """
+        A proxy from a denied network is refused before its header.
+        """
+        self.gate.change(Access(networks(deny="192.0.2.7"), networks("192.0.2.0/24")))
+        self.assertIsNone(self.build("192.0.2.7"))
+        self.assertEqual(self.counters.refusals, {"network": 1})
+
+    def test_rate_by_client(self) -> None:
+        """
+        The rate is the client's and not that of the proxy it comes through.
+        """
+        self.gate.change(Access(networks(), networks("192.0.2.0/24"), 1.0))
+        for number in range(10):
+            wire = self.connect()
+            wire.come(b"PROXY TCP4 203.0.113.%d 192.0.2.2 4711 80\r\n" % number)
+            self.assertFalse(wire.cut)
+        cut = []
+        for _ in range(3):
+            wire = self.connect()
+            wire.come(V1.replace(b"113.9", b"113.99"))
+            cut.append(wire.cut)
+        self.assertEqual(cut, [False, False, True])
+
+    def test_drain(self) -> None:
+        """
+        A stop does not wait for headers.
+        """
+        wire = self.connect()
+        wire.come(V1[:5])
+        self.successResultOf(self.door.drain())
+        self.assertTrue(wire.cut)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.door.abort(), 0)
+
+    def test_watched(self) -> None:
+        """
+        A peer that may not speak for others is watched, unless it gets no protocol at all.
+        """
+        self.assertEqual(type(self.build("203.0.113.5")).__name__, "Watching")
+        self.talks.full = True
+        self.assertIsNone(self.build("203.0.113.5"))
