@@ -132,11 +132,7 @@ def _services(
         drained.append(talk)
         yield name, stream(where, door(talk), reactor)
     drain = Drain(drained, settings.grace.seconds, reactor, counters)
-    for name, where in _named("metrics-http", settings.watch.listen):
-        # Open to the end of a stop: /readyz says that it stops.
-        watch = stream(where, _watch(settings, reactor, probes), reactor, eager)
-        watch.after = drain.over
-        yield name, watch
+    yield from _watchers(settings, reactor, probes, drain)
     yield "rpc-workers", calls.pool
     yield "drain", drain
     yield "ready", Ready(reactor, house.listening, environ, house.state.summary)
@@ -148,6 +144,18 @@ def _services(
         ),
         Part(lambda fresh: lambda: drain.change(fresh.grace.seconds)),
     ]
+
+
+def _watchers(
+    settings: Settings, reactor: Any, probes: Probes, drain: Drain
+) -> Iterator[tuple[str, IService]]:
+    """The listeners of the probes alone; what is asked there is neither counted nor logged."""
+    for name, where in _named("metrics-http", settings.watch.listen):
+        root = site.probes_only(settings, reactor, probes)
+        watch = stream(where, site.factory(settings, reactor, Counters(), root), reactor, eager)
+        # Open to the end of a stop: /readyz says that it stops.
+        watch.after = drain.over
+        yield name, watch
 
 
 def _plain(settings: Settings) -> Iterator[tuple[str, str, Where]]:
@@ -222,12 +230,6 @@ def _probes(house: House, pool: Pool) -> Probes:
     )
     metrics = exposition([Netd(__version__, house.counters, gauges)])
     return Probes(metrics, house.ready)
-
-
-def _watch(settings: Settings, reactor: Any, probes: Probes) -> Any:
-    """The site of the probes alone; what is asked of it is neither counted nor logged."""
-    root = site.probes_only(settings, reactor, probes)
-    return site.factory(settings, reactor, Counters(), root)
 
 
 def _small(settings: Settings, kind: str) -> Iterator[tuple[str, str, Where]]:
