@@ -88,7 +88,8 @@ def _reactor() -> Any:
     return reactor
 
 
-_COLLECT_AFTER: Final = (10_000, 20, 20)
+# The first is how many objects of cyclic garbage may lie about before it is looked for.
+_COLLECT_AFTER: Final = (2_000, 20, 20)
 
 
 def _collect_seldom() -> None:
