@@ -8,12 +8,19 @@ left in the kernel; the end is a goodbye that the client gets to read.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from twisted.internet.interfaces import IAddress, IPushProducer, ISSLTransport
 from zope.interface import implementer
 
 from netd.web.engine.bounds import AHEAD
+
+
+@lru_cache(maxsize=1024)
+def _named(host: object) -> bytes:
+    """A host as a log names it; kept here once, and not by each of its connections."""
+    return host.encode() if isinstance(host, str) else b"-"
 
 
 @implementer(IPushProducer)
@@ -25,7 +32,6 @@ class Wire:
         "_corked",
         "_half",
         "_out",
-        "_peer",
         "_pending",
         "_producer",
         "_reading",
@@ -50,7 +56,6 @@ class Wire:
         self._corked = False
         self._half = False
         self._out: list[bytes] = []
-        self._peer: bytes | None = None
         self._pending = 0
         self._producer: IPushProducer | None = None
         self._reading = True
@@ -106,10 +111,7 @@ class Wire:
 
     def peer(self) -> bytes:
         """Who is there, as a log names it."""
-        if self._peer is None:
-            host = getattr(self.client_address(), "host", None)
-            self._peer = host.encode() if isinstance(host, str) else b"-"
-        return self._peer
+        return _named(getattr(self.client_address(), "host", None))
 
     def secure(self) -> bool:
         """Whether this is TLS."""
