@@ -44,6 +44,11 @@ class GuardTests(SynchronousTestCase):
                             setattr(each, name, value)
         self.assertTrue(supported())
 
+    def test_noAccept(self) -> None:
+        """So it is when Python's sockets have no accept() below their own."""
+        self.patch(transport_module, "socket", object)
+        self.assertFalse(supported())
+
     def test_unsent(self) -> None:
         """What waits in a transport is counted, under TLS too; elsewhere nobody knows."""
 
@@ -129,6 +134,14 @@ class WriteTests(SynchronousTestCase):
             self.clock,
         )
         self.calls.clear()
+
+    def test_noDelay(self) -> None:
+        """It is inherited from the listening socket; only to do without takes a call."""
+        asked: list[object] = []
+        self.patch(tcp.Server, "setTcpNoDelay", lambda _, enabled: asked.append(enabled))
+        self.server.setTcpNoDelay(True)
+        self.server.setTcpNoDelay(False)
+        self.assertEqual(asked, [False])
 
     def test_atOnce(self) -> None:
         """What the kernel takes is sent at once, without asking for a turn."""
