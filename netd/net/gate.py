@@ -27,13 +27,11 @@ from netd.counters import Counters
 from netd.net.bucket import Buckets
 from netd.net.drain import IDrainable
 from netd.net.header import Reading, Watching
-from netd.net.networks import Networks, client
+from netd.net.networks import Networks
+from netd.network import limited
 
 BURST_SECONDS: Final = 2
 """So many seconds' worth of connections may come at once."""
-
-# The second is how a socket of both families sees 127.0.0.1.
-_LOOPBACK: Final = frozenset({"::1", "::ffff:127.0.0.1"})
 
 
 @frozen
@@ -78,9 +76,10 @@ class Gate:
         if not self._access.networks.allows(host):
             self.refuse("network")
             return "network"
-        if self._buckets is None or host.startswith("127.") or host in _LOOPBACK:
+        if self._buckets is None:
             return None
-        if self._buckets.take(client(host), self.clock.seconds()):
+        who = limited(address)
+        if who is None or self._buckets.take(who, self.clock.seconds()):
             return None
         self.refuse("rate")
         return "rate"

@@ -9,40 +9,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from socket import AF_INET, AF_INET6, inet_pton
 from typing import Final
 
 from netd.net.recent import Recent
-from netd.network import Network
+from netd.network import Network, pack
 
 _MEMO: Final = 65_536
 """Addresses whose verdict is remembered."""
-_MAPPED: Final = bytes(10) + b"\xff\xff"
-
-
-def pack(host: str) -> bytes:
-    """
-    The 4 or 16 bytes of an IP address, whose scope (`%eth0`) does not matter.
-
-    An IPv4 address in IPv6 clothes (`::ffff:192.0.2.1`) is an IPv4 address.
-    ValueError when `host` is no address.
-    """
-    try:
-        if ":" not in host:
-            return inet_pton(AF_INET, host)
-        packed = inet_pton(AF_INET6, host.partition("%")[0])
-    except OSError:
-        raise ValueError(f"{host!r} is not an IP address") from None
-    return packed[12:] if packed.startswith(_MAPPED) else packed
-
-
-def client(host: str) -> bytes:
-    """What counts as one client: an IPv4 address, an IPv6 /64; loopback is not taken apart."""
-    packed = pack(host)
-    return packed if len(packed) == 4 or packed == _LOOPBACK6 else packed[:8]
-
-
-_LOOPBACK6: Final = bytes(15) + b"\1"
 
 
 class Networks:

@@ -15,7 +15,7 @@ from typing import Final
 
 from attrs import frozen
 
-from netd.net.networks import pack
+from netd.network import pack
 
 LONGEST: Final = 536
 """Bytes of the longest header: one that fits in the smallest IPv4 segment (section 2.2)."""

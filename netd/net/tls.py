@@ -191,10 +191,6 @@ class TLS:
                     day=datetime.fromtimestamp(offer.ends[name], UTC).date(),
                 )
 
-    def reload(self) -> None:
-        """Read all files again; UsageError, and nothing is changed, when one is wrong."""
-        self.change(self.check())
-
     def left(self) -> dict[str, float]:
         """For how many seconds each certificate is good still, by its name."""
         now = self._now()

@@ -4,13 +4,16 @@ Tests for netd.network.
 
 from __future__ import annotations
 
+from ipaddress import IPv6Address as Address6
 from ipaddress import ip_network
 from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.trial.unittest import SynchronousTestCase
 
-from netd.network import Network
+from netd.network import Network, client, limited, pack
 from netd.test.grammars import TEXT, Refusing, by_chance
 
 
@@ -97,3 +100,50 @@ class NetworkTests(Refusing):
         No text raises anything but ValueError.
         """
         self.only_value_errors(Network.parse, text)
+
+
+class ClientTests(SynchronousTestCase):
+    """
+    Addresses as bytes.
+    """
+
+    def test_pack(self) -> None:
+        """
+        4 bytes or 16, mapped ones 4, scopes cut.
+        """
+        self.assertEqual(pack("1.2.3.4"), bytes((1, 2, 3, 4)))
+        self.assertEqual(pack("::ffff:1.2.3.4"), bytes((1, 2, 3, 4)))
+        self.assertEqual(pack("fe80::1%2"), Address6("fe80::1").packed)
+
+    def test_client(self) -> None:
+        """
+        An IPv4 address and an IPv6 /64 are a client; loopback is not its whole network.
+        """
+        self.assertEqual(client("192.0.2.1"), bytes((192, 0, 2, 1)))
+        self.assertEqual(client("2001:db8::1"), client("2001:db8::ffff:0:0:1"))
+        self.assertNotEqual(client("2001:db8::1"), client("2001:db8:0:1::1"))
+        self.assertNotEqual(client("::1"), client("::2"))
+
+
+class LimitedTests(SynchronousTestCase):
+    """Whom a limit by client counts as one."""
+
+    def test_table(self) -> None:
+        """An IPv4 address, an IPv6 /64; nobody on loopback or without an address."""
+        for host, expected in (
+            ("192.0.2.1", "c0000201"),
+            ("127.0.0.1", None),
+            ("127.9.9.9", None),
+            ("::1", None),
+            ("2001:db8:1:2:3::4", "20010db800010002"),
+            ("2001:db8:1:2::", "20010db800010002"),
+            ("2001:db8:1:3::", "20010db800010003"),
+            ("fe80::1%eth0", "fe80000000000000"),
+            ("::ffff:192.0.2.1", "c0000201"),
+            ("::ffff:127.0.0.1", None),
+        ):
+            kind = IPv6Address if ":" in host else IPv4Address
+            found = limited(kind("TCP", host, 1))
+            self.assertEqual(found and found.hex(), expected, host)
+        self.assertIsNone(limited(UNIXAddress(b"/x")))
+        self.assertIsNone(limited(None))

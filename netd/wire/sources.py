@@ -12,9 +12,9 @@ from math import inf
 from typing import Final
 
 from netd.net.bucket import MOST, Bucket
-from netd.net.networks import Networks, client
+from netd.net.networks import Networks
 from netd.net.recent import Recent
-from netd.network import Network
+from netd.network import Network, client
 
 RATE: Final = 10_000
 """Datagrams a second that one source is answered."""

@@ -30,7 +30,7 @@ from zope.interface import implementer
 
 from netd.counters import Counters
 from netd.net.drain import IDrainable
-from netd.net.networks import client
+from netd.network import limited
 from netd.player import IStage, Player
 from netd.script import Script
 
@@ -236,7 +236,7 @@ class Conversations(Factory):
         """A conversation with the client at `addr`; None when there are too many."""
         if self._drained is not None:
             return None
-        who = _client(addr)
+        who = limited(addr)
         if len(self.connected) >= MOST or (who and self._of_one[who] >= MOST_OF_ONE):
             self._counters.refusals["service"] += 1
             return None
@@ -282,11 +282,3 @@ class Conversations(Factory):
         for each in left:
             each.transport.abortConnection()
         return len(left)
-
-
-def _client(address: Any) -> bytes | None:
-    """Whom limits by client count; None on loopback and for UNIX sockets."""
-    host = getattr(address, "host", None)
-    if host is None or host.startswith("127.") or host == "::1":
-        return None
-    return client(host)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.net.networks import Networks, client, pack
+from netd.net.networks import Networks
 from netd.network import Network
 
 # A busy machine is no failure, and each run is the same one.
@@ -166,26 +166,3 @@ class NetworksTests(SynchronousTestCase):
             repr(networks("10.0.0.0/8", "::1")),
             "<Networks allow ['10.0.0.0/8'] deny ['::1/128']>",
         )
-
-
-class ClientTests(SynchronousTestCase):
-    """
-    Addresses as bytes.
-    """
-
-    def test_pack(self) -> None:
-        """
-        4 bytes or 16, mapped ones 4, scopes cut.
-        """
-        self.assertEqual(pack("1.2.3.4"), bytes((1, 2, 3, 4)))
-        self.assertEqual(pack("::ffff:1.2.3.4"), bytes((1, 2, 3, 4)))
-        self.assertEqual(pack("fe80::1%2"), IPv6Address("fe80::1").packed)
-
-    def test_client(self) -> None:
-        """
-        An IPv4 address and an IPv6 /64 are a client; loopback is not its whole network.
-        """
-        self.assertEqual(client("192.0.2.1"), bytes((192, 0, 2, 1)))
-        self.assertEqual(client("2001:db8::1"), client("2001:db8::ffff:0:0:1"))
-        self.assertNotEqual(client("2001:db8::1"), client("2001:db8:0:1::1"))
-        self.assertNotEqual(client("::1"), client("::2"))

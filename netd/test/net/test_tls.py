@@ -526,7 +526,7 @@ class ReloadTests(_Handshakes):
         before = self.protocol
         fresh = self.renew()
         self.assertNotEqual(self.shown(), fresh)
-        self.tls.reload()
+        self.tls.change(self.tls.check())
         self.assertEqual(self.shown(), fresh)
         client.ssl.send(b"still here")
         before.transport.dataReceived(client.said())
@@ -547,11 +547,11 @@ class ReloadTests(_Handshakes):
             if content is not None:
                 path.write_bytes(content)
             with self.assertRaises(UsageError) as caught:
-                self.tls.reload()
+                self.tls.change(self.tls.check())
             self.assertIn(str(path if path == self.key else self.room), str(caught.exception))
             self.assertEqual(self.shown(), self.server.certificate)
             path.write_bytes(old)
-        self.tls.reload()
+        self.tls.change(self.tls.check())
 
     def test_check(self) -> None:
         """
@@ -563,7 +563,7 @@ class ReloadTests(_Handshakes):
         self.assertEqual(self.shown(), self.server.certificate)
         self.tls.change(offer)
         self.assertEqual(self.shown(), other.certificate)
-        self.tls.reload()
+        self.tls.change(self.tls.check())
         self.assertEqual(self.shown(), other.certificate)
 
     def test_left(self) -> None:
@@ -576,7 +576,7 @@ class ReloadTests(_Handshakes):
         leaf = identity("localhost", root, ends=start + 2 * day)
         self.certificate.write_bytes(leaf.certificate_pem + root.certificate_pem)
         self.key.write_bytes(leaf.key_pem)
-        self.tls.reload()
+        self.tls.change(self.tls.check())
         self.assertEqual(self.tls.left(), {"default": 86_400.0})
         self.now += 86_401
         self.assertEqual(self.tls.left(), {"default": -1.0})
@@ -587,7 +587,7 @@ class ReloadTests(_Handshakes):
         """
         fresh = self.renew(datetime.datetime(2021, 1, 1, tzinfo=datetime.UTC))
         with capturedLogs() as events:
-            self.tls.reload()
+            self.tls.change(self.tls.check())
         (said,) = [formatEvent(each) for each in events]
         self.assertEqual(said, f"--certificate {self.certificate}: expired on 2021-01-01")
         self.assertEqual(self.shown(), fresh)

@@ -307,7 +307,8 @@ class ConversationsTests(_Services):
         lines = [Line(factory, there) for _ in range(2)]
         self.assertIsNone(factory.buildProtocol(there))
         self.assertIsNotNone(factory.buildProtocol(IPv4Address("TCP", "192.0.2.2", 5000)))
-        for address in (HERE, IPv6Address("TCP", "::1", 5000), UNIXAddress(None)):
+        mapped = IPv6Address("TCP", "::ffff:127.0.0.1", 5000)
+        for address in (HERE, IPv6Address("TCP", "::1", 5000), mapped, UNIXAddress(None)):
             for _ in range(5):
                 Line(factory, address)
         for line in lines:

@@ -37,7 +37,7 @@ class Channel(Conversation):
     __slots__ = ("_refusal",)
 
     def __init__(
-        self, site: Site, address: IAddress | None, client: str | None, refusal: str | None
+        self, site: Site, address: IAddress | None, client: bytes | None, refusal: str | None
     ) -> None:
         Conversation.__init__(self, site, address, client)
         self._refusal = refusal

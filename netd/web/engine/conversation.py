@@ -46,7 +46,7 @@ class Conversation(Wire):
         "waiting",
     )
 
-    def __init__(self, site: Site, address: IAddress | None, client: str | None) -> None:
+    def __init__(self, site: Site, address: IAddress | None, client: bytes | None) -> None:
         Wire.__init__(self, address)
         self.site = site
         self.client = client

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from socket import AF_INET6, inet_pton
 from types import MappingProxyType
 from typing import Protocol
 
@@ -23,6 +22,7 @@ from zope.interface import implementer
 
 from netd.counters import Counters
 from netd.net.drain import IDrainable
+from netd.network import limited
 from netd.settings import Limits
 from netd.web.engine import answer
 from netd.web.engine.bounds import Bounds
@@ -55,23 +55,6 @@ class Log(Protocol):
         user: bytes,
     ) -> None:
         """One answer; `length` is that of its body, `user` whom a certificate names."""
-
-
-def network(address: object) -> str | None:
-    """
-    The network that limits by client count: an IPv4 address or an IPv6 /64.
-
-    None for loopback and for what is no IP address: such clients are not limited.
-    """
-    host = getattr(address, "host", None)
-    if not isinstance(host, str):
-        return None
-    if ":" in host:
-        packed = inet_pton(AF_INET6, host.partition("%")[0])
-        if packed[:12] != b"\0" * 10 + b"\xff\xff":
-            return None if packed == b"\0" * 15 + b"\1" else packed[:8].hex()
-        host = ".".join(map(str, packed[12:]))
-    return None if host.startswith("127.") else host
 
 
 @implementer(IDrainable)
@@ -117,8 +100,8 @@ class Site(Factory):
         self._started = False
         self.openings: dict[int, bytes] = {}
         """The first lines of answers that have a body, by status, as of this second."""
-        self._by_client: dict[str, set[Channel]] = {}
-        self._waiting: Counter[str] = Counter()
+        self._by_client: dict[bytes, set[Channel]] = {}
+        self._waiting: Counter[bytes] = Counter()
         # Idle connections as of one round, the oldest last.
         self._oldest: list[Channel] = []
         self._drained: Deferred[None] | None = None
@@ -138,7 +121,7 @@ class Site(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> Channel:  # type: ignore[override]  # no Protocol is inherited
         """The channel for a client that comes from `addr`."""
-        client = network(addr)
+        client = limited(addr)
         self._counters.connections += 1
         return Channel(self, addr, client, self._door(client))
 
@@ -220,7 +203,7 @@ class Site(Factory):
         """Whether connections that are over may still take up room for a while."""
         return len(self.channels) <= self.bounds.connections + _BEYOND
 
-    def crowded(self, client: str | None) -> str | None:
+    def crowded(self, client: bytes | None) -> str | None:
         """The reason why no other answer may be waited for, if there is one."""
         if self.in_flight >= self.bounds.waiting:
             return "waiting"
@@ -228,13 +211,13 @@ class Site(Factory):
             return "client-waiting"
         return None
 
-    def wait(self, client: str | None) -> None:
+    def wait(self, client: bytes | None) -> None:
         """An answer of `client` is waited for."""
         self.in_flight += 1
         if client is not None:
             self._waiting[client] += 1
 
-    def waited(self, client: str | None) -> None:
+    def waited(self, client: bytes | None) -> None:
         """It no longer is."""
         self.in_flight -= 1
         if client is not None:
@@ -276,7 +259,7 @@ class Site(Factory):
 
     # The door
 
-    def _door(self, client: str | None) -> str | None:
+    def _door(self, client: bytes | None) -> str | None:
         """Make room for one connection more; without success, the reason to refuse it."""
         if client is not None:
             mine = self._by_client.get(client, ())

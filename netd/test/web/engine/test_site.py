@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.address import UNIXAddress
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -23,32 +23,9 @@ from netd.test.web.engine.stages import (
     seeing,
 )
 from netd.values import Size
-from netd.web.engine.site import Site, network
+from netd.web.engine.site import Site
 
 WAIT = b"GET /wait/3 HTTP/1.1\r\nHost: a\r\n\r\n"
-
-
-class NetworkTests(SynchronousTestCase):
-    """Whom a limit by client counts as one."""
-
-    def test_table(self) -> None:
-        """An IPv4 address, an IPv6 /64; nobody on loopback or without an address."""
-        for host, expected in (
-            ("192.0.2.1", "192.0.2.1"),
-            ("127.0.0.1", None),
-            ("127.9.9.9", None),
-            ("::1", None),
-            ("2001:db8:1:2:3::4", "20010db800010002"),
-            ("2001:db8:1:2::", "20010db800010002"),
-            ("2001:db8:1:3::", "20010db800010003"),
-            ("fe80::1%eth0", "fe80000000000000"),
-            ("::ffff:192.0.2.1", "192.0.2.1"),
-            ("::ffff:127.0.0.1", None),
-        ):
-            kind = IPv6Address if ":" in host else IPv4Address
-            self.assertEqual(network(kind("TCP", host, 1)), expected, host)
-        self.assertIsNone(network(UNIXAddress(b"/x")))
-        self.assertIsNone(network(None))
 
 
 class DoorTests(SynchronousTestCase):
