@@ -27,7 +27,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netd.web.engine.request import Request
-from netd.web.engine.transport import unsent
+from netd.web.engine.transport import settled, unsent
 from netd.web.ranges import Part, Span
 
 _log = Logger()
@@ -197,7 +197,7 @@ class Sender:
         else:
             # Nothing may overtake what the transport still holds.
             self._request.channel.flush()
-            if unsent(self._socket):
+            if not settled(self._socket):
                 return 0
             try:
                 moved = os.sendfile(

@@ -17,6 +17,8 @@ from typing import Any, Final
 
 from twisted.logger import Logger
 
+from netd.web.engine.outbox import Outbox
+
 _log = Logger()
 
 EVENTS: Final = 128
@@ -39,7 +41,14 @@ def lean(reactor: Any) -> bool:
     selectables = reactor._selectables
     from twisted.python import log
 
+    outbox = Outbox()
+    # Where transports look for it.
+    vars(reactor)["outbox"] = outbox
+
     def turn(timeout: float | None) -> None:
+        if outbox.empty() and timeout != 0:
+            # Whatever left may have called for something to be done soon.
+            timeout = reactor.timeout()
         try:
             events = wait(-1 if timeout is None else timeout, EVENTS)
         except InterruptedError:
@@ -61,6 +70,7 @@ def lean(reactor: Any) -> bool:
                 why = sys.exc_info()[1]
             if why:
                 reactor._disconnectSelectable(selectable, why, True)
+        outbox.empty()
 
     # Looked up on the instance at each turn of the main loop.
     reactor.doIteration = turn  # type: ignore[method-assign]  # as epollreactor does

@@ -1,5 +1,9 @@
 """
-TCP without detours: bytes are sent at once, closing costs no extra turn.
+TCP without detours: bytes leave without asking for a turn, closing costs none either.
+
+What is written in one turn of the reactor leaves at its end, together with what
+is written to other clients, where the reactor has an `outbox`, and at once
+where it has none.
 
 Rules: the only module that touches Twisted's private buffers, together with
 `netd.web.engine.port`.  `supported` says whether they are as they were in
@@ -8,6 +12,7 @@ Twisted 26.10; where they are not, the stock transport does the work.
 
 from __future__ import annotations
 
+import socket as sockets
 from socket import MSG_DONTWAIT, MSG_PEEK, SOCK_STREAM, socket
 from typing import Any, Final
 
@@ -30,6 +35,8 @@ _ON_CLASSES: Final = (
 )
 _ON_INSTANCES: Final = ("_tempDataBuffer", "_tempDataLen")
 
+# Linux alone can be told that more follows; elsewhere there is one packet more.
+_MORE: Final = getattr(sockets, "MSG_MORE", 0)
 _DONE: Final = Failure(main.CONNECTION_DONE)
 
 
@@ -50,6 +57,8 @@ class EagerServer(tcp.Server):
 
     # close(2) says the same; nobody else holds the socket (close-on-exec).
     _shouldShutdown = False
+    # Its bytes wait for the end of this turn of the reactor, in the outbox.
+    _put_aside = False
     # Stock makes two strings a connection that hardly anybody ever reads.
     logstr = "netd"
 
@@ -96,8 +105,13 @@ class EagerServer(tcp.Server):
         return None
 
     def write(self, data: bytes) -> None:
-        """Send `data`, now if possible; what the kernel does not take waits as usual."""
-        if (
+        """Send `data`, now or at the end of this turn; what the kernel does not take waits."""
+        if self._put_aside:
+            self._tempDataBuffer.append(data)
+            self._tempDataLen += len(data)
+            if self._tempDataLen > self.bufferSize:
+                self.push()
+        elif (
             self._tempDataBuffer
             or self.dataBuffer
             or self.disconnecting
@@ -105,9 +119,36 @@ class EagerServer(tcp.Server):
             or self._writeDisconnected
         ):
             tcp.Server.write(self, data)
-            return
+        else:
+            outbox = getattr(self.reactor, "outbox", None)
+            if outbox is None or len(data) > self.bufferSize:
+                self._send(data)
+            else:
+                self._put_aside = True
+                self._tempDataBuffer.append(data)
+                self._tempDataLen = len(data)
+                outbox.put(self)
+
+    def push(self, flags: int = 0) -> None:
+        """Send what was put aside, now; `flags` are those of send(2)."""
+        if self._put_aside:
+            self._put_aside = False
+            if self.connected and not self.dataBuffer:
+                data = b"".join(self._tempDataBuffer)
+                self._tempDataBuffer.clear()
+                self._tempDataLen = 0
+                if data:
+                    self._send(data, flags)
+
+    def depart(self) -> None:
+        """Send what was put aside, and close if that was asked for meanwhile."""
+        self.push()
+        if self.disconnecting and not self._busy():
+            self._end()
+
+    def _send(self, data: bytes, flags: int = 0) -> None:
         try:
-            sent = self.socket.send(data)
+            sent = self.socket.send(data, flags)
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -116,25 +157,43 @@ class EagerServer(tcp.Server):
         if sent < len(data):
             tcp.Server.write(self, data[sent:] if sent else data)
 
-    def loseConnection(self) -> None:
-        """Close; with nothing left to send, at the end of this turn."""
-        if (
+    def _busy(self) -> bool:
+        """Whether something is left to do before the connection may be closed."""
+        return bool(
             self._tempDataBuffer
             or self.dataBuffer
             or self.producer is not None
             or self._writeDisconnecting
-            or self.disconnecting
-            or not self.connected
-        ):
+        )
+
+    def loseConnection(self) -> None:
+        """Close; with nothing left to send, at the end of this turn."""
+        if self.disconnecting or not self.connected:
+            return
+        aside = self._put_aside and self.producer is None and not self._writeDisconnecting
+        if not aside and self._busy():
             tcp.Server.loseConnection(self)
             return
         self.disconnecting = 1
         self.reactor.removeReader(self)
-        self.reactor.callLater(0, self._end)
+        if not aside:
+            self.reactor.callLater(0, self._end)
+
+    def abortConnection(self) -> None:
+        """Cut; what was written so far is on its way before."""
+        self.push()
+        tcp.Server.abortConnection(self)
 
     def _end(self) -> None:
         if self.connected and not self._aborting:
             self.connectionLost(_DONE)
+
+
+def settled(transport: Any) -> bool:
+    """Whether the kernel has all that was written; more follows what was put aside."""
+    if isinstance(transport, EagerServer):
+        transport.push(_MORE)
+    return not unsent(transport)
 
 
 def unsent(transport: Any) -> int | None:

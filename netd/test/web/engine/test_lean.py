@@ -161,3 +161,48 @@ class LeanTests(SynchronousTestCase):
         one.doIteration(0)
         left = [each for each in one.getReaders() if each in (pairs[0][0], pairs[1][0])]
         self.assertEqual(len(left), 1)
+
+    def test_leaves(self) -> None:
+        """What an event has to send leaves in the same turn, behind all of its events."""
+        one = self.reactor()
+        lean(one)
+        pairs = [self.read(one) for _ in range(2)]
+        happened: list[str] = []
+
+        class Departing:
+            def depart(self) -> None:
+                happened.append("departed")
+
+        def heard() -> None:
+            happened.append("heard")
+            one.outbox.put(Departing())
+
+        for reader, far, _ in pairs:
+            far.send(b"x")
+            self.patch(reader, "doRead", heard)
+        one.doIteration(0)
+        self.assertEqual(happened, ["heard", "heard", "departed", "departed"])
+
+    def test_leavesFirst(self) -> None:
+        """What a timer has to send leaves before the wait, which ends for what it calls for."""
+        one = self.reactor()
+        asked: list[float] = []
+
+        class Poller:
+            def poll(self, timeout: float, most: int) -> Any:
+                asked.append(timeout)
+                return []
+
+        class Departing:
+            def depart(self) -> None:
+                one.callLater(0, asked.clear)
+
+        poller, one._poller = one._poller, Poller()
+        lean(one)
+        one.outbox.put(Departing())
+        one.doIteration(60)
+        one.doIteration(60)
+        one._poller = poller
+        self.assertEqual(asked, [0, 60])
+        one.runUntilCurrent()
+        self.assertEqual(asked, [])

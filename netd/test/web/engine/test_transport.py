@@ -11,11 +11,13 @@ from twisted.internet.interfaces import ISystemHandle
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from netd.web.engine import transport as transport_module
-from netd.web.engine.transport import EagerServer, supported, unread, unsent
+from netd.web.engine.outbox import Outbox
+from netd.web.engine.transport import EagerServer, settled, supported, unread, unsent
 
 
 class GuardTests(SynchronousTestCase):
@@ -94,7 +96,7 @@ class GuardTests(SynchronousTestCase):
         self.assertFalse(unread(StringTransport()))
 
 
-class WriteTests(SynchronousTestCase):
+class _Connected(SynchronousTestCase):
     """The eager transport by itself, on a socket pair."""
 
     def setUp(self) -> None:
@@ -134,6 +136,10 @@ class WriteTests(SynchronousTestCase):
             self.clock,
         )
         self.calls.clear()
+
+
+class WriteTests(_Connected):
+    """On a reactor without an outbox."""
 
     def test_noDelay(self) -> None:
         """It is inherited from the listening socket; only to do without takes a call."""
@@ -225,3 +231,154 @@ class WriteTests(SynchronousTestCase):
         self.clock.advance(0)
         self.clock.advance(0)
         self.assertEqual(self.calls.count("lost"), 1)
+
+
+class AsideTests(_Connected):
+    """On a reactor that has one."""
+
+    def setUp(self) -> None:
+        """An outbox."""
+        super().setUp()
+        self.outbox = self.clock.outbox = Outbox()  # type: ignore[attr-defined]
+        self.far.setblocking(False)
+
+    def heard(self) -> bytes | None:
+        """What the client has received; None while that is nothing."""
+        try:
+            return self.far.recv(1 << 20)
+        except BlockingIOError:
+            return None
+
+    def test_together(self) -> None:
+        """What is written in one turn leaves as one piece, without asking for a turn."""
+        self.server.write(b"abc")
+        self.server.write(b"def")
+        self.assertIsNone(self.heard())
+        self.assertEqual(unsent(self.server), 6)
+        self.outbox.empty()
+        self.assertEqual(self.heard(), b"abcdef")
+        self.assertEqual(unsent(self.server), 0)
+        self.assertEqual(self.calls, [])
+        self.server.write(b"ghi")
+        self.outbox.empty()
+        self.assertEqual(self.heard(), b"ghi")
+
+    def test_sequence(self) -> None:
+        """So it is with what is written in several pieces."""
+        self.server.write(b"abc")
+        self.server.writeSequence([b"def", b"ghi"])
+        self.outbox.empty()
+        self.assertEqual(self.heard(), b"abcdefghi")
+
+    def test_much(self) -> None:
+        """What is much does not wait, and nothing overtakes it."""
+        most = self.server.bufferSize
+        self.server.write(b"abc")
+        self.server.write(bytes(most))
+        self.assertEqual(len(self.heard() or b""), most + 3)
+        self.server.write(bytes(most + 1))
+        self.assertEqual(len(self.heard() or b""), most + 1)
+
+    def test_left(self) -> None:
+        """What the kernel does not take waits as usual, and later bytes behind it."""
+        while not unsent(self.server):
+            self.server.write(bytes(60_000))
+            self.outbox.empty()
+        self.assertIn("addWriter", self.calls)
+        left = unsent(self.server) or 0
+        self.server.write(b"abc")
+        self.outbox.empty()
+        self.assertEqual(unsent(self.server), left + 3)
+
+    def test_queuedMeanwhile(self) -> None:
+        """Bytes that the transport took back from what was put aside stay in order."""
+        self.server.write(b"abc")
+        self.server.dataBuffer = b"before "
+        self.outbox.empty()
+        self.assertIsNone(self.heard())
+        self.server.doWrite()
+        self.assertEqual(self.heard(), b"before abc")
+
+    def test_gone(self) -> None:
+        """Nothing is sent to a client that left in the same turn."""
+        self.server.write(b"abc")
+        self.server.connectionLost(Failure(main.CONNECTION_DONE))
+        self.outbox.empty()
+        self.assertEqual(self.heard(), b"")
+
+    def test_error(self) -> None:
+        """An error is left to doWrite, which tells the reactor."""
+        self.server.write(b"abc")
+        self.far.close()
+        self.outbox.empty()
+        self.assertEqual(unsent(self.server), 3)
+        self.assertIsNotNone(self.server.doWrite())
+
+    def test_close(self) -> None:
+        """The last bytes and the end leave together, and once."""
+        self.server.write(b"abc")
+        self.server.loseConnection()
+        self.server.loseConnection()
+        self.assertNotIn("lost", self.calls)
+        self.outbox.empty()
+        self.assertEqual(self.calls.count("lost"), 1)
+        self.assertEqual(self.heard(), b"abc")
+        self.assertEqual(self.heard(), b"")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_closeAfterMuch(self) -> None:
+        """It closes even when its bytes left ahead of the others."""
+        self.server.write(b"abc")
+        self.server.loseConnection()
+        self.server.write(bytes(self.server.bufferSize))
+        self.assertNotIn("lost", self.calls)
+        self.outbox.empty()
+        self.assertEqual(self.calls.count("lost"), 1)
+
+    def test_closeBehind(self) -> None:
+        """While the kernel does not take all, closing waits."""
+        while not unsent(self.server):
+            self.server.write(bytes(60_000))
+            self.outbox.empty()
+        self.server.loseConnection()
+        self.outbox.empty()
+        self.clock.advance(0)
+        self.assertNotIn("lost", self.calls)
+
+    def test_closeWithProducer(self) -> None:
+        """As long as somebody produces for it, the connection stays."""
+        self.server.registerProducer(Protocol(), True)
+        self.server.write(b"abc")
+        self.server.loseConnection()
+        self.outbox.empty()
+        self.assertEqual(self.heard(), b"abc")
+        self.assertNotIn("lost", self.calls)
+
+    def test_halfClose(self) -> None:
+        """Our end closes behind what was put aside."""
+        self.server.write(b"abc")
+        self.server.loseWriteConnection()
+        self.server.doWrite()
+        self.outbox.empty()
+        self.assertEqual(self.heard(), b"abc")
+        self.assertEqual(self.heard(), b"")
+
+    def test_abort(self) -> None:
+        """A cut comes after what was written before it."""
+        self.server.write(b"abc")
+        self.server.abortConnection()
+        self.assertEqual(self.heard(), b"abc")
+        self.outbox.empty()
+        self.clock.advance(0)
+        self.assertEqual(self.calls.count("lost"), 1)
+
+    def test_settled(self) -> None:
+        """Whoever goes past the transport's buffers may do so when they are empty."""
+        self.server.write(b"abc")
+        self.assertTrue(settled(self.server))
+        self.far.setblocking(True)
+        self.assertEqual(self.heard(), b"abc")
+        while settled(self.server):
+            self.server.write(bytes(60_000))
+        self.assertTrue(unsent(self.server))
+        self.assertTrue(settled(StringTransport()))

@@ -1,0 +1,59 @@
+"""
+What is written in one turn of the reactor, and leaves together at its end.
+
+Rules: knows neither sockets nor HTTP.  Whoever puts something here is called
+before the reactor waits for input again, and after `MOST` others at the latest.
+
+A send that finds its reader asleep wakes another processor up, which costs more
+than all else that it does; several in a row wake it once.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from twisted.logger import Logger
+
+_log = Logger()
+
+MOST: Final = 16
+"""So many wait for each other at most; the first is never later than the work for those."""
+
+
+class Departing(Protocol):
+    """Something that has bytes to send."""
+
+    def depart(self) -> None:
+        """Send them."""
+
+
+class Outbox:
+    """Belongs to one reactor, as its attribute `outbox`, where it is emptied once a turn."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: list[Departing] = []
+
+    def put(self, departing: Departing) -> None:
+        """Call `departing` once, soon."""
+        self._waiting.append(departing)
+        if len(self._waiting) >= MOST:
+            self.empty()
+
+    def empty(self) -> bool:
+        """
+        Call everybody who waits, and say whether there was anybody.
+
+        Who fails is logged and keeps nobody else from leaving.
+        """
+        if not self._waiting:
+            return False
+        while self._waiting:
+            leaving, self._waiting = self._waiting, []
+            for each in leaving:
+                try:
+                    each.depart()
+                except Exception:
+                    _log.failure("while sending for {departing!r}", departing=each)
+        return True
