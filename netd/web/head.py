@@ -28,9 +28,10 @@ _TARGET: Final = rb"[\x21\x22\x24-\x7e]++"
 _HEAD: Final = re.compile(
     rb"(?:\r\n)?+(" + TOKEN + rb") (" + _TARGET + rb") HTTP/1\.([01])\r\n" + FIELD + rb"*+\r\n"
 )
-# The fields that decide how the connection goes on; found without splitting the rest.
+# The fields that decide how the connection goes on, in lower case; found without splitting
+# the rest.
 _FRAMING: Final = re.compile(
-    rb"(?i)\n(host|connection|content-length|transfer-encoding|expect):[ \t]*+([^\r]*+)"
+    rb"\n(host|connection|content-length|transfer-encoding|expect):[ \t]*+([^\r]*+)"
 )
 # RFC 9112 3 with any version or, as in HTTP/0.9, none
 _LINE: Final = re.compile(rb"(" + TOKEN + rb") (" + _TARGET + rb")(?: (HTTP/[0-9]\.[0-9]))?")
@@ -159,10 +160,12 @@ def parse(raw: bytes, most_target: int, most_fields: int) -> Head:
     path, _, head.query = target.partition(b"?")
     head.path = path
     segments = path[1:].split(b"/")
-    head.postpath = [unquote_to_bytes(each) for each in segments] if b"%" in path else segments
+    if path.find(b"%") >= 0:
+        segments = [unquote_to_bytes(each) for each in segments]
+    head.postpath = segments
     head.length = 0
     head.continues = False
-    found = _FRAMING.findall(raw, start - 1)
+    found = _FRAMING.findall(raw.lower(), start - 1)
     # Most heads say nothing there but a Host that was seen before.
     if len(found) != 1 or found[0][1] not in _hosts or len(found[0][0]) != 4:
         _frame(head, _collect(found))
@@ -173,8 +176,7 @@ def parse(raw: bytes, most_target: int, most_fields: int) -> Head:
 def _collect(found: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """One value a name; the names that may come only once are held to that."""
     said: dict[bytes, bytes] = {}
-    for name, text in found:
-        key = name.lower()
+    for key, text in found:
         value = text.rstrip(b" \t")
         if key not in said:
             said[key] = value
@@ -194,16 +196,16 @@ def _frame(head: Head, said: dict[bytes, bytes]) -> None:
     elif host not in _hosts:
         _know(host)
     if b"connection" in said:
-        head.keep = _persists(said[b"connection"].lower(), head.minor)
+        head.keep = _persists(said[b"connection"], head.minor)
     if b"content-length" in said:
         if _LENGTH.fullmatch(said[b"content-length"]) is None:
             raise Refused("length")
         head.length = int(said[b"content-length"])
     if b"transfer-encoding" in said:
-        _code(head, said[b"transfer-encoding"].lower(), b"content-length" in said)
+        _code(head, said[b"transfer-encoding"], b"content-length" in said)
     # RFC 9110 10.1.1: HTTP/1.0 cannot expect anything.
     if b"expect" in said and head.minor:
-        if said[b"expect"].lower() != b"100-continue":
+        if said[b"expect"] != b"100-continue":
             raise Refused("expectation")
         head.continues = True
 

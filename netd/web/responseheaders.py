@@ -22,7 +22,7 @@ class Block:
 
     def __init__(self, *fields: tuple[bytes, bytes]) -> None:
         self._fields = fields
-        self._lines = answer.made(fields)
+        self._lines = answer.Lines(fields)
 
     def put(self, request: Any) -> None:
         """Set them: all at once where the engine can."""
@@ -52,7 +52,7 @@ def share(request: Any) -> None:
     """Name the origin that asks, and answer its preflight."""
     head = getattr(request, "head", None)
     # Looked for as bytes first: splitting all fields costs as much as a small answer.
-    if head is None or b"\norigin:" in head.raw.lower():
+    if head is None or head.raw.lower().find(b"\norigin:") >= 0:
         origin = request.getHeader(b"origin")
         if origin is not None:
             request.setHeader(b"Access-Control-Allow-Origin", origin)

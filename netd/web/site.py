@@ -41,8 +41,9 @@ class _Root(Resource):
         Resource.__init__(self)
         self._router = router
 
-    def getChild(self, path: bytes, request: IRequest) -> IResource:
-        return self._router
+    def getChildWithDefault(self, path: bytes, request: IRequest) -> IResource:
+        child: IResource = self.children.get(path, self._router)
+        return child
 
 
 def tree(

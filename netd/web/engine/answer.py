@@ -108,6 +108,16 @@ def made(fields: Iterable[tuple[bytes, bytes]]) -> Fields:
     return {each: b"%b: %b\r\n" % (each, said) for each, said in named}
 
 
+class Lines:
+    """Fields that are said again and again, made once; what is in it never changes."""
+
+    __slots__ = ("by_name", "joined")
+
+    def __init__(self, fields: Iterable[tuple[bytes, bytes]]) -> None:
+        self.by_name = made(fields)
+        self.joined = joined(self.by_name)
+
+
 def plain(fields: dict[bytes, bytes]) -> Fields:
     """The lines of an answer that is one line of text, and of `fields`."""
     kind = {
@@ -175,9 +185,11 @@ def frame(fields: Fields, code: int, length: int | None, head: Head) -> Framing:
     return framing
 
 
-def ordinary(fields: Fields) -> bool:
-    """Whether `fields` say what a body is, and nothing that the engine says itself."""
-    return b"Content-Type" in fields and _OURS.isdisjoint(fields)
+def joined(fields: Fields) -> bytes:
+    """`fields` in one, if they say what a body is and leave the rest to the engine."""
+    if b"Content-Type" not in fields or _LENGTH in fields or not _OURS.isdisjoint(fields):
+        return b""
+    return b"".join(fields.values())
 
 
 def ours(fields: Fields) -> bool:

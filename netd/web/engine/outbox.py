@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 _log = Logger()
 
-MOST: Final = 16
+MOST: Final = 32
 """So many wait for each other at most; the first is never later than the work for those."""
 
 

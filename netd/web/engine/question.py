@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from io import BytesIO
 from types import MappingProxyType
-from typing import IO, TYPE_CHECKING, Any, AnyStr
+from typing import IO, TYPE_CHECKING, Any, AnyStr, Final
 
 from twisted.internet.interfaces import IAddress
 from twisted.web.http import parse_qs
@@ -22,26 +22,42 @@ from netd.web.head import Head
 if TYPE_CHECKING:
     from netd.web.engine.conversation import Conversation
 
+_NONE: Final[Mapping[bytes, tuple[bytes, ...]]] = MappingProxyType({})
+
 
 class Question:
     """The asking half of `Request`."""
 
-    # Class attributes until something else is known: most requests need few of them.
-    _requestHeaders: Headers | None = None
-    _args: dict[bytes, list[bytes]] | None = None
-    _content: IO[bytes] | None = None
-    _spool: Spool | None = None
-    trailers: Mapping[bytes, tuple[bytes, ...]] = MappingProxyType({})
-    """The trailer fields of a body that came in chunks."""
+    __slots__ = (
+        "__dict__",
+        "_args",
+        "_content",
+        "_requestHeaders",
+        "_spool",
+        "channel",
+        "head",
+        "method",
+        "path",
+        "postpath",
+        "prepath",
+        "trailers",
+        "uri",
+    )
 
-    # Set by `Request`, once for both halves.
-    channel: Conversation
-    head: Head
-    method: bytes
-    uri: bytes
-    path: bytes
-    prepath: list[bytes]
-    postpath: list[bytes]
+    def __init__(self, channel: Conversation, head: Head) -> None:
+        self.channel = channel
+        self.head = head
+        self.method = head.method
+        self.uri = head.uri
+        self.path = head.path
+        self.prepath: list[bytes] = []
+        self.postpath = head.postpath.copy()
+        self.trailers = _NONE
+        """The trailer fields of a body that came in chunks."""
+        self._requestHeaders: Headers | None = None
+        self._args: dict[bytes, list[bytes]] | None = None
+        self._content: IO[bytes] | None = None
+        self._spool: Spool | None = None
 
     @property
     def clientproto(self) -> bytes:

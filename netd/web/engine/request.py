@@ -52,34 +52,47 @@ _log = Logger()
 class Request(Question):
     """One request; see the module for what of `IRequest` it offers."""
 
-    code = 200
-    code_message: bytes | None = None
-    sentLength = 0
-    startedWriting = finished = _disconnected = False
-    _framing = answer.WHOLE
-    _left: int | None = None
-    _keep = False
-    _trailer = b""
-    _headers: Headers | None = None
-    _notifications: list[Deferred[None]] | None = None
-    _producer: IPushProducer | None = None
+    __slots__ = (
+        "_disconnected",
+        "_fields",
+        "_framing",
+        "_headers",
+        "_keep",
+        "_left",
+        "_lines",
+        "_notifications",
+        "_producer",
+        "_trailer",
+        "code",
+        "code_message",
+        "finished",
+        "sentLength",
+        "startedWriting",
+    )
 
     def __init__(self, channel: Conversation, head: Head) -> None:
-        self.channel = channel
-        self.head = head
-        self.method = head.method
-        self.uri = head.uri
-        self.path = head.path
-        self.prepath = []
-        self.postpath = head.postpath.copy()
+        Question.__init__(self, channel, head)
+        self.code = 200
+        self.code_message: bytes | None = None
+        self.sentLength = 0
+        self.startedWriting = self.finished = self._disconnected = False
+        self._framing = answer.WHOLE
+        self._left: int | None = None
+        self._keep = False
+        self._trailer = b""
+        self._headers: Headers | None = None
         self._fields: answer.Fields = {}
+        self._lines: answer.Lines | None = None
+        """All that was set, as long as that is nothing else; `_fields` is empty then."""
+        self._notifications: list[Deferred[None]] | None = None
+        self._producer: IPushProducer | None = None
 
     @property
     def responseHeaders(self) -> Headers:
         """The answer's fields but for those that the engine sets; `setHeader` is cheaper."""
         if self._headers is None:
             self._headers = headers = Headers()
-            for name, value in answer.said(self._fields):
+            for name, value in answer.said(self._own()):
                 headers.addRawHeader(name, value)
         return self._headers
 
@@ -89,15 +102,17 @@ class Request(Question):
             self._headers.setRawHeaders(name, [value])
         else:
             name = answer.known_names.get(name) or answer.name(name)
-            self._fields[name] = b"%b: %b\r\n" % (name, answer.value(value))
+            self._own()[name] = b"%b: %b\r\n" % (name, answer.value(value))
 
-    def setLines(self, lines: answer.Fields) -> None:
+    def setLines(self, lines: answer.Lines) -> None:
         """Set many fields as `setHeader` does, of which the lines are made already."""
-        if self._headers is None:
-            self._fields |= lines
-        else:
-            for name, value in answer.said(lines):
+        if self._headers is not None:
+            for name, value in answer.said(lines.by_name):
                 self.setHeader(name, value)
+        elif self._fields or self._lines is not None:
+            self._own().update(lines.by_name)
+        else:
+            self._lines = lines
 
     def setResponseCode(self, code: int, message: bytes | None = None) -> None:
         """Set the status and, when it is an unusual one, the reason phrase."""
@@ -240,17 +255,24 @@ class Request(Question):
 
     def _plain(self, code: int, sentence: bytes, fields: dict[bytes, bytes]) -> None:
         """Answer with one line of text and `fields`, whatever the Resource had set."""
-        self._headers = None
+        self._headers = self._lines = None
         self._fields = answer.plain(fields)
         self.setResponseCode(code)
         self.whole(sentence)
 
+    def _own(self) -> answer.Fields:
+        """The lines of the answer, free to be changed."""
+        if self._lines is not None:
+            self._fields = self._lines.by_name.copy()
+            self._lines = None
+        return self._fields
+
     def _said(self) -> answer.Fields:
-        """The fields of the answer, as lines."""
+        """The lines of the answer, whichever way they were set."""
         if self._headers is not None:
             self._fields = answer.lines(self._headers)
             self._headers = None
-        return self._fields
+        return self._own()
 
     def whole(self, body: bytes) -> None:
         """Answer with `body`, all of it, and finish: one join, one write."""
@@ -258,15 +280,16 @@ class Request(Question):
             return
         if body and self.head.plain and self._headers is None and self.code_message is None:
             # The short way, which nearly all answers go: nothing is left to decide.
-            fields = self._fields
             opening = self.channel.site.openings.get(self.code)
-            if opening is not None and answer.ordinary(fields):
+            lines = self._lines
+            fields = answer.joined(self._fields) if lines is None else lines.joined
+            if opening is not None and fields:
                 self.startedWriting = True
                 self._keep = keep = self.head.keep and self.channel.keeps()
                 self.sentLength = length = len(body)
-                fields[b"Content-Length"] = b"Content-Length: %d\r\n" % length
+                size = b"Content-Length: %d\r\n" % length
                 end = b"\r\n" if keep else answer.CLOSE
-                self._end(b"".join((opening, *fields.values(), end, body)))
+                self._end(b"".join((opening, fields, size, end, body)))
                 return
         top = self._begin(len(body))
         if self._framing.mute:

@@ -32,6 +32,7 @@ class Wire:
         "_corked",
         "_half",
         "_out",
+        "_peer",
         "_pending",
         "_producer",
         "_reading",
@@ -56,6 +57,7 @@ class Wire:
         self._corked = False
         self._half = False
         self._out: list[bytes] = []
+        self._peer = b""
         self._pending = 0
         self._producer: IPushProducer | None = None
         self._reading = True
@@ -111,7 +113,9 @@ class Wire:
 
     def peer(self) -> bytes:
         """Who is there, as a log names it."""
-        return _named(getattr(self.client_address(), "host", None))
+        if not self._peer:
+            self._peer = _named(getattr(self.client_address(), "host", None))
+        return self._peer
 
     def secure(self) -> bool:
         """Whether this is TLS."""

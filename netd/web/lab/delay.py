@@ -33,7 +33,7 @@ _PATTERN: Final = bytes(range(32, 126)) + b"\n"
 
 def echo(call: Call) -> Reply:
     """Wait as long as `--delay` says, then answer with the body that came, or 58 bytes."""
-    if "?" in call.target or b"x-netd-" in call.raw.lower():
+    if "?" in call.target or call.raw.lower().find(b"\nx-netd-") >= 0:
         return composed(call, None if call.said("delay") else drawn(call, call.config.delay))
     seconds = drawn(call, call.config.delay)
     if not call.length:

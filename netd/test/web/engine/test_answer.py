@@ -84,12 +84,27 @@ class TextTests(SynchronousTestCase):
         for each in (b"Connection", b"Transfer-Encoding", b"Server", b"Date"):
             self.assertFalse(answer.ours({each: b""}))
 
-    def test_ordinary(self) -> None:
-        """Most answers have a type, and leave the rest to the engine."""
+    def test_joined(self) -> None:
+        """Most answers have a type, and leave the rest to the engine: those go in one piece."""
         kind = {b"Content-Type": b"Content-Type: a/b\r\n"}
-        self.assertTrue(answer.ordinary(kind))
-        self.assertFalse(answer.ordinary({}))
-        self.assertFalse(answer.ordinary({**kind, b"Date": b"Date: x\r\n"}))
+        self.assertEqual(answer.joined(kind), b"Content-Type: a/b\r\n")
+        both = {**kind, b"Allow": b"Allow: GET\r\n"}
+        self.assertEqual(answer.joined(both), b"Content-Type: a/b\r\nAllow: GET\r\n")
+        self.assertEqual(answer.joined({}), b"")
+        self.assertEqual(answer.joined({**kind, b"Date": b"Date: x\r\n"}), b"")
+        self.assertEqual(
+            answer.joined({**kind, b"Content-Length": b"Content-Length: 1\r\n"}), b""
+        )
+
+    def test_prepared(self) -> None:
+        """Lines know their fields one by one, and all in one where that is enough."""
+        lines = answer.Lines([(b"content-type", b"a/b"), (b"x-a", b"1\n2")])
+        self.assertEqual(
+            lines.by_name,
+            {b"Content-Type": b"Content-Type: a/b\r\n", b"X-A": b"X-A: 1 2\r\n"},
+        )
+        self.assertEqual(lines.joined, b"Content-Type: a/b\r\nX-A: 1 2\r\n")
+        self.assertEqual(answer.Lines([(b"X-A", b"1")]).joined, b"")
 
     def test_refusal(self) -> None:
         """Only a 503 says when to come again."""

@@ -15,6 +15,7 @@ from twisted.web.server import NOT_DONE_YET
 from zope.interface.verify import verifyObject
 
 from netd.test.web.engine.stages import GET, Answer, Call, Client, Stage
+from netd.web.engine.answer import Lines
 
 OLD = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
 
@@ -102,7 +103,7 @@ class AnswerTests(SynchronousTestCase):
 
     def test_lines(self) -> None:
         """Many fields at once are set as one by one, before and after others were looked at."""
-        many = {b"X-One": b"X-One: 1\r\n", b"X-Two": b"X-Two: 2\r\n"}
+        many = Lines([(b"X-One", b"1"), (b"X-Two", b"2")])
 
         def alone(request: Any) -> bytes:
             request.setHeader(b"X-One", b"0")
@@ -114,9 +115,37 @@ class AnswerTests(SynchronousTestCase):
             request.responseHeaders.addRawHeader(b"X-One", b"0")
             return alone(request)
 
-        for function in (alone, looked, alone):
+        def first(request: Any) -> bytes:
+            request.setLines(many)
+            request.setHeader(b"X-Two", b"3")
+            return b"."
+
+        def twice(request: Any) -> bytes:
+            request.setLines(Lines([(b"X-One", b"0")]))
+            request.setLines(many)
+            return first(request)
+
+        def seen(request: Any) -> bytes:
+            request.setLines(many)
+            request.responseHeaders.setRawHeaders(b"X-Two", [b"3"])
+            return b"."
+
+        for function in (alone, looked, first, twice, seen, alone):
             answer = self.answer(function)
             self.assertEqual((answer.field(b"x-one"), answer.field(b"x-two")), (b"1", b"3"))
+
+    def test_joined(self) -> None:
+        """Lines that say it all leave as they are, and a length with them."""
+
+        def all_said(request: Any) -> bytes:
+            request.setLines(Lines([(b"Content-Type", b"a/b"), (b"X-One", b"1")]))
+            return b"12345"
+
+        for _ in range(2):
+            answer = self.answer(all_said)
+            self.assertEqual(answer.field(b"content-type"), b"a/b")
+            self.assertEqual((answer.field(b"x-one"), answer.body), (b"1", b"12345"))
+            self.assertEqual(answer.field(b"content-length"), b"5")
 
     def test_whole(self) -> None:
         """A whole answer ends the request; after that, or without a client, it is nothing."""
