@@ -20,6 +20,7 @@ from socket import (
     getnameinfo,
     socket,
 )
+from sys import intern
 from typing import Any, Final
 
 from twisted.internet import tcp
@@ -110,6 +111,8 @@ class EagerPort(tcp.Port):
             # Link-local addresses mean nothing without their interface.
             host = getnameinfo(address, NI_NUMERICHOST | NI_NUMERICSERV)[0]
             address = (host, *address[1:])
+        # Connections of one client name it by one string.
+        address = (intern(address[0]), *address[1:])
         try:
             protocol = self.factory.buildProtocol(self._addressType("TCP", *address))
             if protocol is None:

@@ -246,7 +246,7 @@ class Site(Factory):
             head = request.head
             referer, agent = head.origin()
             sent, user = request.sentLength, client.user
-            self._log.record(client.peer(), head.line, code, sent, referer, agent, user)
+            self._log.record(client.peer, head.line, code, sent, referer, agent, user)
 
     def refused(self, client: Conversation, refused: Refused, line: bytes, length: int) -> None:
         """Count and log a request that was turned away."""
@@ -254,7 +254,7 @@ class Site(Factory):
         self._counters.answers[refused.code] += 1
         if self._log is not None:
             self._log.record(
-                client.peer(), line or b"-", refused.code, length, b"-", b"-", client.user
+                client.peer, line or b"-", refused.code, length, b"-", b"-", client.user
             )
 
     # The door

@@ -28,16 +28,15 @@ class Wire:
     """One connection's transport, and what is on its way to it."""
 
     __slots__ = (
-        "_address",
         "_corked",
         "_half",
         "_out",
-        "_peer",
         "_pending",
         "_producer",
         "_reading",
         "_secure",
         "paused",
+        "peer",
         "transport",
         "user",
         "written",
@@ -47,7 +46,8 @@ class Wire:
     transport: Any
 
     def __init__(self, address: IAddress | None) -> None:
-        self._address = address
+        self.peer = _named(getattr(address, "host", None))
+        """Who is there, as a log names it."""
         self.user = b"-"
         """Whom the client's certificate names; a dash without one."""
         self.paused = False
@@ -57,7 +57,6 @@ class Wire:
         self._corked = False
         self._half = False
         self._out: list[bytes] = []
-        self._peer = b""
         self._pending = 0
         self._producer: IPushProducer | None = None
         self._reading = True
@@ -108,14 +107,8 @@ class Wire:
 
     def client_address(self) -> IAddress:
         """Who is there."""
-        address: IAddress = self.transport.getPeer() if self._address is None else self._address
+        address: IAddress = self.transport.getPeer()
         return address
-
-    def peer(self) -> bytes:
-        """Who is there, as a log names it."""
-        if not self._peer:
-            self._peer = _named(getattr(self.client_address(), "host", None))
-        return self._peer
 
     def secure(self) -> bool:
         """Whether this is TLS."""

@@ -109,8 +109,8 @@ class WireTests(SynchronousTestCase):
 
     def test_peer(self) -> None:
         """A peer is its host, as the log writes it."""
-        self.assertEqual(Wire(IPv4Address("TCP", "192.0.2.1", 1)).peer(), b"192.0.2.1")
-        self.assertEqual(Wire(UNIXAddress(b"/x")).peer(), b"-")
+        self.assertEqual(Wire(IPv4Address("TCP", "192.0.2.1", 1)).peer, b"192.0.2.1")
+        self.assertEqual(Wire(UNIXAddress(b"/x")).peer, b"-")
 
     def test_abort(self) -> None:
         """Cutting is the transport's."""
