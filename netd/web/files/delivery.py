@@ -112,10 +112,11 @@ class Delivery:
                 self._shelf.drop(request.path)
                 return None
             return self._answer(request, fields, found, kept.sheet)
-        made = plan(request.method, fields, kept.sheet, len(body), self._now())
-        if made.lines is kept.sheet.lines and request.method == b"GET":
+        if not fields and request.method == b"GET":
+            # Nothing to weigh up: what most requests for small files are.
             kept.block.put(request)
             return body
+        made = plan(request.method, fields, kept.sheet, len(body), self._now())
         if made.code == 206:
             body = _cut(body, made.parts)
         return say(request, made.code, made.lines, body)

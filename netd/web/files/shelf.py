@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Final
 
 from attrs import frozen
@@ -47,8 +48,10 @@ class Kept:
         return found
 
 
-def _state(stat: os.stat_result) -> tuple[int, ...]:
-    return (stat.st_ino, stat.st_dev, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+# Of an os.stat_result: whatever changes when a file does, as one tuple.
+_state: Final[Callable[[os.stat_result], tuple[int, ...]]] = attrgetter(
+    "st_ino", "st_dev", "st_size", "st_mtime_ns", "st_ctime_ns"
+)
 
 
 def steady(stat: os.stat_result, now: float) -> bool:
