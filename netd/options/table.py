@@ -128,7 +128,12 @@ OPTIONS: Final = (
     Option("client-ca-optional", switch, "no", "let clients without a certificate in too"),
     Option("access-log", str, "-", "file of HTTP answers, - is standard output, off is none"),
     Option("head-memo", switch, "no", "remember each connection's last request head"),
-    Option("lean-dispatch", switch, "yes", "epoll: no log context of each event; answers of a turn leave together"),
+    Option(
+        "lean-dispatch",
+        switch,
+        "yes",
+        "epoll: no context of each event, answers leave together",
+    ),
     *_limits(),
     Option(
         "seed", count, None, "of what HTTP answers leave to chance; the same one repeats it"
