@@ -120,33 +120,25 @@ class EagerServer(tcp.Server):
         ):
             tcp.Server.write(self, data)
         else:
+            self._put_aside = True
+            self._tempDataBuffer.append(data)
+            self._tempDataLen = size = len(data)
             outbox = getattr(self.reactor, "outbox", None)
-            if outbox is None or len(data) > self.bufferSize:
-                self._send(data)
+            if outbox is None or size > self.bufferSize:
+                self.push()
             else:
-                self._put_aside = True
-                self._tempDataBuffer.append(data)
-                self._tempDataLen = len(data)
                 outbox.put(self)
 
     def push(self, flags: int = 0) -> None:
         """Send what was put aside, now; `flags` are those of send(2)."""
-        if self._put_aside:
-            self._put_aside = False
-            if self.connected and not self.dataBuffer:
-                data = b"".join(self._tempDataBuffer)
-                self._tempDataBuffer.clear()
-                self._tempDataLen = 0
-                if data:
-                    self._send(data, flags)
-
-    def depart(self) -> None:
-        """Send what was put aside, and close if that was asked for meanwhile."""
-        self.push()
-        if self.disconnecting and not self._busy():
-            self._end()
-
-    def _send(self, data: bytes, flags: int = 0) -> None:
+        if not self._put_aside:
+            return
+        self._put_aside = False
+        if not self._tempDataBuffer or self.dataBuffer or not self.connected:
+            return
+        data = b"".join(self._tempDataBuffer)
+        self._tempDataBuffer.clear()
+        self._tempDataLen = 0
         try:
             sent = self.socket.send(data, flags)
         except BlockingIOError:
@@ -156,6 +148,12 @@ class EagerServer(tcp.Server):
             sent = 0
         if sent < len(data):
             tcp.Server.write(self, data[sent:] if sent else data)
+
+    def depart(self) -> None:
+        """Send what was put aside, and close if that was asked for meanwhile."""
+        self.push()
+        if self.disconnecting and not self._busy():
+            self._end()
 
     def _busy(self) -> bool:
         """Whether something is left to do before the connection may be closed."""
