@@ -8,6 +8,7 @@ all of it happens on the reactor's thread.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from math import inf
 
@@ -15,6 +16,8 @@ from attrs import Factory, define
 
 LATE = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.5, 1.0, inf)
 """Seconds by which an answer may be late, as a histogram has them."""
+DELAYS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0, inf)
+"""Seconds for which an answer may be asked to wait, likewise."""
 
 
 @define
@@ -48,6 +51,15 @@ class Counters:
     """
     late_seconds: float = 0.0
     """How late all of them were together."""
+    delays: Counter[float] = Factory(Counter)
+    """
+    HTTP answers by how long they were asked to wait before their first bytes.
+
+    Those whose client did not wait so long are among them.
+    Each stands under the smallest of `DELAYS` that it was not asked to wait longer than.
+    """
+    delay_seconds: float = 0.0
+    """How long all of them were asked to wait together."""
     log_drops: int = 0
     """Log lines lost to a full disk or a closed pipe."""
     aborted: int = 0
@@ -65,5 +77,10 @@ class Counters:
 
     def late(self, seconds: float) -> None:
         """Count an answer that left `seconds` after the moment that was asked for."""
-        self.waits[next(bound for bound in LATE if seconds <= bound)] += 1
+        self.waits[LATE[bisect_left(LATE, seconds)]] += 1
         self.late_seconds += max(0.0, seconds)
+
+    def delayed(self, seconds: float) -> None:
+        """Count an answer that is asked to wait for `seconds`."""
+        self.delays[DELAYS[bisect_left(DELAYS, seconds)]] += 1
+        self.delay_seconds += seconds

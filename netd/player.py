@@ -183,6 +183,8 @@ class Player:
         if self._ended is None:
             return
         (done, result), self._ended = self._ended, None
+        # It knows us, be it as its producer: only the collector would find both.
+        del self._stage
         try:
             # A generator runs its `finally` now.
             close = getattr(self._steps, "close", None)

@@ -219,6 +219,8 @@ class _Transport(BufferingTLSTransport):
             made: Any = self.factory
             made.counters.refusals["tls"] += 1
         super().connectionLost(reason)
+        # Twisted keeps it, and it knows us: only the collector would find both.
+        self._producer = None
 
 
 class _Factory(TLSMemoryBIOFactory):

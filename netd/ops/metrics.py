@@ -11,7 +11,7 @@ Formats: <https://prometheus.io/docs/instrumenting/exposition_formats/> and
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import inf
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ from prometheus_client.core import (
 from prometheus_client.openmetrics import exposition as openmetrics
 
 import twisted
-from netd.counters import LATE, Counters
+from netd.counters import DELAYS, LATE, Counters
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -78,7 +78,20 @@ class Netd:
         answers = {str(code): count for code, count in counters.answers.items()}
         yield _by("netd_http_requests", "HTTP requests answered.", "code", answers)
         yield _one("netd_http_response_bytes", "Bytes of HTTP bodies sent.", counters.sent)
-        yield _lateness(counters)
+        yield _histogram(
+            "netd_http_delay_requested_seconds",
+            "How long a delayed answer was asked to wait.",
+            DELAYS,
+            counters.delays,
+            counters.delay_seconds,
+        )
+        yield _histogram(
+            "netd_http_delay_lateness_seconds",
+            "How much later than asked for a delayed answer left.",
+            LATE,
+            counters.waits,
+            counters.late_seconds,
+        )
         yield _one("netd_http_connections", "HTTP connections accepted.", counters.connections)
         yield _one("netd_http_stalled", "Connections cut for not reading.", counters.stalled)
         yield _gauge(
@@ -158,19 +171,20 @@ def _gauge(name: str, help_text: str, label: str, values: Mapping[str, float]) -
     return made
 
 
-def _lateness(counters: Counters) -> Metric:
-    """How late delayed answers left; `waits` counts each once, a histogram cumulates."""
+def _histogram(
+    name: str,
+    help_text: str,
+    bounds: Sequence[float],
+    counted: Mapping[float, int],
+    total_seconds: float,
+) -> Metric:
+    """`counted` has each answer under one of `bounds`; a histogram cumulates."""
     buckets: list[tuple[str, float]] = []
     total = 0
-    for bound in LATE:
-        total += counters.waits[bound]
+    for bound in bounds:
+        total += counted.get(bound, 0)
         buckets.append(("+Inf" if bound == inf else str(bound), total))
-    return HistogramMetricFamily(
-        "netd_http_delay_lateness_seconds",
-        "How much later than asked for a delayed answer left.",
-        buckets=buckets,
-        sum_value=counters.late_seconds,
-    )
+    return HistogramMetricFamily(name, help_text, buckets=buckets, sum_value=total_seconds)
 
 
 def exposition(collectors: Iterable[Any], process: bool = True) -> Callable[[str], Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from attrs import fields
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.counters import LATE, Counters
+from netd.counters import DELAYS, LATE, Counters
 
 
 class CountersTests(SynchronousTestCase):
@@ -101,3 +101,26 @@ class LateTests(SynchronousTestCase):
             counters.late(seconds)
         self.assertEqual(counters.waits, {0.001: 3, 0.002: 1, 0.5: 1, inf: 1})
         self.assertAlmostEqual(counters.late_seconds, 3600.2025)
+
+
+class DelayTests(SynchronousTestCase):
+    """
+    How long answers were asked to wait.
+    """
+
+    def test_buckets(self) -> None:
+        """
+        An answer counts under the smallest bound that it was not asked to wait longer than.
+        """
+        counters = Counters()
+        for seconds in (0.001, 0.01, 0.0101, 3.0, 3.0, 3600.0):
+            counters.delayed(seconds)
+        self.assertEqual(counters.delays, {0.01: 2, 0.025: 1, 3.0: 2, inf: 1})
+        self.assertAlmostEqual(counters.delay_seconds, 3606.0211)
+
+    def test_bounds(self) -> None:
+        """
+        The bounds rise, and the last one takes everything.
+        """
+        self.assertEqual(list(DELAYS), sorted(set(DELAYS)))
+        self.assertEqual(DELAYS[-1], inf)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from weakref import ref
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -820,6 +821,29 @@ class GeneratorTests(_Acts):
         done = self.start(iter(steps))
         self.player.stopProducing()
         self.assertIs(self.successResultOf(done), False)
+
+
+class RestTests(_Acts):
+    """
+    A player that is done knows nobody, so that no collector is needed to free its stage.
+    """
+
+    def test_stage(self) -> None:
+        """
+        It forgets its stage, whichever way it ended.
+        """
+        for script, left_before in (
+            ([Send(b"a")], False),
+            ([Abort()], False),
+            ([Wait(1)], True),
+        ):
+            done = self.start(script)
+            if left_before:
+                self.player.stopProducing()
+            self.successResultOf(done)
+            left = ref(self.stage)
+            self.stage = Stage(self.clock)
+            self.assertIsNone(left())
 
 
 class Trip(Exception):

@@ -37,26 +37,32 @@ class _Stage:
     clock: IReactorTime
     counters: Counters
     wire: bool
-    due: float
-    waited: bool = False
+    asked_at: float
+    delay: float = 0.0
+    """Seconds that the script waited before its first bytes, so far."""
     begun: bool = False
 
     def watched(self, script: Script) -> Iterator[Step]:
-        """The script; what it waits before its first bytes is added to when they are due."""
+        """The script; what it waits before its first bytes is added up, and counted."""
         steps = iter(script)
-        for step in steps:
-            if isinstance(step, Wait):
-                self.due += step.seconds
-                self.waited = True
-            yield step
-            if self.begun:
-                yield from steps
+        try:
+            for step in steps:
+                if isinstance(step, Wait):
+                    self.delay += step.seconds
+                yield step
+                if self.begun:
+                    break
+        finally:
+            # Here too when the client left before.
+            if self.delay:
+                self.counters.delayed(self.delay)
+        yield from steps
 
     def write(self, data: bytes) -> None:
         if not self.begun:
             self.begun = True
-            if self.waited:
-                self.counters.late(self.clock.seconds() - self.due)
+            if self.delay:
+                self.counters.late(self.clock.seconds() - self.asked_at - self.delay)
         if self.wire:
             self.request.transport.write(data)
         else:
@@ -93,6 +99,7 @@ class Late:
         self._counters = counters
         self._due = clock.seconds() + reply.after
         self._timer = clock.callLater(reply.after, self._leave)
+        counters.delayed(reply.after)
         request.registerProducer(self, True)
 
     def pauseProducing(self) -> None:

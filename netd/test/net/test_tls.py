@@ -8,6 +8,7 @@ import contextlib
 import datetime
 from pathlib import Path
 from typing import Any, Final
+from weakref import ref
 
 from cryptography import x509
 from OpenSSL import SSL
@@ -331,6 +332,22 @@ class WrapTests(_Handshakes):
         self.connect(offering())
         self.assertIs(self.protocol.factory, self.inner)
         self.assertTrue(ISSLTransport.providedBy(self.protocol.transport))
+
+    def test_forgets(self) -> None:
+        """
+        A connection that is gone knows no producer: no collector is needed to free both.
+        """
+        self.connect(offering())
+        outer: Any = self.protocol.transport
+        producer = Heard()
+        outer.registerProducer(producer, True)
+        # As a socket does that is lost.
+        self.transport.producer = None
+        left = ref(producer)
+        del producer
+        self.assertIsNotNone(left())
+        outer.connectionLost(connectionDone)
+        self.assertIsNone(left())
 
     def test_no_tls(self) -> None:
         """

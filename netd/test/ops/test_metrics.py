@@ -12,7 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as families
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.counters import LATE, Counters
+from netd.counters import DELAYS, LATE, Counters
 from netd.ops.metrics import OPENMETRICS, TEXT, Gauges, Netd, exposition
 
 Samples: TypeAlias = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -123,7 +123,7 @@ class MetricsTests(SynchronousTestCase):
         """
         No counter is forgotten: whichever changes, the text does.
         """
-        keys: dict[str, Any] = {"waits": 1.0, "answers": 200, "calls": ("a", 0)}
+        keys: dict[str, Any] = {"waits": 1.0, "delays": 1.0, "answers": 200, "calls": ("a", 0)}
         for field in fields(Counters):
             before = self.read(process=False)
             value = getattr(self.counters, field.name)
@@ -146,6 +146,20 @@ class MetricsTests(SynchronousTestCase):
         self.assertAlmostEqual(self.value(f"{name}_sum"), 5.3035)
         buckets = [labels for each, labels in self.read() if each == f"{name}_bucket"]
         self.assertEqual(len(buckets), len(LATE))
+
+    def test_delays(self) -> None:
+        """
+        So are those that were asked to wait, by how long that was.
+        """
+        for seconds in (0.05, 3.0, 3.0, 90.0):
+            self.counters.delayed(seconds)
+        name = "netd_http_delay_requested_seconds"
+        for bound, count in (("0.025", 0), ("0.05", 1), ("2.0", 1), ("3.0", 3), ("+Inf", 4)):
+            self.assertEqual(self.value(f"{name}_bucket", le=bound), count, bound)
+        self.assertEqual(self.value(f"{name}_count"), 4)
+        self.assertAlmostEqual(self.value(f"{name}_sum"), 96.05)
+        buckets = [labels for each, labels in self.read() if each == f"{name}_bucket"]
+        self.assertEqual(len(buckets), len(DELAYS))
 
     def test_gauges(self) -> None:
         """

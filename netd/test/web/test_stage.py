@@ -231,6 +231,64 @@ class WireTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
+class DelayTests(SynchronousTestCase):
+    """
+    How long answers are asked to wait.
+    """
+
+    def test_after(self) -> None:
+        """One whose body is ready is counted when it is asked for."""
+        talk = conversation(Route("/", fixed(b"x", after=2.0), ""))
+        talk.ask(request("GET /"))
+        self.assertEqual((talk.counters.delays, talk.counters.delay_seconds), ({2.0: 1}, 2.0))
+
+    def test_script(self) -> None:
+        """A script is counted by all that it waits before its first bytes, and once."""
+        talk = conversation(
+            Route("/", fixed([Wait(1.0), Wait(1.0), Send(b"x"), Wait(9.0), Send(b"y")]), "")
+        )
+        talk.ask(request("GET /"))
+        for _ in range(3):
+            talk.turn(10.0)
+        self.assertEqual((talk.counters.delays, talk.counters.delay_seconds), ({2.0: 1}, 2.0))
+
+    def test_exact(self) -> None:
+        """The moment of asking adds no rounding error, which would be another bucket."""
+        talk = conversation(Route("/", fixed([Wait(0.1), Send(b"x")]), ""))
+        talk.clock.advance(0.3)
+        talk.ask(request("GET /"))
+        talk.turn(1.0)
+        self.assertEqual(talk.counters.delays, {0.1: 1})
+
+    def test_nothingSaid(self) -> None:
+        """One that ends without a word is counted too."""
+        talk = conversation(Route("/", fixed([Wait(1.0)], status=204), ""))
+        talk.ask(request("GET /"))
+        talk.turn(1.0)
+        self.assertEqual(talk.counters.delays, {1.0: 1})
+
+    def test_left(self) -> None:
+        """So is one whose client leaves before: it asked."""
+        for body, more in (([Wait(5.0), Send(b"x")], {}), (b"x", {"after": 5.0})):
+            talk = conversation(Route("/", fixed(body, **more), ""))
+            talk.ask(request("GET /"))
+            talk.leave()
+            self.assertEqual(talk.counters.delays, {5.0: 1})
+
+    def test_atOnce(self) -> None:
+        """One that does not wait is not, be it by a wait of no length."""
+        routes = [
+            Route(path, fixed(body), "")
+            for path, body in (("/", [Send(b"x")]), ("/b", b"y"), ("/c", [Wait(0.0)]))
+        ]
+        talk = conversation(*routes)
+        for each in routes:
+            talk.ask(request(f"GET {each.path}"))
+            talk.turn(1.0)
+        self.assertEqual(talk.counters.answers, {200: 3})
+        self.assertEqual((talk.counters.delays, talk.counters.waits), ({}, {}))
+
+
 class LatenessTests(SynchronousTestCase):
     """
     How late answers leave.

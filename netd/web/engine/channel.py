@@ -110,6 +110,8 @@ class Channel(Conversation):
             self._intake = None
         self._buffer = b""
         self._out.clear()
+        # It knows its request, and that knows us: only the collector would find all three.
+        self.produce(None)
         self.site.leave(self)
 
     def pauseProducing(self) -> None:

@@ -72,7 +72,9 @@ class Disk:
             try:
                 return self._walk(names)
             except OSError as error:
-                return self._walk(self._real(names, error))
+                if not self._follows(error):
+                    raise
+                return self._walk(self._real(names))
 
     def scan(self, names: Names) -> Scan:
         """The entries of the directory `names` that can be asked for; errors as for `find`."""
@@ -108,18 +110,20 @@ class Disk:
             folder = inner
         return folder
 
-    def _real(self, names: Names, error: OSError) -> Names:
+    def _follows(self, error: OSError) -> bool:
+        """Whether `error` may be a link on the way, and links are followed."""
+        return self._symlinks != "none" and error.errno in (ELOOP, ENOTDIR)
+
+    def _real(self, names: Names) -> Names:
         """
-        Where `names` lead once all links are followed, below the root; else raises `error`.
+        Where `names` lead once all links are followed; Missing when that is not below the root.
 
         To be walked again: what it says may be wrong by the time it is used.
         """
-        if self._symlinks == "none" or error.errno not in (ELOOP, ENOTDIR):
-            raise error
         root = os.path.realpath(self._root).rstrip(b"/")
         real = os.path.realpath(self.path(names), strict=True)
         if real != root and not real.startswith(root + b"/"):
-            raise Missing from error
+            raise Missing
         return tuple(real[len(root) + 1 :].split(b"/")) if real != root else ()
 
     def _folder(self, names: Names) -> int:
@@ -129,7 +133,9 @@ class Disk:
         try:
             folder = self._descend(names)
         except OSError as error:
-            folder = self._descend(self._real(names, error))
+            if not self._follows(error):
+                raise
+            folder = self._descend(self._real(names))
         try:
             return os.open(b".", _READ, dir_fd=folder)
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 from twisted.internet import ssl
 from twisted.internet.error import ConnectionDone, ConnectionLost
@@ -127,6 +128,33 @@ class HalfCloseTests(SynchronousTestCase):
             self.failureResultOf(told, kind)
             request.write(b"into the void")
             request.finish()
+
+
+class _Producer:
+    """Knows whom it writes to."""
+
+    def __init__(self, request: Any) -> None:
+        self.request = request
+
+    def stopProducing(self) -> None:
+        """It has not begun."""
+
+
+class LossTests(SynchronousTestCase):
+    """What is left of a connection that is gone."""
+
+    def test_producer(self) -> None:
+        """It forgets who produced for it, so that no collector is needed to free them both."""
+        stage = Stage()
+        client = stage.ask(b"GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
+        request = stage.tree.children[b"held"].requests.pop()
+        producer = _Producer(request)
+        request.registerProducer(producer, True)
+        left = ref(producer)
+        del request, producer
+        self.assertIsNotNone(left())
+        client.reset()
+        self.assertIsNone(left())
 
 
 class DeadlineTests(SynchronousTestCase):

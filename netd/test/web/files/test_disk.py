@@ -5,6 +5,7 @@ The tree on the disk.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import socket
 import threading
@@ -93,6 +94,19 @@ class DiskTests(SynchronousTestCase):
                 self.assertRaises(Missing, self.read, path, policy)
                 self.assertRaises(Missing, self.names, path, policy)
             self.assertRaises(Missing, self.names, "file", policy)
+
+    def test_missingLeaves(self) -> None:
+        """What is missing leaves nothing, nor whoever asked for it, to the collector."""
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        for policy in POLICIES:
+            for path in (b"none", b"out", b"loop"):
+                with contextlib.suppress(Missing, Forbidden):
+                    os.close(Disk(self.root, policy).find((path,)).fd)
+                with contextlib.suppress(Missing, Forbidden):
+                    Disk(self.root, policy).scan((path,))
+        self.assertEqual(gc.collect(), 0)
 
     def test_linksInside(self) -> None:
         """By default links are followed as long as they stay below the root."""
