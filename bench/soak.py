@@ -88,6 +88,7 @@ def _table(run: _Run, seconds: float, before: int, after: int) -> str:
         ["RSS MB after the warm-up", f"{late[0][1] / 2**20:.1f}" if late else "?"],
         ["RSS MB at the end", f"{late[-1][1] / 2**20:.1f}" if late else "?"],
         ["RSS slope, MB in 10 minutes", f"{growth:+.2f}"],
+        ["RSS MB, least in each quarter", quarters(late)],
         ["descriptors, least to most", f"{min(descriptors)} to {max(descriptors)}"],
         ["timers before and after", f"{before} and {after}"],
     ]
@@ -105,6 +106,13 @@ def slope(points: list[tuple[float, int]]) -> float:
     mean_y = sum(y for _, y in points) / len(points)
     spread = sum((x - mean_x) ** 2 for x, _ in points)
     return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread
+
+
+def quarters(points: list[tuple[float, int]]) -> str:
+    """The least MB in each quarter of the points: a leak adds to all, a step to one alone."""
+    count = -(-len(points) // 4) or 1
+    parts = [points[at : at + count] for at in range(0, len(points), count)]
+    return " ".join(f"{min(size for _, size in part) / 2**20:.1f}" for part in parts)
 
 
 @contextmanager

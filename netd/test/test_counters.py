@@ -41,6 +41,7 @@ class CountersTests(SynchronousTestCase):
         self.assertEqual(counters.refusals, {"body": 1})
         self.assertEqual(counters.drops, {"source port": 1})
         self.assertEqual(counters.answers[404], 0)
+        self.assertNotIn(404, counters.answers)
 
     def test_own(self) -> None:
         """

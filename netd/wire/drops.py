@@ -45,8 +45,9 @@ class Drops:
 
     def add(self, drops: Mapping[str, int]) -> None:
         """Count what one turn dropped; called with nothing it only looks at the kernel soon."""
-        self._counters.drops.update(drops)
-        self._unsaid.update(drops)
+        for reason, count in drops.items():
+            self._counters.drops[reason] += count
+            self._unsaid[reason] += count
         if self._next is None:
             self._next = self._clock.callLater(SOON_SECONDS, self._say)
 
