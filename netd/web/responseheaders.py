@@ -18,10 +18,9 @@ from netd.web.exchange import SANDBOX
 class Block:
     """Fields that are set together again and again, as lines already where that helps."""
 
-    __slots__ = ("_fields", "_lines")
+    __slots__ = ("_lines",)
 
     def __init__(self, *fields: tuple[bytes, bytes]) -> None:
-        self._fields = fields
         self._lines = answer.Lines(fields)
 
     def put(self, request: Any) -> None:
@@ -30,7 +29,7 @@ class Block:
         if put is not None:
             put(self._lines)
             return
-        for name, value in self._fields:
+        for name, value in answer.said(self._lines.by_name):
             request.setHeader(name, value)
 
 

@@ -1,5 +1,5 @@
 """
-The epoll reactor's dispatch without a log context for each event.
+The epoll reactor's dispatch without a log context for each event, and with an outbox.
 
 Rules: a switch that may be left off, or removed, without anything else
 noticing.  It is for exactly the reactor it was written against; on any other,
@@ -7,6 +7,7 @@ and for anything but plain input, the stock dispatch does the work.
 
 Stock wraps every event in `log.callWithLogger`, which is there to prefix lines
 with the name of a transport; netd's lines carry what they mean in themselves.
+What the events of a turn have to send leaves together at its end (`outbox`).
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ class Question:
     """The asking half of `Request`."""
 
     __slots__ = (
+        # For what Resources hang on a request; nothing is made of it before they do.
         "__dict__",
         "_args",
         "_content",
