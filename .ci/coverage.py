@@ -1,7 +1,7 @@
 """
 Every module of netd, covered by its own test file: `coverage.py SCRATCH [MODULE...]`.
 
-netd/web/router.py is measured while netd/test/web/test_router.py runs, and
+netd/lab/router.py is measured while netd/test/lab/test_router.py runs, and
 nothing else.  A module that only documents or versions a package is exempt.
 """
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from netd.lab.parameters import Parameter
+from netd.lab.table import ROUTES
 from netd.options.completion import FLAGS, MORE
 from netd.options.table import OPTIONS, Option
-from netd.web.lab.table import ROUTES
-from netd.web.parameters import Parameter
 
 REFERENCE = Path(__file__).parent / "reference"
 

@@ -15,8 +15,8 @@ from typing import TypedDict
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
-from netd.rpc.faults import Fault
-from netd.rpc.registry import rpc
+from netd.xmlrpc.faults import Fault
+from netd.xmlrpc.registry import rpc
 
 __all__ = ["largest_prime", "order", "price", "ready"]
 

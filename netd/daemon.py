@@ -15,31 +15,30 @@ from twisted.application.service import IService
 from twisted.python.usage import UsageError
 from twisted.web.resource import IResource
 
-from netd import __version__
+from netd import __version__, site
+from netd.acl import Networks
 from netd.counters import Counters
 from netd.house import House
-from netd.net import tls
-from netd.net.drain import Drain, IDrainable
-from netd.net.farewell import Farewell
-from netd.net.gate import Access, Gate
-from netd.net.listen import Listener, datagram, stream
-from netd.net.networks import Networks
-from netd.ops import descriptors
+from netd.lab.endpoints.probes import Probes
+from netd.ops import rlimit
 from netd.ops.inherited import Inherited, assign
-from netd.ops.logs import logs
+from netd.ops.logging.setup import logs
 from netd.ops.reload import Act, Part, Reload
 from netd.ops.systemd import Ready
-from netd.rpc import methods
-from netd.rpc.offload import Pool
-from netd.rpc.resource import Alone
+from netd.services import table, udp
+from netd.services.impairment import Fates
+from netd.services.source_policy import Sources
 from netd.settings import SERVICES, Impairment, Settings
+from netd.transport import tls
+from netd.transport.access import Access, Gate
+from netd.transport.drain import Drain, IDrainable
+from netd.transport.farewell import Farewell
+from netd.transport.listener import Listener, datagram, stream
+from netd.transport.tcp_port import port as eager
 from netd.values import Where
-from netd.web import site
-from netd.web.engine.port import port as eager
-from netd.web.probes import Probes
-from netd.wire import services, udp
-from netd.wire.impairment import Fates
-from netd.wire.sources import Sources
+from netd.xmlrpc import service
+from netd.xmlrpc.pool import Pool
+from netd.xmlrpc.resource import Alone
 
 
 def build(
@@ -86,7 +85,7 @@ def _fitted(settings: Settings) -> Settings:
     limits = settings.http.limits
     if limits.connections:
         return settings
-    limits = evolve(limits, connections=descriptors.connections())
+    limits = evolve(limits, connections=rlimit.connections())
     return evolve(settings, http=evolve(settings.http, limits=limits))
 
 
@@ -120,13 +119,13 @@ def _services(
             inner, no = (tls.wrap(each, secured, reactor) for each in (web, denied))
             yield name, stream(where, door(inner, no), reactor, eager)
     if settings.udp.listen is not None:
-        echo = services.datagram("echo")
+        echo = table.datagram("echo")
         yield "udp", datagram(settings.udp.listen, udp.serve(echo, policy, reactor))
     for name, service, where in _small(settings, "udp"):
-        answer = services.datagram(service)
+        answer = table.datagram(service)
         yield name, datagram(where, udp.serve(answer, policy, reactor))
     for name, service, where in _small(settings, "tcp"):
-        talk = house.talks[name] = services.stream(
+        talk = house.talks[name] = table.stream(
             service, reactor, counters, settings.service_idle.seconds
         )
         drained.append(talk)
@@ -170,7 +169,7 @@ def _plain(settings: Settings) -> Iterator[tuple[str, str, Where]]:
 
 
 def _roots(
-    settings: Settings, reactor: Any, calls: methods.House, house: House
+    settings: Settings, reactor: Any, calls: service.House, house: House
 ) -> dict[str, IResource]:
     """The tree of each site, by the name of its first listener."""
     tree = site.tree(settings, reactor, calls.resource, house.counters, house.probes)
@@ -243,11 +242,11 @@ def _small(settings: Settings, kind: str) -> Iterator[tuple[str, str, Where]]:
 
 def _calls(
     settings: Settings, reactor: Any, counters: Counters, pool: Pool | None = None
-) -> methods.House:
+) -> service.House:
     """XML-RPC; UsageError when something cannot be published."""
     asked = settings.rpc
     try:
-        return methods.build(
+        return service.build(
             reactor,
             asked.publish,
             asked.suites,

@@ -15,18 +15,18 @@ from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver
 
 from netd.counters import Counters
-from netd.net.drain import Drain
-from netd.net.listen import Listener
-from netd.net.tls import TLS
-from netd.ops.logs import Logs
+from netd.http.server import Site
+from netd.lab.endpoints.probes import Probes
+from netd.ops.logging.setup import Logs
 from netd.ops.reload import Part, Reload
 from netd.ops.signals import impatient, on_signal
-from netd.ops.state import State
+from netd.ops.status import State
 from netd.ops.systemd import Ready
-from netd.web.engine.lean import lean
-from netd.web.engine.site import Site
-from netd.web.probes import Probes
-from netd.wire.tcp import Conversations
+from netd.services.tcp import Conversations
+from netd.transport.drain import Drain
+from netd.transport.epoll import lean
+from netd.transport.listener import Listener
+from netd.transport.tls import TLS
 
 
 class House(MultiService):

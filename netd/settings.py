@@ -12,8 +12,8 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
+from netd.addresses import Network
 from netd.distribution import Distribution
-from netd.network import Network
 from netd.values import Duration, Size, Where
 
 

@@ -21,11 +21,11 @@ from twisted.python.usage import UsageError
 
 from netd import daemon
 from netd.ops.inherited import inherited
-from netd.ops.logs import STDOUT
-from netd.options import command
+from netd.ops.logging.setup import STDOUT
+from netd.options import cli
 from netd.options.completion import script
-from netd.options.lines import one_line
-from netd.options.printed import as_toml
+from netd.options.dump import as_toml
+from netd.options.messages import one_line
 from netd.settings import Settings
 
 
@@ -38,7 +38,7 @@ def _one_line() -> Iterator[None]:
         raise SystemExit(f"netd: {one_line(str(wrong))}") from None
 
 
-class Options(command.Options):
+class Options(cli.Options):
     """netd's options as a twistd subcommand; `--print-config` and `--check-config` end here."""
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:

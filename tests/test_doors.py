@@ -19,9 +19,9 @@ from zope.interface.verify import verifyObject
 
 from netd import tap
 from netd.house import House
-from netd.net.listen import Listener
-from netd.options import command
+from netd.options import cli
 from netd.test.test_layers import HOUSE, imports, read
+from netd.transport.listener import Listener
 from tests.running import ROOT
 
 
@@ -106,7 +106,7 @@ class TacTests(SynchronousTestCase):
 
     def load(self, **environ: str) -> House:
         """The house that stands in the application of netd.tac."""
-        self.patch(command.Options, "environ", environ)
+        self.patch(cli.Options, "environ", environ)
         application = service.loadApplication(str(ROOT / "netd.tac"), "python")
         self.assertEqual(service.IService(application).name, "netd")
         (house,) = cast(Any, service.IServiceCollection(application))

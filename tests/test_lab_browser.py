@@ -10,7 +10,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.web.lab.table import ROUTES
+from netd.lab.table import ROUTES
 from tests.browser import Browser, screenshot
 from tests.running import Daemon, eventually
 

@@ -66,7 +66,7 @@ class ContentTests(SynchronousTestCase):
         """The plugin and the sample tree are there; what must not be there is not."""
         self.assertIn(_PLUGIN, names)
         self.assertIn("netd/py.typed", names)
-        self.assertIn("netd/web/sample/index.html", names)
+        self.assertIn("netd/static/sample/index.html", names)
         for name in names:
             self.assertFalse(name.endswith(("dropin.cache", ".pyc", "twistd.log")), name)
             self.assertFalse(name.startswith("twisted/") and name != _PLUGIN, name)

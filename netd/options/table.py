@@ -13,8 +13,8 @@ from typing import Any, Final
 from attrs import fields, frozen
 
 from netd import settings
+from netd.addresses import Network
 from netd.distribution import delay
-from netd.network import Network
 from netd.options.parsers import (
     cache,
     count,

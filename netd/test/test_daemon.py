@@ -26,17 +26,17 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from netd import settings
+from netd.addresses import Network
 from netd.daemon import build
 from netd.house import House
-from netd.net.listen import Listener
-from netd.network import Network
+from netd.http.connection import Channel
 from netd.ops import metrics
 from netd.ops.inherited import Inherited
 from netd.settings import Service, Settings
+from netd.test.lab.conversation import Transport
 from netd.test.stages import Adopted, Reactor, identity
-from netd.test.web.conversation import Transport
+from netd.transport.listener import Listener
 from netd.values import Duration, Size, Where
-from netd.web.engine.channel import Channel
 
 HERE = Where("tcp", "127.0.0.1", 0, option="--port 0")
 

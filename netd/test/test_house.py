@@ -17,8 +17,8 @@ from twisted.logger import ILogObserver, capturedLogs, formatEvent
 from netd.counters import Counters
 from netd.daemon import build
 from netd.house import House
-from netd.ops.lines import Lines
-from netd.ops.log import Text
+from netd.ops.logging.access_log import Text
+from netd.ops.logging.line_writer import Lines
 from netd.settings import TLS, Service, Settings, Watch
 from netd.test.ops.test_systemd import Managed
 from netd.test.stages import Reactor, identity

@@ -24,44 +24,49 @@ ROOT: Final = HOUSE.parent
 
 PURE: Final = frozenset(
     {
-        *("values", "network", "distribution", "settings", "script", "counters"),
-        *(
-            "web.head",
-            "web.body",
-            "web.refusal",
-            "web.exchange",
-            "web.ranges",
-            "web.conditional",
-        ),
-        *("net.networks", "net.bucket", "net.proxyheader"),
-        *("rpc.registry", "rpc.arithmetic", "rpc.codec", "rpc.signatures"),
-        "wire.answers",
+        *("values", "distribution", "addresses", "acl", "ratelimit", "lru"),
+        *("settings", "script", "counters"),
+        *("http.request_head", "http.body", "http.errors", "http.ranges", "http.conditional"),
+        *("transport.proxy_header", "lab.call"),
+        *("xmlrpc.registry", "xmlrpc.codec", "xmlrpc.signature", "services.messages"),
     }
 )
 """No Twisted in these, nor in any module whose docstring says `Rules: pure`."""
 
-_VALUES: Final = ("values", "network", "distribution")
-_CELLAR: Final = (*_VALUES, "settings", "script", "counters")
-_ROOM: Final = (*_CELLAR, "player")
+_VALUES: Final = ("values", "distribution", "addresses", "lru")
+_GROUND: Final = (*_VALUES, "acl", "ratelimit", "settings", "script", "counters")
+_PLAYER: Final = (*_GROUND, "player")
 
 MAY_IMPORT: Final[Mapping[str, tuple[str, ...]]] = {
     "": (),
     "values": (),
-    "network": ("values",),
     "distribution": ("values",),
+    "addresses": ("values",),
+    "lru": (),
+    "acl": ("addresses", "lru"),
+    "ratelimit": ("lru",),
     "script": (),
     "counters": (),
     "settings": _VALUES,
     "player": ("script",),
-    "net": _ROOM,
-    "ops": _ROOM,
-    "rpc": _ROOM,
-    "wire": (*_ROOM, "net.networks", "net.bucket", "net.recent", "net.drain"),
-    "web": (*_ROOM, "rpc", "net.drain"),
-    "house": (*_ROOM, "net", "ops", "wire", "web"),
-    "daemon": ("", *_ROOM, "net", "ops", "rpc", "wire", "web", "house"),
+    "transport": _PLAYER,
+    "http": (*_PLAYER, "transport", "lab"),
+    "lab": (*_PLAYER, "http"),
+    "static": (*_PLAYER, "transport", "http", "lab"),
+    "xmlrpc": _PLAYER,
+    "services": (*_PLAYER, "transport"),
+    "ops": _PLAYER,
+    "site": (*_PLAYER, "http", "lab", "static", "xmlrpc"),
+    "house": (*_PLAYER, "transport", "http", "lab", "services", "ops", "site"),
+    "daemon": (
+        *("", *_PLAYER, "transport", "http", "lab", "xmlrpc", "services", "ops"),
+        *("site", "house"),
+    ),
     "options": ("", "settings", *_VALUES),
-    "tap": ("settings", "daemon", "options", "ops.inherited", "ops.logs", "ops.healthcheck"),
+    "tap": (
+        *("settings", "daemon", "options"),
+        *("ops.inherited", "ops.logging.setup", "ops.healthcheck"),
+    ),
     "__main__": (),
 }
 """By room, what it may import beside itself; "" is netd/__init__.py."""
@@ -337,7 +342,7 @@ class RulesTests(SynchronousTestCase):
             "import netd.tap",
             "def f():\n from netd.options import Options",
             "if TYPE_CHECKING:\n from netd.daemon import House",
-            "from netd.web.router import Router",
+            "from netd.lab.router import Router",
             "from netd.wire import answers",
             "from netd import __version__",
         ):
@@ -352,8 +357,8 @@ class RulesTests(SynchronousTestCase):
         Imports downward, within a room, and those the plan names, are none.
         """
         house = self.house(
-            web__a="from netd import values\nfrom netd.web import b\nimport netd.net.drain",
-            web__b="import netd.script\nfrom netd.rpc.registry import R\nimport os",
+            web__a="from netd import values\nfrom netd.web import b\nimport netd.transport.drain",
+            web__b="import netd.script\nfrom netd.xmlrpc.registry import R\nimport os",
             net__drain="",
             rpc__registry="",
             script="",

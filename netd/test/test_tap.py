@@ -21,9 +21,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from netd import tap
-from netd.net.listen import Listener
 from netd.ops import healthcheck, inherited
 from netd.test.stages import identity
+from netd.transport.listener import Listener
 
 reactor: Any = _the_reactor
 

@@ -26,8 +26,8 @@ from twisted.web.server import NOT_DONE_YET, Site
 from netd import settings
 from netd.ops import healthcheck
 from netd.ops.healthcheck import SECONDS, check, default, run
+from netd.test.lab.conversation import configured
 from netd.test.stages import Identity, identity
-from netd.test.web.conversation import configured
 from netd.values import Where
 
 

@@ -15,8 +15,8 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd import distribution, values
-from netd.network import Network
-from netd.options.command import Options
+from netd.addresses import Network
+from netd.options.cli import Options
 from netd.options.table import OPTIONS
 from netd.settings import Settings
 from netd.values import Duration, Size

@@ -8,7 +8,7 @@ import re
 
 from attrs import fields
 
-from netd.options.command import Options
+from netd.options.cli import Options
 from netd.options.completion import FLAGS
 from netd.options.table import OPTIONS
 from netd.settings import Settings

@@ -1,0 +1,46 @@
+"""
+Field lines: those of a head, and those of a trailer section.
+
+Rules: pure.  What the patterns do not match is refused, nothing is repaired.
+
+Source: RFC 9110 section 5 and 6.5, RFC 9112 section 5.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from netd.http.errors import Refused
+
+# RFC 9110 5.6.2
+TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+# RFC 9110 5.5; obs-text (0x80 to 0xff) is allowed, control characters are not.
+FIELD: Final = rb"(?>" + TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)"
+_FIELDS: Final = re.compile(FIELD + rb"*+\r\n")
+
+
+def split(block: bytes) -> dict[bytes, tuple[bytes, ...]]:
+    """Values by lower-case name of validated field lines; `block` lacks its last CRLF."""
+    fields: dict[bytes, tuple[bytes, ...]] = {}
+    for line in block.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        name = name.lower()
+        value = value.strip(b" \t")
+        fields[name] = (*fields[name], value) if name in fields else (value,)
+    fields.pop(b"", None)
+    return fields
+
+
+def trailers(block: bytes, most_fields: int) -> dict[bytes, tuple[bytes, ...]]:
+    """
+    The trailer fields that `block` carries, through its empty line.
+
+    They are kept apart from the header fields: RFC 9110 6.5.1 forbids merging
+    what could change framing or routing.
+    """
+    if _FIELDS.fullmatch(block) is None:
+        raise Refused("trailer")
+    if block.count(b"\n") - 1 > most_fields:
+        raise Refused("fields")
+    return split(block[:-4])

@@ -1,0 +1,1 @@
+"""The endpoints of the lab, a module for each theme."""

@@ -1,0 +1,1 @@
+"""Where access lines and log events are written, and in which format."""

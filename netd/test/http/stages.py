@@ -1,0 +1,361 @@
+"""
+What the engine's tests play on: a site without a socket, clients without a network.
+
+Rules: knows no test.  Time moves only when a test says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import evolve, frozen
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import NOT_DONE_YET
+from zope.interface import implementer
+
+from netd.counters import Counters
+from netd.http.server import Site
+from netd.settings import Limits
+from netd.values import Duration, Size
+
+# Sunday, 6 November 1994, as in RFC 9110 5.6.7
+NOW = 784111777.0
+DATE = b"Sun, 06 Nov 1994 08:49:37 GMT"
+
+LIMITS = Limits(max_delay=Duration.parse("60s"), max_body=Size(10 * 1024 * 1024))
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@frozen
+class Answer:
+    """One response as a client understands it."""
+
+    code: int
+    reason: bytes
+    fields: dict[bytes, list[bytes]]
+    body: bytes
+    trailers: bytes = b""
+
+    def field(self, name: bytes) -> bytes | None:
+        """The only value of a field."""
+        values = self.fields.get(name.lower())
+        if values is None:
+            return None
+        (value,) = values
+        return value
+
+
+def answers(data: bytes, methods: str = "") -> list[Answer]:
+    """All responses in `data`; `methods` has an H where the request was HEAD."""
+    found: list[Answer] = []
+    while data:
+        head, end, data = data.partition(b"\r\n\r\n")
+        assert end, f"no end of head in {head!r}"
+        line, *lines = head.split(b"\r\n")
+        version, code, reason = line.split(b" ", 2)
+        assert version == b"HTTP/1.1", line
+        fields: dict[bytes, list[bytes]] = {}
+        for each in lines:
+            name, _, value = each.partition(b": ")
+            fields.setdefault(name.lower(), []).append(value)
+        body = trailers = b""
+        head_only = methods[len(found) : len(found) + 1] == "H"
+        if head_only or int(code) in (204, 304) or int(code) < 200:
+            pass
+        elif b"content-length" in fields:
+            (length,) = fields[b"content-length"]
+            body, data = data[: int(length)], data[int(length) :]
+            assert len(body) == int(length), "short body"
+        elif fields.get(b"transfer-encoding") == [b"chunked"]:
+            body, trailers, data = _dechunk(data)
+        else:
+            body, data = data, b""
+        found.append(Answer(int(code), reason, fields, body, trailers))
+    return found
+
+
+def _dechunk(data: bytes) -> tuple[bytes, bytes, bytes]:
+    body = b""
+    while True:
+        size, _, data = data.partition(b"\r\n")
+        length = int(size, 16)
+        if not length:
+            break
+        body += data[:length]
+        assert data[length : length + 2] == b"\r\n"
+        data = data[length + 2 :]
+    trailers = b""
+    while not data.startswith(b"\r\n"):
+        line, end, data = data.partition(b"\r\n")
+        assert end
+        trailers += line + end
+    return body, trailers, data[2:]
+
+
+def post(body: bytes, more: bytes = b"", path: bytes = b"/echo") -> bytes:
+    """A request with a body of known length."""
+    head = b"POST %b HTTP/1.1\r\nHost: a\r\n%bContent-Length: %d\r\n\r\n"
+    return head % (path, more, len(body)) + body
+
+
+def chunked(*chunks: bytes, trailers: bytes = b"") -> bytes:
+    """A request with a body in chunks."""
+    head = b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    pieces = [b"%x\r\n%b\r\n" % (len(each), each) for each in chunks]
+    return head + b"".join(pieces) + b"0\r\n" + trailers + b"\r\n"
+
+
+class Pipe(StringTransport):
+    """A transport that can half-close, and that tells what was done to it."""
+
+    halfClosed = False
+    noDelay = False
+    aborted = False
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """Do not wait for more."""
+        self.noDelay = enabled
+
+    def loseWriteConnection(self) -> None:
+        """Our side is closed."""
+        self.halfClosed = True
+
+    def abortConnection(self) -> None:
+        """The connection is cut."""
+        self.aborted = True
+        self.disconnecting = True
+
+
+class Client:
+    """One client of a `Stage`."""
+
+    def __init__(self, stage: Stage, address: Any) -> None:
+        self.stage = stage
+        self.channel = stage.site.buildProtocol(address)
+        self.transport = Pipe(peerAddress=address)
+        self.gone = False
+        self.channel.makeConnection(self.transport)
+
+    def send(self, data: bytes, pieces: int = 0) -> None:
+        """Say `data`, at once or in pieces of so many bytes."""
+        for at in range(0, len(data), pieces or len(data) or 1):
+            if not self.over():
+                self.channel.dataReceived(data[at : at + (pieces or len(data))])
+
+    def over(self) -> bool:
+        """Whether the connection takes nothing more."""
+        return self.gone or bool(self.transport.disconnecting)
+
+    def fin(self) -> None:
+        """Close our side."""
+        self.channel.readConnectionLost()
+
+    def settle(self) -> Client:
+        """Let what the server decided to close be closed."""
+        if self.transport.disconnecting and not self.gone:
+            aborted = self.transport.aborted
+            self.lose(ConnectionAborted() if aborted else ConnectionDone())
+        return self
+
+    def reset(self) -> None:
+        """Leave without a goodbye."""
+        self.lose(ConnectionLost())
+
+    def lose(self, reason: Exception) -> None:
+        """The connection is gone."""
+        self.gone = True
+        if self.transport.producer is not None:
+            self.transport.producer.stopProducing()
+        self.channel.connectionLost(Failure(reason))
+
+    def said(self) -> bytes:
+        """All that was answered so far."""
+        data: bytes = self.transport.value()
+        return data
+
+    def answers(self, methods: str = "") -> list[Answer]:
+        """All answers so far."""
+        return answers(self.said(), methods)
+
+    def answer(self) -> Answer:
+        """The only answer."""
+        (only,) = self.answers()
+        return only
+
+
+class Lines:
+    """A log that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[bytes, bytes, int, int, bytes, bytes, bytes]] = []
+
+    def record(self, *entry: Any) -> None:
+        """One entry."""
+        self.entries.append(entry)
+
+
+class Stage:
+    """A site, its clock and its counters; fields of `Limits` are keywords."""
+
+    def __init__(
+        self, resource: IResource | None = None, memo: bool = True, **limits: Any
+    ) -> None:
+        self.clock = Clock()
+        self.counters = Counters()
+        self.log = Lines()
+        self.tree = Tree(self.clock)
+        self.site = Site(
+            resource or self.tree,
+            self.clock,
+            evolve(LIMITS, **limits),
+            self.counters,
+            log=self.log,
+            now=self.now,
+            memo=memo,
+        )
+        self.site.doStart()
+
+    def now(self) -> float:
+        """The time of day."""
+        return NOW + self.clock.seconds()
+
+    def connect(self, host: str = "127.0.0.1", port: int = 40000) -> Client:
+        """A client that comes from `host`."""
+        kind = IPv6Address if ":" in host else IPv4Address
+        return Client(self, kind("TCP", host, port))
+
+    def ask(self, data: bytes, pieces: int = 0, host: str = "127.0.0.1") -> Client:
+        """A new client that has said `data`."""
+        client = self.connect(host)
+        client.send(data, pieces)
+        return client
+
+    def pass_seconds(self, seconds: int) -> None:
+        """Let time go by, a second at a time."""
+        for _ in range(seconds):
+            self.clock.advance(1)
+
+
+class Tree(Resource):
+    """A few Resources, each the simplest of its kind."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        Resource.__init__(self)
+        self.putChild(b"", Plain())
+        self.putChild(b"plain", Plain())
+        self.putChild(b"echo", Echo())
+        self.putChild(b"wait", Waiting(clock))
+        self.putChild(b"held", Held())
+        self.putChild(b"bug", Bug())
+
+
+@implementer(IResource)
+class Leaf:
+    """A Resource without children that answers every method the same."""
+
+    isLeaf = True
+
+    def getChildWithDefault(self, name: bytes, request: Any) -> IResource:
+        """Never asked for."""
+        raise NotImplementedError
+
+    def putChild(self, path: bytes, child: IResource) -> None:
+        """Never given one."""
+        raise NotImplementedError
+
+    def render(self, request: Any) -> Any:
+        """The answer."""
+        raise NotImplementedError
+
+
+class Call(Leaf):
+    """A Leaf that answers as a function does."""
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+
+    def render(self, request: Any) -> Any:
+        """The function's answer."""
+        return self._function(request)
+
+
+def seeing(seen: list[Any]) -> Call:
+    """A Leaf that puts its requests into `seen`, and says nothing."""
+
+    def see(request: Any) -> bytes:
+        seen.append(request)
+        return b""
+
+    return Call(see)
+
+
+class Plain(Resource):
+    """Says hello to GET, and so to HEAD."""
+
+    isLeaf = True
+
+    def render_GET(self, request: Any) -> bytes:
+        """A constant."""
+        request.setHeader(b"Content-Type", b"text/plain")
+        return b"hello\n"
+
+
+class Echo(Leaf):
+    """Says what it was told."""
+
+    def render(self, request: Any) -> bytes:
+        """The body."""
+        request.setHeader(b"content-type", b"application/octet-stream")
+        data: bytes = request.content.read()
+        return data
+
+
+class Waiting(Leaf):
+    """Says something after as many seconds as its path says; cancels when the client leaves."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self.clock = clock
+        self.left: list[Failure] = []
+
+    def render(self, request: Any) -> Any:
+        """Later."""
+
+        def say() -> None:
+            request.setHeader(b"Content-Length", b"5")
+            request.write(b"late\n")
+            request.finish()
+
+        def leave(reason: Failure) -> None:
+            self.left.append(reason)
+            call.cancel()
+
+        seconds = float(request.postpath[0]) if request.postpath else 3.0
+        call = self.clock.callLater(seconds, say)
+        request.notifyFinish().addErrback(leave)
+        return NOT_DONE_YET
+
+
+class Held(Leaf):
+    """Gives every request to the test."""
+
+    def __init__(self) -> None:
+        self.requests: list[Any] = []
+
+    def render(self, request: Any) -> Any:
+        """When the test wants."""
+        self.requests.append(request)
+        return NOT_DONE_YET
+
+
+class Bug(Leaf):
+    """Raises."""
+
+    def render(self, request: Any) -> Any:
+        """A secret."""
+        raise ValueError("a secret")

@@ -1,0 +1,576 @@
+"""A request as a Resource sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IConsumer
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.error import UnsupportedMethod
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+from zope.interface.verify import verifyObject
+
+from netd.http.response_head import Lines
+from netd.test.http.stages import GET, Answer, Call, Client, Stage
+
+OLD = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+
+
+def ask(function: Callable[[Any], Any], data: bytes = GET) -> Client:
+    """A client that was answered by `function`."""
+    return Stage(Call(function)).ask(data)
+
+
+def keep(data: bytes = GET) -> tuple[Client, Any]:
+    """A client that waits, and its request."""
+    stage = Stage()
+    client = stage.ask(data.replace(b" / ", b" /held "))
+    return client, stage.tree.children[b"held"].requests[0]
+
+
+class AnswerTests(SynchronousTestCase):
+    """How a Resource answers."""
+
+    def answer(self, function: Callable[[Any], Any], data: bytes = GET) -> Answer:
+        """The only answer."""
+        return ask(function, data).answer()
+
+    def test_consumer(self) -> None:
+        """A request takes what a producer makes."""
+        verifyObject(IConsumer, keep()[1])
+
+    def test_bytes(self) -> None:
+        """Bytes are the whole body; without a type they are HTML, as stock says."""
+        answer = self.answer(lambda request: b"<p>")
+        self.assertEqual((answer.code, answer.body), (200, b"<p>"))
+        self.assertEqual(answer.field(b"content-type"), b"text/html")
+        self.assertEqual(answer.field(b"content-length"), b"3")
+
+    def test_shortWay(self) -> None:
+        """The first answer and those after it, which go a shorter way, are alike."""
+
+        def said(request: Any) -> bytes:
+            request.setResponseCode(int(request.path[1:]))
+            request.setHeader(b"Content-Type", b"a/b")
+            request.setHeader(b"Content-Length", b"99")
+            return b"body"
+
+        def unsized(request: Any) -> bytes:
+            request.setResponseCode(int(request.path[1:]))
+            request.setHeader(b"Content-Type", b"a/b")
+            return b"body"
+
+        def prepared(request: Any) -> bytes:
+            request.setResponseCode(int(request.path[1:]))
+            request.setLines(Lines([(b"Content-Type", b"a/b")]))
+            return b"body"
+
+        for code in (200, 201, 204, 304, 404):
+            ask = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % code
+            heard = set()
+            for function in (said, unsized, prepared):
+                client = Stage(Call(function)).ask(ask + ask)
+                half = len(client.said()) // 2
+                self.assertEqual(client.said()[:half], client.said()[half:])
+                heard.add(client.said())
+            self.assertEqual(len(heard), 1 if code != 304 else 2)
+
+    def test_nothing(self) -> None:
+        """No bytes have no type."""
+        answer = self.answer(lambda request: b"")
+        self.assertEqual(answer.field(b"content-length"), b"0")
+        self.assertIsNone(answer.field(b"content-type"))
+
+    def test_status(self) -> None:
+        """The status is what was set, with its own phrase or another."""
+
+        def teapot(request: Any) -> bytes:
+            request.setResponseCode(418)
+            return b""
+
+        def other(request: Any) -> bytes:
+            request.setResponseCode(599, b"Very\r\nOdd")
+            return b""
+
+        self.assertEqual(self.answer(teapot).reason, b"I'm a Teapot")
+        answer = self.answer(other)
+        self.assertEqual((answer.code, answer.reason), (599, b"Very Odd"))
+        self.assertEqual(answer.field(b"server"), b"netd")
+        self.assertIsNotNone(answer.field(b"date"))
+
+    def test_headers(self) -> None:
+        """A field is set whatever its case, and said once."""
+
+        def both(request: Any) -> bytes:
+            request.setHeader(b"x-one", b"1")
+            request.setHeader("X-One", "2")
+            request.setHeader(b"X-Two", b"a\r\nSet-Cookie: b\nc\rd")
+            return b""
+
+        answer = self.answer(both)
+        self.assertEqual(answer.field(b"x-one"), b"2")
+        self.assertEqual(answer.field(b"x-two"), b"a Set-Cookie: b c d")
+
+    def test_lines(self) -> None:
+        """Many fields at once are set as one by one, before and after others were looked at."""
+        many = Lines([(b"X-One", b"1"), (b"X-Two", b"2")])
+
+        def alone(request: Any) -> bytes:
+            request.setHeader(b"X-One", b"0")
+            request.setLines(many)
+            request.setHeader(b"X-Two", b"3")
+            return b"."
+
+        def looked(request: Any) -> bytes:
+            request.responseHeaders.addRawHeader(b"X-One", b"0")
+            return alone(request)
+
+        def first(request: Any) -> bytes:
+            request.setLines(many)
+            request.setHeader(b"X-Two", b"3")
+            return b"."
+
+        def twice(request: Any) -> bytes:
+            request.setLines(Lines([(b"X-One", b"0")]))
+            request.setLines(many)
+            return first(request)
+
+        def seen(request: Any) -> bytes:
+            request.setLines(many)
+            request.responseHeaders.setRawHeaders(b"X-Two", [b"3"])
+            return b"."
+
+        for function in (alone, looked, first, twice, seen, alone):
+            answer = self.answer(function)
+            self.assertEqual((answer.field(b"x-one"), answer.field(b"x-two")), (b"1", b"3"))
+
+    def test_whole(self) -> None:
+        """A whole answer ends the request; after that, or without a client, it is nothing."""
+        client, request = keep()
+        request.whole(b"all")
+        request.whole(b"more")
+        self.assertEqual(client.answer().body, b"all")
+        client, request = keep()
+        request.lost(Failure(ConnectionDone()))
+        request.whole(b"all")
+        self.assertEqual(client.said(), b"")
+
+    def test_responseHeaders(self) -> None:
+        """`responseHeaders` and `setHeader` are about the same fields."""
+
+        def both(request: Any) -> bytes:
+            request.setHeader(b"A", b"1")
+            request.responseHeaders.addRawHeader(b"a", b"2")
+            request.setHeader(b"B", b"3")
+            request.responseHeaders.setRawHeaders(b"C", [b"4\r\n5"])
+            return repr(request.responseHeaders.getRawHeaders(b"b")).encode()
+
+        answer = self.answer(both)
+        self.assertEqual(answer.fields[b"a"], [b"1", b"2"])
+        self.assertEqual((answer.field(b"b"), answer.field(b"c")), (b"3", b"4 5"))
+        self.assertEqual(answer.body, b"[b'3']")
+
+    def test_ownFields(self) -> None:
+        """A Resource may say Server, Date and Connection itself, but not how it is framed."""
+
+        def own(request: Any) -> bytes:
+            for name, value in (
+                (b"server", b"me"),
+                (b"date", b"today"),
+                (b"connection", b"close"),
+                (b"transfer-encoding", b"gzip"),
+                (b"content-length", b"99"),
+            ):
+                request.setHeader(name, value)
+            return b"abc"
+
+        client = ask(own)
+        answer = client.answer()
+        self.assertEqual((answer.field(b"server"), answer.field(b"date")), (b"me", b"today"))
+        self.assertEqual(answer.field(b"connection"), b"close")
+        self.assertIsNone(answer.field(b"transfer-encoding"))
+        self.assertEqual(answer.field(b"content-length"), b"3")
+        self.assertTrue(client.over())
+
+    def test_redirect(self) -> None:
+        """A redirection is 302 to there."""
+
+        def away(request: Any) -> bytes:
+            request.redirect(b"/there")
+            return b""
+
+        answer = self.answer(away)
+        self.assertEqual((answer.code, answer.field(b"location")), (302, b"/there"))
+
+    def test_bodyless(self) -> None:
+        """204, 304 and interim statuses end with their head."""
+        for code, length in ((204, None), (304, b"7"), (304, None)):
+
+            def none(request: Any, code: int = code, length: bytes | None = length) -> bytes:
+                request.setResponseCode(code)
+                if length:
+                    request.setHeader(b"Content-Length", length)
+                return b"never sent"
+
+            first, second = ask(none, GET + GET).answers()
+            self.assertEqual((first.code, first.field(b"content-length")), (code, length))
+            self.assertEqual(second.code, code)
+
+    def test_interim(self) -> None:
+        """After an interim status as the last word nothing can follow."""
+
+        def switch(request: Any) -> bytes:
+            request.setResponseCode(101)
+            return b""
+
+        client = ask(switch)
+        self.assertTrue(client.over())
+
+    def test_headWithLength(self) -> None:
+        """A Resource that answers HEAD may say how long the body would be."""
+
+        def head(request: Any) -> bytes:
+            request.setHeader(b"Content-Length", b"1000")
+            return b""
+
+        (answer,) = ask(head, GET.replace(b"GET", b"HEAD")).answers("H")
+        self.assertEqual(answer.field(b"content-length"), b"1000")
+
+    def test_methods(self) -> None:
+        """A method that a Resource lacks is 405 with what it has."""
+
+        class Only(Resource):
+            isLeaf = True
+
+            def render_GET(self, request: Any) -> bytes:
+                return b"got"
+
+        for method in (b"POST", b"BREW"):
+            answer = Stage(Only()).ask(GET.replace(b"GET", method)).answer()
+            self.assertEqual((answer.code, answer.field(b"allow")), (405, b"GET, HEAD"))
+
+    def test_headByGet(self) -> None:
+        """A Resource that has GET alone answers HEAD by it, and only once."""
+
+        def get(request: Any) -> bytes:
+            if request.method != b"GET":
+                raise UnsupportedMethod([b"GET"])
+            return b"got"
+
+        (answer,) = ask(get, GET.replace(b"GET", b"HEAD")).answers("H")
+        self.assertEqual((answer.code, answer.field(b"content-length")), (200, b"3"))
+
+        def never(request: Any) -> bytes:
+            raise UnsupportedMethod([b"GET"])
+
+        (answer,) = ask(never, GET.replace(b"GET", b"HEAD")).answers("H")
+        self.assertEqual(answer.code, 405)
+
+
+class BugTests(SynchronousTestCase):
+    """What a Resource does wrong is logged, and kept from the client."""
+
+    def test_raises(self) -> None:
+        """An exception is one log entry and a 500 that tells nothing."""
+        stage = Stage()
+        client = stage.ask(b"GET /bug HTTP/1.1\r\nHost: a\r\n\r\n" + GET)
+        self.assertEqual([each.code for each in client.answers()], [500, 200])
+        self.assertNotIn(b"secret", client.said())
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def returning(self, value: object) -> Callable[[Any], Any]:
+        """A Resource's function that returns `value`."""
+        return lambda request: value
+
+    def test_noBytes(self) -> None:
+        """What is not bytes is a bug."""
+        for wrong in (None, "text", 7):
+            client = ask(self.returning(wrong))
+            self.assertEqual(client.answer().code, 500)
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 3)
+
+    def test_fieldsForgotten(self) -> None:
+        """The fields of an answer that failed are not said."""
+
+        def half(request: Any) -> bytes:
+            request.setHeader(b"X-Half", b"1")
+            request.responseHeaders.setRawHeaders(b"Content-Encoding", [b"gzip"])
+            raise ValueError
+
+        answer = ask(half).answer()
+        self.assertEqual(
+            (answer.field(b"x-half"), answer.field(b"content-encoding")), (None, None)
+        )
+        self.flushLoggedErrors(ValueError)
+
+    def test_begun(self) -> None:
+        """An answer that fails after it has begun is cut, not completed."""
+
+        def half(request: Any) -> bytes:
+            request.write(b"half")
+            raise ValueError
+
+        client = ask(half)
+        self.assertTrue(client.transport.aborted)
+        self.assertFalse(client.said().endswith(b"0\r\n\r\n"))
+        client.settle()
+        self.assertEqual(client.stage.counters.answers, {200: 1})
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_finished(self) -> None:
+        """An exception after the answer is logged, and the client none the wiser."""
+
+        def after(request: Any) -> bytes:
+            request.finish()
+            raise ValueError
+
+        self.assertEqual(ask(after).answer().code, 200)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_badName(self) -> None:
+        """A field name that is no token is a bug."""
+
+        def bad(request: Any) -> bytes:
+            request.setHeader(b"X: y\r\nZ", b"1")
+            return b""
+
+        self.assertEqual(ask(bad).answer().code, 500)
+        self.assertEqual(len(self.flushLoggedErrors()), 1)
+
+
+class StreamTests(SynchronousTestCase):
+    """Answers in pieces."""
+
+    def test_chunks(self) -> None:
+        """Without a length the body comes in chunks."""
+        client, request = keep()
+        for each in (b"a", b"", b"bc"):
+            request.write(each)
+        self.assertEqual(request.sentLength, 3)
+        request.finish()
+        self.assertTrue(client.said().endswith(b"\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n"))
+        self.assertEqual(client.answer().body, b"abc")
+        self.assertFalse(client.over())
+
+    def test_trailers(self) -> None:
+        """Fields may follow a body in chunks."""
+        client, request = keep()
+        request.write(b"a")
+        request.addTrailer(b"x-sum", b"1\r\n2")
+        request.finish()
+        self.assertEqual(client.answer().trailers, b"X-Sum: 1 2\r\n")
+
+    def test_length(self) -> None:
+        """With a length there are no chunks, and never a byte more."""
+        client, request = keep()
+        request.setHeader(b"Content-Length", b"4")
+        request.write(b"abc")
+        request.write(b"def")
+        request.finish()
+        self.assertEqual(client.answer().body, b"abcd")
+        self.assertEqual(request.sentLength, 4)
+        self.assertFalse(client.over())
+
+    def test_short(self) -> None:
+        """Less than was promised ends the connection, so that nobody waits for the rest."""
+        for pieces in ((b"abc",), ()):
+            client, request = keep()
+            request.setHeader(b"Content-Length", b"4")
+            for each in pieces:
+                request.write(each)
+            request.finish()
+            self.assertTrue(client.over())
+            self.assertTrue(client.said().endswith(b"\r\n\r\n" + b"".join(pieces)))
+
+    def test_oldVersion(self) -> None:
+        """HTTP/1.0 has no chunks: the end of the connection is the end of the body."""
+        client, request = keep(OLD)
+        request.write(b"a")
+        request.write(b"b")
+        request.finish()
+        answer = client.answer()
+        self.assertEqual((answer.body, answer.field(b"connection")), (b"ab", b"close"))
+        self.assertTrue(client.over())
+
+    def test_head(self) -> None:
+        """A streamed answer to HEAD is its head."""
+        client, request = keep(GET.replace(b"GET", b"HEAD"))
+        request.write(b"a")
+        request.finish()
+        (answer,) = client.answers("H")
+        self.assertIsNone(answer.field(b"transfer-encoding"))
+        self.assertEqual(request.sentLength, 0)
+        self.assertTrue(client.said().endswith(b"\r\n\r\n"))
+
+    def test_emptyFinish(self) -> None:
+        """An answer that ends before it begins is empty."""
+        client, request = keep()
+        request.finish()
+        self.assertEqual(client.answer().field(b"content-length"), b"0")
+
+    def test_bytesAfterWrite(self) -> None:
+        """Bytes that are rendered after some were written are the last ones."""
+
+        def both(request: Any) -> bytes:
+            request.write(b"a")
+            return b"b"
+
+        self.assertEqual(ask(both).answer().body, b"ab")
+
+    def test_badLength(self) -> None:
+        """A length that is no number is ignored."""
+        client, request = keep()
+        request.setHeader(b"Content-Length", b"many")
+        request.write(b"a")
+        request.finish()
+        self.assertEqual(client.answer().body, b"a")
+
+    def test_twice(self) -> None:
+        """Finishing twice is harmless, writing after it is a bug, as on stock."""
+        client, request = keep()
+        request.finish()
+        request.finish()
+        self.assertEqual(len(client.answers()), 1)
+        self.assertRaises(RuntimeError, request.write, b"a")
+
+    def test_notify(self) -> None:
+        """`notifyFinish` fires for everyone when the answer is complete."""
+        _, request = keep()
+        first, second = request.notifyFinish(), request.notifyFinish()
+        self.assertNoResult(first)
+        request.finish()
+        self.assertIsNone(self.successResultOf(first))
+        self.assertIsNone(self.successResultOf(second))
+
+    def test_transport(self) -> None:
+        """What was written is on the transport before a Resource gets at it."""
+
+        def cut(request: Any) -> int:
+            request.write(b"part")
+            request.transport.loseConnection()
+            return NOT_DONE_YET
+
+        client = ask(cut)
+        self.assertIn(b"part", client.said())
+        self.assertTrue(client.over())
+
+    def test_loseConnection(self) -> None:
+        """A Resource may end the connection in the middle."""
+        client, request = keep()
+        request.write(b"part")
+        request.loseConnection()
+        self.assertTrue(client.over())
+
+    def test_abortBefore(self) -> None:
+        """A connection that a Resource cuts before its answer is counted as 444."""
+        client, request = keep()
+        request.transport.abortConnection()
+        client.settle()
+        self.assertEqual(client.stage.counters.answers, {444: 1})
+
+
+class Source:
+    """A producer that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def pauseProducing(self) -> None:
+        self.told.append("pause")
+
+    def resumeProducing(self) -> None:
+        self.told.append("resume")
+
+    def stopProducing(self) -> None:
+        self.told.append("stop")
+
+
+class ProducerTests(SynchronousTestCase):
+    """Bodies at the pace of the client."""
+
+    def test_push(self) -> None:
+        """A push producer is paused and resumed as the client reads."""
+        client, request = keep()
+        source = Source()
+        request.registerProducer(source, True)
+        client.channel.pauseProducing()
+        client.channel.resumeProducing()
+        request.unregisterProducer()
+        client.channel.pauseProducing()
+        self.assertEqual(source.told, ["pause", "resume"])
+
+    def test_pausedFromTheStart(self) -> None:
+        """A push producer for a client that is behind begins paused."""
+        client, request = keep()
+        client.channel.pauseProducing()
+        source = Source()
+        request.registerProducer(source, True)
+        self.assertEqual(source.told, ["pause"])
+
+    def test_pull(self) -> None:
+        """A pull producer is asked again and again, and not while the client is behind."""
+        client, request = keep()
+        source = Source()
+
+        def pull() -> None:
+            source.told.append("resume")
+            if len(source.told) % 3 == 0:
+                client.channel.pauseProducing()
+
+        self.patch(source, "resumeProducing", pull)
+        request.registerProducer(source, False)
+        clock = client.stage.clock
+        self.assertEqual(source.told, [])
+        clock.advance(0)
+        clock.advance(0)
+        self.assertEqual(source.told, ["resume"] * 3)
+        client.channel.resumeProducing()
+        clock.advance(0)
+        self.assertEqual(source.told, ["resume"] * 6)
+        client.channel.resumeProducing()
+        request.unregisterProducer()
+        clock.advance(0)
+        self.assertEqual(source.told, ["resume"] * 6)
+
+    def test_pullFails(self) -> None:
+        """A pull producer that raises is a bug like any other."""
+        client, request = keep()
+
+        class Broken(Source):
+            def resumeProducing(self) -> None:
+                raise ValueError
+
+        request.registerProducer(Broken(), False)
+        client.stage.clock.advance(0)
+        self.assertEqual(client.answer().code, 500)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_one(self) -> None:
+        """There is one producer at a time."""
+        _, request = keep()
+        request.registerProducer(Source(), True)
+        self.assertRaises(RuntimeError, request.registerProducer, Source(), True)
+
+    def test_left(self) -> None:
+        """When the client leaves, the producer is told once; a later one at once."""
+        for streaming in (True, False):
+            client, request = keep()
+            first, second = Source(), Source()
+            request.registerProducer(first, streaming)
+            client.reset()
+            request.registerProducer(second, streaming)
+            client.stage.clock.advance(0)
+            self.assertEqual((first.told, second.told), (["stop"], ["stop"]))
+
+    def test_finish(self) -> None:
+        """Finishing lets go of a producer that was forgotten."""
+        client, request = keep()
+        source = Source()
+        request.registerProducer(source, True)
+        request.finish()
+        client.channel.pauseProducing()
+        self.assertEqual(source.told, [])

@@ -1,0 +1,140 @@
+"""
+An HTTP client and a site in one place: bytes in, answers out, and a clock to turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from attrs import define, evolve, field
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+
+from netd import settings, site
+from netd.counters import Counters
+from netd.values import Duration, Size
+
+HTTP = settings.HTTP(
+    listen=(),
+    delay=Duration.parse("3s"),
+    limits=settings.Limits(max_delay=Duration.parse("60s"), max_body=Size.parse("1MiB")),
+)
+
+
+def configured(http: settings.HTTP = HTTP, files: Path | None = None) -> settings.Settings:
+    """Settings of a daemon that listens nowhere."""
+    return settings.Settings(
+        http=http,
+        tls=settings.TLS((), None, None),
+        files=settings.Files(files),
+        udp=settings.UDP(None),
+        grace=Duration.parse("10s"),
+    )
+
+
+def limited(**limits: Any) -> settings.HTTP:
+    """The HTTP settings with other limits."""
+    return evolve(HTTP, limits=evolve(HTTP.limits, **limits))
+
+
+class Transport(StringTransport):
+    """Remembers how it was closed, and tells its protocol as a socket would."""
+
+    aborting = False
+    full = False
+    """Whether every write fills the buffer."""
+
+    def write(self, data: bytes) -> None:
+        """Keep `data`, and pause the producer when there is no more room."""
+        StringTransport.write(self, data)
+        if self.full and self.producer is not None:
+            self.producer.pauseProducing()
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        """The same for several pieces."""
+        self.write(b"".join(data))
+
+    def abortConnection(self) -> None:
+        """Close without flushing."""
+        self.aborting = True
+        StringTransport.abortConnection(self)
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """As on a TCP socket; nothing to see here."""
+
+
+@define
+class Answer:
+    """One parsed response."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@define
+class Conversation:
+    """One client connection to a site, without a socket and without waiting."""
+
+    settings: settings.Settings = field(factory=configured)
+    clock: Clock = field(factory=Clock)
+    counters: Counters = field(factory=Counters)
+    site: Any = None
+    channel: Any = None
+    transport: Transport = field(factory=Transport)
+
+    def __attrs_post_init__(self) -> None:
+        if self.site is None:
+            self.site = site.factory(self.settings, self.clock, self.counters)
+        self.channel = self.site.buildProtocol(IPv4Address("TCP", "127.0.0.1", 50000))
+        self.channel.makeConnection(self.transport)
+
+    def ask(self, data: bytes) -> bytes:
+        """Send `data`; everything that came back since the last time."""
+        self.channel.dataReceived(data)
+        return self.heard()
+
+    def heard(self) -> bytes:
+        """What came back since the last time."""
+        said: bytes = self.transport.value()
+        self.transport.clear()
+        return said
+
+    def turn(self, seconds: float) -> bytes:
+        """Let `seconds` pass; what came back meanwhile."""
+        self.clock.advance(seconds)
+        return self.heard()
+
+    def request(self, line: str, *headers: str, body: bytes = b"") -> Answer:
+        """The answer that comes at once to one HTTP/1.1 request."""
+        return parse(self.ask(request(line, *headers, body=body)))
+
+    def leave(self, reason: type[Exception] = ConnectionDone) -> None:
+        """The connection is lost, which a transport tells its producer first."""
+        if self.transport.producer is not None:
+            self.transport.producer.stopProducing()
+        self.channel.connectionLost(Failure(reason()))
+
+
+def request(line: str, *headers: str, body: bytes = b"") -> bytes:
+    """The bytes of one HTTP/1.1 request, with Host and, for a body, Content-Length."""
+    fields = ["Host: netd", *headers]
+    if body:
+        fields.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([f"{line} HTTP/1.1", *fields, "", ""]).encode() + body
+
+
+def parse(data: bytes) -> Answer:
+    """The first response in `data`, whose body is the rest."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    status, *lines = head.decode("latin-1").split("\r\n")
+    headers = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        headers[name.lower()] = value.strip()
+    return Answer(int(status.split()[1]), headers, body)

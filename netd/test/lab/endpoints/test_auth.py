@@ -1,0 +1,63 @@
+"""
+Basic and bearer authentication.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.test.lab.calling import ask, fields, said, shown
+
+
+def basic(pair: str) -> str:
+    """The field that says who one is."""
+    return f"Authorization: Basic {b64encode(pair.encode()).decode()}"
+
+
+class BasicTests(SynchronousTestCase):
+    """
+    A user and a password that stand in the URL.
+    """
+
+    def test_right(self) -> None:
+        """Whoever says them is in, colons and umlauts included."""
+        for user, password in (("u", "p"), ("ü", "p:q"), ("a b", "%")):
+            path = (
+                f"{user}/{password}".replace("%", "%25")
+                .replace(" ", "%20")
+                .replace("ü", "%C3%BC")
+            )
+            for kind in ("basic-auth", "hidden-basic-auth"):
+                found = shown(ask(f"GET /{kind}/{path}", basic(f"{user}:{password}")))
+                self.assertEqual(found, {"authenticated": True, "user": user})
+
+    def test_wrong(self) -> None:
+        """Nobody else is: 401 with a challenge and no body, or 404."""
+        for said_ in (
+            (),
+            (basic("u:q"),),
+            (basic("u"),),
+            ("Authorization: Basic ???",),
+            ("Authorization: Bearer x",),
+            ("Authorization: Basic \xe9",),
+        ):
+            reply = ask("GET /basic-auth/u/p", *said_)
+            self.assertEqual((reply.status, said(reply)), (401, b""))
+            self.assertEqual(fields(reply)["www-authenticate"], 'Basic realm="Fake Realm"')
+            self.assertEqual(ask("GET /hidden-basic-auth/u/p", *said_).status, 404)
+
+
+class BearerTests(SynchronousTestCase):
+    """
+    Any token.
+    """
+
+    def test_token(self) -> None:
+        """It is said back; without one it is a 401."""
+        found = shown(ask("GET /bearer", "Authorization: Bearer abc"))
+        self.assertEqual(found, {"authenticated": True, "token": "abc"})
+        for field in ((), ("Authorization: bearer abc",)):
+            reply = ask("GET /bearer", *field)
+            self.assertEqual((reply.status, fields(reply)["www-authenticate"]), (401, "Bearer"))

@@ -1,0 +1,95 @@
+"""
+Content codings.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from importlib import import_module
+from unittest import SkipTest
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.lab.call import BadCall
+from netd.lab.endpoints import compression
+from netd.lab.endpoints.compression import CODERS, encode, negotiate
+from netd.test.lab.calling import ask, fields, said
+
+
+class CodingTests(SynchronousTestCase):
+    """
+    The fixed ones.
+    """
+
+    def test_builtIn(self) -> None:
+        """gzip and deflate are always there."""
+        reply = ask("GET /gzip")
+        self.assertEqual(fields(reply)["content-encoding"], "gzip")
+        self.assertIn(b'"gzipped": true', gzip.decompress(said(reply)))
+        reply = ask("GET /deflate")
+        self.assertEqual(fields(reply)["content-encoding"], "deflate")
+        self.assertIn(b'"deflated": true', zlib.decompress(said(reply)))
+
+    def test_extra(self) -> None:
+        """brotli and zstd are there with the extra `compress`."""
+        if "br" not in CODERS or "zstd" not in CODERS:
+            raise SkipTest("the extra compress is not installed")
+        brotli, zstandard = import_module("brotli"), import_module("zstandard")
+        self.assertIn(b'"brotli": true', brotli.decompress(said(ask("GET /brotli"))))
+        plain = zstandard.ZstdDecompressor().decompress(said(ask("GET /zstd")))
+        self.assertIn(b'"zstd": true', plain)
+        self.assertEqual(fields(ask("GET /brotli"))["content-encoding"], "br")
+
+    def test_missing(self) -> None:
+        """What is not installed is a 501."""
+        self.assertIsNone(compression._installed("netd_has_no_such_module"))
+        for name in ("br", "zstd"):
+            coder = CODERS.pop(name, None)
+            try:
+                self.assertEqual(self.assertRaises(BadCall, encode, b"", name).status, 501)
+            finally:
+                if coder is not None:
+                    CODERS[name] = coder
+
+
+class NegotiationTests(SynchronousTestCase):
+    """
+    `/compressed`.
+    """
+
+    def test_weights(self) -> None:
+        """The coding with the highest weight wins; identity where nothing is wanted."""
+        for accept, wanted in (
+            (None, "identity"),
+            ("", "identity"),
+            ("gzip", "gzip"),
+            ("x-gzip", "gzip"),
+            ("deflate;q=0.5, gzip;q=0.4", "deflate"),
+            ("gzip;q=0", "identity"),
+            ("gzip;q=0.5, identity", "identity"),
+            ("lzma", "identity"),
+            ("identity;q=0, deflate;q=0.1", "deflate"),
+            ("identity;q=0", None),
+            ("*;q=0", None),
+            ("gzip;q=2, deflate;q=0.1", "deflate"),
+        ):
+            self.assertEqual(negotiate(accept), wanted, accept)
+        self.assertEqual(negotiate("*"), next(iter(CODERS)))
+
+    def test_answer(self) -> None:
+        """The answer is coded as wanted and varies by what was."""
+        reply = ask("GET /compressed", "Accept-Encoding: gzip")
+        wanted = {"vary": "Accept-Encoding", "content-encoding": "gzip"}
+        self.assertEqual(fields(reply), wanted)
+        self.assertIn(b'"coding": "gzip"', gzip.decompress(said(reply)))
+        self.assertIn(b'"coding": "identity"', said(ask("GET /compressed")))
+        wrong = self.assertRaises(BadCall, ask, "GET /compressed", "Accept-Encoding: *;q=0")
+        self.assertEqual(wrong.status, 406)
+
+    @given(st.text(st.characters(max_codepoint=255)))
+    def test_anything(self, accept: str) -> None:
+        """Whatever is accepted, there is a verdict."""
+        self.assertIn(negotiate(accept), {*CODERS, "identity", None})

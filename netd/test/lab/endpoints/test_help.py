@@ -1,0 +1,77 @@
+"""
+Health and help.
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.lab.call import HTML, JSON, TEXT
+from netd.lab.table import ROUTES
+from netd.test.lab.calling import ask, said, shown
+from netd.test.lab.conversation import Conversation
+
+
+class HealthTests(SynchronousTestCase):
+    """
+    `/healthz`.
+    """
+
+    def test_ok(self) -> None:
+        """It says ok at once, and nobody may keep that."""
+        answer = Conversation().request("GET /healthz")
+        self.assertEqual((answer.status, answer.body), (200, b"ok\n"))
+        self.assertEqual(answer.headers["cache-control"], "no-store")
+
+    def test_ready(self) -> None:
+        """The body is ready: no script, hence no timer."""
+        self.assertEqual(ask("GET /healthz").body, b"ok\n")
+
+
+class HelpTests(SynchronousTestCase):
+    """
+    `/help`.
+    """
+
+    def test_forms(self) -> None:
+        """HTML, JSON or text as Accept wants it, or as the query says."""
+        for accept, kind in (
+            ("text/html,application/xhtml+xml,*/*;q=0.8", HTML),
+            ("application/json", JSON),
+            ("*/*", TEXT),
+        ):
+            self.assertEqual(ask("GET /help", f"Accept: {accept}").type, kind)
+        self.assertEqual(ask("GET /help").type, TEXT)
+        for form, kind in (("html", HTML), ("json", JSON), ("text", TEXT)):
+            self.assertEqual(ask(f"GET /help?format={form}").type, kind)
+
+    def test_whole(self) -> None:
+        """Each form names every route, what it is for, and its parameters."""
+        for form in ("html", "json", "text"):
+            page = said(ask(f"GET /help?format={form}")).decode()
+            for route in ROUTES:
+                path = route.path
+                if form == "html":
+                    path = path.replace("<", "&lt;").replace(">", "&gt;")
+                self.assertIn(path, page)
+                self.assertIn(escape(route.help) if form == "html" else route.help, page)
+                for each in route.parameters:
+                    self.assertIn(each.name, page)
+
+    def test_json(self) -> None:
+        """The JSON says kinds, defaults and limits."""
+        routes = {each["path"]: each for each in shown(ask("GET /help?format=json"))["routes"]}
+        count = routes["/drip"]["parameters"]["numbytes"]
+        self.assertEqual(
+            (count["type"], count["default"], count["minimum"]), ("integer", 10, 1)
+        )
+        self.assertEqual(routes["/anything"]["methods"], ["*"])
+
+    def test_locked(self) -> None:
+        """The page may be styled by itself and runs nothing."""
+        answer = Conversation().request("GET /help", "Accept: text/html")
+        policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"
+        self.assertEqual(answer.headers["content-security-policy"], policy)
+        self.assertNotIn(b"<script", answer.body)

@@ -1,0 +1,181 @@
+"""
+What a request body holds.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.lab.call import BadCall
+from netd.lab.endpoints.request_body import (
+    MOST_FIELDS,
+    MOST_FORM,
+    MOST_JSON,
+    Body,
+    multipart,
+    readable,
+)
+from netd.test.lab.calling import ask, call, shown
+
+KIND = "multipart/form-data; boundary=xyz"
+FORM = "Content-Type: application/x-www-form-urlencoded"
+
+
+def part(disposition: str, content: bytes, *fields: str) -> bytes:
+    """One part of a multipart body."""
+    head = [f"Content-Disposition: form-data; {disposition}", *fields, "", ""]
+    return b"--xyz\r\n" + "\r\n".join(head).encode() + content + b"\r\n"
+
+
+WHOLE = (
+    part('name="a"', b"1")
+    + part('name="f"; filename="x.txt"', b"text\r\n--xy", "Content-Type: text/plain")
+    + part('name="g"; filename="y"', b"\xff\x00", "Content-Type: image/png")
+    + part("name=b", "é".encode())
+    + b"--xyz--\r\n"
+)
+
+
+class BodyTests(SynchronousTestCase):
+    """
+    Data, JSON and forms.
+    """
+
+    def post(self, kind: str, body: bytes) -> object:
+        """What /post says of it, as data, form, files and json."""
+        found = shown(ask("POST /post", f"Content-Type: {kind}", body=body))
+        return [found[each] for each in ("data", "form", "files", "json")]
+
+    def test_nothing(self) -> None:
+        """No body is empty data and no JSON."""
+        self.assertEqual(Body.of(call("POST /post")), Body())
+
+    def test_json(self) -> None:
+        """JSON is shown as data and parsed, whatever its type."""
+        for kind in ("application/json", "text/plain"):
+            self.assertEqual(self.post(kind, b'{"a":1}'), ['{"a":1}', {}, {}, {"a": 1}])
+
+    def test_notJSON(self) -> None:
+        """What is no JSON is null, constants that JSON lacks and endless nesting too."""
+        for body in (b"x", b"[NaN]", b"[Infinity]", b"[" * 200_000, b"[" * 5000 + b"]" * 5000):
+            self.assertEqual(self.post("application/json", body), [body.decode(), {}, {}, None])
+
+    def test_deepJSON(self) -> None:
+        """JSON that is nested deeply or long is shown on one line."""
+        deep = b"[" * 40 + b"]" * 40
+        long = json.dumps([']{\\"' * 10] * 3_000).encode()
+        for body in (deep, long):
+            reply = ask("POST /post", body=body)
+            assert isinstance(reply.body, bytes)
+            line = next(each for each in reply.body.split(b"\n") if b'"json"' in each)
+            self.assertEqual(json.loads(line.partition(b":")[2].rstrip(b",")), json.loads(body))
+        shallow = b'[{"a": "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["}]'
+        self.assertIn(b'"json": [\n', ask("POST /post", body=shallow).body)
+
+    def test_largeJSON(self) -> None:
+        """JSON beyond the limit is a 413; what is no JSON may be larger."""
+        body = b"[" + b" " * MOST_JSON + b"]"
+        self.assertEqual(self.assertRaises(BadCall, ask, "POST /post", body=body).status, 413)
+        self.assertIsNone(shown(ask("POST /post", body=b"x" * (MOST_JSON + 1)))["json"])
+
+    def test_binary(self) -> None:
+        """What is no UTF-8 is a data URL."""
+        url = "data:application/octet-stream;base64,/wA="
+        self.assertEqual(self.post("text/plain", b"\xff\x00"), [url, {}, {}, None])
+        self.assertEqual(readable(b"\xff", "image/png"), "data:image/png;base64,/w==")
+
+    def test_form(self) -> None:
+        """A form is fields; repeated ones are lists; data is empty."""
+        found = self.post(FORM[14:], b"a=1&a=2&b=%C3%A9+x&c")
+        self.assertEqual(found, ["", {"a": ["1", "2"], "b": "é x", "c": ""}, {}, None])
+
+    def test_formNotUTF8(self) -> None:
+        """Bytes of a form that are no UTF-8 stay percent-encoded."""
+        self.assertEqual(
+            self.post(FORM[14:], b"a=%FF&b=\xfe"), ["", {"a": "%FF", "b": "%FE"}, {}, None]
+        )
+
+    def test_hostile(self) -> None:
+        """A form of bytes that are no UTF-8 takes no longer than any other."""
+        for piece in (b"\xff", b"a\xff", b"%ff", b"\xc3"):
+            body = (piece * MOST_FORM)[:MOST_FORM]
+            began = time.process_time()
+            ask("POST /post", FORM, body=body)
+            # Linear: a fraction of a second.  Quadratic: minutes.
+            self.assertLess(time.process_time() - began, 20)
+
+    def test_formLimits(self) -> None:
+        """A form has limits in fields and in bytes, and 413 beyond them."""
+        for body in (b"a&" * (MOST_FIELDS + 1), b"a" * (MOST_FORM + 1)):
+            wrong = self.assertRaises(BadCall, ask, "POST /post", FORM, body=body)
+            self.assertEqual(wrong.status, 413)
+
+
+class MultipartTests(SynchronousTestCase):
+    """
+    multipart/form-data.
+    """
+
+    def test_whole(self) -> None:
+        """Fields are text; files are text or data URLs of their type."""
+        found = shown(ask("POST /post", f"Content-Type: {KIND}", body=WHOLE))
+        self.assertEqual(found["form"], {"a": "1", "b": "é"})
+        files = {"f": "text\r\n--xy", "g": "data:image/png;base64,/wA="}
+        self.assertEqual((found["files"], found["data"]), (files, ""))
+
+    def test_cut(self) -> None:
+        """Cut at any byte, what is complete is there and nothing else."""
+        form, files = multipart(WHOLE, KIND)
+        for end in range(len(WHOLE)):
+            less, fewer = multipart(WHOLE[:end], KIND)
+            self.assertEqual(less, form[: len(less)])
+            self.assertEqual(fewer, files[: len(fewer)])
+
+    def test_quoted(self) -> None:
+        """Boundaries and names may be quoted; a preamble and padding are skipped."""
+        body = b"preamble\r\n" + part(r'name="a\"b"', b"1").replace(b"--xyz", b"--x y \t", 1)
+        form, _ = multipart(body + b"--x y--", 'multipart/form-data; boundary="x y"')
+        self.assertEqual(form, [('a"b', "1")])
+
+    def test_malformed(self) -> None:
+        """Parts without a name, an end of their head or a clean delimiter are left out."""
+        for body in (
+            part("nothing", b"1"),
+            b"--xyz\r\nContent-Disposition: form-data; name=a\r\n--xyz--",
+            part('name="a"', b"1").replace(b"--xyz\r\n", b"--xyzzy\r\n"),
+            part('name="a"', b"1", "X: " + "x" * 9000),
+        ):
+            self.assertEqual(multipart(body + b"--xyz--", KIND), ([], []))
+        self.assertEqual(multipart(WHOLE, "multipart/form-data; charset=x"), ([], []))
+
+    def test_tooMany(self) -> None:
+        """More parts than the limit are 413."""
+        body = part('name="a"', b"") * (MOST_FIELDS + 1) + b"--xyz--"
+        self.assertEqual(self.assertRaises(BadCall, multipart, body, KIND).status, 413)
+        form, _ = multipart(part('name="a"', b"") * MOST_FIELDS + b"--xyz--", KIND)
+        self.assertEqual(len(form), MOST_FIELDS)
+
+    def test_linear(self) -> None:
+        """Hostile megabytes take time that grows with their length, not with its square."""
+        hostile = (
+            b"\r\n--xy" * 200_000,
+            b"--xyz\r\nContent-Disposition: form-data;" + b' name="' * 100_000,
+            b"--xyz\r\n" + b"\r" * 1_000_000,
+            b"--xyz" + b" " * 1_000_000,
+        )
+        for body in hostile:
+            began = time.process_time()
+            multipart(body, KIND)
+            # Linear: a fraction of a second.  Quadratic: minutes.
+            self.assertLess(time.process_time() - began, 20)
+
+    @given(st.binary(), st.text(st.characters(max_codepoint=255)))
+    def test_anything(self, body: bytes, kind: str) -> None:
+        """Whatever is sent, it is taken apart or left alone."""
+        multipart(body, kind)
+        multipart(b"--xyz\r\n" + body + b"\r\n--xyz--", KIND)

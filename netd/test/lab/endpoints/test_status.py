@@ -1,0 +1,67 @@
+"""
+Statuses on demand.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.lab.call import BadCall
+from netd.lab.endpoints.status import phrase
+from netd.test.lab.calling import ask, bench, fields, said, shown
+
+
+class StatusTests(SynchronousTestCase):
+    """
+    `/status/<codes>`.
+    """
+
+    def test_plain(self) -> None:
+        """Any status from 200 to 999, for any method, with nothing in it."""
+        for method in ("GET", "POST", "BREW"):
+            for code in (200, 204, 404, 500, 599, 999):
+                reply = ask(f"{method} /status/{code}")
+                self.assertEqual((reply.status, said(reply)), (code, b""))
+
+    def test_special(self) -> None:
+        """Some say what httpbin says with them."""
+        for code in (301, 302, 303, 305, 307):
+            self.assertEqual(fields(ask(f"GET /status/{code}"))["location"], "/redirect/1")
+        basic = 'Basic realm="Fake Realm"'
+        self.assertEqual(fields(ask("GET /status/401"))["www-authenticate"], basic)
+        self.assertEqual(fields(ask("GET /status/407"))["proxy-authenticate"], basic)
+        self.assertIn("x-more-info", fields(ask("GET /status/402")))
+        self.assertEqual(len(said(ask("GET /status/418"))), 135)
+        self.assertIn(b"teapot", said(ask("GET /status/418")))
+        self.assertIn("image/*", shown(ask("GET /status/406"))["accept"])
+
+    def test_weights(self) -> None:
+        """One of several, as often as its weight says, the same for the same seed."""
+        on = bench()
+        found = Counter(ask("GET /status/200:3,500:1,503:0", on=on).status for _ in range(400))
+        self.assertTrue(260 < found[200] < 340, found)
+        self.assertEqual(set(found), {200, 500})
+        self.assertEqual(len({ask("GET /status/200,201,202?seed=5").status for _ in "1234"}), 1)
+
+    def test_bad(self) -> None:
+        """What is no status is a 400."""
+        for text in (
+            "abc",
+            "20",
+            "100",
+            "1000",
+            "200,",
+            "200:-1",
+            "200:x",
+            "200:0,500:0",
+            "200:nan",
+            "%D9%A2%D9%A0%D9%A0",
+        ):
+            self.assertEqual(self.assertRaises(BadCall, ask, f"GET /status/{text}").status, 400)
+        self.assertRaises(BadCall, ask, "GET /status/" + ",".join(["200"] * 102))
+
+    def test_phrases(self) -> None:
+        """Reason phrases are the registered ones."""
+        self.assertEqual((phrase(404), phrase(599)), ("Not Found", "Unknown Status"))

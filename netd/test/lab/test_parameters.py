@@ -1,0 +1,88 @@
+"""
+What an endpoint can be asked.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.distribution import Distribution
+from netd.lab.parameters import Parameter
+from netd.values import Duration
+
+
+class ParameterTests(SynchronousTestCase):
+    """
+    Texts become values within limits.
+    """
+
+    def test_kinds(self) -> None:
+        """Each kind has its own values."""
+        for kind, text, value in (
+            ("integer", "12", 12),
+            ("number", "0.5", 0.5),
+            ("number", "3", 3.0),
+            ("duration", "250ms", 0.25),
+            ("size", "1KiB", 1024),
+            ("delay", "1s", Duration(1_000_000)),
+            ("delay", "exponential:1s", Distribution.parse("exponential:1s")),
+            ("switch", "YES", True),
+            ("switch", "off", False),
+            ("text", "x", "x"),
+        ):
+            self.assertEqual(Parameter("x", kind, "").parse(text), value)
+
+    def test_nonsense(self) -> None:
+        """What is none of its kind is refused."""
+        for kind, text in (
+            ("integer", "-1"),
+            ("integer", "1e3"),
+            ("number", "nan"),
+            ("number", "inf"),
+            ("number", "-0.5"),
+            ("number", "1_0"),
+            ("duration", "x"),
+            ("size", "1XB"),
+            ("delay", "uniform:3s-1s"),
+            ("switch", "maybe"),
+        ):
+            self.assertRaises(ValueError, Parameter("x", kind, "").parse, text)
+
+    def test_unknownKind(self) -> None:
+        """A table cannot have a kind that is none."""
+        self.assertRaises(ValueError, Parameter, "x", "colour", "")
+
+    def test_limits(self) -> None:
+        """What is beyond a limit is refused, or the limit where it clamps."""
+        strict = Parameter("x", "integer", "", least=2, most=5)
+        self.assertEqual([strict.parse(each) for each in ("2", "5")], [2, 5])
+        for text in ("1", "6"):
+            self.assertRaises(ValueError, strict.parse, text)
+        clamped = Parameter("x", "integer", "", least=2, most=5, clamps=True)
+        self.assertEqual([clamped.parse(each) for each in ("1", "6")], [2, 5])
+        self.assertIsInstance(clamped.parse("6"), int)
+
+    def test_choices(self) -> None:
+        """Only what can be chosen can be chosen."""
+        parameter = Parameter("x", "text", "", choices=("a", "b"))
+        self.assertEqual(parameter.parse("a"), "a")
+        self.assertRaises(ValueError, parameter.parse, "c")
+
+    def test_schema(self) -> None:
+        """JSON Schema says the kind, the limits and the default."""
+        parameter = Parameter("x", "integer", "", "3", 1, 5)
+        wanted = {"type": "integer", "minimum": 1, "maximum": 5, "default": 3}
+        self.assertEqual(parameter.schema, wanted)
+        several = Parameter("x", "text", "", repeats=True, choices=("a",))
+        wanted = {"type": "array", "items": {"type": "string", "enum": ["a"]}}
+        self.assertEqual(several.schema, wanted)
+        clamped = Parameter("x", "number", "", "0.5", most=1, clamps=True)
+        self.assertEqual(clamped.schema, {"type": "number", "minimum": 0, "default": 0.5})
+        self.assertEqual(Parameter("x", "duration", "", "1s").schema["default"], "1s")
+
+    def test_words(self) -> None:
+        """The help says the default and the limits."""
+        parameter = Parameter("x", "integer", "", "3", 1, 5)
+        self.assertEqual(parameter.limits, "default 3; at least 1; at most 5")
+        self.assertEqual(Parameter("x", "text", "", choices=("a", "b")).limits, "a, b")
+        self.assertEqual(Parameter("x", "text", "").limits, "")

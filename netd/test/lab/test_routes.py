@@ -1,0 +1,113 @@
+"""
+Routes and the table that finds them.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.lab.call import BadCall, Call, Reply
+from netd.lab.parameters import Parameter
+from netd.lab.routes import ANY, Route, Table
+
+
+def nothing(call: Call) -> Reply:
+    """An endpoint that is never asked."""
+    raise AssertionError("asked")
+
+
+class RouteTests(SynchronousTestCase):
+    """
+    What a line of the table takes.
+    """
+
+    def test_takes(self) -> None:
+        """A route takes its methods, and HEAD where it takes GET."""
+        route = Route("/", nothing, "help", ("GET", "POST"))
+        taken = [each for each in ("GET", "HEAD", "POST", "PUT") if route.takes(each)]
+        self.assertEqual(taken, ["GET", "HEAD", "POST"])
+
+    def test_headNeedsGet(self) -> None:
+        """HEAD is not taken where GET is not."""
+        self.assertFalse(Route("/", nothing, "help", ("POST",)).takes("HEAD"))
+
+    def test_any(self) -> None:
+        """A route of any method takes all of them."""
+        route = Route("/", nothing, "help", ANY)
+        self.assertTrue(all(map(route.takes, ("GET", "HEAD", "OPTIONS", "BREW"))))
+
+    def test_allow(self) -> None:
+        """Allow lists the methods sorted, with HEAD where GET is and OPTIONS always."""
+        self.assertEqual(Route("/", nothing, "").allow, "GET, HEAD, OPTIONS")
+        self.assertEqual(Route("/", nothing, "", ("PUT", "POST")).allow, "OPTIONS, POST, PUT")
+
+    def test_match(self) -> None:
+        """Literal segments must be equal, parameters must not be empty."""
+        route = Route("/a/<x>/c", nothing, "")
+        self.assertEqual(route.match(["a", "b", "c"]), {"x": "b"})
+        self.assertEqual(route.match(["a", "<x>", "c"]), {"x": "<x>"})
+        for segments in (["a", "", "c"], ["a", "b", "d"], ["a", "b"], ["a", "b", "c", "d"]):
+            self.assertIsNone(route.match(segments))
+
+    def test_rest(self) -> None:
+        """A path parameter takes whatever is left, and needs something to be left."""
+        route = Route("/a/<path:x>", nothing, "")
+        self.assertEqual(route.match(["a", "b", "", "c"]), {"x": "b//c"})
+        self.assertEqual(route.match(["a", ""]), {"x": ""})
+        self.assertIsNone(route.match(["a"]))
+        self.assertEqual(route.names, ("x",))
+
+    def test_root(self) -> None:
+        """The root is one empty segment."""
+        self.assertEqual(Route("/", nothing, "").match([""]), {})
+
+    def test_parameter(self) -> None:
+        """A parameter is found by its name; one that is not there is a bug."""
+        one = Parameter("x", "text", "")
+        route = Route("/", nothing, "", parameters=(one,))
+        self.assertIs(route.parameter("x"), one)
+        self.assertRaises(KeyError, route.parameter, "y")
+
+
+class TableTests(SynchronousTestCase):
+    """
+    Which route a path finds.
+    """
+
+    table = Table(
+        [
+            Route("/", nothing, "root"),
+            Route("/a/b", nothing, "literal"),
+            Route("/a/<x>", nothing, "any"),
+            Route("/a/<x>/<path:y>", nothing, "rest"),
+        ]
+    )
+
+    def found(self, path: str) -> tuple[str, dict[str, str]]:
+        """The help of the route, and the parameters."""
+        route, parameters = self.table.find(path.encode())
+        return route.help, dict(parameters)
+
+    def test_order(self) -> None:
+        """The first line that fits is the one."""
+        self.assertEqual(self.found("/"), ("root", {}))
+        self.assertEqual(self.found("/a/b"), ("literal", {}))
+        self.assertEqual(self.found("/a/%62"), ("literal", {}))
+        self.assertEqual(self.found("/a/c"), ("any", {"x": "c"}))
+        self.assertEqual(self.found("/a/1%2F2/%C3%A9/"), ("rest", {"x": "1/2", "y": "é/"}))
+
+    def test_unknown(self) -> None:
+        """Any other path is a 404; one that is no UTF-8 a 400."""
+        for path in ("/a", "/a/", "/b/c", "//a/b", "/A/b"):
+            self.assertEqual(self.assertRaises(BadCall, self.found, path).status, 404)
+        self.assertEqual(self.assertRaises(BadCall, self.found, "/a/%ff").status, 400)
+
+    @given(st.binary())
+    def test_anything(self, path: bytes) -> None:
+        """Whatever the path, there is a route or a client's mistake."""
+        try:
+            self.table.find(b"/" + path)
+        except BadCall as bad:
+            self.assertIn(bad.status, (400, 404))

@@ -1,0 +1,144 @@
+"""
+The table of the lab.
+"""
+
+from __future__ import annotations
+
+import re
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.lab.table import ROUTES
+from netd.test.lab.calling import TABLE
+from netd.test.lab.conversation import Conversation
+
+HTTPBIN = (
+    "/get",
+    "/post",
+    "/put",
+    "/patch",
+    "/delete",
+    "/anything",
+    "/anything/x/y",
+    "/headers",
+    "/ip",
+    "/user-agent",
+    "/uuid",
+    "/status/200",
+    "/redirect/1",
+    "/relative-redirect/1",
+    "/absolute-redirect/1",
+    "/redirect-to",
+    "/cookies",
+    "/cookies/set",
+    "/cookies/set/a/b",
+    "/cookies/delete",
+    "/basic-auth/u/p",
+    "/hidden-basic-auth/u/p",
+    "/bearer",
+    "/digest-auth/auth/u/p",
+    "/digest-auth/auth/u/p/MD5",
+    "/digest-auth/auth/u/p/MD5/3",
+    "/gzip",
+    "/deflate",
+    "/brotli",
+    "/response-headers",
+    "/cache",
+    "/cache/9",
+    "/etag/x",
+    "/bytes/1",
+    "/stream-bytes/1",
+    "/stream/1",
+    "/range/1",
+    "/drip",
+    "/links/1/0",
+    "/links/1",
+    "/base64/YQ==",
+    "/html",
+    "/xml",
+    "/json",
+    "/image",
+    "/image/png",
+    "/image/jpeg",
+    "/image/svg",
+    "/image/webp",
+    "/encoding/utf8",
+    "/forms/post",
+    "/robots.txt",
+    "/deny",
+    "/delay/0",
+)
+
+OTHERS = (
+    "/sse",
+    "/jsonl",
+    "/trailers",
+    "/unstable",
+    "/upload",
+    "/dump/request",
+    "/hostname",
+    "/version",
+    "/env",
+    "/head",
+    "/base64/encode/x",
+    "/raw",
+    "/fault/close",
+    "/retry/1/k",
+    "/zstd",
+    "/compressed",
+    "/tls",
+    "/echo",
+    "/echo/x/y",
+    "/healthz",
+    "/help",
+    "/help/openapi.json",
+    "/",
+)
+
+
+class TableTests(SynchronousTestCase):
+    """
+    Claims about every line.
+    """
+
+    def test_whole(self) -> None:
+        """Every endpoint of httpbin is there, and what others have."""
+        for path in (*HTTPBIN, *OTHERS):
+            TABLE.find(path.encode())
+
+    def test_unique(self) -> None:
+        """No two lines claim the same path."""
+        paths = [route.path for route in ROUTES]
+        self.assertEqual(len(paths), len(set(paths)))
+
+    def test_reached(self) -> None:
+        """No line is hidden behind another."""
+        for route in ROUTES:
+            path = re.sub(r"<[^>]*>", "x", route.path)
+            self.assertIs(TABLE.find(path.encode())[0], route)
+
+    def test_described(self) -> None:
+        """Every line says what it is for, and so does its endpoint."""
+        for route in ROUTES:
+            self.assertTrue(route.help, route.path)
+            self.assertTrue(route.endpoint.__doc__, route.path)
+
+    def test_defaults(self) -> None:
+        """Every default is a value of its parameter."""
+        for route in ROUTES:
+            for each in route.parameters:
+                if each.default is not None:
+                    each.parse(each.default)
+
+    def test_methods(self) -> None:
+        """HEAD, OPTIONS and a wrong method are right for every line with a list of methods."""
+        for route in ROUTES:
+            path = re.sub(r"<[^>]*>", "1", route.path)
+            if not route.methods:
+                continue
+            talk = Conversation()
+            options = talk.request(f"OPTIONS {path}")
+            self.assertEqual(options.status, 200 if route.cors else 204, path)
+            self.assertEqual(options.body, b"")
+            wrong = talk.request(f"BREW {path}")
+            self.assertEqual((wrong.status, wrong.headers["allow"]), (405, route.allow))

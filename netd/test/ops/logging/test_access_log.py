@@ -1,0 +1,142 @@
+"""The access log, and the daemon's own lines."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from twisted.internet.task import Clock
+from twisted.logger import LogLevel
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.counters import Counters
+from netd.ops.logging import access_log as module
+from netd.ops.logging.access_log import AccessLog, Text, escape
+from netd.ops.logging.line_writer import Lines
+
+# Sunday, 6 November 1994, as in RFC 9110 5.6.7
+NOW = 784111777.0
+LINE = (
+    b'192.0.2.1 - - [06/Nov/1994:08:49:37 +0000] "GET / HTTP/1.1" 200 58 "http://a/" "curl/8"\n'
+)
+
+
+class LogCase(SynchronousTestCase):
+    """Makes logs, and lines in them."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.counters = Counters()
+        self.path = Path(self.mktemp())
+
+    def make(self, where: Path) -> AccessLog:
+        """A log to `where`."""
+        self.lines = Lines(where, self.clock, self.counters)
+        return AccessLog(self.lines, self.now)
+
+    def now(self) -> float:
+        """The time of day."""
+        return NOW + self.clock.seconds()
+
+    def say(self, log: AccessLog, agent: bytes = b"curl/8") -> None:
+        """One line."""
+        log.record(b"192.0.2.1", b"GET / HTTP/1.1", 200, 58, b"http://a/", agent)
+
+
+class FormatTests(LogCase):
+    """The combined format."""
+
+    def test_line(self) -> None:
+        """A line has all that the format wants, in its order."""
+        log = self.make(self.path)
+        self.say(log)
+        self.lines.stop()
+        self.assertEqual(self.path.read_bytes(), LINE)
+
+    def test_user(self) -> None:
+        """Whom a certificate names stands in the third field, which no space ends early."""
+        log = self.make(self.path)
+        log.record(b"::1", b"GET /", 200, 0, b"-", b"-", b"Alice Smith\n\xd0")
+        self.lines.stop()
+        self.assertTrue(self.path.read_bytes().startswith(b"::1 - Alice\\x20Smith\\x0A\\xD0 ["))
+
+    def test_dashes(self) -> None:
+        """What is not known is a dash."""
+        log = self.make(self.path)
+        log.record(b"-", b"-", 400, 0, b"-", b"-")
+        self.lines.stop()
+        self.assertEqual(
+            self.path.read_bytes(), b'- - - [06/Nov/1994:08:49:37 +0000] "-" 400 0 "-" "-"\n'
+        )
+
+    def test_escape(self) -> None:
+        """No byte of a client ends a field, a line, or plays tricks on a terminal."""
+        for field, expected in (
+            (b'a"b', b"a\\x22b"),
+            (b"a\\b", b"a\\x5Cb"),
+            (b"a\nb\r", b"a\\x0Ab\\x0D"),
+            (b"\x1b[2J\x7f", b"\\x1B[2J\\x7F"),
+            (b"\xe4", b"\\xE4"),
+            (b"plain ~!#[]", b"plain ~!#[]"),
+        ):
+            self.assertEqual(escape(field), expected)
+            log = self.make(self.path)
+            self.say(log, field)
+            self.lines.stop()
+            self.assertTrue(self.path.read_bytes().endswith(b'"' + expected + b'"\n'))
+
+    def test_everyByte(self) -> None:
+        """Whatever the bytes, the line is one line with six quotes."""
+        log = self.make(self.path)
+        every = bytes(range(256))
+        log.record(b"-", every, 200, 0, every, every)
+        self.lines.stop()
+        data = self.path.read_bytes()
+        self.assertEqual((data.count(b"\n"), data.count(b'"')), (1, 6))
+
+    def test_stamp(self) -> None:
+        """The time is that of the line, and made once a second."""
+        log = self.make(self.path)
+        made: list[int] = []
+        stamp = module._stamp
+
+        def count(now: int) -> bytes:
+            made.append(now)
+            return stamp(now)
+
+        self.patch(module, "_stamp", count)
+        for _ in range(3):
+            self.say(log)
+        self.clock.advance(1)
+        self.say(log)
+        self.lines.stop()
+        self.assertEqual(made, [int(NOW), int(NOW) + 1])
+        self.assertIn(b":38 +0000", self.path.read_bytes())
+
+    def test_months(self) -> None:
+        """Every month has the name that strftime gives it in English."""
+        for month in range(1, 13):
+            when = int(time.mktime((2024, month, 15, 12, 0, 0, 0, 0, 0)))
+            name = time.strftime("%b", time.gmtime(when)).encode()
+            self.assertIn(b"/" + name + b"/2024", module._stamp(when))
+
+
+class TextTests(LogCase):
+    """The daemon's own lines."""
+
+    def test_event(self) -> None:
+        """An event is a line as twistd writes it, and there at once; one of nothing is none."""
+        observer = Text(Lines(self.path, self.clock, self.counters))
+        observer(
+            {
+                "log_format": "hello {name}",
+                "name": "\u00e4\ud800",
+                "log_namespace": "netd",
+                "log_level": LogLevel.warn,
+                "log_time": NOW,
+            }
+        )
+        observer({})
+        said = self.path.read_text()
+        self.assertRegex(said, "^1994-11-06T..:..:37[+-]....")
+        self.assertTrue(said.endswith(" [netd#warn] hello \u00e4\\ud800\n"), said)

@@ -1,0 +1,149 @@
+"""
+Tests for netd.options.cli.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from twisted.python.usage import UsageError
+
+import netd
+from netd.test.options.examples import (
+    BAD,
+    COMPANY,
+    Commands,
+)
+from netd.values import Duration
+
+
+class FlagTests(Commands):
+    """
+    The command line.
+    """
+
+    def test_last_wins(self) -> None:
+        """
+        An option that is given twice means what it says the second time.
+        """
+        self.assertEqual(self.settle("--grace", "1", "--grace=2").grace.seconds, 2)
+
+    def test_repeatable(self) -> None:
+        """
+        `--http` and `--https` add up, in their order, after `--port`.
+        """
+        made = self.settle(
+            *("--http", "81", "--http=tcp:82", "--https", "443", "--https", "444"),
+            *("--certificate", "/a", "--bind", "::1"),
+        )
+        self.assertEqual([where.port for where in made.http.listen], [8000, 81, 82])
+        self.assertEqual([where.port for where in made.tls.listen], [443, 444])
+        self.assertEqual({where.host for where in made.http.listen}, {"::1"})
+
+    def test_unknown(self) -> None:
+        """
+        An unknown flag is refused by its name.
+        """
+        self.assertIn("--prot", self.refuse("--prot", "80"))
+
+    def test_abbreviated(self) -> None:
+        """
+        The beginning of a flag is no flag, wherever it stands, and the flag is suggested.
+        """
+        for arguments in (("--por", "80"), ("--por=80",), ("--http", "81", "--por", "80")):
+            self.assertEqual(
+                self.refuse(*arguments), "--por: not an option, did you mean --port?"
+            )
+        self.assertTrue(self.refuse("--check").startswith("--check: not an option"))
+        self.assertTrue(self.refuse("--zzz").endswith("--zzz: not an option; see netd --help"))
+
+    def test_dashes_in_values(self) -> None:
+        """
+        What begins like a flag and follows one that takes a value is that value.
+        """
+        self.assertEqual(self.settle("--files", "--por").files.root, Path("--por"))
+        self.assertEqual(self.settle("--files", "--").files.root, Path("--"))
+
+    def test_settle_again(self) -> None:
+        """
+        Settled anew, flags stay and the file and the environment are read again.
+        """
+        path = self.file("port = 1\ngrace = 1")
+        options = self.parse("--config", path, "--port=2", NETD_DELAY="1s")
+        Path(path).write_text("port = 3\ngrace = 2")
+        options.environ = {"NETD_DELAY": "2s"}
+        options.settle()
+        made = options.settings
+        self.assertEqual((made.http.listen[0].port, made.grace.seconds), (2, 2))
+        self.assertEqual(made.http.delay, Duration(2_000_000))
+
+    def test_settle_wrong(self) -> None:
+        """
+        When what is read again is wrong, the settings and their origins are as before.
+        """
+        path = self.file("grace = 1")
+        options = self.parse("--config", path)
+        before = options.settings, options.said
+        for text in ("grace = -1", "grace = ", "gracee = 1"):
+            Path(path).write_text(text)
+            self.assertRaises(UsageError, options.settle)
+            self.assertEqual((options.settings, options.said), before)
+
+    def test_value_missing(self) -> None:
+        """
+        So is a flag whose value is missing.
+        """
+        self.assertIn("--port", self.refuse("--port"))
+
+    def test_argument(self) -> None:
+        """
+        What is no option is refused, with a hint at the help.
+        """
+        self.assertEqual(self.refuse("8000"), "8000: not an option; see netd --help")
+
+    def test_broken_argument(self) -> None:
+        """
+        Neither an argument nor a flag breaks the line.
+        """
+        self.refuse("a\nb")
+        self.refuse("--a\nb")
+        self.refuse("--config", "/nonexistent\nx")
+
+    def test_version(self) -> None:
+        """
+        `--version` names netd's version, not Twisted's, and ends well.
+        """
+        written: list[str] = []
+        self.patch(sys.stdout, "write", written.append)
+        with self.assertRaises(SystemExit) as caught:
+            self.parse("--version")
+        self.assertEqual(caught.exception.code, 0)
+        self.assertEqual(written, [f"netd {netd.__version__}\n"])
+
+    def test_bad(self) -> None:
+        """
+        A bad value is refused in one line that begins with the option and the value.
+        """
+        for name, texts in BAD.items():
+            for text in texts:
+                company = [f"--{key}={value}" for key, value in COMPANY.get(name, ())]
+                said = self.refuse(*company, f"--{name}={text}")
+                shown = text if text.isprintable() and text else repr(text)
+                self.assertTrue(said.startswith(f"--{name} {shown}: "), said)
+
+    def test_options_of_addresses(self) -> None:
+        """
+        An address knows the option that asked for it, for the message of a failing bind.
+        """
+        made = self.settle(
+            *("--http=81", "--https=tcp:443", "--certificate=/a", "--udp=udp:7", "--port=0")
+        )
+        self.assertEqual(
+            [each.option for each in (*made.http.listen, *made.tls.listen)],
+            ["--port 0", "--http 81", "--https tcp:443"],
+        )
+        udp = made.udp.listen
+        self.assertEqual(udp and udp.option, "--udp udp:7")
+        bound = self.settle("--bind", "example.org")
+        self.assertEqual(bound.http.listen[0].option, "--bind example.org")

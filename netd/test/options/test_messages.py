@@ -1,0 +1,30 @@
+"""
+Tests for netd.options.messages.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.options.messages import one_line, shown
+
+
+class LineTests(SynchronousTestCase):
+    """
+    Text that fits into a message of one line.
+    """
+
+    def test_shown(self) -> None:
+        """
+        What would break the line, hide in it, or be nothing is shown as Python writes it.
+        """
+        for text in ("", "a\nb", "\x1b[2J", "\u202e", "\udcff"):
+            self.assertEqual(shown(text), repr(text))
+        self.assertEqual(shown("a b"), "a b")
+
+    def test_one_line(self) -> None:
+        """
+        Of a whole message only what would break the line is escaped.
+        """
+        self.assertEqual(one_line("a 'b'\n\x1bc"), "a 'b'\\n\\x1bc")
+        self.assertEqual(one_line(""), "")

@@ -1,0 +1,209 @@
+"""
+Tests for netd.options.sources.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netd.options.build import to_settings
+from netd.options.sources import Said, collect
+from netd.options.table import OPTIONS
+from netd.test.options.examples import (
+    BAD,
+    COMPANY,
+    EXAMPLES,
+    NAMES,
+    ORDER,
+    Commands,
+    by_chance,
+)
+from netd.values import Duration
+
+
+class EnvironmentTests(Commands):
+    """
+    NETD_* variables.
+    """
+
+    def test_every_option(self) -> None:
+        """
+        A variable says what the flag of its name says.
+        """
+        for option in OPTIONS:
+            company = {
+                f"NETD_{key.upper().replace('-', '_')}": value
+                for key, value in COMPANY.get(option.name, ())
+            }
+            flags = [f"--{key}={value}" for key, value in COMPANY.get(option.name, ())]
+            for text in EXAMPLES[option.name]:
+                self.assertEqual(
+                    self.settle(**company, **{option.variable: text}),
+                    self.settle(*flags, f"--{option.name}={text}"),
+                )
+
+    def test_bad(self) -> None:
+        """
+        A bad value is refused in one line that names option, value and variable.
+        """
+        for option in OPTIONS:
+            for text in BAD[option.name]:
+                if not text or (option.repeatable and text.split() != [text]):
+                    continue
+                company = {
+                    f"NETD_{k.upper().replace('-', '_')}": v
+                    for k, v in COMPANY.get(option.name, ())
+                }
+                said = self.refuse(**company, **{option.variable: text})
+                shown = text if text.isprintable() else repr(text)
+                self.assertTrue(
+                    said.startswith(f"--{option.name} {shown} ({option.variable}): "), said
+                )
+
+    def test_empty(self) -> None:
+        """
+        An empty variable says nothing: what comes after it in precedence holds.
+        """
+        path = self.file('port = 81\nhttp = ["82"]')
+        environ = {option.variable: "" for option in OPTIONS}
+        self.assertEqual(
+            self.settle("--config", path, **environ), self.settle("--config", path)
+        )
+        self.assertEqual(self.settle(**environ, NETD_CONFIG=""), self.settle())
+
+    def test_blank(self) -> None:
+        """
+        A repeatable variable of mere space says nothing either.
+        """
+        path = self.file('http = ["82"]')
+        self.assertEqual(
+            self.settle("--config", path, NETD_HTTP="  "), self.settle("--config", path)
+        )
+
+    def test_spaces(self) -> None:
+        """
+        Where a text may hold spaces only the end of a line ends it.
+        """
+        made = self.settle(
+            NETD_FILES_HEADER="X-A: one two\n\n X-B:3\n",
+            NETD_FILES_CACHE="*.css=max-age=60, immutable",
+        ).files
+        self.assertEqual(made.headers, (("X-A", "one two"), ("X-B", "3")))
+        self.assertEqual(made.cache, (("*.css", "max-age=60, immutable"),))
+
+    def test_several(self) -> None:
+        """
+        A repeatable variable holds several texts with space between.
+        """
+        made = self.settle(NETD_HTTP=" 81  tcp:82\n83 ")
+        self.assertEqual([where.port for where in made.http.listen], [8000, 81, 82, 83])
+
+    def test_config(self) -> None:
+        """
+        NETD_CONFIG names the file, unless the flag names another.
+        """
+        one, other = self.file("port = 1"), self.file("port = 2")
+        self.assertEqual(self.settle(NETD_CONFIG=one).http.listen[0].port, 1)
+        made = self.settle("--config", other, NETD_CONFIG=one)
+        self.assertEqual(made.http.listen[0].port, 2)
+
+    def test_others(self) -> None:
+        """
+        Variables of no option are nobody's business.
+        """
+        self.assertEqual(self.settle(NETD_="1", NETD_NAME="x", PORT="9"), self.settle())
+
+
+class PrecedenceTests(Commands):
+    """
+    Flag beats environment beats file beats default.
+    """
+
+    @by_chance
+    @given(
+        st.fixed_dictionaries(
+            {}, optional={name: st.sets(st.sampled_from(ORDER)) for name in NAMES}
+        )
+    )
+    def test_any_sources(self, sources: dict[str, set[str]]) -> None:
+        """
+        For any set of sources that speak, the highest wins and is named as the origin.
+        """
+        by_source: dict[str, dict[str, str]] = {each: {} for each in ORDER}
+        expected: dict[str, tuple[tuple[str, ...], str]] = {}
+        path = str(Path(self.mktemp()).absolute())
+        for option in OPTIONS:
+            speaking = [each for each in ORDER if each in sources.get(option.name, ())]
+            for each in speaking:
+                text = EXAMPLES[option.name][ORDER.index(each)]
+                by_source[each][option.name] = text
+            default = () if option.default is None else (option.default,)
+            expected[option.name] = (default, "default")
+            if speaking:
+                text = EXAMPLES[option.name][ORDER.index(speaking[0])]
+                origins = {"flag": "flag", "environ": option.variable, "file": path}
+                expected[option.name] = ((text,), origins[speaking[0]])
+        Path(path).write_text(
+            "".join(f"{name} = '{text}'\n" for name, text in by_source["file"].items())
+        )
+        said = collect(
+            {name: [text] for name, text in by_source["flag"].items()},
+            {f"NETD_{n.upper().replace('-', '_')}": t for n, t in by_source["environ"].items()},
+            path,
+        )
+        self.assertEqual({n: (each.texts, each.origin) for n, each in said.items()}, expected)
+
+    def test_whole(self) -> None:
+        """
+        The same holds on a whole command line, option by option.
+        """
+        path = self.file('port = 1\ndelay = "1s"\ngrace = "1s"\nhttp = [11, 12]')
+        made = self.settle(
+            "--config", path, "--port", "3", NETD_PORT="2", NETD_DELAY="2s", NETD_HTTP="21"
+        )
+        self.assertEqual([where.port for where in made.http.listen], [3, 21])
+        self.assertEqual(made.http.delay, Duration(2_000_000))
+        self.assertEqual(made.grace.seconds, 1)
+        self.assertEqual(made.http.limits.max_delay.seconds, 60)
+
+    def test_overruled(self) -> None:
+        """
+        A bad value that a higher source overrules is not looked at.
+        """
+        self.assertEqual(self.settle("--port", "1", NETD_PORT="x").http.listen[0].port, 1)
+
+
+class SaidTests(Commands):
+    """
+    What was said of one option.
+    """
+
+    def test_value(self) -> None:
+        """
+        The last text is the value, none is None.
+        """
+        port = OPTIONS[0]
+        self.assertEqual(Said(port, ("1", "2"), "flag").value(), 2)
+        self.assertEqual(Said(port, ("1", "2"), "flag").values(), [1, 2])
+        self.assertIsNone(Said(port, (), "default").value())
+
+    def test_escaped(self) -> None:
+        """
+        A value that would break the line, or hide in it, is shown escaped.
+        """
+        port = OPTIONS[0]
+        for text in ("", "a\nb", "\x1b[2J", "\u202e", "\udcff"):
+            said = str(Said(port, (text,), "flag").refuse(text, "no"))
+            self.assertEqual(said, f"--port {text!r}: no")
+
+    def test_settings(self) -> None:
+        """
+        Settings are made of what was said, wherever that came from.
+        """
+        said = collect({"port": ["1"]}, {"NETD_DELAY": "2"}, None)
+        made = to_settings(said)
+        self.assertEqual(made.http.listen[0].port, 1)
+        self.assertEqual(made.http.delay, Duration(2_000_000))

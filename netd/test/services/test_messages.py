@@ -1,0 +1,151 @@
+"""
+What the small services say.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.script import Send, Wait
+from netd.services import messages
+
+# Sun Nov 22 14:20:47 2026 UTC.
+NOW = 1_795_357_247
+
+_property = settings(deadline=None, derandomize=True, max_examples=100)
+
+
+class EchoTests(SynchronousTestCase):
+    """
+    RFC 862.
+    """
+
+    @_property
+    @given(st.binary())
+    def test_same(self, data: bytes) -> None:
+        """Whatever is said comes back."""
+        self.assertEqual(messages.echo(data), data)
+
+
+class ClockTests(SynchronousTestCase):
+    """
+    RFC 867 and RFC 868.
+    """
+
+    def test_daytime(self) -> None:
+        """A line in UTC, with the day of the month as wide as ever."""
+        self.assertEqual(messages.daytime(NOW), b"Sun Nov 22 14:20:47 2026\r\n")
+        self.assertEqual(messages.daytime(0), b"Thu Jan  1 00:00:00 1970\r\n")
+
+    def test_time(self) -> None:
+        """The examples of RFC 868, and what comes after its 32 bits are over."""
+        # RFC 868: 2,398,291,200 corresponds to 00:00 1 Jan 1976.
+        self.assertEqual(messages.time(189_302_400), (2_398_291_200).to_bytes(4, "big"))
+        self.assertEqual(messages.time(0), (2_208_988_800).to_bytes(4, "big"))
+        self.assertEqual(messages.time(-2_208_988_800), bytes(4))
+        self.assertEqual(messages.time(2_085_978_495.9), b"\xff" * 4)
+        self.assertEqual(messages.time(2_085_978_496), bytes(4))
+
+
+class QuoteTests(SynchronousTestCase):
+    """
+    RFC 865.
+    """
+
+    def test_days(self) -> None:
+        """A day has one quote, another day another, all below 512 bytes of ASCII."""
+        said = [messages.qotd(NOW + day * 86_400) for day in range(4)]
+        self.assertEqual(len(set(said)), 4)
+        for quote in said:
+            self.assertLess(len(quote), 512)
+            self.assertTrue(quote.isascii() and quote.endswith(b"\r\n"))
+        self.assertEqual(messages.qotd(86_400), messages.qotd(86_400 * 2 - 1))
+
+
+class ChargenTests(SynchronousTestCase):
+    """
+    RFC 864.
+    """
+
+    def test_pattern(self) -> None:
+        """Lines of 72 characters, each begins one further in the 95 that can be printed."""
+        said = b"".join(step.data for step in messages.chargen() if isinstance(step, Send))
+        lines = said.split(b"\r\n")
+        self.assertEqual(
+            lines[0],
+            rb""" !"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_`abcdefg""",
+        )
+        self.assertEqual(
+            lines[1],
+            rb"""!"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_`abcdefgh""",
+        )
+        self.assertEqual(lines[94][:2], b"~ ")
+        self.assertEqual(lines[95], lines[0])
+        self.assertEqual({len(line) for line in lines[:-1]}, {72})
+
+    def test_bounds(self) -> None:
+        """It ends after a mebibyte, and takes its time."""
+        steps = list(messages.chargen())
+        self.assertEqual(
+            sum(len(step.data) for step in steps if isinstance(step, Send)),
+            messages.CHARGEN_BYTES,
+        )
+        seconds = sum(step.seconds for step in steps if isinstance(step, Wait))
+        self.assertGreater(seconds, 10)
+
+
+class StampTests(SynchronousTestCase):
+    """
+    RFC 8762, the stateless reflector.
+    """
+
+    TEST = b"\0\1\2\3" + b"TTTTTTTT" + b"EE" + bytes(30)
+
+    def test_answer(self) -> None:
+        """The fields of figure 5 of RFC 8762: its own, then the sender's."""
+        answer = messages.stamp(self.TEST, 63, NOW * 10**9, NOW * 10**9 + 5 * 10**8)
+        assert answer is not None
+        seconds = (NOW + 2_208_988_800).to_bytes(4, "big")
+        self.assertEqual(len(answer), 44)
+        self.assertEqual(answer[:4], b"\0\1\2\3")
+        self.assertEqual(answer[4:12], seconds + b"\x80\0\0\0")
+        self.assertEqual(answer[12:16], b"\x16\x01\0\0")
+        self.assertEqual(answer[16:24], seconds + bytes(4))
+        self.assertEqual(answer[24:28], b"\0\1\2\3")
+        self.assertEqual(answer[28:36], b"TTTTTTTT")
+        self.assertEqual(answer[36:40], b"EE\0\0")
+        self.assertEqual(answer[40:], b"\x3f\0\0\0")
+
+    @_property
+    @given(st.binary(max_size=200), st.integers(0, 255), st.integers(0, 2**62))
+    def test_length(self, data: bytes, hops: int, now: int) -> None:
+        """An answer is as long as its test, with the same padding; what is shorter is none."""
+        answer = messages.stamp(data, hops, now, now)
+        if len(data) < 44:
+            self.assertIsNone(answer)
+        else:
+            assert answer is not None
+            self.assertEqual((len(answer), answer[44:]), (len(data), data[44:]))
+
+
+class SockperfTests(SynchronousTestCase):
+    """
+    sockperf's own messages.
+    """
+
+    # As sockperf 3.7 sends them: number, flags client and pong, length, padding.
+    ASKED = bytes.fromhex("0000000000000001000300000020d4abb2cdc69b")
+
+    def test_answer(self) -> None:
+        """The message comes back as a server's."""
+        expected = self.ASKED[:9] + b"\x02" + self.ASKED[10:]
+        self.assertEqual(messages.sockperf(self.ASKED), expected)
+
+    def test_silence(self) -> None:
+        """Nobody answers what asks for nothing, what a server said, and what is cut."""
+        for flags in (0, 1, 2, 4):
+            data = self.ASKED[:9] + bytes((flags,)) + self.ASKED[10:]
+            self.assertIsNone(messages.sockperf(data), flags)
+        self.assertIsNone(messages.sockperf(self.ASKED[:13]))

@@ -1,0 +1,198 @@
+"""
+Directories as pages.
+"""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+
+from hypothesis import given
+from hypothesis import settings as how
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.static.listing import POLICY, Entry, Order, Scan, as_html, as_json, size
+
+_property = how(max_examples=50, deadline=None, database=None, derandomize=True)
+
+
+ENTRIES = (
+    Entry(b"b.txt", False, 2048, 1_700_000_000.9),
+    Entry(b"a <i>&\"'\n.txt", False, 5, 1_600_000_000.0),
+    Entry(b"\xff", False, 0, 1e300),
+    Entry(b"z", True, 4096, 1_500_000_000.0),
+    Entry(b"y", True, 8192, 1_400_000_000.0),
+)
+SCAN = Scan(ENTRIES, True)
+
+
+class Page(HTMLParser):
+    """What a browser makes of a page: its tags, its links and its text."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.text = ""
+        self.feed(data.decode())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note it, and where it leads."""
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if tag == "a" and name == "href"]
+
+    def handle_data(self, data: str) -> None:
+        """Note it."""
+        self.text += data
+
+
+def names(key: str, way: str) -> list[bytes]:
+    """The entries' names in this order."""
+    return [entry.name for entry in Order.parse(key, way).sorted(ENTRIES)]
+
+
+class OrderTests(SynchronousTestCase):
+    """
+    Sorting.
+    """
+
+    def test_rows(self) -> None:
+        """Directories come first, in both directions."""
+        a, b, c, y, z = b"a <i>&\"'\n.txt", b"b.txt", b"\xff", b"y", b"z"
+        for key, way, meant in (
+            ("name", "asc", [y, z, a, b, c]),
+            ("name", "desc", [z, y, c, b, a]),
+            ("size", "asc", [y, z, c, a, b]),
+            ("size", "desc", [y, z, b, a, c]),
+            ("time", "asc", [y, z, a, b, c]),
+            ("time", "desc", [z, y, c, b, a]),
+        ):
+            with self.subTest(key=key, way=way):
+                self.assertEqual(names(key, way), meant)
+
+    def test_refused(self) -> None:
+        """An order that is none is said to be none."""
+        self.assertRaises(ValueError, Order.parse, "colour", "asc")
+        self.assertRaises(ValueError, Order.parse, "name", "up")
+
+
+class SizeTests(SynchronousTestCase):
+    """
+    Sizes for a reader.
+    """
+
+    def test_rows(self) -> None:
+        """Four digits at most."""
+        for count, meant in (
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1536, "1.5 KiB"),
+            (1024 * 1024 - 1, "1.0 MiB"),
+            (5 * 2**30, "5.0 GiB"),
+            (2**63 - 1, "8192.0 PiB"),
+        ):
+            self.assertEqual(size(count), meant)
+
+
+class HTMLTests(SynchronousTestCase):
+    """
+    The page.
+    """
+
+    def test_links(self) -> None:
+        """Every entry is linked by its exact name, below the directory itself."""
+        page = Page(as_html((b"sub",), SCAN, Order()))
+        self.assertEqual(
+            page.links,
+            [
+                "?sort=name&order=desc",
+                "?sort=size&order=asc",
+                "?sort=time&order=asc",
+                "../",
+                "y/",
+                "z/",
+                "a%20%3Ci%3E%26%22%27%0A.txt",
+                "b.txt",
+                "%FF",
+                "?format=json",
+            ],
+        )
+
+    def test_escaped(self) -> None:
+        """A name is text, whatever it says; the page has neither script nor image."""
+        page = Page(as_html((b"<script>",), SCAN, Order()))
+        self.assertTrue({"script", "i", "img"}.isdisjoint(page.tags))
+        self.assertIn("/<script>/", page.text)
+        self.assertIn("a <i>&\"'\\n.txt", page.text)
+        self.assertIn("\\xff", page.text)
+        self.assertIn("2.0 KiB", page.text)
+        self.assertIn("2023-11-14 22:13", page.text)
+
+    def test_root(self) -> None:
+        """The root has nothing above it."""
+        self.assertNotIn("../", Page(as_html((), SCAN, Order())).links)
+
+    def test_sorted(self) -> None:
+        """A heading turns its own order round, and shows it."""
+        page = as_html((), SCAN, Order("size", "asc"))
+        self.assertIn("?sort=size&amp;order=desc", page.decode())
+        self.assertIn('aria-sort="ascending"', page.decode())
+        self.assertIn("Size \u2191", Page(page).text)
+
+    def test_count(self) -> None:
+        """It says how many there are, and when there are more."""
+        self.assertIn("5 entries.", Page(as_html((), SCAN, Order())).text)
+        one = Scan(ENTRIES[:1], True)
+        self.assertIn("1 entry.", Page(as_html((), one, Order())).text)
+        more = Scan(ENTRIES, False)
+        self.assertIn(
+            "Only the first 5 entries are shown", Page(as_html((), more, Order())).text
+        )
+
+    def test_policy(self) -> None:
+        """The policy allows the page's style and nothing that runs."""
+        self.assertIn(b"default-src 'none'; style-src 'sha256-", POLICY)
+        self.assertNotIn(b"unsafe", POLICY)
+
+    @_property
+    @given(st.lists(st.binary(min_size=1, max_size=20), max_size=5))
+    def test_anything(self, names: list[bytes]) -> None:
+        """Whatever files are called, the page has one row for each and stays well-formed."""
+        entries = tuple(Entry(name, False, 1, 0.0) for name in names)
+        page = Page(as_html((), Scan(entries, True), Order()))
+        self.assertEqual(len(page.links), 4 + len(names))
+
+
+class JSONTests(SynchronousTestCase):
+    """
+    The same for programs.
+    """
+
+    def test_whole(self) -> None:
+        """Names are readable, links exact, times in UTC."""
+        said = json.loads(as_json((b"a", b"b"), Scan(ENTRIES[2:4], False), Order()))
+        self.assertEqual(
+            said,
+            {
+                "path": "/a/b/",
+                "complete": False,
+                "entries": [
+                    {
+                        "name": "z",
+                        "href": "z/",
+                        "type": "directory",
+                        "size": None,
+                        "modified": "2017-07-14T02:40:00Z",
+                    },
+                    {
+                        "name": "\\xff",
+                        "href": "%FF",
+                        "type": "file",
+                        "size": 0,
+                        "modified": None,
+                    },
+                ],
+            },
+        )

@@ -1,0 +1,143 @@
+"""
+What may be asked for, and how names look.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import unquote_to_bytes
+
+from hypothesis import given
+from hypothesis import settings as how
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.lab.call import BadCall
+from netd.static.paths import display, link, location, resolve, servable
+
+_property = how(max_examples=50, deadline=None, database=None, derandomize=True)
+
+
+class ResolveTests(SynchronousTestCase):
+    """
+    From the segments of a URL to names.
+    """
+
+    def test_rows(self) -> None:
+        """Names and the slash at the end are told apart."""
+        rows: tuple[tuple[list[bytes], tuple[tuple[bytes, ...], bool]], ...] = (
+            ([], ((), False)),
+            ([b""], ((), True)),
+            ([b"a"], ((b"a",), False)),
+            ([b"a", b""], ((b"a",), True)),
+            ([b"a", b"b"], ((b"a", b"b"), False)),
+            ([b".well-known", b"x"], ((b".well-known", b"x"), False)),
+            ([b"\xff\n\"' %41"], ((b"\xff\n\"' %41",), False)),
+            ([b"a.."], ((b"a..",), False)),
+        )
+        for segments, meant in rows:
+            self.assertEqual(resolve(segments), meant)
+
+    def test_refused(self) -> None:
+        """What is no name is a 400; what is hidden or empty is as if it were not there."""
+        rows: tuple[tuple[list[bytes], int], ...] = (
+            ([b"a\0b"], 400),
+            ([b"a/b"], 400),
+            ([b"a\\b"], 400),
+            ([b"."], 400),
+            ([b"..", b"etc"], 400),
+            ([b"a", b"..", b"b"], 400),
+            ([b"a", b"."], 400),
+            ([b".git", b"config"], 404),
+            ([b"..."], 404),
+            ([b"a", b".well-known"], 404),
+            ([b".well-known", b".x"], 404),
+            ([b"", b"evil"], 404),
+            ([b"a", b"", b""], 404),
+        )
+        for segments, status in rows:
+            with self.subTest(segments=segments):
+                self.assertEqual(self.assertRaises(BadCall, resolve, segments).status, status)
+
+    @_property
+    @given(st.lists(st.binary(max_size=6), max_size=4))
+    def test_anything(self, segments: list[bytes]) -> None:
+        """Whatever is asked, it is a 4xx or a path that stays below."""
+        try:
+            names, _ = resolve(segments)
+        except BadCall as bad:
+            self.assertIn(bad.status, (400, 404))
+        else:
+            for name in names:
+                self.assertNotIn(name, (b"", b".", b".."))
+                self.assertNotIn(b"/", name)
+                self.assertNotIn(b"\0", name)
+
+
+class ServableTests(SynchronousTestCase):
+    """
+    Which entries of a directory are shown.
+    """
+
+    def test_rows(self) -> None:
+        """Only what can be asked for."""
+        for name, top, meant in (
+            (b"a", True, True),
+            (b".a", True, False),
+            (b".well-known", True, True),
+            (b".well-known", False, False),
+            (b"a\\b", True, False),
+            (b"\xff", False, True),
+        ):
+            self.assertEqual(servable(name, top), meant)
+
+
+class LinkTests(SynchronousTestCase):
+    """
+    References and redirects.
+    """
+
+    @_property
+    @given(st.binary(min_size=1, max_size=20))
+    def test_exact(self, name: bytes) -> None:
+        """A link leads back to exactly the name, and is never a scheme, a query or a host."""
+        made = link(name)
+        self.assertEqual(unquote_to_bytes(made), name)
+        self.assertTrue(set(made).isdisjoint(":/?#\\\"<>&' "))
+
+    def test_folder(self) -> None:
+        """A directory's ends with a slash."""
+        self.assertEqual(link(b"a b", folder=True), "a%20b/")
+
+    def test_location(self) -> None:
+        """A redirect names only a path, and keeps the query."""
+        self.assertEqual(location([b"files", b"a b"], b""), b"/files/a%20b/")
+        self.assertEqual(location([b"a"], b"x=1&y=%20"), b"/a/?x=1&y=%20")
+        self.assertEqual(location([b"a"], b"\r\nX: 1\xff"), b"/a/?%0D%0AX:%201%FF")
+        self.assertEqual(location([b"\\evil.com"], b""), b"/%5Cevil.com/")
+
+
+class DisplayTests(SynchronousTestCase):
+    """
+    Names for a reader.
+    """
+
+    def test_rows(self) -> None:
+        """What cannot be seen, or turns the text around, is made visible."""
+        for name, shown in (
+            (b"plain name", "plain name"),
+            ("Grüße 日本".encode(), "Grüße 日本"),
+            (b"a\nb\tc\rd", "a\\nb\\tc\\rd"),
+            (b"\xff\xfe", "\\xff\\xfe"),
+            (b"\x01\x7f", "\\x01\\x7f"),
+            ("gpj.\u202eexe".encode(), "gpj.\\u202eexe"),
+            ("\u200f".encode(), "\\u200f"),
+            ("a\u3000b\u00a0\n".encode(), "a\u3000b\u00a0\\n"),
+            ("\U000e0001".encode(), "\\U000e0001"),
+        ):
+            self.assertEqual(display(name), shown)
+
+    @_property
+    @given(st.binary(max_size=20))
+    def test_anything(self, name: bytes) -> None:
+        """Whatever a file is called, it can be written in UTF-8."""
+        display(name).encode()

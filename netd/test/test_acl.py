@@ -1,0 +1,168 @@
+"""
+Tests for netd.acl, with the standard library's `ipaddress` as oracle.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.acl import Networks
+from netd.addresses import Network
+
+# A busy machine is no failure, and each run is the same one.
+_property = settings(deadline=None, derandomize=True, max_examples=100)
+
+
+def networks(allow: str = "", deny: str = "") -> Networks:
+    """The lists with blanks between the networks."""
+    return Networks(map(Network.parse, allow.split()), map(Network.parse, deny.split()))
+
+
+def oracle(allow: list[Network], deny: list[Network], host: str) -> bool:
+    """The same verdict the slow and plain way."""
+    address = ip_address(host)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    longest, verdict = -1, not allow
+    # Denied ones last: they win a tie.
+    for each, said in [*((one, True) for one in allow), *((one, False) for one in deny)]:
+        network = ip_network(str(each))
+        if address in network and network.prefixlen >= longest:
+            longest, verdict = network.prefixlen, said
+    return verdict
+
+
+# Few distinct bits, so that networks lie within and beside one another.
+_V4 = st.integers(0, 255).map(lambda number: (number & 0xF0) << 24 | (number & 0x0F) << 4)
+_V6 = st.integers(0, 255).map(lambda number: (number & 0xF0) << 120 | (number & 0x0F) << 4)
+
+
+@st.composite
+def _network(draw: st.DrawFn) -> Network:
+    number, bits = draw(st.one_of(_V4.map(lambda n: (n, 32)), _V6.map(lambda n: (n, 128))))
+    length = draw(st.integers(0, bits))
+    start = number >> (bits - length) << (bits - length)
+    return Network(start.to_bytes(bits // 8, "big"), length)
+
+
+_HOSTS = st.one_of(
+    _V4.map(lambda number: str(IPv4Address(number))),
+    _V6.map(lambda number: str(IPv6Address(number))),
+    st.ip_addresses().map(str),
+    st.ip_addresses(v=4).map(lambda address: f"::ffff:{address}"),
+)
+
+
+class NetworksTests(SynchronousTestCase):
+    """
+    Whom two lists let speak.
+    """
+
+    @_property
+    @given(
+        st.lists(_network(), max_size=8),
+        st.lists(_network(), max_size=8),
+        st.lists(_HOSTS, max_size=8),
+    )
+    def test_oracle(self, allow: list[Network], deny: list[Network], hosts: list[str]) -> None:
+        """
+        It says of every address what going through all networks one by one says.
+        """
+        tested = Networks(allow, deny)
+        edges = [
+            str(ip_address(ip_network(str(each))[place]))
+            for each in allow + deny
+            for place in (0, -1)
+        ]
+        for host in hosts + edges:
+            self.assertEqual(tested.allows(host), oracle(allow, deny, host), host)
+
+    def test_neither(self) -> None:
+        """
+        Without lists everybody may speak.
+        """
+        for host in ("192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "fe80::1%eth0"):
+            self.assertTrue(networks().allows(host))
+
+    def test_allow(self) -> None:
+        """
+        With an allow list nobody else may, of the other family neither.
+        """
+        tested = networks(allow="10.0.0.0/8")
+        self.assertTrue(tested.allows("10.255.255.255"))
+        for host in ("11.0.0.0", "9.255.255.255", "::1", "::10.0.0.1"):
+            self.assertFalse(tested.allows(host))
+
+    def test_deny(self) -> None:
+        """
+        With only a deny list everybody else may.
+        """
+        tested = networks(deny="10.0.0.0/8 2001:db8::/32")
+        self.assertFalse(tested.allows("10.0.0.0"))
+        self.assertFalse(tested.allows("2001:db8:ffff::"))
+        self.assertTrue(tested.allows("2001:db9::"))
+
+    def test_longest(self) -> None:
+        """
+        The longest prefix wins, whichever list it stands in.
+        """
+        tested = networks(allow="10.0.0.0/8 10.1.2.3", deny="10.1.0.0/16")
+        for host, verdict in (
+            ("10.0.255.255", True),
+            ("10.1.0.0", False),
+            ("10.1.2.2", False),
+            ("10.1.2.3", True),
+            ("10.1.2.4", False),
+            ("10.2.0.0", True),
+            ("11.0.0.0", False),
+        ):
+            self.assertEqual(tested.allows(host), verdict, host)
+
+    def test_tie(self) -> None:
+        """
+        A network in both lists is denied.
+        """
+        self.assertFalse(networks("192.0.2.0/24", "192.0.2.0/24").allows("192.0.2.1"))
+
+    def test_mapped(self) -> None:
+        """
+        IPv4 in IPv6 clothes is IPv4, in a network as in an address.
+        """
+        self.assertFalse(networks(deny="192.0.2.0/24").allows("::ffff:192.0.2.1"))
+        self.assertFalse(networks(deny="::ffff:192.0.2.0/120").allows("192.0.2.1"))
+
+    def test_scope(self) -> None:
+        """
+        The interface of a link-local address does not matter.
+        """
+        self.assertFalse(networks(deny="fe80::/10").allows("fe80::1%eth0"))
+
+    def test_memo(self) -> None:
+        """
+        A verdict that is remembered is the same one.
+        """
+        tested = networks(deny="10.0.0.0/8")
+        for _ in range(2):
+            self.assertFalse(tested.allows("10.0.0.1"))
+            self.assertTrue(tested.allows("11.0.0.1"))
+
+    def test_no_address(self) -> None:
+        """
+        What is no address is an error, not a verdict.
+        """
+        for host in ("", "localhost", "1.2.3", "1.2.3.4.5", "::g", "/run/socket"):
+            with self.assertRaises(ValueError):
+                networks().allows(host)
+
+    def test_shown(self) -> None:
+        """
+        It shows its lists.
+        """
+        self.assertEqual(
+            repr(networks("10.0.0.0/8", "::1")),
+            "<Networks allow ['10.0.0.0/8'] deny ['::1/128']>",
+        )

@@ -1,0 +1,149 @@
+"""
+Tests for netd.addresses.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address as Address6
+from ipaddress import ip_network
+from typing import Any
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.addresses import Network, client, limited, pack
+from netd.test.grammars import TEXT, Refusing, by_chance
+
+
+class NetworkTests(Refusing):
+    """
+    The addresses that share a prefix.
+    """
+
+    def test_said(self) -> None:
+        """
+        A network is an address and a length; without one it is the address alone.
+        """
+        for text, packed, length in (
+            ("10.0.0.0/8", b"\x0a\0\0\0", 8),
+            ("192.0.2.7", b"\xc0\0\x02\x07", 32),
+            ("0.0.0.0/0", bytes(4), 0),
+            ("::/0", bytes(16), 0),
+            ("::1", bytes(15) + b"\1", 128),
+            ("2001:db8::/32", b"\x20\x01\x0d\xb8" + bytes(12), 32),
+        ):
+            self.assertEqual(Network.parse(text), Network(packed, length))
+
+    def test_clothes(self) -> None:
+        """
+        IPv4 in IPv6 clothes is IPv4, as long as all of it is.
+        """
+        for text, said in (
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+            ("::ffff:192.0.2.7", "192.0.2.7/32"),
+            ("::ffff:0.0.0.0/96", "0.0.0.0/0"),
+            ("::/95", "::/95"),
+        ):
+            self.assertEqual(str(Network.parse(text)), said)
+
+    def test_refused(self) -> None:
+        """
+        What is no address, a length beyond it, and bits behind the prefix are refused.
+        """
+        self.refused(
+            Network.parse,
+            *(
+                "",
+                "x",
+                "localhost",
+                "10.0.0",
+                "010.0.0.1",
+                "10.0.0.0/",
+                "10.0.0.0/33",
+                "::/129",
+            ),
+            *("10.0.0.0/-1", "10.0.0.0/255.0.0.0", "10.0.0.1/8", "::1/64", "10.0.0.0/8/8"),
+            *("10.0.0.0 /8", " 10.0.0.0/8", "10.0.0.0/8\n", "[::1]", "/8"),
+        )
+
+    def test_explained(self) -> None:
+        """
+        Bits behind the prefix are answered with the network that was meant.
+        """
+        with self.assertRaises(ValueError) as caught:
+            Network.parse("10.1.2.3/8")
+        self.assertIn("10.0.0.0/8", str(caught.exception))
+
+    @by_chance
+    @given(
+        st.ip_addresses().flatmap(
+            lambda address: st.tuples(st.just(address), st.integers(0, address.max_prefixlen))
+        )
+    )
+    def test_round_trip(self, prefix: tuple[Any, int]) -> None:
+        """
+        What is written parses to the same network.
+        """
+        address, length = prefix
+        network = Network.parse(str(ip_network((address.packed, length), strict=False)))
+        self.assertEqual(Network.parse(str(network)), network)
+
+    @by_chance
+    @given(TEXT | st.text(st.sampled_from("0123456789abcdef:./%")))
+    @example("10.0.0.0/8%eth0")
+    @example("fe80::1%eth0/64")
+    @example("::1%\n")
+    def test_any_text(self, text: str) -> None:
+        """
+        No text raises anything but ValueError.
+        """
+        self.only_value_errors(Network.parse, text)
+
+
+class ClientTests(SynchronousTestCase):
+    """
+    Addresses as bytes.
+    """
+
+    def test_pack(self) -> None:
+        """
+        4 bytes or 16, mapped ones 4, scopes cut.
+        """
+        self.assertEqual(pack("1.2.3.4"), bytes((1, 2, 3, 4)))
+        self.assertEqual(pack("::ffff:1.2.3.4"), bytes((1, 2, 3, 4)))
+        self.assertEqual(pack("fe80::1%2"), Address6("fe80::1").packed)
+
+    def test_client(self) -> None:
+        """
+        An IPv4 address and an IPv6 /64 are a client; loopback is not its whole network.
+        """
+        self.assertEqual(client("192.0.2.1"), bytes((192, 0, 2, 1)))
+        self.assertEqual(client("2001:db8::1"), client("2001:db8::ffff:0:0:1"))
+        self.assertNotEqual(client("2001:db8::1"), client("2001:db8:0:1::1"))
+        self.assertNotEqual(client("::1"), client("::2"))
+
+
+class LimitedTests(SynchronousTestCase):
+    """Whom a limit by client counts as one."""
+
+    def test_table(self) -> None:
+        """An IPv4 address, an IPv6 /64; nobody on loopback or without an address."""
+        for host, expected in (
+            ("192.0.2.1", "c0000201"),
+            ("127.0.0.1", None),
+            ("127.9.9.9", None),
+            ("::1", None),
+            ("2001:db8:1:2:3::4", "20010db800010002"),
+            ("2001:db8:1:2::", "20010db800010002"),
+            ("2001:db8:1:3::", "20010db800010003"),
+            ("fe80::1%eth0", "fe80000000000000"),
+            ("::ffff:192.0.2.1", "c0000201"),
+            ("::ffff:127.0.0.1", None),
+        ):
+            kind = IPv6Address if ":" in host else IPv4Address
+            found = limited(kind("TCP", host, 1))
+            self.assertEqual(found and found.hex(), expected, host)
+        self.assertIsNone(limited(UNIXAddress(b"/x")))
+        self.assertIsNone(limited(None))

@@ -1,0 +1,73 @@
+"""
+Tests for netd.lru.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.lru import Recent
+
+# A busy machine is no failure, and each run is the same one.
+_property = settings(deadline=None, derandomize=True, max_examples=100)
+
+
+class RecentTests(SynchronousTestCase):
+    """
+    A table that forgets.
+    """
+
+    def test_known(self) -> None:
+        """
+        What was put is known, a value that is false too; what was not is None.
+        """
+        table: Recent[str, int] = Recent(10)
+        table.put("a", 0)
+        self.assertEqual((table.get("a"), table.get("b"), len(table)), (0, None, 1))
+
+    def test_used_stays(self) -> None:
+        """
+        What is looked for again and again outlives any number of newcomers.
+        """
+        table: Recent[int, int] = Recent(8)
+        table.put(-1, 7)
+        for number in range(1000):
+            table.put(number, number)
+            self.assertEqual(table.get(-1), 7)
+        self.assertIsNone(table.get(0))
+
+    def test_young(self) -> None:
+        """
+        The younger half is always the same object, so that it may be held on to.
+        """
+        table: Recent[int, int] = Recent(4)
+        young = table.young
+        for number in range(10):
+            table.put(number, number)
+        self.assertIs(table.young, young)
+        self.assertIn(9, young)
+
+    def test_clear(self) -> None:
+        """
+        Cleared, it knows nothing of either half.
+        """
+        table: Recent[int, int] = Recent(4)
+        for number in range(4):
+            table.put(number, number)
+        table.clear()
+        self.assertEqual([table.get(number) for number in range(4)], [None] * 4)
+
+    @_property
+    @given(st.integers(2, 20), st.lists(st.tuples(st.booleans(), st.integers(0, 30))))
+    def test_bounded(self, most: int, calls: list[tuple[bool, int]]) -> None:
+        """
+        Whatever is put and looked for, it never holds more than it may.
+        """
+        table: Recent[int, int] = Recent(most)
+        for puts, key in calls:
+            if puts and table.get(key) is None:
+                table.put(key, key)
+            self.assertIn(table.get(key), (None, key))
+            self.assertLessEqual(len(table), most)

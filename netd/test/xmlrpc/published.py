@@ -1,0 +1,157 @@
+"""What the tests of publishing and of the pool publish."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from typing import Any, NoReturn
+
+from netd.xmlrpc.faults import Fault
+from netd.xmlrpc.registry import Registry, rpc
+
+__all__ = ["NUMBER", "double", "marked"]
+
+NUMBER = 7
+
+
+def double(x: int) -> int:
+    """Twice x."""
+    return 2 * x
+
+
+@rpc("other.name")
+def marked() -> str:
+    """Has another name."""
+    return "marked"
+
+
+def _hidden() -> NoReturn:
+    raise AssertionError("this is nobody's business")
+
+
+class Counter:
+    """An instance of it is published."""
+
+    def __init__(self) -> None:
+        self.value = 3
+
+    def get(self) -> int:
+        """The value."""
+        return self.value
+
+    def _private(self) -> NoReturn:
+        raise AssertionError("this is nobody's business")
+
+
+class Chosen:
+    """One of its methods is marked."""
+
+    @rpc()
+    def yes(self) -> bool:
+        """Published."""
+        return True
+
+    def no(self) -> bool:
+        """Not published."""
+        return False
+
+
+class Stock:
+    """An object as `twisted.web.xmlrpc` wants it."""
+
+    def __init__(self, *handlers: Any) -> None:
+        self.subHandlers = {f"sub{number}": each for number, each in enumerate(handlers)}
+
+    def xmlrpc_add(self, a: int, b: int) -> int:
+        """Add."""
+        return a + b
+
+    def xmlrpc_told(self, a: Any) -> Any:
+        """Not this text."""
+        return a
+
+    xmlrpc_told.signature = (("int", "int"),)  # type: ignore[attr-defined]
+    xmlrpc_told.help = "This text."  # type: ignore[attr-defined]
+
+    def other(self) -> NoReturn:
+        """Not published."""
+        raise AssertionError("this is nobody's business")
+
+
+class Asking:
+    """Wants what is not given."""
+
+    def xmlrpc_ask(self, request: Any) -> None:
+        """Never called."""
+
+    xmlrpc_ask.withRequest = True  # type: ignore[attr-defined]
+
+
+counter = Counter()
+chosen = Chosen()
+stock = Stock(Stock())
+asking = Asking()
+nothing = object()
+registry = Registry()
+registry.publish(double, "twice")
+
+heavy = Registry()
+
+
+def _heavy(function: Any) -> Any:
+    return heavy.publish(rpc(offload=True)(function))
+
+
+@_heavy
+def square(x: int) -> int:
+    """x times x."""
+    return x * x
+
+
+@_heavy
+def pid() -> int:
+    """The process that it runs in."""
+    return os.getpid()
+
+
+@_heavy
+def busy(seconds: float) -> int:
+    """Hold on to a worker for so long."""
+    time.sleep(seconds)
+    return os.getpid()
+
+
+@_heavy
+def crash() -> NoReturn:
+    """Die."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("dead by now")
+
+
+@_heavy
+def broken() -> NoReturn:
+    """A bug."""
+    raise ZeroDivisionError("a secret")
+
+
+@_heavy
+def refusing() -> NoReturn:
+    """A fault on purpose."""
+    raise Fault(7, "seven")
+
+
+@_heavy
+def large(count: int) -> str:
+    """So many characters."""
+    return "x" * count
+
+
+@_heavy
+def talkative() -> int:
+    """Prints, reads and writes where it should not."""
+    print("hello from a worker")  # noqa: T201  # the subject
+    sys.stdout.flush()
+    os.write(3, b"junk")
+    return len(sys.stdin.read())

@@ -1,0 +1,322 @@
+"""
+One call, from a name and parameters to a result or a Fault.
+"""
+
+from __future__ import annotations
+
+import xmlrpc.client
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.counters import Counters
+from netd.xmlrpc.caller import MOST_CALLS, MULTICALL, SECONDS, Caller
+from netd.xmlrpc.faults import (
+    APPLICATION,
+    BAD_PARAMETERS,
+    CANCELLED,
+    NO_METHOD,
+    NOT_XMLRPC,
+    TIMEOUT,
+    Fault,
+)
+from netd.xmlrpc.methods import lab
+from netd.xmlrpc.registry import Procedure, Registry, procedure, rpc
+from netd.xmlrpc.steps import at_once
+
+
+class CallerTests(SynchronousTestCase):
+    """
+    A small registry on a clock.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.registry = Registry(lab.procedures(self.clock))
+        self.ran: list[Any] = []
+        self.later: Deferred[Any] = Deferred()
+        self.counters = Counters()
+        self.caller = Caller(
+            self.registry, self.clock, self.run_elsewhere, counters=self.counters
+        )
+
+    def run_elsewhere(self, found: Procedure, values: Sequence[Any]) -> Deferred[Any]:
+        """A pool that only notes."""
+        self.ran.append((found.name, list(values)))
+        return self.later
+
+    def call(self, name: str, *values: Any) -> Any:
+        """The result, or its Deferred."""
+        return self.caller.start("192.0.2.7", name, values)
+
+    def fault(self, name: str, *values: Any) -> Fault:
+        """The fault that a call ends in at once."""
+        wrong: Fault = self.assertRaises(Fault, self.call, name, *values)
+        return wrong
+
+    def add(self, function: Any, name: str = "f") -> None:
+        """Publish one more."""
+        self.registry.add(procedure(function, name))
+
+    def test_counted(self) -> None:
+        """Each call is counted by its name and by what it came to, now or later."""
+        self.add(lambda: 1, "good")
+        self.add(lambda: 1 // 0, "bad")
+        self.add(lambda: self.later, "late")
+        self.call("good")
+        self.fault("bad")
+        self.flushLoggedErrors(ZeroDivisionError)
+        self.fault("good", 1, 2)
+        self.assertEqual(
+            self.counters.calls,
+            {("good", 0): 1, ("bad", APPLICATION): 1, ("good", BAD_PARAMETERS): 1},
+        )
+        done = self.call("late")
+        self.assertEqual(self.counters.calls["late", 0], 0)
+        self.later.callback(1)
+        self.successResultOf(done)
+        self.assertEqual(self.counters.calls["late", 0], 1)
+
+    def test_counted_later(self) -> None:
+        """A call that ends in a fault later, or is cancelled, is counted as that."""
+        self.add(lambda: self.later, "late")
+        done = self.call("late")
+        self.clock.advance(SECONDS)
+        self.failureResultOf(done, Fault)
+        self.later = Deferred()
+        gone = self.call("late")
+        gone.cancel()
+        self.failureResultOf(gone, CancelledError)
+        self.assertEqual(self.counters.calls, {("late", TIMEOUT): 1, ("late", CANCELLED): 1})
+
+    def test_counted_bounded(self) -> None:
+        """Neither names that clients make up nor codes that methods do are told apart."""
+        codes = iter(range(100, 200))
+
+        def raises() -> None:
+            raise Fault(next(codes), "made up")
+
+        self.add(raises)
+        for number in range(50):
+            self.fault(f"made.up{number}")
+            self.fault("f")
+        self.assertEqual(self.counters.calls, {("", NO_METHOD): 50, ("f", APPLICATION): 50})
+
+    def test_inline(self) -> None:
+        """A plain function's result is there at once."""
+        self.assertEqual(self.call("lab.echo", 5), 5)
+
+    def test_refused(self) -> None:
+        """Unknown names and wrong parameters are refused before anything is called."""
+        self.assertEqual(self.fault("nope").code, NO_METHOD)
+        self.assertEqual(self.fault("lab.bytes", "x").code, BAD_PARAMETERS)
+        self.assertEqual(self.fault("lab.echo").code, BAD_PARAMETERS)
+
+    def test_steps(self) -> None:
+        """A call with a long array takes steps, and comes to the same result or refusal."""
+
+        def count(numbers: list[int]) -> int:
+            return len(numbers)
+
+        self.add(count, "count")
+        long = [[1] * 2000]
+        steps = list(self.caller.steps("127.0.0.1", "count", long))
+        self.assertEqual(len(steps), 4)
+        self.assertEqual(at_once(self.caller.steps("", "count", long)), 2000)
+        wrong = self.caller.steps("", "count", [["x"]])
+        self.assertEqual(self.assertRaises(Fault, at_once, wrong).code, BAD_PARAMETERS)
+
+    def test_faults(self) -> None:
+        """A fault that a method raises is the call's, the standard library's too."""
+
+        def theirs() -> None:
+            raise xmlrpc.client.Fault(8, "eight")
+
+        self.add(theirs)
+        self.assertEqual(self.fault("lab.fault", 7, "seven").code, 7)
+        self.assertEqual((self.fault("f").code, self.fault("f").text), (8, "eight"))
+
+    def test_bug(self) -> None:
+        """A bug is an id to the client and a traceback under that id in the log."""
+
+        def broken() -> None:
+            raise ZeroDivisionError("secret")
+
+        self.add(broken)
+        wrong = self.fault("f")
+        self.assertEqual(wrong.code, APPLICATION)
+        self.assertRegex(wrong.text, r"\Ainternal error \(id [0-9a-f]{8}\)\Z")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_coroutine(self) -> None:
+        """A coroutine is awaited; its bug is one as well."""
+
+        async def later(x: Any) -> Any:
+            await self.later
+            return 1 / x
+
+        self.add(later)
+        good, bad = self.call("f", 1), self.call("f", 0)
+        self.assertNoResult(good)
+        self.later.callback(None)
+        self.assertEqual(self.successResultOf(good), 1.0)
+        self.assertEqual(self.failureResultOf(bad, Fault).value.code, APPLICATION)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_timeout(self) -> None:
+        """What takes too long is a fault, and is cancelled."""
+        waiting = self.call("lab.delay", 100)
+        self.clock.advance(SECONDS)
+        wrong = self.failureResultOf(waiting, Fault).value
+        self.assertEqual(wrong.code, TIMEOUT)
+        self.assertEqual(wrong.text, "lab.delay took longer than 30 s")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_ownTimeout(self) -> None:
+        """A method can have a timeout of its own."""
+        self.add(rpc(timeout=0.5)(lambda: self.later))
+        waiting = self.call("f")
+        self.clock.advance(0.5)
+        self.assertEqual(self.failureResultOf(waiting, Fault).value.code, TIMEOUT)
+
+    def test_cancelled(self) -> None:
+        """A cancelled call ends at once, and so does its work."""
+        waiting = self.call("lab.delay", 10)
+        waiting.cancel()
+        self.failureResultOf(waiting, CancelledError)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stubborn(self) -> None:
+        """Work that will not be cancelled holds nobody up; a bug in it is still logged."""
+        lasts: list[Deferred[None]] = []
+
+        async def stubborn() -> None:
+            try:
+                await Deferred()
+            except CancelledError:
+                lasts.append(Deferred())
+                await lasts[-1]
+
+        self.add(stubborn)
+        for _ in range(2):
+            waiting = self.call("f")
+            self.clock.advance(SECONDS)
+            self.assertEqual(self.failureResultOf(waiting, Fault).value.code, TIMEOUT)
+        lasts[0].callback(None)
+        lasts[1].errback(KeyError("x"))
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+    def test_itsOwnCancellation(self) -> None:
+        """A method that gives up by itself is a fault and no bug."""
+        self.add(lambda: self.later)
+        waiting = self.call("f")
+        self.later.cancel()
+        self.assertEqual(self.failureResultOf(waiting, Fault).value.code, CANCELLED)
+
+    def test_offloaded(self) -> None:
+        """What is offloaded goes to the pool; a bug there is logged here under its id."""
+        self.registry.add(procedure(rpc(offload=True)(lambda x: x), "f"))
+        waiting = self.call("f", 5)
+        self.assertEqual(self.ran, [("f", [5])])
+        self.later.errback(Fault(APPLICATION, "", "Trace of a worker"))
+        wrong = self.failureResultOf(waiting, Fault).value
+        self.assertRegex(wrong.text, r"internal error \(id")
+        self.assertEqual(wrong.trace, "")
+
+    def test_peer(self) -> None:
+        """A method that wants the caller's address gets it."""
+        self.registry.add(procedure(lambda peer, x: (peer, x), "f", with_peer=True))
+        self.assertEqual(self.call("f", 1), ("192.0.2.7", 1))
+
+
+class MulticallTests(CallerTests):
+    """
+    system.multicall.
+    """
+
+    def many(self, *calls: Any) -> Deferred[Any]:
+        """What a multicall gives."""
+        made = [
+            {"methodName": each[0], "params": list(each[1:])}
+            if isinstance(each, tuple)
+            else each
+            for each in calls
+        ]
+        found: Deferred[Any] = self.call(MULTICALL, made)
+        return found
+
+    def test_order(self) -> None:
+        """Answers stand in the order of the calls, faults among them."""
+        done = self.many(
+            ("lab.echo", 1), ("nope",), ("lab.echo", [2]), ("lab.fault", 7, "seven")
+        )
+        self.clock.advance(0)
+        self.assertEqual(
+            self.successResultOf(done),
+            [
+                [1],
+                {"faultCode": NO_METHOD, "faultString": "there is no method 'nope'"},
+                [[2]],
+                {"faultCode": 7, "faultString": "seven"},
+            ],
+        )
+
+    def test_concurrent(self) -> None:
+        """Methods that wait do so at the same time."""
+        done = self.many(("lab.delay", 3), ("lab.delay", 1), ("lab.delay", 40), ("lab.echo", 0))
+        self.clock.advance(0)
+        self.clock.advance(3)
+        self.assertNoResult(done)
+        self.clock.advance(27)
+        results = self.successResultOf(done)
+        self.assertEqual((results[:2], results[3]), ([[3], [1]], [0]))
+        self.assertEqual(results[2]["faultCode"], TIMEOUT)
+
+    def test_badElements(self) -> None:
+        """What is no call, or calls multicall again, is an error element."""
+        bad: list[Any] = [
+            1,
+            {},
+            {"methodName": "lab.echo"},
+            {"methodName": 1, "params": []},
+            {"methodName": "lab.echo", "params": {}},
+            {"methodName": "lab.echo", "params": [1], "more": 1},
+            (MULTICALL, []),
+        ]
+        done = self.many(*bad, ("lab.echo", 1))
+        self.clock.advance(0)
+        *faults, good = self.successResultOf(done)
+        self.assertEqual([each["faultCode"] for each in faults], [NOT_XMLRPC] * len(bad))
+        self.assertEqual(good, [1])
+
+    def test_empty(self) -> None:
+        """No calls have no answers."""
+        self.assertEqual(self.successResultOf(self.many()), [])
+
+    def test_tooMany(self) -> None:
+        """At most a hundred are taken."""
+        wrong = self.failureResultOf(
+            self.many(*[("lab.echo", 1)] * (MOST_CALLS + 1)), Fault
+        ).value
+        self.assertEqual(wrong.code, BAD_PARAMETERS)
+        done = self.many(*[("lab.echo", 1)] * MOST_CALLS)
+        self.clock.advance(0)
+        self.assertEqual(len(self.successResultOf(done)), MOST_CALLS)
+
+    def test_cancelledInside(self) -> None:
+        """A cancelled multicall cancels every call that it has started."""
+        done = self.many(("lab.echo", 0), ("lab.delay", 3), ("lab.delay", 4))
+        self.clock.advance(0)
+        done.cancel()
+        self.failureResultOf(done, CancelledError)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_described(self) -> None:
+        """It is described as any other method."""
+        found = self.registry[MULTICALL]
+        self.assertEqual(found.shape.signatures, (("array", "array"),))
+        self.assertTrue(found.help)

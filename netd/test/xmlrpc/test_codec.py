@@ -1,0 +1,237 @@
+"""
+Bodies to calls, results and faults to bodies.
+"""
+
+from __future__ import annotations
+
+import xmlrpc.client
+from datetime import datetime
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.test.xmlrpc import profile  # noqa: F401  # hypothesis' settings
+from netd.xmlrpc import codec
+from netd.xmlrpc.faults import Fault
+from netd.xmlrpc.reader import Reader
+from netd.xmlrpc.steps import at_once
+
+I32 = st.integers(-(2**31), 2**31 - 1)
+I64 = st.integers(-(2**63), 2**63 - 1)
+# No CR: the standard library's client does not escape it, and XML makes it a LF.
+TEXT = st.text(
+    st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff")
+)
+DATES = st.datetimes().map(lambda d: d.replace(microsecond=0))
+SCALARS = (
+    st.booleans() | I32 | st.floats(allow_nan=False, allow_infinity=False) | TEXT
+    | st.binary() | DATES | st.none()
+)  # fmt: skip
+
+
+def _modern(value: Any) -> bool:
+    """Whether the standard library can write it: its dates before 1000 lack digits."""
+    return not isinstance(value, datetime) or value.year >= 1000
+
+
+def nested(scalars: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Values of all types."""
+    return st.recursive(
+        scalars,
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+        max_leaves=12,
+    )
+
+
+def as_call(response: bytes) -> bytes:
+    """A response turned into a call with its result as the parameter."""
+    inner = response.partition(b"<params>")[2].partition(b"</params>")[0]
+    name = b"<methodCall><methodName>m</methodName><params>"
+    return name + inner + b"</params></methodCall>"
+
+
+class RoundTripTests(SynchronousTestCase):
+    """
+    What goes out comes back.
+    """
+
+    @given(nested(SCALARS | I64))
+    def test_own(self, value: Any) -> None:
+        """What netd writes netd reads, unchanged."""
+        response = at_once(codec.response(value))
+        self.assertEqual(at_once(codec.call(as_call(response))), ("m", [value]))
+
+    @given(nested(SCALARS))
+    def test_theyReadOurs(self, value: Any) -> None:
+        """The standard library reads what netd writes as the same."""
+        (got,), _ = xmlrpc.client.loads(at_once(codec.response(value)), use_builtin_types=True)
+        self.assertEqual(got, value)
+
+    @given(st.lists(nested(SCALARS.filter(_modern)), max_size=3))
+    def test_weReadTheirs(self, values: list[Any]) -> None:
+        """Netd reads what the standard library writes as the same."""
+        body = xmlrpc.client.dumps(tuple(values), "a.b", allow_none=True)
+        self.assertEqual(at_once(codec.call(body.encode())), ("a.b", values))
+
+    @given(
+        st.sampled_from(["int", "i4", "i8", "boolean", "double", "string", "base64"]), st.text()
+    )
+    def test_differential(self, kind: str, text: str) -> None:
+        """Where netd reads a scalar, the standard library reads the same."""
+        markup = text.replace("&", "&amp;").replace("<", "&lt;")
+        body = f"<methodCall><methodName>m</methodName><params><param><value><{kind}>{markup}"
+        body += f"</{kind}></value></param></params></methodCall>"
+        try:
+            _, (got,) = at_once(codec.call(body.encode("utf-8", "surrogatepass")))
+        except Fault:
+            return
+        (theirs,), _ = xmlrpc.client.loads(body, use_builtin_types=True)
+        self.assertEqual(got, theirs)
+
+
+HEADS = ["", "<?xml version='1.0'?>", '<?xml version="1.0" encoding="UTF-8"?>']
+KINDS = st.lists(
+    st.tuples(st.sampled_from(["int", "i4"]), st.integers(-(10**11), 10**11)), max_size=18
+)
+
+
+class ShortTests(SynchronousTestCase):
+    """
+    The short way gives what the long way gives.
+    """
+
+    def test_clients(self) -> None:
+        """add(2, 3), as Python, PHP, Perl, Ruby and C write it, goes the short way."""
+        python = xmlrpc.client.dumps((2, 3), "add").encode()
+        value = "<param><value><{0}>{1}</{0}></value></param>"
+        for head, kind in (
+            ('<?xml version="1.0" encoding="utf-8"?>\n', "int"),
+            ('<?xml version="1.0" encoding="UTF-8" ?>', "int"),
+            ('<?xml version="1.0" ?>', "i4"),
+            ('<?xml version="1.0" encoding="UTF-8"?>\r\n', "i4"),
+        ):
+            both = value.format(kind, 2) + value.format(kind, 3)
+            params = f"<params>\r\n{both}</params></methodCall>\r\n"
+            body = f"{head}<methodCall>\r\n<methodName>add</methodName>\r\n{params}".encode()
+            self.assertEqual(codec.short(body), ("add", [2, 3]), body)
+        self.assertEqual(codec.short(python), ("add", [2, 3]))
+
+    @given(st.lists(st.sampled_from([
+        "<?xml version='1.0'?>", "<methodCall>", "<methodName>a.b</methodName>", "<params>",
+        "<param><value><int>+07</int></value></param>",
+        "<param><value><i4>-5</i4></value></param>",
+        "<param> <value>\n<int>1234567890</int></value></param>", "</params>", "</methodCall>",
+        "<param><value><double>-1.5</double></value></param>",
+        "<param><value><string>a ]; b</string></value></param>",
+        "<param><value><string></string></value></param>",
+        "<param><value><boolean>1</boolean></value></param>",
+        " ", "\t\r\n", "\x0b", "\u00a0", "<int>1</i4>", "x",
+    ]), max_size=12))  # fmt: skip
+    def test_sameAnywhere(self, pieces: list[str]) -> None:
+        """Whatever goes the short way would have come to the same the long way."""
+        body = "".join(pieces).encode()
+        found = codec.short(body)
+        if found is not None:
+            self.assertEqual(at_once(Reader().read(body)), found)
+
+    @given(
+        st.sampled_from(HEADS),
+        KINDS,
+        st.sampled_from(HEADS),
+    )  # fmt: skip
+    def test_same(self, head: str, values: list[tuple[str, int]], space: str) -> None:
+        """Calls with ints come to the same either way, and so do those that are none."""
+        params = "".join(
+            f"<param><value>{space}<{kind}>{number}</{kind}></value></param>"
+            for kind, number in values
+        )
+        call = f"<methodName>m</methodName>{space}<params>{params}</params>{space}"
+        body = f"{head}<methodCall>{call}</methodCall>{space}".encode()
+        found = codec.short(body)
+        try:
+            whole = at_once(Reader().read(body))
+        except Fault:
+            self.assertIsNone(found)
+        else:
+            self.assertIn(found, (None, whole))
+
+    @given(
+        st.sampled_from(["boolean", "double", "string", "i4"]),
+        st.text(st.characters(max_codepoint=0x17F), max_size=12),
+    )
+    def test_sameScalar(self, kind: str, text: str) -> None:
+        """A scalar of any text comes to the same value or the same fault either way."""
+        param = f"<param><value><{kind}>{text}</{kind}></value></param>"
+        call = f"<methodName>m</methodName><params>{param}</params>"
+        body = f"<methodCall>{call}</methodCall>".encode()
+        try:
+            found = codec.short(body)
+        except Fault as wrong:
+            same = self.assertRaises(Fault, at_once, Reader().read(body))
+            self.assertEqual((same.code, same.text), (wrong.code, wrong.text))
+        else:
+            if found is not None:
+                self.assertEqual(at_once(Reader().read(body)), found)
+
+    def test_scalars(self) -> None:
+        """Plain scalars go the short way; text with markup, or not in ASCII, does not."""
+        said = (1, 0.5, -2.0, True, "hello ]", "")
+        body = xmlrpc.client.dumps(said, "m").encode()
+        self.assertEqual(codec.short(body), ("m", list(said)))
+        for text in ("<", ">", "&", "\u00e9", "a\nb", "\t", "x" * 501):
+            self.assertIsNone(codec.short(xmlrpc.client.dumps((text,), "m").encode()))
+        wrong = xmlrpc.client.dumps((0.5,), "m").replace("0.5", "0,5").encode()
+        self.assertRaises(Fault, codec.short, wrong)
+
+    def test_notShort(self) -> None:
+        """Other parameters, long bodies and other encodings go the long way."""
+        body = xmlrpc.client.dumps((2,), "m").encode()
+        self.assertIsNone(codec.short(xmlrpc.client.dumps(([],), "m").encode()))
+        self.assertIsNone(codec.short(body + b" " * 2000))
+        utf16 = body.decode().replace("?>", " encoding='utf-16'?>").encode("utf-16")
+        self.assertEqual(at_once(codec.call(utf16, "UTF-16")), ("m", [2]))
+        self.assertEqual(at_once(codec.call(body, "UTF-8")), ("m", [2]))
+
+
+class ResponseTests(SynchronousTestCase):
+    """
+    Results and faults.
+    """
+
+    @given(st.one_of(I64, st.floats(), st.text(max_size=9), st.booleans(), st.none()))
+    def test_small(self, value: Any) -> None:
+        """The short way of a scalar is the long way's, faults too."""
+        try:
+            short = codec.small(value)
+        except Fault as wrong:
+            same = self.assertRaises(Fault, at_once, codec.response(value))
+            self.assertEqual(same.text, wrong.text)
+        else:
+            self.assertEqual(short, at_once(codec.response(value)))
+
+    def test_notSmall(self) -> None:
+        """Long strings and whatever is no plain scalar go the long way."""
+        for value in ("x" * 501, b"", [], {}, object()):
+            self.assertIsNone(codec.small(value))
+        self.assertRaises(Fault, codec.small, 2**63)
+
+    def test_fault(self) -> None:
+        """A fault is what the standard library makes of it; no text breaks it."""
+        for text, got in (
+            ("<&>", "<&>"),
+            ("a\x00\ud800b", "a??b"),
+            ("x" * 20_000, "x" * 10_000),
+        ):
+            body = codec.fault(Fault(-32601, text))
+            wrong = self.assertRaises(xmlrpc.client.Fault, xmlrpc.client.loads, body)
+            self.assertEqual((wrong.faultCode, wrong.faultString), (-32601, got))
+
+    def test_faultCode(self) -> None:
+        """A code that does not fit an int is replaced."""
+        self.assertIn(b"<int>-32603</int>", codec.fault(Fault(2**40, "")))
+
+    def test_member(self) -> None:
+        """In a multicall a fault is a struct."""
+        self.assertEqual(codec.member(Fault(7, "a\x00")), {"faultCode": 7, "faultString": "a?"})

@@ -1,0 +1,33 @@
+"""
+Messages on a pipe.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.test.xmlrpc import profile  # noqa: F401  # hypothesis' settings
+from netd.xmlrpc.framing import Frames, framed
+
+
+class FramesTests(SynchronousTestCase):
+    """
+    Lengths in front of bytes.
+    """
+
+    @given(st.lists(st.binary(max_size=50), max_size=5), st.integers(1, 60))
+    def test_pieces(self, messages: list[bytes], piece: int) -> None:
+        """Messages come out as they went in, however the pipe cuts them."""
+        data = b"".join(map(framed, messages))
+        frames = Frames(50)
+        found = []
+        for start in range(0, len(data), piece):
+            found += frames.feed(data[start : start + piece])
+        self.assertEqual(found, messages)
+
+    def test_tooLong(self) -> None:
+        """A message that is too long is refused at its length."""
+        self.assertRaises(ValueError, Frames(10).feed, framed(b"x" * 11)[:4])
+        self.assertEqual(Frames(10).feed(framed(b"x" * 10)), [b"x" * 10])

@@ -1,0 +1,229 @@
+"""
+A methodCall, read strictly.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.test.xmlrpc import profile  # noqa: F401  # hypothesis' settings
+from netd.xmlrpc.encodings import charset
+from netd.xmlrpc.faults import (
+    BAD_CHARACTER,
+    NOT_WELL_FORMED,
+    NOT_XMLRPC,
+    UNSUPPORTED_ENCODING,
+    Fault,
+)
+from netd.xmlrpc.reader import DEPTH, SLICE, VALUES, Reader
+from netd.xmlrpc.steps import at_once
+
+TOP = "<methodCall><methodName>m</methodName>"
+
+
+def read(body: str | bytes, encoding: str | None = None, piece: int = SLICE) -> list[Any]:
+    """The parameters of the call in `body`."""
+    data = body.encode() if isinstance(body, str) else body
+    return at_once(Reader(encoding).read(data, piece))[1]
+
+
+def value(inner: str) -> str:
+    """A call with one parameter."""
+    return f"{TOP}<params><param><value>{inner}</value></param></params></methodCall>"
+
+
+def array(inner: str) -> str:
+    """A call with one array."""
+    return value(f"<array><data>{inner}</data></array>")
+
+
+def struct(inner: str) -> str:
+    """A call with one struct."""
+    return value(f"<struct>{inner}</struct>")
+
+
+EVERYTHING = f"""<?xml version="1.0"?>
+<!-- a comment --> <?and a?> {TOP}
+ <params>
+  <param> <value> <int>1</int> </value> </param>
+  <param><value>&lt;untyped&#233;</value></param>
+  <param><value><array> <data> <value><i8>5</i8></value> <value/> </data> </array>
+  </value></param>
+  <param><value><struct> <member> <name>a</name> <value><boolean>1</boolean></value> </member>
+   <member><name></name><value><nil/></value></member> </struct></value></param>
+  <param><value><string><![CDATA[<b>]]>c</string></value></param>
+ </params>
+</methodCall>
+"""
+VALUES_OF_IT = [1, "<untyped\u00e9", [5, ""], {"a": True, "": None}, "<b>c"]
+
+# What is well-formed and no methodCall; each of these was accepted or broke
+# something in one of the servers that netd replaces.
+NOT_CALLS = {
+    "another root": "<a/>",
+    "a response": "<methodResponse><params/></methodResponse>",
+    "no name": "<methodCall><params/></methodCall>",
+    "an empty name": "<methodCall><methodName> </methodName></methodCall>",
+    "a long name": f"<methodCall><methodName>{'x' * 256}</methodName></methodCall>",
+    "two names": f"{TOP}<methodName>m</methodName></methodCall>",
+    "two params": f"{TOP}<params/><params/></methodCall>",
+    "text": f"{TOP}text<params/></methodCall>",
+    "text after": f"{TOP}<params/>text</methodCall>",
+    "fault": f"{TOP}<fault/></methodCall>",
+    "a param without a value": f"{TOP}<params><param/></params></methodCall>",
+    "two values in a param": value("</value><value>"),
+    "a value outside": f"{TOP}<value/></methodCall>",
+    "text in params": f"{TOP}<params>x</params></methodCall>",
+    "an unknown type": value("<float>1</float>"),
+    "two types": value("<int>1</int><int>2</int>"),
+    "text before a type": value("x<int>1</int>"),
+    "text after a type": value("<int>1</int>x"),
+    "an element in a scalar": value("<int><int>1</int></int>"),
+    "an element in a name": struct("<member><name><b/></name><value/></member>"),
+    "a value in a value": value("<value/>"),
+    "an array without data": value("<array></array>"),
+    "an array with two": value("<array><data/><data/></array>"),
+    "text in an array": value("<array>x<data/></array>"),
+    "text in data": array("x"),
+    "a member in an array": array("<member/>"),
+    "an empty member": struct("<member/>"),
+    "a member without a value": struct("<member><name>a</name></member>"),
+    "a member without a name": struct("<member><value/></member>"),
+    "a value before its name": struct("<member><value/><name>a</name></member>"),
+    "two names in a member": struct("<member><name>a</name><name>b</name><value/></member>"),
+    "two values in a member": struct("<member><name>a</name><value/><value/></member>"),
+    "a name after the value": struct("<member><name>a</name><value/><name>b</name></member>"),
+    "two members of one name": struct("<member><name>a</name><value/></member>" * 2),
+    "text in a member": struct("<member>x<name>a</name><value/></member>"),
+    "text in a struct": struct("x"),
+    "1_000": value("<int>1_000</int>"),
+    "Arabic digits": value("<int>\u0662</int>"),
+    "bad base64": value("<base64>!</base64>"),
+    "a bad date": value("<dateTime.iso8601>tomorrow</dateTime.iso8601>"),
+    "nan": value("<double>nan</double>"),
+    "a DOCTYPE": f"<!DOCTYPE methodCall>{value('')}",
+    "an entity": f"<!DOCTYPE x [<!ENTITY a 'aaaa'>]>{value('&a;')}",
+    "an external entity": f"<!DOCTYPE x SYSTEM 'http://127.0.0.1/'>{value('')}",
+    "too deep": value("<array><data><value>" * (DEPTH + 1)),
+    "too deep in structs": value("<struct><member><name>a</name><value>" * (DEPTH + 1)),
+    "too many values": array("<value/>" * VALUES),
+    "a long tag": f"{TOP}<params {'x' * 40_000}",
+    "many attributes": f"{TOP}<params {' '.join(f'a{n}=' + chr(39) * 2 for n in range(9999))}>",
+    "a long comment": f"{TOP}<!--{'x' * 40_000}-->",
+}
+
+
+class ReaderTests(SynchronousTestCase):
+    """
+    Calls, and what is none.
+    """
+
+    def code(self, body: str | bytes, encoding: str | None = None) -> int:
+        """The code of the fault that `body` is."""
+        wrong: Fault = self.assertRaises(Fault, read, body, encoding)
+        return wrong.code
+
+    def test_everything(self) -> None:
+        """Types, nesting, white space, comments, CDATA and references are read."""
+        self.assertEqual(read(EVERYTHING), VALUES_OF_IT)
+
+    def test_name(self) -> None:
+        """The method's name is trimmed; params may be missing or empty."""
+        for rest in ("", "<params/>"):
+            body = f"<methodCall><methodName> a.b </methodName>{rest}</methodCall>".encode()
+            self.assertEqual(at_once(Reader().read(body)), ("a.b", []))
+
+    def test_slices(self) -> None:
+        """In slices of any size the same is read."""
+        for piece in (1, 2, 3, 7, 100):
+            self.assertEqual(read(EVERYTHING, piece=piece), VALUES_OF_IT, piece)
+
+    def test_cutAnywhere(self) -> None:
+        """A call cut at any byte is not well-formed."""
+        whole = EVERYTHING.rstrip().encode()
+        for cut in range(len(whole)):
+            self.assertEqual(self.code(whole[:cut]), NOT_WELL_FORMED, cut)
+
+    def test_byteWrong(self) -> None:
+        """A call with any one byte replaced is read or is a Fault, and nothing else."""
+        whole = EVERYTHING.encode()
+        for at in range(len(whole)):
+            for byte in b"\x00<>&x\xff":
+                with contextlib.suppress(Fault):
+                    read(whole[:at] + bytes([byte]) + whole[at + 1 :])
+
+    def test_notCalls(self) -> None:
+        """What is no methodCall is the fault for that."""
+        for what, body in NOT_CALLS.items():
+            self.assertEqual(self.code(body), NOT_XMLRPC, what)
+
+    def test_notWellFormed(self) -> None:
+        """What is no XML is the fault for that."""
+        for body in ("", "x", "<a", "<methodCall></b>", f"{value('')}<x/>",
+                     value("&x;"), value("\x00"), "<methodCall>&#0;"):  # fmt: skip
+            self.assertEqual(self.code(body), NOT_WELL_FORMED, body)
+
+    def test_limits(self) -> None:
+        """Just as much as is allowed is read."""
+        deep = "<array><data><value>" * DEPTH + "</value></data></array>" * DEPTH
+        self.assertEqual(len(read(value(deep))), 1)
+        self.assertEqual(len(read(array("<value/>" * (VALUES - 1)))[0]), VALUES - 1)
+
+    def test_attributes(self) -> None:
+        """Attributes, such as Apache's namespace, are overlooked."""
+        body = value("<ex:nil/>").replace("<methodCall>", "<methodCall xmlns:ex='urn:x'>")
+        self.assertEqual(read(body), [None])
+
+    def test_encodings(self) -> None:
+        """The four encodings that expat knows are read, as declared or as HTTP says."""
+        said = value("h\u00e9")
+        for name in ("UTF-8", "utf-16", "ISO-8859-1"):
+            declared = f"<?xml version='1.0' encoding='{name}'?>{said}".encode(name)
+            self.assertEqual(read(declared), ["h\u00e9"], name)
+        self.assertEqual(read(said.encode("latin-1"), "ISO-8859-1"), ["h\u00e9"])
+        self.assertEqual(read(value("he"), "US-ASCII"), ["he"])
+        # HTTP's word stands above the document's (RFC 7303 3.2).
+        both = f"<?xml version='1.0' encoding='EBCDIC'?>{said}".encode()
+        self.assertEqual(read(both, "UTF-8"), ["h\u00e9"])
+
+    def test_unsupported(self) -> None:
+        """Every other encoding is the fault for that."""
+        for name in ("EBCDIC", "windows-1252", "utf-7", "rot13", "idna", "x"):
+            body = f"<?xml version='1.0' encoding='{name}'?>{value('')}"
+            self.assertEqual(self.code(body), UNSUPPORTED_ENCODING, name)
+            self.assertEqual(self.assertRaises(Fault, charset, name).code, UNSUPPORTED_ENCODING)
+        self.assertEqual([charset("Utf-8"), charset("latin-1")], ["UTF-8", "ISO-8859-1"])
+
+    def test_badCharacters(self) -> None:
+        """Bytes that are none of the encoding's characters are the fault for that."""
+        for byte in (b"\xff", b"\xc3(", b"\xed\xa0\x80", b"\xc0\x80"):
+            body = value("@").encode().replace(b"@", byte)
+            self.assertEqual(self.code(body), BAD_CHARACTER, byte)
+        self.assertEqual(self.code(value("\u00e9").encode(), "US-ASCII"), BAD_CHARACTER)
+
+    def test_steps(self) -> None:
+        """A large body is read in many steps, none longer than a slice."""
+        body = value("x" * 100_000).encode()
+        self.assertEqual(len(list(Reader().read(body))), len(body) // SLICE)
+
+    @given(st.binary(max_size=300))
+    def test_anyBytes(self, body: bytes) -> None:
+        """Whatever bytes come, they are read or are a Fault."""
+        with contextlib.suppress(Fault):
+            read(body)
+
+    @given(st.lists(st.sampled_from([
+        "<methodCall>", "</methodCall>", "<methodName>", "</methodName>", "m", "<params>",
+        "</params>", "<param>", "</param>", "<value>", "</value>", "<int>", "</int>", "<array>",
+        "</array>", "<data>", "</data>", "<struct>", "</struct>", "<member>", "</member>",
+        "<name>", "</name>", "<nil/>", " ", "1",
+    ]), max_size=30))  # fmt: skip
+    def test_anyElements(self, elements: list[str]) -> None:
+        """Whatever elements come in whatever order, they are read or are a Fault."""
+        with contextlib.suppress(Fault):
+            read("".join(elements))

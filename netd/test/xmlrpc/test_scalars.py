@@ -1,0 +1,185 @@
+"""
+Scalars: text to value, value to text.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.test.xmlrpc import profile  # noqa: F401  # hypothesis' settings
+from netd.xmlrpc.faults import NOT_XMLRPC, Fault
+from netd.xmlrpc.scalars import (
+    READ,
+    base64,
+    date_time,
+    double,
+    escaped,
+    integer,
+    packed,
+    sendable,
+    shown,
+)
+
+NOON = datetime(2026, 11, 22, 14, 8, 55)
+ARABIC_TWO = "\u0662"
+NO_BREAK_SPACE = "\u00a0"
+
+
+class ReadTests(SynchronousTestCase):
+    """
+    What is taken, and what the standard library takes and netd does not.
+    """
+
+    def refused(self, kind: str, text: str) -> None:
+        """`text` is no `kind`."""
+        wrong = self.assertRaises(Fault, READ[kind], text)
+        self.assertEqual(wrong.code, NOT_XMLRPC, (kind, text))
+
+    def test_good(self) -> None:
+        """Texts of the grammar, and of the few extensions, have their values."""
+        cases: list[tuple[str, str, Any]] = [
+            ("int", "41", 41),
+            ("i4", "-2147483648", -(2**31)),
+            ("int", "+2147483647", 2**31 - 1),
+            ("int", " 7\r\n", 7),
+            ("int", "007", 7),
+            ("i8", "9223372036854775807", 2**63 - 1),
+            ("ex:i8", "-9223372036854775808", -(2**63)),
+            ("boolean", "1", True),
+            ("boolean", "0", False),
+            ("double", "-12.214", -12.214),
+            ("double", ".5", 0.5),
+            ("double", "5.", 5.0),
+            ("double", "1e+16", 1e16),
+            ("string", " as it is ", " as it is "),
+            ("base64", "eW91IGNhbid0\r\n IHJlYWQh", b"you can't read!"),
+            ("base64", "", b""),
+            ("dateTime.iso8601", "20261122T14:08:55", NOON),
+            ("dateTime.iso8601", "2026-11-22T14:08:55", NOON),
+            ("dateTime.iso8601", "20261122T140855Z", NOON.replace(tzinfo=UTC)),
+            (
+                "dateTime.iso8601",
+                "20261122T14:08:55-0330",
+                NOON.replace(tzinfo=timezone(-timedelta(hours=3, minutes=30))),
+            ),
+            ("nil", "", None),
+            ("ex:nil", "", None),
+        ]
+        for kind, text, value in cases:
+            got = READ[kind](text)
+            self.assertEqual((type(got), got), (type(value), value), (kind, text))
+
+    def test_integers(self) -> None:
+        """Underscores, other digits, other white space, fractions and overflow are refused."""
+        for text in ("1_000", ARABIC_TWO, f"{NO_BREAK_SPACE}1", "", " ", "1 2", "0x1", "1.0",
+                     "--1", "2147483648", "-2147483649", "1" * 5000):  # fmt: skip
+            self.refused("int", text)
+        for text in ("9223372036854775808", "-9223372036854775809", "1" * 1_000_000):
+            self.refused("i8", text)
+
+    def test_booleans(self) -> None:
+        """Only 0 and 1 are booleans."""
+        for text in ("", "2", "true", "True", "00", "01"):
+            self.refused("boolean", text)
+
+    def test_doubles(self) -> None:
+        """Names of no number, underscores, hexadecimals, what is out of range: refused."""
+        for text in ("nan", "inf", "-Infinity", "1_0.0", "0x1p3", "", ".", "1e", "1e999",
+                     f"{ARABIC_TWO}.0", "1,5", "1" * 1101):  # fmt: skip
+            self.refused("double", text)
+
+    def test_base64(self) -> None:
+        """Characters that are no base64, missing and misplaced padding are refused."""
+        for text in ("QQ", "Q", "Q=Q=", "=QQ=", "QQ==QQ==", "QQ==!", f"QQ{NO_BREAK_SPACE}==",
+                     "\u00e9"):  # fmt: skip
+            self.refused("base64", text)
+
+    def test_dates(self) -> None:
+        """Dates and times that there are not are refused."""
+        for text in ("", "20261322T14:08:55", "20260230T00:00:00", "20261122T24:00:00",
+                     "20261122 14:08:55", "2026-1122T14:08:55", "20261122T14:08:55.5",
+                     "20261122T14:08:55+2400", f"2026112{ARABIC_TWO}T14:08:55",
+                     "00000101T00:00:00",                     "yesterday"):  # fmt: skip
+            self.refused("dateTime.iso8601", text)
+
+    def test_nil(self) -> None:
+        """A nil with something in it is refused."""
+        self.refused("nil", "x")
+
+
+class WriteTests(SynchronousTestCase):
+    """
+    What goes out.
+    """
+
+    def test_integers(self) -> None:
+        """An int as long as it fits 32 bits, then an i8, then a Fault."""
+        self.assertEqual(integer(2**31 - 1), "<int>2147483647</int>")
+        self.assertEqual(integer(2**31), "<i8>2147483648</i8>")
+        self.assertEqual(integer(-(2**31) - 1), "<i8>-2147483649</i8>")
+        self.assertEqual(integer(-(2**63)), "<i8>-9223372036854775808</i8>")
+        for value in (2**63, -(2**63) - 1, 10**100):
+            self.assertRaises(Fault, integer, value)
+
+    def test_doubles(self) -> None:
+        """Doubles have no exponent, which the grammar does not know; nan and inf are Faults."""
+        self.assertEqual(double(0.1), "<double>0.1</double>")
+        self.assertEqual(double(1e22), "<double>10000000000000000000000</double>")
+        self.assertEqual(double(1.5e-7), "<double>0.00000015</double>")
+        for value in (math.nan, math.inf, -math.inf):
+            self.assertRaises(Fault, double, value)
+
+    @given(st.floats(allow_nan=False, allow_infinity=False))
+    def test_everyDouble(self, value: float) -> None:
+        """Every finite double comes back as itself, and nothing but digits went."""
+        text = double(value)[8:-9]
+        self.assertEqual(repr(READ["double"](text)), repr(value))
+        self.assertRegex(text, r"\A-?[0-9]+(\.[0-9]+)?\Z")
+
+    @given(st.binary(max_size=200))
+    def test_base64(self, value: bytes) -> None:
+        """Bytes come back as themselves, from one line."""
+        self.assertEqual(READ["base64"](base64(value)[8:-9]), value)
+        self.assertNotIn("\n", packed(value))
+
+    @given(
+        st.datetimes(timezones=st.none() | st.timezones().map(lambda _: UTC))
+        | st.datetimes().map(lambda d: d.replace(tzinfo=timezone(timedelta(minutes=-210))))
+    )
+    def test_dates(self, value: datetime) -> None:
+        """A dateTime comes back to the second, with its offset from UTC where it had one."""
+        text = date_time(value)[18:-19]
+        got = READ["dateTime.iso8601"](text)
+        self.assertEqual(got, value.replace(microsecond=0))
+        self.assertEqual(got.utcoffset(), value.utcoffset())
+
+    def test_dateForms(self) -> None:
+        """Years have four digits, UTC is Z."""
+        early = datetime(1, 2, 3)
+        self.assertEqual(
+            date_time(early), "<dateTime.iso8601>00010203T00:00:00</dateTime.iso8601>"
+        )
+        self.assertIn("55Z<", date_time(NOON.replace(tzinfo=UTC)))
+
+    def test_escaping(self) -> None:
+        """Markup is escaped, a CR too, which XML would turn into a LF."""
+        self.assertEqual(escaped("a<b>&c]]>"), "a&lt;b&gt;&amp;c]]&gt;")
+        self.assertEqual(escaped("\t\r\n&"), "\t&#13;\n&amp;")
+        self.assertEqual(escaped("\U0001f40d"), "\U0001f40d")
+
+    def test_unsendable(self) -> None:
+        """Characters that XML 1.0 has no form of are a Fault, or `?` in the text of a fault."""
+        for character in "\x00\x08\x0b\x0c\x1f\ufffe\uffff\ud800\udfff":
+            self.assertRaises(Fault, escaped, f"a{character}b")
+            self.assertEqual(sendable(f"a{character}b"), "a?b")
+
+    def test_shown(self) -> None:
+        """A text is shown short and printable."""
+        self.assertEqual(shown("a\n\u00e9"), r"'a\n\xe9'")
+        self.assertEqual(shown("x" * 41), ascii("x" * 40 + "..."))

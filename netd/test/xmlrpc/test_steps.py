@@ -1,0 +1,25 @@
+"""
+Work in pieces.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.xmlrpc.steps import Steps, at_once
+
+
+class StepsTests(SynchronousTestCase):
+    """
+    All pieces at once.
+    """
+
+    def test_result(self) -> None:
+        """The result is what the generator returns, after however many steps."""
+
+        def work(count: int) -> Steps[int]:
+            for _ in range(count):
+                yield
+            return count
+
+        self.assertEqual([at_once(work(n)) for n in (0, 1, 5)], [0, 1, 5])

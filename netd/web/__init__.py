@@ -1,1 +1,0 @@
-"""The HTTP room: site, router, files and the lab."""

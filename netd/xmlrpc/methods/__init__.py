@@ -1,0 +1,1 @@
+"""The XML-RPC methods that netd brings."""

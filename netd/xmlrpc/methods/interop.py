@@ -1,0 +1,192 @@
+"""
+The methods of two public suites that clients are tested against.
+
+Rules: pure.  What each has to give is said by the suites.
+
+Source: validator1 of xmlrpc.com (http://1998.xmlrpc.com/validator1Docs.html) and
+interopEchoTests of the XML-RPC interoperability effort (phpxmlrpc ships both).
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+from netd.xmlrpc.faults import BadParameters
+from netd.xmlrpc.registry import Procedure, procedure
+
+_ENTITIES: Final = {
+    "ctLeftAngleBrackets": "<",
+    "ctRightAngleBrackets": ">",
+    "ctAmpersands": "&",
+    "ctApostrophes": "'",
+    "ctQuotes": '"',
+}
+
+
+def _int(struct: dict[str, Any], name: str) -> int:
+    value = struct.get(name)
+    if type(value) is not int:
+        raise BadParameters(f"the struct has no int named {name}")
+    return value
+
+
+def _sum(struct: dict[str, Any]) -> int:
+    return sum(_int(struct, name) for name in ("moe", "larry", "curly"))
+
+
+def array_of_structs(structs: list[dict[str, Any]]) -> int:
+    """The sum of the members named curly of all structs."""
+    return sum(_int(each, "curly") for each in structs)
+
+
+def count_the_entities(text: str) -> dict[str, int]:
+    """How many of < > & ' and " a text holds."""
+    return {name: text.count(each) for name, each in _ENTITIES.items()}
+
+
+def easy_struct(struct: dict[str, Any]) -> int:
+    """The sum of the members moe, larry and curly."""
+    return _sum(struct)
+
+
+def echo_struct(struct: dict[str, Any]) -> dict[str, Any]:
+    """The struct that came."""
+    return struct
+
+
+def many_types(  # noqa: PLR0917  # the suite's six
+    number: int, boolean: bool, text: str, double: float, when: datetime, data: bytes
+) -> list[Any]:
+    """The six values that came, as an array."""
+    return [number, boolean, text, double, when, data]
+
+
+def moderate_size_array(texts: list[str]) -> str:
+    """The first and the last text of an array, in one."""
+    if not texts:
+        raise BadParameters("the array is empty")
+    return texts[0] + texts[-1]
+
+
+def nested_struct(calendar: dict[str, Any]) -> int:
+    """The sum of moe, larry and curly of the struct at 2000, 04, 01."""
+    day: Any = calendar
+    for name in ("2000", "04", "01"):
+        day = day.get(name)
+        if type(day) is not dict:
+            raise BadParameters(f"there is no struct named {name}")
+    return _sum(day)
+
+
+def simple_struct_return(number: int) -> dict[str, int]:
+    """The number times 10, 100 and 1000."""
+    return {"times10": number * 10, "times100": number * 100, "times1000": number * 1000}
+
+
+def echo_string(value: str) -> str:
+    """The string that came."""
+    return value
+
+
+def echo_integer(value: int) -> int:
+    """The int that came."""
+    return value
+
+
+def echo_float(value: float) -> float:
+    """The double that came."""
+    return value
+
+
+def echo_boolean(value: bool) -> bool:
+    """The boolean that came."""
+    return value
+
+
+def echo_date(value: datetime) -> datetime:
+    """The dateTime that came."""
+    return value
+
+
+def echo_base64(value: bytes) -> bytes:
+    """The base64 that came."""
+    return value
+
+
+def echo_strings(value: list[str]) -> list[str]:
+    """The array of strings that came."""
+    return value
+
+
+def echo_integers(value: list[int]) -> list[int]:
+    """The array of ints that came."""
+    return value
+
+
+def echo_floats(value: list[float]) -> list[float]:
+    """The array of doubles that came."""
+    return value
+
+
+def echo_structs(value: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The array of structs that came."""
+    return value
+
+
+def echo_value(value: Any) -> Any:
+    """The value that came."""
+    return value
+
+
+def no_in_params() -> str:
+    """A text, for a call without parameters."""
+    return "There were no parameters."
+
+
+def which_toolkit() -> dict[str, str]:
+    """What answers here."""
+    return {
+        "toolkitName": "netd",
+        "toolkitVersion": "1",
+        "toolkitDocsUrl": "/RPC2",
+        "toolkitOperatingSystem": platform.system(),
+    }
+
+
+_SUITES: Final[dict[str, dict[str, Callable[..., Any]]]] = {
+    "validator1": {
+        "arrayOfStructsTest": array_of_structs,
+        "countTheEntities": count_the_entities,
+        "easyStructTest": easy_struct,
+        "echoStructTest": echo_struct,
+        "manyTypesTest": many_types,
+        "moderateSizeArrayCheck": moderate_size_array,
+        "nestedStructTest": nested_struct,
+        "simpleStructReturnTest": simple_struct_return,
+    },
+    "interopEchoTests": {
+        "echoString": echo_string,
+        "echoInteger": echo_integer,
+        "echoFloat": echo_float,
+        "echoBoolean": echo_boolean,
+        "echoDate": echo_date,
+        "echoBase64": echo_base64,
+        "echoStruct": echo_struct,
+        "echoStringArray": echo_strings,
+        "echoIntegerArray": echo_integers,
+        "echoFloatArray": echo_floats,
+        "echoStructArray": echo_structs,
+        "echoValue": echo_value,
+        "noInParams": no_in_params,
+        "whichToolkit": which_toolkit,
+    },
+}
+
+PROCEDURES: Final[tuple[Procedure, ...]] = tuple(
+    procedure(function, f"{suite}.{name}")
+    for suite, methods in _SUITES.items()
+    for name, function in methods.items()
+)

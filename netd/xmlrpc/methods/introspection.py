@@ -1,0 +1,72 @@
+"""
+system.*: what a client can ask about the methods there are.
+
+Rules: pure.  `system.multicall`, which calls others, is in `netd.xmlrpc.caller`.
+
+Source: xmlrpc-c's introspection, http://xmlrpc-c.sourceforge.net/introspection.html,
+and Eric Kidd's system.multicall.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from netd.xmlrpc.registry import Procedure, Registry, procedure
+
+_CAPABILITIES: Final = {
+    "xmlrpc": ("http://www.xmlrpc.com/spec", 1),
+    "introspect": ("http://xmlrpc-c.sourceforge.net/xmlrpc-c/introspection.html", 1),
+    "introspection": ("http://phpxmlrpc.sourceforge.net/doc-2/ch10.html", 2),
+    "system.multicall": ("http://www.xmlrpc.com/discuss/msgReader$1208", 1),
+    "nil": ("http://www.ontosys.com/xml-rpc/extensions.php", 20010518),
+    "faults_interop": ("http://xmlrpc-epi.sourceforge.net/specs/rfc.fault_codes.php", 20010516),
+}
+
+
+class System:
+    """The questions, asked about one registry."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def list_methods(self) -> list[str]:
+        """The names of all methods, sorted."""
+        return [each.name for each in self._registry]
+
+    def method_help(self, name: str) -> str:
+        """What a method does, in words."""
+        return self._registry[name].help
+
+    def method_signature(self, name: str) -> Any:
+        """
+        The signatures of a method: of each the type of the result and those of the parameters.
+
+        "undef" when there are none to tell, because the method takes any number
+        of parameters or far too many combinations of types.
+        """
+        signatures = self._registry[name].shape.signatures
+        return [list(each) for each in signatures] or "undef"
+
+    def method_exist(self, name: str) -> bool:
+        """Whether there is a method of that name."""
+        return self._registry.get(name) is not None
+
+    def get_capabilities(self) -> dict[str, Any]:
+        """What the server can beyond plain XML-RPC: the specification and version of each."""
+        return {
+            name: {"specUrl": url, "specVersion": version}
+            for name, (url, version) in _CAPABILITIES.items()
+        }
+
+
+def procedures(registry: Registry) -> tuple[Procedure, ...]:
+    """system.* about `registry`, to be added to it."""
+    system = System(registry)
+    undef = ("array", "string"), ("string", "string")
+    return (
+        procedure(system.list_methods, "system.listMethods"),
+        procedure(system.method_help, "system.methodHelp"),
+        procedure(system.method_signature, "system.methodSignature", signatures=undef),
+        procedure(system.method_exist, "system.methodExist"),
+        procedure(system.get_capabilities, "system.getCapabilities"),
+    )

@@ -1,0 +1,97 @@
+"""
+lab.*: methods that do what a client wants to see done.
+
+Rules: knows the clock that it is given, nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any, Final, TypedDict
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from netd.xmlrpc.faults import BadParameters, Fault
+from netd.xmlrpc.registry import Procedure, Registry, procedure, rpc
+
+LONGEST: Final = 3600.0
+"""The seconds of lab.delay and lab.burn; a call is given up after 30 all the same."""
+
+_MOST_BYTES: Final = 64 * 1024
+_BLOCK: Final = bytes(range(256))
+
+
+class Burnt(TypedDict):
+    """What lab.burn gives."""
+
+    seconds: float
+    rounds: int
+
+
+def echo(value: Any) -> Any:
+    """The value that came."""
+    return value
+
+
+def fault(code: int, text: str) -> None:
+    """No result but a fault of this code and text."""
+    raise Fault(code, text)
+
+
+def some_bytes(count: int) -> bytes:
+    """So many bytes, 0 to 255 and again; at most 65536."""
+    if not 0 <= count <= _MOST_BYTES:
+        raise BadParameters(f"count must be within 0 and {_MOST_BYTES}, got {count}")
+    return (_BLOCK * (count // 256 + 1))[:count]
+
+
+def now() -> datetime:
+    """The time of day in UTC."""
+    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+
+
+def _seconds(seconds: float) -> float:
+    if not 0 <= seconds <= LONGEST:
+        raise BadParameters(f"seconds must be within 0 and {LONGEST:g}, got {seconds}")
+    return seconds
+
+
+@rpc("lab.burn", offload=True)
+def burn(seconds: float) -> Burnt:
+    """Keep a core busy so long, in a process of netd's pool."""
+    start = time.perf_counter()
+    end = start + _seconds(seconds)
+    rounds = 0
+    while (reached := time.perf_counter()) < end:
+        rounds += 1
+    return {"seconds": reached - start, "rounds": rounds}
+
+
+class Waiting:
+    """lab.delay on a clock."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+
+    def delay(self, seconds: float) -> Deferred[float]:
+        """Wait so long, then give the seconds back."""
+        waited: Deferred[float] = deferLater(self._clock, _seconds(seconds), lambda: seconds)
+        return waited
+
+
+OFFLOADED: Final = Registry([procedure(burn)])
+"""What a worker of the pool imports this module for."""
+
+
+def procedures(clock: IReactorTime) -> tuple[Procedure, ...]:
+    """lab.*, what is offloaded apart."""
+    return (
+        procedure(echo, "lab.echo"),
+        procedure(Waiting(clock).delay, "lab.delay"),
+        procedure(fault, "lab.fault"),
+        procedure(some_bytes, "lab.bytes"),
+        procedure(now, "lab.time"),
+    )

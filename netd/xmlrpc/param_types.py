@@ -1,0 +1,208 @@
+"""
+What one parameter may be, from its type hint.
+
+Rules: pure.  A `Form` says what is wrong with a value in words for the caller.
+Hints that say nothing here become "undef", which takes everything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import attrs
+from attrs import frozen
+
+from netd.xmlrpc.steps import Steps
+
+_PIECE: Final = 500
+"""Items of an array between two steps of a check."""
+
+_BY_NAME: Final[dict[str, tuple[type, ...]]] = {
+    "int": (int,),
+    "i4": (int,),
+    "i8": (int,),
+    # An int is accepted where a double is wanted; a bool is neither.
+    "double": (float, int),
+    "string": (str,),
+    "boolean": (bool,),
+    "base64": (bytes,),
+    "dateTime.iso8601": (datetime,),
+    "array": (list,),
+    "struct": (dict,),
+    "nil": (type(None),),
+    "undef": (),
+}
+_BY_HINT: Final[dict[Any, str]] = {
+    int: "int",
+    float: "double",
+    str: "string",
+    bool: "boolean",
+    bytes: "base64",
+    bytearray: "base64",
+    datetime: "dateTime.iso8601",
+    None: "nil",
+    type(None): "nil",
+}
+_NAMES: Final = {
+    int: "int",
+    float: "double",
+    str: "string",
+    bool: "boolean",
+    bytes: "base64",
+} | {
+    datetime: "dateTime.iso8601",
+    list: "array",
+    dict: "struct",
+    type(None): "nil",
+}
+
+
+def called(value: object) -> str:
+    """The XML-RPC type of a value that came in."""
+    return _NAMES.get(type(value), type(value).__name__)
+
+
+@frozen
+class Form:
+    """What a value may be: one of `types`, all when empty, and what is in it."""
+
+    names: tuple[str, ...]
+    """The XML-RPC types, for signatures."""
+    types: frozenset[type] = frozenset()
+    choices: tuple[Any, ...] = ()
+    item: Form | None = None
+    """What each item of an array, or each value of a struct, may be."""
+    members: Mapping[str, Form] = attrs.field(factory=dict)
+    """What the named members of a struct may be."""
+    needed: frozenset[str] = frozenset()
+    others: tuple[Form, ...] = ()
+    """A union's forms; one of them has to fit."""
+
+    plain: bool = attrs.field(init=False)
+    """Whether the type alone decides."""
+
+    @plain.default
+    def _plain(self) -> bool:
+        return bool(self.types) and not (
+            self.choices
+            or self.item
+            or self.members
+            or (any(not each.plain for each in self.others))
+        )
+
+    def wrong(self, value: Any, where: str) -> str | None:
+        """What is wrong with `value`, which stands at `where`; None when nothing is."""
+        if self.types and type(value) not in self.types:
+            return (
+                f"{where} must be {' or '.join(dict.fromkeys(self.names))}, got {called(value)}"
+            )
+        if self.others:
+            fits = [each for each in self.others if not each.types or type(value) in each.types]
+            found = [each.wrong(value, where) for each in fits]
+            return None if None in found else found[0]
+        if self.choices and value not in self.choices:
+            return f"{where} must be one of {', '.join(map(repr, self.choices))}"
+        if type(value) is list:
+            return self._wrong_item(value, where)
+        return self._wrong_member(value, where) if type(value) is dict else None
+
+    def steps(self, value: Any, where: str) -> Steps[str | None]:
+        """The same as `wrong`, a long array a piece at a time."""
+        if type(value) is not list or self.item is None or self.others or len(value) <= _PIECE:
+            return self.wrong(value, where)
+        for start in range(0, len(value), _PIECE):
+            if found := self._wrong_item(value[start : start + _PIECE], where, start):
+                return found
+            yield
+        return self.wrong([], where)
+
+    def _wrong_item(self, value: list[Any], where: str, first: int = 0) -> str | None:
+        """What is wrong with an item of `value`, whose first one is number `first`."""
+        item = self.item
+        # Where the type decides, only what is wrong is looked at one by one.
+        if item is None or (item.plain and item.types.issuperset(map(type, value))):
+            return None
+        found = (item.wrong(each, f"{where}[{n}]") for n, each in enumerate(value, first))
+        return next((each for each in found if each), None)
+
+    def _wrong_member(self, value: dict[str, Any], where: str) -> str | None:
+        if self.item is None and not self.members:
+            return None
+        if missing := sorted(self.needed - value.keys()):
+            return f"{where} has no member {missing[0]}"
+        for name, each in value.items():
+            form = self.members.get(name, self.item)
+            if form is not None and (found := form.wrong(each, f"{where}[{name[:40]!r}]")):
+                return found
+            if form is None and self.members:
+                return f"{where} has a member {name[:40]!r} that is not wanted"
+        return None
+
+
+ANY: Final = Form(("undef",))
+
+
+def named(name: str) -> Form:
+    """The form of an XML-RPC type name; ValueError when it is none."""
+    if name not in _BY_NAME:
+        raise ValueError(f"{name} is no XML-RPC type; known are {', '.join(_BY_NAME)}")
+    return Form((name,), frozenset(_BY_NAME[name]))
+
+
+def form(hint: Any) -> Form:
+    """The form that a type hint asks for."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if isinstance(hint, typing.NewType):
+        return form(hint.__supertype__)
+    if origin in (typing.Annotated, typing.Required, typing.NotRequired):
+        return form(arguments[0])
+    if origin in (typing.Union, types.UnionType):
+        return either([form(each) for each in arguments])
+    if origin is typing.Literal:
+        kinds = dict.fromkeys(map(type, arguments))
+        both = either([form(each) for each in kinds])
+        return attrs.evolve(both, choices=arguments, others=())
+    if typing.is_typeddict(hint):
+        hints = typing.get_type_hints(hint)
+        members = {name: form(each) for name, each in hints.items()}
+        return attrs.evolve(named("struct"), members=members, needed=hint.__required_keys__)
+    bare = origin or hint
+    if bare in _BY_HINT:
+        return named(_BY_HINT[bare])
+    return _container(bare, arguments)
+
+
+def _container(bare: Any, arguments: tuple[Any, ...]) -> Form:
+    """The form of a hint that is no scalar's."""
+    if not isinstance(bare, type):
+        return ANY
+    if issubclass(bare, Mapping):
+        item = _within(arguments[1]) if len(arguments) == 2 else None
+        return attrs.evolve(named("struct"), item=item)
+    if issubclass(bare, tuple):
+        return named("array")
+    if issubclass(bare, Iterable) and issubclass(list, bare):
+        item = _within(arguments[0]) if arguments else None
+        return attrs.evolve(named("array"), item=item)
+    if dataclasses.is_dataclass(bare) or attrs.has(bare):
+        return named("struct")
+    return ANY
+
+
+def _within(hint: Any) -> Form | None:
+    """What is in a container; None when that may be everything."""
+    found = form(hint)
+    return None if found == ANY else found
+
+
+def either(forms: Sequence[Form]) -> Form:
+    """A form that takes what one of `forms` takes."""
+    names = tuple(dict.fromkeys(name for each in forms for name in each.names))
+    if any(not each.types for each in forms):
+        return Form(names)
+    return Form(names, frozenset().union(*(each.types for each in forms)), others=tuple(forms))

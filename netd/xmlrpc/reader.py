@@ -1,0 +1,267 @@
+"""
+A methodCall, read strictly with expat, a slice at a time.
+
+Rules: pure.  One body, one `Reader`.  What may stand inside what is a table;
+anything else, attributes aside, is a Fault.  A DOCTYPE is refused at its start,
+so that no entity is ever declared; depth and number of values are counted while
+parsing, so that memory and time stay in proportion to the body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+from xml.parsers import expat
+
+from netd.xmlrpc.encodings import charset, refusal
+from netd.xmlrpc.faults import bad
+from netd.xmlrpc.scalars import READ, SPACE, shown
+from netd.xmlrpc.steps import Steps
+
+DEPTH: Final = 64
+"""How deep arrays and structs may stand in each other."""
+
+VALUES: Final = 100_000
+"""How many values a call may hold."""
+
+SLICE: Final = 8 * 1024
+"""Bytes between two steps: at most 3 ms of parsing."""
+
+_LONGEST_TAG: Final = 8 * 1024
+"""expat reads a tag or comment again from its start with every slice until it is whole."""
+
+_LONGEST_NAME: Final = 255
+"""Characters of a method's name."""
+
+_INSIDE: Final[dict[str, frozenset[str]]] = {
+    "": frozenset({"methodCall"}),
+    "methodCall": frozenset({"methodName", "params"}),
+    "params": frozenset({"param"}),
+    "param": frozenset({"value"}),
+    "value": frozenset({*READ, "array", "struct"}),
+    "array": frozenset({"data"}),
+    "data": frozenset({"value"}),
+    "struct": frozenset({"member"}),
+    "member": frozenset({"name", "value"}),
+}
+"""The elements that may stand in each; what is no key here holds text only."""
+
+_NOTHING: Final[frozenset[str]] = frozenset()
+_ABSENT: Final[Any] = object()
+_DONE: Final[Any] = object()
+
+
+class Reader:
+    """What expat calls while it reads one body."""
+
+    __slots__ = (
+        "_encoding",
+        "_names",
+        "_open",
+        "_parser",
+        "_seen",
+        "_stack",
+        "_text",
+        "_value",
+        "_values",
+        "method",
+        "parameters",
+    )
+
+    def __init__(self, encoding: str | None = None) -> None:
+        self._encoding = encoding
+        self._parser = parser = expat.ParserCreate(encoding)
+        parser.buffer_text = True
+        parser.XmlDeclHandler = self._declaration
+        parser.StartDoctypeDeclHandler = self._doctype
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._data
+        self._text: list[str] = []
+        self._open: list[str] = [""]
+        self._stack: list[Any] = []
+        # For each open struct the name of the member whose value comes, for each of
+        # both _DONE when the member or the array's data has been there.
+        self._names: list[Any] = []
+        self._value: Any = _ABSENT
+        self._values = 0
+        self.method = ""
+        self.parameters: list[Any] = []
+        self._seen: set[str] = set()
+
+    def read(self, body: bytes, piece: int = SLICE) -> Steps[tuple[str, list[Any]]]:
+        """The method and the parameters of the call in `body`; a Fault when it is none."""
+        parser = self._parser
+        view = memoryview(body)
+        try:
+            for start in range(0, len(body), piece):
+                if start:
+                    yield
+                parser.Parse(view[start : start + piece], False)
+                if (
+                    min(start + piece, len(body)) - parser.CurrentByteIndex
+                    > piece + _LONGEST_TAG
+                ):
+                    raise bad(f"a tag or comment is longer than {_LONGEST_TAG} bytes")
+            parser.Parse(b"", True)
+        except expat.ExpatError as wrong:
+            rest = body[parser.ErrorByteIndex :][:4]
+            raise refusal(wrong, rest, self._encoding or "UTF-8") from None
+        finally:
+            # The parser holds this object's methods and this object the parser.
+            del self._parser
+        if not self.method:
+            raise bad("there is no methodName")
+        return self.method, self.parameters
+
+    def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
+        # What HTTP says of the encoding stands above what the document says (RFC 7303 3.2).
+        if encoding is not None and self._encoding is None:
+            self._encoding = charset(encoding)
+
+    def _doctype(self, *_: object) -> None:
+        raise bad("a DOCTYPE is not allowed")
+
+    def _start(self, tag: str, _attributes: object) -> None:
+        parent = self._open[-1]
+        if tag not in _INSIDE.get(parent, _NOTHING):
+            where = f"inside {parent}" if parent else "where methodCall is wanted"
+            raise bad(f"element {shown(tag)} {where}")
+        if self._text:
+            self._blank()
+        self._open.append(tag)
+        if tag == "value":
+            self._values += 1
+            if self._values > VALUES:
+                raise bad(f"more than {VALUES} values")
+            if self._value is not _ABSENT:
+                raise bad(f"two values in one {parent}")
+            if parent == "member" and type(self._names[-1]) is not str:
+                raise bad("a value in a member that has none to come")
+        elif parent == "value":
+            if self._value is not _ABSENT:
+                raise bad("two types in one value")
+            if tag in ("array", "struct"):
+                self._deeper([] if tag == "array" else {})
+        elif tag in _ONCE:
+            _ONCE[tag](self)
+
+    def _deeper(self, container: Any) -> None:
+        if len(self._stack) == DEPTH:
+            raise bad(f"arrays and structs are nested deeper than {DEPTH}")
+        self._stack.append(container)
+        self._names.append(None)
+
+    def _start_once(self) -> None:
+        tag = self._open[-1]
+        if tag in self._seen:
+            raise bad(f"a second {tag}")
+        self._seen.add(tag)
+
+    def _start_data(self) -> None:
+        if self._names[-1] is _DONE:
+            raise bad("a second data in one array")
+        self._names[-1] = _DONE
+
+    def _start_member(self) -> None:
+        self._names[-1] = None
+
+    def _data(self, text: str) -> None:
+        self._text.append(text)
+
+    def _blank(self) -> None:
+        """Only white space may stand between elements."""
+        text = "".join(self._text)
+        self._text.clear()
+        if text.strip(SPACE):
+            raise bad(f"text {shown(text.strip(SPACE))} inside {self._open[-1]}")
+
+    def _end(self, tag: str) -> None:
+        scalar = READ.get(tag)
+        if scalar is not None:
+            self._value = scalar("".join(self._text))
+            self._text.clear()
+        else:
+            _ENDS[tag](self)
+        self._open.pop()
+
+    def _end_value(self) -> None:
+        value = self._value
+        if value is _ABSENT:
+            # A value without a type is a string (spec, "Scalar <value>s").
+            value = "".join(self._text)
+            self._text.clear()
+        elif self._text:
+            self._blank()
+        parent = self._open[-2]
+        self._value = _ABSENT
+        if parent == "data":
+            self._stack[-1].append(value)
+        elif parent == "member":
+            self._member(value)
+        else:
+            self._value = value
+
+    def _member(self, value: Any) -> None:
+        name, struct = self._names[-1], self._stack[-1]
+        if name in struct:
+            raise bad(f"two members named {shown(str(name))}")
+        struct[name] = value
+        self._names[-1] = _DONE
+
+    def _end_name(self) -> None:
+        if self._names[-1] is not None:
+            raise bad("two names in one member")
+        self._names[-1] = "".join(self._text)
+        self._text.clear()
+
+    def _end_member(self) -> None:
+        self._blank()
+        if self._names[-1] is not _DONE:
+            raise bad("a member without a value")
+
+    def _end_array(self) -> None:
+        if self._names[-1] is not _DONE:
+            raise bad("an array without data")
+        self._end_struct()
+
+    def _end_struct(self) -> None:
+        self._blank()
+        self._names.pop()
+        self._value = self._stack.pop()
+
+    def _end_param(self) -> None:
+        self._blank()
+        if self._value is _ABSENT:
+            raise bad("a param without a value")
+        self.parameters.append(self._value)
+        self._value = _ABSENT
+
+    def _end_method(self) -> None:
+        self.method = "".join(self._text).strip(SPACE)
+        self._text.clear()
+        if len(self.method) > _LONGEST_NAME:
+            raise bad(f"a methodName longer than {_LONGEST_NAME} characters")
+
+
+_ONCE: Final[dict[str, Callable[[Reader], None]]] = {
+    "params": Reader._start_once,
+    "methodName": Reader._start_once,
+    "data": Reader._start_data,
+    "member": Reader._start_member,
+}
+"""What the start of an element does that may stand in its parent only once, or has parts."""
+
+_ENDS: Final[dict[str, Callable[[Reader], None]]] = {
+    "value": Reader._end_value,
+    "name": Reader._end_name,
+    "member": Reader._end_member,
+    "array": Reader._end_array,
+    "struct": Reader._end_struct,
+    "param": Reader._end_param,
+    "methodName": Reader._end_method,
+    "data": Reader._blank,
+    "params": Reader._blank,
+    "methodCall": Reader._blank,
+}
+"""What the end of each element does, scalars apart."""

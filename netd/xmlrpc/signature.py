@@ -1,0 +1,170 @@
+"""
+What a function takes and gives in XML-RPC's words, from its type hints.
+
+Rules: pure.  What one parameter may be is its form's to say.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import typing
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any, Final, TypeAlias
+
+from attrs import frozen
+
+from netd.xmlrpc.faults import BadParameters
+from netd.xmlrpc.param_types import ANY, Form, called, either, form, named
+from netd.xmlrpc.steps import Steps, at_once
+
+Signature: TypeAlias = tuple[str, ...]
+"""XML-RPC type names, the result's first."""
+
+MOST: Final = 16
+"""How many signatures one function may have; more of them say "undef"."""
+
+
+@frozen
+class Shape:
+    """Everything that is known of how a function is called."""
+
+    signatures: tuple[Signature, ...]
+    parameters: tuple[tuple[str, Form], ...]
+    least: int
+    """How many of `parameters` have no default."""
+    rest: tuple[str, Form] | None = None
+    """What each further parameter may be, where the function takes any number."""
+    strict: tuple[tuple[Form, ...], ...] = ()
+    """The parameters' forms by signature, where the signatures were given by hand."""
+    accepted: frozenset[tuple[type, ...]] = frozenset()
+    """The types of parameters of which nothing more has to be asked: the short way."""
+
+    def check(self, method: str, values: Sequence[Any]) -> None:
+        """BadParameters naming the parameter, what was wanted and what came."""
+        if tuple(map(type, values)) not in self.accepted:
+            at_once(self.steps(method, values))
+
+    def steps(self, method: str, values: Sequence[Any]) -> Steps[None]:
+        """The same as `check`, of long arrays a piece at a time."""
+        if len(values) < self.least or (
+            self.rest is None and len(values) > len(self.parameters)
+        ):
+            raise BadParameters(f"{method} takes {self._count()}, got {len(values)}")
+        for (name, each), value in zip(self.parameters, values, strict=False):
+            self._refuse(method, (yield from each.steps(value, name)))
+        if self.rest is not None:
+            for number, value in enumerate(values[len(self.parameters) :], 1):
+                found = yield from self.rest[1].steps(value, f"{self.rest[0]} {number}")
+                self._refuse(method, found)
+        if self.strict and not any(self._fits(each, values) for each in self.strict):
+            wanted = " or ".join(f"({', '.join(each[1:])})" for each in self.signatures)
+            got = ", ".join(map(called, values))
+            raise BadParameters(f"{method} takes {wanted}, got ({got})")
+
+    def _count(self) -> str:
+        most = len(self.parameters)
+        if self.rest is not None:
+            return f"at least {self.least} parameters"
+        count = f"{most}" if most == self.least else f"{self.least} to {most}"
+        return f"{count} parameter{'' if count == '1' else 's'}"
+
+    @staticmethod
+    def _refuse(method: str, wrong: str | None) -> None:
+        if wrong is not None:
+            raise BadParameters(f"{method}: {wrong}")
+
+    @staticmethod
+    def _fits(forms: tuple[Form, ...], values: Sequence[Any]) -> bool:
+        return len(forms) == len(values) and not any(
+            each.wrong(value, "") for each, value in zip(forms, values, strict=True)
+        )
+
+
+def shape(
+    function: Callable[..., Any], given: Iterable[Signature] | None = None, skip: int = 0
+) -> Shape:
+    """
+    How `function` is called over XML-RPC, its first `skip` parameters left out.
+
+    `given` replaces what its hints say.  ValueError when a parameter can only
+    be given by name, or a signature is none.
+    """
+    try:
+        hints = typing.get_type_hints(function, include_extras=True)
+    # A hint that cannot be evaluated says nothing; the function can still be called.
+    except (NameError, TypeError, AttributeError, SyntaxError):
+        hints = {}
+    parameters: list[tuple[str, Form]] = []
+    rest, least = None, 0
+    for each in list(inspect.signature(function).parameters.values())[skip:]:
+        wanted = form(hints[each.name]) if each.name in hints else ANY
+        if each.kind is each.VAR_POSITIONAL:
+            rest = (each.name, wanted)
+        elif each.kind is each.KEYWORD_ONLY and each.default is each.empty:
+            raise ValueError(f"the parameter {each.name} can only be given by name")
+        elif each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD):
+            parameters.append((each.name, wanted))
+            least += each.default is each.empty
+    if given is not None:
+        return _by_hand([name for name, _ in parameters], least, rest, list(map(tuple, given)))
+    results = _result(hints.get("return", Any)).names
+    signatures = () if rest else _expanded(results, parameters, least)
+    counts = range(least, len(parameters) + 1)
+    accepted = _accepted([form for _, form in parameters[:count]] for count in counts)
+    return Shape(signatures, tuple(parameters), least, rest, accepted=accepted)
+
+
+def _by_hand(
+    names: list[str], least: int, rest: tuple[str, Form] | None, given: list[Signature]
+) -> Shape:
+    """The shape of a function whose signatures somebody wrote down."""
+    for each in given:
+        if not each:
+            raise ValueError("a signature starts with the type of the result")
+        named(each[0])
+        if len(each) - 1 < least or (rest is None and len(each) - 1 > len(names)):
+            raise ValueError(f"the signature {', '.join(each)} does not fit the function")
+    strict = [tuple(map(named, each[1:])) for each in given]
+    most = max(map(len, strict), default=0)
+    names += [f"{rest[0] if rest else ''} {number}" for number in range(1, most + 1)]
+    columns = [[each[n] for each in strict if len(each) > n] for n in range(most)]
+    parameters = tuple((names[n], either(column)) for n, column in enumerate(columns))
+    least = min(map(len, strict), default=0)
+    return Shape(
+        tuple(given), parameters, least, strict=tuple(strict), accepted=_accepted(strict)
+    )
+
+
+def _accepted(alternatives: Iterable[Sequence[Form]]) -> frozenset[tuple[type, ...]]:
+    """The combinations of types that fit without a look inside, while they are few."""
+    found: set[tuple[type, ...]] = set()
+    for forms in alternatives:
+        if all(each.plain for each in forms) and len(forms) <= 4:
+            found.update(itertools.product(*(each.types for each in forms)))
+    return frozenset(found)
+
+
+def _result(hint: Any) -> Form:
+    """The form of what a function gives, awaited where it has to be."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if isinstance(origin, type) and arguments:
+        if issubclass(origin, Coroutine):
+            return form(arguments[2])
+        if issubclass(origin, Awaitable):
+            return form(arguments[0])
+    return form(hint)
+
+
+def _expanded(
+    results: Sequence[str], parameters: Sequence[tuple[str, Form]], least: int
+) -> tuple[Signature, ...]:
+    """Every combination of what may come and go, while there are not too many."""
+    found: list[Signature] = []
+    for count in range(least, len(parameters) + 1):
+        alternatives = [results, *(each.names for _, each in parameters[:count])]
+        for combination in itertools.product(*alternatives):
+            found.append(combination)
+            if len(found) > MOST:
+                return ()
+    return tuple(found)
