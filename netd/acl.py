@@ -12,13 +12,13 @@ from collections.abc import Iterable
 from typing import Final
 
 from netd.addresses import Network, pack
-from netd.lru import Recent
+from netd.lru import LRU
 
 _MEMO: Final = 65_536
 """Addresses whose verdict is remembered."""
 
 
-class Networks:
+class AccessList:
     """
     Addresses by their longest matching prefix; a tie between the lists means deny.
 
@@ -33,7 +33,7 @@ class Networks:
         verdicts = dict.fromkeys(self.allow, True) | dict.fromkeys(self.deny, False)
         self._ipv4 = _ranges(verdicts, 4, not self.allow)
         self._ipv6 = _ranges(verdicts, 16, not self.allow)
-        self._memo: Recent[str, bool] = Recent(_MEMO)
+        self._memo: LRU[str, bool] = LRU(_MEMO)
 
     def allows(self, host: str) -> bool:
         """Whether the IP address `host` may speak; ValueError when it is none."""

@@ -16,27 +16,27 @@ from twisted.python.usage import UsageError
 from twisted.web.resource import IResource
 
 from netd import __version__, site
-from netd.acl import Networks
+from netd.acl import AccessList
 from netd.counters import Counters
-from netd.house import House
+from netd.house import Daemon
 from netd.lab.endpoints.probes import Probes
 from netd.ops import rlimit
 from netd.ops.inherited import Inherited, assign
 from netd.ops.logging.setup import logs
-from netd.ops.reload import Act, Part, Reload
+from netd.ops.reload import Commit, Reload, Reloadable
 from netd.ops.systemd import Ready
 from netd.services import table, udp
-from netd.services.impairment import Fates
-from netd.services.source_policy import Sources
+from netd.services.impairment import Impairments
+from netd.services.source_policy import SourcePolicy
 from netd.settings import SERVICES, Impairment, Settings
 from netd.transport import tls
-from netd.transport.access import Access, Gate
+from netd.transport.access import Access, AccessPolicy
 from netd.transport.drain import Drain, IDrainable
 from netd.transport.farewell import Farewell
 from netd.transport.listener import Listener, datagram, stream
 from netd.transport.tcp_port import port as eager
-from netd.values import Where
-from netd.xmlrpc import service
+from netd.values import Endpoint
+from netd.xmlrpc import service as rpc_service
 from netd.xmlrpc.pool import Pool
 from netd.xmlrpc.resource import Alone
 
@@ -49,7 +49,7 @@ def build(
     inherited: Sequence[Inherited] = (),
     *,
     output: str | int | None = None,
-) -> House:
+) -> Daemon:
     """
     Every service that `settings` asks for, in starting order, nothing bound yet.
 
@@ -59,7 +59,7 @@ def build(
     a host is unknown, and the descriptor that is for nothing.
     """
     settings = _fitted(settings)
-    house = House(reactor, settings.http.lean_dispatch)
+    house = Daemon(reactor, settings.http.fast_dispatch)
     house.logs = logs(
         settings.watch.log,
         settings.http.access_log,
@@ -90,11 +90,11 @@ def _fitted(settings: Settings) -> Settings:
 
 
 def _services(
-    settings: Settings, reactor: Any, house: House, environ: Mapping[str, str]
+    settings: Settings, reactor: Any, house: Daemon, environ: Mapping[str, str]
 ) -> Iterator[tuple[str, IService]]:
     counters = house.counters
     access = _access(settings)
-    gate = Gate(access, reactor, counters)
+    gate = AccessPolicy(access, reactor, counters)
     policy = _policy(settings, access.networks, counters)
     calls = _calls(settings, reactor, counters)
     log = house.logs.access
@@ -114,7 +114,7 @@ def _services(
         yield name, stream(where, door(house.sites[asked], denied), reactor, eager)
     if settings.tls.listen:
         secured = house.tls = tls.TLS(settings.tls, counters)
-        house.parts.append(Part(lambda fresh: _certificates(fresh, secured)))
+        house.parts.append(Reloadable(lambda fresh: _certificates(fresh, secured)))
         for name, where in _named("https", settings.tls.listen):
             inner, no = (tls.wrap(each, secured, reactor) for each in (web, denied))
             yield name, stream(where, door(inner, no), reactor, eager)
@@ -136,12 +136,12 @@ def _services(
     yield "drain", drain
     yield "ready", Ready(reactor, house.listening, environ, house.state.summary)
     house.parts += [
-        Part(lambda fresh: _speakers(fresh, gate, policy.sources), lambda of: of.access),
-        Part(
+        Reloadable(lambda fresh: _speakers(fresh, gate, policy.sources), lambda of: of.access),
+        Reloadable(
             lambda fresh: _contents(fresh, reactor, house, calls.pool),
             lambda of: (of.http, of.files, of.rpc),
         ),
-        Part(lambda fresh: lambda: drain.change(fresh.grace.seconds)),
+        Reloadable(lambda fresh: lambda: drain.change(fresh.grace.seconds)),
     ]
 
 
@@ -157,7 +157,7 @@ def _watchers(
         yield name, watch
 
 
-def _plain(settings: Settings) -> Iterator[tuple[str, str, Where]]:
+def _plain(settings: Settings) -> Iterator[tuple[str, str, Endpoint]]:
     """The listener's name, the site's and the address of each that speaks HTTP without TLS."""
     for asked, listen in (
         ("http", settings.http.listen),
@@ -169,7 +169,7 @@ def _plain(settings: Settings) -> Iterator[tuple[str, str, Where]]:
 
 
 def _roots(
-    settings: Settings, reactor: Any, calls: service.House, house: House
+    settings: Settings, reactor: Any, calls: rpc_service.RPCService, house: Daemon
 ) -> dict[str, IResource]:
     """The tree of each site, by the name of its first listener."""
     tree = site.tree(settings, reactor, calls.resource, house.counters, house.probes)
@@ -181,7 +181,7 @@ def _roots(
     return roots
 
 
-def _speakers(fresh: Settings, gate: Gate, sources: Sources) -> Act:
+def _speakers(fresh: Settings, gate: AccessPolicy, sources: SourcePolicy) -> Commit:
     """A reload of who may speak."""
     access = _access(fresh)
 
@@ -192,7 +192,7 @@ def _speakers(fresh: Settings, gate: Gate, sources: Sources) -> Act:
     return act
 
 
-def _certificates(fresh: Settings, secured: tls.TLS) -> Act:
+def _certificates(fresh: Settings, secured: tls.TLS) -> Commit:
     """A reload of certificates and keys; their files may be new when their names are not."""
     if not fresh.tls.listen:
         # The listeners stay until a restart, with what they had.
@@ -201,7 +201,7 @@ def _certificates(fresh: Settings, secured: tls.TLS) -> Act:
     return lambda: secured.change(offer)
 
 
-def _contents(fresh: Settings, reactor: Any, house: House, pool: Pool) -> Act:
+def _contents(fresh: Settings, reactor: Any, house: Daemon, pool: Pool) -> Commit:
     """A reload of what the sites say, and within which limits."""
     calls = _calls(fresh, reactor, house.counters, pool)
     roots = _roots(fresh, reactor, calls, house)
@@ -215,7 +215,7 @@ def _contents(fresh: Settings, reactor: Any, house: House, pool: Pool) -> Act:
     return act
 
 
-def _probes(house: House, pool: Pool) -> Probes:
+def _probes(house: Daemon, pool: Pool) -> Probes:
     """What watches the daemon is told; without prometheus-client no metrics are."""
     try:
         from netd.ops.metrics import Gauges, Netd, exposition
@@ -231,7 +231,7 @@ def _probes(house: House, pool: Pool) -> Probes:
     return Probes(metrics, house.ready)
 
 
-def _small(settings: Settings, kind: str) -> Iterator[tuple[str, str, Where]]:
+def _small(settings: Settings, kind: str) -> Iterator[tuple[str, str, Endpoint]]:
     """The listener's name, the service and the address of each small service over `kind`."""
     for service in SERVICES:
         over = [each.listen for each in settings.services if each.name == service]
@@ -242,11 +242,11 @@ def _small(settings: Settings, kind: str) -> Iterator[tuple[str, str, Where]]:
 
 def _calls(
     settings: Settings, reactor: Any, counters: Counters, pool: Pool | None = None
-) -> service.House:
+) -> rpc_service.RPCService:
     """XML-RPC; UsageError when something cannot be published."""
     asked = settings.rpc
     try:
-        return service.build(
+        return rpc_service.build(
             reactor,
             asked.publish,
             asked.suites,
@@ -262,15 +262,15 @@ def _calls(
 def _access(settings: Settings) -> Access:
     """Who may speak."""
     asked = settings.access
-    proxies = Networks(asked.proxy_from) if asked.proxy_from else None
-    return Access(Networks(asked.allow, asked.deny), proxies, asked.connect_rate)
+    proxies = AccessList(asked.proxy_from) if asked.proxy_from else None
+    return Access(AccessList(asked.allow, asked.deny), proxies, asked.connect_rate)
 
 
-def _policy(settings: Settings, networks: Networks, counters: Counters) -> udp.Policy:
+def _policy(settings: Settings, networks: AccessList, counters: Counters) -> udp.Policy:
     """What becomes of datagrams; the same networks as everywhere."""
     asked = settings.udp
-    fates = None if asked.impairment == Impairment() else Fates(asked.impairment)
-    return udp.Policy(Sources(networks, asked.any_source, asked.rate), counters, fates)
+    fates = None if asked.impairment == Impairment() else Impairments(asked.impairment)
+    return udp.Policy(SourcePolicy(networks, asked.any_source, asked.rate), counters, fates)
 
 
 def _named(name: str, items: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:

@@ -18,40 +18,40 @@ from netd.counters import Counters
 from netd.http.server import Site
 from netd.lab.endpoints.probes import Probes
 from netd.ops.logging.setup import Logs
-from netd.ops.reload import Part, Reload
+from netd.ops.reload import Reload, Reloadable
 from netd.ops.signals import impatient, on_signal
-from netd.ops.status import State
+from netd.ops.status import Status
 from netd.ops.systemd import Ready
-from netd.services.tcp import Conversations
+from netd.services.tcp import ServiceFactory
 from netd.transport.drain import Drain
-from netd.transport.epoll import lean
+from netd.transport.epoll import fast_dispatch
 from netd.transport.listener import Listener
 from netd.transport.tls import TLS
 
 
-class House(MultiService):
+class Daemon(MultiService):
     """Every service of one daemon, and its tallies."""
 
-    def __init__(self, reactor: Any, lean_dispatch: bool = True) -> None:
+    def __init__(self, reactor: Any, fast_dispatch: bool = True) -> None:
         MultiService.__init__(self)
-        self._lean = lean_dispatch
+        self._lean = fast_dispatch
         self.counters = Counters()
         self.logs = Logs()
         """Where answers and events are written."""
         self.sites: dict[str, Site] = {}
         """Who speaks HTTP, by what they are asked for."""
-        self.talks: dict[str, Conversations] = {}
+        self.talks: dict[str, ServiceFactory] = {}
         """The small services over streams, by name."""
         self.tls: TLS | None = None
         """The certificates of HTTPS; None without it."""
         self.probes: Probes | None = None
         """What the web site says to who watches; None: a listener of their own does."""
-        self.parts: list[Part] = []
+        self.parts: list[Reloadable] = []
         """What SIGHUP changes."""
         self.fresh: Reload | None = None
         """Reads the configuration anew; None: there is none but the first."""
         facts = {"connections": self.connections, "waiting answers": self.waiting}
-        self.state = State(reactor, self.counters, self.listening, facts)
+        self.state = Status(reactor, self.counters, self.listening, facts)
         self._reactor = reactor
 
     def setServiceParent(self, parent: Any) -> None:
@@ -67,7 +67,7 @@ class House(MultiService):
     def startService(self) -> None:
         """Start every service, and hear signals from the moment that the reactor runs."""
         if self._lean:
-            lean(self._reactor)
+            fast_dispatch(self._reactor)
         # Before READY=1 tells others that they may send them.
         on_signal(self._reactor, signal.SIGHUP, self.reload)
         on_signal(self._reactor, signal.SIGUSR1, self.reopen)

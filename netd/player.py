@@ -19,7 +19,7 @@ from zope.interface import implementer
 from netd.script import Abort, Script, Send, Step, Wait
 
 
-class IStage(IConsumer):
+class Sink(IConsumer):
     """What a script can be performed on."""
 
     def finish() -> None:
@@ -51,7 +51,7 @@ class Player:
     _STEPS: Final = 64
     _BYTES: Final = 256 * 1024
 
-    def __init__(self, script: Script, stage: IStage, clock: IReactorTime) -> None:
+    def __init__(self, script: Script, stage: Sink, clock: IReactorTime) -> None:
         self._steps: Iterator[Step] = iter(script)
         self._stage = stage
         self._clock = clock

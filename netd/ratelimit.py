@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Final
 
-from netd.lru import Recent
+from netd.lru import LRU
 
 MOST: Final = 65_536
 """Buckets kept; who is forgotten starts with a full one."""
 
 
-class Bucket:
+class TokenBucket:
     """What one of many may still take."""
 
     __slots__ = ("at", "tokens")
@@ -36,18 +36,18 @@ class Bucket:
         return True
 
 
-class Buckets:
+class TokenBuckets:
     """A bucket for each key: `rate` tokens a second, at most `burst` saved up."""
 
     def __init__(self, rate: float, burst: float, most: int = MOST) -> None:
         self._rate = rate
         self._burst = burst
-        self._known: Recent[Hashable, Bucket] = Recent(most)
+        self._known: LRU[Hashable, TokenBucket] = LRU(most)
 
     def take(self, key: Hashable, now: float) -> bool:
         """Take one token of `key`, if there is one `now` (seconds, never falling)."""
         bucket = self._known.get(key)
         if bucket is None:
-            bucket = Bucket(self._burst, now)
+            bucket = TokenBucket(self._burst, now)
             self._known.put(key, bucket)
         return bucket.take(self._rate, self._burst, now)

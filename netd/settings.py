@@ -14,7 +14,7 @@ from attrs import field, frozen
 
 from netd.addresses import Network
 from netd.distribution import Distribution
-from netd.values import Duration, Size, Where
+from netd.values import Duration, Endpoint, Size
 
 
 @frozen
@@ -65,7 +65,7 @@ class Limits:
 class TLS:
     """Where HTTPS listens and who it says it is."""
 
-    listen: tuple[Where, ...]
+    listen: tuple[Endpoint, ...]
     certificate: Path | None
     """PEM file, leaf first, then the chain."""
     private_key: Path | None
@@ -105,7 +105,7 @@ class Lab:
 class HTTP:
     """The web site: delay-echo, lab, files and XML-RPC on one port."""
 
-    listen: tuple[Where, ...]
+    listen: tuple[Endpoint, ...]
     delay: Duration | Distribution
     """What `/` waits when nothing else is asked."""
     limits: Limits
@@ -114,7 +114,7 @@ class HTTP:
     """A file's path, `-` for standard output, None for no log."""
     head_memo: bool = False
     """Whether a connection remembers its last head, for clients that repeat themselves."""
-    lean_dispatch: bool = True
+    fast_dispatch: bool = True
     """Whether the epoll reactor is spared a log context for each event."""
 
 
@@ -128,7 +128,7 @@ class Files:
 
     root: Path | None
     """None serves the sample tree that the package brings."""
-    listen: tuple[Where, ...] = ()
+    listen: tuple[Endpoint, ...] = ()
     """Further HTTP endpoints, whose / is the tree."""
     symlinks: Symlinks = "inside"
     cache: tuple[tuple[str, str], ...] = ()
@@ -166,7 +166,7 @@ class Impairment:
 class UDP:
     """The datagram echo, and what all datagram services share."""
 
-    listen: Where | None
+    listen: Endpoint | None
     """None: off."""
     impairment: Impairment = field(default=Impairment())
     any_source: bool = False
@@ -193,7 +193,7 @@ class Service:
     """One of the small services, and where it listens."""
 
     name: str
-    listen: Where
+    listen: Endpoint
 
 
 @frozen
@@ -213,7 +213,7 @@ class Access:
 class RPC:
     """XML-RPC at /RPC2, beyond the methods that netd always has."""
 
-    listen: tuple[Where, ...] = ()
+    listen: tuple[Endpoint, ...] = ()
     """Further HTTP endpoints, where / and /RPC2 take calls and nothing else is."""
     publish: tuple[str, ...] = ()
     """The operator's own functions, each `[prefix=]module:object`."""
@@ -233,7 +233,7 @@ LogForm: TypeAlias = Literal["auto", "text", "json", "journal"]
 class Watch:
     """What the operator's tools see."""
 
-    listen: tuple[Where, ...] = ()
+    listen: tuple[Endpoint, ...] = ()
     """Where /metrics, /healthz and /readyz are, and then only there; none: on the web site."""
     log: LogForm = "auto"
 

@@ -18,7 +18,7 @@ from twisted.web.resource import IResource, Resource
 from netd import settings
 from netd.counters import Counters
 from netd.http import response_head
-from netd.http.errors import Refused
+from netd.http.errors import RequestError
 from netd.http.server import Log, Site
 from netd.lab.endpoints.probes import Probes, placed
 from netd.lab.router import Router
@@ -76,7 +76,7 @@ def files_only(config: settings.Settings, clock: IReactorTime) -> IResource:
 
 def forbidden(first: bytes, now: Callable[[], float] = time.time) -> bytes:
     """What a client whose network may not speak hears, by the first bytes of its request."""
-    refused = Refused("network")
+    refused = RequestError("network")
     head, body = response_head.refusal(
         refused.code, refused.sentence, response_head.date(now())
     )

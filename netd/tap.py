@@ -24,7 +24,7 @@ from netd.ops.inherited import inherited
 from netd.ops.logging.setup import STDOUT
 from netd.options import cli
 from netd.options.completion import script
-from netd.options.dump import as_toml
+from netd.options.dump import dump
 from netd.options.messages import one_line
 from netd.settings import Settings
 
@@ -51,7 +51,7 @@ class Options(cli.Options):
             if self["healthcheck"]:
                 raise SystemExit(self._health())
             if self["print-config"]:
-                sys.stdout.write(as_toml(self.said))
+                sys.stdout.write(dump(self.said))
                 raise SystemExit(0)
             if self["check-config"]:
                 daemon.build(self.settings, _reactor())

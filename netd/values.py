@@ -192,7 +192,7 @@ def _fields(text: str) -> list[str]:
 
 
 @frozen
-class Where:
+class Endpoint:
     r"""
     An address to listen on, in Twisted's endpoint syntax.
 

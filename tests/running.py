@@ -22,7 +22,7 @@ from typing import Final, Self, TypeVar
 
 from attrs import frozen
 
-from netd.values import Where
+from netd.values import Endpoint
 
 T = TypeVar("T")
 
@@ -255,10 +255,10 @@ class Daemon:
         """The number of its process."""
         return self._process.pid
 
-    def where(self, name: str = "http") -> Where:
+    def where(self, name: str = "http") -> Endpoint:
         """The address of the listener `name`, as it announced it."""
         said = dict(each.split("=", 1) for each in self.notice("X_NETD_LISTEN").split())
-        return Where.parse(said[name], "udp" if name.startswith("udp") else "tcp")
+        return Endpoint.parse(said[name], "udp" if name.startswith("udp") else "tcp")
 
     def address(self, name: str = "http") -> tuple[str, int]:
         """The same for `socket.connect`."""

@@ -18,9 +18,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from netd import tap
-from netd.house import House
+from netd.house import Daemon
 from netd.options import cli
-from netd.test.test_layers import HOUSE, imports, read
+from netd.test.test_layers import PACKAGE, imports, read
 from netd.transport.listener import Listener
 from tests.running import ROOT
 
@@ -89,8 +89,8 @@ class ImportTests(SynchronousTestCase):
         }
         ours = {
             (each.importer, each.target)
-            for each in imports({**read(HOUSE), **doors})
-            if each.importer in doors and (each.ours is not None or "reactor" in each.target)
+            for each in imports({**read(PACKAGE), **doors})
+            if each.importer in doors and (each.module is not None or "reactor" in each.target)
         }
         self.assertEqual(ours, {("tac", "netd.tap")})
 
@@ -104,7 +104,7 @@ class TacTests(SynchronousTestCase):
         self.patch(reactor, "seconds", reactor.seconds)
         self.patch(sys, "path", [each for each in sys.path if each != str(ROOT)])
 
-    def load(self, **environ: str) -> House:
+    def load(self, **environ: str) -> Daemon:
         """The house that stands in the application of netd.tac."""
         self.patch(cli.Options, "environ", environ)
         application = service.loadApplication(str(ROOT / "netd.tac"), "python")
@@ -113,7 +113,7 @@ class TacTests(SynchronousTestCase):
         for child in house:
             if isinstance(child, Listener):
                 self.addCleanup(child.stopService)
-        return cast(House, house)
+        return cast(Daemon, house)
 
     def test_environment(self) -> None:
         """

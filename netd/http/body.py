@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from netd.http.errors import Refused
+from netd.http.errors import RequestError
 from netd.http.fields import TOKEN, trailers
 from netd.http.request_head import END
 
@@ -88,7 +88,7 @@ class Chunked:
         """
         The bytes of the body in `data` and, once the body is whole, what followed it.
 
-        Raises `Refused` at the first byte that no well-formed body goes on with
+        Raises `RequestError` at the first byte that no well-formed body goes on with
         and at the size of the first chunk that is too much.
         """
         if self._buffer:
@@ -121,18 +121,18 @@ class Chunked:
             half = data[at:].removesuffix(b"\r")
             # What is no line so far will not become one.
             if len(half) > _MOST_LINE or b"\n" in half or b"\r" in half:
-                raise Refused("chunk")
+                raise RequestError("chunk")
             return at
         match = _SIZE.fullmatch(data, at, stop)
         if match is None:
-            raise Refused("chunk")
+            raise RequestError("chunk")
         self._extensions += len(match[2])
         if self._extensions > MOST_EXTENSIONS:
-            raise Refused("chunk")
+            raise RequestError("chunk")
         self._left = int(match[1], 16)
         self._total += self._left
         if self._total > self._most:
-            raise Refused("large-body")
+            raise RequestError("large-body")
         self._state = "data" if self._left else "trailers"
         return stop + 2
 
@@ -140,7 +140,7 @@ class Chunked:
         """Read the CRLF after a chunk; say where the next line starts, or `at` to wait."""
         end = data[at : at + 2]
         if not b"\r\n".startswith(end):
-            raise Refused("chunk")
+            raise RequestError("chunk")
         if len(end) < 2:
             return at
         self._state = "size"
@@ -156,8 +156,8 @@ class Chunked:
             return data[stop:]
         seen = data[: self._most_trailers]
         if seen.count(b"\n") != seen.count(b"\r\n"):
-            raise Refused("trailer")
+            raise RequestError("trailer")
         if len(data) > self._most_trailers:
-            raise Refused("large-head")
+            raise RequestError("large-head")
         self._buffer = data
         return None

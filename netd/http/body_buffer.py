@@ -11,10 +11,10 @@ import tempfile
 from io import BytesIO
 from typing import IO
 
-from netd.http.errors import Refused
+from netd.http.errors import RequestError
 
 
-class Spools:
+class BodyBuffers:
     """What all request bodies of one site hold at the moment."""
 
     __slots__ = ("held",)
@@ -24,12 +24,12 @@ class Spools:
         """Bytes, in memory and in files."""
 
 
-class Spool:
+class BodyBuffer:
     """One request body on its way in; `file` holds `size` bytes of it."""
 
     __slots__ = ("_all", "_memory", "_most", "file", "size")
 
-    def __init__(self, spools: Spools, memory: int, most: int) -> None:
+    def __init__(self, spools: BodyBuffers, memory: int, most: int) -> None:
         self._all = spools
         self._memory = memory
         self._most = most
@@ -37,9 +37,9 @@ class Spool:
         self.file: IO[bytes] = BytesIO()
 
     def write(self, data: bytes) -> None:
-        """Keep `data`; raises `Refused` when there is no room, on the disk or by the limit."""
+        """Keep `data`; RequestError when the limit or the disk has no room for it."""
         if self._all.held + len(data) > self._most:
-            raise Refused("spool")
+            raise RequestError("spool")
         over = self.size <= self._memory < self.size + len(data)
         try:
             if over:
@@ -47,9 +47,9 @@ class Spool:
             written = self.file.write(data)
         except OSError as error:
             # A full disk and no free descriptor are a lack of room, not a bug.
-            raise Refused("spool") from error
+            raise RequestError("spool") from error
         if written != len(data):
-            raise Refused("spool")
+            raise RequestError("spool")
         self.size += len(data)
         self._all.held += len(data)
 

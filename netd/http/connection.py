@@ -23,7 +23,7 @@ from zope.interface import implementer
 
 from netd.http.bounds import HALF_CLOSE_SECONDS
 from netd.http.conversation import Conversation
-from netd.http.output import Wire
+from netd.http.output import Output
 from netd.http.phases import BODY, CLOSED, HANDSHAKE, HEAD, IDLE, OVER
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
-class Channel(Conversation):
+class HTTPConnection(Conversation):
     """One connection; `Site` builds it."""
 
     __slots__ = ("_refusal",)
@@ -116,14 +116,14 @@ class Channel(Conversation):
 
     def pauseProducing(self) -> None:
         """The client is slower than we are: ask it for nothing more."""
-        Wire.pauseProducing(self)
+        Output.pauseProducing(self)
         # While an answer is due, the client's leaving must still be seen.
         if self.request is None:
             self._read(False)
 
     def resumeProducing(self) -> None:
         """The client has caught up."""
-        Wire.resumeProducing(self)
+        Output.resumeProducing(self)
         if self.request is None and self.phase not in OVER and not self._corked:
             self._serve(self._buffer)
 

@@ -16,18 +16,18 @@ from twisted.python.failure import Failure
 
 from netd.http import response_head
 from netd.http.bounds import AHEAD, LINGER_BYTES, LINGER_SECONDS
-from netd.http.errors import Refused
-from netd.http.output import Wire
+from netd.http.errors import RequestError
+from netd.http.output import Output
 from netd.http.phases import ANSWER, BODY, CLOSING, ENDING, HEAD, IDLE, LINGER, OVER
 from netd.http.request import Request
 from netd.http.request_head import END, Head, examine, parse
-from netd.http.upload import Intake
+from netd.http.upload import Upload
 
 if TYPE_CHECKING:
     from netd.http.server import Site
 
 
-class Conversation(Wire):
+class Conversation(Output):
     """What is said on one connection."""
 
     __slots__ = (
@@ -47,7 +47,7 @@ class Conversation(Wire):
     )
 
     def __init__(self, site: Site, address: IAddress | None, client: bytes | None) -> None:
-        Wire.__init__(self, address)
+        Output.__init__(self, address)
         self.site = site
         self.client = client
         """The client's network; None where limits by client are off."""
@@ -58,7 +58,7 @@ class Conversation(Wire):
         """The site counts our request as waited for."""
         self._most = inf if client is None else site.bounds.requests
         self._buffer = b""
-        self._intake: Intake | None = None
+        self._intake: Upload | None = None
         self._last: Head | None = None
         self._served = 0
         self._heard = 0.0
@@ -161,7 +161,7 @@ class Conversation(Wire):
                     self._answer(Request(self, head))
                 else:
                     self._announce(head, at == len(data))
-        except Refused as refused:
+        except RequestError as refused:
             self._buffer = data[at:]
             self.refuse(refused.key)
         return at
@@ -171,16 +171,16 @@ class Conversation(Wire):
         site = self.site
         now = site.clock.seconds()
         bounds = site.bounds_at(head.path)
-        self._intake = Intake(head, bounds, site.spools, now)
+        self._intake = Upload(head, bounds, site.spools, now)
         if head.length is not None and head.length > bounds.body:
-            raise Refused("large-body")
+            raise RequestError("large-body")
         self.phase = BODY
         self.deadline = now + site.bounds.body_seconds(0)
         if head.continues and silent:
             # RFC 9110 10.1.1: needless once the client has begun to send.
             self.send(response_head.CONTINUE)
 
-    def _receive(self, intake: Intake, data: bytes, at: int) -> int:
+    def _receive(self, intake: Upload, data: bytes, at: int) -> int:
         """Take in more of a body, and answer when it is whole."""
         rest = intake.feed(data[at:] if at else data)
         if rest is None:
@@ -248,7 +248,7 @@ class Conversation(Wire):
     def refuse(self, key: str) -> None:
         """Answer with the refusal called `key`, and end the connection."""
         site = self.site
-        refused = Refused(key)
+        refused = RequestError(key)
         request, self.request = self.request, None
         intake, self._intake = self._intake, None
         head = request.head if request else intake.head if intake else None

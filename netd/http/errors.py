@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-REFUSALS: Final[dict[str, tuple[int, str]]] = {
+REQUEST_ERRORS: Final[dict[str, tuple[int, str]]] = {
     # The head (RFC 9112 section 2 to 5)
     "line": (400, "malformed request line; lines end with CR LF"),
     "target": (400, "request target in none of the four forms"),
@@ -42,10 +42,10 @@ REFUSALS: Final[dict[str, tuple[int, str]]] = {
 }
 
 
-class Refused(Exception):
+class RequestError(Exception):
     """The request is turned away for the reason called `key`."""
 
     def __init__(self, key: str) -> None:
         super().__init__(key)
         self.key = key
-        self.code, self.sentence = REFUSALS[key]
+        self.code, self.sentence = REQUEST_ERRORS[key]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from netd.http.errors import Refused
+from netd.http.errors import RequestError
 
 # RFC 9110 5.6.2
 TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
@@ -40,7 +40,7 @@ def trailers(block: bytes, most_fields: int) -> dict[bytes, tuple[bytes, ...]]:
     what could change framing or routing.
     """
     if _FIELDS.fullmatch(block) is None:
-        raise Refused("trailer")
+        raise RequestError("trailer")
     if block.count(b"\n") - 1 > most_fields:
-        raise Refused("fields")
+        raise RequestError("fields")
     return split(block[:-4])

@@ -24,7 +24,7 @@ def _named(host: object) -> bytes:
 
 
 @implementer(IPushProducer)
-class Wire:
+class Output:
     """One connection's transport, and what is on its way to it."""
 
     __slots__ = (

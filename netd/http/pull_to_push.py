@@ -22,7 +22,7 @@ from zope.interface import implementer
 
 
 @implementer(IPushProducer)
-class Pulled:
+class PullToPush:
     """`producer` as a push producer that can be paused."""
 
     __slots__ = ("_clock", "_fail", "_next", "_producer")

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.web.http import parse_qs
 from twisted.web.http_headers import Headers
 
-from netd.http.body_buffer import Spool
+from netd.http.body_buffer import BodyBuffer
 from netd.http.request_head import Head
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Question:
         self._requestHeaders: Headers | None = None
         self._args: dict[bytes, list[bytes]] | None = None
         self._content: IO[bytes] | None = None
-        self._spool: Spool | None = None
+        self._spool: BodyBuffer | None = None
 
     @property
     def clientproto(self) -> bytes:
@@ -117,7 +117,7 @@ class Question:
         """Close the connection after what is written so far."""
         self.transport.loseConnection()
 
-    def spooled(self, spool: Spool, trailers: Mapping[bytes, tuple[bytes, ...]]) -> None:
+    def spooled(self, spool: BodyBuffer, trailers: Mapping[bytes, tuple[bytes, ...]]) -> None:
         """Take over the body that was received."""
         self._spool = spool
         self.trailers = trailers

@@ -38,7 +38,7 @@ from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
 from netd.http import response_head
-from netd.http.pull_to_push import Pulled
+from netd.http.pull_to_push import PullToPush
 from netd.http.question import Question
 from netd.http.request_head import Head
 
@@ -82,7 +82,7 @@ class Request(Question):
         self._trailer = b""
         self._headers: Headers | None = None
         self._fields: response_head.Fields = {}
-        self._lines: response_head.Lines | None = None
+        self._lines: response_head.HeaderBlock | None = None
         """All that was set, as long as that is nothing else; `_fields` is empty then."""
         self._notifications: list[Deferred[None]] | None = None
         self._producer: IPushProducer | None = None
@@ -104,7 +104,7 @@ class Request(Question):
             name = response_head.known_names.get(name) or response_head.name(name)
             self._own()[name] = b"%b: %b\r\n" % (name, response_head.value(value))
 
-    def setLines(self, lines: response_head.Lines) -> None:
+    def setLines(self, lines: response_head.HeaderBlock) -> None:
         """Set many fields as `setHeader` does, of which the lines are made already."""
         if self._headers is not None:
             for name, value in response_head.said(lines.by_name):
@@ -181,13 +181,13 @@ class Request(Question):
             producer.stopProducing()
             return
         clock = self.channel.site.clock
-        source = producer if streaming else Pulled(producer, self.fail, clock)
+        source = producer if streaming else PullToPush(producer, self.fail, clock)
         self._producer = cast(IPushProducer, source)
         self.channel.produce(self._producer)
 
     def unregisterProducer(self) -> None:
         """Take no more from the producer."""
-        if isinstance(self._producer, Pulled):
+        if isinstance(self._producer, PullToPush):
             self._producer.rest()
         self._producer = None
         self.channel.produce(None)

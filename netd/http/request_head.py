@@ -1,5 +1,5 @@
 """
-The head of an HTTP/1.1 request: bytes in, a `Head` or `Refused` out.
+The head of an HTTP/1.1 request: bytes in, a `Head` or `RequestError` out.
 
 Rules: pure and sans-I/O; knows no connection, no clock and no Twisted.  Each
 pattern is linear in its input (possessive quantifiers, Python 3.11) and IS the
@@ -15,7 +15,7 @@ import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from netd.http.errors import Refused
+from netd.http.errors import RequestError
 from netd.http.fields import FIELD, TOKEN, split
 
 END: Final = b"\r\n\r\n"
@@ -136,13 +136,13 @@ def parse(raw: bytes, most_target: int, most_fields: int) -> Head:
     """
     The head that `raw` is, from its first byte through its first `END`.
 
-    Raises `Refused` for anything that RFC 9112 does not allow and for a target
+    Raises `RequestError` for anything that RFC 9112 does not allow and for a target
     of more than `most_target` bytes or more than `most_fields` header fields.
     """
     match = _HEAD.fullmatch(raw)
     if match is None:
         examine(raw, len(raw), most_target)
-        raise Refused("field")
+        raise RequestError("field")
     head = Head()
     head.raw = raw
     head.method, target, minor = match.groups()
@@ -150,12 +150,12 @@ def parse(raw: bytes, most_target: int, most_fields: int) -> Head:
     head.minor = head.keep = minor == b"1"
     head._fields = head.authority = None
     if len(target) > most_target:
-        raise Refused("long-target")
+        raise RequestError("long-target")
     if target[0] != 0x2F or head.method == b"CONNECT":
         target, head.authority = _origin(head.method, target)
     # No field line has fewer than four bytes.
     if len(raw) - start > 4 * most_fields and raw.count(b"\n", start) - 1 > most_fields:
-        raise Refused("fields")
+        raise RequestError("fields")
     head.uri = target
     path, _, head.query = target.partition(b"?")
     head.path = path
@@ -183,7 +183,7 @@ def _collect(found: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
         elif key in _LISTS:
             said[key] += b"," + value
         else:
-            raise Refused(_SINGLE[key])
+            raise RequestError(_SINGLE[key])
     return said
 
 
@@ -192,28 +192,28 @@ def _frame(head: Head, said: dict[bytes, bytes]) -> None:
     host = said.get(b"host")
     if host is None:
         if head.minor:
-            raise Refused("host")
+            raise RequestError("host")
     elif host not in _hosts:
         _know(host)
     if b"connection" in said:
         head.keep = _persists(said[b"connection"], head.minor)
     if b"content-length" in said:
         if _LENGTH.fullmatch(said[b"content-length"]) is None:
-            raise Refused("length")
+            raise RequestError("length")
         head.length = int(said[b"content-length"])
     if b"transfer-encoding" in said:
         _code(head, said[b"transfer-encoding"], b"content-length" in said)
     # RFC 9110 10.1.1: HTTP/1.0 cannot expect anything.
     if b"expect" in said and head.minor:
         if said[b"expect"] != b"100-continue":
-            raise Refused("expectation")
+            raise RequestError("expectation")
         head.continues = True
 
 
 def _know(host: bytes) -> None:
     """Check a Host that was not seen before (RFC 9112 3.2), and remember a few."""
     if _AUTHORITY.fullmatch(host) is None:
-        raise Refused("host")
+        raise RequestError("host")
     if len(_hosts) < _MOST_HOSTS and len(host) < 256:
         _hosts.add(host)
 
@@ -222,9 +222,9 @@ def _code(head: Head, coding: bytes, sized: bool) -> None:
     """Take the body in chunks (RFC 9112 6.1)."""
     # Beside a length, or in HTTP/1.0, this is an attempt at smuggling.
     if sized or not head.minor:
-        raise Refused("framing")
+        raise RequestError("framing")
     if coding != b"chunked":
-        raise Refused("framing" if b"chunked" in coding or not coding else "coding")
+        raise RequestError("framing" if b"chunked" in coding or not coding else "coding")
     head.length = None
 
 
@@ -239,12 +239,12 @@ def _persists(options: bytes, minor: bool) -> bool:
 def _origin(method: bytes, target: bytes) -> tuple[bytes, bytes | None]:
     """`target` in origin-form and the authority it names, unless it is `*`."""
     if method == b"CONNECT":
-        raise Refused("connect" if _CONNECT.fullmatch(target) else "target")
+        raise RequestError("connect" if _CONNECT.fullmatch(target) else "target")
     if target == b"*" and method == b"OPTIONS":  # RFC 9112 3.2.4
         return target, None
     absolute = _ABSOLUTE.fullmatch(target)
     if absolute is None or _AUTHORITY.fullmatch(absolute[1]) is None:
-        raise Refused("target")
+        raise RequestError("target")
     # RFC 9112 3.2.1: an empty path is sent as "/".
     return (absolute[2] or b"/") + (absolute[3] or b""), absolute[1]
 
@@ -253,29 +253,29 @@ def examine(start: bytes, most: int, most_target: int) -> None:
     """
     Return while `start` may still become a head of at most `most` bytes.
 
-    Raises `Refused` as soon as it cannot, so that a client that says something
+    Raises `RequestError` as soon as it cannot, so that a client that says something
     else (TLS, bare line feeds, HTTP/0.9) hears about it and does not wait.
     """
     seen = start[:most].removeprefix(b"\r\n")
     line, ended, rest = seen.partition(b"\r\n")
     if not ended:
         if _HALF_LINE.fullmatch(line) is None:
-            raise Refused("line")
+            raise RequestError("line")
         if len(start) > most:
-            raise Refused("long-target")
+            raise RequestError("long-target")
         return
     match = _LINE.fullmatch(line)
     if match is None:
-        raise Refused("line")
+        raise RequestError("line")
     method, target, version = match.groups()
     if version not in (b"HTTP/1.1", b"HTTP/1.0"):
-        raise Refused("version")
+        raise RequestError("version")
     if len(target) > most_target:
-        raise Refused("long-target")
+        raise RequestError("long-target")
     if target[0] != 0x2F or method == b"CONNECT":
         _origin(method, target)
     pairs = rest.count(b"\r\n")
     if rest.count(b"\n") != pairs or rest.count(b"\r", 0, len(rest) - 1) > pairs:
-        raise Refused("bare")
+        raise RequestError("bare")
     if len(start) > most:
-        raise Refused("large-head")
+        raise RequestError("large-head")

@@ -108,7 +108,7 @@ def made(fields: Iterable[tuple[bytes, bytes]]) -> Fields:
     return {each: b"%b: %b\r\n" % (each, said) for each, said in named}
 
 
-class Lines:
+class HeaderBlock:
     """Fields that are said again and again, made once; what is in it never changes."""
 
     __slots__ = ("by_name", "joined")

@@ -23,14 +23,14 @@ from zope.interface import implementer
 from netd.addresses import limited
 from netd.counters import Counters
 from netd.http import response_head
-from netd.http.body_buffer import Spools
+from netd.http.body_buffer import BodyBuffers
 from netd.http.bounds import Bounds
-from netd.http.connection import Channel
+from netd.http.connection import HTTPConnection
 from netd.http.conversation import Conversation
-from netd.http.errors import Refused
+from netd.http.errors import RequestError
 from netd.http.phases import IDLE
 from netd.http.request import Request
-from netd.http.timeouts import ROUND_SECONDS, Watch
+from netd.http.timeouts import ROUND_SECONDS, TimeoutSweep
 from netd.settings import Limits
 from netd.transport.drain import IDrainable
 from netd.transport.tcp import unread
@@ -86,8 +86,8 @@ class Site(Factory):
         self._bodies = bodies
         self.change(limits)
         self.memo = memo
-        self.channels: set[Channel] = set()
-        self.spools = Spools()
+        self.channels: set[HTTPConnection] = set()
+        self.spools = BodyBuffers()
         self.in_flight = 0
         """Answers that are being waited for."""
         self.draining = False
@@ -96,14 +96,14 @@ class Site(Factory):
         self._counters = counters
         self._log = log
         self._now = now
-        self._watch = Watch(self, clock, counters)
+        self._watch = TimeoutSweep(self, clock, counters)
         self._started = False
         self.openings: dict[int, bytes] = {}
         """The first lines of answers that have a body, by status, as of this second."""
-        self._by_client: dict[bytes, set[Channel]] = {}
+        self._by_client: dict[bytes, set[HTTPConnection]] = {}
         self._waiting: Counter[bytes] = Counter()
         # Idle connections as of one round, the oldest last.
-        self._oldest: list[Channel] = []
+        self._oldest: list[HTTPConnection] = []
         self._drained: Deferred[None] | None = None
 
     # From the port
@@ -119,11 +119,11 @@ class Site(Factory):
         if not self.channels:
             self._watch.stop()
 
-    def buildProtocol(self, addr: IAddress | None) -> Channel:  # type: ignore[override]  # no Protocol is inherited
+    def buildProtocol(self, addr: IAddress | None) -> HTTPConnection:  # type: ignore[override]  # no Protocol is inherited
         """The channel for a client that comes from `addr`."""
         client = limited(addr)
         self._counters.connections += 1
-        return Channel(self, addr, client, self._door(client))
+        return HTTPConnection(self, addr, client, self._door(client))
 
     def change(self, limits: Limits) -> None:
         """Keep to other limits from now on."""
@@ -176,14 +176,14 @@ class Site(Factory):
 
     # From the channels
 
-    def enter(self, channel: Channel) -> None:
+    def enter(self, channel: HTTPConnection) -> None:
         """`channel` has a transport."""
         self.channels.add(channel)
         self._watch.start()
         if channel.client is not None:
             self._by_client.setdefault(channel.client, set()).add(channel)
 
-    def leave(self, channel: Channel) -> None:
+    def leave(self, channel: HTTPConnection) -> None:
         """`channel` has lost it."""
         self.channels.discard(channel)
         self._watch.forget(channel)
@@ -248,7 +248,9 @@ class Site(Factory):
             sent, user = request.sentLength, client.user
             self._log.record(client.peer, head.line, code, sent, referer, agent, user)
 
-    def refused(self, client: Conversation, refused: Refused, line: bytes, length: int) -> None:
+    def refused(
+        self, client: Conversation, refused: RequestError, line: bytes, length: int
+    ) -> None:
         """Count and log a request that was turned away."""
         self._counters.refusals[refused.key] += 1
         self._counters.answers[refused.code] += 1
@@ -287,5 +289,5 @@ class Site(Factory):
         return False
 
 
-def _age(channel: Channel) -> float:
+def _age(channel: HTTPConnection) -> float:
     return channel.deadline

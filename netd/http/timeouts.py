@@ -15,13 +15,13 @@ from netd.counters import Counters
 from netd.transport.tcp import unsent
 
 if TYPE_CHECKING:
-    from netd.http.connection import Channel
+    from netd.http.connection import HTTPConnection
     from netd.http.server import Site
 
 ROUND_SECONDS: Final = 1.0
 
 
-class Watch:
+class TimeoutSweep:
     """Makes its rounds over the connections of `site` from `start` to `stop`."""
 
     def __init__(self, site: Site, clock: IReactorTime, counters: Counters) -> None:
@@ -31,7 +31,7 @@ class Watch:
         self._next: IDelayedCall | None = None
         self._due = 0.0
         # How far a slow client had read, and when that was first seen.
-        self._slow: dict[Channel, tuple[int, float]] = {}
+        self._slow: dict[HTTPConnection, tuple[int, float]] = {}
 
     def start(self) -> None:
         """Begin, unless begun."""
@@ -45,7 +45,7 @@ class Watch:
             self._next.cancel()
             self._next = None
 
-    def forget(self, channel: Channel) -> None:
+    def forget(self, channel: HTTPConnection) -> None:
         """`channel` is gone."""
         self._slow.pop(channel, None)
 
@@ -65,7 +65,7 @@ class Watch:
             if channel.deadline <= now:
                 channel.overdue()
 
-    def _progress(self, channel: Channel, now: float) -> None:
+    def _progress(self, channel: HTTPConnection, now: float) -> None:
         """See how much of its answer a client has taken since the round before."""
         left = unsent(channel.transport)
         if left is None:

@@ -83,7 +83,7 @@ MOST_KEYS: Final = 10_000
 
 
 @define
-class Workbench:
+class LabState:
     """What all calls of one daemon share."""
 
     routes: tuple[Route, ...]
@@ -135,7 +135,7 @@ class Call:
     target: str
     """Path and query as they came, in origin-form."""
     route: Route
-    bench: Workbench
+    bench: LabState
     parameters: Mapping[str, str]
     """What the `<name>` segments of the path held, percent-decoded."""
     raw: bytes

@@ -18,13 +18,13 @@ from zope.interface import implementer
 
 from netd.counters import Counters
 from netd.lab.call import BadCall, Reply
-from netd.player import IStage, Player
+from netd.player import Player, Sink
 from netd.script import Script, Step, Wait
 
 _log = Logger()
 
 
-@implementer(IStage)
+@implementer(Sink)
 @define
 class _Stage:
     """
@@ -85,7 +85,7 @@ class _Stage:
 
 
 @implementer(IPushProducer)
-class Late:
+class DelayedResponse:
     """An answer that is whole and waits for its moment; thousands may do so at once."""
 
     __slots__ = ("_body", "_clock", "_counters", "_due", "_request", "_timer")

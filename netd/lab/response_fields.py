@@ -15,13 +15,13 @@ from netd.http import response_head
 from netd.lab.call import SANDBOX
 
 
-class Block:
+class HeaderBlock:
     """Fields that are set together again and again, as lines already where that helps."""
 
     __slots__ = ("_lines",)
 
     def __init__(self, *fields: tuple[bytes, bytes]) -> None:
-        self._lines = response_head.Lines(fields)
+        self._lines = response_head.HeaderBlock(fields)
 
     def put(self, request: Any) -> None:
         """Set them: all at once where the engine can."""
@@ -34,7 +34,7 @@ class Block:
 
 
 @lru_cache(maxsize=256)
-def standing(kind: str, ours: bool, cors: bool) -> Block:
+def standing(kind: str, ours: bool, cors: bool) -> HeaderBlock:
     """The fields that follow from what an answer is, whoever asked."""
     found = [(b"Content-Type", kind.encode("latin-1"))] if kind else []
     found.append((b"X-Content-Type-Options", b"nosniff"))
@@ -44,7 +44,7 @@ def standing(kind: str, ours: bool, cors: bool) -> Block:
         # Scripts of any origin may read the answer, as with httpbin.
         found.append((b"Access-Control-Allow-Origin", b"*"))
         found.append((b"Access-Control-Allow-Credentials", b"true"))
-    return Block(*found)
+    return HeaderBlock(*found)
 
 
 def share(request: Any) -> None:

@@ -21,8 +21,8 @@ from twisted.web.server import NOT_DONE_YET
 
 from netd.counters import Counters
 from netd.lab import response_fields
-from netd.lab.call import HTML, BadCall, Call, Reply, Workbench
-from netd.lab.delayed import Late, perform, ready
+from netd.lab.call import HTML, BadCall, Call, LabState, Reply
+from netd.lab.delayed import DelayedResponse, perform, ready
 from netd.lab.routes import Route, Table
 from netd.settings import HTTP
 
@@ -49,7 +49,7 @@ class Router(Resource):
         self._table = Table(routes)
         # Chance that is no secret: delays, weights, faults.
         chance = Random(config.lab.seed)  # noqa: S311
-        self._bench = Workbench(self._table.routes, config, chance, now, os.environ)
+        self._bench = LabState(self._table.routes, config, chance, now, os.environ)
         self._clock = clock
         self._counters = Counters() if counters is None else counters
 
@@ -118,7 +118,7 @@ class Router(Resource):
             perform(request, reply, self._clock, self._counters)
             return NOT_DONE_YET
         if reply.after > 0:
-            Late(request, reply, self._clock, self._counters)
+            DelayedResponse(request, reply, self._clock, self._counters)
             return NOT_DONE_YET
         if status in _BODILESS or status < 200:
             request.finish()

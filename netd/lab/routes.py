@@ -15,7 +15,7 @@ from attrs import Factory, field, frozen
 from netd.lab.call import BadCall, Call, Reply
 from netd.lab.parameters import Parameter
 
-Endpoint: TypeAlias = Callable[[Call], Reply]
+EndpointFunction: TypeAlias = Callable[[Call], Reply]
 
 ANY: Final = ()
 """The methods of a route that takes every method, invented ones too."""
@@ -33,7 +33,7 @@ class Route:
     """
 
     path: str
-    endpoint: Endpoint
+    endpoint: EndpointFunction
     help: str
     methods: tuple[str, ...] = ("GET",)
     parameters: tuple[Parameter, ...] = ()

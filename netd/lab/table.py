@@ -18,7 +18,6 @@ from netd.lab.endpoints import (
     documents,
     echo,
     faults,
-    help,
     inspect,
     machine,
     payloads,
@@ -26,6 +25,9 @@ from netd.lab.endpoints import (
     redirects,
     status,
     streams,
+)
+from netd.lab.endpoints import (
+    help as help_page,
 )
 from netd.lab.parameters import Parameter as P  # noqa: N817 - a table is read by columns
 from netd.lab.routes import ANY, Route
@@ -72,12 +74,12 @@ ROUTES: Final = (
     *probes.ROUTES,
     Route(
         "/help",
-        help.help_page,
+        help_page.help_page,
         "this table",
         parameters=(P("format", "text", "else by Accept", choices=("html", "text", "json")),),
         cors=False,
     ),
-    Route("/help/openapi.json", help.openapi, "this table as an OpenAPI document"),
+    Route("/help/openapi.json", help_page.openapi, "this table as an OpenAPI document"),
     # The request, said back
     Route("/get", inspect.get, "args, headers, origin and url"),
     Route("/post", inspect.post, "the same with the body", ("POST",)),

@@ -1,7 +1,7 @@
 """
 A new configuration for a daemon that runs: all of it, or none.
 
-Rules: knows no part of the daemon.  Each `Part` plans its change, which checks
+Rules: knows no part of the daemon.  Each `Reloadable` plans its change, which checks
 everything and changes nothing yet.
 """
 
@@ -18,15 +18,15 @@ from netd.settings import Settings
 
 _log = Logger()
 
-Act: TypeAlias = Callable[[], object]
+Commit: TypeAlias = Callable[[], object]
 """Makes the change; it has been checked and cannot fail."""
 
 
 @frozen
-class Part:
+class Reloadable:
     """One part of the daemon that can change while it runs."""
 
-    plan: Callable[[Settings], Act]
+    plan: Callable[[Settings], Commit]
     """Checks what these settings ask of it; UsageError when it cannot be done."""
     of: Callable[[Settings], Any] | None = None
     """What it keeps to; as long as that is equal there is no plan.  None: there always is."""
@@ -44,7 +44,7 @@ FIXED: Final[tuple[tuple[str, Callable[[Settings], Any]], ...]] = (
     ("--log", lambda s: s.watch.log),
     ("--metrics-http", lambda s: s.watch.listen),
     ("--head-memo", lambda s: s.http.head_memo),
-    ("--lean-dispatch", lambda s: s.http.lean_dispatch),
+    ("--fast-dispatch", lambda s: s.http.fast_dispatch),
     ("--rpc-workers", lambda s: s.rpc.workers),
 )
 """What only a restart changes, by option: sockets and what is built around them."""
@@ -54,7 +54,7 @@ class Reload:
     """Brings what `read` says now into force, in a daemon begun with `started`."""
 
     def __init__(
-        self, started: Settings, read: Callable[[], Settings], parts: Sequence[Part]
+        self, started: Settings, read: Callable[[], Settings], parts: Sequence[Reloadable]
     ) -> None:
         self._started = self._current = started
         self._read = read
@@ -87,5 +87,5 @@ class Reload:
             _log.warn("only a restart changes {options}", options="; ".join(fixed))
         return "Reloaded" + (f", but for {'; '.join(fixed)}" if fixed else "")
 
-    def _affected(self, part: Part, fresh: Settings) -> bool:
+    def _affected(self, part: Reloadable, fresh: Settings) -> bool:
         return part.of is None or part.of(fresh) != part.of(self._current)

@@ -51,7 +51,7 @@ def _tallies(counters: Counters) -> dict[str, Any]:
     return found
 
 
-class State:
+class Status:
     """The moment, in lines."""
 
     def __init__(

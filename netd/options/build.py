@@ -15,22 +15,22 @@ from attrs import evolve, fields
 from netd import __version__, settings
 from netd.addresses import Network
 from netd.options.messages import shown
-from netd.options.sources import Said
-from netd.values import Where
+from netd.options.sources import OptionValue
+from netd.values import Endpoint
 
 
-def _endpoints(said: Said, kind: str, bind: str) -> tuple[Where, ...]:
+def _endpoints(said: OptionValue, kind: str, bind: str) -> tuple[Endpoint, ...]:
     found = []
     for text in said.texts:
         try:
-            where = Where.parse(text, kind, bind)
+            where = Endpoint.parse(text, kind, bind)
         except ValueError as wrong:
             raise said.refuse(text, wrong) from None
         found.append(evolve(where, option=f"--{said.option.name} {text}"))
     return tuple(found)
 
 
-def _services(said: Said, bind: str) -> tuple[settings.Service, ...]:
+def _services(said: OptionValue, bind: str) -> tuple[settings.Service, ...]:
     found = []
     for text in said.texts:
         name, _, endpoint = text.partition("=")
@@ -40,7 +40,7 @@ def _services(said: Said, bind: str) -> tuple[settings.Service, ...]:
                 raise ValueError(f"not one of {', '.join(settings.SERVICES)}, and =ENDPOINT")
             if endpoint.isdigit():
                 raise ValueError("tcp: or udp: must stand before the port")
-            where = Where.parse(endpoint, kind, bind)
+            where = Endpoint.parse(endpoint, kind, bind)
             if kind not in settings.SERVICES[name]:
                 raise ValueError(f"{name} is not offered over {kind}")
         except ValueError as wrong:
@@ -49,7 +49,7 @@ def _services(said: Said, bind: str) -> tuple[settings.Service, ...]:
     return tuple(found)
 
 
-def _networks(said: Said) -> tuple[Network, ...]:
+def _networks(said: OptionValue) -> tuple[Network, ...]:
     found = []
     for text in said.texts:
         try:
@@ -73,12 +73,12 @@ def _listed(path: str) -> list[tuple[str, str]]:
     return [(f"line {number}: {shown(word)}: ", word) for number, word in words if word]
 
 
-def _impairment(said: Mapping[str, Said]) -> settings.Impairment:
+def _impairment(said: Mapping[str, OptionValue]) -> settings.Impairment:
     names = ("delay", "loss", "duplicate", "reorder", "corrupt", "seed")
     return settings.Impairment(**{name: said[f"udp-{name}"].value() for name in names})
 
 
-def _lab(said: Mapping[str, Said]) -> settings.Lab:
+def _lab(said: Mapping[str, OptionValue]) -> settings.Lab:
     trusted = tuple(said["trust-forwarded"].values())
     revealed = said["reveal"].values()
     return settings.Lab(
@@ -92,7 +92,7 @@ def _lab(said: Mapping[str, Said]) -> settings.Lab:
     )
 
 
-def _files(said: Mapping[str, Said], bind: str) -> settings.Files:
+def _files(said: Mapping[str, OptionValue], bind: str) -> settings.Files:
     return settings.Files(
         root=said["files"].value(),
         listen=_endpoints(said["files-http"], "tcp", bind),
@@ -107,20 +107,20 @@ def _files(said: Mapping[str, Said], bind: str) -> settings.Files:
     )
 
 
-def _one_number(said: Mapping[str, Said], kind: str) -> Where:
+def _one_number(said: Mapping[str, OptionValue], kind: str) -> Endpoint:
     """The listener on --port; the message of an unknown host names --bind."""
     number, bind = said["port"].value(), said["bind"].value()
     named = "port" if said["bind"].origin == "default" else "bind"
     text = number if named == "port" else bind
-    return Where(kind, bind, number, option=f"--{named} {text}")
+    return Endpoint(kind, bind, number, option=f"--{named} {text}")
 
 
-def _limits(said: Mapping[str, Said]) -> settings.Limits:
+def _limits(said: Mapping[str, OptionValue]) -> settings.Limits:
     names = [field.name for field in fields(settings.Limits)]
     return settings.Limits(**{name: said[name.replace("_", "-")].value() for name in names})
 
 
-def _http(said: Mapping[str, Said], bind: str) -> settings.HTTP:
+def _http(said: Mapping[str, OptionValue], bind: str) -> settings.HTTP:
     log = said["access-log"].value()
     return settings.HTTP(
         listen=(_one_number(said, "tcp"), *_endpoints(said["http"], "tcp", bind)),
@@ -129,11 +129,11 @@ def _http(said: Mapping[str, Said], bind: str) -> settings.HTTP:
         lab=_lab(said),
         access_log=None if log == "off" else log,
         head_memo=said["head-memo"].value(),
-        lean_dispatch=said["lean-dispatch"].value(),
+        fast_dispatch=said["fast-dispatch"].value(),
     )
 
 
-def _tls(said: Mapping[str, Said], bind: str) -> settings.TLS:
+def _tls(said: Mapping[str, OptionValue], bind: str) -> settings.TLS:
     """HTTPS, which needs a certificate as a certificate needs it."""
     made = settings.TLS(
         listen=_endpoints(said["https"], "tcp", bind),
@@ -155,8 +155,8 @@ def _tls(said: Mapping[str, Said], bind: str) -> settings.TLS:
     return made
 
 
-def _udp(said: Mapping[str, Said], bind: str) -> settings.UDP:
-    listen: Where | None
+def _udp(said: Mapping[str, OptionValue], bind: str) -> settings.UDP:
+    listen: Endpoint | None
     if not said["udp"].texts:
         listen = _one_number(said, "udp")
     elif said["udp"].texts[-1] == "0":
@@ -171,7 +171,7 @@ def _udp(said: Mapping[str, Said], bind: str) -> settings.UDP:
     )
 
 
-def _access(said: Mapping[str, Said]) -> settings.Access:
+def _access(said: Mapping[str, OptionValue]) -> settings.Access:
     return settings.Access(
         allow=_networks(said["allow"]),
         deny=_networks(said["deny"]),
@@ -180,7 +180,7 @@ def _access(said: Mapping[str, Said]) -> settings.Access:
     )
 
 
-def _rpc(said: Mapping[str, Said], bind: str) -> settings.RPC:
+def _rpc(said: Mapping[str, OptionValue], bind: str) -> settings.RPC:
     return settings.RPC(
         listen=_endpoints(said["rpc-http"], "tcp", bind),
         publish=tuple(said["rpc"].values()),
@@ -190,7 +190,7 @@ def _rpc(said: Mapping[str, Said], bind: str) -> settings.RPC:
     )
 
 
-def to_settings(said: Mapping[str, Said]) -> settings.Settings:
+def to_settings(said: Mapping[str, OptionValue]) -> settings.Settings:
     """The daemon that was asked for; UsageError names the first thing that is wrong."""
     bind = said["bind"].value()
     return settings.Settings(

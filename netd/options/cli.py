@@ -18,7 +18,7 @@ from twisted.python.usage import UsageError
 from netd import __version__, settings
 from netd.options.build import to_settings
 from netd.options.messages import one_line
-from netd.options.sources import Said, collect
+from netd.options.sources import OptionValue, collect
 from netd.options.table import BY_NAME, OPTIONS, PREFIX, Option
 
 
@@ -51,7 +51,7 @@ class Options(_Options):
     settings: settings.Settings
     url: str | None = None
     """What --healthcheck asks; None: the daemon of these settings."""
-    said: dict[str, Said]
+    said: dict[str, OptionValue]
 
     def __init__(self) -> None:
         _Options.__init__(self)

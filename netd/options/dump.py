@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from netd.options.messages import one_line
-from netd.options.sources import Said
+from netd.options.sources import OptionValue
 
 
-def as_toml(said: Mapping[str, Said]) -> str:
+def dump(said: Mapping[str, OptionValue]) -> str:
     """Every option with its effective value and origin, as a file that --config would take."""
     lines = []
     for name, each in said.items():

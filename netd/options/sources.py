@@ -1,7 +1,7 @@
 """
 What was said of each option, and by whom: flag beats environment beats file beats default.
 
-Rules: knows texts; only `Said` makes values of them.
+Rules: knows texts; only `OptionValue` makes values of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from netd.options.toml import read_toml
 
 
 @frozen
-class Said:
+class OptionValue:
     """The texts that an option got (none, one, or several when repeatable) and from where."""
 
     option: Option
@@ -47,7 +47,7 @@ class Said:
 
 def collect(
     flags: Mapping[str, list[str]], environ: Mapping[str, str], path: str | None
-) -> dict[str, Said]:
+) -> dict[str, OptionValue]:
     """What was said of each option by whom comes first; an empty variable says nothing."""
     file = read_toml(path) if path else {}
     said = {}
@@ -61,5 +61,5 @@ def collect(
             texts, origin = file[name], f"{path}"
         else:
             texts, origin = () if option.default is None else (option.default,), "default"
-        said[name] = Said(option, texts, origin)
+        said[name] = OptionValue(option, texts, origin)
     return said

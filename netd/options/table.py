@@ -129,7 +129,7 @@ OPTIONS: Final = (
     Option("access-log", str, "-", "file of HTTP answers, - is standard output, off is none"),
     Option("head-memo", switch, "no", "remember each connection's last request head"),
     Option(
-        "lean-dispatch",
+        "fast-dispatch",
         switch,
         "yes",
         "epoll: no context of each event, answers leave together",

@@ -13,8 +13,8 @@ from twisted.internet.interfaces import IProducer, IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from netd.player import IStage, Player
-from netd.services.impairment import Fates
+from netd.player import Player, Sink
+from netd.services.impairment import Impairments
 
 _log = Logger()
 
@@ -27,11 +27,11 @@ Send: TypeAlias = Callable[[bytes, Any, Any], str | None]
 """Sends data with ancillary data to an address, or says why not."""
 
 
-class Letters:
+class DelayedSender:
     """The answers of one port, each with a fate of its own."""
 
     def __init__(
-        self, fates: Fates, send: Send, drop: Callable[[str], None], clock: IReactorTime
+        self, fates: Impairments, send: Send, drop: Callable[[str], None], clock: IReactorTime
     ) -> None:
         self.send = send
         self.drop = drop
@@ -57,11 +57,11 @@ class Letters:
             letter.stop()
 
 
-@implementer(IStage)
+@implementer(Sink)
 class _Letter:
     """One answer as a stage: what is written is sent, as often as it is written."""
 
-    def __init__(self, letters: Letters, size: int, ancillary: Any, address: Any) -> None:
+    def __init__(self, letters: DelayedSender, size: int, ancillary: Any, address: Any) -> None:
         self._letters = letters
         self._size = size
         self._ancillary = ancillary

@@ -19,7 +19,7 @@ OVERTAKEN_SECONDS: Final = 0.01
 """By how much a reordered datagram is later than the others."""
 
 
-class Fates:
+class Impairments:
     """Decides what becomes of each datagram."""
 
     def __init__(self, impairment: Impairment) -> None:

@@ -11,10 +11,10 @@ from collections.abc import Container
 from math import inf
 from typing import Final
 
-from netd.acl import Networks
+from netd.acl import AccessList
 from netd.addresses import Network, client
-from netd.lru import Recent
-from netd.ratelimit import MOST, Bucket
+from netd.lru import LRU
+from netd.ratelimit import MOST, TokenBucket
 
 RATE: Final = 10_000
 """Datagrams a second that one source is answered."""
@@ -29,33 +29,33 @@ TALKATIVE: Final = frozenset({0, 7, 13, 17, 19, 37})
 # SSDP, NFS, WS-Discovery, mDNS, memcached.
 _AFAR: Final = frozenset(range(1024)) | {1900, 2049, 3702, 5353, 11211}
 
-_LOOPBACK: Final = Networks(allow=[Network.parse("127.0.0.0/8"), Network.parse("::1")])
+_LOOPBACK: Final = AccessList(allow=[Network.parse("127.0.0.0/8"), Network.parse("::1")])
 
 # Unspecified, multicast, broadcast and reserved: nobody can be there.
-_NOWHERE: Final = Networks(
+_NOWHERE: Final = AccessList(
     deny=map(Network.parse, ("0.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4", "::", "ff00::/8"))
 )
 
 
-class Source(Bucket):
+class Source(TokenBucket):
     """One source, or all that are refused for one reason."""
 
     __slots__ = ("ports", "reason")
 
     def __init__(self, ports: Container[int], reason: str, tokens: float, at: float) -> None:
-        Bucket.__init__(self, tokens, at)
+        TokenBucket.__init__(self, tokens, at)
         self.ports = ports
         """Source ports that get no answer."""
         self.reason = reason
         """Why."""
 
 
-class Sources:
+class SourcePolicy:
     """What all datagram ports of one daemon know of whom they hear."""
 
     def __init__(
         self,
-        networks: Networks,
+        networks: AccessList,
         any_source: bool = False,
         rate: float = RATE,
         most: int = MOST,
@@ -63,9 +63,9 @@ class Sources:
         self.rate = rate
         # What is taken from an endless burst leaves it endless.
         self.burst = max(1.0, rate * BURST_SECONDS) if rate else inf
-        self.known: Recent[str, Source] = Recent(most)
+        self.known: LRU[str, Source] = LRU(most)
         """By address; `judge` makes what is missing."""
-        self._by_client: Recent[bytes, Source] = Recent(most)
+        self._by_client: LRU[bytes, Source] = LRU(most)
         self._any_source = any_source
         self._networks = networks
         self._near: frozenset[int] = TALKATIVE
@@ -78,7 +78,7 @@ class Sources:
         self._afar = self._near if self._any_source else self._near | _AFAR
         self._forget()
 
-    def change(self, networks: Networks) -> None:
+    def change(self, networks: AccessList) -> None:
         """Other lists from now on."""
         self._networks = networks
         self._forget()

@@ -70,6 +70,6 @@ def stream(
     counters: Counters,
     idle: float = 0.0,
     now: Now = time.time,
-) -> tcp.Conversations:
+) -> tcp.ServiceFactory:
     """The service `name` over streams, cut after `idle` seconds of nothing; 0: never."""
-    return tcp.Conversations(name, STREAM[name](now), clock, counters, idle)
+    return tcp.ServiceFactory(name, STREAM[name](now), clock, counters, idle)

@@ -30,7 +30,7 @@ from zope.interface import implementer
 
 from netd.addresses import limited
 from netd.counters import Counters
-from netd.player import IStage, Player
+from netd.player import Player, Sink
 from netd.script import Script
 from netd.transport.drain import IDrainable
 
@@ -45,13 +45,13 @@ LINGER_SECONDS: Final = 2.0
 
 
 @implementer(IHalfCloseableProtocol)
-class _Conversation(Protocol):
+class _ServiceProtocol(Protocol):
     """A connection that its factory knows."""
 
     transport: Any
 
-    def __init__(self, factory: Conversations) -> None:
-        self.factory: Conversations = factory
+    def __init__(self, factory: ServiceFactory) -> None:
+        self.factory: ServiceFactory = factory
         self.client: bytes | None = None
         self.moved = 0.0
         """When something was heard or said."""
@@ -102,12 +102,12 @@ class _Conversation(Protocol):
         self.transport.loseConnection()
 
 
-class Echo(_Conversation):
+class Echo(_ServiceProtocol):
     """Gives back every byte (RFC 862); a client that does not read is not read from."""
 
     def connectionMade(self) -> None:
         """Pace the reading by the writing."""
-        _Conversation.connectionMade(self)
+        _ServiceProtocol.connectionMade(self)
         self.transport.registerProducer(self.transport, True)
 
     def dataReceived(self, data: bytes) -> None:
@@ -121,7 +121,7 @@ class Echo(_Conversation):
         self.transport.loseConnection()
 
 
-class Discard(_Conversation):
+class Discard(_ServiceProtocol):
     """Throws away every byte (RFC 863)."""
 
     def dataReceived(self, data: bytes) -> None:
@@ -129,18 +129,18 @@ class Discard(_Conversation):
         self.move()
 
 
-@implementer(IStage)
-class Speaker(_Conversation):
+@implementer(Sink)
+class Speaker(_ServiceProtocol):
     """Performs a script, whatever the client says, and closes."""
 
-    def __init__(self, factory: Conversations, script: Script) -> None:
-        _Conversation.__init__(self, factory)
+    def __init__(self, factory: ServiceFactory, script: Script) -> None:
+        _ServiceProtocol.__init__(self, factory)
         self._player = Player(script, self, factory.clock)
         self._linger: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         """Begin."""
-        _Conversation.connectionMade(self)
+        _ServiceProtocol.connectionMade(self)
         done = self._player.perform()
         done.addErrback(self._failed)
 
@@ -189,7 +189,7 @@ class Speaker(_Conversation):
         """Nobody listens any more."""
         if self._linger is not None and self._linger.active():
             self._linger.cancel()
-        _Conversation.connectionLost(self, reason)
+        _ServiceProtocol.connectionLost(self, reason)
 
     def _close(self) -> None:
         self.transport.loseConnection()
@@ -199,11 +199,11 @@ class Speaker(_Conversation):
         self.transport.abortConnection()
 
 
-Begin: TypeAlias = Callable[["Conversations"], _Conversation]
+Begin: TypeAlias = Callable[["ServiceFactory"], _ServiceProtocol]
 
 
 @implementer(IDrainable)
-class Conversations(Factory):
+class ServiceFactory(Factory):
     """The connections of one service, `begin` makes each; bounded, and brought to an end."""
 
     noisy = False
@@ -219,7 +219,7 @@ class Conversations(Factory):
         self.clock = clock
         self.idle = idle
         """Seconds in which nothing moves that end a conversation; 0: no number does."""
-        self.connected: set[_Conversation] = set()
+        self.connected: set[_ServiceProtocol] = set()
         self._name = name
         self._begin = begin
         self._counters = counters
@@ -232,7 +232,7 @@ class Conversations(Factory):
 
     def buildProtocol(  # type: ignore[override]  # it gives the factory itself
         self, addr: IAddress | None
-    ) -> _Conversation | None:
+    ) -> _ServiceProtocol | None:
         """A conversation with the client at `addr`; None when there are too many."""
         if self._drained is not None:
             return None
@@ -244,14 +244,14 @@ class Conversations(Factory):
         conversation.client = who
         return conversation
 
-    def enter(self, conversation: _Conversation) -> None:
+    def enter(self, conversation: _ServiceProtocol) -> None:
         """One begins."""
         self._counters.services[self._name] += 1
         self.connected.add(conversation)
         if conversation.client is not None:
             self._of_one[conversation.client] += 1
 
-    def lost(self, conversation: _Conversation) -> None:
+    def lost(self, conversation: _ServiceProtocol) -> None:
         """One is over."""
         self.connected.discard(conversation)
         who = conversation.client
@@ -262,7 +262,7 @@ class Conversations(Factory):
         if self._drained is not None and not self.connected and not self._drained.called:
             self._drained.callback(None)
 
-    def cut(self, conversation: _Conversation) -> None:
+    def cut(self, conversation: _ServiceProtocol) -> None:
         """End one in which nothing moves."""
         self._counters.refusals["service-idle"] += 1
         conversation.transport.abortConnection()

@@ -22,11 +22,11 @@ from twisted.python.failure import Failure
 
 from netd.counters import Counters
 from netd.services.ancillary import Ancillary, Control, lost, widen
-from netd.services.delayed import Letters
+from netd.services.delayed import DelayedSender
 from netd.services.drops import Drops
-from netd.services.impairment import Fates
+from netd.services.impairment import Impairments
 from netd.services.messages import echo
-from netd.services.source_policy import Sources
+from netd.services.source_policy import SourcePolicy
 
 LARGEST: Final = 65_535
 TURN: Final = 64
@@ -49,9 +49,9 @@ class Service:
 class Policy:
     """What all datagram ports of one daemon share."""
 
-    sources: Sources
+    sources: SourcePolicy
     counters: Counters
-    fates: Fates | None = None
+    fates: Impairments | None = None
     """What becomes of each answer; None: it is sent."""
 
 
@@ -65,7 +65,7 @@ class AnswerPort(Port):
     """Answers each datagram with `service.answer`, to the address it came from."""
 
     reactor: Any
-    _letters: Letters | None = None
+    _letters: DelayedSender | None = None
 
     def __init__(
         self, sock: socket.socket, service: Service, policy: Policy, reactor: Any
@@ -89,7 +89,7 @@ class AnswerPort(Port):
         self._control = Control(sock, name, self._service.hops)
         self._drops = Drops(name, policy.counters, self.reactor, lambda: lost(sock))
         if policy.fates is not None:
-            self._letters = Letters(policy.fates, self._send, self._drop, self.reactor)
+            self._letters = DelayedSender(policy.fates, self._send, self._drop, self.reactor)
         self._receive = sock.recvmsg if self._control.room else sock.recvfrom
         # An echo needs no more than its two system calls, and what to send the answer with,
         # which is known once an address was asked.

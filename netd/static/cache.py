@@ -14,9 +14,9 @@ from typing import Final
 
 from attrs import frozen
 
-from netd.lab.response_fields import Block
-from netd.static.headers import STEADY_SECONDS, Sheet
-from netd.static.tree import Found, Missing, open_file
+from netd.lab.response_fields import HeaderBlock
+from netd.static.headers import STEADY_SECONDS, FileHeaders
+from netd.static.tree import Missing, OpenFile, open_file
 
 MOST: Final = 16 * 1024 * 1024
 """Bytes of all of them, with `OVERHEAD` for each."""
@@ -27,19 +27,19 @@ LOOK_SECONDS: Final = 1.0
 
 
 @frozen
-class Kept:
+class CachedFile:
     """One file."""
 
     path: bytes
     state: tuple[int, ...]
     until: float
-    sheet: Sheet
-    block: Block
+    sheet: FileHeaders
+    block: HeaderBlock
     """The lines of `sheet`."""
     body: bytes | None
     """None: too large to be kept."""
 
-    def open(self) -> Found:
+    def open(self) -> OpenFile:
         """The file itself; Missing when it is no longer the same."""
         found = open_file(self.path)
         if _state(found.stat) != self.state:
@@ -63,16 +63,16 @@ def steady(stat: os.stat_result, now: float) -> bool:
     return now - max(stat.st_mtime, stat.st_ctime) >= STEADY_SECONDS
 
 
-class Shelf:
+class FileCache:
     """The files kept, by the path of the URL that they were asked by."""
 
     def __init__(self, seconds: Callable[[], float], most: int = MOST) -> None:
         self._seconds = seconds
         self._most = most
-        self._kept: dict[bytes, Kept] = {}
+        self._kept: dict[bytes, CachedFile] = {}
         self._held = 0
 
-    def get(self, key: bytes) -> Kept | None:
+    def get(self, key: bytes) -> CachedFile | None:
         """The file asked by `key` when it is kept and, if its body is, still the same."""
         kept = self._kept.get(key)
         if kept is None:
@@ -94,13 +94,13 @@ class Shelf:
         key: bytes,
         path: bytes,
         stat: os.stat_result,
-        sheet: Sheet,
+        sheet: FileHeaders,
         body: bytes | None,
     ) -> None:
         """Keep the file at `path`, which was `steady`; its `body` unless that is large."""
         self.drop(key)
-        until, block = self._seconds() + LOOK_SECONDS, Block(*sheet.lines)
-        self._kept[key] = Kept(path, _state(stat), until, sheet, block, body)
+        until, block = self._seconds() + LOOK_SECONDS, HeaderBlock(*sheet.lines)
+        self._kept[key] = CachedFile(path, _state(stat), until, sheet, block, body)
         self._held += len(body or b"") + OVERHEAD
         while self._held > self._most:
             # The one that was looked at longest ago.

@@ -32,7 +32,7 @@ _EXPOSED: Final = b"ETag, Content-Length, Content-Range, Accept-Ranges, Content-
 
 
 @frozen
-class Sheet:
+class FileHeaders:
     """The fields of a file's answer, and the validators they name."""
 
     lines: Lines
@@ -46,7 +46,7 @@ class Sheet:
         return tuple(line for line in self.lines if line[0] not in _OF_BODY)
 
 
-class Sheets:
+class HeaderTable:
     """Makes the sheet of each file, as the operator's settings want it."""
 
     def __init__(self, config: Files) -> None:
@@ -81,7 +81,7 @@ class Sheets:
 
     def sheet(
         self, names: Names, stat: os.stat_result, now: float, coding: bytes | None, varies: bool
-    ) -> Sheet:
+    ) -> FileHeaders:
         """
         What is said of the file `names` at the time `now`; `coding` is its content coding.
 
@@ -100,7 +100,7 @@ class Sheets:
         ]
         if coding is not None:
             lines.append((b"Content-Encoding", coding))
-        return Sheet(tuple(lines), here, named)
+        return FileHeaders(tuple(lines), here, named)
 
 
 def _cors(origin: str | None) -> Lines:

@@ -61,7 +61,7 @@ class Entry:
 
 
 @frozen
-class Scan:
+class Listing:
     """What is in a directory."""
 
     entries: tuple[Entry, ...]
@@ -132,7 +132,7 @@ def _time(seconds: float) -> datetime | None:
         return None
 
 
-def as_json(names: Names, scan: Scan, order: Order) -> bytes:
+def as_json(names: Names, scan: Listing, order: Order) -> bytes:
     """The listing as JSON; `href` is exact where `name` had to be made readable."""
     entries = []
     for entry in order.sorted(scan.entries):
@@ -151,7 +151,7 @@ def as_json(names: Names, scan: Scan, order: Order) -> bytes:
     return json.dumps(said, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
-def as_html(names: Names, scan: Scan, order: Order) -> bytes:
+def as_html(names: Names, scan: Listing, order: Order) -> bytes:
     """The listing as a page that needs nothing but itself."""
     title = "/" + "".join(escape(display(name)) + "/" for name in names)
     rows = ['<tr><td><a href="../">../</a><td class=size><td class=time>'] if names else []

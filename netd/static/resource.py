@@ -33,8 +33,8 @@ from netd.static.faults import Fault
 from netd.static.headers import Lines, preflight
 from netd.static.listing import Order
 from netd.static.paths import Names
-from netd.static.serving import Delivery, say
-from netd.static.tree import Disk, Forbidden, Missing
+from netd.static.serving import Serving, say
+from netd.static.tree import Forbidden, Missing, Tree
 
 _log = Logger()
 
@@ -109,8 +109,8 @@ class Files(Resource):
         now: Callable[[], float] = time.time,
     ) -> None:
         Resource.__init__(self)
-        self._disk = Disk(root, config.symlinks)
-        self._delivery = Delivery(self._disk, config, limits.stall.seconds, clock, now)
+        self._disk = Tree(root, config.symlinks)
+        self._delivery = Serving(self._disk, config, limits.stall.seconds, clock, now)
         self._sheets = self._delivery.sheets
         self._aside = aside
         self._cors = config.cors

@@ -14,11 +14,11 @@ from netd.http import conditional, ranges
 from netd.http.conditional import Fields
 from netd.http.ranges import Part, Span
 from netd.lab.call import BadCall
-from netd.static.headers import Lines, Sheet
+from netd.static.headers import FileHeaders, Lines
 
 
 @frozen
-class Plan:
+class Selection:
     """An answer, but for the bytes of the file."""
 
     code: int
@@ -29,16 +29,16 @@ class Plan:
 _ASKS = conditional.FIELDS | {b"range"}
 
 
-def plan(method: bytes, fields: Fields, sheet: Sheet, size: int, now: float) -> Plan:
+def plan(method: bytes, fields: Fields, sheet: FileHeaders, size: int, now: float) -> Selection:
     """The answer to a GET or HEAD for a file of `size` bytes; BadCall for 412 and 416."""
-    whole = Plan(200, sheet.lines, (Span(0, size),))
+    whole = Selection(200, sheet.lines, (Span(0, size),))
     if _ASKS.isdisjoint(fields):
         return whole
     verdict = conditional.verdict(fields, sheet.here, now)
     if verdict == 412:
         raise BadCall("the file is not in the state that the request demands", 412)
     if verdict == 304:
-        return Plan(304, sheet.short, ())
+        return Selection(304, sheet.short, ())
     asked = fields.get(b"range", ())
     # A second Range field makes the first no better.
     if method != b"GET" or len(asked) != 1:
@@ -49,16 +49,16 @@ def plan(method: bytes, fields: Fields, sheet: Sheet, size: int, now: float) -> 
     return whole if spans is None else _partial(sheet, spans, size)
 
 
-def _partial(sheet: Sheet, spans: tuple[Span, ...], size: int) -> Plan:
+def _partial(sheet: FileHeaders, spans: tuple[Span, ...], size: int) -> Selection:
     if not spans:
         where = (("Content-Range", f"bytes */{size}"),)
         raise BadCall(f"none of these bytes is among the {size} of the file", 416, where)
     if len(spans) == 1:
-        return Plan(206, (*sheet.lines, (b"Content-Range", spans[0].of(size))), spans)
+        return Selection(206, (*sheet.lines, (b"Content-Range", spans[0].of(size))), spans)
     # Random, so that no file can hold it.
     boundary = secrets.token_hex(16).encode()
     kind = b"multipart/byteranges; boundary=" + boundary
     lines = tuple(
         (name, kind if name == b"Content-Type" else said) for name, said in sheet.lines
     )
-    return Plan(206, lines, tuple(ranges.multipart(spans, size, sheet.kind, boundary)))
+    return Selection(206, lines, tuple(ranges.multipart(spans, size, sheet.kind, boundary)))

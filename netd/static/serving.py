@@ -23,14 +23,14 @@ from netd import settings
 from netd.http import negotiation
 from netd.http.conditional import Fields
 from netd.http.ranges import Part, Span, length
-from netd.player import IStage, Player
-from netd.static.cache import Shelf, steady
+from netd.player import Player, Sink
+from netd.static.cache import FileCache, steady
 from netd.static.faults import Fault
-from netd.static.headers import Lines, Sheet, Sheets
+from netd.static.headers import FileHeaders, HeaderTable, Lines
 from netd.static.paths import Names
-from netd.static.selection import Plan, plan
+from netd.static.selection import Selection, plan
 from netd.static.sendfile import Sender, read
-from netd.static.tree import Disk, Forbidden, Found, Missing
+from netd.static.tree import Forbidden, Missing, OpenFile, Tree
 
 _log = Logger()
 
@@ -57,7 +57,7 @@ def say(
     return body
 
 
-@implementer(IStage)
+@implementer(Sink)
 @frozen
 class _Stage:
     """An answer as a stage; what was said before an abort still gets there."""
@@ -80,24 +80,24 @@ class _Stage:
         self.request.loseConnection()
 
 
-class Delivery:
+class Serving:
     """Answers requests with files of one tree."""
 
     def __init__(
         self,
-        disk: Disk,
+        disk: Tree,
         config: settings.Files,
         stall: float,
         clock: IReactorTime,
         now: Callable[[], float],
     ) -> None:
-        self.sheets = Sheets(config)
+        self.sheets = HeaderTable(config)
         self._disk = disk
         self._zero_copy = config.sendfile
         self._stall = stall or inf
         self._clock = clock
         self._now = now
-        self._shelf = Shelf(clock.seconds)
+        self._shelf = FileCache(clock.seconds)
 
     def kept(self, request: Any, fields: Fields) -> bytes | int | None:
         """The answer from memory; None when the file is not there or no longer the same."""
@@ -126,7 +126,7 @@ class Delivery:
         request: Any,
         fields: Fields,
         names: Names,
-        found: Found,
+        found: OpenFile,
         *,
         fault: Fault | None = None,
         code: int = 200,
@@ -148,7 +148,9 @@ class Delivery:
             self._keep(request.path, names, found, sheet, now)
         return self._answer(request, fields, found, sheet, code=code, fault=fault)
 
-    def _keep(self, key: bytes, names: Names, found: Found, sheet: Sheet, now: float) -> None:
+    def _keep(
+        self, key: bytes, names: Names, found: OpenFile, sheet: FileHeaders, now: float
+    ) -> None:
         """Put `found` on the shelf: with its bytes when they are few."""
         size = found.stat.st_size
         if not steady(found.stat, now):
@@ -165,8 +167,8 @@ class Delivery:
         self,
         request: Any,
         fields: Fields,
-        found: Found,
-        sheet: Sheet,
+        found: OpenFile,
+        sheet: FileHeaders,
         *,
         code: int = 200,
         fault: Fault | None = None,
@@ -174,7 +176,7 @@ class Delivery:
         """The answer with what `sheet` says of `found`, which is closed in the end."""
         fd, size = found.fd, found.stat.st_size
         try:
-            made = Plan(code, sheet.lines, (Span(0, size),))
+            made = Selection(code, sheet.lines, (Span(0, size),))
             if code == 200:
                 made = plan(request.method, fields, sheet, size, self._now())
             total = length(made.parts)
@@ -189,14 +191,16 @@ class Delivery:
             if fd >= 0:
                 os.close(fd)
 
-    def _whole(self, request: Any, made: Plan, body: bytes | None) -> bytes | int:
+    def _whole(self, request: Any, made: Selection, body: bytes | None) -> bytes | int:
         if body is not None:
             return say(request, made.code, made.lines, body)
         # It shrank since it was opened: what is there is neither the old file nor the new.
         request.transport.abortConnection()
         return NOT_DONE_YET
 
-    def _send(self, request: Any, made: Plan, total: int, fd: int, fault: Fault | None) -> None:
+    def _send(
+        self, request: Any, made: Selection, total: int, fd: int, fault: Fault | None
+    ) -> None:
         request.setResponseCode(made.code)
         for name, value in made.lines:
             request.setHeader(name, value)
@@ -213,7 +217,7 @@ class Delivery:
                 zero_copy=self._zero_copy,
             ).start()
 
-    def _perform(self, request: Any, made: Plan, fd: int, fault: Fault) -> None:
+    def _perform(self, request: Any, made: Selection, fd: int, fault: Fault) -> None:
         player = Player(fault.script(fd, made.parts), _Stage(request), self._clock)
 
         def left(_: Failure) -> None:
@@ -226,7 +230,7 @@ class Delivery:
         request.notifyFinish().addErrback(left)
         player.perform().addErrback(broke).addBoth(lambda _: os.close(fd))
 
-    def _siblings(self, names: Names, found: Found) -> dict[bytes, int]:
+    def _siblings(self, names: Names, found: OpenFile) -> dict[bytes, int]:
         """The sizes of `found` in the codings that lie beside it and are not outdated."""
         sizes: dict[bytes, int] = {}
         if names[-1].endswith(_CODED):
@@ -241,7 +245,9 @@ class Delivery:
                 sizes[coding] = stat.st_size
         return sizes
 
-    def _coded(self, names: Names, found: Found, coding: bytes) -> tuple[Found, bytes | None]:
+    def _coded(
+        self, names: Names, found: OpenFile, coding: bytes
+    ) -> tuple[OpenFile, bytes | None]:
         """The sibling of `found` in `coding`; `found` itself when that may not be served."""
         try:
             other = self._disk.find((*names[:-1], names[-1] + negotiation.SUFFIXES[coding]))

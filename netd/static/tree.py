@@ -18,7 +18,7 @@ from typing import Final
 from attrs import frozen
 
 from netd.settings import Symlinks
-from netd.static.listing import Entry, Scan
+from netd.static.listing import Entry, Listing
 from netd.static.paths import Names, servable
 
 MOST_ENTRIES: Final = 10_000
@@ -40,7 +40,7 @@ class Forbidden(Exception):
 
 
 @frozen
-class Found:
+class OpenFile:
     """A regular file, open for reading at `fd`, or a directory."""
 
     stat: os.stat_result
@@ -53,7 +53,7 @@ class Found:
         return self.fd < 0
 
 
-class Disk:
+class Tree:
     """The files below `root`, with `symlinks` followed or not."""
 
     def __init__(self, root: str | os.PathLike[str], symlinks: Symlinks = "inside") -> None:
@@ -64,7 +64,7 @@ class Disk:
         """Where `names` would be, if no link stood in between."""
         return b"/".join((self._root, *names))
 
-    def find(self, names: Names) -> Found:
+    def find(self, names: Names) -> OpenFile:
         """What `names` lead to; Missing, Forbidden, or OSError for a fault of the disk."""
         with _reasons():
             if self._symlinks == "all":
@@ -76,7 +76,7 @@ class Disk:
                     raise
                 return self._walk(self._real(names))
 
-    def scan(self, names: Names) -> Scan:
+    def scan(self, names: Names) -> Listing:
         """The entries of the directory `names` that can be asked for; errors as for `find`."""
         with _reasons():
             folder = self._folder(names)
@@ -84,13 +84,13 @@ class Disk:
                 found: list[Entry] = []
                 for entry in self._entries(folder, names):
                     if len(found) == MOST_ENTRIES:
-                        return Scan(tuple(found), False)
+                        return Listing(tuple(found), False)
                     found.append(entry)
-                return Scan(tuple(found), True)
+                return Listing(tuple(found), True)
             finally:
                 os.close(folder)
 
-    def _walk(self, names: Names) -> Found:
+    def _walk(self, names: Names) -> OpenFile:
         if not names:
             return _open(self._root)
         parent = self._descend(names[:-1])
@@ -166,14 +166,14 @@ class Disk:
         return found.stat
 
 
-def _open(path: bytes, parent: int | None = None) -> Found:
+def _open(path: bytes, parent: int | None = None) -> OpenFile:
     """What is at `path` below `parent`; links are followed only without a `parent`."""
     follow = parent is None
     stat = os.stat(path, dir_fd=parent, follow_symlinks=follow)
     if S_ISLNK(stat.st_mode):
         raise OSError(ELOOP, os.strerror(ELOOP))
     if S_ISDIR(stat.st_mode):
-        return Found(stat)
+        return OpenFile(stat)
     # Opening some devices does things to them.
     if not S_ISREG(stat.st_mode):
         raise Missing
@@ -183,16 +183,16 @@ def _open(path: bytes, parent: int | None = None) -> Found:
     if not S_ISREG(stat.st_mode):
         os.close(fd)
         raise Missing
-    return Found(stat, fd)
+    return OpenFile(stat, fd)
 
 
-def open_file(path: bytes) -> Found:
+def open_file(path: bytes) -> OpenFile:
     """What is at `path`, links followed, unseen; Missing for whatever goes wrong."""
     try:
         fd = os.open(path, _FILE)
     except OSError as error:
         raise Missing from error
-    return Found(os.fstat(fd), fd)
+    return OpenFile(os.fstat(fd), fd)
 
 
 @contextmanager

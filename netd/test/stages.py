@@ -22,7 +22,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from netd.player import IStage
+from netd.player import Sink
 
 Reaction: TypeAlias = Callable[[Any], object]
 """What a stage does to its producer in the middle of a write or of the goodbye."""
@@ -49,7 +49,7 @@ def blink(producer: Any) -> None:
     producer.resumeProducing()
 
 
-@implementer(IStage)
+@implementer(Sink)
 class Stage:
     """
     Records what is performed on it, with the time of each event.

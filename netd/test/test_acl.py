@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.acl import Networks
+from netd.acl import AccessList
 from netd.addresses import Network
 
 # A busy machine is no failure, and each run is the same one.
 _property = settings(deadline=None, derandomize=True, max_examples=100)
 
 
-def networks(allow: str = "", deny: str = "") -> Networks:
+def networks(allow: str = "", deny: str = "") -> AccessList:
     """The lists with blanks between the networks."""
-    return Networks(map(Network.parse, allow.split()), map(Network.parse, deny.split()))
+    return AccessList(map(Network.parse, allow.split()), map(Network.parse, deny.split()))
 
 
 def oracle(allow: list[Network], deny: list[Network], host: str) -> bool:
@@ -72,7 +72,7 @@ class NetworksTests(SynchronousTestCase):
         """
         It says of every address what going through all networks one by one says.
         """
-        tested = Networks(allow, deny)
+        tested = AccessList(allow, deny)
         edges = [
             str(ip_address(ip_network(str(each))[place]))
             for each in allow + deny

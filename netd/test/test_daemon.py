@@ -28,22 +28,22 @@ from zope.interface.verify import verifyObject
 from netd import settings
 from netd.addresses import Network
 from netd.daemon import build
-from netd.house import House
-from netd.http.connection import Channel
+from netd.house import Daemon
+from netd.http.connection import HTTPConnection
 from netd.ops import metrics
 from netd.ops.inherited import Inherited
 from netd.settings import Service, Settings
 from netd.test.lab.conversation import Transport
 from netd.test.stages import Adopted, Reactor, identity
 from netd.transport.listener import Listener
-from netd.values import Duration, Size, Where
+from netd.values import Duration, Endpoint, Size
 
-HERE = Where("tcp", "127.0.0.1", 0, option="--port 0")
+HERE = Endpoint("tcp", "127.0.0.1", 0, option="--port 0")
 
 
 def asked(
-    *more: Where,
-    udp: Where | None = None,
+    *more: Endpoint,
+    udp: Endpoint | None = None,
     tls: settings.TLS | None = None,
     files: Path | None = None,
 ) -> Settings:
@@ -73,7 +73,7 @@ class _Houses(SynchronousTestCase):
         for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
             self.addCleanup(signal.signal, number, signal.getsignal(number))
 
-    def build(self, config: Settings, **environ: str) -> House:
+    def build(self, config: Settings, **environ: str) -> Daemon:
         """The daemon; what it bound is closed when the test is over."""
         house = build(config, self.reactor, environ)
         for child in house:
@@ -86,7 +86,7 @@ class _Houses(SynchronousTestCase):
         listener.stopService()
         self.reactor.advance(0)
 
-    def start(self, config: Settings) -> House:
+    def start(self, config: Settings) -> Daemon:
         """The daemon, running."""
         house = self.build(config)
         with capturedLogs():
@@ -94,11 +94,11 @@ class _Houses(SynchronousTestCase):
             house.startService()
         return house
 
-    def names(self, house: House) -> list[str]:
+    def names(self, house: Daemon) -> list[str]:
         """What its listeners are called, in their order."""
         return [str(child.name) for child in house if isinstance(child, Listener)]
 
-    def secure(self, *listen: Where) -> settings.TLS:
+    def secure(self, *listen: Endpoint) -> settings.TLS:
         """HTTPS with a fresh certificate."""
         return settings.TLS(listen, *identity().write(Path(self.mktemp())))
 
@@ -112,7 +112,7 @@ class BuildTests(_Houses):
         """
         Listeners come first, then who drains them, and last who says that all is ready.
         """
-        house = self.build(asked(udp=Where("udp", "127.0.0.1", 0)))
+        house = self.build(asked(udp=Endpoint("udp", "127.0.0.1", 0)))
         names = [child.name for child in house]
         self.assertEqual(self.names(house), ["http", "udp"])
         self.assertGreater(names.index("drain"), names.index("udp"))
@@ -124,7 +124,7 @@ class BuildTests(_Houses):
         Each address has a name of its own.
         """
         house = self.build(
-            asked(HERE, HERE, udp=Where("udp", "::1", 0), tls=self.secure(HERE, HERE))
+            asked(HERE, HERE, udp=Endpoint("udp", "::1", 0), tls=self.secure(HERE, HERE))
         )
         self.assertEqual(
             self.names(house),
@@ -150,7 +150,7 @@ class BuildTests(_Houses):
                 services=(
                     Service("time", HERE),
                     Service("echo", HERE),
-                    Service("echo", Where("udp", "127.0.0.1", 0)),
+                    Service("echo", Endpoint("udp", "127.0.0.1", 0)),
                     Service("echo", HERE),
                 ),
             )
@@ -167,9 +167,9 @@ class BuildTests(_Houses):
         missing = Path(self.mktemp())
         for config, said in (
             (asked(files=missing), f"--files {missing}"),
-            (asked(Where("tcp", "a..b", 80, option="--http a..b")), "--http a..b"),
+            (asked(Endpoint("tcp", "a..b", 80, option="--http a..b")), "--http a..b"),
             (asked(tls=settings.TLS((HERE,), missing, None)), f"--certificate {missing}"),
-            (asked(udp=Where("udp6", "127.0.0.1", 0, option="--udp x")), "--udp x"),
+            (asked(udp=Endpoint("udp6", "127.0.0.1", 0, option="--udp x")), "--udp x"),
             (
                 evolve(asked(), rpc=settings.RPC(publish=("no.such:thing",))),
                 "--rpc no.such:thing",
@@ -292,14 +292,16 @@ class StartTests(_Houses):
         """
         house = self.build(
             asked(
-                Where("tcp6", "::1", 0), udp=Where("udp", "127.0.0.1", 0), tls=self.secure(HERE)
+                Endpoint("tcp6", "::1", 0),
+                udp=Endpoint("udp", "127.0.0.1", 0),
+                tls=self.secure(HERE),
             )
         )
         house.privilegedStartService()
         listening = house.listening()
         self.assertEqual(list(listening), ["http", "http-2", "https", "udp"])
         for text in listening.values():
-            where = Where.parse(text, text[:3])
+            where = Endpoint.parse(text, text[:3])
             self.assertGreater(where.port, 0)
         self.assertIn(r"interface=\:\:1", listening["http-2"])
 
@@ -317,7 +319,7 @@ class StartTests(_Houses):
         """
         The datagram echo answers what comes to its port, and its counters are the daemon's.
         """
-        house = self.start(asked(udp=Where("udp", "127.0.0.1", 0)))
+        house = self.start(asked(udp=Endpoint("udp", "127.0.0.1", 0)))
         (port,) = self.reactor.readers
         listener: Any = house.getServiceNamed("udp")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
@@ -365,9 +367,9 @@ class StartTests(_Houses):
         """
         Who is denied is turned away by every listener, streams and datagrams alike.
         """
-        config = asked(HERE, udp=Where("udp", "127.0.0.1", 0), tls=self.secure(HERE))
+        config = asked(HERE, udp=Endpoint("udp", "127.0.0.1", 0), tls=self.secure(HERE))
         access = settings.Access(deny=(Network.parse("127.0.0.0/8"),))
-        services = (Service("echo", HERE), Service("echo", Where("udp", "127.0.0.1", 0)))
+        services = (Service("echo", HERE), Service("echo", Endpoint("udp", "127.0.0.1", 0)))
         house = self.start(evolve(config, access=access, services=services))
         client = IPv4Address("TCP", "127.0.0.1", 50000)
         self.assertEqual(len(self.reactor.adopted), 4)
@@ -403,7 +405,7 @@ class StartTests(_Houses):
         """
         Datagrams have the fate that was asked for.
         """
-        udp = settings.UDP(Where("udp", "127.0.0.1", 0), settings.Impairment(loss=1.0))
+        udp = settings.UDP(Endpoint("udp", "127.0.0.1", 0), settings.Impairment(loss=1.0))
         house = self.start(evolve(asked(), udp=udp))
         (port,) = self.reactor.readers
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -432,7 +434,9 @@ class StartTests(_Houses):
         """
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-            house = self.build(asked(Where("tcp", "127.0.0.1", port, option=f"--http {port}")))
+            house = self.build(
+                asked(Endpoint("tcp", "127.0.0.1", port, option=f"--http {port}"))
+            )
             with self.assertRaises(UsageError) as caught:
                 house.privilegedStartService()
         self.assertTrue(str(caught.exception).startswith(f"--http {port}: "))
@@ -446,7 +450,7 @@ class LogTests(_Houses):
     def logging(self, where: str) -> Settings:
         """Settings of a daemon that logs to `where`."""
         config = asked(HERE)
-        return evolve(config, http=evolve(config.http, access_log=where, lean_dispatch=False))
+        return evolve(config, http=evolve(config.http, access_log=where, fast_dispatch=False))
 
     def test_file(self) -> None:
         """
@@ -482,7 +486,7 @@ class ReloadTests(_Houses):
         super().setUp()
         self.now = asked()
 
-    def running(self, config: Settings, **environ: str) -> House:
+    def running(self, config: Settings, **environ: str) -> Daemon:
         """A daemon that reads `self.now` when it is reloaded."""
         self.now = config
         house = build(config, self.reactor, environ, lambda: self.now)
@@ -494,7 +498,7 @@ class ReloadTests(_Houses):
             house.startService()
         return house
 
-    def reload(self, house: House, config: Settings) -> list[str]:
+    def reload(self, house: Daemon, config: Settings) -> list[str]:
         """Reload; what the log says of it."""
         self.now = config
         with capturedLogs() as events:
@@ -518,7 +522,7 @@ class ReloadTests(_Houses):
 
     def http(self, **changes: Any) -> Settings:
         """The settings with another HTTP group."""
-        return evolve(asked(), http=evolve(asked().http, lean_dispatch=False, **changes))
+        return evolve(asked(), http=evolve(asked().http, fast_dispatch=False, **changes))
 
     def test_certificates(self) -> None:
         """
@@ -605,9 +609,9 @@ class ReloadTests(_Houses):
         self.reload(house, evolve(self.http(), access=denied))
         address = IPv4Address("TCP", "127.0.0.1", 50000)
         build = self.reactor.adopted[0].factory.buildProtocol
-        self.assertNotIsInstance(build(address), Channel)
+        self.assertNotIsInstance(build(address), HTTPConnection)
         self.reload(house, self.http())
-        self.assertIsInstance(build(address), Channel)
+        self.assertIsInstance(build(address), HTTPConnection)
 
     def test_unchanged(self) -> None:
         """
@@ -704,7 +708,7 @@ class StopTests(_Houses):
         self.channel.makeConnection(transport)
         return transport
 
-    def stop(self, house: House) -> Deferred[Any]:
+    def stop(self, house: Daemon) -> Deferred[Any]:
         """The stop begins."""
         with capturedLogs():
             return house.stopService()
@@ -725,7 +729,7 @@ class StopTests(_Houses):
         """
         With nothing in flight everything is closed, and no timer is left.
         """
-        house = self.start(asked(HERE, udp=Where("udp", "127.0.0.1", 0)))
+        house = self.start(asked(HERE, udp=Endpoint("udp", "127.0.0.1", 0)))
         stopped = self.stop(house)
         self.reactor.advance(0)
         self.successResultOf(stopped)

@@ -16,9 +16,9 @@ from twisted.logger import ILogObserver, capturedLogs, formatEvent
 
 from netd.counters import Counters
 from netd.daemon import build
-from netd.house import House
+from netd.house import Daemon
 from netd.ops.logging.access_log import Text
-from netd.ops.logging.line_writer import Lines
+from netd.ops.logging.line_writer import LineWriter
 from netd.settings import TLS, Service, Settings, Watch
 from netd.test.ops.test_systemd import Managed
 from netd.test.stages import Reactor, identity
@@ -36,7 +36,7 @@ class HouseTests(Managed):
             self.addCleanup(signal.signal, number, signal.getsignal(number))
         self.environ, self.receive = self.manager()
 
-    def start(self, config: Settings) -> House:
+    def start(self, config: Settings) -> Daemon:
         """It runs, and has said READY."""
         house = build(config, self.reactor, self.environ, lambda: config)
         self.addCleanup(self.end, house)
@@ -45,7 +45,7 @@ class HouseTests(Managed):
         self.assertTrue(self.receive().startswith(b"READY=1"))
         return house
 
-    def end(self, house: House) -> None:
+    def end(self, house: Daemon) -> None:
         """Close what the test has not."""
         if house.running:
             house.abandon()
@@ -60,7 +60,7 @@ class HouseTests(Managed):
     def logging(self, path: Path) -> Settings:
         """Settings of a daemon that logs to `path`."""
         return evolve(
-            asked(), http=evolve(asked().http, access_log=str(path), lean_dispatch=False)
+            asked(), http=evolve(asked().http, access_log=str(path), fast_dispatch=False)
         )
 
     def test_reload(self) -> None:
@@ -103,7 +103,7 @@ class HouseTests(Managed):
         twistd's application logs in the daemon's form, unless it has one of its own.
         """
         config = evolve(asked(), watch=Watch(log="json"))
-        for observer in (None, Text(Lines(1, Clock(), Counters()))):
+        for observer in (None, Text(LineWriter(1, Clock(), Counters()))):
             application: Any = Application("netd")
             if observer is not None:
                 application.setComponent(ILogObserver, observer)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.lru import Recent
+from netd.lru import LRU
 
 # A busy machine is no failure, and each run is the same one.
 _property = settings(deadline=None, derandomize=True, max_examples=100)
@@ -23,7 +23,7 @@ class RecentTests(SynchronousTestCase):
         """
         What was put is known, a value that is false too; what was not is None.
         """
-        table: Recent[str, int] = Recent(10)
+        table: LRU[str, int] = LRU(10)
         table.put("a", 0)
         self.assertEqual((table.get("a"), table.get("b"), len(table)), (0, None, 1))
 
@@ -31,7 +31,7 @@ class RecentTests(SynchronousTestCase):
         """
         What is looked for again and again outlives any number of newcomers.
         """
-        table: Recent[int, int] = Recent(8)
+        table: LRU[int, int] = LRU(8)
         table.put(-1, 7)
         for number in range(1000):
             table.put(number, number)
@@ -42,7 +42,7 @@ class RecentTests(SynchronousTestCase):
         """
         The younger half is always the same object, so that it may be held on to.
         """
-        table: Recent[int, int] = Recent(4)
+        table: LRU[int, int] = LRU(4)
         young = table.young
         for number in range(10):
             table.put(number, number)
@@ -53,7 +53,7 @@ class RecentTests(SynchronousTestCase):
         """
         Cleared, it knows nothing of either half.
         """
-        table: Recent[int, int] = Recent(4)
+        table: LRU[int, int] = LRU(4)
         for number in range(4):
             table.put(number, number)
         table.clear()
@@ -65,7 +65,7 @@ class RecentTests(SynchronousTestCase):
         """
         Whatever is put and looked for, it never holds more than it may.
         """
-        table: Recent[int, int] = Recent(most)
+        table: LRU[int, int] = LRU(most)
         for puts, key in calls:
             if puts and table.get(key) is None:
                 table.put(key, key)

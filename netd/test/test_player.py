@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from netd.player import IStage, Player
+from netd.player import Player, Sink
 from netd.script import Abort, Script, Send, Step, Wait
 from netd.test.stages import Stage, TurningClock, blink, pause, resume, stop
 
@@ -67,7 +67,7 @@ class OrderTests(_Acts):
         A player is a push producer, and the fake stage is a stage.
         """
         stage = Stage(self.clock)
-        self.assertTrue(verifyObject(IStage, stage))
+        self.assertTrue(verifyObject(Sink, stage))
         self.assertTrue(verifyObject(IPushProducer, Player([], stage, self.clock)))
 
     def test_lazy(self) -> None:
@@ -448,7 +448,7 @@ class BackPressureTests(_Acts):
         A player registers with a transport of Twisted as a streaming producer.
         """
 
-        @implementer(IStage)
+        @implementer(Sink)
         class Wire(StringTransport):
             """A transport is a stage but for the names of its ends."""
 

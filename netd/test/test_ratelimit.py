@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.ratelimit import Bucket, Buckets
+from netd.ratelimit import TokenBucket, TokenBuckets
 
 # A busy machine is no failure, and each run is the same one.
 _property = settings(deadline=None, derandomize=True, max_examples=100)
@@ -23,7 +23,7 @@ class BucketTests(SynchronousTestCase):
         """
         A full one gives its burst at once, then one for each that flows in.
         """
-        bucket = Bucket(3.0, 0.0)
+        bucket = TokenBucket(3.0, 0.0)
         self.assertEqual([bucket.take(2.0, 3.0, 0.0) for _ in range(4)], [True] * 3 + [False])
         self.assertFalse(bucket.take(2.0, 3.0, 0.25))
         self.assertTrue(bucket.take(2.0, 3.0, 0.5))
@@ -32,7 +32,7 @@ class BucketTests(SynchronousTestCase):
         """
         However long nothing is taken, no more than the burst is saved up.
         """
-        bucket = Bucket(3.0, 0.0)
+        bucket = TokenBucket(3.0, 0.0)
         self.assertEqual(sum(bucket.take(2.0, 3.0, 1e9) for _ in range(9)), 3)
 
     @_property
@@ -41,7 +41,7 @@ class BucketTests(SynchronousTestCase):
         """
         In any time it gives at most its burst and what flowed in meanwhile.
         """
-        bucket = Bucket(float(burst), 0.0)
+        bucket = TokenBucket(float(burst), 0.0)
         taken = sum(bucket.take(rate, float(burst), now) for now in sorted(times))
         self.assertLessEqual(taken, burst + rate * max(times, default=0.0) + 1e-6)
 
@@ -55,7 +55,7 @@ class BucketsTests(SynchronousTestCase):
         """
         One does not take what is another's.
         """
-        buckets = Buckets(1.0, 2.0)
+        buckets = TokenBuckets(1.0, 2.0)
         self.assertEqual([buckets.take("a", 0.0) for _ in range(3)], [True, True, False])
         self.assertTrue(buckets.take("b", 0.0))
         self.assertTrue(buckets.take("a", 1.0))
@@ -64,7 +64,7 @@ class BucketsTests(SynchronousTestCase):
         """
         Any number of keys is held in a bounded table.
         """
-        buckets = Buckets(1.0, 2.0, most=100)
+        buckets = TokenBuckets(1.0, 2.0, most=100)
         for number in range(1000):
             buckets.take(number, 0.0)
         self.assertLessEqual(len(buckets._known), 100)

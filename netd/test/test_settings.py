@@ -12,13 +12,13 @@ from attrs.exceptions import FrozenInstanceError
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd import settings
-from netd.values import Duration, Size, Where
+from netd.values import Duration, Endpoint, Size
 
 _LIMITS = settings.Limits(max_delay=Duration.parse("60s"), max_body=Size.parse("10MiB"))
 
 
 def _whole() -> settings.Settings:
-    here = Where("tcp", "127.0.0.1", 8000)
+    here = Endpoint("tcp", "127.0.0.1", 8000)
     return settings.Settings(
         http=settings.HTTP((here,), Duration.parse("3s"), _LIMITS),
         tls=settings.TLS((), None, None),

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from netd.test.grammars import DURATIONS, TEXT, YEAR, Refusing, by_chance
-from netd.values import Duration, Size, Where, host, integer, port, share, switch
+from netd.values import Duration, Endpoint, Size, host, integer, port, share, switch
 
 _SIZES = st.integers(0, 10**15 - 1).map(Size)
 _HOSTS = st.sampled_from(
@@ -20,9 +20,9 @@ _HOSTS = st.sampled_from(
 
 
 @st.composite
-def _wheres(draw: st.DrawFn) -> Where:
+def _wheres(draw: st.DrawFn) -> Endpoint:
     family = draw(st.sampled_from(["tcp", "udp"]))
-    return Where(
+    return Endpoint(
         family + draw(st.sampled_from(["", "6"])),
         draw(_HOSTS),
         draw(st.integers(0, 65535)),
@@ -438,48 +438,48 @@ class WhereTests(Refusing):
         """
         A bare port number means the kind and the host that are asked for.
         """
-        self.assertEqual(Where.parse("8000"), Where("tcp", "127.0.0.1", 8000))
-        self.assertEqual(Where.parse("0", "udp", "::1"), Where("udp", "::1", 0))
+        self.assertEqual(Endpoint.parse("8000"), Endpoint("tcp", "127.0.0.1", 8000))
+        self.assertEqual(Endpoint.parse("0", "udp", "::1"), Endpoint("udp", "::1", 0))
 
     def test_said(self) -> None:
         """
         The endpoint syntax of Twisted is understood, as far as it is about listening.
         """
         for text, kind, where in (
-            ("tcp:80", "tcp", Where("tcp", "10.1.1.1", 80)),
-            ("tcp:80:interface=10.0.0.1", "tcp", Where("tcp", "10.0.0.1", 80)),
-            (r"tcp6:80:interface=\:\:1", "tcp", Where("tcp6", "::1", 80)),
-            (r"tcp:80:interface=[\:\:1]", "tcp", Where("tcp", "::1", 80)),
-            ("tcp:80:backlog=128", "tcp", Where("tcp", "10.1.1.1", 80, 128)),
-            ("tcp:80:backlog=1:interface=a", "tcp", Where("tcp", "a", 80, 1)),
-            ("udp:7", "udp", Where("udp", "10.1.1.1", 7)),
-            ("udp6:7", "udp", Where("udp6", "::1", 7)),
-            (r"t\cp:80", "tcp", Where("tcp", "10.1.1.1", 80)),
+            ("tcp:80", "tcp", Endpoint("tcp", "10.1.1.1", 80)),
+            ("tcp:80:interface=10.0.0.1", "tcp", Endpoint("tcp", "10.0.0.1", 80)),
+            (r"tcp6:80:interface=\:\:1", "tcp", Endpoint("tcp6", "::1", 80)),
+            (r"tcp:80:interface=[\:\:1]", "tcp", Endpoint("tcp", "::1", 80)),
+            ("tcp:80:backlog=128", "tcp", Endpoint("tcp", "10.1.1.1", 80, 128)),
+            ("tcp:80:backlog=1:interface=a", "tcp", Endpoint("tcp", "a", 80, 1)),
+            ("udp:7", "udp", Endpoint("udp", "10.1.1.1", 7)),
+            ("udp6:7", "udp", Endpoint("udp6", "::1", 7)),
+            (r"t\cp:80", "tcp", Endpoint("tcp", "10.1.1.1", 80)),
         ):
-            self.assertEqual(Where.parse(text, kind, "10.1.1.1"), where, text)
+            self.assertEqual(Endpoint.parse(text, kind, "10.1.1.1"), where, text)
 
     def test_default_host(self) -> None:
         """
         A 6 takes the default host when that can be IPv6, and the loopback of IPv6 else.
         """
-        self.assertEqual(Where.parse("tcp6:1", "tcp", "fd00::1").host, "fd00::1")
-        self.assertEqual(Where.parse("tcp6:1", "tcp", "127.0.0.1").host, "::1")
-        self.assertEqual(Where.parse("tcp:1", "tcp", "fd00::1").host, "fd00::1")
+        self.assertEqual(Endpoint.parse("tcp6:1", "tcp", "fd00::1").host, "fd00::1")
+        self.assertEqual(Endpoint.parse("tcp6:1", "tcp", "127.0.0.1").host, "::1")
+        self.assertEqual(Endpoint.parse("tcp:1", "tcp", "fd00::1").host, "fd00::1")
 
     def test_written(self) -> None:
         """
         An address is written as an endpoint, with the colons of its host escaped.
         """
-        self.assertEqual(str(Where("tcp", "127.0.0.1", 80)), "tcp:80:interface=127.0.0.1")
-        self.assertEqual(str(Where("tcp6", "::1", 80)), r"tcp6:80:interface=\:\:1")
-        self.assertEqual(str(Where("tcp", "a", 80, 5)), "tcp:80:interface=a:backlog=5")
+        self.assertEqual(str(Endpoint("tcp", "127.0.0.1", 80)), "tcp:80:interface=127.0.0.1")
+        self.assertEqual(str(Endpoint("tcp6", "::1", 80)), r"tcp6:80:interface=\:\:1")
+        self.assertEqual(str(Endpoint("tcp", "a", 80, 5)), "tcp:80:interface=a:backlog=5")
 
     def test_refused(self) -> None:
         """
         Another kind, a missing port and every unknown, doubled or bad key are refused.
         """
         self.refused(
-            Where.parse,
+            Endpoint.parse,
             *("", "http", "tcp", "tcp:", "tcp:x", "tcp:65536", "tcp: 80", "TCP:80", "-1"),
             *("udp:80", "unix:", "ssl:443", "tcp4:80", "65536", "٣", "²"),
             *("tcp:80:", "tcp:80:x", "tcp:80:x=1", "tcp:80:interface", "tcp:80:interface="),
@@ -488,7 +488,7 @@ class WhereTests(Refusing):
             *("tcp:80:backlog=1:backlog=1", "tcp:80\\", "\\", "tcp:80:interface=a b"),
         )
         self.refused(
-            lambda text: Where.parse(text, "udp"),
+            lambda text: Endpoint.parse(text, "udp"),
             *("tcp:7", "udp:7:backlog=1", "udp", "unix:/tmp/a", "udp:7:mode=660"),
         )
 
@@ -497,20 +497,20 @@ class WhereTests(Refusing):
         Where streams are asked for, a path is an address too, with a mode of its own.
         """
         for text, where in (
-            ("unix:/run/a", Where("unix", "/run/a", 0, mode=0o660)),
-            ("unix:a:mode=600", Where("unix", "a", 0, mode=0o600)),
-            ("unix:a:mode=0777:backlog=5", Where("unix", "a", 0, 5, 0o777)),
-            (r"unix:/a\:b\\c", Where("unix", "/a:b\\c", 0)),
+            ("unix:/run/a", Endpoint("unix", "/run/a", 0, mode=0o660)),
+            ("unix:a:mode=600", Endpoint("unix", "a", 0, mode=0o600)),
+            ("unix:a:mode=0777:backlog=5", Endpoint("unix", "a", 0, 5, 0o777)),
+            (r"unix:/a\:b\\c", Endpoint("unix", "/a:b\\c", 0)),
         ):
-            self.assertEqual(Where.parse(text), where)
-            self.assertEqual(Where.parse(str(where)), where)
+            self.assertEqual(Endpoint.parse(text), where)
+            self.assertEqual(Endpoint.parse(str(where)), where)
 
     def test_no_unix(self) -> None:
         """
         A missing path, a NUL, and what is no mode are refused.
         """
         self.refused(
-            Where.parse,
+            Endpoint.parse,
             *(
                 "unix",
                 "unix:",
@@ -527,9 +527,9 @@ class WhereTests(Refusing):
         """
         A star is every address of both families, said or as the default.
         """
-        self.assertEqual(Where.parse("tcp:80:interface=*"), Where("tcp", "*", 80))
-        self.assertEqual(Where.parse("80", "udp", "*"), Where("udp", "*", 80))
-        self.assertEqual(str(Where("tcp", "*", 80)), "tcp:80:interface=*")
+        self.assertEqual(Endpoint.parse("tcp:80:interface=*"), Endpoint("tcp", "*", 80))
+        self.assertEqual(Endpoint.parse("80", "udp", "*"), Endpoint("udp", "*", 80))
+        self.assertEqual(str(Endpoint("tcp", "*", 80)), "tcp:80:interface=*")
 
     def test_explained(self) -> None:
         """
@@ -545,7 +545,7 @@ class WhereTests(Refusing):
             ("tcp:80\\", "tcp", "ends in a lone backslash"),
         ):
             with self.assertRaises(ValueError) as caught:
-                Where.parse(text, kind)
+                Endpoint.parse(text, kind)
             self.assertIn(said, str(caught.exception))
 
     def test_option(self) -> None:
@@ -553,16 +553,17 @@ class WhereTests(Refusing):
         Who asked for an address is no part of what it is.
         """
         self.assertEqual(
-            Where("tcp", "a", 1, option="--http tcp:1"), Where("tcp", "a", 1, option="--port 1")
+            Endpoint("tcp", "a", 1, option="--http tcp:1"),
+            Endpoint("tcp", "a", 1, option="--port 1"),
         )
 
     @by_chance
     @given(_wheres())
-    def test_round_trip(self, where: Where) -> None:
+    def test_round_trip(self, where: Endpoint) -> None:
         """
         What is written parses to the same address.
         """
-        self.assertEqual(Where.parse(str(where), where.kind.rstrip("6")), where)
+        self.assertEqual(Endpoint.parse(str(where), where.kind.rstrip("6")), where)
 
     @by_chance
     @given(TEXT, st.sampled_from(["tcp", "udp"]))
@@ -572,7 +573,7 @@ class WhereTests(Refusing):
         """
         No text raises anything but ValueError.
         """
-        self.only_value_errors(lambda text: Where.parse(text, kind), text)
+        self.only_value_errors(lambda text: Endpoint.parse(text, kind), text)
 
     @by_chance
     @given(st.lists(st.sampled_from(["tcp", "tcp6", "80", "interface=a", "backlog=9", "x"])))
@@ -580,4 +581,4 @@ class WhereTests(Refusing):
         """
         Any row of known words parses, or raises ValueError.
         """
-        self.only_value_errors(Where.parse, ":".join(fields))
+        self.only_value_errors(Endpoint.parse, ":".join(fields))

@@ -23,12 +23,12 @@ from twisted.internet.interfaces import (
 )
 from zope.interface import implementer
 
-from netd.acl import Networks
+from netd.acl import AccessList
 from netd.addresses import limited
 from netd.counters import Counters
-from netd.ratelimit import Buckets
+from netd.ratelimit import TokenBuckets
 from netd.transport.drain import IDrainable
-from netd.transport.proxy_reader import Reading, Watching
+from netd.transport.proxy_reader import ForgeryGuard, ProxyHeaderReader
 
 BURST_SECONDS: Final = 2
 """So many seconds' worth of connections may come at once."""
@@ -38,15 +38,15 @@ BURST_SECONDS: Final = 2
 class Access:
     """Who may speak, for every listener of one daemon."""
 
-    networks: Networks
+    networks: AccessList
     """Of peers, and of the clients that trusted peers speak for."""
-    proxies: Networks | None = None
+    proxies: AccessList | None = None
     """Peers that must begin with a PROXY header; None: nobody speaks for another."""
     rate: float = 0.0
     """Connections a second from one client network; 0 and on loopback: any number."""
 
 
-class Gate:
+class AccessPolicy:
     """What is the same for all gates of one daemon: lists, buckets, counters, clock."""
 
     def __init__(self, access: Access, clock: IReactorTime, counters: Counters) -> None:
@@ -58,7 +58,7 @@ class Gate:
         """Keep to other lists and another rate from now on."""
         self._access = access
         rate = access.rate
-        self._buckets = Buckets(rate, rate * BURST_SECONDS) if rate else None
+        self._buckets = TokenBuckets(rate, rate * BURST_SECONDS) if rate else None
 
     def refuse(self, reason: str) -> None:
         """Count somebody who was turned away."""
@@ -98,13 +98,13 @@ class Gate:
         self.refuse("network")
         return False
 
-    def wrap(self, factory: Any, denied: Any = None) -> Door:
+    def wrap(self, factory: Any, denied: Any = None) -> AccessFactory:
         """`factory` behind this gate, and `denied` for those whose network may not speak."""
-        return Door(self, factory, denied)
+        return AccessFactory(self, factory, denied)
 
 
 @implementer(IProtocolFactory, IDrainable, ILoggingContext)
-class Door:
+class AccessFactory:
     """
     A factory of whatever `inner` makes, for those whom the gate lets in.
 
@@ -112,11 +112,11 @@ class Door:
     when they come too often, they are closed without a word.
     """
 
-    def __init__(self, gate: Gate, inner: Any, denied: Any = None) -> None:
+    def __init__(self, gate: AccessPolicy, inner: Any, denied: Any = None) -> None:
         self.gate = gate
         self.inner = inner
         self._denied = denied
-        self.reading: set[Reading] = set()
+        self.reading: set[ProxyHeaderReader] = set()
         """Connections whose header is not complete."""
         self.noisy = False
 
@@ -142,14 +142,14 @@ class Door:
         """The inner protocol, who reads a header first, or None."""
         proxy = self.gate.proxy(addr)
         if proxy:
-            return Reading(self, addr) if self.gate.peer(addr) else None
+            return ProxyHeaderReader(self, addr) if self.gate.peer(addr) else None
         why = self.gate.refusal(addr)
         if why is not None:
             return self.turned_away(addr, why)
         inner: IProtocol | None = self.inner.buildProtocol(addr)
         if proxy is None or inner is None:
             return inner
-        return Watching(self.gate, inner)
+        return ForgeryGuard(self.gate, inner)
 
     def turned_away(self, addr: IAddress | None, why: str) -> IProtocol | None:
         """What speaks with who may not come in, if anything does."""

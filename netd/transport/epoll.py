@@ -7,7 +7,7 @@ and for anything but plain input, the stock dispatch does the work.
 
 Stock wraps every event in `log.callWithLogger`, which is there to prefix lines
 with the name of a transport; netd's lines carry what they mean in themselves.
-What the events of a turn have to send leaves together at its end (`outbox`).
+What the events of a turn have to send leaves together at its end (`write_batch`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from twisted.logger import Logger
 
-from netd.transport.write_batch import Outbox
+from netd.transport.write_batch import WriteBatch
 
 _log = Logger()
 
@@ -27,7 +27,7 @@ EVENTS: Final = 128
 _PRIVATE = ("_poller", "_selectables", "_doReadOrWrite", "_disconnectSelectable", "doPoll")
 
 
-def lean(reactor: Any) -> bool:
+def fast_dispatch(reactor: Any) -> bool:
     """Lighten `reactor` if it is the epoll reactor of Twisted 26.10; say whether it is."""
     try:
         from twisted.internet.epollreactor import EPollReactor
@@ -42,12 +42,12 @@ def lean(reactor: Any) -> bool:
     selectables = reactor._selectables
     from twisted.python import log
 
-    outbox = Outbox()
+    write_batch = WriteBatch()
     # Where transports look for it.
-    vars(reactor)["outbox"] = outbox
+    vars(reactor)["write_batch"] = write_batch
 
     def turn(timeout: float | None) -> None:
-        if outbox.empty() and timeout != 0:
+        if write_batch.empty() and timeout != 0:
             # Whatever left may have called for something to be done soon.
             timeout = reactor.timeout()
         try:
@@ -71,7 +71,7 @@ def lean(reactor: Any) -> bool:
                 why = sys.exc_info()[1]
             if why:
                 reactor._disconnectSelectable(selectable, why, True)
-        outbox.empty()
+        write_batch.empty()
 
     # Looked up on the instance at each turn of the main loop.
     reactor.doIteration = turn  # type: ignore[method-assign]  # as epollreactor does

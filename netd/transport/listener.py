@@ -22,7 +22,7 @@ from twisted.logger import Logger
 from twisted.python.usage import UsageError
 
 from netd.transport import unix
-from netd.values import Where
+from netd.values import Endpoint
 
 _log = Logger()
 
@@ -38,7 +38,7 @@ _Address: TypeAlias = tuple[int, Any]
 _ATTEMPTS: Final = 20
 
 
-def _resolve(where: Where, kind: socket.SocketKind) -> tuple[_Address, ...]:
+def _resolve(where: Endpoint, kind: socket.SocketKind) -> tuple[_Address, ...]:
     """What to bind, at most one of each family; UsageError when the host is unknown here."""
     if where.kind == "unix":
         # Absolute, for twistd may change the directory before it is removed.
@@ -52,7 +52,7 @@ def _resolve(where: Where, kind: socket.SocketKind) -> tuple[_Address, ...]:
     return (_look_up(where, kind),)
 
 
-def _look_up(where: Where, kind: socket.SocketKind) -> _Address:
+def _look_up(where: Endpoint, kind: socket.SocketKind) -> _Address:
     """The address of a host by its name or number."""
     family = socket.AF_INET6 if where.kind.endswith("6") else socket.AF_UNSPEC
     try:
@@ -86,7 +86,7 @@ class Listener(Service):
     made them keeps them open.
     """
 
-    def __init__(self, where: Where, kind: socket.SocketKind, serve: Serve) -> None:
+    def __init__(self, where: Endpoint, kind: socket.SocketKind, serve: Serve) -> None:
         self._asked = where
         self.kind = kind
         """Streams or datagrams."""
@@ -99,7 +99,7 @@ class Listener(Service):
         self._sockets: list[socket.socket] = []
         self._ports: list[IListeningPort] = []
         self._path: tuple[str, unix.Identity] | None = None
-        self.bound: Where | None = None
+        self.bound: Endpoint | None = None
         """Where it really listens, once it does."""
 
     def inherit(self, sockets: Sequence[socket.socket]) -> None:
@@ -165,7 +165,7 @@ class Listener(Service):
         host = "*" if self._asked.host == "*" else address[0]
         return f"{self._asked.kind} {host} port {address[1]}"
 
-    def _bound(self, sock: socket.socket) -> Where:
+    def _bound(self, sock: socket.socket) -> Endpoint:
         address = sock.getsockname()
         if sock.family == socket.AF_UNIX:
             return evolve(self._asked, host=address)
@@ -233,7 +233,7 @@ def adopt(reactor: Any, sock: socket.socket, factory: Any) -> IListeningPort:
 
 
 def stream(
-    where: Where,
+    where: Endpoint,
     factory: Any,
     reactor: Any,
     port: Callable[[Any, socket.socket, Any], IListeningPort] = adopt,
@@ -257,6 +257,6 @@ def stream(
     return listener
 
 
-def datagram(where: Where, serve: Serve) -> Listener:
+def datagram(where: Endpoint, serve: Serve) -> Listener:
     """A service that lets `serve` make a port of the datagram socket bound to `where`."""
     return Listener(where, socket.SOCK_DGRAM, serve)

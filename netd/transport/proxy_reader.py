@@ -18,18 +18,18 @@ from zope.interface import directlyProvides
 from netd.transport import proxy_header
 
 if TYPE_CHECKING:
-    from netd.transport.access import Door, Gate
+    from netd.transport.access import AccessFactory, AccessPolicy
 
 HEADER_SECONDS: Final = 5.0
 """How long a proxy may take for its header; a lost segment must fit in (section 2 there)."""
 
 
-class Reading(Protocol):
+class ProxyHeaderReader(Protocol):
     """Reads the header of a trusted proxy, then makes way for the inner protocol."""
 
     transport: Any
 
-    def __init__(self, door: Door, peer: IAddress | None) -> None:
+    def __init__(self, door: AccessFactory, peer: IAddress | None) -> None:
         self._door = door
         self._peer = peer
         self._data = b""
@@ -93,7 +93,7 @@ class Reading(Protocol):
         self._forget()
 
 
-class Watching(Protocol):
+class ForgeryGuard(Protocol):
     """
     Lets nobody forge a header: cuts an untrusted peer that begins with one.
 
@@ -103,7 +103,7 @@ class Watching(Protocol):
 
     transport: Any
 
-    def __init__(self, gate: Gate, inner: Any) -> None:
+    def __init__(self, gate: AccessPolicy, inner: Any) -> None:
         self._gate = gate
         self._inner = inner
         self._data = b""

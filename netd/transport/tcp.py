@@ -2,7 +2,7 @@
 TCP without detours: bytes leave without asking for a turn, closing costs none either.
 
 What is written in one turn of the reactor leaves at its end, together with what
-is written to other clients, where the reactor has an `outbox`, and at once
+is written to other clients, where the reactor has an `write_batch`, and at once
 where it has none.
 
 Rules: the only module that touches Twisted's private buffers, together with
@@ -53,7 +53,7 @@ def supported() -> bool:
     )
 
 
-class EagerServer(tcp.Server):
+class TCPTransport(tcp.Server):
     """A server's transport that asks for a turn only when the kernel does not take all."""
 
     reactor: Any
@@ -126,11 +126,11 @@ class EagerServer(tcp.Server):
             self._put_aside = True
             self._tempDataBuffer.append(data)
             self._tempDataLen = size = len(data)
-            outbox = getattr(self.reactor, "outbox", None)
-            if outbox is None or size > self.bufferSize:
+            write_batch = getattr(self.reactor, "write_batch", None)
+            if write_batch is None or size > self.bufferSize:
                 self.push()
             else:
-                outbox.put(self)
+                write_batch.add(self)
 
     def push(self, flags: int = 0) -> None:
         """Send what was put aside, now; `flags` are those of send(2)."""
@@ -152,7 +152,7 @@ class EagerServer(tcp.Server):
         if sent < len(data):
             tcp.Server.write(self, data[sent:] if sent else data)
 
-    def depart(self) -> None:
+    def flush(self) -> None:
         """Send what was put aside, and close if that was asked for meanwhile."""
         self.push()
         if self.disconnecting and not self._busy():
@@ -192,7 +192,7 @@ class EagerServer(tcp.Server):
 
 def settled(transport: Any) -> bool:
     """Whether the kernel has all that was written; more follows what was put aside."""
-    if isinstance(transport, EagerServer):
+    if isinstance(transport, TCPTransport):
         transport.push(_MORE)
     return not unsent(transport)
 

@@ -29,7 +29,7 @@ from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from netd.transport.tcp import EagerServer, supported
+from netd.transport.tcp import TCPTransport, supported
 
 _log = Logger()
 
@@ -49,12 +49,12 @@ _PASSING: Final = frozenset(
 )
 
 
-class EagerPort(tcp.Port):
+class TCPPort(tcp.Port):
     """Accepts many at a time, and rests when the process has no descriptor left."""
 
     reactor: Any
     factory: Any
-    transport = EagerServer
+    transport = TCPTransport
     _resting: IDelayedCall | None = None
     _next: IDelayedCall | None = None
     _spare = -1
@@ -181,7 +181,7 @@ def port(reactor: Any, sock: socket, factory: IProtocolFactory) -> IListeningPor
         sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
     try:
         if internet and isinstance(reactor, PosixReactorBase) and supported():
-            listening = EagerPort._fromListeningDescriptor(  # type: ignore[no-untyped-call]  # Twisted has no types there
+            listening = TCPPort._fromListeningDescriptor(  # type: ignore[no-untyped-call]  # Twisted has no types there
                 reactor, sock.fileno(), sock.family, factory
             )
             listening.startListening()

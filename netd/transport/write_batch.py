@@ -20,22 +20,22 @@ MOST: Final = 32
 """So many wait for each other at most; the first is never later than the work for those."""
 
 
-class Departing(Protocol):
+class Flushable(Protocol):
     """Something that has bytes to send."""
 
-    def depart(self) -> None:
+    def flush(self) -> None:
         """Send them."""
 
 
-class Outbox:
-    """Belongs to one reactor, as its attribute `outbox`, where it is emptied once a turn."""
+class WriteBatch:
+    """Belongs to one reactor, as its attribute `write_batch`; emptied once a turn."""
 
     __slots__ = ("_waiting",)
 
     def __init__(self) -> None:
-        self._waiting: list[Departing] = []
+        self._waiting: list[Flushable] = []
 
-    def put(self, departing: Departing) -> None:
+    def add(self, departing: Flushable) -> None:
         """Call `departing` once, soon."""
         self._waiting.append(departing)
         if len(self._waiting) >= MOST:
@@ -53,7 +53,7 @@ class Outbox:
             leaving, self._waiting = self._waiting, []
             for each in leaving:
                 try:
-                    each.depart()
+                    each.flush()
                 except Exception:
                     _log.failure("while sending for {departing!r}", departing=each)
         return True

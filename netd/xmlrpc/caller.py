@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 
 from netd.counters import Counters
 from netd.xmlrpc.codec import member
-from netd.xmlrpc.cooperative import Turns
+from netd.xmlrpc.cooperative import Cooperative
 from netd.xmlrpc.faults import (
     APPLICATION,
     CANCELLED,
@@ -60,7 +60,7 @@ class Caller:
         self._run = run
         self._seconds = seconds
         self._calls = (Counters() if counters is None else counters).calls
-        self.turns = Turns(clock)
+        self.turns = Cooperative(clock)
         registry.add(procedure(self.multicall, MULTICALL, with_peer=True))
 
     def start(self, peer: str, name: str, parameters: Sequence[Any]) -> Any:

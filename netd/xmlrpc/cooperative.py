@@ -22,7 +22,7 @@ TURN: Final = 0.008
 """Seconds of the reactor's time that a turn takes, with the step that it ends in."""
 
 
-class Turns:
+class Cooperative:
     """Everything long that is under way."""
 
     def __init__(self, clock: IReactorTime) -> None:
@@ -41,8 +41,8 @@ class Turns:
         try:
             next(steps)
         except StopIteration as end:
-            at_once: T = end.value
-            return at_once
+            run_now: T = end.value
+            return run_now
         return await self._rest(steps)
 
     def _rest(self, steps: Steps[T]) -> Deferred[T]:

@@ -1,7 +1,7 @@
 """
 What one parameter may be, from its type hint.
 
-Rules: pure.  A `Form` says what is wrong with a value in words for the caller.
+Rules: pure.  A `ParamType` says what is wrong with a value in words for the caller.
 Hints that say nothing here become "undef", which takes everything.
 """
 
@@ -68,19 +68,19 @@ def called(value: object) -> str:
 
 
 @frozen
-class Form:
+class ParamType:
     """What a value may be: one of `types`, all when empty, and what is in it."""
 
     names: tuple[str, ...]
     """The XML-RPC types, for signatures."""
     types: frozenset[type] = frozenset()
     choices: tuple[Any, ...] = ()
-    item: Form | None = None
+    item: ParamType | None = None
     """What each item of an array, or each value of a struct, may be."""
-    members: Mapping[str, Form] = attrs.field(factory=dict)
+    members: Mapping[str, ParamType] = attrs.field(factory=dict)
     """What the named members of a struct may be."""
     needed: frozenset[str] = frozenset()
-    others: tuple[Form, ...] = ()
+    others: tuple[ParamType, ...] = ()
     """A union's forms; one of them has to fit."""
 
     plain: bool = attrs.field(init=False)
@@ -144,17 +144,17 @@ class Form:
         return None
 
 
-ANY: Final = Form(("undef",))
+ANY: Final = ParamType(("undef",))
 
 
-def named(name: str) -> Form:
+def named(name: str) -> ParamType:
     """The form of an XML-RPC type name; ValueError when it is none."""
     if name not in _BY_NAME:
         raise ValueError(f"{name} is no XML-RPC type; known are {', '.join(_BY_NAME)}")
-    return Form((name,), frozenset(_BY_NAME[name]))
+    return ParamType((name,), frozenset(_BY_NAME[name]))
 
 
-def form(hint: Any) -> Form:
+def form(hint: Any) -> ParamType:
     """The form that a type hint asks for."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if isinstance(hint, typing.NewType):
@@ -177,7 +177,7 @@ def form(hint: Any) -> Form:
     return _container(bare, arguments)
 
 
-def _container(bare: Any, arguments: tuple[Any, ...]) -> Form:
+def _container(bare: Any, arguments: tuple[Any, ...]) -> ParamType:
     """The form of a hint that is no scalar's."""
     if not isinstance(bare, type):
         return ANY
@@ -194,15 +194,17 @@ def _container(bare: Any, arguments: tuple[Any, ...]) -> Form:
     return ANY
 
 
-def _within(hint: Any) -> Form | None:
+def _within(hint: Any) -> ParamType | None:
     """What is in a container; None when that may be everything."""
     found = form(hint)
     return None if found == ANY else found
 
 
-def either(forms: Sequence[Form]) -> Form:
+def either(forms: Sequence[ParamType]) -> ParamType:
     """A form that takes what one of `forms` takes."""
     names = tuple(dict.fromkeys(name for each in forms for name in each.names))
     if any(not each.types for each in forms):
-        return Form(names)
-    return Form(names, frozenset().union(*(each.types for each in forms)), others=tuple(forms))
+        return ParamType(names)
+    return ParamType(
+        names, frozenset().union(*(each.types for each in forms)), others=tuple(forms)
+    )

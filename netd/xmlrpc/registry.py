@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 
 from netd.xmlrpc.faults import NO_METHOD, Fault
 from netd.xmlrpc.scalars import shown
-from netd.xmlrpc.signature import Shape, Signature, shape
+from netd.xmlrpc.signature import Signature, TypeNames, shape
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,7 +31,7 @@ class Mark:
 
     name: str | None = None
     offload: bool = False
-    signatures: tuple[Signature, ...] | None = None
+    signatures: tuple[TypeNames, ...] | None = None
     timeout: float | None = None
 
 
@@ -72,7 +72,7 @@ class Procedure:
 
     name: str
     function: Callable[..., Any]
-    shape: Shape
+    shape: Signature
     help: str = ""
     offload: bool = False
     timeout: float | None = None
@@ -87,7 +87,7 @@ def procedure(
     name: str | None = None,
     *,
     with_peer: bool = False,
-    signatures: Sequence[Signature] | None = None,
+    signatures: Sequence[TypeNames] | None = None,
     text: str | None = None,
 ) -> Procedure:
     """The Procedure that `function` and its mark describe; ValueError when it cannot be one."""

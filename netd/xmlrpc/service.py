@@ -21,7 +21,7 @@ from netd.xmlrpc.resource import RPC
 
 
 @frozen
-class House:
+class RPCService:
     """The resource, which may be mounted at several places, and the service behind it."""
 
     resource: RPC
@@ -37,7 +37,7 @@ def build(
     *,
     pool: Pool | None = None,
     counters: Counters | None = None,
-) -> House:
+) -> RPCService:
     """
     Netd's methods and those that each `[prefix=]module:object` publishes.
 
@@ -60,4 +60,4 @@ def build(
                 registry.add(each)
         except ValueError as wrong:
             raise ValueError(f"{text}: {wrong}") from None
-    return House(RPC(registry, caller, origins), pool)
+    return RPCService(RPC(registry, caller, origins), pool)

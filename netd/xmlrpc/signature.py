@@ -15,10 +15,10 @@ from typing import Any, Final, TypeAlias
 from attrs import frozen
 
 from netd.xmlrpc.faults import BadParameters
-from netd.xmlrpc.param_types import ANY, Form, called, either, form, named
-from netd.xmlrpc.steps import Steps, at_once
+from netd.xmlrpc.param_types import ANY, ParamType, called, either, form, named
+from netd.xmlrpc.steps import Steps, run_now
 
-Signature: TypeAlias = tuple[str, ...]
+TypeNames: TypeAlias = tuple[str, ...]
 """XML-RPC type names, the result's first."""
 
 MOST: Final = 16
@@ -26,16 +26,16 @@ MOST: Final = 16
 
 
 @frozen
-class Shape:
+class Signature:
     """Everything that is known of how a function is called."""
 
-    signatures: tuple[Signature, ...]
-    parameters: tuple[tuple[str, Form], ...]
+    signatures: tuple[TypeNames, ...]
+    parameters: tuple[tuple[str, ParamType], ...]
     least: int
     """How many of `parameters` have no default."""
-    rest: tuple[str, Form] | None = None
+    rest: tuple[str, ParamType] | None = None
     """What each further parameter may be, where the function takes any number."""
-    strict: tuple[tuple[Form, ...], ...] = ()
+    strict: tuple[tuple[ParamType, ...], ...] = ()
     """The parameters' forms by signature, where the signatures were given by hand."""
     accepted: frozenset[tuple[type, ...]] = frozenset()
     """The types of parameters of which nothing more has to be asked: the short way."""
@@ -43,7 +43,7 @@ class Shape:
     def check(self, method: str, values: Sequence[Any]) -> None:
         """BadParameters naming the parameter, what was wanted and what came."""
         if tuple(map(type, values)) not in self.accepted:
-            at_once(self.steps(method, values))
+            run_now(self.steps(method, values))
 
     def steps(self, method: str, values: Sequence[Any]) -> Steps[None]:
         """The same as `check`, of long arrays a piece at a time."""
@@ -75,15 +75,15 @@ class Shape:
             raise BadParameters(f"{method}: {wrong}")
 
     @staticmethod
-    def _fits(forms: tuple[Form, ...], values: Sequence[Any]) -> bool:
+    def _fits(forms: tuple[ParamType, ...], values: Sequence[Any]) -> bool:
         return len(forms) == len(values) and not any(
             each.wrong(value, "") for each, value in zip(forms, values, strict=True)
         )
 
 
 def shape(
-    function: Callable[..., Any], given: Iterable[Signature] | None = None, skip: int = 0
-) -> Shape:
+    function: Callable[..., Any], given: Iterable[TypeNames] | None = None, skip: int = 0
+) -> Signature:
     """
     How `function` is called over XML-RPC, its first `skip` parameters left out.
 
@@ -95,7 +95,7 @@ def shape(
     # A hint that cannot be evaluated says nothing; the function can still be called.
     except (NameError, TypeError, AttributeError, SyntaxError):
         hints = {}
-    parameters: list[tuple[str, Form]] = []
+    parameters: list[tuple[str, ParamType]] = []
     rest, least = None, 0
     for each in list(inspect.signature(function).parameters.values())[skip:]:
         wanted = form(hints[each.name]) if each.name in hints else ANY
@@ -112,12 +112,12 @@ def shape(
     signatures = () if rest else _expanded(results, parameters, least)
     counts = range(least, len(parameters) + 1)
     accepted = _accepted([form for _, form in parameters[:count]] for count in counts)
-    return Shape(signatures, tuple(parameters), least, rest, accepted=accepted)
+    return Signature(signatures, tuple(parameters), least, rest, accepted=accepted)
 
 
 def _by_hand(
-    names: list[str], least: int, rest: tuple[str, Form] | None, given: list[Signature]
-) -> Shape:
+    names: list[str], least: int, rest: tuple[str, ParamType] | None, given: list[TypeNames]
+) -> Signature:
     """The shape of a function whose signatures somebody wrote down."""
     for each in given:
         if not each:
@@ -131,12 +131,12 @@ def _by_hand(
     columns = [[each[n] for each in strict if len(each) > n] for n in range(most)]
     parameters = tuple((names[n], either(column)) for n, column in enumerate(columns))
     least = min(map(len, strict), default=0)
-    return Shape(
+    return Signature(
         tuple(given), parameters, least, strict=tuple(strict), accepted=_accepted(strict)
     )
 
 
-def _accepted(alternatives: Iterable[Sequence[Form]]) -> frozenset[tuple[type, ...]]:
+def _accepted(alternatives: Iterable[Sequence[ParamType]]) -> frozenset[tuple[type, ...]]:
     """The combinations of types that fit without a look inside, while they are few."""
     found: set[tuple[type, ...]] = set()
     for forms in alternatives:
@@ -145,7 +145,7 @@ def _accepted(alternatives: Iterable[Sequence[Form]]) -> frozenset[tuple[type, .
     return frozenset(found)
 
 
-def _result(hint: Any) -> Form:
+def _result(hint: Any) -> ParamType:
     """The form of what a function gives, awaited where it has to be."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if isinstance(origin, type) and arguments:
@@ -157,10 +157,10 @@ def _result(hint: Any) -> Form:
 
 
 def _expanded(
-    results: Sequence[str], parameters: Sequence[tuple[str, Form]], least: int
-) -> tuple[Signature, ...]:
+    results: Sequence[str], parameters: Sequence[tuple[str, ParamType]], least: int
+) -> tuple[TypeNames, ...]:
     """Every combination of what may come and go, while there are not too many."""
-    found: list[Signature] = []
+    found: list[TypeNames] = []
     for count in range(least, len(parameters) + 1):
         alternatives = [results, *(each.names for _, each in parameters[:count])]
         for combination in itertools.product(*alternatives):

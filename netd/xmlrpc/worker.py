@@ -25,7 +25,7 @@ from netd.xmlrpc.faults import APPLICATION, Fault, meant
 from netd.xmlrpc.framing import Frames, framed
 from netd.xmlrpc.loading import load
 from netd.xmlrpc.registry import Registry
-from netd.xmlrpc.steps import at_once
+from netd.xmlrpc.steps import run_now
 from netd.xmlrpc.writer import Writer
 
 RESULTS: Final = 3
@@ -48,7 +48,7 @@ def answer(call: bytes, known: dict[str, Registry]) -> bytes:
         if source not in known:
             known[source] = load(source)
         value = known[source][name].function(*parameters)
-        return GOOD + at_once(Writer().write(value))
+        return GOOD + run_now(Writer().write(value))
     # Whatever the function does is its own; the daemon says so to client and log.
     except Exception as wrong:  # log.failure is the daemon's: it logs the trace
         fault = meant(wrong) or Fault(APPLICATION, "", traceback.format_exc())

@@ -31,7 +31,7 @@ _ENVIRONMENT: Final = frozenset(
 )
 
 
-class Written(str):
+class RawJSON(str):
     """A text that is JSON already."""
 
     __slots__ = ()
@@ -48,7 +48,7 @@ def _written(value: Any) -> str:
     if type(value) is str:
         text: str = _quoted(value)
         return text
-    if type(value) is Written:
+    if type(value) is RawJSON:
         return value.replace("\n", "\n  ")
     if type(value) is dict:
         if not value:

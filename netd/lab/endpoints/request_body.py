@@ -18,7 +18,7 @@ from typing import Any, Final
 from attrs import Factory, frozen
 
 from netd.lab.call import BYTES, BadCall, Call, pairs
-from netd.lab.endpoints.httpbin_json import Written, body, flat
+from netd.lab.endpoints.httpbin_json import RawJSON, body, flat
 
 MOST_FIELDS: Final = 1000
 """Fields of one form, as many as werkzeug takes for httpbin."""
@@ -92,8 +92,8 @@ def _json(content: bytes) -> Any:
         text = content.decode()
         value = json.loads(text, parse_constant=_refuse)
         if len(text) <= _MOST_INDENTED and _depth(text) <= _MOST_DEPTH:
-            return Written(json.dumps(value, indent=2, sort_keys=True))
-        return Written(json.dumps(value, sort_keys=True))
+            return RawJSON(json.dumps(value, indent=2, sort_keys=True))
+        return RawJSON(json.dumps(value, sort_keys=True))
     except (ValueError, RecursionError):
         return None
 

@@ -16,7 +16,7 @@ from typing import Final
 from twisted.logger import ILogObserver, LogEvent, formatEventAsClassicLogText
 from zope.interface import implementer
 
-from netd.ops.logging.line_writer import Lines
+from netd.ops.logging.line_writer import LineWriter
 
 # What could end a field or a line, or play tricks on a terminal.
 _UNSAFE: Final = bytes(each for each in range(256) if not 32 <= each < 127 or each in b'"\\')
@@ -31,7 +31,7 @@ def escape(field: bytes) -> bytes:
 class AccessLog:
     """One line an answer."""
 
-    def __init__(self, lines: Lines, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, lines: LineWriter, now: Callable[[], float] = time.time) -> None:
         self._put = lines.put
         self._now = now
         self._second = -1
@@ -85,7 +85,7 @@ def _stamp(seconds: int) -> bytes:
 class Text:
     """The daemon's own lines as twistd writes them, but sooner lost than waited for."""
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: LineWriter) -> None:
         self._lines = lines
 
     def __call__(self, event: LogEvent) -> None:

@@ -16,7 +16,7 @@ from twisted.logger import ILogObserver, LogEvent
 from zope.interface import implementer
 
 from netd.ops.logging import log_fields
-from netd.ops.logging.line_writer import Lines
+from netd.ops.logging.line_writer import LineWriter
 
 
 @implementer(ILogObserver)
@@ -28,7 +28,7 @@ class JSONLog:
     warn, error, critical; the other members are those of `netd.ops.logging.log_fields`.
     """
 
-    def __init__(self, lines: Lines, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, lines: LineWriter, now: Callable[[], float] = time.time) -> None:
         self._lines = lines
         self._now = now
 

@@ -32,7 +32,7 @@ KEPT: Final = 4 * BATCH
 _ATOM: Final = select.PIPE_BUF
 
 
-class Lines:
+class LineWriter:
     """
     Writes to a file, or to a descriptor that is open already (standard output).
 

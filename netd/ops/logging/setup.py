@@ -18,14 +18,14 @@ from netd.counters import Counters
 from netd.ops.logging.access_log import AccessLog, Text
 from netd.ops.logging.journal import Journal, listens
 from netd.ops.logging.json_log import JSONLog
-from netd.ops.logging.line_writer import Lines
+from netd.ops.logging.line_writer import LineWriter
 from netd.settings import LogForm
 
 STDOUT: Final = 1
 """Whatever standard output is by the time something is written to it."""
 
 
-class Keeper(Protocol):
+class LogFile(Protocol):
     """Where lines end up."""
 
     def reopen(self) -> None:
@@ -46,7 +46,7 @@ class Logs:
     """Where answers are recorded; None: nowhere."""
     observer: ILogObserver | None = None
     """Where events go; None: where twistd writes them by itself."""
-    keepers: tuple[Keeper, ...] = ()
+    keepers: tuple[LogFile, ...] = ()
 
     def reopen(self) -> None:
         """After a rotation, write to fresh files."""
@@ -59,9 +59,11 @@ class Logs:
             each.stop()
 
 
-def _lines(option: str, where: str | int, clock: IReactorTime, counters: Counters) -> Lines:
+def _lines(
+    option: str, where: str | int, clock: IReactorTime, counters: Counters
+) -> LineWriter:
     try:
-        return Lines(where, clock, counters)
+        return LineWriter(where, clock, counters)
     except OSError as wrong:
         shown = "-" if where == STDOUT else where
         raise UsageError(f"{option} {shown}: {wrong.strerror}") from None
@@ -91,7 +93,7 @@ def logs(
         if file is not None:
             return Logs(AccessLog(file), journal, (file, journal))
         return Logs(None if access is None else journal, journal, (journal,))
-    keepers: dict[str | int, Lines] = {}
+    keepers: dict[str | int, LineWriter] = {}
     answers: AccessLog | JSONLog | None = None
     if access is not None:
         where = STDOUT if access == "-" else access

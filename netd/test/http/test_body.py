@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.http.body import MOST_EXTENSIONS, Chunked, Sized
-from netd.http.errors import Refused
+from netd.http.errors import RequestError
 
 
 def read(body: Sized | Chunked, data: bytes, *cuts: int) -> tuple[bytes, bytes | None] | str:
@@ -17,7 +17,7 @@ def read(body: Sized | Chunked, data: bytes, *cuts: int) -> tuple[bytes, bytes |
     for start, stop in zip([0, *cuts], stops, strict=True):
         try:
             piece, rest = body.feed(data[start:stop])
-        except Refused as refused:
+        except RequestError as refused:
             return refused.key
         taken += piece
         if rest is not None:

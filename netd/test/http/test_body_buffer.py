@@ -9,19 +9,19 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.http.body_buffer import Spool, Spools
-from netd.http.errors import Refused
+from netd.http.body_buffer import BodyBuffer, BodyBuffers
+from netd.http.errors import RequestError
 
 
 class SpoolTests(SynchronousTestCase):
     """Memory, then a file; together below a limit."""
 
     def setUp(self) -> None:
-        self.all = Spools()
+        self.all = BodyBuffers()
 
-    def spool(self, *pieces: bytes, memory: int = 4, most: int = 100) -> Spool:
+    def spool(self, *pieces: bytes, memory: int = 4, most: int = 100) -> BodyBuffer:
         """A spool that holds `pieces`."""
-        spool = Spool(self.all, memory, most)
+        spool = BodyBuffer(self.all, memory, most)
         self.addCleanup(spool.close)
         for each in pieces:
             spool.write(each)
@@ -47,7 +47,7 @@ class SpoolTests(SynchronousTestCase):
         first = self.spool(b"a" * 60)
         second = self.spool(b"b" * 40)
         self.assertEqual(self.all.held, 100)
-        with self.assertRaises(Refused) as caught:
+        with self.assertRaises(RequestError) as caught:
             second.write(b"c")
         self.assertEqual(caught.exception.key, "spool")
         first.close()
@@ -71,7 +71,7 @@ class SpoolTests(SynchronousTestCase):
             raise OSError(errno.EMFILE, "none")
 
         self.patch(tempfile, "TemporaryFile", fail)
-        with self.assertRaises(Refused):
+        with self.assertRaises(RequestError):
             self.spool(b"abcde")
 
     def test_fullDisk(self) -> None:
@@ -82,6 +82,6 @@ class SpoolTests(SynchronousTestCase):
                 return 1
 
         self.patch(tempfile, "TemporaryFile", lambda **kwargs: Full())
-        with self.assertRaises(Refused):
+        with self.assertRaises(RequestError):
             self.spool(b"abcde")
         self.assertEqual(self.all.held, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.http.errors import Refused
+from netd.http.errors import RequestError
 from netd.http.fields import split, trailers
 
 
@@ -40,6 +40,6 @@ class TrailerTests(SynchronousTestCase):
             ("trailer", b"a: b\nc: d\r\n\r\n"),
             ("fields", b"a: b\r\n" * 3 + b"\r\n"),
         ):
-            with self.assertRaises(Refused) as caught:
+            with self.assertRaises(RequestError) as caught:
                 trailers(block, 2)
             self.assertEqual(caught.exception.key, key)

@@ -10,7 +10,7 @@ from zope.interface import alsoProvides, implementer
 from zope.interface.verify import verifyObject
 
 from netd.http.bounds import AHEAD
-from netd.http.output import Wire
+from netd.http.output import Output
 from netd.test.http.stages import Pipe
 
 
@@ -18,7 +18,7 @@ class WireTests(SynchronousTestCase):
     """Out together, in at the pace of the reader."""
 
     def setUp(self) -> None:
-        self.wire = Wire(None)
+        self.wire = Output(None)
         self.wire.transport = self.pipe = Pipe()
         self.pipe.registerProducer(self.wire, True)
 
@@ -61,7 +61,7 @@ class WireTests(SynchronousTestCase):
             (True, False, True, False, False),
             (True, False, False, True, False),
         ):
-            wire = Wire(None)
+            wire = Output(None)
             pipe = StringTransport() if plain else Pipe()
             pipe.registerProducer(wire, True)
             if secure:
@@ -109,8 +109,8 @@ class WireTests(SynchronousTestCase):
 
     def test_peer(self) -> None:
         """A peer is its host, as the log writes it."""
-        self.assertEqual(Wire(IPv4Address("TCP", "192.0.2.1", 1)).peer, b"192.0.2.1")
-        self.assertEqual(Wire(UNIXAddress(b"/x")).peer, b"-")
+        self.assertEqual(Output(IPv4Address("TCP", "192.0.2.1", 1)).peer, b"192.0.2.1")
+        self.assertEqual(Output(UNIXAddress(b"/x")).peer, b"-")
 
     def test_abort(self) -> None:
         """Cutting is the transport's."""

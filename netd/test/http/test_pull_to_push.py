@@ -8,7 +8,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from netd.http.pull_to_push import Pulled
+from netd.http.pull_to_push import PullToPush
 
 
 class Source:
@@ -16,7 +16,7 @@ class Source:
 
     def __init__(self, turns: int) -> None:
         self.turns = turns
-        self.pulled: Pulled
+        self.pulled: PullToPush
         self.stopped = 0
 
     def resumeProducing(self) -> None:
@@ -37,9 +37,9 @@ class PulledTests(SynchronousTestCase):
         self.clock = Clock()
         self.failures: list[Failure] = []
 
-    def pull(self, source: Source) -> Pulled:
+    def pull(self, source: Source) -> PullToPush:
         """`source`, pulled."""
-        source.pulled = Pulled(source, self.failures.append, self.clock)  # type: ignore[arg-type]
+        source.pulled = PullToPush(source, self.failures.append, self.clock)  # type: ignore[arg-type]
         return source.pulled
 
     def test_interface(self) -> None:

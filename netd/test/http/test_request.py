@@ -14,7 +14,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from zope.interface.verify import verifyObject
 
-from netd.http.response_head import Lines
+from netd.http.response_head import HeaderBlock
 from netd.test.http.stages import GET, Answer, Call, Client, Stage
 
 OLD = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
@@ -66,7 +66,7 @@ class AnswerTests(SynchronousTestCase):
 
         def prepared(request: Any) -> bytes:
             request.setResponseCode(int(request.path[1:]))
-            request.setLines(Lines([(b"Content-Type", b"a/b")]))
+            request.setLines(HeaderBlock([(b"Content-Type", b"a/b")]))
             return b"body"
 
         for code in (200, 201, 204, 304, 404):
@@ -117,7 +117,7 @@ class AnswerTests(SynchronousTestCase):
 
     def test_lines(self) -> None:
         """Many fields at once are set as one by one, before and after others were looked at."""
-        many = Lines([(b"X-One", b"1"), (b"X-Two", b"2")])
+        many = HeaderBlock([(b"X-One", b"1"), (b"X-Two", b"2")])
 
         def alone(request: Any) -> bytes:
             request.setHeader(b"X-One", b"0")
@@ -135,7 +135,7 @@ class AnswerTests(SynchronousTestCase):
             return b"."
 
         def twice(request: Any) -> bytes:
-            request.setLines(Lines([(b"X-One", b"0")]))
+            request.setLines(HeaderBlock([(b"X-One", b"0")]))
             request.setLines(many)
             return first(request)
 

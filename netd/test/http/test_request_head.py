@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.http.errors import Refused
+from netd.http.errors import RequestError
 from netd.http.request_head import END, Head, examine, parse
 
 MOST, MOST_TARGET, MOST_FIELDS = 16 * 1024, 8 * 1024, 100
@@ -27,7 +27,7 @@ def feed(data: bytes, *pieces: int) -> Head | str:
             if 4 <= end <= MOST:
                 return parse(seen[:end], MOST_TARGET, MOST_FIELDS)
             examine(seen, MOST, MOST_TARGET)
-        except Refused as refused:
+        except RequestError as refused:
             return refused.key
     return "more"
 
@@ -320,7 +320,7 @@ class RuleTests(SynchronousTestCase):
                 data = frame % (unit * (1_000_000 // len(unit)))
                 start = time.process_time()
                 with self.subTest(unit):
-                    with contextlib.suppress(Refused):
+                    with contextlib.suppress(RequestError):
                         parse(data, 10**9, 10**9)
                     # Quadratic behaviour would take minutes.
                     self.assertLess(time.process_time() - start, 30)

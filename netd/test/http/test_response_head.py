@@ -102,13 +102,13 @@ class TextTests(SynchronousTestCase):
 
     def test_prepared(self) -> None:
         """Lines know their fields one by one, and all in one where that is enough."""
-        lines = response_head.Lines([(b"content-type", b"a/b"), (b"x-a", b"1\n2")])
+        lines = response_head.HeaderBlock([(b"content-type", b"a/b"), (b"x-a", b"1\n2")])
         self.assertEqual(
             lines.by_name,
             {b"Content-Type": b"Content-Type: a/b\r\n", b"X-A": b"X-A: 1 2\r\n"},
         )
         self.assertEqual(lines.joined, b"Content-Type: a/b\r\nX-A: 1 2\r\n")
-        self.assertEqual(response_head.Lines([(b"X-A", b"1")]).joined, b"")
+        self.assertEqual(response_head.HeaderBlock([(b"X-A", b"1")]).joined, b"")
 
     def test_refusal(self) -> None:
         """Only a 503 says when to come again."""

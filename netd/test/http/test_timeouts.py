@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
-from netd.http.timeouts import Watch
+from netd.http.timeouts import TimeoutSweep
 
 
 class Connection:
@@ -48,7 +48,7 @@ class WatchTests(SynchronousTestCase):
         bounds = SimpleNamespace(stall=3.0)
         site: Any = SimpleNamespace(channels=set(), turn=self.turns.append, bounds=bounds)
         self.site = site
-        self.watch = Watch(self.site, self.clock, self.counters)
+        self.watch = TimeoutSweep(self.site, self.clock, self.counters)
         self.watch.start()
 
     def add(self, deadline: float = inf) -> Connection:

@@ -13,7 +13,7 @@ from typing import Any
 from attrs import define, evolve
 
 from netd import settings
-from netd.lab.call import Call, Reply, Workbench
+from netd.lab.call import Call, LabState, Reply
 from netd.lab.routes import Table
 from netd.lab.table import ROUTES
 from netd.script import Send, Step, Wait
@@ -35,14 +35,14 @@ class Caller:
     tls: Callable[[], Mapping[str, Any] | None] = lambda: None
 
 
-def bench(seed: int = 1, environ: Mapping[str, str] | None = None, **lab: Any) -> Workbench:
+def bench(seed: int = 1, environ: Mapping[str, str] | None = None, **lab: Any) -> LabState:
     """A workbench whose chance is no chance, with other settings of the lab."""
     config = evolve(HTTP, lab=settings.Lab(**lab))
-    return Workbench(ROUTES, config, Random(seed), lambda: NOON, environ or {})
+    return LabState(ROUTES, config, Random(seed), lambda: NOON, environ or {})
 
 
 def call(
-    line: str, *headers: str, body: bytes = b"", on: Workbench | None = None, **facts: Any
+    line: str, *headers: str, body: bytes = b"", on: LabState | None = None, **facts: Any
 ) -> Call:
     """The call that the request `line` makes."""
     method, target = line.split(" ", 1)

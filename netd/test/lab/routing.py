@@ -13,11 +13,11 @@ from netd.counters import Counters
 from netd.http.server import Site
 from netd.lab.call import Reply
 from netd.lab.router import Router
-from netd.lab.routes import Endpoint, Route
+from netd.lab.routes import EndpointFunction, Route
 from netd.test.lab.conversation import HTTP, Answer, Conversation, Transport, configured
 
 
-def fixed(body: Any = b"said\n", **reply: Any) -> Endpoint:
+def fixed(body: Any = b"said\n", **reply: Any) -> EndpointFunction:
     """An endpoint that always replies the same."""
     return lambda call: Reply(body, **reply)
 

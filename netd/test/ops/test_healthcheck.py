@@ -28,7 +28,7 @@ from netd.ops import healthcheck
 from netd.ops.healthcheck import SECONDS, check, default, run
 from netd.test.lab.conversation import configured
 from netd.test.stages import Identity, identity
-from netd.values import Where
+from netd.values import Endpoint
 
 
 class DefaultTests(SynchronousTestCase):
@@ -36,7 +36,7 @@ class DefaultTests(SynchronousTestCase):
     Where a daemon would be.
     """
 
-    def url(self, *listen: Where, watch: tuple[Where, ...] = ()) -> str:
+    def url(self, *listen: Endpoint, watch: tuple[Endpoint, ...] = ()) -> str:
         """The URL of a daemon that listens there."""
         config = configured()
         config = evolve(config, http=evolve(config.http, listen=listen))
@@ -47,12 +47,15 @@ class DefaultTests(SynchronousTestCase):
         At the first listener whose port is known; where it listens on all addresses, here.
         """
         for listen, url in (
-            ((Where("tcp", "127.0.0.1", 8000),), "http://127.0.0.1:8000/healthz"),
-            ((Where("tcp", "0.0.0.0", 1), Where("tcp", "x", 2)), "http://127.0.0.1:1/healthz"),
-            ((Where("tcp", "*", 8000),), "http://127.0.0.1:8000/healthz"),
-            ((Where("tcp6", "::", 8000),), "http://[::1]:8000/healthz"),
-            ((Where("tcp", "a.example", 0), Where("tcp", "b", 2)), "http://b:2/healthz"),
-            ((Where("unix", "/a", 0), Where("tcp", "b", 2)), "http://b:2/healthz"),
+            ((Endpoint("tcp", "127.0.0.1", 8000),), "http://127.0.0.1:8000/healthz"),
+            (
+                (Endpoint("tcp", "0.0.0.0", 1), Endpoint("tcp", "x", 2)),
+                "http://127.0.0.1:1/healthz",
+            ),
+            ((Endpoint("tcp", "*", 8000),), "http://127.0.0.1:8000/healthz"),
+            ((Endpoint("tcp6", "::", 8000),), "http://[::1]:8000/healthz"),
+            ((Endpoint("tcp", "a.example", 0), Endpoint("tcp", "b", 2)), "http://b:2/healthz"),
+            ((Endpoint("unix", "/a", 0), Endpoint("tcp", "b", 2)), "http://b:2/healthz"),
         ):
             self.assertEqual(self.url(*listen), url)
 
@@ -60,7 +63,7 @@ class DefaultTests(SynchronousTestCase):
         """
         Where the probes have a listener of their own, there.
         """
-        public, own = Where("tcp", "a", 1), Where("tcp", "b", 2)
+        public, own = Endpoint("tcp", "a", 1), Endpoint("tcp", "b", 2)
         self.assertEqual(self.url(public, watch=(own,)), "http://b:2/healthz")
 
     def test_unknown(self) -> None:
@@ -68,7 +71,7 @@ class DefaultTests(SynchronousTestCase):
         Where no port is known somebody has to say a URL.
         """
         with self.assertRaises(UsageError):
-            self.url(Where("tcp", "127.0.0.1", 0))
+            self.url(Endpoint("tcp", "127.0.0.1", 0))
 
 
 class _Pages(Resource):

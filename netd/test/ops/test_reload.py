@@ -12,11 +12,11 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd import settings
-from netd.ops.reload import FIXED, Act, Part, Reload
+from netd.ops.reload import FIXED, Commit, Reload, Reloadable
 from netd.settings import Settings
-from netd.values import Duration, Size, Where
+from netd.values import Duration, Endpoint, Size
 
-HERE = Where("tcp", "127.0.0.1", 0)
+HERE = Endpoint("tcp", "127.0.0.1", 0)
 START = Settings(
     http=settings.HTTP(
         (HERE,),
@@ -45,22 +45,22 @@ class ReloadTests(SynchronousTestCase):
         """The settings of the moment."""
         return self.now
 
-    def part(self, name: str, of: Callable[[Settings], object] | None = None) -> Part:
+    def part(self, name: str, of: Callable[[Settings], object] | None = None) -> Reloadable:
         """One that notes what becomes of it."""
 
-        def plan(fresh: Settings) -> Act:
+        def plan(fresh: Settings) -> Commit:
             self.planned.append(name)
             return lambda: self.done.append(f"{name} {fresh.grace}")
 
-        return Part(plan, of)
+        return Reloadable(plan, of)
 
-    def bad(self, wrong: Exception) -> Part:
+    def bad(self, wrong: Exception) -> Reloadable:
         """One that cannot do what is asked."""
 
-        def plan(fresh: Settings) -> Act:
+        def plan(fresh: Settings) -> Commit:
             raise wrong
 
-        return Part(plan)
+        return Reloadable(plan)
 
     def run_logged(self, reload: Reload) -> tuple[str, list[LogEvent]]:
         """What a reload says, and what it logs."""
@@ -125,7 +125,7 @@ class ReloadTests(SynchronousTestCase):
         broke: list[bool] = []
         parts = [
             self.part("a", lambda of: of.grace),
-            Part(lambda _: broken),
+            Reloadable(lambda _: broken),
             self.part("b", lambda of: of.grace),
         ]
         reload = Reload(START, self.read, parts)

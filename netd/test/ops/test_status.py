@@ -9,7 +9,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
-from netd.ops.status import MOST, State, bounded, timers
+from netd.ops.status import MOST, Status, bounded, timers
 
 
 class BoundedTests(SynchronousTestCase):
@@ -77,7 +77,7 @@ class StateTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.counters = Counters()
-        self.state = State(
+        self.state = Status(
             Clock(),
             self.counters,
             lambda: {"http": "tcp:80"},

@@ -14,7 +14,7 @@ from netd.settings import SERVICES, Impairment
 from netd.test.options.examples import (
     Commands,
 )
-from netd.values import Duration, Size, Where
+from netd.values import Duration, Endpoint, Size
 
 
 class DefaultTests(Commands):
@@ -27,8 +27,8 @@ class DefaultTests(Commands):
         TCP and UDP listen on port 8000 of the loopback, and nothing else does.
         """
         made = self.settle()
-        self.assertEqual(made.http.listen, (Where("tcp", "127.0.0.1", 8000),))
-        self.assertEqual(made.udp.listen, Where("udp", "127.0.0.1", 8000))
+        self.assertEqual(made.http.listen, (Endpoint("tcp", "127.0.0.1", 8000),))
+        self.assertEqual(made.udp.listen, Endpoint("udp", "127.0.0.1", 8000))
         self.assertEqual(made.tls.listen, ())
 
     def test_values(self) -> None:
@@ -70,7 +70,7 @@ class UDPTests(Commands):
         Unsaid, it has the number and the host of everything else.
         """
         made = self.settle("--port=7000", "--bind=10.0.0.1")
-        self.assertEqual(made.udp.listen, Where("udp", "10.0.0.1", 7000))
+        self.assertEqual(made.udp.listen, Endpoint("udp", "10.0.0.1", 7000))
 
     def test_off(self) -> None:
         """
@@ -90,10 +90,10 @@ class UDPTests(Commands):
         A port or an endpoint of its own replaces the number, and only for datagrams.
         """
         made = self.settle("--udp=7", "--bind=10.0.0.1")
-        self.assertEqual(made.udp.listen, Where("udp", "10.0.0.1", 7))
+        self.assertEqual(made.udp.listen, Endpoint("udp", "10.0.0.1", 7))
         self.assertEqual(made.http.listen[0].port, 8000)
         made = self.settle(r"--udp=udp6:0:interface=\:\:1")
-        self.assertEqual(made.udp.listen, Where("udp6", "::1", 0))
+        self.assertEqual(made.udp.listen, Endpoint("udp6", "::1", 0))
 
 
 class ServiceTests(Commands):
@@ -112,9 +112,9 @@ class ServiceTests(Commands):
         self.assertEqual(
             [(each.name, each.listen) for each in made.services],
             [
-                ("echo", Where("tcp", "10.0.0.1", 7)),
-                ("echo", Where("udp", "10.0.0.1", 7)),
-                ("time", Where("tcp6", "::1", 37, 5)),
+                ("echo", Endpoint("tcp", "10.0.0.1", 7)),
+                ("echo", Endpoint("udp", "10.0.0.1", 7)),
+                ("time", Endpoint("tcp6", "::1", 37, 5)),
             ],
         )
         self.assertEqual(made.services[0].listen.option, "--service echo=tcp:7")
@@ -274,7 +274,7 @@ class HTTPSTests(Commands):
         Together they make the TLS group, the key being optional.
         """
         made = self.settle("--https=443", NETD_CERTIFICATE="/a")
-        self.assertEqual(made.tls.listen, (Where("tcp", "127.0.0.1", 443),))
+        self.assertEqual(made.tls.listen, (Endpoint("tcp", "127.0.0.1", 443),))
         self.assertEqual((made.tls.certificate, made.tls.private_key), (Path("/a"), None))
         made = self.settle("--https=443", "--certificate=/a", "--private-key=b")
         self.assertEqual(made.tls.private_key, Path("b"))
@@ -321,5 +321,7 @@ class WatchTests(Commands):
         made = self.settle().watch
         self.assertEqual((made.listen, made.log), ((), "auto"))
         made = self.settle("--metrics-http=9100", "--bind=10.0.0.1", "--log=json").watch
-        self.assertEqual((made.listen, made.log), ((Where("tcp", "10.0.0.1", 9100),), "json"))
+        self.assertEqual(
+            (made.listen, made.log), ((Endpoint("tcp", "10.0.0.1", 9100),), "json")
+        )
         self.assertEqual(made.listen[0].option, "--metrics-http 9100")

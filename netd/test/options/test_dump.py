@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netd.options.build import to_settings
-from netd.options.dump import as_toml
+from netd.options.dump import dump
 from netd.options.sources import collect
 from netd.options.table import OPTIONS
 from netd.test.options.examples import (
@@ -30,7 +30,7 @@ class PrintTests(Commands):
 
     def printed(self, *arguments: str, **environ: str) -> str:
         """What is printed for these."""
-        return as_toml(self.parse(*arguments, **environ).said)
+        return dump(self.parse(*arguments, **environ).said)
 
     def test_defaults(self) -> None:
         """
@@ -102,7 +102,7 @@ class PrintTests(Commands):
         if secure:
             flags |= {name: list(EXAMPLES[name][:1]) for name in COMPANY}
         said = collect(flags, {}, None)
-        text = as_toml(said)
+        text = dump(said)
         self.assertEqual(
             set(tomllib.loads(text)), {n for n, each in said.items() if each.texts}
         )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netd.options.build import to_settings
-from netd.options.sources import Said, collect
+from netd.options.sources import OptionValue, collect
 from netd.options.table import OPTIONS
 from netd.test.options.examples import (
     BAD,
@@ -186,9 +186,9 @@ class SaidTests(Commands):
         The last text is the value, none is None.
         """
         port = OPTIONS[0]
-        self.assertEqual(Said(port, ("1", "2"), "flag").value(), 2)
-        self.assertEqual(Said(port, ("1", "2"), "flag").values(), [1, 2])
-        self.assertIsNone(Said(port, (), "default").value())
+        self.assertEqual(OptionValue(port, ("1", "2"), "flag").value(), 2)
+        self.assertEqual(OptionValue(port, ("1", "2"), "flag").values(), [1, 2])
+        self.assertIsNone(OptionValue(port, (), "default").value())
 
     def test_escaped(self) -> None:
         """
@@ -196,7 +196,7 @@ class SaidTests(Commands):
         """
         port = OPTIONS[0]
         for text in ("", "a\nb", "\x1b[2J", "\u202e", "\udcff"):
-            said = str(Said(port, (text,), "flag").refuse(text, "no"))
+            said = str(OptionValue(port, (text,), "flag").refuse(text, "no"))
             self.assertEqual(said, f"--port {text!r}: no")
 
     def test_settings(self) -> None:

@@ -10,8 +10,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.services import delayed
-from netd.services.delayed import Letters
-from netd.services.impairment import Fates
+from netd.services.delayed import DelayedSender
+from netd.services.impairment import Impairments
 from netd.settings import Impairment
 from netd.values import Duration
 
@@ -27,15 +27,15 @@ class LettersTests(SynchronousTestCase):
         self.dropped: list[str] = []
         self.why: str | None = None
 
-    def letters(self, **shares: Any) -> Letters:
+    def letters(self, **shares: Any) -> DelayedSender:
         """The answers of one port under these conditions."""
 
         def send(data: bytes, ancillary: Any, address: Any) -> str | None:
             self.sent.append((self.clock.seconds(), data, (ancillary, address)))
             return self.why
 
-        fates = Fates(Impairment(**{"seed": 1, **shares}))
-        return Letters(fates, send, self.dropped.append, self.clock)
+        fates = Impairments(Impairment(**{"seed": 1, **shares}))
+        return DelayedSender(fates, send, self.dropped.append, self.clock)
 
     def test_at_once(self) -> None:
         """What nothing happens to is sent at once, and nothing is kept of it."""

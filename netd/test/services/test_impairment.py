@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.distribution import Distribution
 from netd.script import Abort, Send, Step, Wait
-from netd.services.impairment import OVERTAKEN_SECONDS, Fates, flip
+from netd.services.impairment import OVERTAKEN_SECONDS, Impairments, flip
 from netd.settings import Impairment
 from netd.values import Duration
 
@@ -21,7 +21,7 @@ _property = settings(deadline=None, derandomize=True, max_examples=100)
 
 def fates(count: int = 1000, data: bytes = b"data", **shares: Any) -> list[list[Step]]:
     """What becomes of `count` datagrams."""
-    made = Fates(Impairment(**{"seed": 1, **shares}))
+    made = Impairments(Impairment(**{"seed": 1, **shares}))
     return [list(made.script(data)) for _ in range(count)]
 
 

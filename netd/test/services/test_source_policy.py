@@ -6,17 +6,17 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.acl import Networks
+from netd.acl import AccessList
 from netd.addresses import Network
-from netd.services.source_policy import RATE, TALKATIVE, Source, Sources
+from netd.services.source_policy import RATE, TALKATIVE, Source, SourcePolicy
 
 AFAR = ("192.0.2.1", "2001:db8::1", "10.0.0.1", "fe80::1%eth0")
 LOOPBACK = ("127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1")
 
 
-def sources(any_source: bool = False, deny: str = "") -> Sources:
+def sources(any_source: bool = False, deny: str = "") -> SourcePolicy:
     """What a daemon that listens on 8000 knows."""
-    made = Sources(Networks(deny=map(Network.parse, deny.split())), any_source)
+    made = SourcePolicy(AccessList(deny=map(Network.parse, deny.split())), any_source)
     made.listen(8000)
     return made
 
@@ -26,7 +26,7 @@ class SourcesTests(SynchronousTestCase):
     The verdict on an address and a port.
     """
 
-    def refuses(self, tested: Sources, host: str, port: int) -> str | None:
+    def refuses(self, tested: SourcePolicy, host: str, port: int) -> str | None:
         """Why `host` is refused on `port`; None when it is not."""
         source = tested.judge(host, 0.0)
         return source.reason if port in source.ports else None
@@ -73,7 +73,7 @@ class SourcesTests(SynchronousTestCase):
         """Other lists hold at once for those who are known."""
         tested = sources()
         self.assertIsNone(self.refuses(tested, "10.1.2.3", 50_000))
-        tested.change(Networks(deny=[Network.parse("10.0.0.0/8")]))
+        tested.change(AccessList(deny=[Network.parse("10.0.0.0/8")]))
         self.assertEqual(self.refuses(tested, "10.1.2.3", 50_000), "network")
 
     def test_buckets(self) -> None:
@@ -90,20 +90,20 @@ class SourcesTests(SynchronousTestCase):
     def test_rate(self) -> None:
         """The burst is a fifth of a second's worth and a whole datagram; 0 is any number."""
         for rate, burst in ((1000, 200.0), (1, 1.0)):
-            self.assertEqual(Sources(Networks(), rate=rate).burst, burst)
-        free = Sources(Networks(), rate=0)
+            self.assertEqual(SourcePolicy(AccessList(), rate=rate).burst, burst)
+        free = SourcePolicy(AccessList(), rate=0)
         source = free.judge("192.0.2.1", 0.0)
         self.assertTrue(all(source.take(free.rate, free.burst, 0.0) for _ in range(100_000)))
 
     def test_knows(self) -> None:
         """Loopback is known, and whom the allow list names; nobody else is."""
-        lists = Networks([Network.parse("10.0.0.0/8")], [Network.parse("10.6.0.0/16")])
+        lists = AccessList([Network.parse("10.0.0.0/8")], [Network.parse("10.6.0.0/16")])
         for host in LOOPBACK:
             self.assertTrue(sources().knows(host))
         for host in AFAR:
             self.assertFalse(sources().knows(host))
         for host, known in (("10.1.2.3", True), ("10.6.2.3", False), ("192.0.2.1", False)):
-            self.assertEqual(Sources(lists).knows(host), known)
+            self.assertEqual(SourcePolicy(lists).knows(host), known)
 
     def test_known(self) -> None:
         """What is judged once is known."""
@@ -113,7 +113,7 @@ class SourcesTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """However many sources are forged, the tables are bounded."""
-        tested = Sources(Networks(), most=100)
+        tested = SourcePolicy(AccessList(), most=100)
         for number in range(1000):
             tested.judge(f"10.0.{number >> 8}.{number & 255}", 0.0)
             tested.judge(f"2001:db8:0:{number:x}::1", 0.0)

@@ -20,7 +20,7 @@ from netd.counters import Counters
 from netd.script import Abort, Script, Send, Wait
 from netd.services import tcp
 from netd.services.messages import chargen
-from netd.services.tcp import LINGER_SECONDS, Conversations, Discard, Echo, Speaker
+from netd.services.tcp import LINGER_SECONDS, Discard, Echo, ServiceFactory, Speaker
 from netd.transport.drain import IDrainable
 
 HERE = IPv4Address("TCP", "127.0.0.1", 5000)
@@ -30,7 +30,7 @@ HERE = IPv4Address("TCP", "127.0.0.1", 5000)
 class Line(StringTransport):
     """A connection from `address`, as the client sees it."""
 
-    def __init__(self, factory: Conversations, address: Any = HERE) -> None:
+    def __init__(self, factory: ServiceFactory, address: Any = HERE) -> None:
         StringTransport.__init__(self)
         self.protocol: Any = factory.buildProtocol(address)
         self.events: list[str] = []
@@ -102,11 +102,11 @@ class _Services(SynchronousTestCase):
         self.clock = Clock()
         self.counters = Counters()
 
-    def factory(self, begin: Any) -> Conversations:
+    def factory(self, begin: Any) -> ServiceFactory:
         """A service that `begin` makes the conversations of."""
-        return Conversations("name", begin, self.clock, self.counters)
+        return ServiceFactory("name", begin, self.clock, self.counters)
 
-    def speaking(self, script: Script) -> Conversations:
+    def speaking(self, script: Script) -> ServiceFactory:
         """A service that performs `script`."""
         return self.factory(lambda factory: Speaker(factory, script))
 
@@ -229,12 +229,12 @@ class SpeakerTests(_Services):
 
 class IdleTests(_Services):
     """
-    Conversations in which nothing moves.
+    ServiceFactory in which nothing moves.
     """
 
     def line(self, begin: Any, idle: float = 10.0) -> Line:
         """A connection that is cut after `idle` seconds."""
-        return Line(Conversations("name", begin, self.clock, self.counters, idle))
+        return Line(ServiceFactory("name", begin, self.clock, self.counters, idle))
 
     def test_cut(self) -> None:
         """One of any kind is cut when nothing moved for so long, not before, and counted."""

@@ -14,13 +14,13 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.acl import Networks
+from netd.acl import AccessList
 from netd.addresses import Network
 from netd.counters import Counters
 from netd.services import table, udp
-from netd.services.impairment import Fates
+from netd.services.impairment import Impairments
 from netd.services.messages import echo
-from netd.services.source_policy import Sources
+from netd.services.source_policy import SourcePolicy
 from netd.services.udp import TURN, AnswerPort, Policy, Service
 from netd.settings import Impairment
 from netd.values import Duration
@@ -36,7 +36,7 @@ class _Ports(SynchronousTestCase):
         self.reactor: Any = MemoryReactorClock()
         # Cleaned up last, when all ports are closed.
         self.addCleanup(lambda: self.assertEqual(self.reactor.getDelayedCalls(), []))
-        self.sources = Sources(Networks(deny=[Network.parse("127.0.0.66")]))
+        self.sources = SourcePolicy(AccessList(deny=[Network.parse("127.0.0.66")]))
 
     def bind(self, host: str = "127.0.0.1", port: int = 0) -> socket.socket:
         """A bound socket, closed when the test is over."""
@@ -57,7 +57,7 @@ class _Ports(SynchronousTestCase):
     ) -> Any:
         """A port with `service`; `self.address` is where it listens."""
         bound = self.bind(host)
-        fates = None if impairment is None else Fates(impairment)
+        fates = None if impairment is None else Impairments(impairment)
         policy = Policy(self.sources, self.counters, fates)
         port: Any = udp.serve(service, policy, self.reactor)(bound)
         self.address = bound.getsockname()

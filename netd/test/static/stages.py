@@ -24,7 +24,7 @@ from netd.counters import Counters
 from netd.http.server import Site
 from netd.static.resource import Files
 from netd.test.http.stages import LIMITS, Answer, Pipe, answers
-from netd.transport.tcp import EagerServer
+from netd.transport.tcp import TCPTransport
 
 PEER: Final = IPv4Address("TCP", "127.0.0.1", 40000)
 
@@ -145,7 +145,7 @@ class Line(Clock):
         here.setblocking(False)
         self.client.setblocking(False)
         self.channel = room.site.buildProtocol(PEER)
-        self.transport = EagerServer(here, self.channel, address, None, 0, self)  # type: ignore[arg-type]
+        self.transport = TCPTransport(here, self.channel, address, None, 0, self)  # type: ignore[arg-type]
         self.channel.makeConnection(self.transport)
 
     # The reactor

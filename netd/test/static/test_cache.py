@@ -12,12 +12,12 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.http.conditional import Validators
-from netd.static.cache import LOOK_SECONDS, OVERHEAD, Shelf, steady
-from netd.static.headers import Sheet
+from netd.static.cache import LOOK_SECONDS, OVERHEAD, FileCache, steady
+from netd.static.headers import FileHeaders
 from netd.static.tree import Missing
 from netd.test.static.test_tree import descriptors
 
-SHEET = Sheet((), Validators(b'"a"', 0), b"text/plain")
+SHEET = FileHeaders((), Validators(b'"a"', 0), b"text/plain")
 
 
 class ShelfTests(SynchronousTestCase):
@@ -28,7 +28,7 @@ class ShelfTests(SynchronousTestCase):
     def setUp(self) -> None:
         """A shelf for two small files, and one file."""
         self.clock = Clock()
-        self.shelf = Shelf(self.clock.seconds, 2 * (OVERHEAD + 10))
+        self.shelf = FileCache(self.clock.seconds, 2 * (OVERHEAD + 10))
         self.file = Path(self.mktemp())
         self.file.write_bytes(b"0123456789")
 

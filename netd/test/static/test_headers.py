@@ -10,7 +10,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd import settings
-from netd.static.headers import Sheets, preflight, validators
+from netd.static.headers import HeaderTable, preflight, validators
 
 NOW = 1_700_000_000.5
 
@@ -21,9 +21,9 @@ def stat(mtime_ns: int = 1_600_000_000_900_000_000, size: int = 255) -> os.stat_
     return os.stat_result(whole, {"st_mtime_ns": mtime_ns, "st_mtime": mtime_ns / 1e9})
 
 
-def sheets(**config: object) -> Sheets:
+def sheets(**config: object) -> HeaderTable:
     """The sheets of a tree so configured."""
-    return Sheets(settings.Files(Path("/"), **config))  # type: ignore[arg-type]
+    return HeaderTable(settings.Files(Path("/"), **config))  # type: ignore[arg-type]
 
 
 class ValidatorsTests(SynchronousTestCase):

@@ -12,7 +12,7 @@ from hypothesis import settings as how
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.static.listing import POLICY, Entry, Order, Scan, as_html, as_json, size
+from netd.static.listing import POLICY, Entry, Listing, Order, as_html, as_json, size
 
 _property = how(max_examples=50, deadline=None, database=None, derandomize=True)
 
@@ -24,7 +24,7 @@ ENTRIES = (
     Entry(b"z", True, 4096, 1_500_000_000.0),
     Entry(b"y", True, 8192, 1_400_000_000.0),
 )
-SCAN = Scan(ENTRIES, True)
+SCAN = Listing(ENTRIES, True)
 
 
 class Page(HTMLParser):
@@ -144,9 +144,9 @@ class HTMLTests(SynchronousTestCase):
     def test_count(self) -> None:
         """It says how many there are, and when there are more."""
         self.assertIn("5 entries.", Page(as_html((), SCAN, Order())).text)
-        one = Scan(ENTRIES[:1], True)
+        one = Listing(ENTRIES[:1], True)
         self.assertIn("1 entry.", Page(as_html((), one, Order())).text)
-        more = Scan(ENTRIES, False)
+        more = Listing(ENTRIES, False)
         self.assertIn(
             "Only the first 5 entries are shown", Page(as_html((), more, Order())).text
         )
@@ -161,7 +161,7 @@ class HTMLTests(SynchronousTestCase):
     def test_anything(self, names: list[bytes]) -> None:
         """Whatever files are called, the page has one row for each and stays well-formed."""
         entries = tuple(Entry(name, False, 1, 0.0) for name in names)
-        page = Page(as_html((), Scan(entries, True), Order()))
+        page = Page(as_html((), Listing(entries, True), Order()))
         self.assertEqual(len(page.links), 4 + len(names))
 
 
@@ -172,7 +172,7 @@ class JSONTests(SynchronousTestCase):
 
     def test_whole(self) -> None:
         """Names are readable, links exact, times in UTC."""
-        said = json.loads(as_json((b"a", b"b"), Scan(ENTRIES[2:4], False), Order()))
+        said = json.loads(as_json((b"a", b"b"), Listing(ENTRIES[2:4], False), Order()))
         self.assertEqual(
             said,
             {

@@ -9,14 +9,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.http.conditional import Validators
 from netd.http.ranges import Span, length
 from netd.lab.call import BadCall
-from netd.static.headers import Sheet
-from netd.static.selection import Plan, plan
+from netd.static.headers import FileHeaders
+from netd.static.selection import Selection, plan
 
 LINES = ((b"Content-Type", b"text/plain"), (b"ETag", b'"a"'), (b"Accept-Ranges", b"bytes"))
-SHEET = Sheet(LINES, Validators(b'"a"', 1000), b"text/plain")
+SHEET = FileHeaders(LINES, Validators(b'"a"', 1000), b"text/plain")
 
 
-def planned(method: bytes = b"GET", size: int = 100, **fields: bytes) -> Plan:
+def planned(method: bytes = b"GET", size: int = 100, **fields: bytes) -> Selection:
     """The plan for a request with these fields."""
     said = {name.replace("_", "-").encode(): (value,) for name, value in fields.items()}
     return plan(method, said, SHEET, size, 2e9)
@@ -29,7 +29,7 @@ class PlanTests(SynchronousTestCase):
 
     def test_whole(self) -> None:
         """Without more, the whole file; for HEAD, a foreign unit and a stale If-Range too."""
-        whole = Plan(200, LINES, (Span(0, 100),))
+        whole = Selection(200, LINES, (Span(0, 100),))
         self.assertEqual(planned(), whole)
         self.assertEqual(planned(b"HEAD", range=b"bytes=0-1"), whole)
         self.assertEqual(planned(range=b"lines=0-1"), whole)
@@ -67,7 +67,7 @@ class PlanTests(SynchronousTestCase):
     def test_conditions(self) -> None:
         """Preconditions come before ranges."""
         made = planned(if_none_match=b'"a"', range=b"bytes=0-1")
-        self.assertEqual(made, Plan(304, ((b"ETag", b'"a"'),), ()))
+        self.assertEqual(made, Selection(304, ((b"ETag", b'"a"'),), ()))
         with self.assertRaises(BadCall) as caught:
             planned(if_match=b'"b"', range=b"bytes=0-1")
         self.assertEqual(caught.exception.status, 412)

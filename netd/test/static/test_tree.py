@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.settings import Symlinks
 from netd.static import tree
-from netd.static.tree import Disk, Forbidden, Missing
+from netd.static.tree import Forbidden, Missing, Tree
 
 POLICIES: tuple[Symlinks, ...] = ("inside", "all", "none")
 
@@ -61,7 +61,7 @@ class DiskTests(SynchronousTestCase):
         """The file at `path`, None for a directory; no descriptor stays open."""
         before = descriptors()
         try:
-            found = Disk(self.root, policy).find(tuple(os.fsencode(path).split(b"/")))
+            found = Tree(self.root, policy).find(tuple(os.fsencode(path).split(b"/")))
             if found.folder:
                 return None
             try:
@@ -75,7 +75,7 @@ class DiskTests(SynchronousTestCase):
         """What is listed of the directory `path`."""
         before = descriptors()
         names = tuple(os.fsencode(path).split(b"/")) if path else ()
-        scan = Disk(self.root, policy).scan(names)
+        scan = Tree(self.root, policy).scan(names)
         self.assertEqual(descriptors(), before)
         return {entry.name for entry in scan.entries}
 
@@ -85,7 +85,7 @@ class DiskTests(SynchronousTestCase):
             self.assertEqual(self.read("file", policy), b"file")
             self.assertEqual(self.read("sub/deep/low", policy), b"low")
             self.assertIsNone(self.read("sub/deep", policy))
-            self.assertTrue(Disk(self.root, policy).find(()).folder)
+            self.assertTrue(Tree(self.root, policy).find(()).folder)
 
     def test_missing(self) -> None:
         """What is not there is missing, and so is a name below a file or one too long."""
@@ -103,9 +103,9 @@ class DiskTests(SynchronousTestCase):
         for policy in POLICIES:
             for path in (b"none", b"out", b"loop"):
                 with contextlib.suppress(Missing, Forbidden):
-                    os.close(Disk(self.root, policy).find((path,)).fd)
+                    os.close(Tree(self.root, policy).find((path,)).fd)
                 with contextlib.suppress(Missing, Forbidden):
-                    Disk(self.root, policy).scan((path,))
+                    Tree(self.root, policy).scan((path,))
         self.assertEqual(gc.collect(), 0)
 
     def test_linksInside(self) -> None:
@@ -159,14 +159,14 @@ class DiskTests(SynchronousTestCase):
         link = self.base / "link"
         link.symlink_to("root")
         for policy in POLICIES:
-            found = Disk(link, policy).find((b"file",))
+            found = Tree(link, policy).find((b"file",))
             os.close(found.fd)
-        os.close(Disk(link).find((b"in-absolute",)).fd)
+        os.close(Tree(link).find((b"in-absolute",)).fd)
 
     def test_wholeDisk(self) -> None:
         """The root may be / itself."""
         path = tuple(os.fsencode((self.root / "in").absolute()).split(b"/")[1:])
-        os.close(Disk("/").find(path).fd)
+        os.close(Tree("/").find(path).fd)
 
     def test_special(self) -> None:
         """FIFOs, sockets and devices are missing, and nobody waits for a writer."""
@@ -246,7 +246,7 @@ class DiskTests(SynchronousTestCase):
             raise OSError(5, "Input/output error")
 
         self.patch(os, "open", broken)
-        error = self.assertRaises(OSError, Disk(self.root).find, (b"file",))
+        error = self.assertRaises(OSError, Tree(self.root).find, (b"file",))
         self.assertEqual(error.errno, 5)
 
     def test_entries(self) -> None:
@@ -260,7 +260,7 @@ class DiskTests(SynchronousTestCase):
         self.assertEqual(self.names(policy="none"), plain)
         everything = plain | inside | {b"out", b"out-folder", b"out-neighbour", b"up"}
         self.assertEqual(self.names(policy="all"), everything | {b"out-absolute"})
-        entries = {entry.name: entry for entry in Disk(self.root).scan(()).entries}
+        entries = {entry.name: entry for entry in Tree(self.root).scan(()).entries}
         self.assertEqual((entries[b"in"].size, entries[b"in"].folder), (3, False))
         self.assertTrue(entries[b"in-folder"].folder)
         self.assertTrue(entries[b"sub"].folder)
@@ -285,7 +285,7 @@ class DiskTests(SynchronousTestCase):
                 file.write(name)
         self.assertEqual(self.names("sub/deep"), {b"low", *names})
         for name in names:
-            found = Disk(self.root).find((b"sub", b"deep", name))
+            found = Tree(self.root).find((b"sub", b"deep", name))
             self.assertEqual(os.read(found.fd, 100), name)
             os.close(found.fd)
 
@@ -296,8 +296,8 @@ class DiskTests(SynchronousTestCase):
         for number in range(4):
             (folder / f"{number}").write_bytes(b"")
         names = (b"sub", b"deep")
-        scan = Disk(self.root).scan(names)
+        scan = Tree(self.root).scan(names)
         self.assertEqual((len(scan.entries), scan.whole), (5, True))
         (folder / "more").write_bytes(b"")
-        scan = Disk(self.root).scan(names)
+        scan = Tree(self.root).scan(names)
         self.assertEqual((len(scan.entries), scan.whole), (5, False))

@@ -19,10 +19,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from netd.acl import Networks
+from netd.acl import AccessList
 from netd.addresses import Network
 from netd.counters import Counters
-from netd.transport.access import Access, Door, Gate
+from netd.transport.access import Access, AccessFactory, AccessPolicy
 
 V1 = b"PROXY TCP4 203.0.113.9 192.0.2.2 4711 80\r\n"
 V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(
@@ -31,9 +31,9 @@ V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(
 LOCAL = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
 
 
-def networks(allow: str = "", deny: str = "") -> Networks:
+def networks(allow: str = "", deny: str = "") -> AccessList:
     """The lists with blanks between the networks."""
-    return Networks(map(Network.parse, allow.split()), map(Network.parse, deny.split()))
+    return AccessList(map(Network.parse, allow.split()), map(Network.parse, deny.split()))
 
 
 class Wire(StringTransport):
@@ -137,8 +137,8 @@ class Gates(SynchronousTestCase):
         self.clock = Clock()
         self.counters = Counters()
         self.talks = Talks()
-        self.gate = Gate(self.access, self.clock, self.counters)
-        self.door: Door = self.gate.wrap(self.talks)
+        self.gate = AccessPolicy(self.access, self.clock, self.counters)
+        self.door: AccessFactory = self.gate.wrap(self.talks)
 
     def build(self, host: str = "192.0.2.1") -> Any:
         """What is built for a peer at `host`."""

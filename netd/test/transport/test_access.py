@@ -200,6 +200,6 @@ class ProxyTests(Gates):
         """
         A peer that may not speak for others is watched, unless it gets no protocol at all.
         """
-        self.assertEqual(type(self.build("203.0.113.5")).__name__, "Watching")
+        self.assertEqual(type(self.build("203.0.113.5")).__name__, "ForgeryGuard")
         self.talks.full = True
         self.assertIsNone(self.build("203.0.113.5"))

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.transport import epoll as lean_module
-from netd.transport.epoll import lean
+from netd.transport.epoll import fast_dispatch
 
 
 class LeanTests(SynchronousTestCase):
@@ -69,15 +69,15 @@ class LeanTests(SynchronousTestCase):
 
     def test_elsewhere(self) -> None:
         """Any other reactor stays as it is."""
-        self.assertFalse(lean(Clock()))
+        self.assertFalse(fast_dispatch(Clock()))
         one = self.reactor()
         kind: Any = type("Other", (type(one),), {})
-        self.assertFalse(lean(kind.__new__(kind)))
+        self.assertFalse(fast_dispatch(kind.__new__(kind)))
 
     def test_noEpoll(self) -> None:
         """Where the platform has no epoll there is nothing to do."""
         self.patch(sys, "modules", {**sys.modules, "twisted.internet.epollreactor": None})
-        self.assertFalse(lean(Clock()))
+        self.assertFalse(fast_dispatch(Clock()))
 
     def test_interrupted(self) -> None:
         """A signal while it waits is no error."""
@@ -88,14 +88,14 @@ class LeanTests(SynchronousTestCase):
                 raise InterruptedError
 
         poller, one._poller = one._poller, Poller()
-        self.assertTrue(lean(one))
+        self.assertTrue(fast_dispatch(one))
         one.doIteration(None)
         one._poller = poller
 
     def test_reads(self) -> None:
         """Input is delivered; nothing happens where there is none."""
         one = self.reactor()
-        self.assertTrue(lean(one))
+        self.assertTrue(fast_dispatch(one))
         _, far, happened = self.read(one)
         one.doIteration(0)
         self.assertEqual(happened, [])
@@ -106,9 +106,9 @@ class LeanTests(SynchronousTestCase):
     def test_bounded(self) -> None:
         """One turn serves so many, the next one the others, so that timers are not held up."""
         one = self.reactor()
-        lean(one)
+        fast_dispatch(one)
         self.patch(lean_module, "EVENTS", 2)
-        lean(one)
+        fast_dispatch(one)
         pairs = [self.read(one) for _ in range(3)]
         for _, far, _ in pairs:
             far.send(b"x")
@@ -124,7 +124,7 @@ class LeanTests(SynchronousTestCase):
     def test_writes(self) -> None:
         """All other events go the stock way."""
         one = self.reactor()
-        lean(one)
+        fast_dispatch(one)
         reader, _, happened = self.read(one)
         one.addWriter(reader)
         one.doIteration(0)
@@ -141,7 +141,7 @@ class LeanTests(SynchronousTestCase):
             (ValueError, ValueError),
         ):
             one = self.reactor()
-            lean(one)
+            fast_dispatch(one)
             reader, far, happened = self.read(one)
             reader.answer = answer
             far.send(b"x")
@@ -152,7 +152,7 @@ class LeanTests(SynchronousTestCase):
     def test_closedMeanwhile(self) -> None:
         """A descriptor that another one's event has closed is left alone."""
         one = self.reactor()
-        lean(one)
+        fast_dispatch(one)
         pairs = [self.read(one) for _ in range(2)]
         for (reader, far, _), (other, _, _) in zip(pairs, reversed(pairs), strict=True):
             far.send(b"x")
@@ -165,17 +165,17 @@ class LeanTests(SynchronousTestCase):
     def test_leaves(self) -> None:
         """What an event has to send leaves in the same turn, behind all of its events."""
         one = self.reactor()
-        lean(one)
+        fast_dispatch(one)
         pairs = [self.read(one) for _ in range(2)]
         happened: list[str] = []
 
-        class Departing:
-            def depart(self) -> None:
+        class Flushable:
+            def flush(self) -> None:
                 happened.append("departed")
 
         def heard() -> None:
             happened.append("heard")
-            one.outbox.put(Departing())
+            one.write_batch.add(Flushable())
 
         for reader, far, _ in pairs:
             far.send(b"x")
@@ -193,13 +193,13 @@ class LeanTests(SynchronousTestCase):
                 asked.append(timeout)
                 return []
 
-        class Departing:
-            def depart(self) -> None:
+        class Flushable:
+            def flush(self) -> None:
                 one.callLater(0, asked.clear)
 
         poller, one._poller = one._poller, Poller()
-        lean(one)
-        one.outbox.put(Departing())
+        fast_dispatch(one)
+        one.write_batch.add(Flushable())
         one.doIteration(60)
         one.doIteration(60)
         one._poller = poller

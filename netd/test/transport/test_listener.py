@@ -29,12 +29,12 @@ from zope.interface.verify import verifyObject
 
 from netd.transport import listener
 from netd.transport.listener import Listener, datagram, kernel_backlog, stream
-from netd.values import Where
+from netd.values import Endpoint
 
 reactor: Any = _the_reactor
 
-LOOPBACK = Where("tcp", "127.0.0.1", 0, option="--port 0")
-LOOPBACK6 = Where("tcp6", "::1", 0, option="--http tcp6:0")
+LOOPBACK = Endpoint("tcp", "127.0.0.1", 0, option="--port 0")
+LOOPBACK6 = Endpoint("tcp6", "::1", 0, option="--http tcp6:0")
 
 
 class Port:
@@ -57,7 +57,7 @@ class _Listeners(SynchronousTestCase):
     """
 
     def listener(
-        self, where: Where = LOOPBACK, kind: socket.SocketKind = socket.SOCK_STREAM
+        self, where: Endpoint = LOOPBACK, kind: socket.SocketKind = socket.SOCK_STREAM
     ) -> Listener:
         """A listener that is closed when the test is over; `self.ports` are what it served."""
         self.ports: list[Port] = []
@@ -71,14 +71,14 @@ class _Listeners(SynchronousTestCase):
         return made
 
     def started(
-        self, where: Where = LOOPBACK, kind: socket.SocketKind = socket.SOCK_STREAM
+        self, where: Endpoint = LOOPBACK, kind: socket.SocketKind = socket.SOCK_STREAM
     ) -> Listener:
         """The same, started."""
         made = self.listener(where, kind)
         made.startService()
         return made
 
-    def refused(self, where: Where, kind: socket.SocketKind = socket.SOCK_STREAM) -> str:
+    def refused(self, where: Endpoint, kind: socket.SocketKind = socket.SOCK_STREAM) -> str:
         """The one line with which building or binding `where` fails."""
         with self.assertRaises(UsageError) as caught:
             self.listener(where, kind).privilegedStartService()
@@ -87,13 +87,13 @@ class _Listeners(SynchronousTestCase):
         return said
 
 
-def bound(listener: Listener) -> Where:
+def bound(listener: Listener) -> Endpoint:
     """Where `listener` listens; it must."""
     assert listener.bound is not None
     return listener.bound
 
 
-def reachable(where: Where) -> bool:
+def reachable(where: Endpoint) -> bool:
     """Whether the kernel lets a client connect."""
     try:
         socket.create_connection((where.host, where.port)).close()
@@ -291,7 +291,7 @@ class InheritTests(_Listeners):
         They are served, each of them, and what was asked for is not bound.
         """
         one, two = self.sock(), self.sock(socket.AF_INET6)
-        made = self.listener(Where("tcp", "192.0.2.1", 80))
+        made = self.listener(Endpoint("tcp", "192.0.2.1", 80))
         made.inherit([one.dup(), two.dup()])
         made.privilegedStartService()
         made.startService()
@@ -312,9 +312,9 @@ class InheritTests(_Listeners):
         ):
             sock = self.sock(family, kind)
             host, number = sock.getsockname()[:2]
-            made = self.listener(Where("tcp", "*", 80, 17), kind=sock.type)
+            made = self.listener(Endpoint("tcp", "*", 80, 17), kind=sock.type)
             made.inherit([sock.dup()])
-            self.assertEqual(made.bound, Where(name, host, number))
+            self.assertEqual(made.bound, Endpoint(name, host, number))
 
     def test_kept_open(self) -> None:
         """
@@ -339,7 +339,7 @@ class RefusalTests(_Listeners):
         A port that someone has is refused when it is bound, and no descriptor is left.
         """
         where = bound(self.started())
-        other = Where("tcp", "127.0.0.1", where.port, option=f"--http {where.port}")
+        other = Endpoint("tcp", "127.0.0.1", where.port, option=f"--http {where.port}")
         before = len(os.listdir("/dev/fd"))
         self.assertEqual(
             self.refused(other),
@@ -352,8 +352,8 @@ class RefusalTests(_Listeners):
         """
         So is one of datagrams; a port of streams with the same number is another one.
         """
-        first = bound(self.started(Where("udp", "127.0.0.1", 0), socket.SOCK_DGRAM))
-        again = Where("udp", "127.0.0.1", first.port, option="--udp 7")
+        first = bound(self.started(Endpoint("udp", "127.0.0.1", 0), socket.SOCK_DGRAM))
+        again = Endpoint("udp", "127.0.0.1", first.port, option="--udp 7")
         self.assertIn(
             f"--udp 7: cannot listen on udp 127.0.0.1 port {first.port}: ",
             self.refused(again, socket.SOCK_DGRAM),
@@ -363,7 +363,7 @@ class RefusalTests(_Listeners):
         """
         An address of another machine (RFC 5737: of none) is refused when it is bound.
         """
-        made = self.listener(Where("tcp", "192.0.2.1", 0, option="--bind 192.0.2.1"))
+        made = self.listener(Endpoint("tcp", "192.0.2.1", 0, option="--bind 192.0.2.1"))
         with self.assertRaises(UsageError) as caught:
             made.startService()
         self.assertIn(
@@ -384,7 +384,7 @@ class RefusalTests(_Listeners):
             ("tcp6", "127.0.0.1"),
         ):
             with self.assertRaises(UsageError) as caught:
-                self.listener(Where(kind, host, 80, option=f"--http {kind}:80"))
+                self.listener(Endpoint(kind, host, 80, option=f"--http {kind}:80"))
             said = str(caught.exception)
             self.assertTrue(said.startswith(f"--http {kind}:80: {host}: "), said)
             self.assertTrue(said.isprintable(), said)
@@ -400,7 +400,7 @@ class FamilyTests(_Listeners):
         """
         An IPv6 address is listened on, for IPv6 alone.
         """
-        for where in (LOOPBACK6, Where("tcp", "::1", 0)):
+        for where in (LOOPBACK6, Endpoint("tcp", "::1", 0)):
             made = self.started(where)
             self.assertEqual(bound(made).host, "::1")
             self.assertTrue(reachable(bound(made)))
@@ -412,7 +412,7 @@ class FamilyTests(_Listeners):
         """
         So it is for datagrams.
         """
-        made = self.started(Where("udp6", "::1", 0), socket.SOCK_DGRAM)
+        made = self.started(Endpoint("udp6", "::1", 0), socket.SOCK_DGRAM)
         self.assertEqual(bound(made).host, "::1")
         sock = self.ports[0].socket
         self.assertNotEqual(sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY), 0)
@@ -421,12 +421,12 @@ class FamilyTests(_Listeners):
         """
         The wildcard of IPv6 leaves the port of IPv4 to others.
         """
-        made = self.started(Where("tcp6", "::", 0))
+        made = self.started(Endpoint("tcp6", "::", 0))
         # Somebody else may have that port of IPv4, hence not whether it is reachable.
-        reachable(Where("tcp", "127.0.0.1", bound(made).port))
+        reachable(Endpoint("tcp", "127.0.0.1", bound(made).port))
         with self.assertRaises(BlockingIOError):
             self.ports[0].socket.accept()
-        self.assertTrue(reachable(Where("tcp6", "::1", bound(made).port)))
+        self.assertTrue(reachable(Endpoint("tcp6", "::1", bound(made).port)))
         self.ports[0].socket.accept()[0].close()
 
     def test_both(self) -> None:
@@ -445,7 +445,7 @@ class FamilyTests(_Listeners):
 
         self.patch(socket, "getaddrinfo", lookup)
         for kind, host in (("tcp", "127.0.0.1"), ("tcp6", "::1")):
-            self.assertEqual(bound(self.started(Where(kind, "both.example", 0))).host, host)
+            self.assertEqual(bound(self.started(Endpoint(kind, "both.example", 0))).host, host)
         self.assertEqual(
             asked,
             [("both.example", 0, socket.AF_UNSPEC), ("both.example", 0, socket.AF_INET6)],
@@ -462,7 +462,7 @@ class EveryAddressTests(_Listeners):
         Both families are listened on, with the same port though the kernel chose it.
         """
         for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-            made = self.started(Where("tcp", "*", 0), kind)
+            made = self.started(Endpoint("tcp", "*", 0), kind)
             self.assertEqual(
                 [port.socket.family for port in self.ports], [socket.AF_INET, socket.AF_INET6]
             )
@@ -475,7 +475,7 @@ class EveryAddressTests(_Listeners):
         """
         Both are closed by a stop, whether they were served or not.
         """
-        made = self.started(Where("tcp", "*", 0))
+        made = self.started(Endpoint("tcp", "*", 0))
         self.successResultOf(made.stopService())
         self.assertEqual([port.stopped for port in self.ports], [1, 1])
         before = len(os.listdir("/dev/fd"))
@@ -502,7 +502,7 @@ class EveryAddressTests(_Listeners):
         """
         self.taking(3)
         before = len(os.listdir("/dev/fd"))
-        made = self.listener(Where("tcp", "*", 0))
+        made = self.listener(Endpoint("tcp", "*", 0))
         made.privilegedStartService()
         self.assertGreater(bound(made).port, 0)
         self.assertEqual(len(os.listdir("/dev/fd")), before + 2)
@@ -515,7 +515,7 @@ class EveryAddressTests(_Listeners):
         for number, times in ((0, 1000), (port, 0)):
             self.taking(times)
             before = len(os.listdir("/dev/fd"))
-            said = self.refused(Where("tcp", "*", number, option="--bind *"))
+            said = self.refused(Endpoint("tcp", "*", number, option="--bind *"))
             self.assertEqual(
                 said,
                 f"--bind *: cannot listen on tcp * port {number}: Address already in use",
@@ -527,7 +527,7 @@ class EveryAddressTests(_Listeners):
         A machine without IPv6 listens on what it has.
         """
         self.patch(socket, "has_ipv6", False)
-        self.started(Where("tcp", "*", 0))
+        self.started(Endpoint("tcp", "*", 0))
         self.assertEqual([port.socket.family for port in self.ports], [socket.AF_INET])
 
 
@@ -541,7 +541,7 @@ class UnixTests(_Listeners):
         room = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, room)
         self.path = f"{room}/s"
-        self.where = Where("unix", self.path, 0, mode=0o600, option="--http unix:s")
+        self.where = Endpoint("unix", self.path, 0, mode=0o600, option="--http unix:s")
 
     def connects(self) -> bool:
         """Whether the kernel lets a client connect."""
@@ -579,7 +579,7 @@ class UnixTests(_Listeners):
         here = os.getcwd()
         self.addCleanup(os.chdir, here)
         os.chdir(os.path.dirname(self.path))
-        made = self.listener(Where("unix", "s", 0))
+        made = self.listener(Endpoint("unix", "s", 0))
         os.chdir(here)
         made.startService()
         self.assertTrue(self.connects())
@@ -598,7 +598,7 @@ class UnixTests(_Listeners):
             (f"{self.path}/missing/s", "Not a directory"),
             ("/" + "x" * 200, "File name too long"),
         ):
-            where = Where("unix", path, 0, option="--http unix")
+            where = Endpoint("unix", path, 0, option="--http unix")
             self.assertEqual(
                 self.refused(where), f"--http unix: cannot listen on unix {path}: {said}"
             )
@@ -613,7 +613,7 @@ class BacklogTests(_Listeners):
     def granted(self, backlog: int) -> tuple[int, Sequence[LogEvent]]:
         """What the kernel was told, and what was logged, when `backlog` was asked for."""
         with capturedLogs() as events:
-            self.started(Where("tcp", "127.0.0.1", 0, backlog, option=f"--http {backlog}"))
+            self.started(Endpoint("tcp", "127.0.0.1", 0, backlog, option=f"--http {backlog}"))
         # The sixth word of struct tcp_info is, on a listening socket, its longest queue.
         told = self.ports[0].socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
         longest: int = struct.unpack_from("=6I", told, 8)[5]
@@ -653,7 +653,7 @@ class BacklogTests(_Listeners):
         """
         self.patch(listener, "kernel_backlog", lambda: 1)
         with capturedLogs() as events:
-            self.started(Where("udp", "127.0.0.1", 0), socket.SOCK_DGRAM)
+            self.started(Endpoint("udp", "127.0.0.1", 0), socket.SOCK_DGRAM)
         self.assertEqual(events, [])
 
     def test_kernel(self) -> None:
@@ -688,7 +688,7 @@ class DatagramTests(_Listeners):
             served.append(Port(sock))
             return served[-1]
 
-        made = datagram(Where("udp", "127.0.0.1", 0), serve)
+        made = datagram(Endpoint("udp", "127.0.0.1", 0), serve)
         self.addCleanup(made.stopService)
         made.startService()
         sock = served[0].socket
@@ -737,14 +737,14 @@ class StreamTests(TestCase):
     A listener on the real reactor.
     """
 
-    def stream(self, where: Where = LOOPBACK) -> Listener:
+    def stream(self, where: Endpoint = LOOPBACK) -> Listener:
         """A started listener that echoes, stopped when the test is over."""
         made = stream(where, Factory.forProtocol(Echo), reactor)
         self.addCleanup(made.stopService)
         made.startService()
         return made
 
-    async def ask(self, where: Where) -> bytes:
+    async def ask(self, where: Endpoint) -> bytes:
         """What is answered to hello."""
         speaker = await connectProtocol(
             HostnameEndpoint(reactor, where.host, where.port), Speaker()

@@ -16,8 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from netd.transport import tcp as transport_module
-from netd.transport.tcp import EagerServer, settled, supported, unread, unsent
-from netd.transport.write_batch import Outbox
+from netd.transport.tcp import TCPTransport, settled, supported, unread, unsent
+from netd.transport.write_batch import WriteBatch
 
 
 class GuardTests(SynchronousTestCase):
@@ -127,7 +127,7 @@ class _Connected(SynchronousTestCase):
         where = Factory.forProtocol(Quiet)
         listener = tcp.Port(0, where, reactor=self.clock)
         listener._realPortNumber = 0
-        self.server = EagerServer(
+        self.server = TCPTransport(
             self.near,
             Quiet(),
             ("127.0.0.1", 1),
@@ -221,7 +221,7 @@ class WriteTests(_Connected):
         self.addCleanup(near.close)
         self.addCleanup(far.close)
         where: Any = None
-        server = EagerServer(near, Protocol(), ("::1", 1, 0, 0), where, 1, self.clock)
+        server = TCPTransport(near, Protocol(), ("::1", 1, 0, 0), where, 1, self.clock)
         self.assertEqual(server.getPeer(), IPv6Address("TCP", "::1", 1, 0, 0))
 
     def test_abortWhileClosing(self) -> None:
@@ -239,7 +239,7 @@ class AsideTests(_Connected):
     def setUp(self) -> None:
         """An outbox."""
         super().setUp()
-        self.outbox = self.clock.outbox = Outbox()  # type: ignore[attr-defined]
+        self.write_batch = self.clock.write_batch = WriteBatch()  # type: ignore[attr-defined]
         self.far.setblocking(False)
 
     def heard(self) -> bytes | None:
@@ -255,19 +255,19 @@ class AsideTests(_Connected):
         self.server.write(b"def")
         self.assertIsNone(self.heard())
         self.assertEqual(unsent(self.server), 6)
-        self.outbox.empty()
+        self.write_batch.empty()
         self.assertEqual(self.heard(), b"abcdef")
         self.assertEqual(unsent(self.server), 0)
         self.assertEqual(self.calls, [])
         self.server.write(b"ghi")
-        self.outbox.empty()
+        self.write_batch.empty()
         self.assertEqual(self.heard(), b"ghi")
 
     def test_sequence(self) -> None:
         """So it is with what is written in several pieces."""
         self.server.write(b"abc")
         self.server.writeSequence([b"def", b"ghi"])
-        self.outbox.empty()
+        self.write_batch.empty()
         self.assertEqual(self.heard(), b"abcdefghi")
 
     def test_much(self) -> None:
@@ -283,18 +283,18 @@ class AsideTests(_Connected):
         """What the kernel does not take waits as usual, and later bytes behind it."""
         while not unsent(self.server):
             self.server.write(bytes(60_000))
-            self.outbox.empty()
+            self.write_batch.empty()
         self.assertIn("addWriter", self.calls)
         left = unsent(self.server) or 0
         self.server.write(b"abc")
-        self.outbox.empty()
+        self.write_batch.empty()
         self.assertEqual(unsent(self.server), left + 3)
 
     def test_queuedMeanwhile(self) -> None:
         """Bytes that the transport took back from what was put aside stay in order."""
         self.server.write(b"abc")
         self.server.dataBuffer = b"before "
-        self.outbox.empty()
+        self.write_batch.empty()
         self.assertIsNone(self.heard())
         self.server.doWrite()
         self.assertEqual(self.heard(), b"before abc")
@@ -303,14 +303,14 @@ class AsideTests(_Connected):
         """Nothing is sent to a client that left in the same turn."""
         self.server.write(b"abc")
         self.server.connectionLost(Failure(main.CONNECTION_DONE))
-        self.outbox.empty()
+        self.write_batch.empty()
         self.assertEqual(self.heard(), b"")
 
     def test_error(self) -> None:
         """An error is left to doWrite, which tells the reactor."""
         self.server.write(b"abc")
         self.far.close()
-        self.outbox.empty()
+        self.write_batch.empty()
         self.assertEqual(unsent(self.server), 3)
         self.assertIsNotNone(self.server.doWrite())
 
@@ -320,7 +320,7 @@ class AsideTests(_Connected):
         self.server.loseConnection()
         self.server.loseConnection()
         self.assertNotIn("lost", self.calls)
-        self.outbox.empty()
+        self.write_batch.empty()
         self.assertEqual(self.calls.count("lost"), 1)
         self.assertEqual(self.heard(), b"abc")
         self.assertEqual(self.heard(), b"")
@@ -332,16 +332,16 @@ class AsideTests(_Connected):
         self.server.loseConnection()
         self.server.write(bytes(self.server.bufferSize))
         self.assertNotIn("lost", self.calls)
-        self.outbox.empty()
+        self.write_batch.empty()
         self.assertEqual(self.calls.count("lost"), 1)
 
     def test_closeBehind(self) -> None:
         """While the kernel does not take all, closing waits."""
         while not unsent(self.server):
             self.server.write(bytes(60_000))
-            self.outbox.empty()
+            self.write_batch.empty()
         self.server.loseConnection()
-        self.outbox.empty()
+        self.write_batch.empty()
         self.clock.advance(0)
         self.assertNotIn("lost", self.calls)
 
@@ -350,7 +350,7 @@ class AsideTests(_Connected):
         self.server.registerProducer(Protocol(), True)
         self.server.write(b"abc")
         self.server.loseConnection()
-        self.outbox.empty()
+        self.write_batch.empty()
         self.assertEqual(self.heard(), b"abc")
         self.assertNotIn("lost", self.calls)
 
@@ -359,7 +359,7 @@ class AsideTests(_Connected):
         self.server.write(b"abc")
         self.server.loseWriteConnection()
         self.server.doWrite()
-        self.outbox.empty()
+        self.write_batch.empty()
         self.assertEqual(self.heard(), b"abc")
         self.assertEqual(self.heard(), b"")
 
@@ -368,7 +368,7 @@ class AsideTests(_Connected):
         self.server.write(b"abc")
         self.server.abortConnection()
         self.assertEqual(self.heard(), b"abc")
-        self.outbox.empty()
+        self.write_batch.empty()
         self.clock.advance(0)
         self.assertEqual(self.calls.count("lost"), 1)
 

@@ -21,7 +21,7 @@ from netd.http.server import Site
 from netd.test.http.stages import GET, LIMITS, Tree, answers
 from netd.transport import tcp_port as port_module
 from netd.transport.tcp import unread, unsent
-from netd.transport.tcp_port import TURN_SECONDS, EagerPort, port
+from netd.transport.tcp_port import TURN_SECONDS, TCPPort, port
 
 
 def listening(backlog: int = 200) -> socket.socket:
@@ -56,7 +56,7 @@ class Visitor(Protocol):
         self.ended.callback(self.heard)
 
 
-class Door(ClientFactory):
+class AccessFactory(ClientFactory):
     """Makes Visitors."""
 
     noisy = False
@@ -92,7 +92,7 @@ class ServerTests(TestCase):
 
     def visit(self) -> Deferred[Visitor]:
         """A client that is connected."""
-        door = Door()
+        door = AccessFactory()
         where: Any = self.port.getHost()
         reactor.connectTCP("127.0.0.1", where.port, door)
         return door.visitor.made
@@ -108,7 +108,7 @@ class ServerTests(TestCase):
 
     def test_kind(self) -> None:
         """On the reactors that Twisted brings the port is an eager one."""
-        self.assertIsInstance(self.port, EagerPort)
+        self.assertIsInstance(self.port, TCPPort)
 
     @inlineCallbacks
     def test_conversation(self) -> Any:
@@ -286,7 +286,7 @@ class StockTests(ServerTests):
 
     def test_kind(self) -> None:
         """The port is the stock one."""
-        self.assertNotIsInstance(self.port, EagerPort)
+        self.assertNotIsInstance(self.port, TCPPort)
         self.assertIsInstance(self.port, tcp.Port)
 
 
@@ -345,7 +345,7 @@ class PortTests(SynchronousTestCase):
             def connectionMade(self) -> None:
                 test.made.append(self)
 
-        listener = EagerPort(0, Factory.forProtocol(Listed), reactor=self.clock)
+        listener = TCPPort(0, Factory.forProtocol(Listed), reactor=self.clock)
         listener.startListening()
         self.addCleanup(self.close, listener, listener.socket)
         listener.socket = Exhausted(*errors)

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from netd.transport import unix
 from netd.transport.listener import stream
-from netd.values import Where
+from netd.values import Endpoint
 
 
 class BindTests(SynchronousTestCase):
@@ -112,7 +112,7 @@ class PortTests(TestCase):
     async def test_served(self) -> None:
         """It changes neither the mode nor the length of the queue, and takes no descriptor."""
         room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
-        where = Where("unix", str(room / "socket"), 0, 17, 0o640)
+        where = Endpoint("unix", str(room / "socket"), 0, 17, 0o640)
         made = stream(where, Factory.forProtocol(Protocol), reactor)
         made.startService()
         self.assertEqual(stat.S_IMODE((room / "socket").stat().st_mode), 0o640)
@@ -131,7 +131,9 @@ class PortTests(TestCase):
             unix.bind(sock, str(path), 0o604)
             sock.listen()
             sock.setblocking(False)
-            made = stream(Where("tcp", "127.0.0.1", 1), Factory.forProtocol(Protocol), reactor)
+            made = stream(
+                Endpoint("tcp", "127.0.0.1", 1), Factory.forProtocol(Protocol), reactor
+            )
             made.inherit([sock.dup()])
             self.assertEqual(str(made.bound), f"unix:{path}:mode=660")
             made.startService()

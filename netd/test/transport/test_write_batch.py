@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.transport.write_batch import MOST, Outbox
+from netd.transport.write_batch import MOST, WriteBatch
 
 
 class One:
@@ -15,7 +15,7 @@ class One:
     def __init__(self, then: Callable[[], object]) -> None:
         self.then = then
 
-    def depart(self) -> None:
+    def flush(self) -> None:
         """What it was made for."""
         self.then()
 
@@ -25,39 +25,39 @@ class OutboxTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Nobody waits yet."""
-        self.outbox = Outbox()
+        self.write_batch = WriteBatch()
         self.gone: list[object] = []
 
-    def put(self, what: object) -> None:
+    def add(self, what: object) -> None:
         """Somebody who leaves `what` behind."""
-        self.outbox.put(One(lambda: self.gone.append(what)))
+        self.write_batch.add(One(lambda: self.gone.append(what)))
 
     def test_together(self) -> None:
         """Nobody leaves before it is emptied; then all do, in order and once."""
-        self.put(1)
-        self.put(2)
+        self.add(1)
+        self.add(2)
         self.assertEqual(self.gone, [])
-        self.assertTrue(self.outbox.empty())
+        self.assertTrue(self.write_batch.empty())
         self.assertEqual(self.gone, [1, 2])
-        self.assertFalse(self.outbox.empty())
+        self.assertFalse(self.write_batch.empty())
         self.assertEqual(self.gone, [1, 2])
 
     def test_full(self) -> None:
         """It never holds up more than a few."""
         for each in range(MOST + 1):
-            self.put(each)
+            self.add(each)
         self.assertEqual(self.gone, list(range(MOST)))
 
     def test_meanwhile(self) -> None:
         """Who comes while others leave does not stay behind."""
-        self.outbox.put(One(lambda: self.put("late")))
-        self.assertTrue(self.outbox.empty())
+        self.write_batch.add(One(lambda: self.add("late")))
+        self.assertTrue(self.write_batch.empty())
         self.assertEqual(self.gone, ["late"])
 
     def test_bug(self) -> None:
         """Who fails is logged and keeps nobody else."""
-        self.outbox.put(One({}.popitem))
-        self.put("next")
-        self.outbox.empty()
+        self.write_batch.add(One({}.popitem))
+        self.add("next")
+        self.write_batch.empty()
         self.assertEqual(self.gone, ["next"])
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)

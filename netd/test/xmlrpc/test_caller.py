@@ -25,7 +25,7 @@ from netd.xmlrpc.faults import (
 )
 from netd.xmlrpc.methods import lab
 from netd.xmlrpc.registry import Procedure, Registry, procedure, rpc
-from netd.xmlrpc.steps import at_once
+from netd.xmlrpc.steps import run_now
 
 
 class CallerTests(SynchronousTestCase):
@@ -125,9 +125,9 @@ class CallerTests(SynchronousTestCase):
         long = [[1] * 2000]
         steps = list(self.caller.steps("127.0.0.1", "count", long))
         self.assertEqual(len(steps), 4)
-        self.assertEqual(at_once(self.caller.steps("", "count", long)), 2000)
+        self.assertEqual(run_now(self.caller.steps("", "count", long)), 2000)
         wrong = self.caller.steps("", "count", [["x"]])
-        self.assertEqual(self.assertRaises(Fault, at_once, wrong).code, BAD_PARAMETERS)
+        self.assertEqual(self.assertRaises(Fault, run_now, wrong).code, BAD_PARAMETERS)
 
     def test_faults(self) -> None:
         """A fault that a method raises is the call's, the standard library's too."""

@@ -16,7 +16,7 @@ from netd.test.xmlrpc import profile  # noqa: F401  # hypothesis' settings
 from netd.xmlrpc import codec
 from netd.xmlrpc.faults import Fault
 from netd.xmlrpc.reader import Reader
-from netd.xmlrpc.steps import at_once
+from netd.xmlrpc.steps import run_now
 
 I32 = st.integers(-(2**31), 2**31 - 1)
 I64 = st.integers(-(2**63), 2**63 - 1)
@@ -60,20 +60,20 @@ class RoundTripTests(SynchronousTestCase):
     @given(nested(SCALARS | I64))
     def test_own(self, value: Any) -> None:
         """What netd writes netd reads, unchanged."""
-        response = at_once(codec.response(value))
-        self.assertEqual(at_once(codec.call(as_call(response))), ("m", [value]))
+        response = run_now(codec.response(value))
+        self.assertEqual(run_now(codec.call(as_call(response))), ("m", [value]))
 
     @given(nested(SCALARS))
     def test_theyReadOurs(self, value: Any) -> None:
         """The standard library reads what netd writes as the same."""
-        (got,), _ = xmlrpc.client.loads(at_once(codec.response(value)), use_builtin_types=True)
+        (got,), _ = xmlrpc.client.loads(run_now(codec.response(value)), use_builtin_types=True)
         self.assertEqual(got, value)
 
     @given(st.lists(nested(SCALARS.filter(_modern)), max_size=3))
     def test_weReadTheirs(self, values: list[Any]) -> None:
         """Netd reads what the standard library writes as the same."""
         body = xmlrpc.client.dumps(tuple(values), "a.b", allow_none=True)
-        self.assertEqual(at_once(codec.call(body.encode())), ("a.b", values))
+        self.assertEqual(run_now(codec.call(body.encode())), ("a.b", values))
 
     @given(
         st.sampled_from(["int", "i4", "i8", "boolean", "double", "string", "base64"]), st.text()
@@ -84,7 +84,7 @@ class RoundTripTests(SynchronousTestCase):
         body = f"<methodCall><methodName>m</methodName><params><param><value><{kind}>{markup}"
         body += f"</{kind}></value></param></params></methodCall>"
         try:
-            _, (got,) = at_once(codec.call(body.encode("utf-8", "surrogatepass")))
+            _, (got,) = run_now(codec.call(body.encode("utf-8", "surrogatepass")))
         except Fault:
             return
         (theirs,), _ = xmlrpc.client.loads(body, use_builtin_types=True)
@@ -134,7 +134,7 @@ class ShortTests(SynchronousTestCase):
         body = "".join(pieces).encode()
         found = codec.short(body)
         if found is not None:
-            self.assertEqual(at_once(Reader().read(body)), found)
+            self.assertEqual(run_now(Reader().read(body)), found)
 
     @given(
         st.sampled_from(HEADS),
@@ -151,7 +151,7 @@ class ShortTests(SynchronousTestCase):
         body = f"{head}<methodCall>{call}</methodCall>{space}".encode()
         found = codec.short(body)
         try:
-            whole = at_once(Reader().read(body))
+            whole = run_now(Reader().read(body))
         except Fault:
             self.assertIsNone(found)
         else:
@@ -169,11 +169,11 @@ class ShortTests(SynchronousTestCase):
         try:
             found = codec.short(body)
         except Fault as wrong:
-            same = self.assertRaises(Fault, at_once, Reader().read(body))
+            same = self.assertRaises(Fault, run_now, Reader().read(body))
             self.assertEqual((same.code, same.text), (wrong.code, wrong.text))
         else:
             if found is not None:
-                self.assertEqual(at_once(Reader().read(body)), found)
+                self.assertEqual(run_now(Reader().read(body)), found)
 
     def test_scalars(self) -> None:
         """Plain scalars go the short way; text with markup, or not in ASCII, does not."""
@@ -191,8 +191,8 @@ class ShortTests(SynchronousTestCase):
         self.assertIsNone(codec.short(xmlrpc.client.dumps(([],), "m").encode()))
         self.assertIsNone(codec.short(body + b" " * 2000))
         utf16 = body.decode().replace("?>", " encoding='utf-16'?>").encode("utf-16")
-        self.assertEqual(at_once(codec.call(utf16, "UTF-16")), ("m", [2]))
-        self.assertEqual(at_once(codec.call(body, "UTF-8")), ("m", [2]))
+        self.assertEqual(run_now(codec.call(utf16, "UTF-16")), ("m", [2]))
+        self.assertEqual(run_now(codec.call(body, "UTF-8")), ("m", [2]))
 
 
 class ResponseTests(SynchronousTestCase):
@@ -206,10 +206,10 @@ class ResponseTests(SynchronousTestCase):
         try:
             short = codec.small(value)
         except Fault as wrong:
-            same = self.assertRaises(Fault, at_once, codec.response(value))
+            same = self.assertRaises(Fault, run_now, codec.response(value))
             self.assertEqual(same.text, wrong.text)
         else:
-            self.assertEqual(short, at_once(codec.response(value)))
+            self.assertEqual(short, run_now(codec.response(value)))
 
     def test_notSmall(self) -> None:
         """Long strings and whatever is no plain scalar go the long way."""

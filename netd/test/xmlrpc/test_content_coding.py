@@ -22,7 +22,7 @@ from netd.xmlrpc.content_coding import (
     packed,
     unpacked,
 )
-from netd.xmlrpc.steps import at_once
+from netd.xmlrpc.steps import run_now
 
 
 def raw_deflate(data: bytes) -> bytes:
@@ -79,16 +79,16 @@ class CompressionTests(SynchronousTestCase):
         """Each coding is undone; deflate also without its head."""
         data = b"<methodCall>" * 20_000
         for coding, pack in PACKED.items():
-            self.assertEqual(at_once(unpacked(pack(data), coding)), data, coding)
-        self.assertEqual(at_once(unpacked(raw_deflate(data), "deflate")), data)
+            self.assertEqual(run_now(unpacked(pack(data), coding)), data, coding)
+        self.assertEqual(run_now(unpacked(raw_deflate(data), "deflate")), data)
         self.assertEqual(sorted(PACKED), sorted(CODINGS))
 
     @given(st.binary(max_size=100))
     def test_all(self, data: bytes) -> None:
         """Whatever went in comes out."""
-        self.assertEqual(at_once(unpacked(gzip.compress(data), "gzip")), data)
-        self.assertEqual(at_once(unpacked(raw_deflate(data), "deflate")), data)
-        self.assertEqual(gzip.decompress(at_once(packed(data))), data)
+        self.assertEqual(run_now(unpacked(gzip.compress(data), "gzip")), data)
+        self.assertEqual(run_now(unpacked(raw_deflate(data), "deflate")), data)
+        self.assertEqual(gzip.decompress(run_now(packed(data))), data)
 
     def test_bomb(self) -> None:
         """A body that unpacks to too much is given up when that is reached."""
@@ -100,8 +100,8 @@ class CompressionTests(SynchronousTestCase):
                     next(steps)
                     taken += 1
             self.assertLess(taken, 20)
-        self.assertEqual(len(at_once(unpacked(gzip.compress(bytes(1000)), "gzip", 1000))), 1000)
-        self.assertRaises(TooLarge, at_once, unpacked(gzip.compress(bytes(1001)), "gzip", 1000))
+        self.assertEqual(len(run_now(unpacked(gzip.compress(bytes(1000)), "gzip", 1000))), 1000)
+        self.assertRaises(TooLarge, run_now, unpacked(gzip.compress(bytes(1001)), "gzip", 1000))
 
     def test_broken(self) -> None:
         """What is cut short, followed by something, or no such thing, is refused."""
@@ -109,7 +109,7 @@ class CompressionTests(SynchronousTestCase):
             good = pack(b"x" * 1000)
             for bad in (b"", good[:-1], good[:5], good + b"x", b"<methodCall/>", good + good):
                 steps = unpacked(bad, coding)
-                self.assertRaises(BadCompression, at_once, steps)
+                self.assertRaises(BadCompression, run_now, steps)
 
     def test_steps(self) -> None:
         """Much is packed and unpacked in many steps."""

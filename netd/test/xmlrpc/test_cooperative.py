@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.xmlrpc.cooperative import TURN, Turns
+from netd.xmlrpc.cooperative import TURN, Cooperative
 from netd.xmlrpc.steps import Steps
 
 
@@ -19,7 +19,7 @@ class TurnsTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.turns = Turns(self.clock)
+        self.turns = Cooperative(self.clock)
         self.done: list[str] = []
 
     def work(self, name: str, count: int, seconds: float = 0.0) -> Steps[str]:

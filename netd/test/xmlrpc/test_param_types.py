@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NewType, Optional, TypedDict, Union
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.xmlrpc.param_types import ANY, called, form, named
-from netd.xmlrpc.steps import at_once
+from netd.xmlrpc.steps import run_now
 
 Port = NewType("Port", int)
 
@@ -132,7 +132,7 @@ class FormTests(SynchronousTestCase):
         for hint, item, bad in ((int, 1, "x"), (Member, {"name": "", "age": 1}, {"name": ""})):
             tested = form(list[hint])  # type: ignore[valid-type]  # it is a hint at run time
             for value in ([item] * 2000, [*[item] * 1999, bad], [bad], [], 1):
-                self.assertEqual(at_once(tested.steps(value, "x")), tested.wrong(value, "x"))
+                self.assertEqual(run_now(tested.steps(value, "x")), tested.wrong(value, "x"))
             self.assertEqual(len(list(tested.steps([item] * 2000, "x"))), 4)
             self.assertIn("x[1999]", str(tested.wrong([*[item] * 1999, bad], "x")))
 

@@ -21,7 +21,7 @@ from netd.xmlrpc.faults import (
     Fault,
 )
 from netd.xmlrpc.reader import DEPTH, SLICE, VALUES, Reader
-from netd.xmlrpc.steps import at_once
+from netd.xmlrpc.steps import run_now
 
 TOP = "<methodCall><methodName>m</methodName>"
 
@@ -29,7 +29,7 @@ TOP = "<methodCall><methodName>m</methodName>"
 def read(body: str | bytes, encoding: str | None = None, piece: int = SLICE) -> list[Any]:
     """The parameters of the call in `body`."""
     data = body.encode() if isinstance(body, str) else body
-    return at_once(Reader(encoding).read(data, piece))[1]
+    return run_now(Reader(encoding).read(data, piece))[1]
 
 
 def value(inner: str) -> str:
@@ -136,7 +136,7 @@ class ReaderTests(SynchronousTestCase):
         """The method's name is trimmed; params may be missing or empty."""
         for rest in ("", "<params/>"):
             body = f"<methodCall><methodName> a.b </methodName>{rest}</methodCall>".encode()
-            self.assertEqual(at_once(Reader().read(body)), ("a.b", []))
+            self.assertEqual(run_now(Reader().read(body)), ("a.b", []))
 
     def test_slices(self) -> None:
         """In slices of any size the same is read."""

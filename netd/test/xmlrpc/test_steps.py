@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.xmlrpc.steps import Steps, at_once
+from netd.xmlrpc.steps import Steps, run_now
 
 
 class StepsTests(SynchronousTestCase):
@@ -22,4 +22,4 @@ class StepsTests(SynchronousTestCase):
                 yield
             return count
 
-        self.assertEqual([at_once(work(n)) for n in (0, 1, 5)], [0, 1, 5])
+        self.assertEqual([run_now(work(n)) for n in (0, 1, 5)], [0, 1, 5])

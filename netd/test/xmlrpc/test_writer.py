@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.xmlrpc.faults import INTERNAL, TOO_LARGE, Fault
 from netd.xmlrpc.reader import DEPTH
-from netd.xmlrpc.steps import at_once
+from netd.xmlrpc.steps import run_now
 from netd.xmlrpc.writer import LARGEST, Encoded, Writer
 
 
@@ -53,7 +53,7 @@ class Half(float):
 
 def write(value: Any, most: int = LARGEST) -> str:
     """What `value` is written as, without the `<value>` around it."""
-    text = at_once(Writer(most).write(value)).decode()
+    text = run_now(Writer(most).write(value)).decode()
     assert text.startswith("<value>")
     assert text.endswith("</value>")
     return text[7:-8]

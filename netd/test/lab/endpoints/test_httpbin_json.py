@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import BadCall
-from netd.lab.endpoints.httpbin_json import MOST_BODY, Written, body, document, flat, shown_head
+from netd.lab.endpoints.httpbin_json import MOST_BODY, RawJSON, body, document, flat, shown_head
 from netd.test.lab.calling import ask, bench, call, said, shown
 
 _JSON = st.recursive(
@@ -35,7 +35,7 @@ class DocumentTests(SynchronousTestCase):
 
     def test_written(self) -> None:
         """What is JSON already is only indented."""
-        inner = Written(json.dumps({"a": [1]}, indent=2))
+        inner = RawJSON(json.dumps({"a": [1]}, indent=2))
         self.assertEqual(
             document({"json": inner}), b'{\n  "json": {\n    "a": [\n      1\n    ]\n  }\n}\n'
         )

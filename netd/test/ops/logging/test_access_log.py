@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.counters import Counters
 from netd.ops.logging import access_log as module
 from netd.ops.logging.access_log import AccessLog, Text, escape
-from netd.ops.logging.line_writer import Lines
+from netd.ops.logging.line_writer import LineWriter
 
 # Sunday, 6 November 1994, as in RFC 9110 5.6.7
 NOW = 784111777.0
@@ -31,7 +31,7 @@ class LogCase(SynchronousTestCase):
 
     def make(self, where: Path) -> AccessLog:
         """A log to `where`."""
-        self.lines = Lines(where, self.clock, self.counters)
+        self.lines = LineWriter(where, self.clock, self.counters)
         return AccessLog(self.lines, self.now)
 
     def now(self) -> float:
@@ -126,7 +126,7 @@ class TextTests(LogCase):
 
     def test_event(self) -> None:
         """An event is a line as twistd writes it, and there at once; one of nothing is none."""
-        observer = Text(Lines(self.path, self.clock, self.counters))
+        observer = Text(LineWriter(self.path, self.clock, self.counters))
         observer(
             {
                 "log_format": "hello {name}",

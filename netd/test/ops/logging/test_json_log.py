@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
 from netd.ops.logging.json_log import JSONLog
-from netd.ops.logging.line_writer import Lines
+from netd.ops.logging.line_writer import LineWriter
 
 # Sunday, 6 November 1994, as in RFC 9110 5.6.7
 NOW = 784111777.25
@@ -29,7 +29,7 @@ class JSONTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.path = Path(self.mktemp())
-        self.lines = Lines(self.path, self.clock, Counters())
+        self.lines = LineWriter(self.path, self.clock, Counters())
         self.addCleanup(self.lines.stop)
         self.log = JSONLog(self.lines, lambda: NOW)
 

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.counters import Counters
 from netd.ops.logging import line_writer as module
 from netd.ops.logging.access_log import Text
-from netd.ops.logging.line_writer import BATCH, KEPT, Lines
+from netd.ops.logging.line_writer import BATCH, KEPT, LineWriter
 
 LINE = b"2026-07-06T08:49:37+0000 [-] a line about as long as lines of a log are\n"
 
@@ -28,11 +28,11 @@ class LineCase(SynchronousTestCase):
         self.counters = Counters()
         self.path = Path(self.mktemp())
 
-    def make(self, where: Path | str | int) -> Lines:
+    def make(self, where: Path | str | int) -> LineWriter:
         """A log to `where`."""
-        return Lines(where, self.clock, self.counters)
+        return LineWriter(where, self.clock, self.counters)
 
-    def say(self, log: Lines) -> None:
+    def say(self, log: LineWriter) -> None:
         """One line."""
         log.put(LINE)
 

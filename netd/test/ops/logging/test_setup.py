@@ -132,7 +132,7 @@ class LogsTests(SynchronousTestCase):
         def closed(*_: object) -> None:
             raise OSError(9, "Bad file descriptor")
 
-        self.patch(module, "Lines", closed)
+        self.patch(module, "LineWriter", closed)
         with self.assertRaises(UsageError) as caught:
             self.make("text", "-", STDOUT)
         self.assertEqual(str(caught.exception), "--access-log -: Bad file descriptor")
