@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from sys import maxsize
 from typing import Any
 
 from attrs import evolve
@@ -83,7 +84,7 @@ def build(
 def _fitted(settings: Settings) -> Settings:
     """`settings`, with as many connections as there may be descriptors."""
     limits = settings.http.limits
-    if limits.connections:
+    if limits.connections < maxsize:
         return settings
     limits = evolve(limits, connections=rlimit.connections())
     return evolve(settings, http=evolve(settings.http, limits=limits))

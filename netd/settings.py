@@ -8,57 +8,70 @@ passes option texts or dicts any further.
 from __future__ import annotations
 
 from pathlib import Path
+from sys import maxsize
 from typing import Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
 from netd.addresses import Network
 from netd.distribution import Distribution
-from netd.values import Duration, Endpoint, Size
+from netd.values import Duration, Endpoint
+
+Seconds: TypeAlias = float
+Bytes: TypeAlias = int
 
 
 @frozen
 class Limits:
-    """What a client may ask of the HTTP front; each is a flag of the same name, 0 = off."""
+    """
+    What a client may ask of the HTTP server; each is an option of the same name.
 
-    max_delay: Duration
+    Times are in seconds, sizes in bytes.  A limit that is off is infinite (`inf`
+    or `sys.maxsize`), so that a comparison need not ask whether the limit is on.
+    """
+
+    max_delay: Seconds = 60.0
     """The longest wait that a URL may ask for."""
-    max_body: Size
+    max_body: Bytes = 10 * 1024 * 1024
     """The largest request body."""
-    max_head: Size = field(default=Size(16 * 1024))
+    max_head: Bytes = 16 * 1024
     """The largest request head, and the largest trailer section."""
-    max_target: Size = field(default=Size(8 * 1024))
+    max_target: Bytes = 8 * 1024
     """The longest request target."""
     max_fields: int = 100
-    """The most header fields in one request."""
+    """Header fields in one request."""
     max_requests: int = 1000
-    """The most requests on one connection; off on loopback."""
-    head_time: Duration = field(default=Duration(10_000_000))
+    """Requests on one connection; off on loopback."""
+    head_time: Seconds = 10.0
     """From the first byte of a request head to its last."""
-    body_time: Duration = field(default=Duration(20_000_000))
-    """What a request body may take before its size is looked at."""
-    body_rate: Size = field(default=Size(1024))
-    """A second more for each so many bytes of the body that came."""
-    body_time_most: Duration = field(default=Duration(300_000_000))
-    """What no request body may take, however large."""
-    body_memory: Size = field(default=Size(64 * 1024))
-    """How much of a request body is held in memory; the rest goes into a temporary file."""
-    spool: Size = field(default=Size(1024**3))
+    body_time: Seconds = 20.0
+    """For a request body, before its size is looked at."""
+    body_rate: Bytes = 1024
+    """A second more for every so many bytes of the body that arrived."""
+    body_time_most: Seconds = 300.0
+    """For any request body, however large."""
+    body_memory: Bytes = 64 * 1024
+    """How much of a request body stays in memory; the rest goes into a temporary file."""
+    spool: Bytes = 1024**3
     """All request bodies that are held at one time, in memory and in files."""
-    stall: Duration = field(default=Duration(30_000_000))
-    """How long an answer may make no progress."""
-    idle: Duration = field(default=Duration(60_000_000))
+    stall: Seconds = 30.0
+    """How long a response may make no progress."""
+    idle: Seconds = 60.0
     """How long a connection may wait for its next request."""
-    handshake: Duration = field(default=Duration(10_000_000))
+    handshake: Seconds = 10.0
     """How long a TLS handshake may take."""
-    connections: int = 0
-    """Connections in all."""
+    connections: int = maxsize
+    """Connections in all; off: as many as the file descriptors allow."""
     client_connections: int = 512
     """Connections of one client network, an IPv4 address or an IPv6 /64; off on loopback."""
     waiting: int = 20_000
-    """Answers waited for in all."""
+    """Responses that wait, in all."""
     client_waiting: int = 1000
-    """Answers waited for by one client network; off on loopback."""
+    """Responses that wait for one client network; off on loopback."""
+
+    def body_seconds(self, received: int) -> float:
+        """The time that a request body may have taken when `received` bytes have arrived."""
+        return min(self.body_time + received / self.body_rate, self.body_time_most)
 
 
 @frozen

@@ -18,8 +18,9 @@ from twisted.web.resource import IResource, Resource
 from netd import settings
 from netd.counters import Counters
 from netd.http import response_head
+from netd.http.context import AccessLog
 from netd.http.errors import RequestError
-from netd.http.server import Log, Site
+from netd.http.server import Site
 from netd.lab.endpoints.probes import Probes, placed
 from netd.lab.router import Router
 from netd.lab.table import ROUTES
@@ -88,7 +89,7 @@ def factory(
     clock: IReactorTime,
     counters: Counters,
     root: IResource | None = None,
-    log: Log | None = None,
+    log: AccessLog | None = None,
 ) -> Site:
     """The web site described by `config`, or one of `root` alone, listening nowhere yet."""
     return Site(

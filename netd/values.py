@@ -75,6 +75,11 @@ class Duration:
         return self.microseconds / 1_000_000
 
     @classmethod
+    def of(cls, seconds: float) -> Self:
+        """The duration of so many finite seconds, rounded to a microsecond."""
+        return cls(round(seconds * 1_000_000))
+
+    @classmethod
     def parse(cls, text: str) -> Self:
         """The duration that `text` says, rounded to a microsecond."""
         if len(text) > 64 or _DURATION.fullmatch(text) is None:

@@ -8,7 +8,7 @@ the conversation's.
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
@@ -21,13 +21,16 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from netd.http.bounds import HALF_CLOSE_SECONDS
 from netd.http.conversation import Conversation
 from netd.http.output import Output
 from netd.http.phases import BODY, CLOSED, HANDSHAKE, HEAD, IDLE, OVER
 
 if TYPE_CHECKING:
     from netd.http.server import Site
+
+
+HALF_CLOSE_SECONDS: Final = 0.1
+"""A FIN this soon after a request belongs to the request: the client half-closed."""
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
@@ -55,7 +58,7 @@ class HTTPConnection(Conversation):
         if self._refusal is not None:
             self.refuse(self._refusal)
         elif self.secure():
-            self._stay(HANDSHAKE, self.site.bounds.handshake)
+            self._stay(HANDSHAKE, self.site.limits.handshake)
         else:
             self.deadline = self.site.idle_deadline
 

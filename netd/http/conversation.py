@@ -8,16 +8,15 @@ what a client sends ahead waits here, up to a limit, then in its kernel.
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
 
 from netd.http import response_head
-from netd.http.bounds import AHEAD, LINGER_BYTES, LINGER_SECONDS
 from netd.http.errors import RequestError
-from netd.http.output import Output
+from netd.http.output import AHEAD, Output
 from netd.http.phases import ANSWER, BODY, CLOSING, ENDING, HEAD, IDLE, LINGER, OVER
 from netd.http.request import Request
 from netd.http.request_head import END, Head, examine, parse
@@ -25,6 +24,12 @@ from netd.http.upload import Upload
 
 if TYPE_CHECKING:
     from netd.http.server import Site
+
+
+LINGER_SECONDS: Final = 2.0
+"""How long a client may read a refusal before its unread input causes a reset."""
+LINGER_BYTES: Final = 256 * 1024
+"""How much unread input is discarded meanwhile."""
 
 
 class Conversation(Output):
@@ -56,7 +61,7 @@ class Conversation(Output):
         self.deadline = inf
         self.waiting = False
         """The site counts our request as waited for."""
-        self._most = inf if client is None else site.bounds.requests
+        self._most = inf if client is None else site.limits.max_requests
         self._buffer = b""
         self._intake: Upload | None = None
         self._last: Head | None = None
@@ -128,7 +133,7 @@ class Conversation(Output):
             return
         elif self._buffer:
             if self.phase is not HEAD:
-                self._stay(HEAD, self.site.bounds.head_time)
+                self._stay(HEAD, self.site.limits.head_time)
         elif self._intake is None:
             self.phase = IDLE
             self.deadline = self.site.idle_deadline
@@ -136,7 +141,7 @@ class Conversation(Output):
 
     def _requests(self, data: bytes) -> int:
         """Answer requests; say where in `data` the first byte is that is still needed."""
-        bounds = self.site.bounds
+        limits = self.site.limits
         at = 0
         try:
             while at < len(data) and self.request is None and not self.paused:
@@ -146,13 +151,13 @@ class Conversation(Output):
                     at = self._receive(self._intake, data, at)
                     continue
                 end = data.find(END, at) + 4
-                if end < 4 or end - at > bounds.head:
-                    examine(data[at:] if at else data, bounds.head, bounds.target)
+                if end < 4 or end - at > limits.max_head:
+                    examine(data[at:] if at else data, limits.max_head, limits.max_target)
                     break
                 raw = data[at:end]
                 head = self._last
                 if head is None or head.raw != raw:
-                    head = parse(raw, bounds.target, bounds.fields)
+                    head = parse(raw, limits.max_target, limits.max_fields)
                     if self.site.memo:
                         # Many clients say the same again and again.
                         self._last = head
@@ -170,12 +175,12 @@ class Conversation(Output):
         """A request with a body begins; a client that waits for our word gets it now."""
         site = self.site
         now = site.clock.seconds()
-        bounds = site.bounds_at(head.path)
-        self._intake = Upload(head, bounds, site.spools, now)
-        if head.length is not None and head.length > bounds.body:
+        limits = site.limits_at(head.path)
+        self._intake = Upload(head, limits, site.spools, now)
+        if head.length is not None and head.length > limits.max_body:
             raise RequestError("large-body")
         self.phase = BODY
-        self.deadline = now + site.bounds.body_seconds(0)
+        self.deadline = now + site.limits.body_seconds(0)
         if head.continues and silent:
             # RFC 9110 10.1.1: needless once the client has begun to send.
             self.send(response_head.CONTINUE)
@@ -184,7 +189,7 @@ class Conversation(Output):
         """Take in more of a body, and answer when it is whole."""
         rest = intake.feed(data[at:] if at else data)
         if rest is None:
-            self.deadline = intake.begun + self.site.bounds.body_seconds(intake.received)
+            self.deadline = intake.begun + self.site.limits.body_seconds(intake.received)
             return len(data)
         self._intake = None
         request = Request(self, intake.head)

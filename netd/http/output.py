@@ -9,12 +9,13 @@ left in the kernel; the end is a goodbye that the client gets to read.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.interfaces import IAddress, IPushProducer, ISSLTransport
 from zope.interface import implementer
 
-from netd.http.bounds import AHEAD
+AHEAD: Final = 64 * 1024
+"""Bytes of pipelined requests, or of unsent responses, that one connection keeps."""
 
 
 @lru_cache(maxsize=1024)

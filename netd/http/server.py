@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Protocol
 
 from attrs import evolve
 from twisted.internet.defer import Deferred, succeed
@@ -24,8 +23,8 @@ from netd.addresses import limited
 from netd.counters import Counters
 from netd.http import response_head
 from netd.http.body_buffer import BodyBuffers
-from netd.http.bounds import Bounds
 from netd.http.connection import HTTPConnection
+from netd.http.context import AccessLog, AccessRecord
 from netd.http.conversation import Conversation
 from netd.http.errors import RequestError
 from netd.http.phases import IDLE
@@ -39,22 +38,6 @@ _FRESH_SECONDS = 1.0
 """How long a drain waits for the first request of a connection that was just opened."""
 _BEYOND = 32
 """Connections over the limit that get time to read why; those beyond get none."""
-
-
-class Log(Protocol):
-    """Where answers are written down."""
-
-    def record(  # noqa: PLR0917 - called once a request, where keywords cost
-        self,
-        peer: bytes,
-        line: bytes,
-        code: int,
-        length: int,
-        referer: bytes,
-        agent: bytes,
-        user: bytes,
-    ) -> None:
-        """One answer; `length` is that of its body, `user` whom a certificate names."""
 
 
 @implementer(IDrainable)
@@ -76,7 +59,7 @@ class Site(Factory):
         limits: Limits,
         counters: Counters,
         *,
-        log: Log | None = None,
+        log: AccessLog | None = None,
         now: Callable[[], float] = time.time,
         memo: bool = True,
         bodies: Mapping[bytes, int] = MappingProxyType({}),
@@ -127,15 +110,15 @@ class Site(Factory):
 
     def change(self, limits: Limits) -> None:
         """Keep to other limits from now on."""
-        self.bounds = bounds = Bounds.of(limits)
-        self._bounds_at = {
-            path: evolve(bounds, body=min(most, bounds.body))
+        self.limits = limits
+        self._limits_at = {
+            path: evolve(limits, max_body=min(most, limits.max_body))
             for path, most in self._bodies.items()
         }
 
-    def bounds_at(self, path: bytes) -> Bounds:
+    def limits_at(self, path: bytes) -> Limits:
         """The limits of a request for `path`, as the wire has it."""
-        return self._bounds_at.get(path, self.bounds)
+        return self._limits_at.get(path, self.limits)
 
     # IDrainable
 
@@ -172,7 +155,7 @@ class Site(Factory):
         self.openings.clear()
         self._oldest.clear()
         # `now` is up to one round old when it is used; nobody is closed early.
-        self.idle_deadline = now + ROUND_SECONDS + self.bounds.idle
+        self.idle_deadline = now + ROUND_SECONDS + self.limits.idle
 
     # From the channels
 
@@ -201,13 +184,13 @@ class Site(Factory):
     @property
     def roomy(self) -> bool:
         """Whether connections that are over may still take up room for a while."""
-        return len(self.channels) <= self.bounds.connections + _BEYOND
+        return len(self.channels) <= self.limits.connections + _BEYOND
 
     def crowded(self, client: bytes | None) -> str | None:
         """The reason why no other answer may be waited for, if there is one."""
-        if self.in_flight >= self.bounds.waiting:
+        if self.in_flight >= self.limits.waiting:
             return "waiting"
-        if client is not None and self._waiting[client] >= self.bounds.client_waiting:
+        if client is not None and self._waiting[client] >= self.limits.client_waiting:
             return "client-waiting"
         return None
 
@@ -246,7 +229,9 @@ class Site(Factory):
             head = request.head
             referer, agent = head.origin()
             sent, user = request.sentLength, client.user
-            self._log.record(client.peer, head.line, code, sent, referer, agent, user)
+            self._log.record(
+                AccessRecord(client.peer, head.line, code, sent, referer, agent, user)
+            )
 
     def refused(
         self, client: Conversation, refused: RequestError, line: bytes, length: int
@@ -256,7 +241,7 @@ class Site(Factory):
         self._counters.answers[refused.code] += 1
         if self._log is not None:
             self._log.record(
-                client.peer, line or b"-", refused.code, length, b"-", b"-", client.user
+                AccessRecord(client.peer, line or b"-", refused.code, length, user=client.user)
             )
 
     # The door
@@ -265,12 +250,12 @@ class Site(Factory):
         """Make room for one connection more; without success, the reason to refuse it."""
         if client is not None:
             mine = self._by_client.get(client, ())
-            if len(mine) >= self.bounds.client_connections:
+            if len(mine) >= self.limits.client_connections:
                 idle = [each for each in mine if each.phase is IDLE]
                 if not idle:
                     return "client-connections"
                 min(idle, key=_age).close()
-        if len(self.channels) >= self.bounds.connections and not self._evict():
+        if len(self.channels) >= self.limits.connections and not self._evict():
             return "connections"
         return None
 

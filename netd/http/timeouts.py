@@ -79,7 +79,7 @@ class TimeoutSweep:
         before, since = self._slow.get(channel, (None, now))
         if taken != before:
             self._slow[channel] = (taken, now)
-        elif now - since >= self._site.bounds.stall:
+        elif now - since >= self._site.limits.stall:
             self._counters.stalled += 1
             channel.written = 0
             channel.abort()

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from netd.http.body import Chunked, Sized
 from netd.http.body_buffer import BodyBuffer, BodyBuffers
-from netd.http.bounds import Bounds
 from netd.http.request_head import Head
+from netd.settings import Limits
 
 
 class Upload:
@@ -17,7 +17,7 @@ class Upload:
 
     __slots__ = ("begun", "decoder", "head", "received", "spool")
 
-    def __init__(self, head: Head, bounds: Bounds, spools: BodyBuffers, begun: float) -> None:
+    def __init__(self, head: Head, limits: Limits, spools: BodyBuffers, begun: float) -> None:
         self.head = head
         self.begun = begun
         """When its head was complete, on the clock of whoever feeds it."""
@@ -25,10 +25,10 @@ class Upload:
         """Bytes of the wire so far."""
         self.decoder: Sized | Chunked
         if head.length is None:
-            self.decoder = Chunked(bounds.body, bounds.head, bounds.fields)
+            self.decoder = Chunked(limits.max_body, limits.max_head, limits.max_fields)
         else:
             self.decoder = Sized(head.length)
-        self.spool = BodyBuffer(spools, bounds.memory, bounds.spool)
+        self.spool = BodyBuffer(spools, limits.body_memory, limits.spool)
 
     def feed(self, data: bytes) -> bytes | None:
         """Take in `data`; give what follows the body once that is whole, None until then."""

@@ -22,6 +22,7 @@ from attrs import Factory, define, frozen
 
 from netd.script import Script
 from netd.settings import HTTP
+from netd.values import Duration
 
 if TYPE_CHECKING:
     from netd.lab.routes import Route
@@ -245,10 +246,10 @@ class Call:
             value = parameter.parse(text)
         except ValueError as wrong:
             raise BadCall(f"{name}: {wrong}") from None
-        longest = self.config.limits.max_delay.seconds
-        if parameter.kind == "duration" and longest and value > longest:
+        longest = self.config.limits.max_delay
+        if parameter.kind == "duration" and value > longest:
             if not parameter.clamps:
-                raise BadCall(f"{name}: longer than {self.config.limits.max_delay}")
+                raise BadCall(f"{name}: longer than {Duration.of(longest)}")
             return longest
         return value
 

@@ -22,10 +22,10 @@ def waiting(call: Call, name: str) -> float:
     if asked is None:
         return 0.0
     longest = call.config.limits.max_delay
-    if not isinstance(asked, Distribution) and longest.microseconds and asked > longest:
+    if not isinstance(asked, Distribution) and asked.seconds > longest:
         if not call.route.parameter(name).clamps:
-            raise BadCall(f"{name}: longer than {longest}")
-        return longest.seconds
+            raise BadCall(f"{name}: longer than {Duration.of(longest)}")
+        return longest
     return drawn(call, asked)
 
 
@@ -33,7 +33,7 @@ def drawn(call: Call, delay: Duration | Distribution) -> float:
     """The seconds that `delay` has this time, those of a distribution at most --max-delay."""
     if not isinstance(delay, Distribution):
         return delay.seconds
-    longest = call.config.limits.max_delay.seconds
+    longest = call.config.limits.max_delay
     seconds = delay.draw(call.chance())
     # An exponential of a year may be longer than anything that can be waited for.
-    return min(seconds, longest or 31_536_000.0)
+    return min(seconds, longest, 31_536_000.0)

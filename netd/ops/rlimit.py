@@ -7,6 +7,7 @@ Rules: asks the kernel and nobody else.
 from __future__ import annotations
 
 import resource
+from sys import maxsize
 from typing import Final
 
 RESERVE: Final = 64
@@ -29,6 +30,6 @@ def allowance() -> int:
 
 
 def connections() -> int:
-    """The connections that leave `RESERVE` descriptors free, at least one; 0 when unlimited."""
+    """The connections that leave `RESERVE` descriptors free, at least one."""
     most = allowance()
-    return 0 if most == resource.RLIM_INFINITY else max(1, most - RESERVE)
+    return maxsize if most == resource.RLIM_INFINITY else max(1, most - RESERVE)

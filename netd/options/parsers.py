@@ -8,10 +8,12 @@ several rooms know are parsed in `netd.values`.
 from __future__ import annotations
 
 import re
+from math import inf
 from pathlib import Path
+from sys import maxsize
 from typing import Final
 
-from netd.values import integer
+from netd.values import Duration, Size, integer
 
 
 def path(text: str) -> Path:
@@ -22,6 +24,21 @@ def path(text: str) -> Path:
 
 def count(text: str) -> int:
     return integer(text, 0, 10**15)
+
+
+def limit_time(text: str) -> float:
+    """Seconds; 0 is no limit."""
+    return Duration.parse(text).seconds or inf
+
+
+def limit_size(text: str) -> int:
+    """Bytes; 0 is no limit."""
+    return Size.parse(text).count or maxsize
+
+
+def limit_count(text: str) -> int:
+    """A number of things; 0 is no limit."""
+    return count(text) or maxsize
 
 
 def pattern(text: str) -> str:

@@ -19,6 +19,9 @@ from netd.options.parsers import (
     cache,
     count,
     header,
+    limit_count,
+    limit_size,
+    limit_time,
     log_form,
     origin,
     page,
@@ -28,7 +31,7 @@ from netd.options.parsers import (
     symlinks,
     workers,
 )
-from netd.values import Duration, Size, host, port, share, switch
+from netd.values import Duration, host, port, share, switch
 
 PREFIX: Final = "NETD_"
 
@@ -89,7 +92,7 @@ _LIMITS: Final = {
 
 def _limits() -> Iterator[Option]:
     """An option for each field of settings.Limits, parsed as its type says."""
-    parsers = {"Duration": Duration.parse, "Size": Size.parse, "int": count}
+    parsers = {"Seconds": limit_time, "Bytes": limit_size, "int": limit_count}
     for field in fields(settings.Limits):
         default, what = _LIMITS[field.name]
         yield Option(field.name.replace("_", "-"), parsers[str(field.type)], default, what)

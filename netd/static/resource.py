@@ -110,12 +110,12 @@ class Files(Resource):
     ) -> None:
         Resource.__init__(self)
         self._disk = Tree(root, config.symlinks)
-        self._delivery = Serving(self._disk, config, limits.stall.seconds, clock, now)
+        self._delivery = Serving(self._disk, config, limits.stall, clock, now)
         self._sheets = self._delivery.sheets
         self._aside = aside
         self._cors = config.cors
         self._faults = config.faults
-        self._longest = limits.max_delay.seconds
+        self._longest = limits.max_delay
         self._spa = _page(config.spa)
         self._missing = _page(config.missing)
 

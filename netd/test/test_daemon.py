@@ -30,13 +30,14 @@ from netd.addresses import Network
 from netd.daemon import build
 from netd.house import Daemon
 from netd.http.connection import HTTPConnection
+from netd.http.context import AccessRecord
 from netd.ops import metrics
 from netd.ops.inherited import Inherited
 from netd.settings import Service, Settings
 from netd.test.lab.conversation import Transport
 from netd.test.stages import Adopted, Reactor, identity
 from netd.transport.listener import Listener
-from netd.values import Duration, Endpoint, Size
+from netd.values import Duration, Endpoint
 
 HERE = Endpoint("tcp", "127.0.0.1", 0, option="--port 0")
 
@@ -52,9 +53,7 @@ def asked(
         http=settings.HTTP(
             listen=(HERE, *more),
             delay=Duration.parse("3s"),
-            limits=settings.Limits(
-                max_delay=Duration.parse("60s"), max_body=Size.parse("1MiB")
-            ),
+            limits=settings.Limits(max_delay=60.0, max_body=1 << 20),
         ),
         tls=tls or settings.TLS((), None, None),
         files=settings.Files(files),
@@ -463,7 +462,7 @@ class LogTests(_Houses):
         self.reactor.signals.run()
         self.assertTrue(path.exists())
         assert house.logs.access is not None
-        house.logs.access.record(b"127.0.0.1", b"GET /", 200, 1, b"-", b"-")
+        house.logs.access.record(AccessRecord(b"127.0.0.1", b"GET /", 200, 1, b"-", b"-"))
         house.abandon()
         self.assertIn('"GET /" 200 1', path.read_text())
 
@@ -567,7 +566,7 @@ class ReloadTests(_Houses):
         """
         house = self.running(self.http())
         self.assertIn(b" 200 OK", self.ask(0, "/get"))
-        limits = evolve(asked().http.limits, max_target=Size(3))
+        limits = evolve(asked().http.limits, max_target=3)
         self.reload(house, self.http(limits=limits))
         self.assertIn(b" 414 ", self.ask(0, "/get"))
         self.reload(house, self.http())

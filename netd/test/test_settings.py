@@ -5,6 +5,8 @@ Tests for netd.settings.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
+from sys import maxsize
 from typing import Any
 
 from attrs import evolve, fields, has
@@ -12,9 +14,9 @@ from attrs.exceptions import FrozenInstanceError
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd import settings
-from netd.values import Duration, Endpoint, Size
+from netd.values import Duration, Endpoint
 
-_LIMITS = settings.Limits(max_delay=Duration.parse("60s"), max_body=Size.parse("10MiB"))
+_LIMITS = settings.Limits(max_delay=60.0, max_body=10 << 20)
 
 
 def _whole() -> settings.Settings:
@@ -102,7 +104,7 @@ class LimitsTests(SynchronousTestCase):
         off = {
             attribute.name
             for attribute in fields(settings.Limits)
-            if getattr(_LIMITS, attribute.name) in (0, Duration(0), Size(0))
+            if getattr(_LIMITS, attribute.name) in (inf, maxsize)
         }
         self.assertEqual(off, {"connections"})
 

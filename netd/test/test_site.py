@@ -12,6 +12,7 @@ from twisted.web.resource import getChildForRequest
 from twisted.web.test.requesthelper import DummyRequest
 
 from netd.counters import Counters
+from netd.http.context import AccessRecord
 from netd.lab.endpoints.echo import GREETING
 from netd.lab.router import Router
 from netd.site import factory, files_only, forbidden, tree
@@ -22,7 +23,6 @@ from netd.test.lab.conversation import (
     parse,
     request,
 )
-from netd.values import Size
 from netd.xmlrpc import service
 from netd.xmlrpc.content_coding import LARGEST
 from netd.xmlrpc.resource import Alone
@@ -55,7 +55,7 @@ class BodiesTests(SynchronousTestCase):
     def test_early(self) -> None:
         """A call that says it is larger than 1 MiB is refused before its body comes."""
         alone = Alone(service.build(Clock()).resource)
-        config = configured(limited(max_body=Size.parse("10MiB")))
+        config = configured(limited(max_body=10 << 20))
         for root, target, refused in (
             (None, "/RPC2", True),
             (None, "/RPC2?x", True),
@@ -71,15 +71,15 @@ class BodiesTests(SynchronousTestCase):
 
     def test_chunked(self) -> None:
         """One that does not say it is refused as soon as it is too large."""
-        talk = Conversation(configured(limited(max_body=Size.parse("10MiB"))))
+        talk = Conversation(configured(limited(max_body=10 << 20)))
         asked = request("POST /RPC2", "Transfer-Encoding: chunked")
         self.assertEqual(talk.ask(asked + b"%x\r\n%b\r\n" % (LARGEST, bytes(LARGEST))), b"")
         self.assertTrue(talk.ask(b"1\r\n").startswith(b"HTTP/1.1 413 "))
 
     def test_smaller(self) -> None:
         """A smaller limit for all holds for calls too, also a new one."""
-        talk = Conversation(configured(limited(max_body=Size.parse("10MiB"))))
-        talk.site.change(limited(max_body=Size.parse("10")).limits)
+        talk = Conversation(configured(limited(max_body=10 << 20)))
+        talk.site.change(limited(max_body=10).limits)
         said = talk.ask(request("POST /RPC2", "Content-Length: 11"))
         self.assertTrue(said.startswith(b"HTTP/1.1 413 "))
 
@@ -170,7 +170,7 @@ class EngineTests(SynchronousTestCase):
 
     def test_limits(self) -> None:
         """The limits of the settings are those of the connection."""
-        talk = Conversation(configured(limited(max_body=Size(10))))
+        talk = Conversation(configured(limited(max_body=10)))
         answer = talk.request("POST /", body=b"0123456789a")
         self.assertEqual(answer.status, 413)
         self.assertEqual(talk.counters.refusals, {"large-body": 1})
@@ -209,9 +209,9 @@ class EngineTests(SynchronousTestCase):
         class Log:
             """Keeps what is recorded."""
 
-            def record(self, *answer: object) -> None:
-                """One answer."""
-                lines.append(answer)
+            def record(self, entry: AccessRecord) -> None:
+                """Keep the entry."""
+                lines.append(entry)
 
         talk = Conversation()
         talk.site = factory(configured(), talk.clock, talk.counters, log=Log())

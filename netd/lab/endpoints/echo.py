@@ -21,6 +21,7 @@ from netd.lab.endpoints.safe_types import allowed, returned
 from netd.lab.endpoints.status import choose
 from netd.lab.waits import drawn, waiting
 from netd.script import Script, Send, Step, Wait
+from netd.values import Duration
 
 GREETING: Final = b"One reactor, many clients: each waits its own delay only.\n"
 """The answer to a request without a body; its 58 bytes are what the seed's server sent."""
@@ -154,8 +155,8 @@ def _bounded(call: Call, length: int, size: int, pace: float) -> None:
     if chunks > MOST_CHUNKS:
         raise BadCall(f"chunk: makes more than {MOST_CHUNKS} chunks")
     longest = call.config.limits.max_delay
-    if longest.microseconds and pace * (chunks - 1) > longest.seconds:
-        raise BadCall(f"pace: takes longer than {longest} in all")
+    if pace * (chunks - 1) > longest:
+        raise BadCall(f"pace: takes longer than {Duration.of(longest)} in all")
 
 
 def _late(seconds: float, reply: Reply) -> Reply:

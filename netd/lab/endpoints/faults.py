@@ -8,6 +8,7 @@ on the wire: the script has the head in it, and the connection ends with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import inf
 from typing import Final
 
 from netd.lab.call import Call, Reply
@@ -91,7 +92,9 @@ MOST_HANG: Final = 3600.0
 
 def broken(call: Call, kind: str, seconds: float, status: int, body: bytes) -> Reply:
     """The fault `kind` after `seconds`, in an answer that would have been `body`."""
-    longest = call.config.limits.max_delay.seconds or MOST_HANG
+    longest = call.config.limits.max_delay
+    if longest == inf:
+        longest = MOST_HANG
     return Reply(_after(seconds, FAULTS[kind](status, body, longest)), wire=True)
 
 

@@ -16,6 +16,7 @@ from typing import Final
 from twisted.logger import ILogObserver, LogEvent, formatEventAsClassicLogText
 from zope.interface import implementer
 
+from netd.http.context import AccessRecord
 from netd.ops.logging.line_writer import LineWriter
 
 # What could end a field or a line, or play tricks on a terminal.
@@ -37,17 +38,9 @@ class AccessLog:
         self._second = -1
         self._stamp = b""
 
-    def record(  # noqa: PLR0917 - called once a request, where keywords cost
-        self,
-        peer: bytes,
-        line: bytes,
-        code: int,
-        length: int,
-        referer: bytes,
-        agent: bytes,
-        user: bytes = b"-",
-    ) -> None:
-        """Write down one answer, soon."""
+    def record(self, entry: AccessRecord) -> None:
+        """Write `entry` down, soon."""
+        peer, line, code, length, referer, agent, user = entry
         now = int(self._now())
         if now != self._second:
             self._second = now

@@ -19,6 +19,7 @@ from twisted.logger import ILogObserver, LogEvent
 from zope.interface import implementer
 
 from netd.counters import Counters
+from netd.http.context import AccessRecord
 from netd.ops.logging import log_fields
 
 SOCKET: Final = "/run/systemd/journal/socket"
@@ -44,7 +45,7 @@ def listens(environ: Mapping[str, str], descriptor: int = _ERROR) -> bool:
     return (found.st_dev, found.st_ino) == (int(device), int(inode))
 
 
-def entry(priority: int, said: Mapping[str, Any]) -> bytes:
+def datagram(priority: int, said: Mapping[str, Any]) -> bytes:
     """One entry; every field but `message` is called NETD_ and its name."""
     fields = {"PRIORITY": str(priority), "SYSLOG_IDENTIFIER": "netd"}
     for name, value in said.items():
@@ -84,25 +85,16 @@ class Journal:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
 
-    def record(  # noqa: PLR0917 - called once a request, where keywords cost
-        self,
-        peer: bytes,
-        line: bytes,
-        code: int,
-        length: int,
-        referer: bytes,
-        agent: bytes,
-        user: bytes = b"-",
-    ) -> None:
+    def record(self, entry: AccessRecord) -> None:
         """Send one answer."""
-        said = log_fields.answer(peer, line, code, length, referer, agent, user)
-        self._put(entry(_PRIORITIES["info"], said))
+        said = log_fields.access_fields(entry)
+        self._put(datagram(_PRIORITIES["info"], said))
 
     def __call__(self, event: LogEvent) -> None:
         """Send one event of the daemon."""
         said = log_fields.happening(event)
         if said:
-            self._put(entry(_PRIORITIES.get(log_fields.level(event), 6), said))
+            self._put(datagram(_PRIORITIES.get(log_fields.level(event), 6), said))
 
     def _put(self, data: bytes) -> None:
         # One that must wait must not be overtaken.

@@ -15,6 +15,7 @@ from typing import Any
 from twisted.logger import ILogObserver, LogEvent
 from zope.interface import implementer
 
+from netd.http.context import AccessRecord
 from netd.ops.logging import log_fields
 from netd.ops.logging.line_writer import LineWriter
 
@@ -32,18 +33,9 @@ class JSONLog:
         self._lines = lines
         self._now = now
 
-    def record(  # noqa: PLR0917 - called once a request, where keywords cost
-        self,
-        peer: bytes,
-        line: bytes,
-        code: int,
-        length: int,
-        referer: bytes,
-        agent: bytes,
-        user: bytes = b"-",
-    ) -> None:
+    def record(self, entry: AccessRecord) -> None:
         """Write down one answer, soon."""
-        said = log_fields.answer(peer, line, code, length, referer, agent, user)
+        said = log_fields.access_fields(entry)
         self._lines.put(_line(self._now(), "info", said))
 
     def __call__(self, event: LogEvent) -> None:

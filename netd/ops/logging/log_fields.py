@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from twisted.logger import LogEvent, LogLevel, formatEvent
 
+from netd.http.context import AccessRecord
+
 LONGEST: Final = 32 * 1024
 """Characters of a message or a traceback."""
 
@@ -19,21 +21,14 @@ def _text(said: bytes) -> str:
     return said.decode("utf-8", "backslashreplace")
 
 
-def answer(  # noqa: PLR0917 - as AccessLog.record
-    peer: bytes,
-    line: bytes,
-    code: int,
-    length: int,
-    referer: bytes,
-    agent: bytes,
-    user: bytes,
-) -> dict[str, Any]:
+def access_fields(entry: AccessRecord) -> dict[str, Any]:
     """
     The fields of one answer; what is not known is left out.
 
     `request` stands in for method, target and protocol where a client's first
     line is no request line.
     """
+    peer, line, code, length, referer, agent, user = entry
     said: dict[str, Any] = {
         "event": "access",
         "message": f'"{_text(line)}" {code} {length}',

@@ -20,15 +20,15 @@ from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
 from netd.counters import Counters
+from netd.http.context import AccessRecord
 from netd.http.server import Site
 from netd.settings import Limits
-from netd.values import Duration, Size
 
 # Sunday, 6 November 1994, as in RFC 9110 5.6.7
 NOW = 784111777.0
 DATE = b"Sun, 06 Nov 1994 08:49:37 GMT"
 
-LIMITS = Limits(max_delay=Duration.parse("60s"), max_body=Size(10 * 1024 * 1024))
+LIMITS = Limits(max_delay=60.0, max_body=10 << 20)
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -193,9 +193,9 @@ class Lines:
     """A log that keeps what it is told."""
 
     def __init__(self) -> None:
-        self.entries: list[tuple[bytes, bytes, int, int, bytes, bytes, bytes]] = []
+        self.entries: list[AccessRecord] = []
 
-    def record(self, *entry: Any) -> None:
+    def record(self, entry: AccessRecord) -> None:
         """One entry."""
         self.entries.append(entry)
 

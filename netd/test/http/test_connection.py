@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 from typing import Any
 from weakref import ref
@@ -20,7 +21,6 @@ from netd.http import phases
 from netd.test.http.stages import GET, Call, Client, Pipe, Stage, answers, post
 from netd.test.stages import identity
 from netd.transport import tls
-from netd.values import Duration, Size
 
 
 class HalfCloseTests(SynchronousTestCase):
@@ -162,7 +162,7 @@ class DeadlineTests(SynchronousTestCase):
 
     def test_idle(self) -> None:
         """A connection that is idle for too long is closed, without a word."""
-        stage = Stage(idle=Duration.parse("5s"))
+        stage = Stage(idle=5.0)
         fresh, used = stage.connect(), stage.ask(GET)
         stage.pass_seconds(5)
         self.assertFalse(fresh.over() or used.over())
@@ -172,7 +172,7 @@ class DeadlineTests(SynchronousTestCase):
 
     def test_head(self) -> None:
         """The time for a head is counted from its first byte, however steadily it drips."""
-        stage = Stage(head_time=Duration.parse("3s"))
+        stage = Stage(head_time=3.0)
         client = stage.connect()
         stage.pass_seconds(2)
         for each in (b"G", b"E", b"T"):
@@ -184,9 +184,9 @@ class DeadlineTests(SynchronousTestCase):
     def test_body(self) -> None:
         """A body has a time that grows with what came of it, up to a limit."""
         stage = Stage(
-            body_time=Duration.parse("2s"),
-            body_rate=Size(10),
-            body_time_most=Duration.parse("5s"),
+            body_time=2.0,
+            body_rate=10,
+            body_time_most=5.0,
         )
         client = stage.ask(post(bytes(1000))[:-1000])
         stage.pass_seconds(1)
@@ -200,21 +200,21 @@ class DeadlineTests(SynchronousTestCase):
 
     def test_off(self) -> None:
         """A limit of nothing is no limit."""
-        stage = Stage(idle=Duration(0), head_time=Duration(0), stall=Duration(0))
+        stage = Stage(idle=inf, head_time=inf, stall=inf)
         idle, head = stage.connect(), stage.ask(b"GET")
         stage.pass_seconds(500)
         self.assertFalse(idle.over() or head.over())
 
     def test_waiting(self) -> None:
         """A client that waits for its answer is not idle."""
-        stage = Stage(idle=Duration.parse("2s"))
+        stage = Stage(idle=2.0)
         client = stage.ask(b"GET /wait/50 HTTP/1.1\r\nHost: a\r\n\r\n")
         stage.pass_seconds(50)
         self.assertEqual(client.answer().body, b"late\n")
 
     def test_stalled(self) -> None:
         """A client that takes nothing of its answer is cut."""
-        stage = Stage(stall=Duration.parse("4s"))
+        stage = Stage(stall=4.0)
         client = stage.ask(GET)
         client.channel.pauseProducing()
         client.send(GET)
@@ -381,7 +381,7 @@ class SecureTests(SynchronousTestCase):
 
     def test_handshake(self) -> None:
         """A handshake has its own time, and then the connection is idle."""
-        stage = Stage(handshake=Duration.parse("2s"))
+        stage = Stage(handshake=2.0)
         slow, quick = self.connect(stage), self.connect(stage)
         quick.handshakeCompleted()
         quick.handshakeCompleted()

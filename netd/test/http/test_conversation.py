@@ -18,7 +18,6 @@ from netd.test.http.stages import (
     post,
     seeing,
 )
-from netd.values import Size
 
 
 class AnswerTests(SynchronousTestCase):
@@ -169,7 +168,7 @@ class BodyTests(SynchronousTestCase):
     def test_memoryAndFile(self) -> None:
         """A body of any size is read back whole, and given back."""
         for size in (0, 1, 63, 64, 65, 1000, 100_000):
-            stage = Stage(body_memory=Size(64))
+            stage = Stage(body_memory=64)
             data = bytes(range(256)) * (size // 256) + bytes(size % 256)
             self.assertEqual(stage.ask(post(data), 1000).answer().body, data)
             self.assertEqual(
@@ -191,7 +190,7 @@ class BodyTests(SynchronousTestCase):
 
     def test_continueRefused(self) -> None:
         """A body that is not acceptable is refused before it is asked for."""
-        client = Stage(max_body=Size(3)).ask(post(b"body", b"Expect: 100-continue\r\n")[:-4])
+        client = Stage(max_body=3).ask(post(b"body", b"Expect: 100-continue\r\n")[:-4])
         self.assertEqual(client.answer().code, 413)
 
     def test_continueInOldVersion(self) -> None:
@@ -229,7 +228,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_table(self) -> None:
         """Each limit of a single request has its status and its key."""
-        small: Any = {"max_head": Size(200), "max_target": Size(50), "max_fields": 3}
+        small: Any = {"max_head": 200, "max_target": 50, "max_fields": 3}
         get = b"GET / HTTP/1.1\r\nHost: a\r\n"
         for key, code, data in (
             ("line", 400, b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n"),
@@ -254,7 +253,7 @@ class RefusalTests(SynchronousTestCase):
             ("large-body", 413, chunked(bytes(10), bytes(1))),
         ):
             for pieces in (0, 1):
-                stage = Stage(max_body=Size(10), **small)
+                stage = Stage(max_body=10, **small)
                 client = stage.ask(data, pieces)
                 answer = client.answer()
                 self.assertEqual((answer.code, dict(stage.counters.refusals)), (code, {key: 1}))
@@ -283,7 +282,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_head(self) -> None:
         """A refused HEAD request has no body to be mistaken for an answer."""
-        client = Stage(max_body=Size(1)).ask(post(b"body").replace(b"POST", b"HEAD"))
+        client = Stage(max_body=1).ask(post(b"body").replace(b"POST", b"HEAD"))
         (answer,) = client.answers("H")
         self.assertEqual((answer.code, answer.body), (413, b""))
 

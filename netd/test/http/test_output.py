@@ -9,8 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides, implementer
 from zope.interface.verify import verifyObject
 
-from netd.http.bounds import AHEAD
-from netd.http.output import Output
+from netd.http.output import AHEAD, Output
 from netd.test.http.stages import Pipe
 
 

@@ -10,7 +10,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides
 
 from netd.test.http.stages import Stage
-from netd.values import Size
 
 ASK = b"GET /held/a%20b/%2F?x=1&y=%32&x=3&z HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nx-one: 2\r\n\r\n"
 
@@ -19,7 +18,7 @@ class QuestionTests(SynchronousTestCase):
     """What a client asked."""
 
     def setUp(self) -> None:
-        self.stage = Stage(body_memory=Size(4))
+        self.stage = Stage(body_memory=4)
 
     def ask(self, data: bytes = ASK) -> Any:
         """The request that came of `data`."""

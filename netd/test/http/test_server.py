@@ -23,7 +23,6 @@ from netd.test.http.stages import (
     seeing,
 )
 from netd.transport.drain import IDrainable
-from netd.values import Size
 
 WAIT = b"GET /wait/3 HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -158,7 +157,7 @@ class CrowdTests(SynchronousTestCase):
 
     def test_spool(self) -> None:
         """All bodies together have a limit, and room that is given back is room again."""
-        stage = Stage(spool=Size(10))
+        stage = Stage(spool=10)
         post = b"POST /held HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabcdef"
         first = stage.ask(post)
         self.assertEqual(stage.ask(post).answer().code, 503)

@@ -45,8 +45,8 @@ class WatchTests(SynchronousTestCase):
         self.clock = Clock()
         self.counters = Counters()
         self.turns: list[float] = []
-        bounds = SimpleNamespace(stall=3.0)
-        site: Any = SimpleNamespace(channels=set(), turn=self.turns.append, bounds=bounds)
+        limits = SimpleNamespace(stall=3.0)
+        site: Any = SimpleNamespace(channels=set(), turn=self.turns.append, limits=limits)
         self.site = site
         self.watch = TimeoutSweep(self.site, self.clock, self.counters)
         self.watch.start()

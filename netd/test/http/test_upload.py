@@ -6,7 +6,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.http.body import Chunked, Sized
 from netd.http.body_buffer import BodyBuffers
-from netd.http.bounds import Bounds
 from netd.http.request_head import parse
 from netd.http.upload import Upload
 from netd.test.http.stages import LIMITS
@@ -18,7 +17,7 @@ class IntakeTests(SynchronousTestCase):
     def intake(self, field: bytes) -> Upload:
         """A request whose body is announced by `field`."""
         head = parse(b"POST / HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n" % field, 100, 10)
-        return Upload(head, Bounds.of(LIMITS), BodyBuffers(), 5.0)
+        return Upload(head, LIMITS, BodyBuffers(), 5.0)
 
     def test_sized(self) -> None:
         """A body by length is taken in, and what follows is left."""

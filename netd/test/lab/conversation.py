@@ -17,12 +17,12 @@ from twisted.python.failure import Failure
 
 from netd import settings, site
 from netd.counters import Counters
-from netd.values import Duration, Size
+from netd.values import Duration
 
 HTTP = settings.HTTP(
     listen=(),
     delay=Duration.parse("3s"),
-    limits=settings.Limits(max_delay=Duration.parse("60s"), max_body=Size.parse("1MiB")),
+    limits=settings.Limits(max_delay=60.0, max_body=1 << 20),
 )
 
 

@@ -4,6 +4,8 @@ How long to wait.
 
 from __future__ import annotations
 
+from math import inf
+
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -13,7 +15,6 @@ from netd.lab.waits import drawn, waiting
 from netd.settings import Limits
 from netd.test.lab.calling import bench, call
 from netd.test.lab.conversation import HTTP
-from netd.values import Duration, Size
 
 
 class WaitTests(SynchronousTestCase):
@@ -39,6 +40,6 @@ class WaitTests(SynchronousTestCase):
     def test_unlimited(self) -> None:
         """With --max-delay 0 a year is still the end of it."""
         on = bench()
-        on.config = evolve(HTTP, limits=Limits(Duration(0), Size(0)))
+        on.config = evolve(HTTP, limits=Limits(max_delay=inf))
         long = Distribution.parse("uniform:365d-365d")
         self.assertEqual(drawn(call("GET /", on=on), long), 31_536_000.0)

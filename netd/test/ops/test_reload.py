@@ -14,14 +14,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd import settings
 from netd.ops.reload import FIXED, Commit, Reload, Reloadable
 from netd.settings import Settings
-from netd.values import Duration, Endpoint, Size
+from netd.values import Duration, Endpoint
 
 HERE = Endpoint("tcp", "127.0.0.1", 0)
 START = Settings(
     http=settings.HTTP(
         (HERE,),
         Duration.parse("3s"),
-        settings.Limits(max_delay=Duration.parse("60s"), max_body=Size.parse("1MiB")),
+        settings.Limits(max_delay=60.0, max_body=1 << 20),
     ),
     tls=settings.TLS((), None, None),
     files=settings.Files(None),

@@ -16,10 +16,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd import distribution, values
 from netd.addresses import Network
+from netd.options import parsers
 from netd.options.cli import Options
 from netd.options.table import OPTIONS
 from netd.settings import Settings
-from netd.values import Duration, Size
+from netd.values import Duration
 
 PARSERS = {option.name: option.parse for option in OPTIONS}
 
@@ -37,7 +38,12 @@ KINDS: dict[Callable[[str], Any], tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("1s", "250ms", "uniform:1s-3s"),
         ("", "-1", "nan", "1e3", "uniform:3s-1s", "normal:1s", "cauchy:1s", ":"),
     ),
-    Size.parse: (
+    parsers.limit_time: (
+        ("1s", "2", "1m30s"),
+        ("", "x", "-1", "nan", "inf", "1e3", "1s1m", "400d"),
+    ),
+    parsers.limit_count: (("1", "20", "300"), ("", "-1", "1.5", "1e3", "1_0", "9" * 20)),
+    parsers.limit_size: (
         ("1MiB", "5", "3MB"),
         ("", "-1", "1.5", "10mb", "1e6", "9" * 30, "1 MB"),
     ),

@@ -14,7 +14,7 @@ from netd.settings import SERVICES, Impairment
 from netd.test.options.examples import (
     Commands,
 )
-from netd.values import Duration, Endpoint, Size
+from netd.values import Duration, Endpoint
 
 
 class DefaultTests(Commands):
@@ -38,8 +38,8 @@ class DefaultTests(Commands):
         made = self.settle()
         self.assertEqual(made.http.delay, Duration(3_000_000))
         self.assertIsNone(made.files.root)
-        self.assertEqual(made.http.limits.max_delay, Duration.parse("1m"))
-        self.assertEqual(made.http.limits.max_body, Size.parse("10MiB"))
+        self.assertEqual(made.http.limits.max_delay, 60.0)
+        self.assertEqual(made.http.limits.max_body, 10 << 20)
         self.assertEqual(made.grace, Duration.parse("10s"))
 
     def test_parse(self) -> None:

@@ -167,7 +167,7 @@ class PrecedenceTests(Commands):
         self.assertEqual([where.port for where in made.http.listen], [3, 21])
         self.assertEqual(made.http.delay, Duration(2_000_000))
         self.assertEqual(made.grace.seconds, 1)
-        self.assertEqual(made.http.limits.max_delay.seconds, 60)
+        self.assertEqual(made.http.limits.max_delay, 60)
 
     def test_overruled(self) -> None:
         """

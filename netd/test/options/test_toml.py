@@ -18,7 +18,7 @@ from netd.test.options.examples import (
     Commands,
     by_chance,
 )
-from netd.values import Duration, Size
+from netd.values import Duration
 
 
 class FileTests(Commands):
@@ -53,7 +53,7 @@ class FileTests(Commands):
         )
         self.assertEqual([where.port for where in made.http.listen], [81, 82, 83])
         self.assertEqual(made.http.delay, Duration(250_000))
-        self.assertEqual(made.http.limits.max_body, Size(1000))
+        self.assertEqual(made.http.limits.max_body, 1000)
         self.assertEqual(
             self.settle("--config", self.file("http = 82")).http.listen[1].port, 82
         )

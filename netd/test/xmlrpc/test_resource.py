@@ -20,7 +20,6 @@ from netd.counters import Counters
 from netd.http.server import Site
 from netd.test.lab.conversation import Answer, Conversation, configured, limited, parse, request
 from netd.test.xmlrpc.test_reader import NOT_CALLS
-from netd.values import Size
 from netd.xmlrpc import resource
 from netd.xmlrpc.caller import Caller
 from netd.xmlrpc.content_coding import LARGEST
@@ -43,7 +42,7 @@ from netd.xmlrpc.resource import RPC, Alone
 from netd.xmlrpc.writer import Encoded
 
 # Larger than a call may be, so that it is the resource that refuses one.
-ROOMY = configured(limited(max_body=Size.parse("2MiB")))
+ROOMY = configured(limited(max_body=2 << 20))
 XML = "Content-Type: text/xml"
 
 

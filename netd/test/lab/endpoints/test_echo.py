@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
+from math import inf
 
 from attrs import evolve
 from hypothesis import given
@@ -18,7 +19,6 @@ from netd.lab.endpoints.echo import GREETING, pattern
 from netd.script import Abort, Send, Wait
 from netd.test.lab.calling import ask, bench, call, fields, said, shown, steps, waits
 from netd.test.lab.conversation import HTTP, limited
-from netd.values import Duration
 
 
 class EchoTests(SynchronousTestCase):
@@ -209,7 +209,7 @@ class ComposedTests(SynchronousTestCase):
     def test_unlimited(self) -> None:
         """With --max-delay 0 anything can be waited for."""
         on = bench()
-        on.config = limited(max_delay=Duration(0))
+        on.config = limited(max_delay=inf)
         self.assertEqual(waits(ask("GET /echo?delay=1h", on=on)), [3600.0])
         self.assertEqual(waits(ask("GET /delay/1h", on=on)), [3600.0])
         self.assertEqual(len(waits(ask("GET /echo?pace=1h&body=abc&chunk=1", on=on))), 3)

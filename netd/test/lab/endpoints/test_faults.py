@@ -5,6 +5,7 @@ Answers that are wrong.
 from __future__ import annotations
 
 from collections import Counter
+from math import inf
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -13,7 +14,6 @@ from netd.lab.endpoints.faults import MOST_HANG
 from netd.script import Abort, Send, Wait
 from netd.test.lab.calling import ask, bench, fields, said, shown, steps
 from netd.test.lab.conversation import limited, parse
-from netd.values import Duration
 
 
 class FaultTests(SynchronousTestCase):
@@ -60,7 +60,7 @@ class FaultTests(SynchronousTestCase):
         """Nothing for as long as can be waited for."""
         self.assertEqual(steps(ask("GET /fault/hang")), [Wait(60.0)])
         on = bench()
-        on.config = limited(max_delay=Duration(0))
+        on.config = limited(max_delay=inf)
         self.assertEqual(steps(ask("GET /fault/hang", on=on)), [Wait(MOST_HANG)])
 
     def test_delay(self) -> None:

@@ -10,6 +10,7 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
+from netd.http.context import AccessRecord
 from netd.ops.logging import access_log as module
 from netd.ops.logging.access_log import AccessLog, Text, escape
 from netd.ops.logging.line_writer import LineWriter
@@ -40,7 +41,7 @@ class LogCase(SynchronousTestCase):
 
     def say(self, log: AccessLog, agent: bytes = b"curl/8") -> None:
         """One line."""
-        log.record(b"192.0.2.1", b"GET / HTTP/1.1", 200, 58, b"http://a/", agent)
+        log.record(AccessRecord(b"192.0.2.1", b"GET / HTTP/1.1", 200, 58, b"http://a/", agent))
 
 
 class FormatTests(LogCase):
@@ -56,14 +57,14 @@ class FormatTests(LogCase):
     def test_user(self) -> None:
         """Whom a certificate names stands in the third field, which no space ends early."""
         log = self.make(self.path)
-        log.record(b"::1", b"GET /", 200, 0, b"-", b"-", b"Alice Smith\n\xd0")
+        log.record(AccessRecord(b"::1", b"GET /", 200, 0, b"-", b"-", b"Alice Smith\n\xd0"))
         self.lines.stop()
         self.assertTrue(self.path.read_bytes().startswith(b"::1 - Alice\\x20Smith\\x0A\\xD0 ["))
 
     def test_dashes(self) -> None:
         """What is not known is a dash."""
         log = self.make(self.path)
-        log.record(b"-", b"-", 400, 0, b"-", b"-")
+        log.record(AccessRecord(b"-", b"-", 400, 0, b"-", b"-"))
         self.lines.stop()
         self.assertEqual(
             self.path.read_bytes(), b'- - - [06/Nov/1994:08:49:37 +0000] "-" 400 0 "-" "-"\n'
@@ -89,7 +90,7 @@ class FormatTests(LogCase):
         """Whatever the bytes, the line is one line with six quotes."""
         log = self.make(self.path)
         every = bytes(range(256))
-        log.record(b"-", every, 200, 0, every, every)
+        log.record(AccessRecord(b"-", every, 200, 0, every, every))
         self.lines.stop()
         data = self.path.read_bytes()
         self.assertEqual((data.count(b"\n"), data.count(b'"')), (1, 6))

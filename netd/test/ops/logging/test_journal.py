@@ -17,12 +17,13 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
-from netd.ops.logging.journal import KEPT, Journal, entry, listens
+from netd.http.context import AccessRecord
+from netd.ops.logging.journal import KEPT, Journal, datagram, listens
 from netd.test.options.examples import by_chance
 
 
 def parse(data: bytes) -> dict[str, bytes]:
-    """The fields of one entry, as <https://systemd.io/JOURNAL_NATIVE_PROTOCOL/> has them."""
+    """The fields of one datagram, as <https://systemd.io/JOURNAL_NATIVE_PROTOCOL/> has them."""
     found = {}
     while data:
         line, _, data = data.partition(b"\n")
@@ -46,7 +47,7 @@ class EntryTests(SynchronousTestCase):
         The message is the journal's own field, all others carry the daemon's name.
         """
         self.assertEqual(
-            entry(6, {"message": "hello", "status": 200}),
+            datagram(6, {"message": "hello", "status": 200}),
             b"PRIORITY=6\nSYSLOG_IDENTIFIER=netd\nMESSAGE=hello\nNETD_STATUS=200\n",
         )
 
@@ -55,7 +56,7 @@ class EntryTests(SynchronousTestCase):
         A value with a line feed in it goes by its length.
         """
         self.assertEqual(
-            entry(3, {"message": "a\nb"}),
+            datagram(3, {"message": "a\nb"}),
             b"PRIORITY=3\nSYSLOG_IDENTIFIER=netd\nMESSAGE\n\x03\0\0\0\0\0\0\0a\nb\n",
         )
 
@@ -65,7 +66,7 @@ class EntryTests(SynchronousTestCase):
         """
         No value adds a field, whatever is in it.
         """
-        found = parse(entry(6, {"message": value, "target": value}))
+        found = parse(datagram(6, {"message": value, "target": value}))
         said = value.encode("utf-8", "backslashreplace")
         self.assertEqual(
             found,
@@ -113,14 +114,18 @@ class JournalTests(SynchronousTestCase):
 
     def say(self, number: int = 0) -> None:
         """One answer."""
-        self.journal.record(b"::1", b"GET /%d HTTP/1.1" % number, 200, 58, b"-", b"curl/8")
+        self.journal.record(
+            AccessRecord(b"::1", b"GET /%d HTTP/1.1" % number, 200, 58, b"-", b"curl/8")
+        )
 
     def test_answer(self) -> None:
         """
         An answer is there at once, field by field.
         """
         sock = self.listen()
-        self.journal.record(b"::1", b"GET / HTTP/1.1", 200, 58, b"-", b"curl/8", b"Alice")
+        self.journal.record(
+            AccessRecord(b"::1", b"GET / HTTP/1.1", 200, 58, b"-", b"curl/8", b"Alice")
+        )
         (found,) = self.heard(sock)
         self.assertEqual(
             found,
@@ -222,7 +227,7 @@ class JournalTests(SynchronousTestCase):
         An entry that no datagram can hold is lost and counted.
         """
         self.listen()
-        self.journal.record(b"-", b"x" * 10_000_000, 200, 0, b"-", b"-")
+        self.journal.record(AccessRecord(b"-", b"x" * 10_000_000, 200, 0, b"-", b"-"))
         self.assertEqual(self.counters.log_drops, 1)
 
     def test_stop(self) -> None:

@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
+from netd.http.context import AccessRecord
 from netd.ops.logging.json_log import JSONLog
 from netd.ops.logging.line_writer import LineWriter
 
@@ -44,7 +45,9 @@ class JSONTests(SynchronousTestCase):
         """
         An answer is an object with time and level, written with the next batch.
         """
-        self.log.record(b"::1", b"GET / HTTP/1.1", 200, 58, b"-", b"curl/8", b"Alice")
+        self.log.record(
+            AccessRecord(b"::1", b"GET / HTTP/1.1", 200, 58, b"-", b"curl/8", b"Alice")
+        )
         self.assertEqual(self.written(), [])
         self.clock.advance(1)
         (said,) = self.written()
@@ -70,7 +73,7 @@ class JSONTests(SynchronousTestCase):
         """
         Without a certificate there is no user.
         """
-        self.log.record(b"::1", b"GET / HTTP/1.1", 200, 58, b"-", b"-")
+        self.log.record(AccessRecord(b"::1", b"GET / HTTP/1.1", 200, 58, b"-", b"-"))
         self.clock.advance(1)
         self.assertNotIn("user", self.written()[0])
 
@@ -106,6 +109,6 @@ class JSONTests(SynchronousTestCase):
         Whatever the bytes, an answer is one line that a parser reads.
         """
         every = bytes(range(256))
-        self.log.record(every, every, 200, 0, every, every, every)
+        self.log.record(AccessRecord(every, every, 200, 0, every, every, every))
         self.clock.advance(1)
         self.assertEqual(len(self.written()), 1)

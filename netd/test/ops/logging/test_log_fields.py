@@ -8,7 +8,8 @@ from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.ops.logging.log_fields import LONGEST, answer, happening, level
+from netd.http.context import AccessRecord
+from netd.ops.logging.log_fields import LONGEST, access_fields, happening, level
 
 
 class AnswerTests(SynchronousTestCase):
@@ -21,7 +22,11 @@ class AnswerTests(SynchronousTestCase):
         Every field has its name, and numbers are numbers.
         """
         self.assertEqual(
-            answer(b"::1", b"GET /a HTTP/1.1", 200, 58, b"http://a/", b"curl/8", b"Alice"),
+            access_fields(
+                AccessRecord(
+                    b"::1", b"GET /a HTTP/1.1", 200, 58, b"http://a/", b"curl/8", b"Alice"
+                )
+            ),
             {
                 "event": "access",
                 "message": '"GET /a HTTP/1.1" 200 58',
@@ -41,7 +46,7 @@ class AnswerTests(SynchronousTestCase):
         """
         What is not known is left out; what is no request line is kept whole.
         """
-        said = answer(b"-", b"nonsense", 400, 0, b"-", b"-", b"-")
+        said = access_fields(AccessRecord(b"-", b"nonsense", 400, 0, b"-", b"-", b"-"))
         self.assertEqual(
             said,
             {
@@ -52,14 +57,16 @@ class AnswerTests(SynchronousTestCase):
                 "bytes": 0,
             },
         )
-        self.assertNotIn("request", answer(b"-", b"-", 400, 0, b"-", b"-", b"-"))
+        self.assertNotIn("request", access_fields(AccessRecord(b"-", b"-", 400, 0)))
 
     def test_any_bytes(self) -> None:
         """
         Bytes that are no text are shown as such.
         """
         every = bytes(range(256))
-        said = answer(b"-", b"GET /\xff HTTP/1.1", 200, 0, every, "ä".encode(), b"-")
+        said = access_fields(
+            AccessRecord(b"-", b"GET /\xff HTTP/1.1", 200, 0, every, "ä".encode(), b"-")
+        )
         self.assertEqual(said["target"], "/\\xff")
         self.assertEqual(said["agent"], "ä")
         self.assertTrue(said["referer"].encode())

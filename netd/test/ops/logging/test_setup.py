@@ -14,6 +14,7 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
+from netd.http.context import AccessRecord
 from netd.ops.logging import setup as module
 from netd.ops.logging.access_log import AccessLog, Text
 from netd.ops.logging.journal import Journal
@@ -94,12 +95,12 @@ class LogsTests(SynchronousTestCase):
         made = self.make("json", str(answers), str(events))
         assert made.access is not None
         assert made.observer is not None
-        made.access.record(b"-", b"-", 200, 0, b"-", b"-")
+        made.access.record(AccessRecord(b"-", b"-", 200, 0, b"-", b"-"))
         made.observer({"log_format": "one"})
         for each in (answers, events):
             each.rename(f"{each}.1")
         made.reopen()
-        made.access.record(b"-", b"-", 404, 0, b"-", b"-")
+        made.access.record(AccessRecord(b"-", b"-", 404, 0, b"-", b"-"))
         made.stop()
         made.observer({"log_format": "two"})
         for path, said in (
