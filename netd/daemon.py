@@ -1,45 +1,38 @@
 """
-The whole daemon as a list: the one place that knows both addresses and protocols.
+The whole daemon: the list of its services, and how they start, reload and stop.
 
-Rules: builds and wires, decides nothing.
+Rules: the one place that knows both addresses and protocols; it wires and decides nothing.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from sys import maxsize
 from typing import Any
 
 from attrs import evolve
-from twisted.application.service import IService
-from twisted.python.usage import UsageError
-from twisted.web.resource import IResource
+from twisted.application.service import IService, MultiService
+from twisted.internet.defer import Deferred
+from twisted.logger import ILogObserver
 
-from netd import __version__, site
-from netd.acl import AccessList
+from netd import site
 from netd.counters import Counters
-from netd.house import Daemon
-from netd.lab.endpoints.probes import Probes
 from netd.ops import rlimit
 from netd.ops.inherited import Inherited, assign
-from netd.ops.logging.setup import logs
-from netd.ops.reload import Commit, Reload, Reloadable
+from netd.ops.reload import Reload
+from netd.ops.signals import impatient, on_signal
+from netd.ops.status import Status
 from netd.ops.systemd import Ready
+from netd.parts import Parts, numbered, small_services
 from netd.services import table, udp
-from netd.services.impairment import Impairments
-from netd.services.source_policy import SourcePolicy
-from netd.settings import SERVICES, Impairment, Settings
+from netd.settings import Settings
 from netd.transport import tls
-from netd.transport.access import Access, AccessPolicy
-from netd.transport.drain import Drain, IDrainable
+from netd.transport.epoll import fast_dispatch
 from netd.transport.farewell import Farewell
 from netd.transport.listener import Listener, datagram, stream
-from netd.transport.tcp_port import port as eager
-from netd.values import Endpoint
-from netd.xmlrpc import service as rpc_service
-from netd.xmlrpc.pool import Pool
-from netd.xmlrpc.resource import Alone
+from netd.transport.tcp_port import port as tcp_port
 
 
 def build(
@@ -52,37 +45,23 @@ def build(
     output: str | int | None = None,
 ) -> Daemon:
     """
-    Every service that `settings` asks for, in starting order, nothing bound yet.
+    The daemon that `settings` describe, with nothing bound yet.
 
-    `read` gives the settings of a reload; `inherited` sockets replace what
-    would be bound; `output` is where the daemon's own lines go (None: whoever
-    runs it knows).  UsageError names the option when a file cannot be read or
-    a host is unknown, and the descriptor that is for nothing.
+    `read` gives the settings of a reload; `inherited` sockets replace those that
+    would be bound; `output` is where the daemon's own log lines go, None where
+    twistd writes them.  UsageError names the option when a file cannot be read
+    or a host is unknown, and a descriptor that fits no listener.
     """
-    settings = _fitted(settings)
-    house = Daemon(reactor, settings.http.fast_dispatch)
-    house.logs = logs(
-        settings.watch.log,
-        settings.http.access_log,
-        output,
-        environ=environ,
-        clock=reactor,
-        counters=house.counters,
-    )
-    for name, child in _services(settings, reactor, house, environ):
-        child.setName(name)
-        child.setServiceParent(house)
-    listeners = {str(each.name): each for each in house if isinstance(each, Listener)}
+    daemon = Daemon(Parts.build(_fitted(settings), reactor, environ, output), read)
+    listeners = {str(each.name): each for each in daemon if isinstance(each, Listener)}
     given = assign(inherited, {name: each.kind for name, each in listeners.items()})
     for name, sockets in given.items():
         listeners[name].inherit(sockets)
-    if read is not None:
-        house.fresh = Reload(settings, lambda: _fitted(read()), house.parts)
-    return house
+    return daemon
 
 
 def _fitted(settings: Settings) -> Settings:
-    """`settings`, with as many connections as there may be descriptors."""
+    """`settings` with no more connections than the process may have descriptors."""
     limits = settings.http.limits
     if limits.connections < maxsize:
         return settings
@@ -90,191 +69,115 @@ def _fitted(settings: Settings) -> Settings:
     return evolve(settings, http=evolve(settings.http, limits=limits))
 
 
-def _services(
-    settings: Settings, reactor: Any, house: Daemon, environ: Mapping[str, str]
-) -> Iterator[tuple[str, IService]]:
-    counters = house.counters
-    access = _access(settings)
-    gate = AccessPolicy(access, reactor, counters)
-    policy = _policy(settings, access.networks, counters)
-    calls = _calls(settings, reactor, counters)
-    log = house.logs.access
-    probes = _probes(house, calls.pool)
-    house.probes = None if settings.watch.listen else probes
-    for name, root in _roots(settings, reactor, calls, house).items():
-        house.sites[name] = site.factory(settings, reactor, counters, root, log)
-    web = house.sites["http"]
-    denied = Farewell(site.forbidden, reactor)
-    drained: list[IDrainable] = [*house.sites.values(), denied]
-
-    def door(factory: Any, denied: Any = None) -> Any:
-        drained.append(made := gate.wrap(factory, denied))
-        return made
-
-    for name, asked, where in _plain(settings):
-        yield name, stream(where, door(house.sites[asked], denied), reactor, eager)
-    if settings.tls.listen:
-        secured = house.tls = tls.TLS(settings.tls, counters)
-        house.parts.append(Reloadable(lambda fresh: _certificates(fresh, secured)))
-        for name, where in _named("https", settings.tls.listen):
-            inner, no = (tls.wrap(each, secured, reactor) for each in (web, denied))
-            yield name, stream(where, door(inner, no), reactor, eager)
-    if settings.udp.listen is not None:
-        echo = table.datagram("echo")
-        yield "udp", datagram(settings.udp.listen, udp.serve(echo, policy, reactor))
-    for name, service, where in _small(settings, "udp"):
-        answer = table.datagram(service)
-        yield name, datagram(where, udp.serve(answer, policy, reactor))
-    for name, service, where in _small(settings, "tcp"):
-        talk = house.talks[name] = table.stream(
-            service, reactor, counters, settings.service_idle.seconds
-        )
-        drained.append(talk)
-        yield name, stream(where, door(talk), reactor)
-    drain = Drain(drained, settings.grace.seconds, reactor, counters)
-    yield from _watchers(settings, reactor, probes, drain)
-    yield "rpc-workers", calls.pool
-    yield "drain", drain
-    yield "ready", Ready(reactor, house.listening, environ, house.state.summary)
-    house.parts += [
-        Reloadable(lambda fresh: _speakers(fresh, gate, policy.sources), lambda of: of.access),
-        Reloadable(
-            lambda fresh: _contents(fresh, reactor, house, calls.pool),
-            lambda of: (of.http, of.files, of.rpc),
-        ),
-        Reloadable(lambda fresh: lambda: drain.change(fresh.grace.seconds)),
-    ]
-
-
-def _watchers(
-    settings: Settings, reactor: Any, probes: Probes, drain: Drain
-) -> Iterator[tuple[str, IService]]:
-    """The listeners of the probes alone; what is asked there is neither counted nor logged."""
-    for name, where in _named("metrics-http", settings.watch.listen):
-        root = site.probes_only(settings, reactor, probes)
-        watch = stream(where, site.factory(settings, reactor, Counters(), root), reactor, eager)
-        # Open to the end of a stop: /readyz says that it stops.
-        watch.after = drain.over
-        yield name, watch
-
-
-def _plain(settings: Settings) -> Iterator[tuple[str, str, Endpoint]]:
-    """The listener's name, the site's and the address of each that speaks HTTP without TLS."""
-    for asked, listen in (
+def services(parts: Parts) -> Iterator[tuple[str, IService]]:
+    """Every service by its name, in starting order."""
+    settings, reactor = parts.settings, parts.reactor
+    web, denied = parts.sites["http"], Farewell(site.forbidden, reactor)
+    parts.drain.add(denied)
+    for site_name, endpoints in (
         ("http", settings.http.listen),
         ("files-http", settings.files.listen),
         ("rpc-http", settings.rpc.listen),
     ):
-        for name, where in _named(asked, listen):
-            yield name, asked, where
+        for name, endpoint in numbered(site_name, endpoints):
+            guarded = parts.guard(parts.sites[site_name], denied)
+            yield name, stream(endpoint, guarded, reactor, tcp_port)
+    if parts.tls is not None:
+        for name, endpoint in numbered("https", settings.tls.listen):
+            secure, no = (tls.wrap(each, parts.tls, reactor) for each in (web, denied))
+            yield name, stream(endpoint, parts.guard(secure, no), reactor, tcp_port)
+    if settings.udp.listen is not None:
+        echo = table.datagram("echo")
+        yield "udp", datagram(settings.udp.listen, udp.serve(echo, parts.datagrams, reactor))
+    for name, service, endpoint in small_services(settings, "udp"):
+        response = table.datagram(service)
+        yield name, datagram(endpoint, udp.serve(response, parts.datagrams, reactor))
+    for name, _, endpoint in small_services(settings, "tcp"):
+        yield name, stream(endpoint, parts.guard(parts.streams[name]), reactor)
+    for name, endpoint in numbered("metrics-http", settings.watch.listen):
+        root = site.probes_only(settings, reactor, parts.probes)
+        # What is asked here is neither counted nor logged.
+        server = site.factory(settings, reactor, Counters(), root)
+        listener = stream(endpoint, server, reactor, tcp_port)
+        # Open to the end of a stop, so that /readyz can report the stop.
+        listener.after = parts.drain.over
+        yield name, listener
+    yield "rpc-workers", parts.pool
+    yield "drain", parts.drain
 
 
-def _roots(
-    settings: Settings, reactor: Any, calls: rpc_service.RPCService, house: Daemon
-) -> dict[str, IResource]:
-    """The tree of each site, by the name of its first listener."""
-    tree = site.tree(settings, reactor, calls.resource, house.counters, house.probes)
-    roots = {"http": tree}
-    if settings.files.listen:
-        roots["files-http"] = site.files_only(settings, reactor)
-    if settings.rpc.listen:
-        roots["rpc-http"] = Alone(calls.resource)
-    return roots
+class Daemon(MultiService):
+    """Every service of one daemon; `read` gives the settings of a reload, None: no reload."""
 
+    def __init__(self, parts: Parts, read: Callable[[], Settings] | None = None) -> None:
+        MultiService.__init__(self)
+        self.parts = parts
+        self.reloader: Reload | None = None
+        if read is not None:
+            fitted = lambda: _fitted(read())  # noqa: E731
+            self.reloader = Reload(parts.settings, fitted, parts.reloadables())
+        facts = {"connections": parts.connections, "waiting answers": parts.waiting}
+        self._status = Status(parts.reactor, parts.counters, self.listening, facts)
+        self._ready = Ready(parts.reactor, self.listening, parts.environ, self._status.summary)
+        for name, service in (*services(parts), ("ready", self._ready)):
+            service.setName(name)
+            service.setServiceParent(self)
 
-def _speakers(fresh: Settings, gate: AccessPolicy, sources: SourcePolicy) -> Commit:
-    """A reload of who may speak."""
-    access = _access(fresh)
+    def setServiceParent(self, parent: Any) -> None:
+        """Join twistd's application, and write its log unless somebody else does."""
+        MultiService.setServiceParent(self, parent)
+        observer = self.parts.logs.observer
+        components = getattr(parent, "setComponent", None)
+        if observer is None or components is None:
+            return
+        if parent.getComponent(ILogObserver, None) is None:
+            components(ILogObserver, observer)
 
-    def act() -> None:
-        gate.change(access)
-        sources.change(access.networks)
+    def startService(self) -> None:
+        """Start every service; signals are handled once the reactor runs."""
+        reactor = self.parts.reactor
+        if self.parts.settings.http.fast_dispatch:
+            fast_dispatch(reactor)
+        # Before READY=1 tells others that they may send them.
+        on_signal(reactor, signal.SIGHUP, self.reload)
+        on_signal(reactor, signal.SIGUSR1, self.reopen_logs)
+        on_signal(reactor, signal.SIGUSR2, self._status.dump)
+        MultiService.startService(self)
 
-    return act
+    def reload(self) -> None:
+        """Read the configuration again and use it, unless any of it is wrong."""
+        if self.running and self.reloader is not None:
+            self._ready.reloading()
+            self.reopen_logs()
+            self._ready.reloaded(self.reloader())
 
+    def reopen_logs(self) -> None:
+        """Write to new log files, after a rotation."""
+        if self.running:
+            self.parts.logs.reopen()
 
-def _certificates(fresh: Settings, secured: tls.TLS) -> Commit:
-    """A reload of certificates and keys; their files may be new when their names are not."""
-    if not fresh.tls.listen:
-        # The listeners stay until a restart, with what they had.
-        return lambda: None
-    offer = secured.check(fresh.tls)
-    return lambda: secured.change(offer)
+    def stopService(self) -> Deferred[Any]:
+        """Stop every service; fires when the last response is sent or the grace is over."""
+        restore: Callable[[Any], Any] = impatient(self.parts.reactor, self.parts.drain.hurry)
+        stopped: Deferred[Any] = MultiService.stopService(self)
+        return stopped.addBoth(restore).addBoth(self._close)
 
+    def _close(self, result: Any) -> Any:
+        self._ready.close()
+        self.parts.logs.stop()
+        return result
 
-def _contents(fresh: Settings, reactor: Any, house: Daemon, pool: Pool) -> Commit:
-    """A reload of what the sites say, and within which limits."""
-    calls = _calls(fresh, reactor, house.counters, pool)
-    roots = _roots(fresh, reactor, calls, house)
+    def abandon(self) -> None:
+        """Close what was opened before a start that failed."""
+        for child in self:
+            if isinstance(child, Listener):
+                child.stopService()
+        self._close(None)
 
-    def act() -> None:
-        for name, each in house.sites.items():
-            each.change(fresh.http.limits)
-            # A listener that the file no longer has stays, with what it had.
-            each.resource = roots.get(name, each.resource)
-
-    return act
-
-
-def _probes(house: Daemon, pool: Pool) -> Probes:
-    """What watches the daemon is told; without prometheus-client no metrics are."""
-    try:
-        from netd.ops.metrics import Gauges, Netd, exposition
-    except ModuleNotFoundError as missing:
-        if missing.name != "prometheus_client":
-            raise
-        # A checkout with Twisted beside it and nothing else still serves.
-        return Probes(ready=house.ready)
-    gauges = Gauges(
-        house.connections, house.waiting, pool.waiting, pool.busy, house.certificates
-    )
-    metrics = exposition([Netd(__version__, house.counters, gauges)])
-    return Probes(metrics, house.ready)
-
-
-def _small(settings: Settings, kind: str) -> Iterator[tuple[str, str, Endpoint]]:
-    """The listener's name, the service and the address of each small service over `kind`."""
-    for service in SERVICES:
-        over = [each.listen for each in settings.services if each.name == service]
-        found = tuple(each for each in over if each.kind.startswith("udp") == (kind == "udp"))
-        for name, where in _named(f"{kind}-{service}", found):
-            yield name, service, where
-
-
-def _calls(
-    settings: Settings, reactor: Any, counters: Counters, pool: Pool | None = None
-) -> rpc_service.RPCService:
-    """XML-RPC; UsageError when something cannot be published."""
-    asked = settings.rpc
-    try:
-        return rpc_service.build(
-            reactor,
-            asked.publish,
-            asked.suites,
-            asked.workers,
-            asked.cors,
-            pool=pool,
-            counters=counters,
-        )
-    except ValueError as wrong:
-        raise UsageError(f"--rpc {wrong}") from None
-
-
-def _access(settings: Settings) -> Access:
-    """Who may speak."""
-    asked = settings.access
-    proxies = AccessList(asked.proxy_from) if asked.proxy_from else None
-    return Access(AccessList(asked.allow, asked.deny), proxies, asked.connect_rate)
-
-
-def _policy(settings: Settings, networks: AccessList, counters: Counters) -> udp.Policy:
-    """What becomes of datagrams; the same networks as everywhere."""
-    asked = settings.udp
-    fates = None if asked.impairment == Impairment() else Impairments(asked.impairment)
-    return udp.Policy(SourcePolicy(networks, asked.any_source, asked.rate), counters, fates)
-
-
-def _named(name: str, items: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
-    """`http`, `http-2`, `http-3`: a service's name is its own within a MultiService."""
-    for number, item in enumerate(items, 1):
-        yield (name if number == 1 else f"{name}-{number}"), item
+    def listening(self) -> dict[str, str]:
+        """The endpoint of each bound listener, by its name."""
+        return {
+            child.name: str(child.bound)
+            for child in self
+            if isinstance(child, Listener) and child.bound is not None and child.name
+        }

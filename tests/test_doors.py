@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from netd import tap
-from netd.house import Daemon
+from netd.daemon import Daemon
 from netd.options import cli
 from netd.test.test_layers import PACKAGE, imports, read
 from netd.transport.listener import Listener

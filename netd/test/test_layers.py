@@ -33,6 +33,7 @@ FLOORS: Final = (
     ("static", "xmlrpc"),
     ("services", "ops"),
     ("site",),
+    ("parts",),
     ("daemon",),
     ("tap",),
     ("__main__",),

@@ -6,7 +6,7 @@ Rules: knows no protocol.  Whoever holds connections offers `IDrainable`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
@@ -39,17 +39,21 @@ class Drain(Service):
 
     def __init__(
         self,
-        sources: Sequence[IDrainable],
+        sources: Iterable[IDrainable],
         grace: float,
         clock: IReactorTime,
         counters: Counters,
     ) -> None:
-        self._sources = sources
+        self._sources = list(sources)
         self._grace = grace
         self._clock = clock
         self._counters = counters
         self._waiting: list[Deferred[None]] = []
         self._over = False
+
+    def add(self, source: IDrainable) -> None:
+        """Let `source` finish, too."""
+        self._sources.append(source)
 
     def over(self) -> Deferred[None]:
         """Fires when a stop has let everything finish, at once when it has."""

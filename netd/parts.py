@@ -1,0 +1,270 @@
+"""
+What the services of one daemon share, made before any of them.
+
+Rules: knows protocols, no addresses; binds and starts nothing.  What a reload
+changes is planned here, beside what it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from attrs import frozen
+from twisted.python.usage import UsageError
+from twisted.web.resource import IResource
+
+from netd import __version__, site
+from netd.acl import AccessList
+from netd.counters import Counters
+from netd.http.server import Site
+from netd.lab.endpoints.probes import Probes
+from netd.ops.logging.setup import Logs, logs
+from netd.ops.metrics import Gauges, Netd, exposition
+from netd.ops.reload import Commit, Reloadable
+from netd.services import table
+from netd.services.impairment import Impairments
+from netd.services.source_policy import SourcePolicy
+from netd.services.tcp import ServiceFactory
+from netd.services.udp import Policy
+from netd.settings import SERVICES, Impairment, Settings
+from netd.transport.access import Access, AccessPolicy
+from netd.transport.drain import Drain
+from netd.transport.tls import TLS
+from netd.values import Endpoint
+from netd.xmlrpc import service as xmlrpc
+from netd.xmlrpc.pool import Pool
+from netd.xmlrpc.resource import Alone
+
+
+@frozen
+class Parts:
+    """Everything that more than one service of a daemon needs."""
+
+    settings: Settings
+    reactor: Any
+    environ: Mapping[str, str]
+    counters: Counters
+    logs: Logs
+    access: AccessPolicy
+    datagrams: Policy
+    pool: Pool
+    probes: Probes
+    drain: Drain
+    tls: TLS | None
+    sites: Mapping[str, Site]
+    """The HTTP servers by the name of their first listener: http, files-http, rpc-http."""
+    streams: Mapping[str, ServiceFactory]
+    """The small services over TCP, by the name of their listener."""
+
+    @classmethod
+    def build(
+        cls,
+        settings: Settings,
+        reactor: Any,
+        environ: Mapping[str, str],
+        output: str | int | None = None,
+    ) -> Parts:
+        """The parts that `settings` ask for; UsageError names the option that cannot be met."""
+        counters = Counters()
+        drain = Drain([], settings.grace.seconds, reactor, counters)
+        access = AccessPolicy(_access(settings), reactor, counters)
+        tls = TLS(settings.tls, counters) if settings.tls.listen else None
+        rpc = _rpc(settings, reactor, counters)
+        sites: dict[str, Site] = {}
+        streams = _streams(settings, reactor, counters)
+        gauges = Gauges(
+            partial(open_connections, sites, streams),
+            partial(waiting_responses, sites),
+            rpc.pool.waiting,
+            rpc.pool.busy,
+            tls.left if tls is not None else dict,
+        )
+        metrics = exposition([Netd(__version__, counters, gauges)])
+        probes = Probes(metrics, lambda: bool(drain.running))
+        written = logs(
+            settings.watch.log,
+            settings.http.access_log,
+            output,
+            environ=environ,
+            clock=reactor,
+            counters=counters,
+        )
+        public = _public(settings, probes)
+        for name, root in _roots(settings, reactor, rpc, counters, public).items():
+            sites[name] = site.factory(settings, reactor, counters, root, written.access)
+        for drained in (*sites.values(), *streams.values()):
+            drain.add(drained)
+        return cls(
+            settings,
+            reactor,
+            environ,
+            counters,
+            written,
+            access,
+            _datagrams(settings, counters),
+            rpc.pool,
+            probes,
+            drain,
+            tls,
+            sites,
+            streams,
+        )
+
+    def guard(self, factory: Any, denied: Any = None) -> Any:
+        """`factory` behind the access policy, and drained with the daemon."""
+        guarded = self.access.wrap(factory, denied)
+        self.drain.add(guarded)
+        return guarded
+
+    def connections(self) -> dict[str, int]:
+        """How many connections are open, by server."""
+        return open_connections(self.sites, self.streams)
+
+    def waiting(self) -> dict[str, int]:
+        """How many responses wait, by HTTP server."""
+        return waiting_responses(self.sites)
+
+    def certificates(self) -> dict[str, float]:
+        """For how many seconds each certificate is valid still."""
+        return {} if self.tls is None else self.tls.left()
+
+    def reloadables(self) -> Sequence[Reloadable]:
+        """What SIGHUP changes, each with the settings that it depends on."""
+        return (
+            Reloadable(self._reload_tls),
+            Reloadable(self._reload_access, lambda settings: settings.access),
+            Reloadable(self._reload_sites, lambda of: (of.http, of.files, of.rpc)),
+            Reloadable(self._reload_grace),
+        )
+
+    def _reload_tls(self, fresh: Settings) -> Commit:
+        """Read the certificates again: a file may be new although its name is not."""
+        if self.tls is None or not fresh.tls.listen:
+            # The listeners stay until a restart, with the certificates that they have.
+            return lambda: None
+        offer = self.tls.check(fresh.tls)
+        return partial(self.tls.change, offer)
+
+    def _reload_access(self, fresh: Settings) -> Commit:
+        access = _access(fresh)
+
+        def commit() -> None:
+            self.access.change(access)
+            self.datagrams.sources.change(access.networks)
+
+        return commit
+
+    def _reload_sites(self, fresh: Settings) -> Commit:
+        """Make every resource anew; connections stay."""
+        rpc = _rpc(fresh, self.reactor, self.counters, self.pool)
+        # The probes stay where they are: only a restart opens or closes their listener.
+        public = _public(self.settings, self.probes)
+        roots = _roots(fresh, self.reactor, rpc, self.counters, public)
+
+        def commit() -> None:
+            for name, server in self.sites.items():
+                server.change(fresh.http.limits)
+                # A server that the settings no longer have keeps its resource.
+                server.resource = roots.get(name, server.resource)
+
+        return commit
+
+    def _reload_grace(self, fresh: Settings) -> Commit:
+        return partial(self.drain.change, fresh.grace.seconds)
+
+
+def open_connections(
+    sites: Mapping[str, Site], streams: Mapping[str, ServiceFactory]
+) -> dict[str, int]:
+    """How many connections are open, by server."""
+    counts = {name: len(each.channels) for name, each in sites.items()}
+    return counts | {name: len(each.connected) for name, each in streams.items()}
+
+
+def waiting_responses(sites: Mapping[str, Site]) -> dict[str, int]:
+    """How many responses wait, by HTTP server."""
+    return {name: each.in_flight for name, each in sites.items()}
+
+
+def _public(settings: Settings, probes: Probes) -> Probes | None:
+    """The probes of the web site; None where they have listeners of their own."""
+    return None if settings.watch.listen else probes
+
+
+def _roots(
+    settings: Settings,
+    reactor: Any,
+    rpc: xmlrpc.RPCService,
+    counters: Counters,
+    probes: Probes | None,
+) -> dict[str, IResource]:
+    """The resource tree of each HTTP server, by the name of its first listener."""
+    roots = {"http": site.tree(settings, reactor, rpc.resource, counters, probes)}
+    if settings.files.listen:
+        roots["files-http"] = site.files_only(settings, reactor)
+    if settings.rpc.listen:
+        roots["rpc-http"] = Alone(rpc.resource)
+    return roots
+
+
+def _access(settings: Settings) -> Access:
+    """Who may connect."""
+    rules = settings.access
+    proxies = AccessList(rules.proxy_from) if rules.proxy_from else None
+    return Access(AccessList(rules.allow, rules.deny), proxies, rules.connect_rate)
+
+
+def _rpc(
+    settings: Settings, reactor: Any, counters: Counters, pool: Pool | None = None
+) -> xmlrpc.RPCService:
+    """XML-RPC; UsageError when a function cannot be published."""
+    rpc = settings.rpc
+    try:
+        return xmlrpc.build(
+            reactor,
+            rpc.publish,
+            rpc.suites,
+            rpc.workers,
+            rpc.cors,
+            pool=pool,
+            counters=counters,
+        )
+    except ValueError as error:
+        raise UsageError(f"--rpc {error}") from None
+
+
+def _datagrams(settings: Settings, counters: Counters) -> Policy:
+    """What becomes of datagrams; the same networks may send them as may connect."""
+    udp = settings.udp
+    impairments = None if udp.impairment == Impairment() else Impairments(udp.impairment)
+    networks = AccessList(settings.access.allow, settings.access.deny)
+    return Policy(SourcePolicy(networks, udp.any_source, udp.rate), counters, impairments)
+
+
+def _streams(settings: Settings, reactor: Any, counters: Counters) -> dict[str, ServiceFactory]:
+    """The factory of each small service over TCP, by the name of its listener."""
+    idle = settings.service_idle.seconds
+    return {
+        name: table.stream(service, reactor, counters, idle)
+        for name, service, _ in small_services(settings, "tcp")
+    }
+
+
+def small_services(settings: Settings, kind: str) -> Iterator[tuple[str, str, Endpoint]]:
+    """The listener's name, the service and the endpoint of each small service over `kind`."""
+    for service in SERVICES:
+        endpoints = tuple(
+            each.listen
+            for each in settings.services
+            if each.name == service and each.listen.kind.startswith("udp") == (kind == "udp")
+        )
+        for name, endpoint in numbered(f"{kind}-{service}", endpoints):
+            yield name, service, endpoint
+
+
+def numbered(name: str, endpoints: Sequence[Endpoint]) -> Iterator[tuple[str, Endpoint]]:
+    """`http`, `http-2`, `http-3`: the name of a service is unique within a MultiService."""
+    for number, endpoint in enumerate(endpoints, 1):
+        yield (name if number == 1 else f"{name}-{number}"), endpoint
