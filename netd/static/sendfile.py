@@ -28,7 +28,7 @@ from zope.interface import implementer
 
 from netd.http.ranges import Part, Span
 from netd.http.request import Request
-from netd.transport.tcp import settled, unsent
+from netd.transport.tcp import bytes_unsent, flush
 
 _log = Logger()
 
@@ -163,7 +163,7 @@ class Sender:
 
     def _wait(self, socket: Connection) -> None:
         """Be called again as soon as the socket takes more."""
-        if unsent(socket):
+        if bytes_unsent(socket):
             # By the transport, once it has nothing left of its own.
             self._stand_down()
             socket.producerPaused = True
@@ -197,7 +197,7 @@ class Sender:
         else:
             # Nothing may overtake what the transport still holds.
             self._request.channel.flush()
-            if not settled(self._socket):
+            if not flush(self._socket):
                 return 0
             try:
                 moved = os.sendfile(

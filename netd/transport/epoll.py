@@ -47,7 +47,7 @@ def fast_dispatch(reactor: Any) -> bool:
     vars(reactor)["write_batch"] = write_batch
 
     def turn(timeout: float | None) -> None:
-        if write_batch.empty() and timeout != 0:
+        if write_batch.flush() and timeout != 0:
             # Whatever left may have called for something to be done soon.
             timeout = reactor.timeout()
         try:
@@ -71,7 +71,7 @@ def fast_dispatch(reactor: Any) -> bool:
                 why = sys.exc_info()[1]
             if why:
                 reactor._disconnectSelectable(selectable, why, True)
-        write_batch.empty()
+        write_batch.flush()
 
     # Looked up on the instance at each turn of the main loop.
     reactor.doIteration = turn  # type: ignore[method-assign]  # as epollreactor does

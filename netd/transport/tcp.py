@@ -61,7 +61,7 @@ class TCPTransport(tcp.Server):
     # close(2) says the same; nobody else holds the socket (close-on-exec).
     _shouldShutdown = False
     # Its bytes wait for the end of this turn of the reactor, in the outbox.
-    _put_aside = False
+    _batched = False
     # Stock makes two strings a connection that hardly anybody ever reads.
     logstr = "netd"
 
@@ -109,11 +109,11 @@ class TCPTransport(tcp.Server):
 
     def write(self, data: bytes) -> None:
         """Send `data`, now or at the end of this turn; what the kernel does not take waits."""
-        if self._put_aside:
+        if self._batched:
             self._tempDataBuffer.append(data)
             self._tempDataLen += len(data)
             if self._tempDataLen > self.bufferSize:
-                self.push()
+                self.send_batched()
         elif (
             self._tempDataBuffer
             or self.dataBuffer
@@ -123,20 +123,20 @@ class TCPTransport(tcp.Server):
         ):
             tcp.Server.write(self, data)
         else:
-            self._put_aside = True
+            self._batched = True
             self._tempDataBuffer.append(data)
             self._tempDataLen = size = len(data)
             write_batch = getattr(self.reactor, "write_batch", None)
             if write_batch is None or size > self.bufferSize:
-                self.push()
+                self.send_batched()
             else:
                 write_batch.add(self)
 
-    def push(self, flags: int = 0) -> None:
+    def send_batched(self, flags: int = 0) -> None:
         """Send what was put aside, now; `flags` are those of send(2)."""
-        if not self._put_aside:
+        if not self._batched:
             return
-        self._put_aside = False
+        self._batched = False
         if not self._tempDataBuffer or self.dataBuffer or not self.connected:
             return
         data = b"".join(self._tempDataBuffer)
@@ -154,11 +154,11 @@ class TCPTransport(tcp.Server):
 
     def flush(self) -> None:
         """Send what was put aside, and close if that was asked for meanwhile."""
-        self.push()
-        if self.disconnecting and not self._busy():
-            self._end()
+        self.send_batched()
+        if self.disconnecting and not self._has_output():
+            self._end_connection()
 
-    def _busy(self) -> bool:
+    def _has_output(self) -> bool:
         """Whether something is left to do before the connection may be closed."""
         return bool(
             self._tempDataBuffer
@@ -171,33 +171,33 @@ class TCPTransport(tcp.Server):
         """Close; with nothing left to send, at the end of this turn."""
         if self.disconnecting or not self.connected:
             return
-        aside = self._put_aside and self.producer is None and not self._writeDisconnecting
-        if not aside and self._busy():
+        batched = self._batched and self.producer is None and not self._writeDisconnecting
+        if not batched and self._has_output():
             tcp.Server.loseConnection(self)
             return
         self.disconnecting = 1
         self.reactor.removeReader(self)
-        if not aside:
-            self.reactor.callLater(0, self._end)
+        if not batched:
+            self.reactor.callLater(0, self._end_connection)
 
     def abortConnection(self) -> None:
         """Cut; what was written so far is on its way before."""
-        self.push()
+        self.send_batched()
         tcp.Server.abortConnection(self)
 
-    def _end(self) -> None:
+    def _end_connection(self) -> None:
         if self.connected and not self._aborting:
             self.connectionLost(_DONE)
 
 
-def settled(transport: Any) -> bool:
+def flush(transport: Any) -> bool:
     """Whether the kernel has all that was written; more follows what was put aside."""
     if isinstance(transport, TCPTransport):
-        transport.push(_MORE)
-    return not unsent(transport)
+        transport.send_batched(_MORE)
+    return not bytes_unsent(transport)
 
 
-def unsent(transport: Any) -> int | None:
+def bytes_unsent(transport: Any) -> int | None:
     """Bytes that `transport` holds and the kernel has not taken; None where nobody knows."""
     # TLS and the like keep the real transport one below.
     while not isinstance(transport, abstract.FileDescriptor):
@@ -210,7 +210,7 @@ def unsent(transport: Any) -> int | None:
         return None
 
 
-def unread(transport: Any) -> bool:
+def has_unread_input(transport: Any) -> bool:
     """Whether the kernel holds input for a TCP `transport` that nobody has looked at yet."""
     if ISSLTransport.providedBy(transport) or not ISystemHandle.providedBy(transport):
         return False

@@ -39,9 +39,9 @@ class WriteBatch:
         """Call `departing` once, soon."""
         self._waiting.append(departing)
         if len(self._waiting) >= MOST:
-            self.empty()
+            self.flush()
 
-    def empty(self) -> bool:
+    def flush(self) -> bool:
         """
         Call everybody who waits, and say whether there was anybody.
 

@@ -20,7 +20,7 @@ from netd.counters import Counters
 from netd.http.server import Site
 from netd.test.http.stages import GET, LIMITS, Tree, answers
 from netd.transport import tcp_port as port_module
-from netd.transport.tcp import unread, unsent
+from netd.transport.tcp import bytes_unsent, has_unread_input
 from netd.transport.tcp_port import TURN_SECONDS, TCPPort, port
 
 
@@ -188,7 +188,7 @@ class ServerTests(TestCase):
             request.write(bytes(65536))
             written += 65536
             self.assertLess(written, 1 << 26)
-        self.assertGreater(unsent(request.channel.transport) or 0, 65536)
+        self.assertGreater(bytes_unsent(request.channel.transport) or 0, 65536)
         visitor.transport.resumeProducing()
         while "resume" not in told:
             yield turn()
@@ -254,10 +254,10 @@ class ServerTests(TestCase):
         while not self.site.channels:
             yield turn()
         (channel,) = self.site.channels
-        self.assertFalse(unread(channel.transport))
+        self.assertFalse(has_unread_input(channel.transport))
         channel.transport.pauseProducing()
         visitor.transport.write(GET)
-        while not unread(channel.transport):
+        while not has_unread_input(channel.transport):
             yield turn()
         # A drain leaves such a connection its answer.
         self.site.drain()

@@ -37,9 +37,9 @@ class OutboxTests(SynchronousTestCase):
         self.add(1)
         self.add(2)
         self.assertEqual(self.gone, [])
-        self.assertTrue(self.write_batch.empty())
+        self.assertTrue(self.write_batch.flush())
         self.assertEqual(self.gone, [1, 2])
-        self.assertFalse(self.write_batch.empty())
+        self.assertFalse(self.write_batch.flush())
         self.assertEqual(self.gone, [1, 2])
 
     def test_full(self) -> None:
@@ -51,13 +51,13 @@ class OutboxTests(SynchronousTestCase):
     def test_meanwhile(self) -> None:
         """Who comes while others leave does not stay behind."""
         self.write_batch.add(One(lambda: self.add("late")))
-        self.assertTrue(self.write_batch.empty())
+        self.assertTrue(self.write_batch.flush())
         self.assertEqual(self.gone, ["late"])
 
     def test_bug(self) -> None:
         """Who fails is logged and keeps nobody else."""
         self.write_batch.add(One({}.popitem))
         self.add("next")
-        self.write_batch.empty()
+        self.write_batch.flush()
         self.assertEqual(self.gone, ["next"])
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
