@@ -31,7 +31,7 @@ from netd.services.impairment import Impairments
 from netd.services.source_policy import SourcePolicy
 from netd.settings import SERVICES, Impairment, Settings
 from netd.transport import tls
-from netd.transport.access import Access, AccessPolicy
+from netd.transport.access import Access, AccessFactory, AccessPolicy
 from netd.transport.drain import Drain, IDrainable
 from netd.transport.farewell import Farewell
 from netd.transport.listener import Listener, datagram, stream
@@ -108,7 +108,7 @@ def _services(
     drained: list[IDrainable] = [*house.sites.values(), denied]
 
     def door(factory: Any, denied: Any = None) -> Any:
-        drained.append(made := gate.wrap(factory, denied))
+        drained.append(made := AccessFactory(gate, factory, denied))
         return made
 
     for name, asked, where in _plain(settings):

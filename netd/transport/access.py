@@ -1,16 +1,16 @@
 """
-The door of a listener: who may come in, in whose name, and how often.
+Who may connect to a listener, on whose behalf, and how often.
 
-Rules: knows no protocol.  It decides when a connection is accepted and hands
-the inner protocol over; it stands between only while a PROXY header may be on
-its way, so that nothing is paid per byte.
+Rules: knows no protocol.  An accepted connection belongs to the inner protocol;
+another protocol stands in between only while a PROXY header may be on its way,
+so that nothing is paid per byte.
 
 Order: peer's network -> PROXY header -> client's network -> rate -> inner factory.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, succeed
@@ -27,27 +27,28 @@ from netd.acl import AccessList
 from netd.addresses import limited
 from netd.counters import Counters
 from netd.ratelimit import TokenBuckets
+from netd.transport.connections import ConnectionTable
 from netd.transport.drain import IDrainable
 from netd.transport.proxy_reader import ForgeryGuard, ProxyHeaderReader
 
 BURST_SECONDS: Final = 2
-"""So many seconds' worth of connections may come at once."""
+"""A client network may open this many seconds' worth of connections at once."""
 
 
 @frozen
 class Access:
-    """Who may speak, for every listener of one daemon."""
+    """Who may connect, for every listener of one daemon."""
 
     networks: AccessList
-    """Of peers, and of the clients that trusted peers speak for."""
+    """Applies to peers, and to the clients named in PROXY headers."""
     proxies: AccessList | None = None
-    """Peers that must begin with a PROXY header; None: nobody speaks for another."""
+    """Peers that must begin with a PROXY header; None: a header is not expected of anyone."""
     rate: float = 0.0
-    """Connections a second from one client network; 0 and on loopback: any number."""
+    """Connections a second from one client network; 0: unlimited, as loopback always is."""
 
 
 class AccessPolicy:
-    """What is the same for all gates of one daemon: lists, buckets, counters, clock."""
+    """The access lists, token buckets and counters that all listeners of a daemon share."""
 
     def __init__(self, access: Access, clock: IReactorTime, counters: Counters) -> None:
         self.clock = clock
@@ -55,80 +56,80 @@ class AccessPolicy:
         self.change(access)
 
     def change(self, access: Access) -> None:
-        """Keep to other lists and another rate from now on."""
+        """Apply other lists and another rate from now on."""
         self._access = access
         rate = access.rate
         self._buckets = TokenBuckets(rate, rate * BURST_SECONDS) if rate else None
 
-    def refuse(self, reason: str) -> None:
-        """Count somebody who was turned away."""
+    def count(self, reason: str) -> None:
+        """Count a refused connection."""
         self._counters.refusals[reason] += 1
 
-    def refusal(self, address: Any) -> str | None:
+    def refusal(self, address: IAddress) -> str | None:
         """
-        Why who is at `address` may not come in, counted; None when they may.
+        The reason to refuse the client at `address`, counted; None when it may connect.
 
-        Of a UNIX socket the mode of its file has said it before.
+        A client of a UNIX socket may: the file's mode has decided already.
         """
         host = getattr(address, "host", None)
         if host is None:
             return None
         if not self._access.networks.allows(host):
-            self.refuse("network")
+            self.count("network")
             return "network"
         if self._buckets is None:
             return None
-        who = limited(address)
-        if who is None or self._buckets.take(who, self.clock.seconds()):
+        client = limited(address)
+        if client is None or self._buckets.take(client, self.clock.seconds()):
             return None
-        self.refuse("rate")
+        self.count("rate")
         return "rate"
 
-    def proxy(self, address: Any) -> bool | None:
-        """Whether the peer at `address` speaks for others; None when nobody may."""
+    def is_proxy(self, address: IAddress) -> bool | None:
+        """Whether the peer at `address` must send a PROXY header; None when no peer must."""
         if self._access.proxies is None:
             return None
         host = getattr(address, "host", None)
         return host is not None and self._access.proxies.allows(host)
 
-    def peer(self, address: Any) -> bool:
-        """Whether a proxy at `address` may come in; its clients are looked at later."""
-        if self._access.networks.allows(address.host):
+    def allows_proxy(self, address: IAddress) -> bool:
+        """Whether the proxy at `address` may connect; a refusal is counted."""
+        if self._access.networks.allows(getattr(address, "host", "")):
             return True
-        self.refuse("network")
+        self.count("network")
         return False
-
-    def wrap(self, factory: Any, denied: Any = None) -> AccessFactory:
-        """`factory` behind this gate, and `denied` for those whose network may not speak."""
-        return AccessFactory(self, factory, denied)
 
 
 @implementer(IProtocolFactory, IDrainable, ILoggingContext)
 class AccessFactory:
     """
-    A factory of whatever `inner` makes, for those whom the gate lets in.
+    Builds the protocols of `inner` for the clients that `policy` lets connect.
 
-    `denied` makes what speaks with those whose network may not; without it, and
-    when they come too often, they are closed without a word.
+    `denied` builds the protocols for clients of denied networks.  Without it, and
+    for clients that exceed the rate, the connection is closed at once.
     """
 
-    def __init__(self, gate: AccessPolicy, inner: Any, denied: Any = None) -> None:
-        self.gate = gate
+    noisy = False
+
+    def __init__(
+        self,
+        policy: AccessPolicy,
+        inner: IProtocolFactory,
+        denied: IProtocolFactory | None = None,
+    ) -> None:
+        self._policy = policy
         self.inner = inner
         self._denied = denied
-        self.reading: set[ProxyHeaderReader] = set()
-        """Connections whose header is not complete."""
-        self.noisy = False
+        self.readers: ConnectionTable[ProxyHeaderReader] = ConnectionTable()
+        """Connections whose PROXY header is not complete."""
 
     def logPrefix(self) -> str:
-        """What Twisted's ports name in the log: who is behind the door."""
+        """The name of the inner factory, for Twisted's log lines about ports."""
         inner = self.inner
-        said: str = (
-            inner.logPrefix()
-            if ILoggingContext.providedBy(inner)
-            else type(getattr(inner, "wrappedFactory", inner)).__name__
-        )
-        return said
+        if ILoggingContext.providedBy(inner):
+            prefix: str = ILoggingContext(inner).logPrefix()
+            return prefix
+        return type(getattr(inner, "wrappedFactory", inner)).__name__
 
     def doStart(self) -> None:
         """A port listens for the inner factory."""
@@ -138,34 +139,49 @@ class AccessFactory:
         """A port is closed."""
         self.inner.doStop()
 
-    def buildProtocol(self, addr: IAddress | None) -> IProtocol | None:
-        """The inner protocol, who reads a header first, or None."""
-        proxy = self.gate.proxy(addr)
-        if proxy:
-            return ProxyHeaderReader(self, addr) if self.gate.peer(addr) else None
-        why = self.gate.refusal(addr)
-        if why is not None:
-            return self.turned_away(addr, why)
+    def buildProtocol(self, addr: IAddress) -> IProtocol | None:
+        """The inner protocol, a ProxyHeaderReader or ForgeryGuard before it, or None."""
+        policy = self._policy
+        is_proxy = policy.is_proxy(addr)
+        if is_proxy:
+            if not policy.allows_proxy(addr):
+                return None
+            return ProxyHeaderReader(
+                addr, policy.clock, self.readers, self._build, self._count_bad_header
+            )
+        reason = policy.refusal(addr)
+        if reason is not None:
+            return self._build_denied(addr, reason)
         inner: IProtocol | None = self.inner.buildProtocol(addr)
-        if proxy is None or inner is None:
+        if is_proxy is None or inner is None:
             return inner
-        return ForgeryGuard(self.gate, inner)
+        return ForgeryGuard(inner, self._count_forged_header)
 
-    def turned_away(self, addr: IAddress | None, why: str) -> IProtocol | None:
-        """What speaks with who may not come in, if anything does."""
-        if self._denied is None or why != "network":
+    def _build(self, client: IAddress) -> IProtocol | None:
+        """The protocol for a `client` whose address is final; None to close."""
+        reason = self._policy.refusal(client)
+        if reason is not None:
+            return self._build_denied(client, reason)
+        inner: IProtocol | None = self.inner.buildProtocol(client)
+        return inner
+
+    def _build_denied(self, client: IAddress, reason: str) -> IProtocol | None:
+        if self._denied is None or reason != "network":
             return None
-        told: IProtocol | None = self._denied.buildProtocol(addr)
-        return told
+        denied: IProtocol | None = self._denied.buildProtocol(client)
+        return denied
+
+    def _count_bad_header(self) -> None:
+        self._policy.count("proxy-header")
+
+    def _count_forged_header(self) -> None:
+        self._policy.count("proxy-forged")
 
     def drain(self) -> Deferred[None]:
-        """Close those whose header is not complete; fires at once."""
+        """Close the connections whose header is not complete; fires at once."""
         self.abort()
         return succeed(None)
 
     def abort(self) -> int:
-        """Cut those whose header is not complete, and say how many those were."""
-        left = tuple(self.reading)
-        for each in left:
-            each.end()
-        return len(left)
+        """Cut the connections whose header is not complete; returns their number."""
+        return self.readers.abort()
