@@ -30,7 +30,7 @@ from netd.services import table, udp
 from netd.services.impairment import Impairments
 from netd.services.source_policy import SourcePolicy
 from netd.settings import SERVICES, Impairment, Settings
-from netd.transport import tls
+from netd.transport import private, tls
 from netd.transport.access import Access, AccessFactory, AccessPolicy
 from netd.transport.drain import Drain, IDrainable
 from netd.transport.farewell import Farewell
@@ -76,6 +76,7 @@ def build(
     given = assign(inherited, {name: each.kind for name, each in listeners.items()})
     for name, sockets in given.items():
         listeners[name].inherit(sockets)
+    private.check({each.endpoint.kind for each in listeners.values()})
     if read is not None:
         house.fresh = Reload(settings, lambda: _fitted(read()), house.parts)
     return house

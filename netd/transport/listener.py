@@ -87,7 +87,8 @@ class Listener(Service):
     """
 
     def __init__(self, where: Endpoint, kind: socket.SocketKind, serve: Serve) -> None:
-        self._asked = where
+        self.endpoint = where
+        """The address asked for, or that of the inherited sockets."""
         self.kind = kind
         """Streams or datagrams."""
         self.lent = False
@@ -111,7 +112,7 @@ class Listener(Service):
         else:
             kind = "tcp" if self.kind is socket.SOCK_STREAM else "udp"
             kind += "6" if first.family == socket.AF_INET6 else ""
-        self._asked = evolve(self._asked, kind=kind, host="", backlog=4096)
+        self.endpoint = evolve(self.endpoint, kind=kind, host="", backlog=4096)
         self.bound = self._bound(first)
 
     def privilegedStartService(self) -> None:
@@ -120,9 +121,10 @@ class Listener(Service):
         if not self._sockets and not self._ports:
             try:
                 self._sockets = self._bind_all()
-            except OSError as wrong:
+            except OSError as error:
                 raise UsageError(
-                    f"{self._asked.option}: cannot listen on {self._place()}: {wrong.strerror}"
+                    f"{self.endpoint.option}: cannot listen on {self._place()}: "
+                    f"{error.strerror}"
                 ) from None
             self.bound = self._bound(self._sockets[0])
 
@@ -162,18 +164,18 @@ class Listener(Service):
         family, address = self._addresses[0]
         if family == socket.AF_UNIX:
             return f"unix {address}"
-        host = "*" if self._asked.host == "*" else address[0]
-        return f"{self._asked.kind} {host} port {address[1]}"
+        host = "*" if self.endpoint.host == "*" else address[0]
+        return f"{self.endpoint.kind} {host} port {address[1]}"
 
     def _bound(self, sock: socket.socket) -> Endpoint:
         address = sock.getsockname()
         if sock.family == socket.AF_UNIX:
-            return evolve(self._asked, host=address)
-        if self._asked.host == "*":
-            return evolve(self._asked, port=address[1])
+            return evolve(self.endpoint, host=address)
+        if self.endpoint.host == "*":
+            return evolve(self.endpoint, port=address[1])
         # Unlike getsockname's, this address keeps its scope.
         host, _ = socket.getnameinfo(address, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
-        return evolve(self._asked, host=host, port=address[1])
+        return evolve(self.endpoint, host=host, port=address[1])
 
     def _bind_all(self) -> list[socket.socket]:
         """Every socket; where the kernel may choose the port, one that is free for all."""
@@ -181,13 +183,13 @@ class Listener(Service):
             made: list[socket.socket] = []
             try:
                 for family, address in self._addresses:
-                    chosen = made and not self._asked.port
+                    chosen = made and not self.endpoint.port
                     number = made[0].getsockname()[1] if chosen else 0
                     made.append(self._bind(family, (address[0], number) if chosen else address))
             except OSError as wrong:
                 for sock in made:
                     sock.close()
-                again = len(made) and not self._asked.port and wrong.errno == errno.EADDRINUSE
+                again = len(made) and not self.endpoint.port and wrong.errno == errno.EADDRINUSE
                 if again and attempt < _ATTEMPTS - 1:
                     continue
                 raise
@@ -199,7 +201,7 @@ class Listener(Service):
         try:
             sock.setblocking(False)
             if family == socket.AF_UNIX:
-                self._path = address, unix.bind(sock, address, self._asked.mode)
+                self._path = address, unix.bind(sock, address, self.endpoint.mode)
             else:
                 if family == socket.AF_INET6:
                     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -214,15 +216,15 @@ class Listener(Service):
         return sock
 
     def _listen(self, sock: socket.socket) -> None:
-        sock.listen(self._asked.backlog)
+        sock.listen(self.endpoint.backlog)
         granted = kernel_backlog()
-        if granted is not None and granted < self._asked.backlog:
+        if granted is not None and granted < self.endpoint.backlog:
             _log.warn(
                 "{option}: the kernel queues {granted} connections and not the {asked} asked "
                 "for; raise net.core.somaxconn",
-                option=self._asked.option,
+                option=self.endpoint.option,
                 granted=granted,
-                asked=self._asked.backlog,
+                asked=self.endpoint.backlog,
             )
 
 

@@ -5,9 +5,8 @@ What is written in one turn of the reactor leaves at its end, together with what
 is written to other clients, where the reactor has an `write_batch`, and at once
 where it has none.
 
-Rules: the only module that touches Twisted's private buffers, together with
-`netd.transport.tcp_port`.  `supported` says whether they are as they were in
-Twisted 26.10; where they are not, the stock transport does the work.
+Rules: knows no HTTP.  Uses private buffers of Twisted, which `private.TCP` lists;
+`netd.transport.tcp_port` uses the stock transport where one is missing.
 """
 
 from __future__ import annotations
@@ -21,36 +20,12 @@ from twisted.internet.address import IPv6Address
 from twisted.internet.interfaces import IProtocol, ISSLTransport, ISystemHandle
 from twisted.python.failure import Failure
 
-_ON_CLASSES: Final = (
-    (
-        abstract.FileDescriptor,
-        ("dataBuffer", "offset", "_writeDisconnected", "_writeDisconnecting"),
-    ),
-    (tcp.Connection, ("_aborting", "_shouldShutdown", "logstr")),
-    (tcp.Server, ("_addressType",)),
-    (
-        tcp.Port,
-        ("_fromListeningDescriptor", "_preexistingSocket", "_realPortNumber", "_addressType"),
-    ),
-)
-_ON_INSTANCES: Final = ("_tempDataBuffer", "_tempDataLen")
-
 # Linux alone can be told that more follows; elsewhere there is one packet more.
 _MORE: Final = getattr(sockets, "MSG_MORE", 0)
 # What is received goes through here and not through 64 KiB of the heap, of which little
 # would stay: holes, and a daemon that grows.
 _INPUT: Final = memoryview(bytearray(abstract.FileDescriptor.bufferSize))
 _DONE: Final = Failure(main.CONNECTION_DONE)
-
-
-def supported() -> bool:
-    """Whether this Twisted has the private attributes that are used here."""
-    if not hasattr(socket, "_accept"):
-        return False
-    one = abstract.FileDescriptor(reactor=object())  # type: ignore[arg-type]  # it is only looked at
-    return all(hasattr(one, each) for each in _ON_INSTANCES) and all(
-        hasattr(kind, each) for kind, names in _ON_CLASSES for each in names
-    )
 
 
 class TCPTransport(tcp.Server):

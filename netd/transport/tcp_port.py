@@ -29,7 +29,8 @@ from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from netd.transport.tcp import TCPTransport, supported
+from netd.transport import private
+from netd.transport.tcp import TCPTransport
 
 _log = Logger()
 
@@ -180,7 +181,7 @@ def port(reactor: Any, sock: socket, factory: IProtocolFactory) -> IListeningPor
         # Linux and BSD hand it on to accepted connections.
         sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
     try:
-        if internet and isinstance(reactor, PosixReactorBase) and supported():
+        if internet and isinstance(reactor, PosixReactorBase) and not private.TCP.missing():
             listening = TCPPort._fromListeningDescriptor(  # type: ignore[no-untyped-call]  # Twisted has no types there
                 reactor, sock.fileno(), sock.family, factory
             )

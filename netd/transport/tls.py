@@ -17,7 +17,11 @@ from typing import Any, Final, TypeAlias
 
 from attrs import field, frozen
 from OpenSSL import SSL
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
+from twisted.internet.interfaces import (
+    IOpenSSLServerConnectionCreator,
+    IProtocolFactory,
+    IReactorTime,
+)
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
@@ -27,7 +31,7 @@ from zope.interface import implementer
 
 from netd import settings
 from netd.counters import Counters
-from netd.transport import certificates
+from netd.transport import certificates, private
 from netd.transport.certificates import DEFAULT, Pair
 
 _log = Logger()
@@ -202,36 +206,39 @@ class TLS:
 
 
 class _Transport(BufferingTLSTransport):
-    """TLS that knows whom the client's certificate names, and counts what went wrong."""
+    """TLS for a server that may ask for the client's certificate."""
 
     @property
     def identity(self) -> str | None:
-        """Whom the client's certificate names, which was verified; None without one."""
+        """The name in the client's verified certificate; None without a certificate."""
         # OpenSSL ends the handshake of a client whose certificate it cannot verify.
         handle: Any = self.getHandle()  # type: ignore[no-untyped-call]  # Twisted has no types here
-        shown = handle.get_peer_certificate(as_cryptography=True)
-        return None if shown is None else certificates.identity(shown)
+        certificate = handle.get_peer_certificate(as_cryptography=True)
+        return None if certificate is None else certificates.identity(certificate)
+
+
+class _CountingTransport(_Transport):
+    """Counts failed handshakes; uses what `private.TLS` lists."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Count a client that could not agree with us, or refused, or was refused."""
-        why = self._reason
-        if why is not None and why.check(SSL.Error):
-            made: Any = self.factory
-            made.counters.refusals["tls"] += 1
+        """Count a connection that ended in a TLS error."""
+        error = self._reason
+        if error is not None and error.check(SSL.Error):
+            self.factory.counters.refusals["tls"] += 1  # type: ignore[attr-defined]  # _Factory's
         super().connectionLost(reason)
-        # Twisted keeps it, and it knows us: only the collector would find both.
+        # Twisted keeps the producer, which refers to this transport: a reference cycle.
         self._producer = None
 
 
 class _Factory(TLSMemoryBIOFactory):
-    """Makes those."""
+    """Makes the transports."""
 
-    protocol = _Transport
     counters: Counters
 
 
-def wrap(factory: Any, tls: TLS, clock: IReactorTime) -> TLSMemoryBIOFactory:
-    """`factory` behind TLS: it sees plain bytes and a transport that is secure."""
-    made = _Factory(tls, False, factory, clock)
-    made.counters = tls.counters
-    return made
+def wrap(factory: IProtocolFactory, tls: TLS, clock: IReactorTime) -> TLSMemoryBIOFactory:
+    """`factory` behind TLS: its protocols see plain bytes and a secure transport."""
+    wrapper = _Factory(tls, False, factory, clock)
+    wrapper.protocol = _Transport if private.TLS.missing() else _CountingTransport
+    wrapper.counters = tls.counters
+    return wrapper

@@ -15,41 +15,12 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from netd.transport import tcp as transport_module
-from netd.transport.tcp import TCPTransport, bytes_unsent, flush, has_unread_input, supported
-from netd.transport.write_batch import WriteBatch
+from netd.transport.epoll import WriteBatch
+from netd.transport.tcp import TCPTransport, bytes_unsent, flush, has_unread_input
 
 
-class GuardTests(SynchronousTestCase):
-    """The private parts of Twisted that are used."""
-
-    def test_supported(self) -> None:
-        """This Twisted has all of them: when this fails, read `transport.py` again."""
-        self.assertTrue(supported())
-
-    def test_missing(self) -> None:
-        """When one is missing, that is noticed."""
-        for kind, names in transport_module._ON_CLASSES:
-            for name in names:
-                with self.subTest(name):
-                    held = {
-                        each: each.__dict__[name]
-                        for each in kind.__mro__
-                        if name in each.__dict__
-                    }
-                    for each in held:
-                        delattr(each, name)
-                    try:
-                        self.assertFalse(supported())
-                    finally:
-                        for each, value in held.items():
-                            setattr(each, name, value)
-        self.assertTrue(supported())
-
-    def test_noAccept(self) -> None:
-        """So it is when Python's sockets have no accept() below their own."""
-        self.patch(transport_module, "socket", object)
-        self.assertFalse(supported())
+class FunctionTests(SynchronousTestCase):
+    """What a transport holds, and what the kernel holds for it."""
 
     def test_unsent(self) -> None:
         """What waits in a transport is counted, under TLS too; elsewhere nobody knows."""

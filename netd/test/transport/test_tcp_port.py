@@ -19,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from netd.counters import Counters
 from netd.http.server import Site
 from netd.test.http.stages import GET, LIMITS, Tree, answers
+from netd.transport import private
 from netd.transport import tcp_port as port_module
 from netd.transport.tcp import bytes_unsent, has_unread_input
 from netd.transport.tcp_port import TURN_SECONDS, TCPPort, port
@@ -281,7 +282,7 @@ class StockTests(ServerTests):
     """The same on the stock port and transport, where the eager one is not supported."""
 
     def setUp(self) -> None:
-        self.patch(port_module, "supported", lambda: False)
+        self.patch(private, "_attributes", lambda holder: set())
         ServerTests.setUp(self)
 
     def test_kind(self) -> None:
