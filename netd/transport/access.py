@@ -1,15 +1,15 @@
 """
 Who may connect to a listener, on whose behalf, and how often.
 
-Rules: knows no protocol.  An accepted connection belongs to the inner protocol;
-another protocol stands in between only while a PROXY header may be on its way,
-so that nothing is paid per byte.
+Rules: knows no protocol.  Nothing stands between an accepted connection and the
+inner protocol, except while a PROXY header may be on its way.
 
 Order: peer's network -> PROXY header -> client's network -> rate -> inner factory.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from attrs import frozen
@@ -42,7 +42,7 @@ class Access:
     networks: AccessList
     """Applies to peers, and to the clients named in PROXY headers."""
     proxies: AccessList | None = None
-    """Peers that must begin with a PROXY header; None: a header is not expected of anyone."""
+    """Peers that must begin with a PROXY header; None: PROXY headers are not looked for."""
     rate: float = 0.0
     """Connections a second from one client network; 0: unlimited, as loopback always is."""
 
@@ -61,29 +61,10 @@ class AccessPolicy:
         rate = access.rate
         self._buckets = TokenBuckets(rate, rate * BURST_SECONDS) if rate else None
 
-    def count(self, reason: str) -> None:
-        """Count a refused connection."""
+    def count(self, reason: str) -> str:
+        """Count a connection that is refused for `reason`, which is returned."""
         self._counters.refusals[reason] += 1
-
-    def refusal(self, address: IAddress) -> str | None:
-        """
-        The reason to refuse the client at `address`, counted; None when it may connect.
-
-        A client of a UNIX socket may: the file's mode has decided already.
-        """
-        host = getattr(address, "host", None)
-        if host is None:
-            return None
-        if not self._access.networks.allows(host):
-            self.count("network")
-            return "network"
-        if self._buckets is None:
-            return None
-        client = limited(address)
-        if client is None or self._buckets.take(client, self.clock.seconds()):
-            return None
-        self.count("rate")
-        return "rate"
+        return reason
 
     def is_proxy(self, address: IAddress) -> bool | None:
         """Whether the peer at `address` must send a PROXY header; None when no peer must."""
@@ -92,18 +73,29 @@ class AccessPolicy:
         host = getattr(address, "host", None)
         return host is not None and self._access.proxies.allows(host)
 
-    def allows_proxy(self, address: IAddress) -> bool:
-        """Whether the proxy at `address` may connect; a refusal is counted."""
-        if self._access.networks.allows(getattr(address, "host", "")):
-            return True
-        self.count("network")
-        return False
+    def refusal(self, address: IAddress, *, limit_rate: bool = True) -> str | None:
+        """
+        The reason to refuse a connection from `address`, counted; None to accept it.
+
+        A UNIX socket is not limited here: the mode of its file is.
+        """
+        host = getattr(address, "host", None)
+        if host is None:
+            return None
+        if not self._access.networks.allows(host):
+            return self.count("network")
+        if self._buckets is None or not limit_rate:
+            return None
+        client = limited(address)
+        if client is None or self._buckets.take(client, self.clock.seconds()):
+            return None
+        return self.count("rate")
 
 
 @implementer(IProtocolFactory, IDrainable, ILoggingContext)
 class AccessFactory:
     """
-    Builds the protocols of `inner` for the clients that `policy` lets connect.
+    Builds the protocols of `inner` for the clients that `policy` accepts.
 
     `denied` builds the protocols for clients of denied networks.  Without it, and
     for clients that exceed the rate, the connection is closed at once.
@@ -120,6 +112,8 @@ class AccessFactory:
         self._policy = policy
         self.inner = inner
         self._denied = denied
+        self._on_bad_header = partial(policy.count, "proxy-header")
+        self._on_forged_header = partial(policy.count, "proxy-forged")
         self.readers: ConnectionTable[ProxyHeaderReader] = ConnectionTable()
         """Connections whose PROXY header is not complete."""
 
@@ -140,45 +134,31 @@ class AccessFactory:
         self.inner.doStop()
 
     def buildProtocol(self, addr: IAddress) -> IProtocol | None:
-        """The inner protocol, a ProxyHeaderReader or ForgeryGuard before it, or None."""
+        """The inner protocol, or what reads or rejects a PROXY header first; None to close."""
         policy = self._policy
         is_proxy = policy.is_proxy(addr)
-        if is_proxy:
-            if not policy.allows_proxy(addr):
-                return None
-            return ProxyHeaderReader(
-                addr, policy.clock, self.readers, self._build, self._count_bad_header
-            )
-        reason = policy.refusal(addr)
-        if reason is not None:
-            return self._build_denied(addr, reason)
-        inner: IProtocol | None = self.inner.buildProtocol(addr)
-        if is_proxy is None or inner is None:
-            return inner
-        return ForgeryGuard(inner, self._count_forged_header)
-
-    def _build(self, client: IAddress) -> IProtocol | None:
-        """The protocol for a `client` whose address is final; None to close."""
-        reason = self._policy.refusal(client)
-        if reason is not None:
-            return self._build_denied(client, reason)
-        inner: IProtocol | None = self.inner.buildProtocol(client)
-        return inner
-
-    def _build_denied(self, client: IAddress, reason: str) -> IProtocol | None:
-        if self._denied is None or reason != "network":
+        if not is_proxy:
+            return self._build(addr, guarded=is_proxy is not None)
+        if policy.refusal(addr, limit_rate=False) is not None:
             return None
-        denied: IProtocol | None = self._denied.buildProtocol(client)
-        return denied
+        return ProxyHeaderReader(
+            addr, policy.clock, self.readers, self._build, self._on_bad_header
+        )
 
-    def _count_bad_header(self) -> None:
-        self._policy.count("proxy-header")
-
-    def _count_forged_header(self) -> None:
-        self._policy.count("proxy-forged")
+    def _build(self, client: IAddress, guarded: bool = False) -> IProtocol | None:
+        """The protocol for `client`; None to close its connection."""
+        protocol: IProtocol | None = None
+        reason = self._policy.refusal(client)
+        if reason is None:
+            protocol = self.inner.buildProtocol(client)
+            if guarded and protocol is not None:
+                return ForgeryGuard(protocol, self._on_forged_header)
+        elif reason == "network" and self._denied is not None:
+            protocol = self._denied.buildProtocol(client)
+        return protocol
 
     def drain(self) -> Deferred[None]:
-        """Close the connections whose header is not complete; fires at once."""
+        """Cut the connections whose header is not complete; fires at once."""
         self.abort()
         return succeed(None)
 

@@ -1,8 +1,8 @@
 """
 Protocols that read or reject a PROXY header before the inner protocol takes over.
 
-Rules: knows no protocol; hands the connection over as soon as it is certain what
-the first bytes are, so that nothing is paid per byte.
+Rules: know no protocol; hand the connection over as soon as the first bytes are
+known to be a header or none, so that nothing is paid per byte.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from netd.transport import proxy_header
 from netd.transport.connections import ConnectionTable
 
 HEADER_SECONDS: Final = 5.0
-"""Time for the header; a lost segment must fit in (section 2 of the PROXY protocol)."""
+"""How long the header may take; a lost segment must fit in (section 2)."""
 
 
 class ProxyHeaderReader(Protocol):
@@ -48,7 +48,7 @@ class ProxyHeaderReader(Protocol):
         clock: IReactorTime,
         readers: ConnectionTable[ProxyHeaderReader],
         on_header: Callable[[IAddress], IProtocol | None],
-        on_bad: Callable[[], None],
+        on_bad: Callable[[], object],
     ) -> None:
         self._peer = peer
         self._clock = clock
@@ -61,7 +61,7 @@ class ProxyHeaderReader(Protocol):
     def connectionMade(self) -> None:
         """Wait for the header."""
         self._readers.add(self)
-        self._timeout = self._clock.callLater(HEADER_SECONDS, self._timed_out)
+        self._timeout = self._clock.callLater(HEADER_SECONDS, self._refuse)
 
     def dataReceived(self, data: bytes) -> None:
         """Collect the header; the bytes behind it are the client's."""
@@ -91,10 +91,6 @@ class ProxyHeaderReader(Protocol):
         if rest:
             inner.dataReceived(rest)
 
-    def _timed_out(self) -> None:
-        self._timeout = None
-        self._refuse()
-
     def _refuse(self) -> None:
         self._on_bad()
         self.abort()
@@ -106,9 +102,8 @@ class ProxyHeaderReader(Protocol):
 
     def _end_reading(self) -> None:
         self._readers.remove(self)
-        if self._timeout is not None:
+        if self._timeout is not None and self._timeout.active():
             self._timeout.cancel()
-            self._timeout = None
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The proxy closed before its header was complete."""
@@ -125,7 +120,7 @@ class ForgeryGuard(Protocol):
 
     transport: Any
 
-    def __init__(self, inner: Any, on_forged: Callable[[], None]) -> None:
+    def __init__(self, inner: Any, on_forged: Callable[[], object]) -> None:
         self._inner = inner
         self._on_forged = on_forged
         self._data = b""
