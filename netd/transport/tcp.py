@@ -1,12 +1,11 @@
 """
-TCP without detours: bytes leave without asking for a turn, closing costs none either.
+A TCP transport that saves turns of the reactor when it writes and closes.
 
-What is written in one turn of the reactor leaves at its end, together with what
-is written to other clients, where the reactor has an `write_batch`, and at once
-where it has none.
+Bytes written during a turn are sent together at its end where the reactor has a
+`write_batch`, and at once elsewhere.
 
-Rules: knows no HTTP.  Uses private buffers of Twisted, which `private.TCP` lists;
-`netd.transport.tcp_port` uses the stock transport where one is missing.
+Rules: knows no HTTP.  `private.TCP` lists what is used of Twisted's private
+buffers; without it `tcp_port` uses the stock transport.
 """
 
 from __future__ import annotations
@@ -20,24 +19,23 @@ from twisted.internet.address import IPv6Address
 from twisted.internet.interfaces import IProtocol, ISSLTransport, ISystemHandle
 from twisted.python.failure import Failure
 
-# Linux alone can be told that more follows; elsewhere there is one packet more.
+# Only Linux has the flag; elsewhere a response takes one packet more.
 _MORE: Final = getattr(sockets, "MSG_MORE", 0)
-# What is received goes through here and not through 64 KiB of the heap, of which little
-# would stay: holes, and a daemon that grows.
+# Receiving into 64 KiB of the heap and keeping little of it would fragment the heap.
 _INPUT: Final = memoryview(bytearray(abstract.FileDescriptor.bufferSize))
 _DONE: Final = Failure(main.CONNECTION_DONE)
 
 
 class TCPTransport(tcp.Server):
-    """A server's transport that asks for a turn only when the kernel does not take all."""
+    """A server's transport that waits for a turn only when the kernel does not take all."""
 
     reactor: Any
 
-    # close(2) says the same; nobody else holds the socket (close-on-exec).
+    # close(2) has the same effect: no other process has the socket (close-on-exec).
     _shouldShutdown = False
-    # Its bytes wait for the end of this turn of the reactor, in the outbox.
+    # Whether bytes in `_tempDataBuffer` wait for the reactor's `write_batch`.
     _batched = False
-    # Stock makes two strings a connection that hardly anybody ever reads.
+    # Stock makes two strings for each connection that are hardly ever read.
     logstr = "netd"
 
     def __init__(  # noqa: PLR0917 - the signature of tcp.Server, which a port calls
@@ -60,17 +58,17 @@ class TCPTransport(tcp.Server):
         self.connected = 1
 
     def setTcpNoDelay(self, enabled: bool) -> None:
-        """As stock; the listening socket has it on, and its connections inherit it."""
+        """As stock, but only to disable: the option is inherited from the listening socket."""
         if not enabled:
             tcp.Server.setTcpNoDelay(self, enabled)
 
     @property
-    def repstr(self) -> str:  # type: ignore[override]  # made when it is asked for
-        """How this connection is shown."""
+    def repstr(self) -> str:  # type: ignore[override]  # computed on demand
+        """The connection's representation."""
         return f"<netd connection #{self.sessionno} of {self.hostname}>"
 
     def doRead(self) -> Any:
-        """Hand on what the client sent; as stock, with a call less."""
+        """Deliver input, as stock does, with a call less."""
         try:
             size = self.socket.recv_into(_INPUT)
         except BlockingIOError:
@@ -83,7 +81,7 @@ class TCPTransport(tcp.Server):
         return None
 
     def write(self, data: bytes) -> None:
-        """Send `data`, now or at the end of this turn; what the kernel does not take waits."""
+        """Send `data` now or at the end of this turn, as far as the kernel takes it."""
         if self._batched:
             self._tempDataBuffer.append(data)
             self._tempDataLen += len(data)
@@ -100,15 +98,15 @@ class TCPTransport(tcp.Server):
         else:
             self._batched = True
             self._tempDataBuffer.append(data)
-            self._tempDataLen = size = len(data)
+            self._tempDataLen = len(data)
             write_batch = getattr(self.reactor, "write_batch", None)
-            if write_batch is None or size > self.bufferSize:
+            if write_batch is None or self._tempDataLen > self.bufferSize:
                 self.send_batched()
             else:
                 write_batch.add(self)
 
     def send_batched(self, flags: int = 0) -> None:
-        """Send what was put aside, now; `flags` are those of send(2)."""
+        """Send the batched bytes now, with the `flags` of send(2)."""
         if not self._batched:
             return
         self._batched = False
@@ -119,22 +117,20 @@ class TCPTransport(tcp.Server):
         self._tempDataLen = 0
         try:
             sent = self.socket.send(data, flags)
-        except BlockingIOError:
-            sent = 0
         except OSError:
-            # Left to doWrite, which knows how to tell the protocol.
+            # The socket is full, or broken: doWrite tells the protocol.
             sent = 0
         if sent < len(data):
             tcp.Server.write(self, data[sent:] if sent else data)
 
     def flush(self) -> None:
-        """Send what was put aside, and close if that was asked for meanwhile."""
+        """Send the batched bytes at the end of a turn, and finish a close."""
         self.send_batched()
         if self.disconnecting and not self._has_output():
             self._end_connection()
 
     def _has_output(self) -> bool:
-        """Whether something is left to do before the connection may be closed."""
+        """Whether output must be sent or produced before the connection is closed."""
         return bool(
             self._tempDataBuffer
             or self.dataBuffer
@@ -143,7 +139,7 @@ class TCPTransport(tcp.Server):
         )
 
     def loseConnection(self) -> None:
-        """Close; with nothing left to send, at the end of this turn."""
+        """Close, at the end of this turn when there is nothing left to send."""
         if self.disconnecting or not self.connected:
             return
         batched = self._batched and self.producer is None and not self._writeDisconnecting
@@ -156,7 +152,7 @@ class TCPTransport(tcp.Server):
             self.reactor.callLater(0, self._end_connection)
 
     def abortConnection(self) -> None:
-        """Cut; what was written so far is on its way before."""
+        """Cut the connection, after sending what was written so far."""
         self.send_batched()
         tcp.Server.abortConnection(self)
 
@@ -166,15 +162,15 @@ class TCPTransport(tcp.Server):
 
 
 def flush(transport: Any) -> bool:
-    """Whether the kernel has all that was written; more follows what was put aside."""
+    """Send batched bytes that more will follow; returns whether the kernel took all bytes."""
     if isinstance(transport, TCPTransport):
         transport.send_batched(_MORE)
     return not bytes_unsent(transport)
 
 
 def bytes_unsent(transport: Any) -> int | None:
-    """Bytes that `transport` holds and the kernel has not taken; None where nobody knows."""
-    # TLS and the like keep the real transport one below.
+    """Bytes in the buffers of `transport`; None when that is not known."""
+    # The transport under TLS has the buffers.
     while not isinstance(transport, abstract.FileDescriptor):
         transport = getattr(transport, "transport", None)
         if transport is None:
@@ -186,7 +182,7 @@ def bytes_unsent(transport: Any) -> int | None:
 
 
 def has_unread_input(transport: Any) -> bool:
-    """Whether the kernel holds input for a TCP `transport` that nobody has looked at yet."""
+    """Whether the kernel has input for a TCP `transport` that was not read yet."""
     if ISSLTransport.providedBy(transport) or not ISystemHandle.providedBy(transport):
         return False
     handle = transport.getHandle()

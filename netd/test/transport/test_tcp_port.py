@@ -457,13 +457,13 @@ class PortTests(SynchronousTestCase):
         os_open = os.open
         self.patch(os, "open", fail)
         listener.doRead()
-        self.assertEqual(listener._spare, -1)
+        self.assertEqual(listener._spare_descriptor, -1)
         listener.socket.errors = [errno.EMFILE]
         listener.doRead()
         self.patch(os, "open", os_open)
         listener.socket.errors = [errno.EMFILE]
         listener.doRead()
-        self.assertGreaterEqual(listener._spare, 0)
+        self.assertGreaterEqual(listener._spare_descriptor, 0)
 
     def test_unknown(self) -> None:
         """An error that is none of these is not hidden."""
@@ -477,7 +477,7 @@ class PortTests(SynchronousTestCase):
         listener._addressType = IPv6Address
         near, far = socket.socketpair()
         far.close()
-        listener._welcome(near, ("fe80::1", 1, 0, 1))
+        listener._connect(near, ("fe80::1", 1, 0, 1))
         self.assertTrue(seen[0].host.startswith("fe80::1%"))
 
     def test_nobodyHome(self) -> None:
