@@ -85,9 +85,9 @@ def _ranges(
     # A network sorts before the networks that it contains.
     for network, verdict in sorted(verdicts.items()):
         if len(network.packed) == width:
-            start = int.from_bytes(network.packed, "big")
+            start = int.from_bytes(network.packed)
             pop_until(start)
             begin(start, verdict)
             stack.append((start + (1 << 8 * width - network.length), verdict))
     pop_until(end)
-    return [start.to_bytes(width, "big") for start in starts], values
+    return [start.to_bytes(width) for start in starts], values

@@ -30,10 +30,6 @@ class IDrainable(Interface):
         """Cut every open connection; returns their number."""
 
 
-def _log_failure(failure: Failure) -> None:
-    _log.failure("draining failed", failure)
-
-
 class Drain(Service):
     """On a stop, drains `sources` for at most `grace` seconds, then cuts their connections."""
 
@@ -63,8 +59,10 @@ class Drain(Service):
         """Fires when the last connection is closed, at the latest soon after the grace."""
         Service.stopService(self)
         timeout = self._clock.callLater(self._grace, self.hurry)
-        # A source that fails must not end the wait for the others.
-        drained = [source.drain().addErrback(_log_failure) for source in self._sources]
+
+        def log(failure: Failure) -> None:
+            # A source that fails must not end the wait for the others.
+            _log.failure("draining failed", failure)
 
         def end(result: object) -> None:
             if timeout.active():
@@ -73,6 +71,7 @@ class Drain(Service):
             while self._waiting:
                 self._waiting.pop().callback(None)
 
+        drained = [source.drain().addErrback(log) for source in self._sources]
         return DeferredList(drained).addBoth(end)
 
     def change(self, grace: float) -> None:

@@ -24,8 +24,8 @@ _log = Logger()
 class Feature:
     """A use of private names."""
 
-    names: Mapping[str, tuple[str, ...]]
-    """Attributes by `module:class`, or by module."""
+    names: Mapping[str, str]
+    """Attributes, separated by blanks, by `module:class` or by module."""
     fallback: str = ""
     """What happens without the names, for the log; empty: the feature is indispensable."""
     kinds: frozenset[str] = frozenset()
@@ -39,61 +39,54 @@ class Feature:
             except ImportError:
                 # A platform without epoll has no epoll reactor to speed up.
                 continue
-            for name in names:
+            for name in names.split():
                 if name not in attributes:
                     return f"{holder.replace(':', '.')}.{name}"
         return None
 
 
-_BUFFERS: Final = ("dataBuffer", "offset", "_tempDataLen")
+_BUFFERS: Final = "dataBuffer offset _tempDataLen"
 
 TCP: Final = Feature(
     {
-        "twisted.internet.abstract:FileDescriptor": (
-            *_BUFFERS,
-            *("_tempDataBuffer", "_writeDisconnected", "_writeDisconnecting"),
-        ),
-        "twisted.internet.tcp:Connection": ("_aborting", "_shouldShutdown", "logstr"),
-        "twisted.internet.tcp:Server": ("_addressType",),
-        "twisted.internet.tcp:Port": (
-            *("_fromListeningDescriptor", "_preexistingSocket", "_realPortNumber"),
-            "_addressType",
-        ),
-        "socket:socket": ("_accept",),
+        "twisted.internet.abstract:FileDescriptor": f"{_BUFFERS} _tempDataBuffer "
+        "_writeDisconnected _writeDisconnecting",
+        "twisted.internet.tcp:Connection": "_aborting _shouldShutdown logstr",
+        "twisted.internet.tcp:Server": "_addressType",
+        "twisted.internet.tcp:Port": "_fromListeningDescriptor _preexistingSocket "
+        "_realPortNumber _addressType",
+        "socket:socket": "_accept",
     },
-    fallback="using its own TCP transport",
+    "using its own TCP transport",
 )
 DISPATCH: Final = Feature(
     {
-        "twisted.internet.epollreactor:EPollReactor": (
-            *("_poller", "_selectables", "_doReadOrWrite", "_disconnectSelectable", "doPoll"),
-        )
+        "twisted.internet.epollreactor:EPollReactor": "_poller _selectables _doReadOrWrite "
+        "_disconnectSelectable doPoll"
     },
-    fallback="using its own dispatch of events",
+    "using its own dispatch of events",
 )
 SENDFILE: Final = Feature(
     {
         "twisted.internet.abstract:FileDescriptor": _BUFFERS,
-        "twisted.internet.tcp:Connection": ("doWrite", "producerPaused", "TLS"),
+        "twisted.internet.tcp:Connection": "doWrite producerPaused TLS",
     },
-    fallback="reading and writing files without sendfile",
+    "reading and writing files without sendfile",
 )
 TLS: Final = Feature(
-    {"twisted.protocols.tls:TLSMemoryBIOProtocol": ("_producer", "_reason")},
-    fallback="not counting failed TLS handshakes",
+    {"twisted.protocols.tls:TLSMemoryBIOProtocol": "_producer _reason"},
+    "not counting failed TLS handshakes",
 )
 UNIX: Final = Feature(
     {
-        "twisted.internet.unix": ("_inFilesystemNamespace",),
-        "twisted.internet.unix:Port": (
-            *("_fromListeningDescriptor", "_preexistingSocket", "_bindPath"),
-            *("_shouldShutdown", "mode", "backlog"),
-        ),
+        "twisted.internet.unix": "_inFilesystemNamespace",
+        "twisted.internet.unix:Port": "_fromListeningDescriptor _preexistingSocket _bindPath "
+        "_shouldShutdown mode backlog",
     },
     kinds=frozenset({"unix"}),
 )
 UDP: Final = Feature(
-    {"twisted.internet.udp:Port": ("_preexistingSocket",)}, kinds=frozenset({"udp", "udp6"})
+    {"twisted.internet.udp:Port": "_preexistingSocket"}, kinds=frozenset({"udp", "udp6"})
 )
 FEATURES: Final = (TCP, DISPATCH, SENDFILE, TLS, UNIX, UDP)
 
@@ -108,18 +101,11 @@ def check(kinds: Collection[str]) -> None:
         name = feature.missing()
         if name is None:
             continue
+        lack = f"Twisted {twisted.__version__} lacks {name}"
         if feature.fallback:
-            _log.warn(
-                "Twisted {version} lacks {name}: {fallback}",
-                version=twisted.__version__,
-                name=name,
-                fallback=feature.fallback,
-            )
+            _log.warn("{lack}: {fallback}", lack=lack, fallback=feature.fallback)
         elif unserved := sorted(feature.kinds.intersection(kinds)):
-            raise UsageError(
-                f"Twisted {twisted.__version__} lacks {name}: "
-                f"cannot listen on {' or '.join(unserved)} endpoints"
-            )
+            raise UsageError(f"{lack}: cannot listen on {' or '.join(unserved)} endpoints")
 
 
 def _attributes(holder: object) -> set[str]:

@@ -31,7 +31,6 @@ _V1_LINE: Final = re.compile(
 )
 _V1_UNKNOWN: Final = re.compile(rb"PROXY UNKNOWN(?: [^\r\n]*)?")
 
-_LOCAL: Final = 0
 # Bytes of the addresses by family and transport (section 2.2); only the addresses of
 # TCP connections are used.
 _ADDRESSES: Final = {0x00: 0, 0x11: 12, 0x12: 12, 0x21: 36, 0x22: 36, 0x31: 216, 0x32: 216}
@@ -105,24 +104,21 @@ def _binary(data: bytes) -> Header | None:
         raise ValueError("unknown address family")
     if len(data) < _V2_FIXED:
         return None
-    command, kind = data[12] & 0x0F, data[13]
-    length = _V2_FIXED + int.from_bytes(data[14:16], "big")
+    is_local, kind = data[12] == 0x20, data[13]
+    length = _V2_FIXED + int.from_bytes(data[14:16])
     if length > LONGEST:
         raise ValueError(f"a header longer than {LONGEST} bytes")
-    if command != _LOCAL and length < _V2_FIXED + _ADDRESSES[kind]:
+    if not is_local and length < _V2_FIXED + _ADDRESSES[kind]:
         raise ValueError("addresses cut short")
     if len(data) < length:
         return None
     # TLVs follow the addresses; netd uses none of them.
-    if command != _LOCAL and kind == _INET_STREAM:
-        return Header(length, inet_ntop(AF_INET, data[16:20]), _port(data[24:26]))
-    if command != _LOCAL and kind == _INET6_STREAM:
-        return Header(length, _unmapped(inet_ntop(AF_INET6, data[16:32])), _port(data[48:50]))
+    if not is_local and kind == _INET_STREAM:
+        return Header(length, inet_ntop(AF_INET, data[16:20]), int.from_bytes(data[24:26]))
+    if not is_local and kind == _INET6_STREAM:
+        host = _unmapped(inet_ntop(AF_INET6, data[16:32]))
+        return Header(length, host, int.from_bytes(data[48:50]))
     return Header(length)
-
-
-def _port(data: bytes) -> int:
-    return int.from_bytes(data, "big")
 
 
 def _unmapped(host: str) -> str:

@@ -8,18 +8,9 @@ from __future__ import annotations
 
 import errno
 import os
+import socket as sockets
 from contextlib import suppress
-from socket import (
-    AF_INET,
-    AF_INET6,
-    IPPROTO_TCP,
-    NI_NUMERICHOST,
-    NI_NUMERICSERV,
-    SOCK_STREAM,
-    TCP_NODELAY,
-    getnameinfo,
-    socket,
-)
+from socket import SOCK_STREAM, socket
 from sys import intern
 from typing import Any, Final
 
@@ -42,6 +33,7 @@ PAUSE_SECONDS: Final = 0.5
 """How long no connection is accepted after a lack of descriptors."""
 _SHED: Final = 128
 """Connections closed before that pause."""
+_NUMERIC: Final = sockets.NI_NUMERICHOST | sockets.NI_NUMERICSERV
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 # accept(2): errors of a single connection, not of the listening socket.
 _PASSING: Final = frozenset(
@@ -108,7 +100,7 @@ class TCPPort(tcp.Port):
         host = address[0]
         if len(address) == 4 and address[3]:
             # A link-local address needs its interface.
-            host = getnameinfo(address, NI_NUMERICHOST | NI_NUMERICSERV)[0]
+            host = sockets.getnameinfo(address, _NUMERIC)[0]
         # The connections of a client share one string.
         address = (intern(host), *address[1:])
         try:
@@ -175,10 +167,10 @@ def port(reactor: Any, sock: socket, factory: IProtocolFactory) -> IListeningPor
     A TCPPort where Twisted and the reactor support it, otherwise the stock port.
     """
     listening: IListeningPort
-    internet = sock.family in (AF_INET, AF_INET6)
+    internet = sock.family in (sockets.AF_INET, sockets.AF_INET6)
     if internet:
         # Accepted connections inherit the option on Linux and BSD.
-        sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+        sock.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
     try:
         if internet and isinstance(reactor, PosixReactorBase) and not private.TCP.missing():
             listening = TCPPort._fromListeningDescriptor(  # type: ignore[no-untyped-call]  # Twisted has no types there

@@ -43,23 +43,14 @@ ContextByName: TypeAlias = Callable[[str], SSL.Context | None]
 """The context of a server name (RFC 6066 3); None for the default."""
 
 
-@frozen
-class ClientAuth:
-    """The verification of client certificates."""
-
-    authorities: Path
-    """PEM file of the certificate authorities."""
-    optional: bool = False
-    """Whether a client may connect without a certificate."""
-
-
 def context(
-    pair: KeyPair, clients: ClientAuth | None = None, by_name: ContextByName | None = None
+    pair: KeyPair, config: settings.TLS | None = None, by_name: ContextByName | None = None
 ) -> SSL.Context:
     """
     A server's context for TLS 1.2 and 1.3 with `pair`, ALPN `http/1.1`, no resumption.
 
-    UsageError when OpenSSL rejects a certificate or key.
+    Clients must authenticate as `config` says.  UsageError when OpenSSL rejects a
+    certificate or key.
     """
     server = SSL.Context(SSL.TLS_SERVER_METHOD)
     server.set_min_proto_version(SSL.TLS1_2_VERSION)
@@ -74,8 +65,8 @@ def context(
             server.add_extra_chain_cert(certificate)
         server.use_privatekey(pair.key)
         server.check_privatekey()
-        if clients is not None:
-            _verify_clients(server, clients)
+        if config is not None and config.client_ca is not None:
+            _verify_clients(server, config.client_ca, config.client_ca_optional)
         server.set_alpn_select_callback(_select_protocol)
         if by_name is not None:
             server.set_tlsext_servername_callback(partial(_select_context, by_name))
@@ -100,12 +91,12 @@ def _message(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def _verify_clients(server: SSL.Context, clients: ClientAuth) -> None:
-    certificates.load_certificates("--client-ca", clients.authorities)
-    server.load_verify_locations(clients.authorities)
+def _verify_clients(server: SSL.Context, authorities: Path, optional: bool) -> None:
+    certificates.load_certificates("--client-ca", authorities)
+    server.load_verify_locations(authorities)
     # The names let a client choose one of its certificates (RFC 8446 4.2.4).
-    server.load_client_ca(str(clients.authorities).encode())
-    required = 0 if clients.optional else SSL.VERIFY_FAIL_IF_NO_PEER_CERT
+    server.load_client_ca(str(authorities).encode())
+    required = 0 if optional else SSL.VERIFY_FAIL_IF_NO_PEER_CERT
     server.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE | required)
 
 
@@ -128,10 +119,8 @@ class Contexts:
 
     config: settings.TLS
     default: SSL.Context
-    expiry: Mapping[str, float]
-    """When each certificate expires, in seconds since the epoch, by name or `default`."""
-    sources: Mapping[str, str]
-    """The option and file of each certificate, by the same names."""
+    pairs: Mapping[str, KeyPair]
+    """The certificates by server name, one of which is `default`."""
 
 
 def _load(config: settings.TLS) -> Contexts:
@@ -146,17 +135,9 @@ def _load(config: settings.TLS) -> Contexts:
             f"--certificate-dir {config.directory}: has no {DEFAULT}.pem, "
             "and there is no --certificate"
         )
-    clients = None
-    if config.client_ca is not None:
-        clients = ClientAuth(config.client_ca, config.client_ca_optional)
-    named = {name: context(pair, clients) for name, pair in pairs.items() if name != DEFAULT}
+    named = {name: context(pair, config) for name, pair in pairs.items() if name != DEFAULT}
     by_name = partial(certificates.match, named) if named else None
-    return Contexts(
-        config,
-        context(pairs[DEFAULT], clients, by_name),
-        {name: pair.expiry for name, pair in pairs.items()},
-        {name: pair.source for name, pair in pairs.items()},
-    )
+    return Contexts(config, context(pairs[DEFAULT], config, by_name), pairs)
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -165,8 +146,8 @@ class TLS:
     The daemon's certificates, which a reload may replace.
 
     A handshake that begins after a change uses the new certificates; connections
-    keep the old ones.  An expired certificate is served with a warning, because a
-    test may need a client to reject the certificate.
+    keep the old ones.  An expired certificate is served, for tests of clients that
+    should reject it, with a warning.
     """
 
     def __init__(
@@ -188,16 +169,14 @@ class TLS:
         self._contexts = contexts
         for name, seconds in self.left().items():
             if seconds <= 0:
-                _log.warn(
-                    "{source}: expired on {day}",
-                    source=contexts.sources[name],
-                    day=datetime.fromtimestamp(contexts.expiry[name], UTC).date(),
-                )
+                pair = contexts.pairs[name]
+                day = datetime.fromtimestamp(pair.expiry, UTC).date()
+                _log.warn("{source}: expired on {day}", source=pair.source, day=day)
 
     def left(self) -> dict[str, float]:
         """The seconds until each certificate expires, by name."""
         now = self._now()
-        return {name: expiry - now for name, expiry in self._contexts.expiry.items()}
+        return {name: pair.expiry - now for name, pair in self._contexts.pairs.items()}
 
     def serverConnectionForTLS(self, protocol: object) -> SSL.Connection:
         """A connection before its handshake."""
@@ -230,8 +209,6 @@ class _CountingTransport(_Transport):
 
 
 class _Factory(TLSMemoryBIOFactory):
-    """Makes the transports."""
-
     counters: Counters
 
 

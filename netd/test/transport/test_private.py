@@ -101,7 +101,10 @@ class TableTests(SynchronousTestCase):
     def test_complete(self) -> None:
         """No module of netd uses a private name of Twisted that is not in the table."""
         known = {
-            name for feature in FEATURES for names in feature.names.values() for name in names
+            name
+            for feature in FEATURES
+            for names in feature.names.values()
+            for name in names.split()
         }
         package = Path(netd.__file__).parent
         unknown = {}
@@ -159,15 +162,15 @@ class CheckTests(SynchronousTestCase):
         """An attribute that only instances have is found, and missed."""
         name = "twisted.internet.abstract:FileDescriptor"
         self.assertFalse(hasattr(abstract.FileDescriptor, "_tempDataLen"))
-        self.assertIsNone(Feature({name: ("_tempDataLen",)}).missing())
-        self.assertIsNotNone(Feature({name: ("_tempDataLength",)}).missing())
+        self.assertIsNone(Feature({name: "_tempDataLen"}).missing())
+        self.assertIsNotNone(Feature({name: "_tempDataLength"}).missing())
 
     def test_everyName(self) -> None:
         """Each name of each feature is noticed when it is missing."""
         for feature in FEATURES:
             for holder, names in feature.names.items():
-                for name in names:
-                    lacking = Feature({holder: (name,)})
+                for name in names.split():
+                    lacking = Feature({holder: name})
                     self.lack(name)
                     expected = f"{holder.replace(':', '.')}.{name}"
                     self.assertEqual(lacking.missing(), expected)
