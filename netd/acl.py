@@ -59,14 +59,10 @@ class AccessList:
 def _ranges(
     verdicts: dict[Network, bool], width: int, default: bool
 ) -> tuple[list[bytes], list[bool]]:
-    """
-    The first address and the verdict of each range of addresses with one verdict.
-
-    Of two networks, one contains the other or they are disjoint.  So the networks
-    that contain an address form a stack.
-    """
+    """The first address and the verdict of each range of addresses with one verdict."""
     end = 1 << 8 * width
     starts, values = [0], [default]
+    # Networks are nested or disjoint, so those that contain an address form a stack.
     stack = [(end, default)]
 
     def begin(address: int, verdict: bool) -> None:

@@ -52,12 +52,7 @@ class Network:
 
 
 def pack(host: str) -> bytes:
-    """
-    The 4 or 16 bytes of the IP address `host`, without its scope (`%eth0`).
-
-    An IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) has 4.  ValueError when `host`
-    is no IP address.
-    """
+    """The 4 or 16 bytes of an IP address, 4 if IPv4-mapped, without scope; or ValueError."""
     try:
         if ":" not in host:
             return inet_pton(AF_INET, host)
@@ -74,11 +69,7 @@ def client(host: str) -> bytes:
 
 
 def limited(address: object) -> bytes | None:
-    """
-    The client, as in `client`, that limits count a transport's `address` for.
-
-    None for addresses without limits: loopback, and UNIX sockets.
-    """
+    """The client that limits count `address` for; None for loopback and UNIX sockets."""
     host = getattr(address, "host", None)
     if not isinstance(host, str):
         return None

@@ -170,11 +170,7 @@ def delay(text: str) -> Duration | Distribution:
 
 @frozen(order=True)
 class Size:
-    """
-    A number of bytes, 0 to 2**63-1.
-
-    Written bare (`1024`) or with a unit: `10MB` is ten million, `64KiB` is 65 536.
-    """
+    """A number of bytes, 0 to 2**63-1: `1024`, `10MB` (ten million), `64KiB` (65 536)."""
 
     count: int
 

@@ -1,8 +1,8 @@
 """
 Who may connect to a listener, on whose behalf, and how often.
 
-Rules: knows no protocol.  Nothing stands between an accepted connection and the
-inner protocol, except while a PROXY header may be on its way.
+Rules: knows no protocol; stands before the inner protocol only until a PROXY header
+is read or ruled out.
 
 Order: peer's network -> PROXY header -> client's network -> rate -> inner factory.
 """
@@ -74,13 +74,10 @@ class AccessPolicy:
         return host is not None and self._access.proxies.allows(host)
 
     def refusal(self, address: IAddress, *, limit_rate: bool = True) -> str | None:
-        """
-        The reason to refuse a connection from `address`, counted; None to accept it.
-
-        A UNIX socket is not limited here: the mode of its file is.
-        """
+        """The reason to refuse a connection from `address`, counted; None to accept it."""
         host = getattr(address, "host", None)
         if host is None:
+            # The mode of a UNIX socket's file decides.
             return None
         if not self._access.networks.allows(host):
             return self.count("network")

@@ -71,11 +71,7 @@ def _private_key(pem: bytes) -> Any:
 def load_pair(
     certificate: Path, private_key: Path | None, directory_option: str | None = None
 ) -> KeyPair:
-    """
-    The pair in two PEM files, or in one file with both.
-
-    Messages name `--certificate` and `--private-key`, or `directory_option`.
-    """
+    """The pair in one or two PEM files; messages may name a `directory_option`."""
     certificate_option = directory_option or "--certificate"
     key_option = directory_option or "--private-key"
     key_path, hint = private_key, ""

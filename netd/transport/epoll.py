@@ -1,13 +1,12 @@
 """
 A faster dispatch of events for the epoll reactor, and one batch of writes a turn.
 
-Rules: knows neither sockets nor HTTP.  Everything works without it: on any other
-reactor, and for events other than plain input, Twisted's own dispatch runs.
+Rules: optional; on other reactors, and for events other than plain input, Twisted's
+own dispatch runs.
 
-Twisted wraps every event in `log.callWithLogger` to prefix log lines with the name
-of a transport; netd's lines need no prefix.  A send that wakes a sleeping reader
-costs more than all other work for a small response; several sends in a row wake
-the reader once.
+Twisted wraps every event in `log.callWithLogger`, for a prefix that netd's log lines do
+not need.  A send that wakes a sleeping reader costs more than all other work for a small
+response; several sends in a row wake the reader once.
 """
 
 from __future__ import annotations
@@ -50,11 +49,7 @@ class WriteBatch:
             self.flush()
 
     def flush(self) -> bool:
-        """
-        Flush every writer; returns whether there was any.
-
-        An exception is logged and does not stop the others.
-        """
+        """Flush every writer, whatever exception one raises; returns whether there was any."""
         if not self._writers:
             return False
         while self._writers:

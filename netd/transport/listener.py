@@ -1,9 +1,7 @@
 """
 Listening sockets, which are resolved and bound before the daemon detaches.
 
-Rules: knows addresses and no protocol.  A listener is a Service: its socket is bound
-by `privilegedStartService`, before privileges are shed, and served from `startService`
-until `stopService`.
+Rules: knows addresses and no protocol.
 """
 
 from __future__ import annotations
@@ -70,10 +68,10 @@ class Listener(Service):
     """
     Listens on one endpoint, for streams or datagrams.
 
-    The constructor resolves the host, `privilegedStartService` binds; both raise a
-    UsageError that names the option.  With port 0 the kernel chooses a port, which
-    `bound` has.  The host `*` is one socket for each family, with the same port.
-    Inherited sockets are served instead; whoever passed them keeps them open.
+    The constructor resolves the host; `privilegedStartService` binds, before privileges
+    are shed; both raise a UsageError that names the option.  With port 0 the kernel
+    chooses a port, which `bound` has.  The host `*` is one socket for each family, with
+    the same port.  Inherited sockets stay open in the process that passed them.
     """
 
     def __init__(self, endpoint: Endpoint, kind: socket.SocketKind, serve: Serve) -> None:
@@ -97,11 +95,8 @@ class Listener(Service):
         """Serve `sockets`, which are bound and non-blocking, instead of binding any."""
         self._sockets, self.inherited = list(sockets), True
         first = self._sockets[0]
-        if first.family == socket.AF_UNIX:
-            kind = "unix"
-        else:
-            kind = "tcp" if self.kind is socket.SOCK_STREAM else "udp"
-            kind += "6" if first.family == socket.AF_INET6 else ""
+        kind = "tcp" if self.kind is socket.SOCK_STREAM else "udp"
+        kind = {socket.AF_UNIX: "unix", socket.AF_INET6: f"{kind}6"}.get(first.family, kind)
         self.endpoint = evolve(self.endpoint, kind=kind, host="", backlog=4096)
         self.bound = self._bound(first)
 
@@ -230,11 +225,7 @@ def stream(
     reactor: Any,
     port: Callable[[Any, socket.socket, IProtocolFactory], IListeningPort] = adopt,
 ) -> Listener:
-    """
-    A listener that connects clients of `endpoint` to protocols of `factory`.
-
-    `port(reactor, socket, factory)` makes the listening port of an Internet socket.
-    """
+    """Listen for clients of `factory`; `port` makes the port of an Internet socket."""
 
     def serve(sock: socket.socket) -> IListeningPort:
         if sock.family == socket.AF_UNIX:

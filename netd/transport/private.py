@@ -1,8 +1,7 @@
 """
-Every private name of Twisted that netd uses, by the feature that needs it.
+Every private name of Twisted 26.10 that netd uses, by the feature that needs it.
 
-Rules: the one table of those names; a module that uses another private name adds
-the name here.  Written against Twisted 26.10.
+Rules: no module uses a private name that is not listed here.
 """
 
 from __future__ import annotations
@@ -92,11 +91,7 @@ FEATURES: Final = (TCP, DISPATCH, SENDFILE, TLS, UNIX, UDP)
 
 
 def check(kinds: Collection[str]) -> None:
-    """
-    Log each feature that is off, once at start, for listeners on endpoints of `kinds`.
-
-    UsageError when one of `kinds` cannot be served.
-    """
+    """Log each feature that is off; UsageError if endpoints of `kinds` cannot be served."""
     for feature in FEATURES:
         name = feature.missing()
         if name is None:

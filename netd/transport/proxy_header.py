@@ -59,11 +59,7 @@ def forged(data: bytes) -> bool | None:
 
 
 def parse(data: bytes) -> Header | None:
-    """
-    The header that `data` begins with, or None while it is incomplete.
-
-    ValueError says what is wrong, as soon as `data` can be no header.
-    """
+    """The header that `data` begins with, None if incomplete; ValueError if there is none."""
     has_signature = forged(data)
     if has_signature is False:
         raise ValueError("no PROXY header")

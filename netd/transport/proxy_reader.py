@@ -1,8 +1,7 @@
 """
 Protocols that read or reject a PROXY header before the inner protocol takes over.
 
-Rules: know no protocol; hand the connection over as soon as the first bytes are
-known to be a header or none, so that nothing is paid per byte.
+Rules: know no protocol; hand the connection over after its first bytes.
 """
 
 from __future__ import annotations
@@ -33,14 +32,14 @@ class ProxyHeaderReader(Protocol):
     """
     Reads the header of a trusted proxy, then hands the connection to another protocol.
 
-    `on_header(client)` builds that protocol, or returns None to cut the
-    connection.  `on_bad()` hears of a header that is malformed or late.  The
-    connection is in `readers` until its header is complete.
+    `on_header(client)` returns that protocol, or None to cut the connection;
+    `on_bad()` is called for a header that is malformed or late.  The connection is in
+    `readers` until its header is complete.
     """
 
     transport: Any
+    # For `readers`: a proxy does not count as a client.
     client = None
-    """For `readers`: a proxy is not limited as a client."""
 
     def __init__(
         self,
@@ -76,16 +75,17 @@ class ProxyHeaderReader(Protocol):
 
     def _hand_over(self, header: proxy_header.Header) -> None:
         self._end_reading()
-        host = header.host
-        client = self._peer if host is None else _address(host, header.port)
+        client = self._peer
+        if header.host is not None:
+            kind = IPv6Address if ":" in header.host else IPv4Address
+            client = kind("TCP", header.host, header.port)
+            # Stock HTTP and TLS ask the transport for the client's address.
+            self.transport.getPeer = lambda: client
         inner = self._on_header(client)
         if inner is None:
             self.transport.abortConnection()
             return
         rest, self._data = self._data[header.length :], b""
-        if host is not None:
-            # Stock HTTP and TLS ask the transport for the client's address.
-            self.transport.getPeer = lambda: client
         self.transport.protocol = inner
         inner.makeConnection(self.transport)
         if rest:
@@ -111,12 +111,7 @@ class ProxyHeaderReader(Protocol):
 
 
 class ForgeryGuard(Protocol):
-    """
-    Cuts an untrusted peer that begins with a PROXY header, after `on_forged()`.
-
-    The inner protocol is connected from the start, so that services may speak
-    first; only the first bytes from the peer pass through here.
-    """
+    """Cuts an untrusted peer that begins with a PROXY header, after `on_forged()`."""
 
     transport: Any
 
@@ -128,7 +123,7 @@ class ForgeryGuard(Protocol):
             directlyProvides(self, IHalfCloseableProtocol)
 
     def makeConnection(self, transport: Any) -> None:
-        """Connect the inner protocol; its input arrives here first."""
+        """Connect the inner protocol, which may speak first; its input arrives here."""
         self.transport = transport
         self._inner.makeConnection(transport)
 
@@ -160,7 +155,3 @@ class ForgeryGuard(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the inner protocol."""
         self._inner.connectionLost(reason)
-
-
-def _address(host: str, port: int) -> IPv4Address | IPv6Address:
-    return (IPv6Address if ":" in host else IPv4Address)("TCP", host, port)

@@ -131,12 +131,8 @@ class TCPTransport(tcp.Server):
 
     def _has_output(self) -> bool:
         """Whether output must be sent or produced before the connection is closed."""
-        return bool(
-            self._tempDataBuffer
-            or self.dataBuffer
-            or self.producer is not None
-            or self._writeDisconnecting
-        )
+        buffered = self._tempDataBuffer or self.dataBuffer
+        return bool(buffered or self.producer is not None or self._writeDisconnecting)
 
     def loseConnection(self) -> None:
         """Close, at the end of this turn when there is nothing left to send."""

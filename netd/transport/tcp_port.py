@@ -59,12 +59,7 @@ class TCPPort(tcp.Port):
         self._reserve()
 
     def doRead(self) -> None:
-        """
-        Accept the waiting connections, for `TURN_SECONDS` at most.
-
-        They come before the accepted connections: a full backlog loses
-        connections, and each of those costs its client a second or more.
-        """
+        """Accept the waiting connections, for `TURN_SECONDS` at most."""
         family, clock = int(self.addressFamily), self.reactor.seconds
         until = clock() + TURN_SECONDS
         for accepted in range(self.numberAccepts):
@@ -85,7 +80,8 @@ class TCPPort(tcp.Port):
             self._connect(socket(family, SOCK_STREAM, 0, number), address)
             if clock() >= until:
                 break
-        # There may be more: accept them before the next input, and more of them at a time.
+        # There may be more.  Accept them before the next input, and more at a time: a full
+        # backlog loses connections, each of which costs its client a second or more.
         if self.numberAccepts >= _CROWD and self._next is None:
             self._next = self.reactor.callLater(0, self._accept_more)
         self.numberAccepts = min(4 * self.numberAccepts, _MOST)
@@ -161,11 +157,7 @@ class TCPPort(tcp.Port):
 
 
 def port(reactor: Any, sock: socket, factory: IProtocolFactory) -> IListeningPort:
-    """
-    Listen on `sock`, which is bound, listening and non-blocking; closes `sock`.
-
-    A TCPPort where Twisted and the reactor support it, otherwise the stock port.
-    """
+    """Listen on the listening, non-blocking `sock` and close it; a TCPPort if supported."""
     listening: IListeningPort
     internet = sock.family in (sockets.AF_INET, sockets.AF_INET6)
     if internet:

@@ -1,8 +1,7 @@
 """
 HTTPS: OpenSSL contexts made of certificate files, and a factory behind TLS.
 
-Rules: knows no protocol.  The files are read when the daemon is built and on a reload;
-a bad file stops the start, or leaves the contexts as they are.
+Rules: knows no protocol; reads files at start and on a reload, not in a handshake.
 """
 
 from __future__ import annotations
@@ -46,12 +45,7 @@ ContextByName: TypeAlias = Callable[[str], SSL.Context | None]
 def context(
     pair: KeyPair, config: settings.TLS | None = None, by_name: ContextByName | None = None
 ) -> SSL.Context:
-    """
-    A server's context for TLS 1.2 and 1.3 with `pair`, ALPN `http/1.1`, no resumption.
-
-    Clients must authenticate as `config` says.  UsageError when OpenSSL rejects a
-    certificate or key.
-    """
+    """A context for TLS 1.2 and 1.3, ALPN `http/1.1`; UsageError if OpenSSL rejects `pair`."""
     server = SSL.Context(SSL.TLS_SERVER_METHOD)
     server.set_min_proto_version(SSL.TLS1_2_VERSION)
     server.set_options(

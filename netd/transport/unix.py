@@ -44,12 +44,8 @@ def port(
     backlog: int,
     reactor: object,
 ) -> IListeningPort:
-    """
-    Twisted's port on the bound `sock`, of which it has a duplicate.
-
-    Without `mode` the file belongs to another process and is left alone.
-    `adoptStreamPort` would let all users connect and shorten the queue.
-    """
+    """Twisted's port on the bound `sock`; without `mode` the file is another process's."""
+    # adoptStreamPort would let all users connect, and shorten the queue.
     listening: Any = Port._fromListeningDescriptor(reactor, sock.fileno(), factory)
     if mode is None:
         # Twisted neither changes nor removes a file with an abstract name.
