@@ -14,7 +14,6 @@ from netd.addresses import Network, pack
 from netd.lru import LRU
 
 _CACHE_SIZE: Final = 65_536
-"""Addresses whose verdict is cached."""
 
 
 class AccessList:

@@ -13,13 +13,10 @@ V = TypeVar("V")
 
 
 class LRU(Generic[K, V]):
-    """
-    At most `most` entries; a full table forgets the half that was not used lately.
+    """At most `most` entries; a full table forgets the half that was not used lately."""
 
-    Two generations instead of a list in order of use: a look-up is one `dict`
-    access, and forgetting costs a fraction of a microsecond an entry.
-    """
-
+    # Two generations instead of a list in order of use: a look-up is one `dict` access, and
+    # forgetting costs a fraction of a microsecond an entry.
     __slots__ = ("_half", "_old", "young")
 
     def __init__(self, most: int) -> None:

@@ -44,12 +44,6 @@ _LARGEST: Final = 2**63 - 1
 _HOST: Final = re.compile(r"[0-9A-Za-z._:%-]{1,253}", re.ASCII)
 
 
-def _decimal(value: Decimal) -> str:
-    """`value` in plain digits, without an exponent or trailing zeros."""
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 @frozen(order=True)
 class Duration:
     """
@@ -92,12 +86,12 @@ class Duration:
         if self.microseconds < 1_000:
             return f"{self.microseconds}us" if self.microseconds else "0s"
         if self.microseconds < 1_000_000:
-            return f"{_decimal(Decimal(self.microseconds) / 1_000)}ms"
+            return f"{(Decimal(self.microseconds) / 1_000).normalize():f}ms"
         text, rest = "", self.microseconds
         for unit in ("d", "h", "m"):
             count, rest = divmod(rest, _MICROSECONDS[unit])
             text += f"{count}{unit}" if count else ""
-        return text + (f"{_decimal(Decimal(rest) / 1_000_000)}s" if rest else "")
+        return text + (f"{(Decimal(rest) / 1_000_000).normalize():f}s" if rest else "")
 
 
 _SHAPES: Final = {
@@ -114,9 +108,8 @@ class Distribution:
     """
     A random length of time.
 
-    `uniform:1s-3s` has a minimum and a maximum; `normal:1s,200ms` and
-    `lognormal:1s,200ms` have a mean and a standard deviation; `exponential:1s`
-    has a mean.  Negative lengths become zero.
+    `uniform:1s-3s` has a minimum and a maximum, `exponential:1s` a mean, `normal:1s,200ms`
+    and `lognormal:1s,200ms` a mean and a standard deviation.  Negative lengths become zero.
     """
 
     shape: str
@@ -226,10 +219,8 @@ def share(text: str) -> float:
 
 def host(text: str) -> str:
     """A host name or IP address without brackets; `*` stands for every address."""
-    if text == "*":
-        return text
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
-    if _HOST.fullmatch(bare) is None:
+    if text != "*" and _HOST.fullmatch(bare) is None:
         raise ValueError("not an IP address or a host name")
     return bare
 
@@ -339,7 +330,7 @@ _SWITCH: Final = {"yes": True, "true": True, "on": True} | dict.fromkeys(
 
 
 def switch(text: str) -> bool:
-    """`yes` or `no`, or a synonym."""
+    """Whether `text` is `yes`, `true` or `on`, and not `no`, `false` or `off`."""
     if text.lower() not in _SWITCH:
         raise ValueError("neither yes nor no")
     return _SWITCH[text.lower()]

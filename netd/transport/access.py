@@ -84,19 +84,13 @@ class AccessPolicy:
         if self._buckets is None or not limit_rate:
             return None
         client = limited(address)
-        if client is None or self._buckets.take(client, self.clock.seconds()):
-            return None
-        return self.count("rate")
+        allowed = client is None or self._buckets.take(client, self.clock.seconds())
+        return None if allowed else self.count("rate")
 
 
 @implementer(IProtocolFactory, IDrainable, ILoggingContext)
 class AccessFactory:
-    """
-    Builds the protocols of `inner` for the clients that `policy` accepts.
-
-    `denied` builds the protocols for clients of denied networks.  Without it, and
-    for clients that exceed the rate, the connection is closed at once.
-    """
+    """Builds protocols of `inner` for accepted clients, of `denied` for denied networks."""
 
     noisy = False
 
@@ -118,8 +112,7 @@ class AccessFactory:
         """The name of the inner factory, for Twisted's log lines about ports."""
         inner = self.inner
         if ILoggingContext.providedBy(inner):
-            prefix: str = ILoggingContext(inner).logPrefix()
-            return prefix
+            return str(ILoggingContext(inner).logPrefix())
         return type(getattr(inner, "wrappedFactory", inner)).__name__
 
     def doStart(self) -> None:

@@ -1,8 +1,7 @@
 """
 Certificates and keys from PEM files, by server name.
 
-Rules: knows no connection and no OpenSSL context.  A bad file is a UsageError that
-names the option, the file and the fault in one line.
+Rules: knows no connection; a bad file is a UsageError naming option, file and fault.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ T = TypeVar("T")
 
 DEFAULT: Final = "default"
 """The name of the certificate for clients that request no other name."""
-_WILDCARD: Final = "_"
 
 
 @frozen
@@ -91,12 +89,7 @@ def load_pair(
 
 
 def load_directory(path: Path) -> dict[str, KeyPair]:
-    """
-    The pair of each server name in a directory, by name in small letters.
-
-    NAME.pem or NAME.crt holds both, or NAME.key has the key.  `_.example.org` stands
-    for every name with one label more.  Other files are ignored.
-    """
+    """The pairs in NAME.pem or NAME.crt, with keys there or in NAME.key, by lower-case NAME."""
     option = "--certificate-dir"
     try:
         files = sorted(path.iterdir())
@@ -115,13 +108,11 @@ def load_directory(path: Path) -> dict[str, KeyPair]:
 
 
 def match(names: Mapping[str, T], name: str) -> T | None:
-    """The value for the server name `name`, or for its wildcard (RFC 9525 6.3)."""
+    """The value for a server name, or for its wildcard `_.example.org` (RFC 9525 6.3)."""
     name = name.lower().removesuffix(".")
+    _, dot, parent = name.partition(".")
     value = names.get(name)
-    if value is None:
-        _, dot, rest = name.partition(".")
-        value = names.get(f"{_WILDCARD}.{rest}") if dot else None
-    return value
+    return names.get(f"_.{parent}") if value is None and dot else value
 
 
 def identity(certificate: x509.Certificate) -> str:

@@ -1,8 +1,7 @@
 """
 The open connections of one server: counted by client, drained and aborted together.
 
-Rules: knows no protocol; the protocol decides which connections are idle and how
-to close them.
+Rules: knows no protocol.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, succeed
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -44,16 +44,13 @@ class Drain(Service):
         self._grace = grace
         self._clock = clock
         self._counters = counters
-        self._waiting: list[Deferred[None]] = []
-        self._over = False
+        self._over: Deferred[None] = Deferred()
 
     def over(self) -> Deferred[None]:
         """Fires when a stop has drained all sources."""
-        if self._over:
-            return succeed(None)
-        waiting: Deferred[None] = Deferred()
-        self._waiting.append(waiting)
-        return waiting
+        over: Deferred[None] = Deferred()
+        self._over.chainDeferred(over)
+        return over
 
     def stopService(self) -> Deferred[None]:
         """Fires when the last connection is closed, at the latest soon after the grace."""
@@ -67,9 +64,8 @@ class Drain(Service):
         def end(result: object) -> None:
             if timeout.active():
                 timeout.cancel()
-            self._over = True
-            while self._waiting:
-                self._waiting.pop().callback(None)
+            if not self._over.called:
+                self._over.callback(None)
 
         drained = [source.drain().addErrback(log) for source in self._sources]
         return DeferredList(drained).addBoth(end)

@@ -70,11 +70,8 @@ def fast_dispatch(reactor: object) -> bool:
         from twisted.internet.epollreactor import EPollReactor
     except ImportError:
         return False
-    if not isinstance(reactor, EPollReactor) or type(reactor) is not EPollReactor:
+    if type(reactor) is not EPollReactor or private.DISPATCH.missing():
         return False
-    if private.DISPATCH.missing():
-        return False
-
     epoll = reactor
     wait = epoll._poller.poll
     selectables = epoll._selectables

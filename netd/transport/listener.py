@@ -25,17 +25,18 @@ from netd.values import Endpoint
 _log = Logger()
 
 _SOMAXCONN: Final = Path("/proc/sys/net/core/somaxconn")
+_SHORT_QUEUE: Final = (
+    "{option}: the kernel queues {granted} connections and not the {asked} asked for; "
+    "raise net.core.somaxconn"
+)
 _ATTEMPTS: Final = 20
 
 Serve: TypeAlias = Callable[[socket.socket], IListeningPort]
 """Serves a bound, non-blocking socket, of which it keeps a duplicate."""
 
-_Address: TypeAlias = tuple[int, Any]
-"""A family, and an address as `bind` takes it."""
 
-
-def _resolve(endpoint: Endpoint, kind: socket.SocketKind) -> tuple[_Address, ...]:
-    """The addresses to bind, at most one of each family; UsageError for an unknown host."""
+def _resolve(endpoint: Endpoint, kind: socket.SocketKind) -> tuple[tuple[int, Any], ...]:
+    """The families and addresses to bind, one of each; UsageError for an unknown host."""
     if endpoint.kind == "unix":
         # Absolute, because twistd may change the directory before the path is removed.
         return ((socket.AF_UNIX, str(Path(endpoint.host).absolute())),)
@@ -104,13 +105,10 @@ class Listener(Service):
         """Bind, unless that is done."""
         Service.privilegedStartService(self)
         if not self._sockets and not self._ports:
-            option = self.endpoint.option
             try:
                 self._sockets = self._bind_all()
             except OSError as error:
-                raise UsageError(
-                    f"{option}: cannot listen on {self._place()}: {error.strerror}"
-                ) from None
+                raise UsageError(f"{self._failure()}: {error.strerror}") from None
             self.bound = self._bound(self._sockets[0])
 
     def startService(self) -> None:
@@ -144,12 +142,13 @@ class Listener(Service):
         closed = gatherResults([maybeDeferred(port.stopListening) for port in ports])
         return closed.addBoth(remove)
 
-    def _place(self) -> str:
-        family, address = self._addresses[0]
-        if family == socket.AF_UNIX:
-            return f"unix {address}"
-        host = "*" if self.endpoint.host == "*" else address[0]
-        return f"{self.endpoint.kind} {host} port {address[1]}"
+    def _failure(self) -> str:
+        endpoint, (family, address) = self.endpoint, self._addresses[0]
+        place = f"unix {address}"
+        if family != socket.AF_UNIX:
+            host = "*" if endpoint.host == "*" else address[0]
+            place = f"{endpoint.kind} {host} port {address[1]}"
+        return f"{endpoint.option}: cannot listen on {place}"
 
     def _bound(self, sock: socket.socket) -> Endpoint:
         address = sock.getsockname()
@@ -164,18 +163,17 @@ class Listener(Service):
     def _bind_all(self, attempts: int = _ATTEMPTS) -> list[socket.socket]:
         """Bind all addresses; with port 0, to one port that is free for all."""
         sockets: list[socket.socket] = []
-        same_port = not self.endpoint.port
+        any_port = not self.endpoint.port
         try:
             for family, address in self._addresses:
-                if sockets and same_port:
-                    port = sockets[0].getsockname()[1]
-                    sockets.append(self._bind(family, (address[0], port)))
-                else:
-                    sockets.append(self._bind(family, address))
+                chosen = (
+                    (address[0], sockets[0].getsockname()[1]) if sockets and any_port else ()
+                )
+                sockets.append(self._bind(family, chosen or address))
         except OSError as error:
             for sock in sockets:
                 sock.close()
-            if sockets and same_port and error.errno == errno.EADDRINUSE and attempts > 1:
+            if sockets and any_port and error.errno == errno.EADDRINUSE and attempts > 1:
                 return self._bind_all(attempts - 1)
             raise
         return sockets
@@ -204,13 +202,8 @@ class Listener(Service):
         sock.listen(backlog)
         granted = kernel_backlog()
         if granted is not None and granted < backlog:
-            _log.warn(
-                "{option}: the kernel queues {granted} connections and not the {asked} asked "
-                "for; raise net.core.somaxconn",
-                option=self.endpoint.option,
-                granted=granted,
-                asked=backlog,
-            )
+            option = self.endpoint.option
+            _log.warn(_SHORT_QUEUE, option=option, granted=granted, asked=backlog)
 
 
 def adopt(reactor: Any, sock: socket.socket, factory: IProtocolFactory) -> IListeningPort:

@@ -1,8 +1,7 @@
 """
 The header of the PROXY protocol, versions 1 and 2, which names a proxy's client.
 
-Rules: pure; functions of the bytes received so far.  `access` decides which peers
-may send a header.
+Rules: pure; functions of the bytes received so far.
 
 Source: <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>
 """
@@ -31,8 +30,7 @@ _V1_LINE: Final = re.compile(
 )
 _V1_UNKNOWN: Final = re.compile(rb"PROXY UNKNOWN(?: [^\r\n]*)?")
 
-# Bytes of the addresses by family and transport (section 2.2); only the addresses of
-# TCP connections are used.
+# Bytes of the addresses by family and transport (section 2.2).
 _ADDRESSES: Final = {0x00: 0, 0x11: 12, 0x12: 12, 0x21: 36, 0x22: 36, 0x31: 216, 0x32: 216}
 _INET_STREAM, _INET6_STREAM = 0x11, 0x21
 

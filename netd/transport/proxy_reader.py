@@ -32,9 +32,8 @@ class ProxyHeaderReader(Protocol):
     """
     Reads the header of a trusted proxy, then hands the connection to another protocol.
 
-    `on_header(client)` returns that protocol, or None to cut the connection;
-    `on_bad()` is called for a header that is malformed or late.  The connection is in
-    `readers` until its header is complete.
+    `on_header(client)` returns that protocol, or None to cut the connection; `on_bad()` is
+    called for a malformed or late header.  Until then, the connection is in `readers`.
     """
 
     transport: Any

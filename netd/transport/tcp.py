@@ -4,8 +4,7 @@ A TCP transport that saves turns of the reactor when it writes and closes.
 Bytes written during a turn are sent together at its end where the reactor has a
 `write_batch`, and at once elsewhere.
 
-Rules: knows no HTTP.  `private.TCP` lists what is used of Twisted's private
-buffers; without it `tcp_port` uses the stock transport.
+Rules: knows no HTTP; needs the private names in `private.TCP`.
 """
 
 from __future__ import annotations
@@ -166,15 +165,13 @@ def flush(transport: Any) -> bool:
 
 def bytes_unsent(transport: Any) -> int | None:
     """Bytes in the buffers of `transport`; None when that is not known."""
-    # The transport under TLS has the buffers.
-    while not isinstance(transport, abstract.FileDescriptor):
+    # TLS has no buffers of its own; those of the transport below count.
+    while not hasattr(transport, "_tempDataLen"):
         transport = getattr(transport, "transport", None)
         if transport is None:
             return None
-    try:
-        return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
-    except AttributeError:
-        return None
+    unsent: int = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+    return unsent
 
 
 def has_unread_input(transport: Any) -> bool:

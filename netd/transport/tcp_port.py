@@ -114,17 +114,7 @@ class TCPPort(tcp.Port):
             sock.close()
 
     def _pause_accepting(self, error: OSError) -> None:
-        """Close the waiting connections, and accept none until `_resume`."""
-        self._shed()
-        self.reactor.removeReader(self)
-        self._pause = self.reactor.callLater(PAUSE_SECONDS, self._resume)
-        now = self.reactor.seconds()
-        if now - self._warned_at >= 1:
-            self._warned_at = now
-            _log.warn("cannot accept connections: {error}", error=os.strerror(error.errno or 0))
-
-    def _shed(self) -> None:
-        """Close the connections in the backlog, so that their clients need not wait."""
+        """Close the waiting connections, so that clients need not wait; accept no others."""
         self._release()
         # Until the backlog is empty, or the spare descriptor is used elsewhere.
         with suppress(OSError):
@@ -132,6 +122,12 @@ class TCPPort(tcp.Port):
                 self.socket.accept()[0].close()
         with suppress(OSError):
             self._reserve()
+        self.reactor.removeReader(self)
+        self._pause = self.reactor.callLater(PAUSE_SECONDS, self._resume)
+        now = self.reactor.seconds()
+        if now - self._warned_at >= 1:
+            self._warned_at = now
+            _log.warn("cannot accept connections: {error}", error=os.strerror(error.errno or 0))
 
     def _resume(self) -> None:
         self._pause = None

@@ -137,11 +137,9 @@ def _load(config: settings.TLS) -> Contexts:
 @implementer(IOpenSSLServerConnectionCreator)
 class TLS:
     """
-    The daemon's certificates, which a reload may replace.
+    The daemon's certificates; after a change, new handshakes use the new certificates.
 
-    A handshake that begins after a change uses the new certificates; connections
-    keep the old ones.  An expired certificate is served, for tests of clients that
-    should reject it, with a warning.
+    An expired certificate is served, with a warning: clients are tested with those, too.
     """
 
     def __init__(
@@ -155,15 +153,14 @@ class TLS:
         self.change(_load(config))
 
     def check(self, config: settings.TLS | None = None) -> Contexts:
-        """The contexts made of the files of `config`, or of the same files read again."""
+        """The contexts for `config`, or for the same files read again; or UsageError."""
         return _load(self._contexts.config if config is None else config)
 
     def change(self, contexts: Contexts) -> None:
         """Use `contexts` from the next handshake on."""
         self._contexts = contexts
-        for name, seconds in self.left().items():
-            if seconds <= 0:
-                pair = contexts.pairs[name]
+        for pair in contexts.pairs.values():
+            if pair.expiry <= self._now():
                 day = datetime.fromtimestamp(pair.expiry, UTC).date()
                 _log.warn("{source}: expired on {day}", source=pair.source, day=day)
 

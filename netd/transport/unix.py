@@ -1,8 +1,7 @@
 """
 UNIX sockets, with a path instead of a port.
 
-Rules: knows no protocol.  A path is taken over only if no process listens there, and
-removed only while it is still the socket of this process.
+Rules: a path is replaced only if no process listens there, and removed only if it is ours.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from typing import Any, TypeAlias, cast
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.unix import Port
 
+# Device and inode.
 Identity: TypeAlias = tuple[int, int]
-"""Device and inode."""
 
 
 def bind(sock: socket.socket, path: str, mode: int) -> Identity:
