@@ -82,7 +82,7 @@ class Listener(Service):
         """Streams or datagrams."""
         self.inherited = False
         """Whether the sockets are inherited."""
-        self.after: Callable[[], Deferred[Any]] | None = None
+        self.after: Callable[[], Deferred[None]] | None = None
         """What a stop waits for before this listener closes; None: nothing."""
         self.bound: Endpoint | None = None
         """The endpoint with the address that is bound; None before and after."""
@@ -120,20 +120,20 @@ class Listener(Service):
             self._ports.append(self._serve(sock))
             sock.close()
 
-    def stopService(self) -> Deferred[Any]:
+    def stopService(self) -> Deferred[object]:
         """Stop listening, after `after`; fires when the ports are closed."""
         Service.stopService(self)
         if self.after is not None and self._ports:
             return self.after().addBoth(lambda _: self._close())
         return self._close()
 
-    def _close(self) -> Deferred[Any]:
+    def _close(self) -> Deferred[object]:
         for sock in self._sockets:
             sock.close()
         ports, file = self._ports, self._file
         self._ports, self._sockets, self.bound, self._file = [], [], None, None
 
-        def remove(result: Any) -> Any:
+        def remove(result: object) -> object:
             # Twisted's port removes the file, too, and fails when it is gone.
             if file is not None:
                 unix.remove(*file)

@@ -156,7 +156,7 @@ class TCPTransport(tcp.Server):
             self.connectionLost(_DONE)
 
 
-def flush(transport: Any) -> bool:
+def flush(transport: object) -> bool:
     """Send batched bytes that more will follow; returns whether the kernel took all bytes."""
     if isinstance(transport, TCPTransport):
         transport.send_batched(_MORE)
