@@ -1,8 +1,7 @@
 """
-Who may speak: networks that are allowed or denied, asked by address.
+Access lists: networks that are allowed or denied.
 
-Rules: pure.  The same object serves an accepted connection, a datagram and an
-HTTP request.
+Rules: pure.  One list serves accepted connections, datagrams and HTTP requests.
 """
 
 from __future__ import annotations
@@ -14,18 +13,17 @@ from typing import Final
 from netd.addresses import Network, pack
 from netd.lru import LRU
 
-_MEMO: Final = 65_536
-"""Addresses whose verdict is remembered."""
+_CACHE_SIZE: Final = 65_536
 
 
 class AccessList:
     """
-    Addresses by their longest matching prefix; a tie between the lists means deny.
+    Decides by the longest prefix that matches an address; deny wins a tie.
 
-    What matches nothing is allowed only when there is no allow list.
+    An address that matches no prefix is allowed only if there is no allow list.
     """
 
-    __slots__ = ("_ipv4", "_ipv6", "_memo", "allow", "deny")
+    __slots__ = ("_cache", "_ipv4", "_ipv6", "allow", "deny")
 
     def __init__(self, allow: Iterable[Network] = (), deny: Iterable[Network] = ()) -> None:
         self.allow = tuple(allow)
@@ -33,62 +31,58 @@ class AccessList:
         verdicts = dict.fromkeys(self.allow, True) | dict.fromkeys(self.deny, False)
         self._ipv4 = _ranges(verdicts, 4, not self.allow)
         self._ipv6 = _ranges(verdicts, 16, not self.allow)
-        self._memo: LRU[str, bool] = LRU(_MEMO)
+        self._cache: LRU[str, bool] = LRU(_CACHE_SIZE)
 
     def allows(self, host: str) -> bool:
-        """Whether the IP address `host` may speak; ValueError when it is none."""
-        known = self._memo.young.get(host)
-        if known is None:
-            known = self._memo.get(host)
-            if known is None:
+        """Whether the IP address `host` is allowed; ValueError when it is no IP address."""
+        verdict = self._cache.young.get(host)
+        if verdict is None:
+            verdict = self._cache.get(host)
+            if verdict is None:
                 packed = pack(host)
                 starts, verdicts = self._ipv4 if len(packed) == 4 else self._ipv6
-                known = verdicts[bisect_right(starts, packed) - 1]
-                self._memo.put(host, known)
-        return known
+                verdict = verdicts[bisect_right(starts, packed) - 1]
+                self._cache.put(host, verdict)
+        return verdict
 
     def names(self, host: str) -> bool:
-        """Whether the allow list names `host`, and no longer prefix denies it."""
-        # With an allow list nothing is allowed that it does not name.
+        """Whether the allow list matches `host`, and no longer prefix denies it."""
+        # With an allow list, every allowed address matches one of its prefixes.
         return bool(self.allow) and self.allows(host)
 
     def __repr__(self) -> str:
-        allowed, denied = ([str(each) for each in some] for some in (self.allow, self.deny))
-        return f"<Networks allow {allowed} deny {denied}>"
+        allow, deny = (list(map(str, networks)) for networks in (self.allow, self.deny))
+        return f"<AccessList allow {allow} deny {deny}>"
 
 
 def _ranges(
     verdicts: dict[Network, bool], width: int, default: bool
 ) -> tuple[list[bytes], list[bool]]:
-    """
-    The address space cut into ranges of one verdict each: first addresses, and verdicts.
-
-    Of two networks one lies within the other or they are apart, so a stack of
-    those that are open at an address is all it takes.
-    """
+    """The first address and the verdict of each range of addresses with one verdict."""
     end = 1 << 8 * width
-    starts, said = [0], [default]
-    opened = [(end, default)]
+    starts, values = [0], [default]
+    # Networks are nested or disjoint, so those that contain an address form a stack.
+    stack = [(end, default)]
 
-    def begin(at: int, verdict: bool) -> None:
-        if starts[-1] == at:
-            said[-1] = verdict
-        elif said[-1] != verdict:
-            starts.append(at)
-            said.append(verdict)
+    def begin(address: int, verdict: bool) -> None:
+        if starts[-1] == address:
+            values[-1] = verdict
+        elif values[-1] != verdict:
+            starts.append(address)
+            values.append(verdict)
 
-    def close(until: int) -> None:
-        while opened[-1][0] <= until and len(opened) > 1:
-            at = opened.pop()[0]
-            if at < end:
-                begin(at, opened[-1][1])
+    def pop_until(address: int) -> None:
+        while stack[-1][0] <= address and len(stack) > 1:
+            last = stack.pop()[0]
+            if last < end:
+                begin(last, stack[-1][1])
 
-    # A network sorts before those within it.
+    # A network sorts before the networks that it contains.
     for network, verdict in sorted(verdicts.items()):
         if len(network.packed) == width:
-            start = int.from_bytes(network.packed, "big")
-            close(start)
+            start = int.from_bytes(network.packed)
+            pop_until(start)
             begin(start, verdict)
-            opened.append((start + (1 << 8 * width - network.length), verdict))
-    close(end)
-    return [each.to_bytes(width, "big") for each in starts], said
+            stack.append((start + (1 << 8 * width - network.length), verdict))
+    pop_until(end)
+    return [start.to_bytes(width) for start in starts], values

@@ -1,5 +1,5 @@
 """
-IP addresses: those that share a prefix, and which of them are one client.
+IP networks, packed addresses, and which addresses count as one client.
 
 Rules: pure; as in `values`, text is parsed once, and `str` gives it back.
 """
@@ -21,9 +21,9 @@ _LOOPBACK6: Final = bytes(15) + b"\1"
 @frozen(order=True)
 class Network:
     """
-    The IP addresses that share a prefix: `10.0.0.0/8`, `2001:db8::/32`, `192.0.2.7`.
+    The IP addresses with one prefix: `10.0.0.0/8`, `2001:db8::/32`, `192.0.2.7`.
 
-    IPv4 in IPv6 clothes (`::ffff:10.0.0.0/104`) is IPv4.
+    An IPv4-mapped IPv6 address (`::ffff:10.0.0.0/104`) is treated as IPv4.
     """
 
     packed: bytes
@@ -33,10 +33,10 @@ class Network:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The network that `text` says; bits behind the prefix are refused."""
-        said, slash, bits = text.partition("/")
+        """The network written as `text`; bits behind the prefix are refused."""
+        first, slash, bits = text.partition("/")
         try:
-            address = ip_address(said.partition("%")[0])
+            address = ip_address(first.partition("%")[0])
         except ValueError:
             raise ValueError("not an IP network such as 10.0.0.0/8") from None
         length = integer(bits, 0, address.max_prefixlen) if slash else address.max_prefixlen
@@ -52,12 +52,7 @@ class Network:
 
 
 def pack(host: str) -> bytes:
-    """
-    The 4 or 16 bytes of an IP address, whose scope (`%eth0`) does not matter.
-
-    An IPv4 address in IPv6 clothes (`::ffff:192.0.2.1`) is an IPv4 address.
-    ValueError when `host` is no address.
-    """
+    """The 4 or 16 bytes of an IP address, 4 if IPv4-mapped, without scope; or ValueError."""
     try:
         if ":" not in host:
             return inet_pton(AF_INET, host)
@@ -68,20 +63,16 @@ def pack(host: str) -> bytes:
 
 
 def client(host: str) -> bytes:
-    """What counts as one client: an IPv4 address, an IPv6 /64; loopback is not taken apart."""
+    """The network that counts as one client: an IPv4 address, an IPv6 /64, or `::1`."""
     packed = pack(host)
     return packed if len(packed) == 4 or packed == _LOOPBACK6 else packed[:8]
 
 
 def limited(address: object) -> bytes | None:
-    """
-    Whom limits by client take who is at `address` for, as `client` has it.
-
-    None on loopback, however it is written, and for what has no IP address,
-    such as a UNIX socket: those are not limited.
-    """
+    """The client that limits count `address` for; None for loopback and UNIX sockets."""
     host = getattr(address, "host", None)
     if not isinstance(host, str):
         return None
-    found = client(host)
-    return None if found == _LOOPBACK6 or (len(found) == 4 and found[0] == 127) else found
+    network = client(host)
+    loopback = network == _LOOPBACK6 or (len(network) == 4 and network[0] == 127)
+    return None if loopback else network

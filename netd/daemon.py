@@ -28,7 +28,7 @@ from netd.ops.systemd import Ready
 from netd.parts import Parts, numbered, small_services
 from netd.services import table, udp
 from netd.settings import Settings
-from netd.transport import tls
+from netd.transport import private, tls
 from netd.transport.epoll import fast_dispatch
 from netd.transport.farewell import Farewell
 from netd.transport.listener import Listener, datagram, stream
@@ -57,6 +57,7 @@ def build(
     given = assign(inherited, {name: each.kind for name, each in listeners.items()})
     for name, sockets in given.items():
         listeners[name].inherit(sockets)
+    private.check({each.endpoint.kind for each in listeners.values()})
     return daemon
 
 

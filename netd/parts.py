@@ -29,7 +29,7 @@ from netd.services.source_policy import SourcePolicy
 from netd.services.tcp import ServiceFactory
 from netd.services.udp import Policy
 from netd.settings import SERVICES, Impairment, Settings
-from netd.transport.access import Access, AccessPolicy
+from netd.transport.access import Access, AccessFactory, AccessPolicy
 from netd.transport.drain import Drain
 from netd.transport.tls import TLS
 from netd.values import Endpoint
@@ -112,9 +112,9 @@ class Parts:
             streams,
         )
 
-    def guard(self, factory: Any, denied: Any = None) -> Any:
+    def guard(self, factory: Any, denied: Any = None) -> AccessFactory:
         """`factory` behind the access policy, and drained with the daemon."""
-        guarded = self.access.wrap(factory, denied)
+        guarded = AccessFactory(self.access, factory, denied)
         self.drain.add(guarded)
         return guarded
 

@@ -1,5 +1,5 @@
 """
-Token buckets: so many a second from each, and a burst.
+Token buckets: a rate for each client, and a burst.
 
 Rules: pure; the time is an argument.
 """
@@ -12,28 +12,26 @@ from typing import Final
 from netd.lru import LRU
 
 MOST: Final = 65_536
-"""Buckets kept; who is forgotten starts with a full one."""
+"""Buckets kept; a forgotten bucket starts full."""
 
 
 class TokenBucket:
-    """What one of many may still take."""
+    """The tokens that one client may still take."""
 
     __slots__ = ("at", "tokens")
 
     def __init__(self, tokens: float, at: float) -> None:
         self.tokens = tokens
         self.at = at
-        """When that was counted."""
+        """The time of that count, in seconds."""
 
     def take(self, rate: float, burst: float, now: float) -> bool:
-        """Take one token, if there is a whole one `now`."""
+        """Take one token, if a whole token is there `now`."""
         tokens = min(burst, self.tokens + (now - self.at) * rate)
         self.at = now
-        if tokens < 1.0:
-            self.tokens = tokens
-            return False
-        self.tokens = tokens - 1.0
-        return True
+        taken = tokens >= 1.0
+        self.tokens = tokens - 1.0 if taken else tokens
+        return taken
 
 
 class TokenBuckets:
@@ -42,12 +40,12 @@ class TokenBuckets:
     def __init__(self, rate: float, burst: float, most: int = MOST) -> None:
         self._rate = rate
         self._burst = burst
-        self._known: LRU[Hashable, TokenBucket] = LRU(most)
+        self._buckets: LRU[Hashable, TokenBucket] = LRU(most)
 
     def take(self, key: Hashable, now: float) -> bool:
         """Take one token of `key`, if there is one `now` (seconds, never falling)."""
-        bucket = self._known.get(key)
+        bucket = self._buckets.get(key)
         if bucket is None:
             bucket = TokenBucket(self._burst, now)
-            self._known.put(key, bucket)
+            self._buckets.put(key, bucket)
         return bucket.take(self._rate, self._burst, now)

@@ -14,8 +14,7 @@ from typing import Final, Literal, TypeAlias
 from attrs import field, frozen
 
 from netd.addresses import Network
-from netd.distribution import Distribution
-from netd.values import Duration, Endpoint
+from netd.values import Distribution, Duration, Endpoint
 
 Seconds: TypeAlias = float
 Bytes: TypeAlias = int

@@ -1,25 +1,24 @@
 """
-Text from the operator or from a URL becomes a value here, and nowhere else.
+Values parsed from the text of options and URLs; IP networks are in `addresses`.
 
-Networks and distributions have modules of their own.
-
-Rules: pure; no Twisted, no other module of netd.  `X.parse(text)` gives the
-value or raises ValueError saying what was wrong; `str(x)` gives back a text
-that parses to the same value.
+Rules: pure; no Twisted, no other module of netd.  `X.parse(text)` returns a value or
+raises ValueError saying what is wrong; `str(x)` is a text that parses to the same value.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
 from fractions import Fraction
+from random import Random
 from typing import Final, Self
 
 from attrs import field, frozen
 
 _NUMBER: Final = r"[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15}"
 
-# Largest first: a duration names its units in this order.
+# In the order in which a duration names its units.
 _MICROSECONDS: Final = {
     "d": 86_400_000_000,
     "h": 3_600_000_000,
@@ -33,29 +32,16 @@ _DURATION: Final = re.compile(rf"(?:(?:{_NUMBER})(?:d|h|ms|m|s|us))+|(?:{_NUMBER
 _DURATION_PART: Final = re.compile(rf"({_NUMBER})(d|h|ms|m|s|us)?")
 _LONGEST: Final = 365 * _MICROSECONDS["d"]
 
-_BYTES: Final = {
-    "B": 1,
-    "kB": 1000,
-    "KB": 1000,
-    "KiB": 1024,
-    "MB": 1000**2,
-    "MiB": 1024**2,
-    "GB": 1000**3,
-    "GiB": 1024**3,
-    "TB": 1000**4,
-    "TiB": 1024**4,
+_BYTES: Final = {"B": 1, "kB": 1000} | {
+    prefix + suffix: base**power
+    for power, prefix in enumerate("KMGT", 1)
+    for suffix, base in (("B", 1000), ("iB", 1024))
 }
 # Wide enough for 2**63-1, which has 19 digits.
 _SIZE: Final = re.compile(r"([0-9]{1,19}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})([kKMGT]?i?B)?")
 _LARGEST: Final = 2**63 - 1
 
 _HOST: Final = re.compile(r"[0-9A-Za-z._:%-]{1,253}", re.ASCII)
-
-
-def _decimal(value: Decimal) -> str:
-    """`value` in plain digits, without an exponent or trailing zeros."""
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 @frozen(order=True)
@@ -71,17 +57,17 @@ class Duration:
 
     @property
     def seconds(self) -> float:
-        """The same length in seconds, as a reactor's clock counts them."""
+        """The length in seconds, the unit of reactors."""
         return self.microseconds / 1_000_000
 
     @classmethod
     def of(cls, seconds: float) -> Self:
-        """The duration of so many finite seconds, rounded to a microsecond."""
+        """The duration of finite `seconds`, rounded to a microsecond."""
         return cls(round(seconds * 1_000_000))
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The duration that `text` says, rounded to a microsecond."""
+        """The duration written as `text`, rounded to a microsecond."""
         if len(text) > 64 or _DURATION.fullmatch(text) is None:
             raise ValueError("not a duration such as 3, 250ms or 1m30s")
         total = Fraction(0)
@@ -100,28 +86,90 @@ class Duration:
         if self.microseconds < 1_000:
             return f"{self.microseconds}us" if self.microseconds else "0s"
         if self.microseconds < 1_000_000:
-            return f"{_decimal(Decimal(self.microseconds) / 1_000)}ms"
-        said = ""
-        rest = self.microseconds
+            return f"{(Decimal(self.microseconds) / 1_000).normalize():f}ms"
+        text, rest = "", self.microseconds
         for unit in ("d", "h", "m"):
             count, rest = divmod(rest, _MICROSECONDS[unit])
-            said += f"{count}{unit}" if count else ""
-        return said + (f"{_decimal(Decimal(rest) / 1_000_000)}s" if rest else "")
+            text += f"{count}{unit}" if count else ""
+        return text + (f"{(Decimal(rest) / 1_000_000).normalize():f}s" if rest else "")
+
+
+_SHAPES: Final = {
+    "uniform": ("-", "uniform:1s-3s"),
+    "normal": (",", "normal:1s,200ms"),
+    "lognormal": (",", "lognormal:1s,200ms"),
+    "exponential": ("", "exponential:1s"),
+}
+"""The separator of the two durations of each shape, and an example."""
+
+
+@frozen
+class Distribution:
+    """
+    A random length of time.
+
+    `uniform:1s-3s` has a minimum and a maximum, `exponential:1s` a mean, `normal:1s,200ms`
+    and `lognormal:1s,200ms` a mean and a standard deviation.  Negative lengths become zero.
+    """
+
+    shape: str
+    first: Duration
+    second: Duration | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The distribution written as `text`."""
+        shape, _, durations = text.partition(":")
+        if shape not in _SHAPES:
+            raise ValueError(f"not one of {', '.join(_SHAPES)}")
+        separator, example = _SHAPES[shape]
+        parts = durations.split(separator) if separator else [durations]
+        try:
+            first, *rest = map(Duration.parse, parts)
+        except ValueError:
+            raise ValueError(f"not two durations as in {example}") from None
+        if len(rest) != bool(separator):
+            raise ValueError(f"not written as in {example}")
+        if shape == "uniform" and rest[0] < first:
+            raise ValueError("the longer duration comes second")
+        if shape == "lognormal" and not first.microseconds:
+            raise ValueError("the mean of a lognormal distribution is above zero")
+        return cls(shape, first, *rest)
+
+    def draw(self, random: Random) -> float:
+        """A length in seconds, drawn from `random`; at least zero, without an upper bound."""
+        first = self.first.seconds
+        second = self.second.seconds if self.second is not None else 0.0
+        if self.shape == "uniform":
+            return random.uniform(first, second)
+        if self.shape == "normal":
+            return max(0.0, random.gauss(first, second))
+        if self.shape == "lognormal":
+            # lognormvariate takes the mean and the standard deviation of the logarithm.
+            variance = math.log1p((second / first) ** 2)
+            return random.lognormvariate(math.log(first) - variance / 2, math.sqrt(variance))
+        return random.expovariate(1 / first) if first else 0.0
+
+    def __str__(self) -> str:
+        separator, _ = _SHAPES[self.shape]
+        second = "" if self.second is None else f"{separator}{self.second}"
+        return f"{self.shape}:{self.first}{second}"
+
+
+def delay(text: str) -> Duration | Distribution:
+    """The duration or the distribution written as `text`."""
+    return Distribution.parse(text) if ":" in text else Duration.parse(text)
 
 
 @frozen(order=True)
 class Size:
-    """
-    A number of bytes, 0 to 2**63-1.
-
-    Written bare (`1024`) or with a unit: `10MB` is ten million, `64KiB` is 65 536.
-    """
+    """A number of bytes, 0 to 2**63-1: `1024`, `10MB` (ten million), `64KiB` (65 536)."""
 
     count: int
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The size that `text` says; a fraction of a byte is refused."""
+        """The size written as `text`; a fraction of a byte is refused."""
         match = _SIZE.fullmatch(text)
         if match is None:
             raise ValueError("not a size such as 1024, 10MB or 64KiB")
@@ -143,7 +191,7 @@ class Size:
 
 
 def integer(text: str, least: int, most: int) -> int:
-    """The decimal number that `text` says, ASCII digits only, within `least` and `most`."""
+    """The decimal number `text`, ASCII digits only, from `least` to `most`."""
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise ValueError("not a whole number")
     number = int(text)
@@ -161,7 +209,7 @@ def port(text: str) -> int:
 
 
 def share(text: str) -> float:
-    """A part of the whole, `0.05` or `5%`."""
+    """A share from 0 to 1, written `0.05` or `5%`."""
     match = re.fullmatch(rf"({_NUMBER})(%?)", text)
     number = Decimal(match[1]) / (100 if match[2] else 1) if match else Decimal(2)
     if number > 1:
@@ -170,17 +218,15 @@ def share(text: str) -> float:
 
 
 def host(text: str) -> str:
-    """A host name or IP address, not yet looked up, without brackets; `*` is all of them."""
-    if text == "*":
-        return text
+    """A host name or IP address without brackets; `*` stands for every address."""
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
-    if _HOST.fullmatch(bare) is None:
+    if text != "*" and _HOST.fullmatch(bare) is None:
         raise ValueError("not an IP address or a host name")
     return bare
 
 
 def _fields(text: str) -> list[str]:
-    r"""`text` cut at each `:` that no backslash stands before, backslashes taken off."""
+    """`text` split at each `:` without a backslash before it, backslashes removed."""
     fields = [""]
     characters = iter(text)
     for character in characters:
@@ -202,26 +248,25 @@ class Endpoint:
     An address to listen on, in Twisted's endpoint syntax.
 
     `tcp:8000`, `tcp:8000:interface=10.0.0.1`, `tcp6:8000:interface=\:\:1`,
-    `tcp:8000:backlog=128`, `udp:7:interface=10.0.0.1`; colons inside a value
-    wear a backslash.  A bare port number stands for the kind asked for at the
-    default host, `interface=*` for every address of both families.  Where
-    streams are asked for, `unix:/run/netd.sock:mode=660` is a socket in a file.
+    `tcp:8000:backlog=128`, `udp:7:interface=10.0.0.1`, `unix:/run/netd.sock:mode=660`;
+    a colon inside a value needs a backslash.  A bare port number is at the default
+    host; `interface=*` is every address of both families.
     """
 
     kind: str
-    """`tcp`, `tcp6`, `udp`, `udp6` or `unix`; a 6 promises an IPv6 address."""
+    """`tcp`, `tcp6`, `udp`, `udp6` or `unix`; with a 6 the address is IPv6."""
     host: str
-    """The path, of a UNIX socket."""
+    """For a UNIX socket, its path."""
     port: int
     backlog: int = 4096
     mode: int = 0o660
-    """Of a UNIX socket: who may connect."""
+    """For a UNIX socket, the mode of its file."""
     option: str = field(default="", eq=False)
-    """The option and text that asked for it, for messages: `--http tcp:80`."""
+    """The option and its text, for messages: `--http tcp:80`."""
 
     @classmethod
     def parse(cls, text: str, kind: str = "tcp", default_host: str = "127.0.0.1") -> Self:
-        """The address that `text` says; `kind` (`tcp` or `udp`) is the only family allowed."""
+        """The endpoint written as `text`, for `kind`: `tcp` (UNIX sockets, too) or `udp`."""
         if text.isdigit():
             return cls(kind, default_host, port(text))
         name, *rest = _fields(text)
@@ -231,33 +276,33 @@ class Endpoint:
             raise ValueError(f"not a port number, {kind}:PORT or {kind}6:PORT")
         if not rest:
             raise ValueError(f"no port after {name}:")
-        named = _named(rest[1:], _ENDPOINT_KEYS[kind])
+        values = _key_values(rest[1:], _ENDPOINT_KEYS[kind])
         fallback = "::1" if name.endswith("6") and ":" not in default_host else default_host
         return cls(
             name,
-            host(named["interface"]) if "interface" in named else fallback,
+            host(values["interface"]) if "interface" in values else fallback,
             port(rest[0]),
-            integer(named["backlog"], 1, 65535) if "backlog" in named else 4096,
+            integer(values.get("backlog", "4096"), 1, 65535),
         )
 
     @classmethod
     def _unix(cls, fields: list[str]) -> Self:
         if not fields or not fields[0] or "\0" in fields[0]:
             raise ValueError("no path after unix:")
-        named = _named(fields[1:], _ENDPOINT_KEYS["unix"])
-        mode = named.get("mode", "660")
+        values = _key_values(fields[1:], _ENDPOINT_KEYS["unix"])
+        mode = values.get("mode", "660")
         if re.fullmatch("0?[0-7]{3}", mode) is None:
             raise ValueError(f"mode={mode} is not three octal digits")
-        backlog = integer(named.get("backlog", "4096"), 1, 65535)
+        backlog = integer(values.get("backlog", "4096"), 1, 65535)
         return cls("unix", fields[0], 0, backlog, int(mode, 8))
 
     def __str__(self) -> str:
         host = self.host.replace("\\", r"\\").replace(":", r"\:")
         if self.kind == "unix":
-            said = f"unix:{host}:mode={self.mode:o}"
+            text = f"unix:{host}:mode={self.mode:o}"
         else:
-            said = f"{self.kind}:{self.port}:interface={host}"
-        return said if self.backlog == 4096 else f"{said}:backlog={self.backlog}"
+            text = f"{self.kind}:{self.port}:interface={host}"
+        return text if self.backlog == 4096 else f"{text}:backlog={self.backlog}"
 
 
 _ENDPOINT_KEYS: Final = {
@@ -267,16 +312,16 @@ _ENDPOINT_KEYS: Final = {
 }
 
 
-def _named(parts: list[str], known: tuple[str, ...]) -> dict[str, str]:
-    """The `key=value` parts of an endpoint, each of `known` at most once."""
-    named: dict[str, str] = {}
+def _key_values(parts: list[str], keys: tuple[str, ...]) -> dict[str, str]:
+    """The `key=value` parts of an endpoint, each of `keys` at most once."""
+    values: dict[str, str] = {}
     for part in parts:
         key, equals, value = part.partition("=")
-        if not equals or key in named or key not in known:
-            names = " or ".join(f"{each}=" for each in known)
-            raise ValueError(f"{part!r} is not {names} (a colon inside needs a backslash)")
-        named[key] = value
-    return named
+        if not equals or key in values or key not in keys:
+            expected = " or ".join(f"{key}=" for key in keys)
+            raise ValueError(f"{part!r} is not {expected} (a colon inside needs a backslash)")
+        values[key] = value
+    return values
 
 
 _SWITCH: Final = {"yes": True, "true": True, "on": True} | dict.fromkeys(
@@ -285,7 +330,7 @@ _SWITCH: Final = {"yes": True, "true": True, "on": True} | dict.fromkeys(
 
 
 def switch(text: str) -> bool:
-    """`yes` or `no`, or what else means the same."""
+    """Whether `text` is `yes`, `true` or `on`, and not `no`, `false` or `off`."""
     if text.lower() not in _SWITCH:
         raise ValueError("neither yes nor no")
     return _SWITCH[text.lower()]

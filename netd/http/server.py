@@ -32,7 +32,7 @@ from netd.http.request import Request
 from netd.http.timeouts import ROUND_SECONDS, TimeoutSweep
 from netd.settings import Limits
 from netd.transport.drain import IDrainable
-from netd.transport.tcp import unread
+from netd.transport.tcp import has_unread_input
 
 _FRESH_SECONDS = 1.0
 """How long a drain waits for the first request of a connection that was just opened."""
@@ -128,7 +128,7 @@ class Site(Factory):
             self.draining = True
             soon = self.clock.seconds() + _FRESH_SECONDS
             for channel in tuple(self.channels):
-                if channel.phase is IDLE and not unread(channel.transport):
+                if channel.phase is IDLE and not has_unread_input(channel.transport):
                     if channel.fresh:
                         # Its first request may be on the way.
                         channel.deadline = min(channel.deadline, soon)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from netd.counters import Counters
-from netd.transport.tcp import unsent
+from netd.transport.tcp import bytes_unsent
 
 if TYPE_CHECKING:
     from netd.http.connection import HTTPConnection
@@ -67,7 +67,7 @@ class TimeoutSweep:
 
     def _progress(self, channel: HTTPConnection, now: float) -> None:
         """See how much of its answer a client has taken since the round before."""
-        left = unsent(channel.transport)
+        left = bytes_unsent(channel.transport)
         if left is None:
             # Not one of ours to look into: it says so only when it holds very much.
             left = int(channel.paused)

@@ -14,8 +14,7 @@ from typing import Any, Final
 
 from attrs import Attribute, field, frozen
 
-from netd.distribution import delay
-from netd.values import Duration, Size, integer, switch
+from netd.values import Duration, Size, delay, integer, switch
 
 _NUMBER: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{0,12})?|\.[0-9]{1,12}", re.ASCII)
 

@@ -6,9 +6,8 @@ Rules: pure.
 
 from __future__ import annotations
 
-from netd.distribution import Distribution
 from netd.lab.call import BadCall, Call
-from netd.values import Duration
+from netd.values import Distribution, Duration
 
 
 def waiting(call: Call, name: str) -> float:

@@ -14,7 +14,6 @@ from attrs import fields, frozen
 
 from netd import settings
 from netd.addresses import Network
-from netd.distribution import delay
 from netd.options.parsers import (
     cache,
     count,
@@ -31,7 +30,7 @@ from netd.options.parsers import (
     symlinks,
     workers,
 )
-from netd.values import Duration, host, port, share, switch
+from netd.values import Duration, delay, host, port, share, switch
 
 PREFIX: Final = "NETD_"
 

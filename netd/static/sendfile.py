@@ -28,7 +28,8 @@ from zope.interface import implementer
 
 from netd.http.ranges import Part, Span
 from netd.http.request import Request
-from netd.transport.tcp import settled, unsent
+from netd.transport import private
+from netd.transport.tcp import bytes_unsent, flush
 
 _log = Logger()
 
@@ -38,6 +39,7 @@ _CHUNK: Final = 128 * 1024
 """Bytes that are read and written at a time where sendfile is not."""
 # A file system may have no sendfile for its files.
 _CANNOT: Final = frozenset({EINVAL, ENOSYS, ENOTSUP, EOPNOTSUPP})
+_SUPPORTED: Final = hasattr(os, "sendfile") and private.SENDFILE.missing() is None
 _UNREACHABLE: Final = frozenset({EHOSTUNREACH, ENETUNREACH, ENETDOWN})
 
 
@@ -57,7 +59,7 @@ def read(fd: int, parts: Iterable[Part]) -> bytes | None:
 
 def socket_of(request: Any) -> Connection | None:
     """The transport whose socket takes a file directly; None where that would be wrong."""
-    if not isinstance(request, Request) or not hasattr(os, "sendfile"):
+    if not isinstance(request, Request) or not _SUPPORTED:
         return None
     transport = request.transport
     plain = isinstance(transport, Connection) and not transport.TLS
@@ -163,7 +165,7 @@ class Sender:
 
     def _wait(self, socket: Connection) -> None:
         """Be called again as soon as the socket takes more."""
-        if unsent(socket):
+        if bytes_unsent(socket):
             # By the transport, once it has nothing left of its own.
             self._stand_down()
             socket.producerPaused = True
@@ -197,7 +199,7 @@ class Sender:
         else:
             # Nothing may overtake what the transport still holds.
             self._request.channel.flush()
-            if not settled(self._socket):
+            if not flush(self._socket):
                 return 0
             try:
                 moved = os.sendfile(

@@ -164,5 +164,5 @@ class NetworksTests(SynchronousTestCase):
         """
         self.assertEqual(
             repr(networks("10.0.0.0/8", "::1")),
-            "<Networks allow ['10.0.0.0/8'] deny ['::1/128']>",
+            "<AccessList allow ['10.0.0.0/8'] deny ['::1/128']>",
         )

@@ -67,4 +67,4 @@ class BucketsTests(SynchronousTestCase):
         buckets = TokenBuckets(1.0, 2.0, most=100)
         for number in range(1000):
             buckets.take(number, 0.0)
-        self.assertLessEqual(len(buckets._known), 100)
+        self.assertLessEqual(len(buckets._buckets), 100)

@@ -1,16 +1,16 @@
 """
-The door of a listener: who may come in, in whose name, and how often.
+Who may connect to a listener, on whose behalf, and how often.
 
-Rules: knows no protocol.  It decides when a connection is accepted and hands
-the inner protocol over; it stands between only while a PROXY header may be on
-its way, so that nothing is paid per byte.
+Rules: knows no protocol; stands before the inner protocol only until a PROXY header
+is read or ruled out.
 
 Order: peer's network -> PROXY header -> client's network -> rate -> inner factory.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, succeed
@@ -27,27 +27,28 @@ from netd.acl import AccessList
 from netd.addresses import limited
 from netd.counters import Counters
 from netd.ratelimit import TokenBuckets
+from netd.transport.connections import ConnectionTable
 from netd.transport.drain import IDrainable
 from netd.transport.proxy_reader import ForgeryGuard, ProxyHeaderReader
 
 BURST_SECONDS: Final = 2
-"""So many seconds' worth of connections may come at once."""
+"""A client network may open this many seconds' worth of connections at once."""
 
 
 @frozen
 class Access:
-    """Who may speak, for every listener of one daemon."""
+    """Who may connect, for every listener of one daemon."""
 
     networks: AccessList
-    """Of peers, and of the clients that trusted peers speak for."""
+    """Applies to peers, and to the clients named in PROXY headers."""
     proxies: AccessList | None = None
-    """Peers that must begin with a PROXY header; None: nobody speaks for another."""
+    """Peers that must begin with a PROXY header; None: PROXY headers are not looked for."""
     rate: float = 0.0
-    """Connections a second from one client network; 0 and on loopback: any number."""
+    """Connections a second from one client network; 0: unlimited, as loopback always is."""
 
 
 class AccessPolicy:
-    """What is the same for all gates of one daemon: lists, buckets, counters, clock."""
+    """The access lists, token buckets and counters that all listeners of a daemon share."""
 
     def __init__(self, access: Access, clock: IReactorTime, counters: Counters) -> None:
         self.clock = clock
@@ -55,80 +56,64 @@ class AccessPolicy:
         self.change(access)
 
     def change(self, access: Access) -> None:
-        """Keep to other lists and another rate from now on."""
+        """Apply other lists and another rate from now on."""
         self._access = access
         rate = access.rate
         self._buckets = TokenBuckets(rate, rate * BURST_SECONDS) if rate else None
 
-    def refuse(self, reason: str) -> None:
-        """Count somebody who was turned away."""
+    def count(self, reason: str) -> str:
+        """Count a connection that is refused for `reason`, which is returned."""
         self._counters.refusals[reason] += 1
+        return reason
 
-    def refusal(self, address: Any) -> str | None:
-        """
-        Why who is at `address` may not come in, counted; None when they may.
-
-        Of a UNIX socket the mode of its file has said it before.
-        """
-        host = getattr(address, "host", None)
-        if host is None:
-            return None
-        if not self._access.networks.allows(host):
-            self.refuse("network")
-            return "network"
-        if self._buckets is None:
-            return None
-        who = limited(address)
-        if who is None or self._buckets.take(who, self.clock.seconds()):
-            return None
-        self.refuse("rate")
-        return "rate"
-
-    def proxy(self, address: Any) -> bool | None:
-        """Whether the peer at `address` speaks for others; None when nobody may."""
+    def is_proxy(self, address: IAddress) -> bool | None:
+        """Whether the peer at `address` must send a PROXY header; None when no peer must."""
         if self._access.proxies is None:
             return None
         host = getattr(address, "host", None)
         return host is not None and self._access.proxies.allows(host)
 
-    def peer(self, address: Any) -> bool:
-        """Whether a proxy at `address` may come in; its clients are looked at later."""
-        if self._access.networks.allows(address.host):
-            return True
-        self.refuse("network")
-        return False
-
-    def wrap(self, factory: Any, denied: Any = None) -> AccessFactory:
-        """`factory` behind this gate, and `denied` for those whose network may not speak."""
-        return AccessFactory(self, factory, denied)
+    def refusal(self, address: IAddress, *, limit_rate: bool = True) -> str | None:
+        """The reason to refuse a connection from `address`, counted; None to accept it."""
+        host = getattr(address, "host", None)
+        if host is None:
+            # The mode of a UNIX socket's file decides.
+            return None
+        if not self._access.networks.allows(host):
+            return self.count("network")
+        if self._buckets is None or not limit_rate:
+            return None
+        client = limited(address)
+        allowed = client is None or self._buckets.take(client, self.clock.seconds())
+        return None if allowed else self.count("rate")
 
 
 @implementer(IProtocolFactory, IDrainable, ILoggingContext)
 class AccessFactory:
-    """
-    A factory of whatever `inner` makes, for those whom the gate lets in.
+    """Builds protocols of `inner` for accepted clients, of `denied` for denied networks."""
 
-    `denied` makes what speaks with those whose network may not; without it, and
-    when they come too often, they are closed without a word.
-    """
+    noisy = False
 
-    def __init__(self, gate: AccessPolicy, inner: Any, denied: Any = None) -> None:
-        self.gate = gate
+    def __init__(
+        self,
+        policy: AccessPolicy,
+        inner: IProtocolFactory,
+        denied: IProtocolFactory | None = None,
+    ) -> None:
+        self._policy = policy
         self.inner = inner
         self._denied = denied
-        self.reading: set[ProxyHeaderReader] = set()
-        """Connections whose header is not complete."""
-        self.noisy = False
+        self._on_bad_header = partial(policy.count, "proxy-header")
+        self._on_forged_header = partial(policy.count, "proxy-forged")
+        self.readers: ConnectionTable[ProxyHeaderReader] = ConnectionTable()
+        """Connections whose PROXY header is not complete."""
 
     def logPrefix(self) -> str:
-        """What Twisted's ports name in the log: who is behind the door."""
+        """The name of the inner factory, for Twisted's log lines about ports."""
         inner = self.inner
-        said: str = (
-            inner.logPrefix()
-            if ILoggingContext.providedBy(inner)
-            else type(getattr(inner, "wrappedFactory", inner)).__name__
-        )
-        return said
+        if ILoggingContext.providedBy(inner):
+            return str(ILoggingContext(inner).logPrefix())
+        return type(getattr(inner, "wrappedFactory", inner)).__name__
 
     def doStart(self) -> None:
         """A port listens for the inner factory."""
@@ -138,34 +123,35 @@ class AccessFactory:
         """A port is closed."""
         self.inner.doStop()
 
-    def buildProtocol(self, addr: IAddress | None) -> IProtocol | None:
-        """The inner protocol, who reads a header first, or None."""
-        proxy = self.gate.proxy(addr)
-        if proxy:
-            return ProxyHeaderReader(self, addr) if self.gate.peer(addr) else None
-        why = self.gate.refusal(addr)
-        if why is not None:
-            return self.turned_away(addr, why)
-        inner: IProtocol | None = self.inner.buildProtocol(addr)
-        if proxy is None or inner is None:
-            return inner
-        return ForgeryGuard(self.gate, inner)
-
-    def turned_away(self, addr: IAddress | None, why: str) -> IProtocol | None:
-        """What speaks with who may not come in, if anything does."""
-        if self._denied is None or why != "network":
+    def buildProtocol(self, addr: IAddress) -> IProtocol | None:
+        """The inner protocol, or what reads or rejects a PROXY header first; None to close."""
+        policy = self._policy
+        is_proxy = policy.is_proxy(addr)
+        if not is_proxy:
+            return self._build(addr, guarded=is_proxy is not None)
+        if policy.refusal(addr, limit_rate=False) is not None:
             return None
-        told: IProtocol | None = self._denied.buildProtocol(addr)
-        return told
+        return ProxyHeaderReader(
+            addr, policy.clock, self.readers, self._build, self._on_bad_header
+        )
+
+    def _build(self, client: IAddress, guarded: bool = False) -> IProtocol | None:
+        """The protocol for `client`; None to close its connection."""
+        protocol: IProtocol | None = None
+        reason = self._policy.refusal(client)
+        if reason is None:
+            protocol = self.inner.buildProtocol(client)
+            if guarded and protocol is not None:
+                return ForgeryGuard(protocol, self._on_forged_header)
+        elif reason == "network" and self._denied is not None:
+            protocol = self._denied.buildProtocol(client)
+        return protocol
 
     def drain(self) -> Deferred[None]:
-        """Close those whose header is not complete; fires at once."""
+        """Cut the connections whose header is not complete; fires at once."""
         self.abort()
         return succeed(None)
 
     def abort(self) -> int:
-        """Cut those whose header is not complete, and say how many those were."""
-        left = tuple(self.reading)
-        for each in left:
-            each.end()
-        return len(left)
+        """Cut the connections whose header is not complete; returns their number."""
+        return self.readers.abort()

@@ -1,8 +1,7 @@
 """
-PEM files as certificates and keys, which of them a name wants, and whom one names.
+Certificates and keys from PEM files, by server name.
 
-Rules: knows no connection and no OpenSSL context.  Whatever is wrong with a
-file is a UsageError that names the option, the file and the fault in one line.
+Rules: knows no connection; a bad file is a UsageError naming option, file and fault.
 """
 
 from __future__ import annotations
@@ -20,125 +19,111 @@ from twisted.python.usage import UsageError
 T = TypeVar("T")
 
 DEFAULT: Final = "default"
-"""The name, in a directory too, of what is shown to a client that names no other."""
-_WILD: Final = "_"
+"""The name of the certificate for clients that request no other name."""
 
 
 @frozen
-class Pair:
-    """A certificate with its chain, and its key."""
+class KeyPair:
+    """A certificate with its chain, and its private key."""
 
     chain: tuple[x509.Certificate, ...]
-    """The leaf, then whoever signed it, as far as the file goes."""
+    """The server's certificate, then those of its issuers in the file."""
     key: Any
     source: str
     """The option and the file, for messages."""
 
     @property
-    def ends(self) -> float:
-        """When the first of the chain expires, in seconds since the epoch."""
+    def expiry(self) -> float:
+        """When the first certificate of the chain expires, in seconds since the epoch."""
         return min(each.not_valid_after_utc.timestamp() for each in self.chain)
 
 
-def contents(option: str, path: Path) -> bytes:
-    """The bytes of the file that `option` names."""
+def _read(option: str, path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError as wrong:
-        raise UsageError(f"{option} {path}: {wrong.strerror}") from None
+    except OSError as error:
+        raise UsageError(f"{option} {path}: {error.strerror}") from None
 
 
-def certificates(option: str, path: Path) -> tuple[x509.Certificate, ...]:
-    """Every certificate of a PEM file, at least one."""
+def load_certificates(option: str, path: Path) -> tuple[x509.Certificate, ...]:
+    """The certificates of the PEM file that `option` names, at least one."""
     try:
-        return tuple(x509.load_pem_x509_certificates(contents(option, path)))
+        return tuple(x509.load_pem_x509_certificates(_read(option, path)))
     except ValueError:
         raise UsageError(f"{option} {path}: not a certificate in PEM") from None
 
 
 def _private_key(pem: bytes) -> Any:
-    """The first key in `pem`; ValueError in words when there is none that can be used."""
+    """The first key in `pem`; ValueError says why there is none that TLS can use."""
     try:
         return load_pem_private_key(pem, None)
     except UnsupportedAlgorithm:
         raise ValueError("a kind of key that OpenSSL does not know") from None
     except TypeError:
-        # cryptography's word for a key that needs a passphrase, or for one TLS cannot use.
+        # The key needs a passphrase, or has a kind that TLS cannot use.
         raise ValueError("not a private key without a passphrase") from None
     except ValueError:
         raise ValueError("not a private key in PEM") from None
 
 
-def pair(
-    certificate: Path, private_key: Path | None, options: tuple[str, str] | None = None
-) -> Pair:
-    """
-    What two PEM files hold, or one that holds both.
-
-    `options` are those to name for each file, `--certificate` and
-    `--private-key` unless said.
-    """
-    certificate_option, key_option = options or ("--certificate", "--private-key")
-    key_path, alone = private_key, ""
+def load_pair(
+    certificate: Path, private_key: Path | None, directory_option: str | None = None
+) -> KeyPair:
+    """The pair in one or two PEM files; messages may name a `directory_option`."""
+    certificate_option = directory_option or "--certificate"
+    key_option = directory_option or "--private-key"
+    key_path, hint = private_key, ""
     if key_path is None:
         key_path, key_option = certificate, certificate_option
-        alone = f"; without {'a .key file' if options else '--private-key'} "
-        alone += "it must hold the key too"
-    chain = certificates(certificate_option, certificate)
-    pem = contents(key_option, key_path)
+        missing = "a .key file" if directory_option else "--private-key"
+        hint = f"; without {missing} it must hold the key too"
+    chain = load_certificates(certificate_option, certificate)
+    pem = _read(key_option, key_path)
     try:
         key = _private_key(pem)
         if key.public_key() != chain[0].public_key():
             raise ValueError("mismatch: the key of another certificate")
-    except (UnsupportedAlgorithm, ValueError) as wrong:
-        raise UsageError(f"{key_option} {key_path}: {wrong}{alone}") from None
-    return Pair(chain, key, f"{certificate_option} {certificate}")
+    except (UnsupportedAlgorithm, ValueError) as error:
+        raise UsageError(f"{key_option} {key_path}: {error}{hint}") from None
+    return KeyPair(chain, key, f"{certificate_option} {certificate}")
 
 
-def directory(path: Path) -> dict[str, Pair]:
-    """
-    The pair of each server name in a directory, by name in small letters.
-
-    NAME.pem holds both, or NAME.key the key; NAME.crt is as good as NAME.pem.
-    `_.example.org` is for every name of one label more.  Other files are left
-    alone.
-    """
+def load_directory(path: Path) -> dict[str, KeyPair]:
+    """The pairs in NAME.pem or NAME.crt, with keys there or in NAME.key, by lower-case NAME."""
     option = "--certificate-dir"
     try:
         files = sorted(path.iterdir())
-    except OSError as wrong:
-        raise UsageError(f"{option} {path}: {wrong.strerror}") from None
-    found: dict[str, Pair] = {}
+    except OSError as error:
+        raise UsageError(f"{option} {path}: {error.strerror}") from None
+    pairs: dict[str, KeyPair] = {}
     for file in files:
         if file.suffix not in (".pem", ".crt") or file.name.startswith("."):
             continue
-        name = file.name[: -len(file.suffix)].lower()
-        if name in found:
+        name = file.stem.lower()
+        if name in pairs:
             raise UsageError(f"{option} {file}: a second certificate for {name}")
-        key = file.with_name(f"{file.name[: -len(file.suffix)]}.key")
-        found[name] = pair(file, key if key.exists() else None, (option, option))
-    return found
+        key = file.with_suffix(".key")
+        pairs[name] = load_pair(file, key if key.exists() else None, option)
+    return pairs
 
 
-def choose(names: Mapping[str, T], name: str) -> T | None:
-    """What `names` has for a server name: its own, or that of its wildcard (RFC 9525 6.3)."""
+def match(names: Mapping[str, T], name: str) -> T | None:
+    """The value for a server name, or for its wildcard `_.example.org` (RFC 9525 6.3)."""
     name = name.lower().removesuffix(".")
-    found = names.get(name)
-    if found is None:
-        _, dot, rest = name.partition(".")
-        found = names.get(f"{_WILD}.{rest}") if dot else None
-    return found
+    _, dot, parent = name.partition(".")
+    value = names.get(name)
+    return names.get(f"_.{parent}") if value is None and dot else value
 
 
 def identity(certificate: x509.Certificate) -> str:
-    """Whom a certificate names: its common name, else its first SAN, else its serial number."""
+    """The common name of a certificate, else its first SAN, else its serial number."""
     try:
-        for each in certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME):
-            return str(each.value)
+        for common_name in certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME):
+            return str(common_name.value)
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         for name in names.value:
             return str(getattr(name, "value", name))
     except (x509.ExtensionNotFound, ValueError):
-        # Signed by a CA that is trusted, and written by one that is not careful.
+        # There is no SAN, or a trusted CA has issued a malformed certificate.
         pass
     return f"serial-{certificate.serial_number:x}"

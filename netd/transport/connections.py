@@ -1,8 +1,7 @@
 """
 The open connections of one server: counted by client, drained and aborted together.
 
-Rules: knows no protocol.  What an idle connection is, and how one is closed, is
-decided by the protocol that keeps its connections here.
+Rules: knows no protocol.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from twisted.internet.defer import Deferred, succeed
 
 
 class Connection(Protocol):
-    """A connection as the table sees it."""
+    """What the table needs of a connection."""
 
     @property
     def client(self) -> bytes | None:
-        """The network that limits by client count this connection for; None: not counted."""
+        """The network that the connection counts for; None: for no client."""
 
     def abort(self) -> None:
         """Cut the connection."""
@@ -28,7 +27,7 @@ C = TypeVar("C", bound=Connection)
 
 
 class ConnectionTable(Generic[C]):
-    """The connections between their `add` and their `remove`."""
+    """The connections that were added and not yet removed."""
 
     __slots__ = ("_by_client", "_drained", "_open")
 
@@ -38,13 +37,13 @@ class ConnectionTable(Generic[C]):
         self._drained: Deferred[None] | None = None
 
     def add(self, connection: C) -> None:
-        """`connection` is open."""
+        """Add an open connection."""
         self._open.add(connection)
         if connection.client is not None:
             self._by_client.setdefault(connection.client, set()).add(connection)
 
     def remove(self, connection: C) -> None:
-        """`connection` is closed; the last one ends a drain."""
+        """Remove a closed connection, if it is there; the last one ends a drain."""
         self._open.discard(connection)
         if connection.client is not None:
             same = self._by_client.get(connection.client, set())
@@ -55,14 +54,14 @@ class ConnectionTable(Generic[C]):
             self._drained.callback(None)
 
     def of(self, client: bytes | None) -> Collection[C]:
-        """The open connections of `client`; none for None."""
+        """The open connections of `client`; empty for None."""
         return self._by_client.get(client, ()) if client is not None else ()
 
     def __len__(self) -> int:
         return len(self._open)
 
     def __iter__(self) -> Iterator[C]:
-        """Each connection that is open now, whatever happens to it meanwhile."""
+        """Iterate over a copy, so that connections may be removed meanwhile."""
         return iter(tuple(self._open))
 
     @property
@@ -81,8 +80,8 @@ class ConnectionTable(Generic[C]):
         return emptied
 
     def abort(self) -> int:
-        """Cut every connection; how many there were."""
-        left = tuple(self._open)
-        for connection in left:
+        """Cut every connection; returns their number."""
+        connections = tuple(self._open)
+        for connection in connections:
             connection.abort()
-        return len(left)
+        return len(connections)

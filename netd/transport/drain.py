@@ -1,7 +1,7 @@
 """
-A stop that loses nothing: what is in flight finishes, within a grace.
+A graceful stop: requests in flight may finish within a grace period.
 
-Rules: knows no protocol.  Whoever holds connections offers `IDrainable`.
+Rules: knows no protocol; a factory with connections provides `IDrainable`.
 """
 
 from __future__ import annotations
@@ -21,21 +21,17 @@ _log = Logger()
 
 
 class IDrainable(Interface):
-    """A factory that can be asked to come to an end."""
+    """A factory whose connections can be drained."""
 
     def drain() -> Deferred[None]:
-        """Take no more work; fire when the last connection is gone."""
+        """Accept no more requests; fires when the last connection is closed."""
 
     def abort() -> int:
-        """Cut every connection that is left and say how many those were."""
-
-
-def _broke(failure: Failure) -> None:
-    _log.failure("draining failed", failure)
+        """Cut every open connection; returns their number."""
 
 
 class Drain(Service):
-    """On stopping, let every one of `sources` finish for `grace` seconds, then cut it off."""
+    """On a stop, drains `sources` for at most `grace` seconds, then cuts their connections."""
 
     def __init__(
         self,
@@ -48,44 +44,42 @@ class Drain(Service):
         self._grace = grace
         self._clock = clock
         self._counters = counters
-        self._waiting: list[Deferred[None]] = []
-        self._over = False
+        self._over: Deferred[None] = Deferred()
 
     def add(self, source: IDrainable) -> None:
         """Let `source` finish, too."""
         self._sources.append(source)
 
     def over(self) -> Deferred[None]:
-        """Fires when a stop has let everything finish, at once when it has."""
-        waiting: Deferred[None] = Deferred()
-        if self._over:
-            waiting.callback(None)
-        else:
-            self._waiting.append(waiting)
-        return waiting
+        """Fires when a stop has drained all sources."""
+        over: Deferred[None] = Deferred()
+        self._over.chainDeferred(over)
+        return over
 
     def stopService(self) -> Deferred[None]:
-        """Fires when nothing is in flight any more, at the latest soon after the grace."""
+        """Fires when the last connection is closed, at the latest soon after the grace."""
         Service.stopService(self)
-        overdue = self._clock.callLater(self._grace, self.hurry)
-        # One that fails must not cut the others short.
-        gone = DeferredList([source.drain().addErrback(_broke) for source in self._sources])
+        timeout = self._clock.callLater(self._grace, self.hurry)
 
-        def rest(result: object) -> None:
-            if overdue.active():
-                overdue.cancel()
-            self._over = True
-            while self._waiting:
-                self._waiting.pop().callback(None)
+        def log(failure: Failure) -> None:
+            # A source that fails must not end the wait for the others.
+            _log.failure("draining failed", failure)
 
-        return gone.addBoth(rest)
+        def end(result: object) -> None:
+            if timeout.active():
+                timeout.cancel()
+            if not self._over.called:
+                self._over.callback(None)
+
+        drained = [source.drain().addErrback(log) for source in self._sources]
+        return DeferredList(drained).addBoth(end)
 
     def change(self, grace: float) -> None:
-        """Another grace for the stop to come."""
+        """Use another grace for the next stop."""
         self._grace = grace
 
     def hurry(self) -> None:
-        """Cut off whatever is still in flight, now."""
+        """Cut every connection now."""
         cut = sum(source.abort() for source in self._sources)
         if cut:
             self._counters.aborted += cut

@@ -1,55 +1,88 @@
 """
-The epoll reactor's dispatch without a log context for each event, and with an outbox.
+A faster dispatch of events for the epoll reactor, and one batch of writes a turn.
 
-Rules: a switch that may be left off, or removed, without anything else
-noticing.  It is for exactly the reactor it was written against; on any other,
-and for anything but plain input, the stock dispatch does the work.
+Rules: optional; on other reactors, and for events other than plain input, Twisted's
+own dispatch runs.
 
-Stock wraps every event in `log.callWithLogger`, which is there to prefix lines
-with the name of a transport; netd's lines carry what they mean in themselves.
-What the events of a turn have to send leaves together at its end (`write_batch`).
+Twisted wraps every event in `log.callWithLogger`, for a prefix that netd's log lines do
+not need.  A send that wakes a sleeping reader costs more than all other work for a small
+response; several sends in a row wake the reader once.
 """
 
 from __future__ import annotations
 
 import sys
-from select import EPOLLIN
-from typing import Any, Final
+from typing import Final, Protocol
 
 from twisted.logger import Logger
+from twisted.python import log
 
-from netd.transport.write_batch import WriteBatch
+from netd.transport import private
 
 _log = Logger()
 
 EVENTS: Final = 128
-"""Descriptors served in one turn; those beyond come first in the next, timers in between."""
-_PRIVATE = ("_poller", "_selectables", "_doReadOrWrite", "_disconnectSelectable", "doPoll")
+"""Descriptors served in one turn; the others come first in the next, timers in between."""
+BATCH: Final = 32
+"""Writers in one batch; the first waits no longer than the work for this many takes."""
 
 
-def fast_dispatch(reactor: Any) -> bool:
-    """Lighten `reactor` if it is the epoll reactor of Twisted 26.10; say whether it is."""
+class Flushable(Protocol):
+    """Something that has bytes to send."""
+
+    def flush(self) -> None:
+        """Send them."""
+
+
+class WriteBatch:
+    """The writers of one turn; a reactor has one as its attribute `write_batch`."""
+
+    __slots__ = ("_writers",)
+
+    def __init__(self) -> None:
+        self._writers: list[Flushable] = []
+
+    def add(self, writer: Flushable) -> None:
+        """Flush `writer` once, at the end of this turn or after `BATCH` others."""
+        self._writers.append(writer)
+        if len(self._writers) >= BATCH:
+            self.flush()
+
+    def flush(self) -> bool:
+        """Flush every writer, whatever exception one raises; returns whether there was any."""
+        if not self._writers:
+            return False
+        while self._writers:
+            writers, self._writers = self._writers, []
+            for writer in writers:
+                try:
+                    writer.flush()
+                except Exception:
+                    _log.failure("while sending for {writer!r}", writer=writer)
+        return True
+
+
+def fast_dispatch(reactor: object) -> bool:
+    """Install the dispatch in `reactor` if that is an epoll reactor; returns whether it is."""
     try:
+        from select import EPOLLIN
+
         from twisted.internet.epollreactor import EPollReactor
     except ImportError:
         return False
-    if type(reactor) is not EPollReactor or not all(
-        hasattr(reactor, each) for each in _PRIVATE
-    ):
+    if type(reactor) is not EPollReactor or private.DISPATCH.missing():
         return False
-
-    wait = reactor._poller.poll
-    selectables = reactor._selectables
-    from twisted.python import log
-
+    epoll = reactor
+    wait = epoll._poller.poll
+    selectables = epoll._selectables
     write_batch = WriteBatch()
-    # Where transports look for it.
-    vars(reactor)["write_batch"] = write_batch
+    # Transports look for the batch there.
+    vars(epoll)["write_batch"] = write_batch
 
     def turn(timeout: float | None) -> None:
-        if write_batch.empty() and timeout != 0:
-            # Whatever left may have called for something to be done soon.
-            timeout = reactor.timeout()
+        if write_batch.flush() and timeout != 0:
+            # A flush may have scheduled a call.
+            timeout = epoll.timeout()
         try:
             events = wait(-1 if timeout is None else timeout, EVENTS)
         except InterruptedError:
@@ -57,22 +90,22 @@ def fast_dispatch(reactor: Any) -> bool:
         for descriptor, event in events:
             selectable = selectables.get(descriptor)
             if selectable is None:
-                # Closed by an event of this same turn.
+                # An earlier event of this turn closed the descriptor.
                 continue
             if event != EPOLLIN:
                 log.callWithLogger(
-                    selectable, reactor._doReadOrWrite, selectable, descriptor, event
+                    selectable, epoll._doReadOrWrite, selectable, descriptor, event
                 )
                 continue
             try:
-                why = selectable.doRead()
+                reason = selectable.doRead()
             except Exception:
                 _log.failure("while reading from {selectable!r}", selectable=selectable)
-                why = sys.exc_info()[1]
-            if why:
-                reactor._disconnectSelectable(selectable, why, True)
-        write_batch.empty()
+                reason = sys.exc_info()[1]
+            if reason:
+                epoll._disconnectSelectable(selectable, reason, True)
+        write_batch.flush()
 
-    # Looked up on the instance at each turn of the main loop.
-    reactor.doIteration = turn  # type: ignore[method-assign]  # as epollreactor does
+    # The main loop looks the method up on the instance at each turn.
+    epoll.doIteration = turn  # type: ignore[method-assign]  # as epollreactor does
     return True

@@ -1,9 +1,7 @@
 """
-Sockets that listen: resolved and bound while there is still someone to complain to.
+Listening sockets, which are resolved and bound before the daemon detaches.
 
-Rules: knows addresses and no protocol.  A listener is a Service; its socket
-is bound by `privilegedStartService` (before privileges are shed), served from
-`startService` on, and closed to newcomers by `stopService`.
+Rules: knows addresses and no protocol.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ from typing import Any, Final, TypeAlias
 from attrs import evolve
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 from twisted.python.usage import UsageError
 
@@ -27,48 +25,40 @@ from netd.values import Endpoint
 _log = Logger()
 
 _SOMAXCONN: Final = Path("/proc/sys/net/core/somaxconn")
-
-Serve: TypeAlias = Callable[[socket.socket], IListeningPort]
-"""Serves an already bound, non-blocking socket, of which it keeps a copy of its own."""
-
-
-_Address: TypeAlias = tuple[int, Any]
-"""A family, and an address as `bind` takes it."""
-
+_SHORT_QUEUE: Final = (
+    "{option}: the kernel queues {granted} connections and not the {asked} asked for; "
+    "raise net.core.somaxconn"
+)
 _ATTEMPTS: Final = 20
 
-
-def _resolve(where: Endpoint, kind: socket.SocketKind) -> tuple[_Address, ...]:
-    """What to bind, at most one of each family; UsageError when the host is unknown here."""
-    if where.kind == "unix":
-        # Absolute, for twistd may change the directory before it is removed.
-        return ((socket.AF_UNIX, str(Path(where.host).absolute())),)
-    if where.host == "*":
-        pair = (
-            (socket.AF_INET, ("0.0.0.0", where.port)),
-            (socket.AF_INET6, ("::", where.port)),
-        )
-        return pair if socket.has_ipv6 else pair[:1]
-    return (_look_up(where, kind),)
+Serve: TypeAlias = Callable[[socket.socket], IListeningPort]
+"""Serves a bound, non-blocking socket, of which it keeps a duplicate."""
 
 
-def _look_up(where: Endpoint, kind: socket.SocketKind) -> _Address:
-    """The address of a host by its name or number."""
-    family = socket.AF_INET6 if where.kind.endswith("6") else socket.AF_UNSPEC
+def _resolve(endpoint: Endpoint, kind: socket.SocketKind) -> tuple[tuple[int, Any], ...]:
+    """The families and addresses to bind, one of each; UsageError for an unknown host."""
+    if endpoint.kind == "unix":
+        # Absolute, because twistd may change the directory before the path is removed.
+        return ((socket.AF_UNIX, str(Path(endpoint.host).absolute())),)
+    if endpoint.host == "*":
+        ipv4 = socket.AF_INET, ("0.0.0.0", endpoint.port)
+        ipv6 = socket.AF_INET6, ("::", endpoint.port)
+        return (ipv4, ipv6) if socket.has_ipv6 else (ipv4,)
+    family = socket.AF_INET6 if endpoint.kind.endswith("6") else socket.AF_UNSPEC
     try:
         found = socket.getaddrinfo(
-            where.host, where.port, family, kind, flags=socket.AI_PASSIVE
+            endpoint.host, endpoint.port, family, kind, flags=socket.AI_PASSIVE
         )
-    except (OSError, UnicodeError) as wrong:
-        reason = wrong.strerror if isinstance(wrong, OSError) else "not a host name"
-        raise UsageError(f"{where.option}: {where.host}: {reason}") from None
-    # A name of both families means the older one; tcp6: and udp6: ask for the other.
-    found.sort(key=lambda each: each[0] != socket.AF_INET)
-    return found[0][0], found[0][4]
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a host name"
+        raise UsageError(f"{endpoint.option}: {endpoint.host}: {reason}") from None
+    # IPv4 for a name of both families; tcp6: and udp6: ask for IPv6.
+    best = min(found, key=lambda info: info[0] != socket.AF_INET)
+    return ((best[0], best[4]),)
 
 
 def kernel_backlog(path: Path = _SOMAXCONN) -> int | None:
-    """The longest accept queue the kernel grants; None where it does not say."""
+    """The longest accept queue that the kernel grants; None where that is not known."""
     try:
         return int(path.read_text())
     except (OSError, ValueError):
@@ -77,53 +67,48 @@ def kernel_backlog(path: Path = _SOMAXCONN) -> int | None:
 
 class Listener(Service):
     """
-    One address that is listened on, for streams or datagrams, and whoever serves it.
+    Listens on one endpoint, for streams or datagrams.
 
-    Building it looks the host up, starting it binds; both raise UsageError
-    that names the option.  Port 0 lets the kernel choose; `bound` tells.
-    `*` is one socket for each family, with the same port.  One that inherits
-    its sockets binds nothing, and the last of them is not closed here: whoever
-    made them keeps them open.
+    The constructor resolves the host; `privilegedStartService` binds, before privileges
+    are shed; both raise a UsageError that names the option.  With port 0 the kernel
+    chooses a port, which `bound` has.  The host `*` is one socket for each family, with
+    the same port.  Inherited sockets stay open in the process that passed them.
     """
 
-    def __init__(self, where: Endpoint, kind: socket.SocketKind, serve: Serve) -> None:
-        self._asked = where
+    def __init__(self, endpoint: Endpoint, kind: socket.SocketKind, serve: Serve) -> None:
+        self.endpoint = endpoint
+        """The endpoint asked for, or that of the inherited sockets."""
         self.kind = kind
         """Streams or datagrams."""
-        self.lent = False
-        """Whether the sockets are somebody else's."""
-        self.after: Callable[[], Deferred[Any]] | None = None
+        self.inherited = False
+        """Whether the sockets are inherited."""
+        self.after: Callable[[], Deferred[None]] | None = None
         """What a stop waits for before this listener closes; None: nothing."""
+        self.bound: Endpoint | None = None
+        """The endpoint with the address that is bound; None before and after."""
         self._serve = serve
-        self._addresses = _resolve(where, kind)
+        self._addresses = _resolve(endpoint, kind)
         self._sockets: list[socket.socket] = []
         self._ports: list[IListeningPort] = []
-        self._path: tuple[str, unix.Identity] | None = None
-        self.bound: Endpoint | None = None
-        """Where it really listens, once it does."""
+        self._file: tuple[str, unix.Identity] | None = None
 
     def inherit(self, sockets: Sequence[socket.socket]) -> None:
-        """Serve `sockets`, which are bound and do not block, instead of binding any."""
-        self._sockets, self.lent = list(sockets), True
+        """Serve `sockets`, which are bound and non-blocking, instead of binding any."""
+        self._sockets, self.inherited = list(sockets), True
         first = self._sockets[0]
-        if first.family == socket.AF_UNIX:
-            kind = "unix"
-        else:
-            kind = "tcp" if self.kind is socket.SOCK_STREAM else "udp"
-            kind += "6" if first.family == socket.AF_INET6 else ""
-        self._asked = evolve(self._asked, kind=kind, host="", backlog=4096)
+        kind = "tcp" if self.kind is socket.SOCK_STREAM else "udp"
+        kind = {socket.AF_UNIX: "unix", socket.AF_INET6: f"{kind}6"}.get(first.family, kind)
+        self.endpoint = evolve(self.endpoint, kind=kind, host="", backlog=4096)
         self.bound = self._bound(first)
 
     def privilegedStartService(self) -> None:
-        """Bind, unless that is already done."""
+        """Bind, unless that is done."""
         Service.privilegedStartService(self)
         if not self._sockets and not self._ports:
             try:
                 self._sockets = self._bind_all()
-            except OSError as wrong:
-                raise UsageError(
-                    f"{self._asked.option}: cannot listen on {self._place()}: {wrong.strerror}"
-                ) from None
+            except OSError as error:
+                raise UsageError(f"{self._failure()}: {error.strerror}") from None
             self.bound = self._bound(self._sockets[0])
 
     def startService(self) -> None:
@@ -135,71 +120,70 @@ class Listener(Service):
             self._ports.append(self._serve(sock))
             sock.close()
 
-    def stopService(self) -> Deferred[Any]:
-        """Close to newcomers; fires when the port is closed."""
+    def stopService(self) -> Deferred[object]:
+        """Stop listening, after `after`; fires when the ports are closed."""
         Service.stopService(self)
         if self.after is not None and self._ports:
             return self.after().addBoth(lambda _: self._close())
         return self._close()
 
-    def _close(self) -> Deferred[Any]:
+    def _close(self) -> Deferred[object]:
         for sock in self._sockets:
             sock.close()
-        ports, path = self._ports, self._path
-        self._ports, self._sockets, self.bound, self._path = [], [], None, None
+        ports, file = self._ports, self._file
+        self._ports, self._sockets, self.bound, self._file = [], [], None, None
 
-        def remove(result: Any) -> Any:
-            # Twisted's port does that too, and does not bear to find it done.
-            if path is not None:
-                unix.remove(*path)
+        def remove(result: object) -> object:
+            # Twisted's port removes the file, too, and fails when it is gone.
+            if file is not None:
+                unix.remove(*file)
             return result
 
-        return gatherResults([maybeDeferred(port.stopListening) for port in ports]).addBoth(
-            remove
-        )
+        closed = gatherResults([maybeDeferred(port.stopListening) for port in ports])
+        return closed.addBoth(remove)
 
-    def _place(self) -> str:
-        family, address = self._addresses[0]
-        if family == socket.AF_UNIX:
-            return f"unix {address}"
-        host = "*" if self._asked.host == "*" else address[0]
-        return f"{self._asked.kind} {host} port {address[1]}"
+    def _failure(self) -> str:
+        endpoint, (family, address) = self.endpoint, self._addresses[0]
+        place = f"unix {address}"
+        if family != socket.AF_UNIX:
+            host = "*" if endpoint.host == "*" else address[0]
+            place = f"{endpoint.kind} {host} port {address[1]}"
+        return f"{endpoint.option}: cannot listen on {place}"
 
     def _bound(self, sock: socket.socket) -> Endpoint:
         address = sock.getsockname()
         if sock.family == socket.AF_UNIX:
-            return evolve(self._asked, host=address)
-        if self._asked.host == "*":
-            return evolve(self._asked, port=address[1])
-        # Unlike getsockname's, this address keeps its scope.
+            return evolve(self.endpoint, host=address)
+        if self.endpoint.host == "*":
+            return evolve(self.endpoint, port=address[1])
+        # Unlike that of getsockname, this address has its scope.
         host, _ = socket.getnameinfo(address, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
-        return evolve(self._asked, host=host, port=address[1])
+        return evolve(self.endpoint, host=host, port=address[1])
 
-    def _bind_all(self) -> list[socket.socket]:
-        """Every socket; where the kernel may choose the port, one that is free for all."""
-        for attempt in range(_ATTEMPTS):
-            made: list[socket.socket] = []
-            try:
-                for family, address in self._addresses:
-                    chosen = made and not self._asked.port
-                    number = made[0].getsockname()[1] if chosen else 0
-                    made.append(self._bind(family, (address[0], number) if chosen else address))
-            except OSError as wrong:
-                for sock in made:
-                    sock.close()
-                again = len(made) and not self._asked.port and wrong.errno == errno.EADDRINUSE
-                if again and attempt < _ATTEMPTS - 1:
-                    continue
-                raise
-            break
-        return made
+    def _bind_all(self, attempts: int = _ATTEMPTS) -> list[socket.socket]:
+        """Bind all addresses; with port 0, to one port that is free for all."""
+        sockets: list[socket.socket] = []
+        any_port = not self.endpoint.port
+        try:
+            for family, address in self._addresses:
+                chosen = (
+                    (address[0], sockets[0].getsockname()[1]) if sockets and any_port else ()
+                )
+                sockets.append(self._bind(family, chosen or address))
+        except OSError as error:
+            for sock in sockets:
+                sock.close()
+            if sockets and any_port and error.errno == errno.EADDRINUSE and attempts > 1:
+                return self._bind_all(attempts - 1)
+            raise
+        return sockets
 
     def _bind(self, family: int, address: Any) -> socket.socket:
         sock = socket.socket(family, self.kind)
         try:
             sock.setblocking(False)
             if family == socket.AF_UNIX:
-                self._path = address, unix.bind(sock, address, self._asked.mode)
+                self._file = address, unix.bind(sock, address, self.endpoint.mode)
             else:
                 if family == socket.AF_INET6:
                     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -214,49 +198,38 @@ class Listener(Service):
         return sock
 
     def _listen(self, sock: socket.socket) -> None:
-        sock.listen(self._asked.backlog)
+        backlog = self.endpoint.backlog
+        sock.listen(backlog)
         granted = kernel_backlog()
-        if granted is not None and granted < self._asked.backlog:
-            _log.warn(
-                "{option}: the kernel queues {granted} connections and not the {asked} asked "
-                "for; raise net.core.somaxconn",
-                option=self._asked.option,
-                granted=granted,
-                asked=self._asked.backlog,
-            )
+        if granted is not None and granted < backlog:
+            option = self.endpoint.option
+            _log.warn(_SHORT_QUEUE, option=option, granted=granted, asked=backlog)
 
 
-def adopt(reactor: Any, sock: socket.socket, factory: Any) -> IListeningPort:
-    """A stock port on `sock`."""
+def adopt(reactor: Any, sock: socket.socket, factory: IProtocolFactory) -> IListeningPort:
+    """Twisted's own port on `sock`."""
     port: IListeningPort = reactor.adoptStreamPort(sock.fileno(), sock.family, factory)
     return port
 
 
 def stream(
-    where: Endpoint,
-    factory: Any,
+    endpoint: Endpoint,
+    factory: IProtocolFactory,
     reactor: Any,
-    port: Callable[[Any, socket.socket, Any], IListeningPort] = adopt,
+    port: Callable[[Any, socket.socket, IProtocolFactory], IListeningPort] = adopt,
 ) -> Listener:
-    """
-    A service that lets `factory` speak with whoever connects to `where`.
-
-    `port(reactor, socket, factory)` makes the listening port of an Internet socket.
-    """
+    """Listen for clients of `factory`; `port` makes the port of an Internet socket."""
 
     def serve(sock: socket.socket) -> IListeningPort:
-        made: IListeningPort
         if sock.family == socket.AF_UNIX:
-            mode = None if listener.lent else where.mode
-            made = unix.port(sock, factory, mode, where.backlog, reactor)
-        else:
-            made = port(reactor, sock, factory)
-        return made
+            mode = None if listener.inherited else endpoint.mode
+            return unix.port(sock, factory, mode, endpoint.backlog, reactor)
+        return port(reactor, sock, factory)
 
-    listener = Listener(where, socket.SOCK_STREAM, serve)
+    listener = Listener(endpoint, socket.SOCK_STREAM, serve)
     return listener
 
 
-def datagram(where: Endpoint, serve: Serve) -> Listener:
-    """A service that lets `serve` make a port of the datagram socket bound to `where`."""
-    return Listener(where, socket.SOCK_DGRAM, serve)
+def datagram(endpoint: Endpoint, serve: Serve) -> Listener:
+    """A listener for the datagrams of `endpoint`, whose port `serve` makes."""
+    return Listener(endpoint, socket.SOCK_DGRAM, serve)

@@ -1,8 +1,7 @@
 """
-The PROXY protocol, versions 1 and 2: in whose name a proxy speaks.
+The header of the PROXY protocol, versions 1 and 2, which names a proxy's client.
 
-Rules: pure; a function of the bytes that came so far.  Whoever may send a
-header is somebody else's question.
+Rules: pure; functions of the bytes received so far.
 
 Source: <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>
 """
@@ -18,7 +17,7 @@ from attrs import frozen
 from netd.addresses import pack
 
 LONGEST: Final = 536
-"""Bytes of the longest header: one that fits in the smallest IPv4 segment (section 2.2)."""
+"""Bytes of the longest header, which fits in the smallest IPv4 segment (section 2.2)."""
 
 _V1: Final = b"PROXY "
 _V1_LONGEST: Final = 107
@@ -31,52 +30,38 @@ _V1_LINE: Final = re.compile(
 )
 _V1_UNKNOWN: Final = re.compile(rb"PROXY UNKNOWN(?: [^\r\n]*)?")
 
-_LOCAL: Final = 0
-# Address bytes by family and transport (section 2.2); a connection through a
-# UNIX socket or by datagrams has no client address that means something here.
-_ADDRESSES: Final = {
-    0x00: 0,
-    0x11: 12,
-    0x12: 12,
-    0x21: 36,
-    0x22: 36,
-    0x31: 216,
-    0x32: 216,
-}
+# Bytes of the addresses by family and transport (section 2.2).
+_ADDRESSES: Final = {0x00: 0, 0x11: 12, 0x12: 12, 0x21: 36, 0x22: 36, 0x31: 216, 0x32: 216}
 _INET_STREAM, _INET6_STREAM = 0x11, 0x21
 
 
 @frozen
 class Header:
-    """What a header says."""
+    """A complete header."""
 
     length: int
-    """Its bytes; those behind it are the client's."""
+    """Bytes of the header; the bytes behind it are the client's."""
     host: str | None = None
-    """The client's address; None when the proxy speaks for itself or does not know."""
+    """The client's address; None when the proxy is the client or does not know the client."""
     port: int = 0
 
 
 def forged(data: bytes) -> bool | None:
-    """Whether `data` begins as a header does; None while that is not yet certain."""
-    for mark in (_V1, _V2):
-        if data.startswith(mark):
+    """Whether `data` begins with a header's signature; None while that is uncertain."""
+    for signature in (_V1, _V2):
+        if data.startswith(signature):
             return True
-        if mark.startswith(data):
+        if signature.startswith(data):
             return None
     return False
 
 
 def parse(data: bytes) -> Header | None:
-    """
-    The header that `data` begins with, or None while its rest is still to come.
-
-    ValueError as soon as it can be none, names what is wrong.
-    """
-    begins = forged(data)
-    if begins is False:
+    """The header that `data` begins with, None if incomplete; ValueError if there is none."""
+    has_signature = forged(data)
+    if has_signature is False:
         raise ValueError("no PROXY header")
-    if begins is None:
+    if has_signature is None:
         return None
     return _text(data) if data.startswith(_V1) else _binary(data)
 
@@ -97,14 +82,13 @@ def _text(data: bytes) -> Header | None:
     kind, source, target, *ports = match.groups()
     family = AF_INET if kind == b"TCP4" else AF_INET6
     try:
-        host, _ = (
-            inet_ntop(family, inet_pton(family, each.decode())) for each in (source, target)
-        )
+        host = inet_ntop(family, inet_pton(family, source.decode()))
+        inet_pton(family, target.decode())
     except OSError:
         raise ValueError(f"not {kind.decode()} addresses") from None
     if max(map(int, ports)) > 65535:
         raise ValueError("not a port")
-    return Header(end + 2, _plain(host), int(ports[0]))
+    return Header(end + 2, _unmapped(host), int(ports[0]))
 
 
 def _binary(data: bytes) -> Header | None:
@@ -114,27 +98,24 @@ def _binary(data: bytes) -> Header | None:
         raise ValueError("unknown address family")
     if len(data) < _V2_FIXED:
         return None
-    command, kind = data[12] & 0x0F, data[13]
-    length = _V2_FIXED + int.from_bytes(data[14:16], "big")
+    is_local, kind = data[12] == 0x20, data[13]
+    length = _V2_FIXED + int.from_bytes(data[14:16])
     if length > LONGEST:
         raise ValueError(f"a header longer than {LONGEST} bytes")
-    if command != _LOCAL and length < _V2_FIXED + _ADDRESSES[kind]:
+    if not is_local and length < _V2_FIXED + _ADDRESSES[kind]:
         raise ValueError("addresses cut short")
     if len(data) < length:
         return None
-    # What follows the addresses are TLVs, of which none matters here.
-    if command != _LOCAL and kind == _INET_STREAM:
-        return Header(length, inet_ntop(AF_INET, data[16:20]), _port(data[24:26]))
-    if command != _LOCAL and kind == _INET6_STREAM:
-        return Header(length, _plain(inet_ntop(AF_INET6, data[16:32])), _port(data[48:50]))
+    # TLVs follow the addresses; netd uses none of them.
+    if not is_local and kind == _INET_STREAM:
+        return Header(length, inet_ntop(AF_INET, data[16:20]), int.from_bytes(data[24:26]))
+    if not is_local and kind == _INET6_STREAM:
+        host = _unmapped(inet_ntop(AF_INET6, data[16:32]))
+        return Header(length, host, int.from_bytes(data[48:50]))
     return Header(length)
 
 
-def _port(data: bytes) -> int:
-    return int.from_bytes(data, "big")
-
-
-def _plain(host: str) -> str:
-    """An IPv4 address in IPv6 clothes as what it is."""
+def _unmapped(host: str) -> str:
+    """`host`, where an IPv4-mapped IPv6 address becomes an IPv4 address."""
     packed = pack(host)
     return inet_ntop(AF_INET, packed) if len(packed) == 4 else host

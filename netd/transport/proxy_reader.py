@@ -1,139 +1,150 @@
 """
-Who stands between a connection and its protocol while a PROXY header may be on its way.
+Protocols that read or reject a PROXY header before the inner protocol takes over.
 
-Rules: knows no protocol; makes way as soon as it is certain what the first
-bytes are, so that nothing is paid per byte.
+Rules: know no protocol; hand the connection over after its first bytes.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import IAddress, IDelayedCall, IHalfCloseableProtocol
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IProtocol,
+    IReactorTime,
+)
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides
 
 from netd.transport import proxy_header
-
-if TYPE_CHECKING:
-    from netd.transport.access import AccessFactory, AccessPolicy
+from netd.transport.connections import ConnectionTable
 
 HEADER_SECONDS: Final = 5.0
-"""How long a proxy may take for its header; a lost segment must fit in (section 2 there)."""
+"""How long the header may take; a lost segment must fit in (section 2)."""
 
 
 class ProxyHeaderReader(Protocol):
-    """Reads the header of a trusted proxy, then makes way for the inner protocol."""
+    """
+    Reads the header of a trusted proxy, then hands the connection to another protocol.
+
+    `on_header(client)` returns that protocol, or None to cut the connection; `on_bad()` is
+    called for a malformed or late header.  Until then, the connection is in `readers`.
+    """
 
     transport: Any
+    # For `readers`: a proxy does not count as a client.
+    client = None
 
-    def __init__(self, door: AccessFactory, peer: IAddress | None) -> None:
-        self._door = door
+    def __init__(
+        self,
+        peer: IAddress,
+        clock: IReactorTime,
+        readers: ConnectionTable[ProxyHeaderReader],
+        on_header: Callable[[IAddress], IProtocol | None],
+        on_bad: Callable[[], object],
+    ) -> None:
         self._peer = peer
+        self._clock = clock
+        self._readers = readers
+        self._on_header = on_header
+        self._on_bad = on_bad
         self._data = b""
-        self._late: IDelayedCall | None = None
+        self._timeout: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
-        """Wait for the header, but not for long."""
-        self._door.reading.add(self)
-        self._late = self._door.gate.clock.callLater(HEADER_SECONDS, self._overdue)
+        """Wait for the header."""
+        self._readers.add(self)
+        self._timeout = self._clock.callLater(HEADER_SECONDS, self._refuse)
 
     def dataReceived(self, data: bytes) -> None:
-        """Read on; what is behind the header is the client's."""
+        """Collect the header; the bytes behind it are the client's."""
         self._data += data
         try:
             header = proxy_header.parse(self._data)
         except ValueError:
-            self._refuse("proxy-header")
+            self._refuse()
             return
         if header is not None:
-            self._make_way(header)
+            self._hand_over(header)
 
-    def _make_way(self, header: proxy_header.Header) -> None:
-        self._forget()
-        address = self._peer if header.host is None else _address(header.host, header.port)
-        door, why = self._door, self._door.gate.refusal(address)
-        inner = (
-            door.inner.buildProtocol(address) if why is None else door.turned_away(address, why)
-        )
+    def _hand_over(self, header: proxy_header.Header) -> None:
+        self._end_reading()
+        client = self._peer
+        if header.host is not None:
+            kind = IPv6Address if ":" in header.host else IPv4Address
+            client = kind("TCP", header.host, header.port)
+            # Stock HTTP and TLS ask the transport for the client's address.
+            self.transport.getPeer = lambda: client
+        inner = self._on_header(client)
         if inner is None:
             self.transport.abortConnection()
             return
         rest, self._data = self._data[header.length :], b""
-        if header.host is not None:
-            # Whoever asks the transport who is there (stock HTTP, TLS) means the client.
-            self.transport.getPeer = lambda: address
-        hand_over(self.transport, inner)
+        self.transport.protocol = inner
+        inner.makeConnection(self.transport)
         if rest:
             inner.dataReceived(rest)
 
-    def _overdue(self) -> None:
-        self._late = None
-        self._refuse("proxy-header")
+    def _refuse(self) -> None:
+        self._on_bad()
+        self.abort()
 
-    def _refuse(self, reason: str) -> None:
-        self._door.gate.refuse(reason)
-        self.end()
-
-    def end(self) -> None:
+    def abort(self) -> None:
         """Cut the connection."""
-        self._forget()
+        self._end_reading()
         self.transport.abortConnection()
 
-    def _forget(self) -> None:
-        self._door.reading.discard(self)
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
+    def _end_reading(self) -> None:
+        self._readers.remove(self)
+        if self._timeout is not None and self._timeout.active():
+            self._timeout.cancel()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The proxy left before it said for whom."""
-        self._forget()
+        """The proxy closed before its header was complete."""
+        self._end_reading()
 
 
 class ForgeryGuard(Protocol):
-    """
-    Lets nobody forge a header: cuts an untrusted peer that begins with one.
-
-    The inner protocol is at work from the start, so that services which speak
-    first do; only the first bytes pass through here.
-    """
+    """Cuts an untrusted peer that begins with a PROXY header, after `on_forged()`."""
 
     transport: Any
 
-    def __init__(self, gate: AccessPolicy, inner: Any) -> None:
-        self._gate = gate
+    def __init__(self, inner: Any, on_forged: Callable[[], object]) -> None:
         self._inner = inner
+        self._on_forged = on_forged
         self._data = b""
         if IHalfCloseableProtocol.providedBy(inner):
             directlyProvides(self, IHalfCloseableProtocol)
 
     def makeConnection(self, transport: Any) -> None:
-        """The inner protocol takes the connection, this one its input."""
+        """Connect the inner protocol, which may speak first; its input arrives here."""
         self.transport = transport
         self._inner.makeConnection(transport)
 
     def dataReceived(self, data: bytes) -> None:
-        """Look at the first bytes until it is certain what they are."""
+        """Hold back the first bytes until it is certain whether they are a header."""
         self._data += data
         forged = proxy_header.forged(self._data)
         if forged:
-            self._gate.refuse("proxy-forged")
+            self._on_forged()
             self.transport.abortConnection()
         elif forged is False:
-            self._give_way()
+            self._hand_over()
 
-    def _give_way(self) -> None:
-        said, self._data = self._data, b""
+    def _hand_over(self) -> None:
+        data, self._data = self._data, b""
         self.transport.protocol = self._inner
-        if said:
-            self._inner.dataReceived(said)
+        if data:
+            self._inner.dataReceived(data)
 
     def readConnectionLost(self) -> None:
-        """The peer half-closed: what it said so far was all, and no header."""
-        self._give_way()
+        """The peer half-closed: the bytes held back are all of its input, and no header."""
+        self._hand_over()
         self._inner.readConnectionLost()
 
     def writeConnectionLost(self) -> None:
@@ -141,15 +152,5 @@ class ForgeryGuard(Protocol):
         self._inner.writeConnectionLost()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The inner protocol hears of it."""
+        """Tell the inner protocol."""
         self._inner.connectionLost(reason)
-
-
-def hand_over(transport: Any, protocol: Any) -> None:
-    """Let `protocol` speak over `transport` from now on."""
-    transport.protocol = protocol
-    protocol.makeConnection(transport)
-
-
-def _address(host: str, port: int) -> IPv4Address | IPv6Address:
-    return (IPv6Address if ":" in host else IPv4Address)("TCP", host, port)

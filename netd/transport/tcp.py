@@ -1,13 +1,10 @@
 """
-TCP without detours: bytes leave without asking for a turn, closing costs none either.
+A TCP transport that saves turns of the reactor when it writes and closes.
 
-What is written in one turn of the reactor leaves at its end, together with what
-is written to other clients, where the reactor has an `write_batch`, and at once
-where it has none.
+Bytes written during a turn are sent together at its end where the reactor has a
+`write_batch`, and at once elsewhere.
 
-Rules: the only module that touches Twisted's private buffers, together with
-`netd.transport.tcp_port`.  `supported` says whether they are as they were in
-Twisted 26.10; where they are not, the stock transport does the work.
+Rules: knows no HTTP; needs the private names in `private.TCP`.
 """
 
 from __future__ import annotations
@@ -21,48 +18,23 @@ from twisted.internet.address import IPv6Address
 from twisted.internet.interfaces import IProtocol, ISSLTransport, ISystemHandle
 from twisted.python.failure import Failure
 
-_ON_CLASSES: Final = (
-    (
-        abstract.FileDescriptor,
-        ("dataBuffer", "offset", "_writeDisconnected", "_writeDisconnecting"),
-    ),
-    (tcp.Connection, ("_aborting", "_shouldShutdown", "logstr")),
-    (tcp.Server, ("_addressType",)),
-    (
-        tcp.Port,
-        ("_fromListeningDescriptor", "_preexistingSocket", "_realPortNumber", "_addressType"),
-    ),
-)
-_ON_INSTANCES: Final = ("_tempDataBuffer", "_tempDataLen")
-
-# Linux alone can be told that more follows; elsewhere there is one packet more.
+# Only Linux has the flag; elsewhere a response takes one packet more.
 _MORE: Final = getattr(sockets, "MSG_MORE", 0)
-# What is received goes through here and not through 64 KiB of the heap, of which little
-# would stay: holes, and a daemon that grows.
+# Receiving into 64 KiB of the heap and keeping little of it would fragment the heap.
 _INPUT: Final = memoryview(bytearray(abstract.FileDescriptor.bufferSize))
 _DONE: Final = Failure(main.CONNECTION_DONE)
 
 
-def supported() -> bool:
-    """Whether this Twisted has the private attributes that are used here."""
-    if not hasattr(socket, "_accept"):
-        return False
-    one = abstract.FileDescriptor(reactor=object())  # type: ignore[arg-type]  # it is only looked at
-    return all(hasattr(one, each) for each in _ON_INSTANCES) and all(
-        hasattr(kind, each) for kind, names in _ON_CLASSES for each in names
-    )
-
-
 class TCPTransport(tcp.Server):
-    """A server's transport that asks for a turn only when the kernel does not take all."""
+    """A server's transport that waits for a turn only when the kernel does not take all."""
 
     reactor: Any
 
-    # close(2) says the same; nobody else holds the socket (close-on-exec).
+    # close(2) has the same effect: no other process has the socket (close-on-exec).
     _shouldShutdown = False
-    # Its bytes wait for the end of this turn of the reactor, in the outbox.
-    _put_aside = False
-    # Stock makes two strings a connection that hardly anybody ever reads.
+    # Whether bytes in `_tempDataBuffer` wait for the reactor's `write_batch`.
+    _batched = False
+    # Stock makes two strings for each connection that are hardly ever read.
     logstr = "netd"
 
     def __init__(  # noqa: PLR0917 - the signature of tcp.Server, which a port calls
@@ -85,17 +57,17 @@ class TCPTransport(tcp.Server):
         self.connected = 1
 
     def setTcpNoDelay(self, enabled: bool) -> None:
-        """As stock; the listening socket has it on, and its connections inherit it."""
+        """As stock, but only to disable: the option is inherited from the listening socket."""
         if not enabled:
             tcp.Server.setTcpNoDelay(self, enabled)
 
     @property
-    def repstr(self) -> str:  # type: ignore[override]  # made when it is asked for
-        """How this connection is shown."""
+    def repstr(self) -> str:  # type: ignore[override]  # computed on demand
+        """The connection's representation."""
         return f"<netd connection #{self.sessionno} of {self.hostname}>"
 
     def doRead(self) -> Any:
-        """Hand on what the client sent; as stock, with a call less."""
+        """Deliver input, as stock does, with a call less."""
         try:
             size = self.socket.recv_into(_INPUT)
         except BlockingIOError:
@@ -108,12 +80,12 @@ class TCPTransport(tcp.Server):
         return None
 
     def write(self, data: bytes) -> None:
-        """Send `data`, now or at the end of this turn; what the kernel does not take waits."""
-        if self._put_aside:
+        """Send `data` now or at the end of this turn, as far as the kernel takes it."""
+        if self._batched:
             self._tempDataBuffer.append(data)
             self._tempDataLen += len(data)
             if self._tempDataLen > self.bufferSize:
-                self.push()
+                self.send_batched()
         elif (
             self._tempDataBuffer
             or self.dataBuffer
@@ -123,20 +95,20 @@ class TCPTransport(tcp.Server):
         ):
             tcp.Server.write(self, data)
         else:
-            self._put_aside = True
+            self._batched = True
             self._tempDataBuffer.append(data)
-            self._tempDataLen = size = len(data)
+            self._tempDataLen = len(data)
             write_batch = getattr(self.reactor, "write_batch", None)
-            if write_batch is None or size > self.bufferSize:
-                self.push()
+            if write_batch is None or self._tempDataLen > self.bufferSize:
+                self.send_batched()
             else:
                 write_batch.add(self)
 
-    def push(self, flags: int = 0) -> None:
-        """Send what was put aside, now; `flags` are those of send(2)."""
-        if not self._put_aside:
+    def send_batched(self, flags: int = 0) -> None:
+        """Send the batched bytes now, with the `flags` of send(2)."""
+        if not self._batched:
             return
-        self._put_aside = False
+        self._batched = False
         if not self._tempDataBuffer or self.dataBuffer or not self.connected:
             return
         data = b"".join(self._tempDataBuffer)
@@ -144,74 +116,66 @@ class TCPTransport(tcp.Server):
         self._tempDataLen = 0
         try:
             sent = self.socket.send(data, flags)
-        except BlockingIOError:
-            sent = 0
         except OSError:
-            # Left to doWrite, which knows how to tell the protocol.
+            # The socket is full, or broken: doWrite tells the protocol.
             sent = 0
         if sent < len(data):
             tcp.Server.write(self, data[sent:] if sent else data)
 
     def flush(self) -> None:
-        """Send what was put aside, and close if that was asked for meanwhile."""
-        self.push()
-        if self.disconnecting and not self._busy():
-            self._end()
+        """Send the batched bytes at the end of a turn, and finish a close."""
+        self.send_batched()
+        if self.disconnecting and not self._has_output():
+            self._end_connection()
 
-    def _busy(self) -> bool:
-        """Whether something is left to do before the connection may be closed."""
-        return bool(
-            self._tempDataBuffer
-            or self.dataBuffer
-            or self.producer is not None
-            or self._writeDisconnecting
-        )
+    def _has_output(self) -> bool:
+        """Whether output must be sent or produced before the connection is closed."""
+        buffered = self._tempDataBuffer or self.dataBuffer
+        return bool(buffered or self.producer is not None or self._writeDisconnecting)
 
     def loseConnection(self) -> None:
-        """Close; with nothing left to send, at the end of this turn."""
+        """Close, at the end of this turn when there is nothing left to send."""
         if self.disconnecting or not self.connected:
             return
-        aside = self._put_aside and self.producer is None and not self._writeDisconnecting
-        if not aside and self._busy():
+        batched = self._batched and self.producer is None and not self._writeDisconnecting
+        if not batched and self._has_output():
             tcp.Server.loseConnection(self)
             return
         self.disconnecting = 1
         self.reactor.removeReader(self)
-        if not aside:
-            self.reactor.callLater(0, self._end)
+        if not batched:
+            self.reactor.callLater(0, self._end_connection)
 
     def abortConnection(self) -> None:
-        """Cut; what was written so far is on its way before."""
-        self.push()
+        """Cut the connection, after sending what was written so far."""
+        self.send_batched()
         tcp.Server.abortConnection(self)
 
-    def _end(self) -> None:
+    def _end_connection(self) -> None:
         if self.connected and not self._aborting:
             self.connectionLost(_DONE)
 
 
-def settled(transport: Any) -> bool:
-    """Whether the kernel has all that was written; more follows what was put aside."""
+def flush(transport: object) -> bool:
+    """Send batched bytes that more will follow; returns whether the kernel took all bytes."""
     if isinstance(transport, TCPTransport):
-        transport.push(_MORE)
-    return not unsent(transport)
+        transport.send_batched(_MORE)
+    return not bytes_unsent(transport)
 
 
-def unsent(transport: Any) -> int | None:
-    """Bytes that `transport` holds and the kernel has not taken; None where nobody knows."""
-    # TLS and the like keep the real transport one below.
-    while not isinstance(transport, abstract.FileDescriptor):
+def bytes_unsent(transport: Any) -> int | None:
+    """Bytes in the buffers of `transport`; None when that is not known."""
+    # TLS has no buffers of its own; those of the transport below count.
+    while not hasattr(transport, "_tempDataLen"):
         transport = getattr(transport, "transport", None)
         if transport is None:
             return None
-    try:
-        return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
-    except AttributeError:
-        return None
+    unsent: int = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+    return unsent
 
 
-def unread(transport: Any) -> bool:
-    """Whether the kernel holds input for a TCP `transport` that nobody has looked at yet."""
+def has_unread_input(transport: Any) -> bool:
+    """Whether the kernel has input for a TCP `transport` that was not read yet."""
     if ISSLTransport.providedBy(transport) or not ISystemHandle.providedBy(transport):
         return False
     handle = transport.getHandle()

@@ -1,8 +1,7 @@
 """
-Sockets with a path instead of a port.
+UNIX sockets, with a path instead of a port.
 
-Rules: knows no protocol.  A path is taken over only when nobody answers there,
-and removed only while it is still ours.
+Rules: a path is replaced only if no process listens there, and removed only if it is ours.
 """
 
 from __future__ import annotations
@@ -12,68 +11,67 @@ import errno
 import os
 import socket
 import stat
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.unix import Port
 
+# Device and inode.
 Identity: TypeAlias = tuple[int, int]
-"""Device and inode."""
 
 
 def bind(sock: socket.socket, path: str, mode: int) -> Identity:
-    """Bind `sock` to `path`, where `mode` says who may connect; OSError when it cannot be."""
+    """Bind `sock` to `path` with file permissions `mode`; OSError when that fails."""
     if len(os.fsencode(path)) > 107:
-        # Python's own exception has no strerror.
+        # The exception of `socket.bind` has no strerror.
         raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
     _clear(path)
-    # Nobody gets in before the mode is right.
-    before = os.umask(0o777)
+    # No client can connect before the mode is set.
+    umask = os.umask(0o777)
     try:
         sock.bind(path)
     finally:
-        os.umask(before)
+        os.umask(umask)
     os.chmod(path, mode)
     return _identity(path)
 
 
 def port(
-    sock: socket.socket, factory: Any, mode: int | None, backlog: int, reactor: Any
-) -> Any:
-    """
-    A port of Twisted's on `sock`, which is bound, and of which it keeps a copy of its own.
-
-    Without a mode the file is somebody else's, and stays as it is.
-
-    Not by `adoptStreamPort`, which would open the file to everybody and
-    shorten the queue.
-    """
-    made: Any = Port._fromListeningDescriptor(reactor, sock.fileno(), factory)
+    sock: socket.socket,
+    factory: IProtocolFactory,
+    mode: int | None,
+    backlog: int,
+    reactor: object,
+) -> IListeningPort:
+    """Twisted's port on the bound `sock`; without `mode` the file is another process's."""
+    # adoptStreamPort would let all users connect, and shorten the queue.
+    listening: Any = Port._fromListeningDescriptor(reactor, sock.fileno(), factory)
     if mode is None:
-        # Under an abstract name, where there is no file, Twisted changes and removes none.
-        made._bindPath = b"\0" + os.fsencode(made._bindPath)
-        # Nor would others who have the socket get another connection.
-        made._shouldShutdown = False
+        # Twisted neither changes nor removes a file with an abstract name.
+        listening._bindPath = b"\0" + os.fsencode(listening._bindPath)
+        # A shutdown would affect the other processes that have the socket.
+        listening._shouldShutdown = False
     else:
-        made.mode = mode
-    made.backlog = backlog
-    made.startListening()
-    return made
+        listening.mode = mode
+    listening.backlog = backlog
+    listening.startListening()
+    return cast(IListeningPort, listening)
 
 
 def remove(path: str, identity: Identity) -> None:
-    """Remove `path`, unless it is somebody else's by now."""
+    """Remove `path`, unless another process has replaced it."""
     with contextlib.suppress(OSError):
         if _identity(path) == identity:
             os.unlink(path)
 
 
 def _identity(path: str) -> Identity:
-    found = os.lstat(path)
-    return found.st_dev, found.st_ino
+    status = os.lstat(path)
+    return status.st_dev, status.st_ino
 
 
 def _clear(path: str) -> None:
-    """Remove a socket that was left behind."""
+    """Remove a socket that no process listens on."""
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
             return
@@ -84,5 +82,5 @@ def _clear(path: str) -> None:
             except ConnectionRefusedError:
                 os.unlink(path)
             except BlockingIOError:
-                # Somebody listens, with a full queue.
+                # A process listens, with a full queue.
                 pass

@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.distribution import Distribution
 from netd.lab.parameters import Parameter
-from netd.values import Duration
+from netd.values import Distribution, Duration
 
 
 class ParameterTests(SynchronousTestCase):

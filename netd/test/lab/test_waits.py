@@ -9,12 +9,12 @@ from math import inf
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.distribution import Distribution
 from netd.lab.call import BadCall
 from netd.lab.waits import drawn, waiting
 from netd.settings import Limits
 from netd.test.lab.calling import bench, call
 from netd.test.lab.conversation import HTTP
+from netd.values import Distribution
 
 
 class WaitTests(SynchronousTestCase):

@@ -14,7 +14,7 @@ from hypothesis import settings as _settings
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd import distribution, values
+from netd import values
 from netd.addresses import Network
 from netd.options import parsers
 from netd.options.cli import Options
@@ -34,7 +34,7 @@ KINDS: dict[Callable[[str], Any], tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("1s", "2", "1m30s"),
         ("", "x", "-1", "nan", "inf", "1e3", "1s1m", "400d", "uniform:1s-2s"),
     ),
-    distribution.delay: (
+    values.delay: (
         ("1s", "250ms", "uniform:1s-3s"),
         ("", "-1", "nan", "1e3", "uniform:3s-1s", "normal:1s", "cauchy:1s", ":"),
     ),

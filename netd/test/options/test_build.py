@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from netd import distribution
+from netd import values
 from netd.addresses import Network
 from netd.options.cli import Options
 from netd.options.table import OPTIONS
@@ -234,7 +234,7 @@ class ImpairmentTests(Commands):
         self.assertEqual(
             made.impairment,
             Impairment(
-                delay=distribution.delay("uniform:1s-2s"),
+                delay=values.delay("uniform:1s-2s"),
                 loss=0.05,
                 duplicate=0.1,
                 reorder=0.2,

@@ -10,11 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.distribution import Distribution
 from netd.script import Abort, Send, Step, Wait
 from netd.services.impairment import OVERTAKEN_SECONDS, Impairments, flip
 from netd.settings import Impairment
-from netd.values import Duration
+from netd.values import Distribution, Duration
 
 _property = settings(deadline=None, derandomize=True, max_examples=100)
 

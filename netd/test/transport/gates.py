@@ -138,7 +138,7 @@ class Gates(SynchronousTestCase):
         self.counters = Counters()
         self.talks = Talks()
         self.gate = AccessPolicy(self.access, self.clock, self.counters)
-        self.door: AccessFactory = self.gate.wrap(self.talks)
+        self.door = AccessFactory(self.gate, self.talks)
 
     def build(self, host: str = "192.0.2.1") -> Any:
         """What is built for a peer at `host`."""

@@ -18,7 +18,7 @@ from netd.test.transport.gates import (
     Talks,
     networks,
 )
-from netd.transport.access import Access
+from netd.transport.access import Access, AccessFactory
 from netd.transport.drain import IDrainable
 
 
@@ -36,7 +36,7 @@ class DoorTests(Gates):
         for each in (IProtocolFactory, IDrainable, ILoggingContext):
             self.assertTrue(verifyObject(each, self.door))
         self.assertEqual(self.door.logPrefix(), "Talks")
-        self.assertEqual(self.gate.wrap(self.door).logPrefix(), "Talks")
+        self.assertEqual(AccessFactory(self.gate, self.door).logPrefix(), "Talks")
 
     def test_ports(self) -> None:
         """
@@ -67,7 +67,7 @@ class DoorTests(Gates):
         Who comes too often is told nothing.
         """
         told = Talks()
-        self.door = self.gate.wrap(self.talks, told)
+        self.door = AccessFactory(self.gate, self.talks, told)
         self.gate.change(Access(networks(), rate=1))
         for _ in range(2):
             self.connect("198.51.100.7")
@@ -151,7 +151,7 @@ class ProxyTests(Gates):
         Where something speaks with the denied it does, and the inner factory hears nothing.
         """
         told = Talks()
-        self.door = self.gate.wrap(self.talks, told)
+        self.door = AccessFactory(self.gate, self.talks, told)
         self.connect("198.51.100.7")
         wire = self.connect()
         wire.come(b"PROXY TCP4 198.51.100.9 192.0.2.2 4711 80\r\nGET")

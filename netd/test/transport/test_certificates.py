@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.test import stages
 from netd.transport import certificates
-from netd.transport.certificates import choose, directory, identity, pair
+from netd.transport.certificates import identity, load_directory, load_pair, match
 
 
 class _Files(SynchronousTestCase):
@@ -45,7 +45,7 @@ class PairTests(_Files):
     def refused(self, certificate: Path, key: Path | None) -> str:
         """The one line with which they are refused."""
         with self.assertRaises(UsageError) as caught:
-            pair(certificate, key)
+            load_pair(certificate, key)
         said = str(caught.exception)
         self.assertTrue(said.isprintable(), said)
         self.assertFalse(said.rstrip().endswith(":"), said)
@@ -55,7 +55,7 @@ class PairTests(_Files):
         """
         They may stand in two files.
         """
-        found = pair(self.certificate, self.key)
+        found = load_pair(self.certificate, self.key)
         self.assertEqual(found.chain, (self.server.certificate,))
         self.assertEqual(found.key.public_key(), self.server.key.public_key())
         self.assertEqual(found.source, f"--certificate {self.certificate}")
@@ -66,7 +66,9 @@ class PairTests(_Files):
         """
         parts = (self.server.certificate_pem, self.server.key_pem)
         for content in (b"".join(parts), b"".join(reversed(parts))):
-            self.assertEqual(pair(self.file(content), None).chain, (self.server.certificate,))
+            self.assertEqual(
+                load_pair(self.file(content), None).chain, (self.server.certificate,)
+            )
 
     def test_chain(self) -> None:
         """
@@ -76,9 +78,9 @@ class PairTests(_Files):
         root = stages.identity("root", ends=ends)
         leaf = stages.identity("localhost", root)
         path = self.file(leaf.certificate_pem + root.certificate_pem + leaf.key_pem)
-        found = pair(path, None)
+        found = load_pair(path, None)
         self.assertEqual(found.chain, (leaf.certificate, root.certificate))
-        self.assertEqual(found.ends, ends.timestamp())
+        self.assertEqual(found.expiry, ends.timestamp())
 
     def test_certificate_file(self) -> None:
         """
@@ -172,7 +174,7 @@ class DirectoryTests(_Files):
     def refused(self, path: Path) -> str:
         """The one line with which a directory is refused."""
         with self.assertRaises(UsageError) as caught:
-            directory(path)
+            load_directory(path)
         return str(caught.exception)
 
     def test_names(self) -> None:
@@ -185,7 +187,7 @@ class DirectoryTests(_Files):
         self.put(".hidden.pem")
         (self.names / "README").write_text("hello")
         (self.names / "lonely.key").write_text("hello")
-        found = directory(self.names)
+        found = load_directory(self.names)
         self.assertEqual(set(found), {"a.example.org", "_.example.org", "two"})
         self.assertEqual(found["two"].source, f"--certificate-dir {certificate}")
 
@@ -193,7 +195,7 @@ class DirectoryTests(_Files):
         """
         An empty directory holds none.
         """
-        self.assertEqual(directory(self.names), {})
+        self.assertEqual(load_directory(self.names), {})
 
     def test_missing(self) -> None:
         """
@@ -257,7 +259,7 @@ class ChooseTests(SynchronousTestCase):
             (".", None),
             ("org", None),
         ):
-            self.assertEqual(choose(names, name), found, name)
+            self.assertEqual(match(names, name), found, name)
 
 
 class IdentityTests(SynchronousTestCase):

@@ -1,4 +1,4 @@
-"""The lean dispatch."""
+"""Tests for netd.transport.epoll."""
 
 from __future__ import annotations
 
@@ -6,203 +6,250 @@ import os
 import select
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
+from attrs import frozen
 from twisted.internet import abstract
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from netd.transport import epoll as lean_module
-from netd.transport.epoll import fast_dispatch
+from netd.transport import epoll, private
+from netd.transport.epoll import BATCH, WriteBatch, fast_dispatch
 
 
-class LeanTests(SynchronousTestCase):
-    """The switch for the epoll reactor."""
+@frozen
+class Writer:
+    """Something that is flushed."""
+
+    then: Callable[[], object]
+
+    def flush(self) -> None:
+        """Call `then`."""
+        self.then()
+
+
+class WriteBatchTests(SynchronousTestCase):
+    """Writers that are flushed together."""
+
+    def setUp(self) -> None:
+        self.batch = WriteBatch()
+        self.flushed: list[object] = []
+
+    def add(self, value: object) -> None:
+        """Add a writer that appends `value` to `flushed`."""
+        self.batch.add(Writer(lambda: self.flushed.append(value)))
+
+    def test_together(self) -> None:
+        """A flush flushes every writer once and in order."""
+        self.add(1)
+        self.add(2)
+        self.assertEqual(self.flushed, [])
+        self.assertTrue(self.batch.flush())
+        self.assertEqual(self.flushed, [1, 2])
+        self.assertFalse(self.batch.flush())
+        self.assertEqual(self.flushed, [1, 2])
+
+    def test_full(self) -> None:
+        """A full batch is flushed at once."""
+        for number in range(BATCH + 1):
+            self.add(number)
+        self.assertEqual(self.flushed, list(range(BATCH)))
+
+    def test_meanwhile(self) -> None:
+        """A writer that is added during a flush is flushed, too."""
+        self.batch.add(Writer(lambda: self.add("late")))
+        self.assertTrue(self.batch.flush())
+        self.assertEqual(self.flushed, ["late"])
+
+    def test_bug(self) -> None:
+        """An exception is logged and does not stop the others."""
+        self.batch.add(Writer({}.popitem))
+        self.add("next")
+        self.batch.flush()
+        self.assertEqual(self.flushed, ["next"])
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+
+class DispatchTests(SynchronousTestCase):
+    """The dispatch of the epoll reactor."""
 
     def reactor(self) -> Any:
-        """An epoll reactor of our own."""
-        from unittest import SkipTest
-
+        """An epoll reactor of the test's own."""
         try:
             from twisted.internet.epollreactor import EPollReactor
         except ImportError as error:
-            raise SkipTest("no epoll here") from error
-        made = EPollReactor()
-        self.addCleanup(made.waker.connectionLost, None)
-        self.addCleanup(made._poller.close)
-        return made
+            raise SkipTest("this platform has no epoll") from error
+        reactor: Any = EPollReactor()
+        self.addCleanup(reactor.waker.connectionLost, None)
+        self.addCleanup(reactor._poller.close)
+        return reactor
 
-    def read(self, one: Any) -> Any:
-        """A descriptor that the reactor watches, its far end, and what happened to it."""
+    def fast(self) -> Any:
+        """An epoll reactor with the dispatch."""
+        reactor = self.reactor()
+        self.assertTrue(fast_dispatch(reactor))
+        return reactor
+
+    def read(self, reactor: Any) -> Any:
+        """A descriptor that `reactor` reads, the socket's far end, and the list of events."""
         near, far = socket.socketpair()
         self.addCleanup(near.close)
         self.addCleanup(far.close)
-        happened: list[object] = []
+        events: list[object] = []
 
         class Reader(abstract.FileDescriptor):
-            answer: object = None
+            result: object = None
 
             def fileno(self) -> int:
                 return near.fileno()
 
             def doRead(self) -> object:
-                happened.append("read")
-                if isinstance(self.answer, type):
-                    raise self.answer
-                return self.answer
+                events.append("read")
+                if isinstance(self.result, type):
+                    raise self.result
+                return self.result
 
             def doWrite(self) -> None:
-                happened.append("write")
+                events.append("write")
                 self.stopWriting()
 
             def connectionLost(self, reason: Failure) -> None:
-                happened.append(reason.type)
+                events.append(reason.type)
 
             def readConnectionLost(self, reason: Failure) -> None:
-                happened.append(("half", reason.type))
+                events.append(("half", reason.type))
 
-        reader = Reader(one)
-        one.addReader(reader)
-        self.addCleanup(one.removeAll)
-        return reader, far, happened
+        reader = Reader(reactor)
+        reactor.addReader(reader)
+        self.addCleanup(reactor.removeAll)
+        return reader, far, events
 
-    def test_elsewhere(self) -> None:
-        """Any other reactor stays as it is."""
+    def test_otherReactor(self) -> None:
+        """Any other reactor, a subclass included, stays as it is."""
         self.assertFalse(fast_dispatch(Clock()))
-        one = self.reactor()
-        kind: Any = type("Other", (type(one),), {})
+        reactor = self.reactor()
+        kind: Any = type("Other", (type(reactor),), {})
         self.assertFalse(fast_dispatch(kind.__new__(kind)))
 
     def test_noEpoll(self) -> None:
-        """Where the platform has no epoll there is nothing to do."""
+        """A platform without epoll keeps its dispatch."""
         self.patch(sys, "modules", {**sys.modules, "twisted.internet.epollreactor": None})
         self.assertFalse(fast_dispatch(Clock()))
 
+    def test_missingName(self) -> None:
+        """A Twisted that lacks a private name keeps its dispatch."""
+        reactor = self.reactor()
+        self.patch(private, "_attributes", lambda holder: {"_poller"})
+        self.assertFalse(fast_dispatch(reactor))
+        self.assertNotIn("doIteration", vars(reactor))
+
     def test_interrupted(self) -> None:
-        """A signal while it waits is no error."""
-        one = self.reactor()
+        """A signal during the wait is no error."""
+        reactor = self.reactor()
 
         class Poller:
             def poll(self, timeout: float, most: int) -> Any:
                 raise InterruptedError
 
-        poller, one._poller = one._poller, Poller()
-        self.assertTrue(fast_dispatch(one))
-        one.doIteration(None)
-        one._poller = poller
+        poller, reactor._poller = reactor._poller, Poller()
+        self.assertTrue(fast_dispatch(reactor))
+        reactor.doIteration(None)
+        reactor._poller = poller
 
     def test_reads(self) -> None:
         """Input is delivered; nothing happens where there is none."""
-        one = self.reactor()
-        self.assertTrue(fast_dispatch(one))
-        _, far, happened = self.read(one)
-        one.doIteration(0)
-        self.assertEqual(happened, [])
+        reactor = self.fast()
+        _, far, events = self.read(reactor)
+        reactor.doIteration(0)
+        self.assertEqual(events, [])
         far.send(b"x")
-        one.doIteration(0)
-        self.assertEqual(happened, ["read"])
+        reactor.doIteration(0)
+        self.assertEqual(events, ["read"])
 
     def test_bounded(self) -> None:
-        """One turn serves so many, the next one the others, so that timers are not held up."""
-        one = self.reactor()
-        fast_dispatch(one)
-        self.patch(lean_module, "EVENTS", 2)
-        fast_dispatch(one)
-        pairs = [self.read(one) for _ in range(3)]
-        for _, far, _ in pairs:
+        """A turn serves a limited number of descriptors, and the next turn the others."""
+        self.patch(epoll, "EVENTS", 2)
+        reactor = self.fast()
+        pairs = [self.read(reactor) for _ in range(3)]
+        for reader, far, _ in pairs:
             far.send(b"x")
-        for reader, _, _ in pairs:
             near = reader.fileno
             self.patch(reader, "doRead", lambda near=near: os.read(near(), 1) and None)
-        one.doIteration(0)
-        waiting = select.select([reader for reader, _, _ in pairs], [], [], 0)[0]
-        self.assertEqual(len(waiting), 1)
-        one.doIteration(0)
-        self.assertEqual(select.select([reader for reader, _, _ in pairs], [], [], 0)[0], [])
+        readers = [reader for reader, _, _ in pairs]
+        reactor.doIteration(0)
+        self.assertEqual(len(select.select(readers, [], [], 0)[0]), 1)
+        reactor.doIteration(0)
+        self.assertEqual(select.select(readers, [], [], 0)[0], [])
 
     def test_writes(self) -> None:
-        """All other events go the stock way."""
-        one = self.reactor()
-        fast_dispatch(one)
-        reader, _, happened = self.read(one)
-        one.addWriter(reader)
-        one.doIteration(0)
-        self.assertEqual(happened, ["write"])
+        """All other events take Twisted's way."""
+        reactor = self.fast()
+        reader, _, events = self.read(reactor)
+        reactor.addWriter(reader)
+        reactor.doIteration(0)
+        self.assertEqual(events, ["write"])
 
     def test_ends(self) -> None:
-        """The end of input, a lost connection and a bug end it as on stock."""
-        from twisted.internet.error import ConnectionDone, ConnectionLost
-        from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
-
-        for answer, expected in (
+        """The end of input, a lost connection and a bug end the connection as in Twisted."""
+        for result, expected in (
             (CONNECTION_DONE, ("half", ConnectionDone)),
             (CONNECTION_LOST, ConnectionLost),
             (ValueError, ValueError),
         ):
-            one = self.reactor()
-            fast_dispatch(one)
-            reader, far, happened = self.read(one)
-            reader.answer = answer
+            reactor = self.fast()
+            reader, far, events = self.read(reactor)
+            reader.result = result
             far.send(b"x")
-            one.doIteration(0)
-            self.assertEqual(happened, ["read", expected])
+            reactor.doIteration(0)
+            self.assertEqual(events, ["read", expected])
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def test_closedMeanwhile(self) -> None:
-        """A descriptor that another one's event has closed is left alone."""
-        one = self.reactor()
-        fast_dispatch(one)
-        pairs = [self.read(one) for _ in range(2)]
+        """A descriptor that another descriptor's event has closed is left alone."""
+        reactor = self.fast()
+        pairs = [self.read(reactor) for _ in range(2)]
         for (reader, far, _), (other, _, _) in zip(pairs, reversed(pairs), strict=True):
             far.send(b"x")
-            reader.answer = None
-            self.patch(reader, "doRead", lambda other=other: one.removeReader(other))
-        one.doIteration(0)
-        left = [each for each in one.getReaders() if each in (pairs[0][0], pairs[1][0])]
-        self.assertEqual(len(left), 1)
+            self.patch(reader, "doRead", lambda other=other: reactor.removeReader(other))
+        reactor.doIteration(0)
+        readers = {reader for reader, _, _ in pairs}
+        self.assertEqual(len(readers.intersection(reactor.getReaders())), 1)
 
-    def test_leaves(self) -> None:
-        """What an event has to send leaves in the same turn, behind all of its events."""
-        one = self.reactor()
-        fast_dispatch(one)
-        pairs = [self.read(one) for _ in range(2)]
-        happened: list[str] = []
+    def test_flushedLast(self) -> None:
+        """The bytes that events write are sent in the same turn, after all of its events."""
+        reactor = self.fast()
+        calls: list[str] = []
 
-        class Flushable:
-            def flush(self) -> None:
-                happened.append("departed")
+        def do_read() -> None:
+            calls.append("read")
+            reactor.write_batch.add(Writer(lambda: calls.append("flush")))
 
-        def heard() -> None:
-            happened.append("heard")
-            one.write_batch.add(Flushable())
-
-        for reader, far, _ in pairs:
+        for reader, far, _ in [self.read(reactor) for _ in range(2)]:
             far.send(b"x")
-            self.patch(reader, "doRead", heard)
-        one.doIteration(0)
-        self.assertEqual(happened, ["heard", "heard", "departed", "departed"])
+            self.patch(reader, "doRead", do_read)
+        reactor.doIteration(0)
+        self.assertEqual(calls, ["read", "read", "flush", "flush"])
 
-    def test_leavesFirst(self) -> None:
-        """What a timer has to send leaves before the wait, which ends for what it calls for."""
-        one = self.reactor()
-        asked: list[float] = []
+    def test_flushedFirst(self) -> None:
+        """The bytes that a timer writes are sent before the wait, which heeds new calls."""
+        reactor = self.reactor()
+        timeouts: list[float] = []
 
         class Poller:
             def poll(self, timeout: float, most: int) -> Any:
-                asked.append(timeout)
+                timeouts.append(timeout)
                 return []
 
-        class Flushable:
-            def flush(self) -> None:
-                one.callLater(0, asked.clear)
-
-        poller, one._poller = one._poller, Poller()
-        fast_dispatch(one)
-        one.write_batch.add(Flushable())
-        one.doIteration(60)
-        one.doIteration(60)
-        one._poller = poller
-        self.assertEqual(asked, [0, 60])
-        one.runUntilCurrent()
-        self.assertEqual(asked, [])
+        poller, reactor._poller = reactor._poller, Poller()
+        fast_dispatch(reactor)
+        reactor.write_batch.add(Writer(lambda: reactor.callLater(0, timeouts.clear)))
+        reactor.doIteration(60)
+        reactor.doIteration(60)
+        reactor._poller = poller
+        self.assertEqual(timeouts, [0, 60])
+        reactor.runUntilCurrent()
+        self.assertEqual(timeouts, [])

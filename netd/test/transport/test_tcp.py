@@ -15,41 +15,12 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from netd.transport import tcp as transport_module
-from netd.transport.tcp import TCPTransport, settled, supported, unread, unsent
-from netd.transport.write_batch import WriteBatch
+from netd.transport.epoll import WriteBatch
+from netd.transport.tcp import TCPTransport, bytes_unsent, flush, has_unread_input
 
 
-class GuardTests(SynchronousTestCase):
-    """The private parts of Twisted that are used."""
-
-    def test_supported(self) -> None:
-        """This Twisted has all of them: when this fails, read `transport.py` again."""
-        self.assertTrue(supported())
-
-    def test_missing(self) -> None:
-        """When one is missing, that is noticed."""
-        for kind, names in transport_module._ON_CLASSES:
-            for name in names:
-                with self.subTest(name):
-                    held = {
-                        each: each.__dict__[name]
-                        for each in kind.__mro__
-                        if name in each.__dict__
-                    }
-                    for each in held:
-                        delattr(each, name)
-                    try:
-                        self.assertFalse(supported())
-                    finally:
-                        for each, value in held.items():
-                            setattr(each, name, value)
-        self.assertTrue(supported())
-
-    def test_noAccept(self) -> None:
-        """So it is when Python's sockets have no accept() below their own."""
-        self.patch(transport_module, "socket", object)
-        self.assertFalse(supported())
+class FunctionTests(SynchronousTestCase):
+    """What a transport holds, and what the kernel holds for it."""
 
     def test_unsent(self) -> None:
         """What waits in a transport is counted, under TLS too; elsewhere nobody knows."""
@@ -61,15 +32,15 @@ class GuardTests(SynchronousTestCase):
         one = abstract.FileDescriptor(Idle())  # type: ignore[arg-type]
         one.connected = 1
         one.write(b"abc")
-        self.assertEqual(unsent(one), 3)
+        self.assertEqual(bytes_unsent(one), 3)
 
         class Layer:
             transport = one
 
-        self.assertEqual(unsent(Layer()), 3)
-        self.assertIsNone(unsent(StringTransport()))
+        self.assertEqual(bytes_unsent(Layer()), 3)
+        self.assertIsNone(bytes_unsent(StringTransport()))
         del one._tempDataLen
-        self.assertIsNone(unsent(one))
+        self.assertIsNone(bytes_unsent(one))
 
     def test_unread(self) -> None:
         """What waits in the kernel is seen and left there."""
@@ -85,15 +56,15 @@ class GuardTests(SynchronousTestCase):
             def getHandle(self) -> object:
                 return self.handle
 
-        self.assertFalse(unread(Handle(near)))
+        self.assertFalse(has_unread_input(Handle(near)))
         far.send(b"x")
-        self.assertTrue(unread(Handle(near)))
-        self.assertTrue(unread(Handle(near)))
-        self.assertFalse(unread(Handle("no socket")))
+        self.assertTrue(has_unread_input(Handle(near)))
+        self.assertTrue(has_unread_input(Handle(near)))
+        self.assertFalse(has_unread_input(Handle("no socket")))
 
     def test_unreadElsewhere(self) -> None:
         """Where there is no socket, nothing is known to be unread."""
-        self.assertFalse(unread(StringTransport()))
+        self.assertFalse(has_unread_input(StringTransport()))
 
 
 class _Connected(SynchronousTestCase):
@@ -159,25 +130,25 @@ class WriteTests(_Connected):
         """Once something waits, what follows waits behind it."""
         self.server.write(bytes(1 << 22))
         self.assertEqual(self.calls, ["addWriter"])
-        left = unsent(self.server)
+        left = bytes_unsent(self.server)
         self.assertGreater(left or 0, 0)
         self.server.write(b"abc")
-        self.assertEqual(unsent(self.server), (left or 0) + 3)
+        self.assertEqual(bytes_unsent(self.server), (left or 0) + 3)
 
     def test_wouldBlock(self) -> None:
         """A full socket is no error."""
-        while not unsent(self.server):
+        while not bytes_unsent(self.server):
             self.server.write(bytes(65536))
         self.server._tempDataBuffer.clear()
         self.server._tempDataLen = 0
         self.server.write(b"abc")
-        self.assertEqual(unsent(self.server), 3)
+        self.assertEqual(bytes_unsent(self.server), 3)
 
     def test_error(self) -> None:
         """An error is left to doWrite, which tells the reactor."""
         self.far.close()
         self.server.write(b"abc")
-        self.assertEqual(unsent(self.server), 3)
+        self.assertEqual(bytes_unsent(self.server), 3)
         self.assertIsNotNone(self.server.doWrite())
 
     def test_close(self) -> None:
@@ -254,20 +225,20 @@ class AsideTests(_Connected):
         self.server.write(b"abc")
         self.server.write(b"def")
         self.assertIsNone(self.heard())
-        self.assertEqual(unsent(self.server), 6)
-        self.write_batch.empty()
+        self.assertEqual(bytes_unsent(self.server), 6)
+        self.write_batch.flush()
         self.assertEqual(self.heard(), b"abcdef")
-        self.assertEqual(unsent(self.server), 0)
+        self.assertEqual(bytes_unsent(self.server), 0)
         self.assertEqual(self.calls, [])
         self.server.write(b"ghi")
-        self.write_batch.empty()
+        self.write_batch.flush()
         self.assertEqual(self.heard(), b"ghi")
 
     def test_sequence(self) -> None:
         """So it is with what is written in several pieces."""
         self.server.write(b"abc")
         self.server.writeSequence([b"def", b"ghi"])
-        self.write_batch.empty()
+        self.write_batch.flush()
         self.assertEqual(self.heard(), b"abcdefghi")
 
     def test_much(self) -> None:
@@ -281,20 +252,20 @@ class AsideTests(_Connected):
 
     def test_left(self) -> None:
         """What the kernel does not take waits as usual, and later bytes behind it."""
-        while not unsent(self.server):
+        while not bytes_unsent(self.server):
             self.server.write(bytes(60_000))
-            self.write_batch.empty()
+            self.write_batch.flush()
         self.assertIn("addWriter", self.calls)
-        left = unsent(self.server) or 0
+        left = bytes_unsent(self.server) or 0
         self.server.write(b"abc")
-        self.write_batch.empty()
-        self.assertEqual(unsent(self.server), left + 3)
+        self.write_batch.flush()
+        self.assertEqual(bytes_unsent(self.server), left + 3)
 
     def test_queuedMeanwhile(self) -> None:
         """Bytes that the transport took back from what was put aside stay in order."""
         self.server.write(b"abc")
         self.server.dataBuffer = b"before "
-        self.write_batch.empty()
+        self.write_batch.flush()
         self.assertIsNone(self.heard())
         self.server.doWrite()
         self.assertEqual(self.heard(), b"before abc")
@@ -303,15 +274,15 @@ class AsideTests(_Connected):
         """Nothing is sent to a client that left in the same turn."""
         self.server.write(b"abc")
         self.server.connectionLost(Failure(main.CONNECTION_DONE))
-        self.write_batch.empty()
+        self.write_batch.flush()
         self.assertEqual(self.heard(), b"")
 
     def test_error(self) -> None:
         """An error is left to doWrite, which tells the reactor."""
         self.server.write(b"abc")
         self.far.close()
-        self.write_batch.empty()
-        self.assertEqual(unsent(self.server), 3)
+        self.write_batch.flush()
+        self.assertEqual(bytes_unsent(self.server), 3)
         self.assertIsNotNone(self.server.doWrite())
 
     def test_close(self) -> None:
@@ -320,7 +291,7 @@ class AsideTests(_Connected):
         self.server.loseConnection()
         self.server.loseConnection()
         self.assertNotIn("lost", self.calls)
-        self.write_batch.empty()
+        self.write_batch.flush()
         self.assertEqual(self.calls.count("lost"), 1)
         self.assertEqual(self.heard(), b"abc")
         self.assertEqual(self.heard(), b"")
@@ -332,16 +303,16 @@ class AsideTests(_Connected):
         self.server.loseConnection()
         self.server.write(bytes(self.server.bufferSize))
         self.assertNotIn("lost", self.calls)
-        self.write_batch.empty()
+        self.write_batch.flush()
         self.assertEqual(self.calls.count("lost"), 1)
 
     def test_closeBehind(self) -> None:
         """While the kernel does not take all, closing waits."""
-        while not unsent(self.server):
+        while not bytes_unsent(self.server):
             self.server.write(bytes(60_000))
-            self.write_batch.empty()
+            self.write_batch.flush()
         self.server.loseConnection()
-        self.write_batch.empty()
+        self.write_batch.flush()
         self.clock.advance(0)
         self.assertNotIn("lost", self.calls)
 
@@ -350,7 +321,7 @@ class AsideTests(_Connected):
         self.server.registerProducer(Protocol(), True)
         self.server.write(b"abc")
         self.server.loseConnection()
-        self.write_batch.empty()
+        self.write_batch.flush()
         self.assertEqual(self.heard(), b"abc")
         self.assertNotIn("lost", self.calls)
 
@@ -359,7 +330,7 @@ class AsideTests(_Connected):
         self.server.write(b"abc")
         self.server.loseWriteConnection()
         self.server.doWrite()
-        self.write_batch.empty()
+        self.write_batch.flush()
         self.assertEqual(self.heard(), b"abc")
         self.assertEqual(self.heard(), b"")
 
@@ -368,17 +339,17 @@ class AsideTests(_Connected):
         self.server.write(b"abc")
         self.server.abortConnection()
         self.assertEqual(self.heard(), b"abc")
-        self.write_batch.empty()
+        self.write_batch.flush()
         self.clock.advance(0)
         self.assertEqual(self.calls.count("lost"), 1)
 
-    def test_settled(self) -> None:
+    def test_flush(self) -> None:
         """Whoever goes past the transport's buffers may do so when they are empty."""
         self.server.write(b"abc")
-        self.assertTrue(settled(self.server))
+        self.assertTrue(flush(self.server))
         self.far.setblocking(True)
         self.assertEqual(self.heard(), b"abc")
-        while settled(self.server):
+        while flush(self.server):
             self.server.write(bytes(60_000))
-        self.assertTrue(unsent(self.server))
-        self.assertTrue(settled(StringTransport()))
+        self.assertTrue(bytes_unsent(self.server))
+        self.assertTrue(flush(StringTransport()))

@@ -19,8 +19,9 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from netd.counters import Counters
 from netd.http.server import Site
 from netd.test.http.stages import GET, LIMITS, Tree, answers
+from netd.transport import private
 from netd.transport import tcp_port as port_module
-from netd.transport.tcp import unread, unsent
+from netd.transport.tcp import bytes_unsent, has_unread_input
 from netd.transport.tcp_port import TURN_SECONDS, TCPPort, port
 
 
@@ -188,7 +189,7 @@ class ServerTests(TestCase):
             request.write(bytes(65536))
             written += 65536
             self.assertLess(written, 1 << 26)
-        self.assertGreater(unsent(request.channel.transport) or 0, 65536)
+        self.assertGreater(bytes_unsent(request.channel.transport) or 0, 65536)
         visitor.transport.resumeProducing()
         while "resume" not in told:
             yield turn()
@@ -254,10 +255,10 @@ class ServerTests(TestCase):
         while not self.site.channels:
             yield turn()
         (channel,) = self.site.channels
-        self.assertFalse(unread(channel.transport))
+        self.assertFalse(has_unread_input(channel.transport))
         channel.transport.pauseProducing()
         visitor.transport.write(GET)
-        while not unread(channel.transport):
+        while not has_unread_input(channel.transport):
             yield turn()
         # A drain leaves such a connection its answer.
         self.site.drain()
@@ -281,7 +282,7 @@ class StockTests(ServerTests):
     """The same on the stock port and transport, where the eager one is not supported."""
 
     def setUp(self) -> None:
-        self.patch(port_module, "supported", lambda: False)
+        self.patch(private, "_attributes", lambda holder: set())
         ServerTests.setUp(self)
 
     def test_kind(self) -> None:
@@ -456,13 +457,13 @@ class PortTests(SynchronousTestCase):
         os_open = os.open
         self.patch(os, "open", fail)
         listener.doRead()
-        self.assertEqual(listener._spare, -1)
+        self.assertEqual(listener._spare_descriptor, -1)
         listener.socket.errors = [errno.EMFILE]
         listener.doRead()
         self.patch(os, "open", os_open)
         listener.socket.errors = [errno.EMFILE]
         listener.doRead()
-        self.assertGreaterEqual(listener._spare, 0)
+        self.assertGreaterEqual(listener._spare_descriptor, 0)
 
     def test_unknown(self) -> None:
         """An error that is none of these is not hidden."""
@@ -476,7 +477,7 @@ class PortTests(SynchronousTestCase):
         listener._addressType = IPv6Address
         near, far = socket.socketpair()
         far.close()
-        listener._welcome(near, ("fe80::1", 1, 0, 1))
+        listener._connect(near, ("fe80::1", 1, 0, 1))
         self.assertTrue(seen[0].host.startswith("fe80::1%"))
 
     def test_nobodyHome(self) -> None:

@@ -24,7 +24,7 @@ from netd import settings
 from netd.counters import Counters
 from netd.test.stages import Identity, identity
 from netd.transport import certificates, tls
-from netd.transport.certificates import Pair
+from netd.transport.certificates import KeyPair
 
 # Sunday, 6 July 2025
 NOW: Final = 1_751_784_577.0
@@ -60,7 +60,7 @@ class ContextTests(_Files):
     What is made of files that the operator names.
     """
 
-    def refused(self, pair: Pair) -> str:
+    def refused(self, pair: KeyPair) -> str:
         """The one line with which a pair is refused."""
         with self.assertRaises(UsageError) as caught:
             tls.context(pair)
@@ -69,9 +69,9 @@ class ContextTests(_Files):
         self.assertFalse(said.rstrip().endswith(":"), said)
         return said
 
-    def pair(self) -> Pair:
+    def pair(self) -> KeyPair:
         """The certificate and its key."""
-        return certificates.pair(self.certificate, self.key)
+        return certificates.load_pair(self.certificate, self.key)
 
     def test_no_memory(self) -> None:
         """

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.distribution import Distribution
 from netd.lab.call import TEXT, BadCall
 from netd.lab.endpoints.echo import GREETING, pattern
 from netd.script import Abort, Send, Wait
 from netd.test.lab.calling import ask, bench, call, fields, said, shown, steps, waits
 from netd.test.lab.conversation import HTTP, limited
+from netd.values import Distribution
 
 
 class EchoTests(SynchronousTestCase):
