@@ -27,7 +27,7 @@ from prometheus_client.core import (
 from prometheus_client.openmetrics import exposition as openmetrics
 
 import twisted
-from netd.counters import DELAYS, LATE, Counters
+from netd.counters import DELAY_BOUNDS, LATENESS_BOUNDS, Counters
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -75,22 +75,22 @@ class Netd:
 
     def _http(self) -> Iterator[Metric]:
         counters, gauges = self._counters, self._gauges
-        answers = {str(code): count for code, count in counters.answers.items()}
+        answers = {str(code): count for code, count in counters.responses.items()}
         yield _by("netd_http_requests", "HTTP requests answered.", "code", answers)
         yield _one("netd_http_response_bytes", "Bytes of HTTP bodies sent.", counters.sent)
         yield _histogram(
             "netd_http_delay_requested_seconds",
             "How long a delayed answer was asked to wait.",
-            DELAYS,
+            DELAY_BOUNDS,
             counters.delays,
             counters.delay_seconds,
         )
         yield _histogram(
             "netd_http_delay_lateness_seconds",
             "How much later than asked for a delayed answer left.",
-            LATE,
-            counters.waits,
-            counters.late_seconds,
+            LATENESS_BOUNDS,
+            counters.lateness,
+            counters.lateness_seconds,
         )
         yield _one("netd_http_connections", "HTTP connections accepted.", counters.connections)
         yield _one("netd_http_stalled", "Connections cut for not reading.", counters.stalled)
@@ -135,7 +135,7 @@ class Netd:
     def _rest(self) -> Iterator[Metric]:
         counters = self._counters
         yield _one("netd_udp_datagrams", "UDP datagrams received.", counters.datagrams)
-        yield _one("netd_udp_answers", "UDP datagrams sent.", counters.echoes)
+        yield _one("netd_udp_answers", "UDP datagrams sent.", counters.datagrams_sent)
         yield _by("netd_udp_drops", "UDP datagrams not answered.", "reason", counters.drops)
         yield GaugeMetricFamily(
             "netd_reactor_lag_seconds", "How late the reactor was of late.", counters.lag

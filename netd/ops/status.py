@@ -85,6 +85,6 @@ class Status:
         totals = [f"{sum(count().values())} {name}" for name, count in self._facts.items()]
         counters = self._counters
         return (
-            f"Serving: {', '.join(totals)}; so far {sum(counters.answers.values())} answers, "
+            f"Serving: {', '.join(totals)}; so far {sum(counters.responses.values())} answers, "
             f"{sum(counters.refusals.values())} refusals, {counters.datagrams} datagrams"
         )

@@ -141,7 +141,7 @@ class AnswerPort(Port):
             pass
         counters = self._policy.counters
         counters.datagrams += got
-        counters.echoes += sent
+        counters.datagrams_sent += sent
         if drops or got == TURN:
             self._drops.add(drops)
 
@@ -174,7 +174,7 @@ class AnswerPort(Port):
                 self.socket.sendto(data, address)
         except OSError:
             return "unsendable"
-        self._policy.counters.echoes += 1
+        self._policy.counters.datagrams_sent += 1
         return None
 
     def _drop(self, why: str) -> None:

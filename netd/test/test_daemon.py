@@ -238,10 +238,10 @@ class WatchTests(_Houses):
         self.assertEqual(self.names(house), ["http", "metrics-http"])
         site, own = (each.factory for each in self.reactor.adopted)
         self.assertIn(b" 404 ", self.ask(site, "/metrics"))
-        before = house.counters.answers.copy()
+        before = house.counters.responses.copy()
         self.assertIn(b" 200 ", self.ask(own, "/metrics"))
         self.assertIn(b" 404 ", self.ask(own, "/"))
-        self.assertEqual(house.counters.answers, before)
+        self.assertEqual(house.counters.responses, before)
 
     def test_outlast(self) -> None:
         """
@@ -326,7 +326,7 @@ class StartTests(_Houses):
             client.sendto(b"hello", ("127.0.0.1", listener.bound.port))
             port.doRead()
             self.assertEqual(client.recv(100), b"hello")
-        self.assertEqual(house.counters.echoes, 1)
+        self.assertEqual(house.counters.datagrams_sent, 1)
 
     def ask(self, adopted: Adopted, head: bytes) -> bytes:
         """What the first port's site answers to a request."""
@@ -384,7 +384,9 @@ class StartTests(_Houses):
             for port in self.reactor.readers:
                 sock.sendto(b"hello", port.socket.getsockname())
                 port.doRead()
-        self.assertEqual((house.counters.echoes, sum(house.counters.drops.values())), (0, 2))
+        self.assertEqual(
+            (house.counters.datagrams_sent, sum(house.counters.drops.values())), (0, 2)
+        )
 
     def test_rate(self) -> None:
         """
@@ -410,7 +412,7 @@ class StartTests(_Houses):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.sendto(b"hello", port.socket.getsockname())
             port.doRead()
-        self.assertEqual((house.counters.datagrams, house.counters.echoes), (1, 0))
+        self.assertEqual((house.counters.datagrams, house.counters.datagrams_sent), (1, 0))
 
     def test_ready(self) -> None:
         """

@@ -139,13 +139,13 @@ class HouseTests(Managed):
         SIGUSR2 logs who is there: services, connections, waiting answers, timers, counters.
         """
         house = self.start(evolve(asked(), services=(Service("echo", HERE),)))
-        house.counters.answers[200] += 1
+        house.counters.responses[200] += 1
         lines = self.signal(signal.SIGUSR2)
         self.assertEqual(len(lines), 5)
         self.assertRegex(lines[0], r"^state: services: http=tcp:\d+:.* tcp-echo=tcp:\d+:")
         self.assertEqual(lines[1], "state: connections: 0 (http=0 tcp-echo=0)")
         self.assertEqual(lines[2], "state: waiting answers: 0 (http=0)")
-        self.assertIn("answers[200]=1", lines[4])
+        self.assertIn("responses[200]=1", lines[4])
 
     def test_first(self) -> None:
         """

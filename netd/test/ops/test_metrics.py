@@ -12,7 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as families
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.counters import DELAYS, LATE, Counters
+from netd.counters import DELAY_BOUNDS, LATENESS_BOUNDS, Counters
 from netd.ops.metrics import OPENMETRICS, TEXT, Gauges, Netd, exposition
 
 Samples: TypeAlias = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -84,7 +84,7 @@ class MetricsTests(SynchronousTestCase):
             ("connections", "netd_http_connections_total"),
             ("aborted", "netd_connections_aborted_total"),
             ("datagrams", "netd_udp_datagrams_total"),
-            ("echoes", "netd_udp_answers_total"),
+            ("datagrams_sent", "netd_udp_answers_total"),
             ("log_drops", "netd_log_drops_total"),
             ("lag", "netd_reactor_lag_seconds"),
             ("worst_lag", "netd_reactor_lag_worst_seconds"),
@@ -97,7 +97,7 @@ class MetricsTests(SynchronousTestCase):
         """
         Every table is one metric whose label is the key.
         """
-        self.counters.answers[404] = 2
+        self.counters.responses[404] = 2
         self.counters.refusals["rate"] = 3
         self.counters.drops["loop"] = 4
         self.counters.services["echo"] = 5
@@ -123,7 +123,12 @@ class MetricsTests(SynchronousTestCase):
         """
         No counter is forgotten: whichever changes, the text does.
         """
-        keys: dict[str, Any] = {"waits": 1.0, "delays": 1.0, "answers": 200, "calls": ("a", 0)}
+        keys: dict[str, Any] = {
+            "lateness": 1.0,
+            "delays": 1.0,
+            "responses": 200,
+            "calls": ("a", 0),
+        }
         for field in fields(Counters):
             before = self.read(process=False)
             value = getattr(self.counters, field.name)
@@ -138,28 +143,28 @@ class MetricsTests(SynchronousTestCase):
         Late answers are a histogram: each bucket holds those before it, the last holds all.
         """
         for seconds in (0.0, 0.0005, 0.003, 0.3, 5.0):
-            self.counters.late(seconds)
+            self.counters.add_lateness(seconds)
         name = "netd_http_delay_lateness_seconds"
         for bound, count in (("0.001", 2), ("0.005", 3), ("0.15", 3), ("0.5", 4), ("+Inf", 5)):
             self.assertEqual(self.value(f"{name}_bucket", le=bound), count, bound)
         self.assertEqual(self.value(f"{name}_count"), 5)
         self.assertAlmostEqual(self.value(f"{name}_sum"), 5.3035)
         buckets = [labels for each, labels in self.read() if each == f"{name}_bucket"]
-        self.assertEqual(len(buckets), len(LATE))
+        self.assertEqual(len(buckets), len(LATENESS_BOUNDS))
 
     def test_delays(self) -> None:
         """
         So are those that were asked to wait, by how long that was.
         """
         for seconds in (0.05, 3.0, 3.0, 90.0):
-            self.counters.delayed(seconds)
+            self.counters.add_delay(seconds)
         name = "netd_http_delay_requested_seconds"
         for bound, count in (("0.025", 0), ("0.05", 1), ("2.0", 1), ("3.0", 3), ("+Inf", 4)):
             self.assertEqual(self.value(f"{name}_bucket", le=bound), count, bound)
         self.assertEqual(self.value(f"{name}_count"), 4)
         self.assertAlmostEqual(self.value(f"{name}_sum"), 96.05)
         buckets = [labels for each, labels in self.read() if each == f"{name}_bucket"]
-        self.assertEqual(len(buckets), len(DELAYS))
+        self.assertEqual(len(buckets), len(DELAY_BOUNDS))
 
     def test_gauges(self) -> None:
         """
@@ -193,7 +198,7 @@ class MetricsTests(SynchronousTestCase):
         """
         Who accepts OpenMetrics gets it, everybody else the text form, whatever they say.
         """
-        self.counters.answers[200] = 1
+        self.counters.responses[200] = 1
         said = exposition([Netd("1", self.counters, gauges())])
         for accept, kind in (
             ("", TEXT),

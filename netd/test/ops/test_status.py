@@ -88,8 +88,8 @@ class StateTests(SynchronousTestCase):
         """
         Services, connections, waiting answers, timers and counters have a line each.
         """
-        self.counters.answers[200] += 3
-        self.counters.answers[404] += 0
+        self.counters.responses[200] += 3
+        self.counters.responses[404] += 0
         self.counters.sent = 174
         self.counters.worst_lag = 0.123456789
         self.assertEqual(
@@ -99,7 +99,7 @@ class StateTests(SynchronousTestCase):
                 "connections: 3 (http=2 tcp-echo=1)",
                 "waiting answers: 0 (none)",
                 "timers: 0",
-                "counters: answers[200]=3 sent=174 worst_lag=0.123457",
+                "counters: responses[200]=3 sent=174 worst_lag=0.123457",
             ],
         )
 
@@ -115,7 +115,7 @@ class StateTests(SynchronousTestCase):
         """
         The shortest of it is one line.
         """
-        self.counters.answers[200] += 3
+        self.counters.responses[200] += 3
         self.counters.refusals["rate"] += 2
         self.counters.datagrams = 7
         self.assertEqual(

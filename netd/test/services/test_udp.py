@@ -97,7 +97,7 @@ class EchoTests(_Ports):
         """A datagram comes back to where it came from, of either family."""
         for host in ("127.0.0.1", "::1"):
             self.assertEqual(self.ask(self.serve(host=host), b"hello"), [b"hello"])
-        self.assertEqual((self.counters.datagrams, self.counters.echoes), (2, 2))
+        self.assertEqual((self.counters.datagrams, self.counters.datagrams_sent), (2, 2))
 
     def test_whole(self) -> None:
         """The largest datagram that IPv4 has, 65 507 bytes, comes back whole."""
@@ -189,7 +189,7 @@ class PolicyTests(_Ports):
         port.socket.sendto(b"ping", self.address)
         port.doRead()
         port.doRead()
-        self.assertEqual((self.counters.datagrams, self.counters.echoes), (1, 0))
+        self.assertEqual((self.counters.datagrams, self.counters.datagrams_sent), (1, 0))
         self.assertEqual(self.counters.drops, {"source port": 1})
 
     def test_own_port_elsewhere(self) -> None:
@@ -198,7 +198,7 @@ class PolicyTests(_Ports):
         twin = self.bind("127.0.0.2", self.address[1])
         twin.sendto(b"ping", self.address)
         port.doRead()
-        self.assertEqual(self.counters.echoes, 0)
+        self.assertEqual(self.counters.datagrams_sent, 0)
 
     def test_each_other(self) -> None:
         """Two ports of one daemon do not answer each other, whichever listened first."""
@@ -233,7 +233,7 @@ class PolicyTests(_Ports):
         self.assertEqual(self.counters.drops, {"rate": 6})
         self.bind("127.0.0.3").sendto(b"x", self.address)
         port.doRead()
-        self.assertEqual(self.counters.echoes, 5)
+        self.assertEqual(self.counters.datagrams_sent, 5)
         self.reactor.advance(60)
 
     def test_empty_question(self) -> None:
@@ -372,7 +372,9 @@ class ImpairmentTests(_Ports):
         """Lost answers are drops of their own kind."""
         port = self.serve(impairment=Impairment(loss=1.0, seed=1))
         self.assertEqual(self.ask(port, b"x", b"y"), [])
-        self.assertEqual((self.counters.drops, self.counters.echoes), ({"impairment": 2}, 0))
+        self.assertEqual(
+            (self.counters.drops, self.counters.datagrams_sent), ({"impairment": 2}, 0)
+        )
 
     def test_stop(self) -> None:
         """A port that stops forgets what waits."""
