@@ -24,6 +24,7 @@ from netd.lab.endpoints.probes import Probes
 from netd.ops import rlimit
 from netd.ops.inherited import Inherited, assign
 from netd.ops.logging.setup import logs
+from netd.ops.metrics import Collector, Gauges, exposition
 from netd.ops.reload import Commit, Reload, Reloadable
 from netd.ops.systemd import Ready
 from netd.services import table, udp
@@ -217,18 +218,11 @@ def _contents(fresh: Settings, reactor: Any, house: Daemon, pool: Pool) -> Commi
 
 
 def _probes(house: Daemon, pool: Pool) -> Probes:
-    """What watches the daemon is told; without prometheus-client no metrics are."""
-    try:
-        from netd.ops.metrics import Gauges, Netd, exposition
-    except ModuleNotFoundError as missing:
-        if missing.name != "prometheus_client":
-            raise
-        # A checkout with Twisted beside it and nothing else still serves.
-        return Probes(ready=house.ready)
+    """The probes of the daemon, with all its metrics."""
     gauges = Gauges(
         house.connections, house.waiting, pool.waiting, pool.busy, house.certificates
     )
-    metrics = exposition([Netd(__version__, house.counters, gauges)])
+    metrics = exposition(Collector(__version__, house.counters, gauges))
     return Probes(metrics, house.ready)
 
 

@@ -8,10 +8,8 @@ import datetime
 import os
 import signal
 import socket
-import sys
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 from attrs import evolve
 from twisted.application.service import IService
@@ -31,7 +29,6 @@ from netd.daemon import build
 from netd.house import Daemon
 from netd.http.connection import HTTPConnection
 from netd.http.context import AccessRecord
-from netd.ops import metrics
 from netd.ops.inherited import Inherited
 from netd.settings import Service, Settings
 from netd.test.lab.conversation import Transport
@@ -216,18 +213,6 @@ class WatchTests(_Houses):
             b"netd_rpc_workers_busy 0.0\n",
         ):
             self.assertIn(line, said)
-
-    def test_without(self) -> None:
-        """
-        Without prometheus-client everything but /metrics is served.
-        """
-        missing: Any = None
-        self.enterContext(mock.patch.dict(sys.modules, {"prometheus_client": missing}))
-        del sys.modules[metrics.__name__]
-        self.start(asked())
-        (site,) = (each.factory for each in self.reactor.adopted)
-        self.assertIn(b" 501 ", self.ask(site, "/metrics"))
-        self.assertIn(b" 200 ", self.ask(site, "/readyz"))
 
     def test_moved(self) -> None:
         """
