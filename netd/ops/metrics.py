@@ -47,6 +47,45 @@ class Gauges:
     """Seconds until each certificate expires, by server name."""
 
 
+# Name, description and field of `Counters`.
+_COUNTERS: Final = (
+    ("netd_http_response_bytes", "Bytes of HTTP response bodies.", "sent"),
+    ("netd_http_connections", "Accepted HTTP connections.", "connections"),
+    ("netd_http_stalled", "HTTP connections cut for not reading.", "stalled"),
+    ("netd_connections_aborted", "Connections cut at the end of a grace period.", "aborted"),
+    ("netd_udp_datagrams", "Received UDP datagrams.", "datagrams"),
+    ("netd_udp_answers", "Sent UDP datagrams.", "datagrams_sent"),
+    ("netd_log_drops", "Lost log lines.", "log_drops"),
+)
+_LAGS: Final = (
+    ("netd_reactor_lag_seconds", "Latest lag of the reactor.", "lag"),
+    ("netd_reactor_lag_worst_seconds", "Largest lag of the reactor.", "worst_lag"),
+)
+# Name, description, label and field of `Counters`.
+_TABLES: Final = (
+    ("netd_http_requests", "HTTP responses by status.", "code", "responses"),
+    ("netd_refusals", "Refused requests and connections.", "reason", "refusals"),
+    ("netd_service_connections", "Connections to small services.", "service", "services"),
+    ("netd_udp_drops", "UDP datagrams without a response.", "reason", "drops"),
+)
+# Name, description and field of `Gauges`.
+_GAUGES: Final = (
+    ("netd_rpc_calls_queued", "XML-RPC calls that wait for a worker.", "calls_queued"),
+    ("netd_rpc_workers_busy", "Workers that run an XML-RPC call.", "workers_busy"),
+)
+# Name, description, label and field of `Gauges`.
+_GAUGE_TABLES: Final = (
+    ("netd_connections_open", "Open connections.", "listener", "connections"),
+    ("netd_http_answers_waiting", "HTTP responses in progress.", "site", "waiting"),
+    (
+        "netd_tls_certificate_left_seconds",
+        "Seconds until a certificate expires.",
+        "certificate",
+        "certificates",
+    ),
+)
+
+
 class Collector:
     """Collects the metrics of one daemon."""
 
@@ -63,17 +102,22 @@ class Collector:
             "python": platform.python_version(),
         }
         yield Info("netd_build", "Versions of netd, Twisted and Python.", versions)
-        yield from self._http()
-        yield from self._connections()
-        yield from self._calls()
-        yield from self._datagrams()
-        yield from self._process()
+        counters, gauges = self._counters, self._gauges
+        for name, text, field in _COUNTERS:
+            yield Counter(name, text, getattr(counters, field))
+        for name, text, label, field in _TABLES:
+            yield _labelled(Counter(name, text, labels=(label,)), getattr(counters, field))
+        yield from self._delays()
+        yield self._calls()
+        for name, text, field in _LAGS:
+            yield Gauge(name, text, getattr(counters, field))
+        for name, text, field in _GAUGES:
+            yield Gauge(name, text, getattr(gauges, field)())
+        for name, text, label, field in _GAUGE_TABLES:
+            yield _labelled(Gauge(name, text, labels=(label,)), getattr(gauges, field)())
 
-    def _http(self) -> Iterator[Metric]:
+    def _delays(self) -> Iterator[Metric]:
         counters = self._counters
-        codes = {str(code): count for code, count in counters.responses.items()}
-        yield _table(Counter, "netd_http_requests", "HTTP responses by status.", "code", codes)
-        yield Counter("netd_http_response_bytes", "Bytes of response bodies.", counters.sent)
         yield _histogram(
             "netd_http_delay_requested_seconds",
             "Requested delays of responses.",
@@ -88,98 +132,18 @@ class Collector:
             counters.lateness,
             counters.lateness_seconds,
         )
-        yield Counter(
-            "netd_http_connections", "Accepted HTTP connections.", counters.connections
-        )
-        yield Counter("netd_http_stalled", "Connections cut for not reading.", counters.stalled)
 
-    def _connections(self) -> Iterator[Metric]:
-        counters, gauges = self._counters, self._gauges
-        yield _table(
-            Gauge,
-            "netd_connections_open",
-            "Open connections.",
-            "listener",
-            gauges.connections(),
-        )
-        yield _table(
-            Gauge,
-            "netd_http_answers_waiting",
-            "Responses in progress.",
-            "site",
-            gauges.waiting(),
-        )
-        yield _table(
-            Counter,
-            "netd_refusals",
-            "Refused requests and connections.",
-            "reason",
-            counters.refusals,
-        )
-        yield Counter(
-            "netd_connections_aborted", "Connections cut by a stop.", counters.aborted
-        )
-        yield _table(
-            Counter,
-            "netd_service_connections",
-            "Connections to small services.",
-            "service",
-            counters.services,
-        )
-
-    def _calls(self) -> Iterator[Metric]:
-        gauges = self._gauges
-        calls = Counter(
-            "netd_rpc_calls",
-            "XML-RPC calls by method and fault code, 0 for a result.",
-            labels=("method", "fault"),
-        )
+    def _calls(self) -> Metric:
+        text = "XML-RPC calls by method and fault code, 0 for a result."
+        calls = Counter("netd_rpc_calls", text, labels=("method", "fault"))
         for (method, fault), count in self._counters.calls.items():
             calls.add_metric((method, str(fault)), count)
-        yield calls
-        yield Gauge(
-            "netd_rpc_calls_queued", "Calls that wait for a worker.", gauges.calls_queued()
-        )
-        yield Gauge("netd_rpc_workers_busy", "Workers that run a call.", gauges.workers_busy())
-
-    def _datagrams(self) -> Iterator[Metric]:
-        counters = self._counters
-        yield Counter("netd_udp_datagrams", "Received UDP datagrams.", counters.datagrams)
-        yield Counter("netd_udp_answers", "Sent UDP datagrams.", counters.datagrams_sent)
-        yield _table(
-            Counter,
-            "netd_udp_drops",
-            "UDP datagrams without a response.",
-            "reason",
-            counters.drops,
-        )
-
-    def _process(self) -> Iterator[Metric]:
-        counters = self._counters
-        yield Gauge("netd_reactor_lag_seconds", "Latest lag of the reactor.", counters.lag)
-        yield Gauge(
-            "netd_reactor_lag_worst_seconds", "Largest lag of the reactor.", counters.worst_lag
-        )
-        yield _table(
-            Gauge,
-            "netd_tls_certificate_left_seconds",
-            "Seconds until a certificate expires.",
-            "certificate",
-            self._gauges.certificates(),
-        )
-        yield Counter("netd_log_drops", "Lost log lines.", counters.log_drops)
+        return calls
 
 
-def _table(
-    kind: type[Counter | Gauge],
-    name: str,
-    help_text: str,
-    label: str,
-    values: Mapping[str, float],
-) -> Metric:
-    family = kind(name, help_text, labels=(label,))
+def _labelled(family: Counter | Gauge, values: Mapping[object, float]) -> Metric:
     for key, value in sorted(values.items()):
-        family.add_metric((key,), value)
+        family.add_metric((str(key),), value)
     return family
 
 
