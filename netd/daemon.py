@@ -261,11 +261,13 @@ def _access(settings: Settings) -> Access:
     return Access(AccessList(asked.allow, asked.deny), proxies, asked.connect_rate)
 
 
-def _policy(settings: Settings, networks: AccessList, counters: Counters) -> udp.Policy:
+def _policy(settings: Settings, networks: AccessList, counters: Counters) -> udp.DatagramPolicy:
     """What becomes of datagrams; the same networks as everywhere."""
     asked = settings.udp
     fates = None if asked.impairment == Impairment() else Impairments(asked.impairment)
-    return udp.Policy(SourcePolicy(networks, asked.any_source, asked.rate), counters, fates)
+    return udp.DatagramPolicy(
+        SourcePolicy(networks, asked.any_source, asked.rate), counters, fates
+    )
 
 
 def _named(name: str, items: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:

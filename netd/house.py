@@ -101,7 +101,7 @@ class Daemon(MultiService):
     def connections(self) -> dict[str, int]:
         """How many are open, by what they are to."""
         sites = {name: len(each.channels) for name, each in self.sites.items()}
-        return sites | {name: len(each.connected) for name, each in self.talks.items()}
+        return sites | {name: len(each.connections) for name, each in self.talks.items()}
 
     def waiting(self) -> dict[str, int]:
         """How many answers are waited for, by site."""
