@@ -26,7 +26,7 @@ from netd.ops.inherited import Inherited, assign
 from netd.ops.logging.setup import logs
 from netd.ops.metrics import Collector, Gauges, exposition
 from netd.ops.reload import Commit, Reload, Reloadable
-from netd.ops.systemd import Ready
+from netd.ops.systemd import Notifier
 from netd.services import table, udp
 from netd.services.impairment import Impairments
 from netd.services.source_policy import SourcePolicy
@@ -87,7 +87,7 @@ def _fitted(settings: Settings) -> Settings:
     limits = settings.http.limits
     if limits.connections < maxsize:
         return settings
-    limits = evolve(limits, connections=rlimit.connections())
+    limits = evolve(limits, connections=rlimit.max_connections())
     return evolve(settings, http=evolve(settings.http, limits=limits))
 
 
@@ -136,7 +136,7 @@ def _services(
     yield from _watchers(settings, reactor, probes, drain)
     yield "rpc-workers", calls.pool
     yield "drain", drain
-    yield "ready", Ready(reactor, house.listening, environ, house.state.summary)
+    yield "ready", Notifier(reactor, house.listening, environ, house.state.summary)
     house.parts += [
         Reloadable(lambda fresh: _speakers(fresh, gate, policy.sources), lambda of: of.access),
         Reloadable(

@@ -19,9 +19,9 @@ from netd.http.server import Site
 from netd.lab.endpoints.probes import Probes
 from netd.ops.logging.setup import Logs
 from netd.ops.reload import Reload, Reloadable
-from netd.ops.signals import impatient, on_signal
+from netd.ops.signals import on_signal, on_stop_signal
 from netd.ops.status import Status
-from netd.ops.systemd import Ready
+from netd.ops.systemd import Notifier
 from netd.services.tcp import ServiceFactory
 from netd.transport.drain import Drain
 from netd.transport.epoll import fast_dispatch
@@ -95,8 +95,8 @@ class Daemon(MultiService):
             self.logs.reopen()
 
     @property
-    def _ready(self) -> Ready:
-        return cast(Ready, MultiService.getServiceNamed(self, "ready"))
+    def _ready(self) -> Notifier:
+        return cast(Notifier, MultiService.getServiceNamed(self, "ready"))
 
     def connections(self) -> dict[str, int]:
         """How many are open, by what they are to."""
@@ -110,7 +110,7 @@ class Daemon(MultiService):
     def stopService(self) -> Deferred[Any]:
         """Stop every service; fires when the last answer is out or the grace over."""
         drain: Drain = MultiService.getServiceNamed(self, "drain")
-        restore: Callable[[Any], Any] = impatient(self._reactor, drain.hurry)
+        restore: Callable[[Any], Any] = on_stop_signal(self._reactor, drain.hurry)
         stopped: Deferred[Any] = MultiService.stopService(self)
         return stopped.addBoth(restore).addBoth(self._close)
 

@@ -17,7 +17,7 @@ from twisted.logger import ILogObserver, capturedLogs, formatEvent
 from netd.counters import Counters
 from netd.daemon import build
 from netd.house import Daemon
-from netd.ops.logging.access_log import Text
+from netd.ops.logging.access_log import TextLog
 from netd.ops.logging.line_writer import LineWriter
 from netd.settings import TLS, Service, Settings, Watch
 from netd.test.ops.test_systemd import Managed
@@ -103,7 +103,7 @@ class HouseTests(Managed):
         twistd's application logs in the daemon's form, unless it has one of its own.
         """
         config = evolve(asked(), watch=Watch(log="json"))
-        for observer in (None, Text(LineWriter(1, Clock(), Counters()))):
+        for observer in (None, TextLog(LineWriter(1, Clock(), Counters()))):
             application: Any = Application("netd")
             if observer is not None:
                 application.setComponent(ILogObserver, observer)
