@@ -40,12 +40,7 @@ class Counters:
     """The counters of one daemon."""
 
     responses: Tally[int] = Factory(Tally)
-    """
-    Finished HTTP responses by status.
-
-    499 stands for a client that left before its response, 444 for a connection
-    that a Resource cut before its response began.
-    """
+    """HTTP responses by status; 499: the client left before, 444: a Resource cut it."""
     refusals: Tally[str] = Factory(Tally)
     """Refused requests and connections by reason."""
     connections: int = 0
@@ -59,19 +54,13 @@ class Counters:
     worst_lag: float = 0.0
     """The largest lag of all samples."""
     lateness: Tally[float] = Factory(Tally)
-    """
-    Delayed HTTP responses by the seconds between their due time and their sending.
-
-    Each is counted under the smallest of `LATENESS_BOUNDS` that is not exceeded.
-    """
+    """Delayed HTTP responses by the smallest of `LATENESS_BOUNDS` that is not exceeded."""
     lateness_seconds: float = 0.0
     """The sum of all lateness."""
     delays: Tally[float] = Factory(Tally)
     """
-    Delayed HTTP responses by the delay that was requested before their first bytes.
-
-    Responses whose client left early are included.  Each is counted under the
-    smallest of `DELAY_BOUNDS` that is not exceeded.
+    HTTP responses by the smallest of `DELAY_BOUNDS` that the requested delay does not
+    exceed, those included whose client left early.
     """
     delay_seconds: float = 0.0
     """The sum of all requested delays."""

@@ -7,21 +7,17 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from types import FrameType
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
+
+from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
 
 T = TypeVar("T")
 
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
-class SignalReactor(Protocol):
-    """The methods of a reactor that signals need."""
-
-    def callFromThread(self, function: Callable[[], None], /) -> object:
-        """Call `function` on the reactor's thread."""
-
-    def callWhenRunning(self, function: Callable[[], None], /) -> object:
-        """Call `function` when the reactor runs."""
+class SignalReactor(IReactorCore, IReactorFromThreads):
+    """The parts of a reactor that signals need."""
 
 
 def on_signal(

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from typing import Any
 
 from attrs import define, field
 from twisted.trial.unittest import SynchronousTestCase
@@ -38,7 +39,7 @@ class OnSignalTests(SynchronousTestCase):
         self.seen: list[int] = []
         before = signal.signal(signal.SIGUSR1, lambda number, _: self.seen.append(number))
         self.addCleanup(signal.signal, signal.SIGUSR1, before)
-        self.reactor = Thread()
+        self.reactor: Any = Thread()
 
     def function(self) -> None:
         """Fail: only the reactor's thread may call this."""
@@ -66,28 +67,28 @@ class OnStopSignalTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.seen: list[int] = []
+        self.reactor: Any = Thread()
         for number in (signal.SIGINT, signal.SIGTERM):
             before = signal.signal(number, lambda number, _: self.seen.append(number))
             self.addCleanup(signal.signal, number, before)
 
     def test_called(self) -> None:
         """The function is called on the reactor's thread for each stop signal."""
-        reactor = Thread()
 
         def function() -> None:
             """Fail: only the reactor's thread may call this."""
             raise AssertionError
 
-        restore = on_stop_signal(reactor, function)
+        restore = on_stop_signal(self.reactor, function)
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGINT)
         restore(None)
-        self.assertEqual(reactor.called, [function, function])
+        self.assertEqual(self.reactor.called, [function, function])
         self.assertEqual(self.seen, [])
 
     def test_restores(self) -> None:
         """Afterwards the previous handlers are back, and the argument is returned."""
-        restore = on_stop_signal(Thread(), lambda: None)
+        restore = on_stop_signal(self.reactor, lambda: None)
         self.assertEqual(restore("result"), "result")
         os.kill(os.getpid(), signal.SIGTERM)
         self.assertEqual(self.seen, [signal.SIGTERM])
@@ -101,7 +102,7 @@ class OnStopSignalTests(SynchronousTestCase):
             replaced.append((number, handler))
 
         self.patch(signal, "signal", replace)
-        on_stop_signal(Thread(), lambda: None)(None)
+        on_stop_signal(self.reactor, lambda: None)(None)
         self.assertEqual(
             replaced[2:], [(signal.SIGINT, signal.SIG_DFL), (signal.SIGTERM, signal.SIG_DFL)]
         )
