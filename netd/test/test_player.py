@@ -541,7 +541,7 @@ class TurnTests(_Players):
         while not first.ended:
             self.assertEqual(len(first.writes), len(second.writes))
             self.clock.advance(0)
-        self.assertTrue(other.ended)
+        self.assertTrue(second.ended)
 
 
 class StopTests(_Players):
