@@ -1,9 +1,7 @@
 """
-The one place that waits: it performs a script on a stage.
+Performs a script on a sink: an HTTP response, a TCP connection or a datagram.
 
-Rules: knows no protocol and no address.  The clock is handed in; the stage is
-an HTTP response, a TCP connection or a datagram that can be written to,
-finished and aborted.
+Rules: the only place that waits; knows no protocol and no address.
 """
 
 from __future__ import annotations
@@ -20,17 +18,17 @@ from netd.script import Abort, Script, Send, Step, Wait
 
 
 class Sink(IConsumer):
-    """What a script can be performed on."""
+    """The receiver of what a script sends."""
 
     def finish() -> None:
-        """The script has come to its end."""
+        """End properly, as the script is over."""
 
     def abort() -> None:
-        """The script wants the peer cut off."""
+        """Cut off the peer, as the script says."""
 
 
 class _End:
-    """What comes after the last step."""
+    """Follows the last step."""
 
 
 _END: Final = _End()
@@ -41,19 +39,17 @@ class Player:
     """
     Performs one script, once.
 
-    It never fills the stage's buffer beyond what the stage asks for, never
-    holds the reactor longer than one turn's worth of steps, and leaves no
-    timer behind when the stage stops it.
+    It writes only while the sink wants more, leaves the reactor after a limited
+    number of steps, and has no timer left when the sink stops it.
     """
 
-    # Steps and bytes of one reactor turn, so that an endless script which
-    # nobody slows down cannot keep other connections waiting.
+    # Limits of one reactor turn, so that an endless script does not block others.
     _STEPS: Final = 64
     _BYTES: Final = 256 * 1024
 
-    def __init__(self, script: Script, stage: Sink, clock: IReactorTime) -> None:
+    def __init__(self, script: Script, sink: Sink, clock: IReactorTime) -> None:
         self._steps: Iterator[Step] = iter(script)
-        self._stage = stage
+        self._sink = sink
         self._clock = clock
         self._timer: IDelayedCall | None = None
         self._due = 0.0
@@ -64,37 +60,38 @@ class Player:
 
     def perform(self) -> Deferred[bool]:
         """
-        Start; fires once, with True when the script came to its end (the stage
-        was finished or aborted as it said) and False when the stage stopped
-        it.  Fails with whatever the script or the stage raised; the stage is
-        then still open, so that its owner can say so in its own words.
+        Start the script.
+
+        Fires with True at its end, when the sink is finished or aborted, and with
+        False when the sink stopped it.  Fails with the exception of the script or
+        of the sink; the sink is then still open, for its owner to close.
         """
         done: Deferred[bool] = Deferred()
         self._done = done
         self._due = self._clock.seconds()
-        self._stage.registerProducer(self, True)
+        self._sink.registerProducer(self, True)
         self._play()
         return done
 
     def pauseProducing(self) -> None:
-        """The stage is full; a wait that is under way goes on."""
+        """Take no further step; a wait goes on."""
         self._paused = True
 
     def resumeProducing(self) -> None:
-        """The stage has room again."""
+        """Go on with the script."""
         if self._paused:
             self._paused = False
-            self._held_up()
+            self._catch_up()
             if self._timer is None:
                 self._play()
 
     def stopProducing(self) -> None:
-        """The peer has gone: forget the rest, and every timer."""
+        """Forget the rest of the script, as the peer is gone."""
         self._end(False)
 
     def _play(self) -> None:
-        # A write may pause, resume or stop us before it returns; the loop that
-        # is already running sees it, a second one must not start.
+        # A write may pause, resume or stop this player before it returns: the
+        # running loop notices, and a second loop must not start.
         if self._playing:
             return
         self._playing = True
@@ -107,46 +104,46 @@ class Player:
             self._leave()
 
     def _turn(self) -> None:
-        room = self._BYTES
+        budget = self._BYTES
         for _ in range(self._STEPS):
             if self._done is None or self._paused or self._timer is not None:
                 return
             step = next(self._steps, _END)
             if self._done is None:
-                # The peer was lost while this step was being made.
+                # The peer was lost while the script made this step.
                 return
             match step:
                 case Send(data):
-                    self._stage.write(data)
-                    room -= len(data)
+                    self._sink.write(data)
+                    budget -= len(data)
                 case Wait(seconds):
                     self._due += seconds
                     self._sleep(max(0.0, self._due - self._clock.seconds()))
                 case Abort() | _End():
-                    self._finale(step)
+                    self._finish(step)
                     return
                 case _:
                     raise TypeError(f"{step!r} is no step of a script")
-            if room <= 0:
+            if budget <= 0:
                 break
         if self._done is not None and self._timer is None and not self._paused:
-            self._held_up()
+            self._catch_up()
             self._sleep(0.0)
 
-    def _held_up(self) -> None:
-        """What could not be said in time is not made up for in a burst."""
+    def _catch_up(self) -> None:
+        """Count later waits from now, so that time lost is not made up for in a burst."""
         self._due = max(self._due, self._clock.seconds())
 
-    def _finale(self, step: Abort | _End) -> None:
-        # Cleared first: a peer that is lost during the goodbye changes nothing.
+    def _finish(self, step: Abort | _End) -> None:
+        # Cleared first, so that a peer that is lost meanwhile changes nothing.
         done, self._done = self._done, None
         result: bool | Failure = True
         try:
-            self._stage.unregisterProducer()
+            self._sink.unregisterProducer()
             if isinstance(step, Abort):
-                self._stage.abort()
+                self._sink.abort()
             else:
-                self._stage.finish()
+                self._sink.finish()
         except Exception:
             result = Failure()
         if done is not None:
@@ -161,10 +158,10 @@ class Player:
 
     def _fail(self, failure: Failure) -> None:
         if self._done is not None:
-            self._stage.unregisterProducer()
+            self._sink.unregisterProducer()
             self._end(failure)
         elif self._ended is not None:
-            # The step that raised had stopped us first; the stage has gone.
+            # The step stopped this player before it raised; the sink is gone.
             self._ended = self._ended[0], failure
 
     def _end(self, result: bool | Failure) -> None:
@@ -179,14 +176,14 @@ class Player:
             self._leave()
 
     def _leave(self) -> None:
-        """Once it has ended and no step is running: close the script, then tell."""
+        """Close the script and fire the Deferred, once no step runs."""
         if self._ended is None:
             return
         (done, result), self._ended = self._ended, None
-        # It knows us, be it as its producer: only the collector would find both.
-        del self._stage
+        # The sink refers to this player, and only the garbage collector would free both.
+        del self._sink
         try:
-            # A generator runs its `finally` now.
+            # A generator runs its `finally` here.
             close = getattr(self._steps, "close", None)
             if close is not None:
                 close()

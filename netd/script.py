@@ -1,8 +1,7 @@
 """
-A reply is a script: what to say and when.
+Scripts: what to send and when.
 
-Rules: pure; no Twisted, no clock, no socket.  A script is a lazy iterable of
-steps; `netd.player` performs it on whatever wants to hear it.
+Rules: pure.  A script is a lazy iterable of steps; `netd.player` performs it.
 """
 
 from __future__ import annotations
@@ -17,31 +16,31 @@ from attrs.validators import instance_of
 @frozen
 class Wait:
     """
-    Say nothing for `seconds`.
+    Send nothing for `seconds`.
 
-    Consecutive waits do not drift: each is counted from the moment the one
-    before it was due, unless the listener held the script up in between.
+    Consecutive waits do not drift: each is counted from the moment at which the
+    one before it was due, unless the peer delayed the script in between.
     """
 
     seconds: float = field()
 
     @seconds.validator
     def _finite(self, _: Attribute[float], value: float) -> None:
-        # Written so that nan, which compares false with everything, is refused too.
+        # nan compares false with everything, and so is refused as well.
         if not 0 <= value < float("inf"):
             raise ValueError(f"cannot wait {value} seconds")
 
 
 @frozen
 class Send:
-    """Say these bytes; a datagram when the stage is one, a piece of a stream otherwise."""
+    """Send `data`: one datagram, or a piece of a stream."""
 
     data: bytes = field(validator=instance_of(bytes))
 
 
 @frozen
 class Abort:
-    """End here without a proper goodbye: a reset, a cut body, a lost datagram."""
+    """End improperly: a reset, a cut body, a lost datagram."""
 
 
 Step: TypeAlias = Wait | Send | Abort

@@ -64,7 +64,7 @@ class Options(cli.Options):
         from netd.ops import healthcheck
 
         ca = None if self["ca"] is None else Path(self["ca"])
-        return healthcheck.run(_reactor(), self.url or healthcheck.default(self.settings), ca)
+        return healthcheck.run(self.url or healthcheck.default(self.settings), ca)
 
     def reread(self) -> Settings:
         """What is asked for now; UsageError, in one line, says what is wrong."""

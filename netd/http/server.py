@@ -223,7 +223,7 @@ class Site(Factory):
 
     def answered(self, client: Conversation, request: Request, code: int) -> None:
         """Count and log an answer that ended with status `code`."""
-        self._counters.answers[code] += 1
+        self._counters.responses[code] += 1
         self._counters.sent += request.sentLength
         if self._log is not None:
             head = request.head
@@ -238,7 +238,7 @@ class Site(Factory):
     ) -> None:
         """Count and log a request that was turned away."""
         self._counters.refusals[refused.key] += 1
-        self._counters.answers[refused.code] += 1
+        self._counters.responses[refused.code] += 1
         if self._log is not None:
             self._log.record(
                 AccessRecord(client.peer, line or b"-", refused.code, length, user=client.user)

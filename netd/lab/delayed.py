@@ -55,14 +55,14 @@ class _Stage:
         finally:
             # Here too when the client left before.
             if self.delay:
-                self.counters.delayed(self.delay)
+                self.counters.add_delay(self.delay)
         yield from steps
 
     def write(self, data: bytes) -> None:
         if not self.begun:
             self.begun = True
             if self.delay:
-                self.counters.late(self.clock.seconds() - self.asked_at - self.delay)
+                self.counters.add_lateness(self.clock.seconds() - self.asked_at - self.delay)
         if self.wire:
             self.request.transport.write(data)
         else:
@@ -99,7 +99,7 @@ class DelayedResponse:
         self._counters = counters
         self._due = clock.seconds() + reply.after
         self._timer = clock.callLater(reply.after, self._leave)
-        counters.delayed(reply.after)
+        counters.add_delay(reply.after)
         request.registerProducer(self, True)
 
     def pauseProducing(self) -> None:
@@ -122,7 +122,7 @@ class DelayedResponse:
             _log.failure("the body for {uri!r} failed", uri=request.uri)
             _apologise(request)
             return
-        self._counters.late(self._clock.seconds() - self._due)
+        self._counters.add_lateness(self._clock.seconds() - self._due)
         _finish(request, body)
 
 

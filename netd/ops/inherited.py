@@ -1,10 +1,8 @@
 """
 Sockets that were open when the process began (sd_listen_fds(3)).
 
-Rules: reads the environment and changes nothing there; family and type come
-from the kernel.  To be asked before `twisted.internet.endpoints` is imported,
-which removes the variables.  What a descriptor is for is said by its name, or
-else by its type; one that is for nothing stops the start.
+Rules: call `inherited` before `twisted.internet.endpoints` is imported, which
+removes the variables from the environment.
 """
 
 from __future__ import annotations
@@ -18,14 +16,14 @@ from twisted.python.usage import UsageError
 
 _FIRST: Final = 3
 _UNKNOWN: Final = ("", "unknown", "netd")
-"""Names that say nothing: none, systemd's word for none, and ours."""
+"""Names that name no listener: none, systemd's word for none, and the daemon's own."""
 _BY_TYPE: Final = {socket.SOCK_STREAM: "http", socket.SOCK_DGRAM: "udp"}
 _INTERNET: Final = (socket.AF_INET, socket.AF_INET6)
 
 
 @frozen
 class Inherited:
-    """One of them, under the name that the service manager gave it."""
+    """An inherited socket with the name that the service manager gave it."""
 
     name: str
     descriptor: int
@@ -33,7 +31,7 @@ class Inherited:
 
     @property
     def nameless(self) -> bool:
-        """Whether the name says nothing; a socket unit's own is the default of systemd."""
+        """Whether the name names no listener; systemd's default is that of the socket unit."""
         return self.name in _UNKNOWN or self.name.endswith(".socket")
 
     def __str__(self) -> str:
@@ -44,7 +42,7 @@ class Inherited:
         return f"descriptor {self.descriptor}{name}, a {kind} socket"
 
     def fits(self, kind: socket.SocketKind | None) -> bool:
-        """Whether a listener of this kind can serve it."""
+        """Whether a listener of this kind can serve the socket."""
         if self.sock.type is not kind:
             return False
         if kind is socket.SOCK_DGRAM:
@@ -54,54 +52,52 @@ class Inherited:
 
 
 def inherited(environ: Mapping[str, str], pid: int) -> list[Inherited]:
-    """What was handed to the process `pid`; UsageError when that is not what was promised."""
+    """The sockets that `environ` announces to the process `pid`; UsageError for a bad one."""
     if environ.get("LISTEN_PID") != str(pid):
         return []
-    said = environ.get("LISTEN_FDS", "")
-    if not said.isdigit():
-        raise UsageError(f"LISTEN_FDS {said}: not a number")
-    count = int(said)
-    # Only systemd before 227 gives no names at all.
+    number = environ.get("LISTEN_FDS", "")
+    if not number.isdigit():
+        raise UsageError(f"LISTEN_FDS {number}: not a number")
+    count = int(number)
+    # systemd before version 227 gives no names.
     names = environ["LISTEN_FDNAMES"].split(":") if environ.get("LISTEN_FDNAMES") else None
     if names is not None and len(names) != count:
         raise UsageError(f"LISTEN_FDNAMES has {len(names)} names for {count} descriptors")
-    found = []
-    for number in range(count):
-        descriptor = _FIRST + number
-        found.append(Inherited(names[number] if names else "", descriptor, _socket(descriptor)))
-    return found
+    return [
+        Inherited(names[index] if names else "", _FIRST + index, _socket(_FIRST + index))
+        for index in range(count)
+    ]
 
 
 def _socket(descriptor: int) -> socket.socket:
     try:
         sock = socket.socket(fileno=descriptor)
-    except OSError as wrong:
-        raise UsageError(f"LISTEN_FDS: descriptor {descriptor}: {wrong.strerror}") from None
+    except OSError as error:
+        raise UsageError(f"LISTEN_FDS: descriptor {descriptor}: {error.strerror}") from None
     sock.setblocking(False)
     sock.set_inheritable(False)
     return sock
 
 
 def assign(
-    found: Iterable[Inherited], listeners: Mapping[str, socket.SocketKind]
+    sockets: Iterable[Inherited], listeners: Mapping[str, socket.SocketKind]
 ) -> dict[str, list[socket.socket]]:
     """
-    The sockets for each of `listeners`, which are given by name and kind.
+    The sockets of each of `listeners`, which are given by name and kind.
 
-    Several of one name are one listener's, such as one of each address family.
-    Of those without a name the first stream socket is for `http`, the first
-    datagram socket for `udp`.  UsageError for one that fits nothing; then all
-    are closed.
+    A listener may have several, such as one of each address family.  Without a
+    name the first stream socket belongs to `http`, the first datagram socket to
+    `udp`.  When a socket fits no listener all are closed: UsageError.
     """
-    places: dict[str, list[socket.socket]] = {}
-    given = sorted(found, key=lambda each: each.nameless)
-    for each in given:
-        name = _BY_TYPE.get(each.sock.type, "") if each.nameless else each.name
-        if not each.fits(listeners.get(name)) or (each.nameless and name in places):
-            for other in given:
+    assigned: dict[str, list[socket.socket]] = {}
+    ordered = sorted(sockets, key=lambda inherited: inherited.nameless)
+    for item in ordered:
+        name = _BY_TYPE.get(item.sock.type, "") if item.nameless else item.name
+        if not item.fits(listeners.get(name)) or (item.nameless and name in assigned):
+            for other in ordered:
                 other.sock.close()
             raise UsageError(
-                f"LISTEN_FDS: {each}, fits none of the listeners {', '.join(listeners)}"
+                f"LISTEN_FDS: {item}, fits none of the listeners {', '.join(listeners)}"
             )
-        places.setdefault(name, []).append(each.sock)
-    return places
+        assigned.setdefault(name, []).append(item.sock)
+    return assigned

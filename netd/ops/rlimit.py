@@ -1,7 +1,5 @@
 """
-How many files and sockets this process may hold.
-
-Rules: asks the kernel and nobody else.
+The limit of open files and sockets of this process.
 """
 
 from __future__ import annotations
@@ -11,14 +9,14 @@ from sys import maxsize
 from typing import Final
 
 RESERVE: Final = 64
-"""Descriptors kept for everything that is not a connection: logs, files, spools, pipes."""
+"""Descriptors for other things than connections: logs, files, body buffers, pipes."""
 
 
-def allowance() -> int:
+def raise_limit() -> int:
     """
-    The descriptors this process may hold, after raising the soft limit to the hard one.
+    Raise the soft limit of descriptors to the hard one; returns the limit in force.
 
-    A kernel that refuses (macOS has a limit below its own hard limit) leaves it as it is.
+    macOS refuses, as it has another limit below its hard limit.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
@@ -29,7 +27,7 @@ def allowance() -> int:
     return hard
 
 
-def connections() -> int:
+def max_connections() -> int:
     """The connections that leave `RESERVE` descriptors free, at least one."""
-    most = allowance()
-    return maxsize if most == resource.RLIM_INFINITY else max(1, most - RESERVE)
+    limit = raise_limit()
+    return maxsize if limit == resource.RLIM_INFINITY else max(1, limit - RESERVE)

@@ -1,7 +1,5 @@
 """
-Signals: SIGUSR1 for fresh logs, a second SIGTERM or SIGINT for not waiting.
-
-Rules: handlers are called on the reactor's thread, and those of a stop are put back.
+Signal handlers that run on the reactor's thread.
 """
 
 from __future__ import annotations
@@ -9,49 +7,56 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
+
+from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
 
 T = TypeVar("T")
 
+_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
-def on_signal(reactor: Any, number: signal.Signals, act: Callable[[], None]) -> None:
+
+class SignalReactor(IReactorCore, IReactorFromThreads):
+    """The parts of a reactor that signals need."""
+
+
+def on_signal(
+    reactor: SignalReactor, number: signal.Signals, function: Callable[[], None]
+) -> None:
     """
-    Call `act` on the reactor's thread for each signal `number`, once the reactor runs.
+    Call `function` for each signal `number` from the moment that the reactor runs.
 
-    Whoever handled the signal before (twistd rotates its own log on SIGUSR1) still hears of it.
+    The previous handler is called as well: on SIGUSR1 twistd rotates its own log.
     """
 
     def install() -> None:
-        before = signal.getsignal(number)
+        previous = signal.getsignal(number)
 
-        def heard(_: int, frame: FrameType | None) -> None:
-            reactor.callFromThread(act)
-            if callable(before):
-                before(number, frame)
+        def handle(_: int, frame: FrameType | None) -> None:
+            reactor.callFromThread(function)
+            if callable(previous):
+                previous(number, frame)
 
-        signal.signal(number, heard)
+        signal.signal(number, handle)
 
     reactor.callWhenRunning(install)
 
 
-_STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
-
-
-def impatient(reactor: Any, hurry: Callable[[], None]) -> Callable[[T], T]:
+def on_stop_signal(reactor: SignalReactor, function: Callable[[], None]) -> Callable[[T], T]:
     """
-    Call `hurry` on the reactor's thread for each stop signal that comes from now on.
+    Call `function` for each SIGINT and SIGTERM from now on, instead of the handlers.
 
-    Twisted would log a traceback for it: its reactor cannot be stopped twice.
-    The result restores the handlers and passes its argument on, for `addBoth`.
+    Twisted's handlers would log a traceback, as a reactor cannot be stopped twice.
+    The result restores them and returns its argument, for `addBoth`.
     """
-    before = {
-        number: signal.signal(number, lambda *_: reactor.callFromThread(hurry))
-        for number in _STOPPING
+    previous = {
+        number: signal.signal(number, lambda *_: reactor.callFromThread(function))
+        for number in _STOP_SIGNALS
     }
 
     def restore(result: T) -> T:
-        for number, handler in before.items():
-            # None: whoever handled it did so outside of Python; nothing to put back.
+        for number, handler in previous.items():
+            # None is a handler that was not installed from Python.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         return result
 

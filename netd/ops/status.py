@@ -1,90 +1,87 @@
 """
-What the daemon is doing, for whoever asks with SIGUSR2 or `systemctl status`.
+What the daemon is doing, for SIGUSR2 and `systemctl status`.
 
-Rules: knows numbers and names that are handed in; every line has a limit.
+Rules: every line has a limit.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Final
 
-from attrs import asdict
+from attrs import asdict, frozen
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from netd.counters import Counters
 
 _log = Logger()
 
-MOST: Final = 20
-"""Items of one line; of the rest only the number is said."""
+MAX_ITEMS: Final = 20
+"""Items of one line; of the others only the number is shown."""
 
 
-def bounded(items: Mapping[Any, Any]) -> str:
-    """`name=value`, the first `MOST` of them."""
-    said = [f"{name}={value}" for name, value in list(items.items())[:MOST]]
-    more = len(items) - len(said)
-    return " ".join([*said, f"and {more} more"] if more else said) or "none"
+def bounded(items: Collection[tuple[object, object]]) -> str:
+    """`name=value` for the first `MAX_ITEMS` of `items`."""
+    words = [f"{name}={value}" for name, value in list(items)[:MAX_ITEMS]]
+    if len(items) > MAX_ITEMS:
+        words.append(f"and {len(items) - MAX_ITEMS} more")
+    return " ".join(words) or "none"
 
 
-def timers(clock: Any) -> str:
-    """How many delayed calls there are, when the next is due, and of what most of them are."""
+def timers(clock: IReactorTime) -> str:
+    """The number of delayed calls, the time to the next, and the most frequent functions."""
     calls = clock.getDelayedCalls()
     if not calls:
         return "0"
-    now = clock.seconds()
-    kinds = Counter(getattr(call.func, "__qualname__", "other") for call in calls)
-    nearest = min(call.getTime() for call in calls) - now
-    often = bounded(dict(kinds.most_common()))
-    return f"{len(calls)}, the next in {max(0.0, nearest):.3f} s ({often})"
+    functions = (getattr(call, "func", None) for call in calls)
+    kinds = Counter(getattr(function, "__qualname__", "other") for function in functions)
+    seconds = min(call.getTime() for call in calls) - clock.seconds()
+    frequent = bounded(kinds.most_common())
+    return f"{len(calls)}, the next in {max(0.0, seconds):.3f} s ({frequent})"
 
 
-def _tallies(counters: Counters) -> dict[str, Any]:
-    """Every counter but those of nothing; tables by their keys."""
-    found: dict[str, Any] = {}
+def _tallies(counters: Counters) -> dict[str, float]:
+    """Every counter that is not 0; those of a table as `name[key]`."""
+    tallies: dict[str, float] = {}
     for name, value in asdict(counters).items():
         if isinstance(value, dict):
-            found |= {f"{name}[{key}]": each for key, each in value.items() if each}
+            tallies |= {f"{name}[{key}]": count for key, count in value.items() if count}
         elif value:
-            found[name] = round(value, 6)
-    return found
+            tallies[name] = round(value, 6)
+    return tallies
 
 
+@frozen(eq=False)
 class Status:
-    """The moment, in lines."""
+    """The status of one daemon."""
 
-    def __init__(
-        self,
-        clock: Any,
-        counters: Counters,
-        services: Callable[[], Mapping[str, str]],
-        facts: Mapping[str, Callable[[], Mapping[str, int]]],
-    ) -> None:
-        self._clock = clock
-        self._counters = counters
-        self._services = services
-        self._facts = facts
+    _clock: IReactorTime
+    _counters: Counters
+    _services: Callable[[], Mapping[str, str]]
+    _gauges: Mapping[str, Callable[[], Mapping[str, int]]]
+    """Numbers by listener or site."""
 
     def lines(self) -> Iterator[str]:
-        """Services, the facts, timers and counters, a line each."""
-        yield f"services: {bounded(self._services())}"
-        for name, count in self._facts.items():
-            counted = count()
-            yield f"{name}: {sum(counted.values())} ({bounded(counted)})"
+        """A line each for the services, every gauge, the timers and the counters."""
+        yield f"services: {bounded(self._services().items())}"
+        for name, gauge in self._gauges.items():
+            values = gauge()
+            yield f"{name}: {sum(values.values())} ({bounded(values.items())})"
         yield f"timers: {timers(self._clock)}"
-        yield f"counters: {bounded(_tallies(self._counters))}"
+        yield f"counters: {bounded(_tallies(self._counters).items())}"
 
     def dump(self) -> None:
-        """Write them into the log."""
+        """Log every line."""
         for line in self.lines():
             _log.info("state: {line}", line=line)
 
     def summary(self) -> str:
-        """The shortest of it, for `systemctl status`."""
-        totals = [f"{sum(count().values())} {name}" for name, count in self._facts.items()]
+        """One line, for `systemctl status`."""
+        totals = [f"{sum(gauge().values())} {name}" for name, gauge in self._gauges.items()]
         counters = self._counters
         return (
-            f"Serving: {', '.join(totals)}; so far {sum(counters.answers.values())} answers, "
-            f"{sum(counters.refusals.values())} refusals, {counters.datagrams} datagrams"
+            f"Serving: {', '.join(totals)}; {sum(counters.responses.values())} responses, "
+            f"{sum(counters.refusals.values())} refusals, {counters.datagrams} datagrams so far"
         )

@@ -1,8 +1,8 @@
 """
-What the kernel tells beside a datagram: the address that was asked, the hops it came over.
+Ancillary data of datagrams: the local address they were sent to, and their hop limit.
 
-Rules: the only module that knows socket options by number.  What a platform
-lacks is off, with one line that says so.
+Rules: the only module that knows socket options by number.  An option that the
+platform lacks is off, with one log line.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ from twisted.logger import Logger
 
 _log = Logger()
 
-Ancillary: TypeAlias = Sequence[tuple[int, int, bytes]]
+ControlMessages: TypeAlias = Sequence[tuple[int, int, bytes]]
+"""Level, type and data, as `recvmsg` and `sendmsg` have them."""
+Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
+"""The address of an IPv4 or an IPv6 socket."""
 
 RECEIVE_BUFFER: Final = 1024 * 1024
-"""Bytes asked for; the default holds 256 small datagrams."""
+"""Bytes requested of the kernel; the default holds 256 small datagrams."""
 
 _LINUX: Final = sys.platform == "linux"
 # linux/in.h and asm-generic/socket.h; older Pythons have no names for them.
@@ -29,30 +32,41 @@ _IP_PKTINFO: Final = 8
 _IP_RECVTTL: Final = 12
 _SO_MEMINFO: Final = 55
 _MEMINFO: Final = Struct("9I")
-_ROOM: Final = 128
-_MOST_ASKED: Final = 1024
+_IPV4: Final = (socket.IPPROTO_IP, _IP_PKTINFO, _IP_RECVTTL)
+# The level, and the options for local addresses and hop limits; None: not on this platform.
+_OPTIONS: Final[dict[int, tuple[int, int | None, int | None]]] = {
+    socket.AF_INET: _IPV4 if _LINUX else (socket.IPPROTO_IP, None, None),
+    socket.AF_INET6: (
+        socket.IPPROTO_IPV6,
+        getattr(socket, "IPV6_RECVPKTINFO", None),
+        getattr(socket, "IPV6_RECVHOPLIMIT", None),
+    ),
+}
+_CONTROL_BYTES: Final = 128
+_MAX_ADDRESSES: Final = 1024
 
 
-def widen(sock: socket.socket, name: str) -> int:
-    """Ask for a large receive buffer; the bytes that it really has, as the kernel counts."""
-    # Linux grants what it may; BSD refuses what is more than it may.
+def enlarge_receive_buffer(sock: socket.socket, name: str) -> int:
+    """Request `RECEIVE_BUFFER` bytes; the bytes that the kernel granted, in its own count."""
+    # Linux grants as much as allowed; BSD raises when that is less.
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     granted = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
-    # Linux says twice what it took, as half of it is for itself (socket(7)).
-    if granted < RECEIVE_BUFFER * (2 if _LINUX else 1):
+    # Linux doubles the value, as half of it is for its own use (socket(7)).
+    factor = 2 if _LINUX else 1
+    if granted < RECEIVE_BUFFER * factor:
         _log.info(
-            "{name}: the receive buffer has {granted} bytes and not {asked}; "
-            "net.core.rmem_max would have to be larger",
+            "{name}: the receive buffer has {granted} bytes instead of {requested}; "
+            "raise net.core.rmem_max for more",
             name=name,
-            granted=granted // (2 if _LINUX else 1),
-            asked=RECEIVE_BUFFER,
+            granted=granted // factor,
+            requested=RECEIVE_BUFFER,
         )
     return granted
 
 
-def lost(sock: socket.socket) -> int:
-    """Datagrams that the kernel dropped at this socket; 0 where it does not tell."""
+def kernel_drops(sock: socket.socket) -> int:
+    """Datagrams that the kernel dropped at `sock`; 0 where it does not count them."""
     if not _LINUX:
         return 0
     try:
@@ -62,59 +76,49 @@ def lost(sock: socket.socket) -> int:
     return int(_MEMINFO.unpack(data)[8])
 
 
-class Control:
-    """Asks the kernel for what is needed with each datagram of `sock`, and reads it."""
+class PacketInfo:
+    """Turns on the control messages that `sock` needs, and reads them."""
 
     def __init__(self, sock: socket.socket, name: str, hops: bool) -> None:
         self._ipv6 = sock.family == socket.AF_INET6
-        self.known: dict[bytes, Ancillary | None] = {}
-        """For each PKTINFO that came, what `answer` makes of it."""
+        self.sources: dict[bytes, ControlMessages | None] = {}
+        """Results of `source` by the data of PKTINFO."""
+        level, address, hop_limit = _OPTIONS[sock.family]
         wildcard = sock.getsockname()[0] in ("0.0.0.0", "::")
-        wanted = [(*self._asked(), "the address that was asked")] if wildcard else []
+        enabled = wildcard and _enable(sock, name, level, address, "the local address")
         if hops:
-            wanted.append((*self._hop_limit(), "hop limits"))
-        told = [_switch(sock, name, *each) for each in wanted]
-        self.room = _ROOM if any(told) else 0
-        """Bytes for it in each recvmsg; 0: recvfrom will do."""
+            enabled |= _enable(sock, name, level, hop_limit, "the hop limit")
+        self.buffer_size = _CONTROL_BYTES if enabled else 0
+        """Bytes of ancillary data for recvmsg; 0: recvfrom is enough."""
 
-    def _asked(self) -> tuple[int, int | None]:
-        if self._ipv6:
-            return socket.IPPROTO_IPV6, getattr(socket, "IPV6_RECVPKTINFO", None)
-        return socket.IPPROTO_IP, _IP_PKTINFO if _LINUX else None
-
-    def _hop_limit(self) -> tuple[int, int | None]:
-        if self._ipv6:
-            return socket.IPPROTO_IPV6, getattr(socket, "IPV6_RECVHOPLIMIT", None)
-        return socket.IPPROTO_IP, _IP_RECVTTL if _LINUX else None
-
-    def hops(self, ancillary: Ancillary) -> int:
-        """The TTL or hop limit with which a datagram came; 0 when the kernel did not say."""
+    def hops(self, control: ControlMessages) -> int:
+        """The received TTL or hop limit; 0 when it is unknown."""
         kinds = (socket.IPV6_HOPLIMIT,) if self._ipv6 else (socket.IP_TTL, _IP_RECVTTL)
-        for _, kind, data in ancillary:
+        for _, kind, data in control:
             if kind in kinds:
                 return int.from_bytes(data, sys.byteorder) & 0xFF
         return 0
 
-    def answer(self, ancillary: Ancillary) -> Ancillary | None:
+    def source(self, control: ControlMessages) -> ControlMessages | None:
         """
-        What to send an answer with so that it leaves from the address that was asked.
+        The control messages by which a response leaves from the address of the request.
 
-        None when that was everybody's: a multicast or broadcast address.
+        None for a multicast or broadcast address, which gets no response.
         """
-        # Nearly always there is one, and it is known.
-        if len(ancillary) == 1 and (known := self.known.get(ancillary[0][2])):
+        # Usually PKTINFO is the only message, and its data is known.
+        if len(control) == 1 and (known := self.sources.get(control[0][2])):
             return known
-        for _, kind, asked in ancillary:
+        for _, kind, data in control:
             if kind == (socket.IPV6_PKTINFO if self._ipv6 else _IP_PKTINFO):
-                if asked not in self.known:
-                    if len(self.known) >= _MOST_ASKED:
-                        self.known.clear()
-                    self.known[asked] = _from6(asked) if self._ipv6 else _from4(asked)
-                return self.known[asked]
+                if data not in self.sources:
+                    if len(self.sources) >= _MAX_ADDRESSES:
+                        self.sources.clear()
+                    self.sources[data] = _source6(data) if self._ipv6 else _source4(data)
+                return self.sources[data]
         return ()
 
 
-def _switch(sock: socket.socket, name: str, level: int, option: int | None, what: str) -> bool:
+def _enable(sock: socket.socket, name: str, level: int, option: int | None, what: str) -> bool:
     try:
         if option is None:
             raise OSError
@@ -125,22 +129,21 @@ def _switch(sock: socket.socket, name: str, level: int, option: int | None, what
     return True
 
 
-def _from4(asked: bytes) -> Ancillary | None:
-    # struct in_pktinfo: interface, local address, destination; they differ
-    # for what was sent to more than one.
-    local, destination = asked[4:8], asked[8:12]
+def _source4(data: bytes) -> ControlMessages | None:
+    # struct in_pktinfo: interface, local address, destination; the addresses differ
+    # for a broadcast or multicast.
+    local, destination = data[4:8], data[8:12]
     if local != destination:
         return None
     return [(socket.IPPROTO_IP, _IP_PKTINFO, bytes(4) + local + bytes(4))]
 
 
-def _from6(asked: bytes) -> Ancillary | None:
-    # struct in6_pktinfo: destination, interface, which matters to link-local
-    # addresses only, and would pin the way of all others.
-    address, interface = asked[:16], asked[16:20]
+def _source6(data: bytes) -> ControlMessages | None:
+    # struct in6_pktinfo: destination, interface.  Only link-local addresses need the
+    # interface; it would fix the route of all others.
+    address, interface = data[:16], data[16:20]
     if address[0] == 0xFF:
         return None
-    local = address[0] == 0xFE and address[1] & 0xC0 == 0x80
-    return [
-        (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, address + (interface if local else bytes(4)))
-    ]
+    link_local = address[0] == 0xFE and address[1] & 0xC0 == 0x80
+    source = address + (interface if link_local else bytes(4))
+    return [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, source)]

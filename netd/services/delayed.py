@@ -1,97 +1,96 @@
 """
-Datagrams that are on their way: answers performed as scripts.
+Datagrams that are sent by scripts: delayed, duplicated or lost.
 
-Rules: knows neither sockets nor services; what sends is handed in.
+Rules: knows neither sockets nor services.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
+from attrs import Factory, define
 from twisted.internet.interfaces import IProducer, IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from netd.player import Player, Sink
+from netd.services.ancillary import Address, ControlMessages
 from netd.services.impairment import Impairments
 
 _log = Logger()
 
-MOST: Final = 10_000
-"""Datagrams on their way."""
-MOST_BYTES: Final = 16 * 1024 * 1024
-"""Bytes in them."""
+MAX_DATAGRAMS: Final = 10_000
+MAX_BYTES: Final = 16 * 1024 * 1024
+"""Limits of the datagrams that wait."""
 
-Send: TypeAlias = Callable[[bytes, Any, Any], str | None]
-"""Sends data with ancillary data to an address, or says why not."""
+SendNow: TypeAlias = Callable[[bytes, ControlMessages, Address], str | None]
+"""Sends a datagram; returns the reason when it cannot."""
 
 
+@define(eq=False)
 class DelayedSender:
-    """The answers of one port, each with a fate of its own."""
+    """Sends the datagrams of one port through an impaired network."""
 
-    def __init__(
-        self, fates: Impairments, send: Send, drop: Callable[[str], None], clock: IReactorTime
-    ) -> None:
-        self.send = send
-        self.drop = drop
-        """Told why each answer that is not sent is not."""
-        self.held = 0
-        """Bytes of `waiting`."""
-        self.waiting: set[_Letter] = set()
-        self._fates = fates
-        self._clock = clock
+    _impairments: Impairments
+    send_now: SendNow
+    drop: Callable[[str], None]
+    """Called with the reason for each datagram that is not sent."""
+    _clock: IReactorTime
+    waiting: set[_DelayedDatagram] = Factory(set)
+    waiting_bytes: int = 0
 
-    def post(self, data: bytes, ancillary: Any, address: Any) -> None:
-        """Send `data` as its fate has it."""
-        if len(self.waiting) >= MOST or self.held + len(data) > MOST_BYTES:
+    def send(self, data: bytes, control: ControlMessages, address: Address) -> None:
+        """Perform the script for `data`."""
+        if len(self.waiting) >= MAX_DATAGRAMS or self.waiting_bytes + len(data) > MAX_BYTES:
             self.drop("backlog")
             return
-        letter = _Letter(self, len(data), ancillary, address)
-        done = Player(self._fates.script(data), letter, self._clock).perform()
-        done.addErrback(lambda failure: _log.failure("while answering", failure))
+        datagram = _DelayedDatagram(self, len(data), control, address)
+        done = Player(self._impairments.script(data), datagram, self._clock).perform()
+        done.addErrback(lambda failure: _log.failure("while sending a datagram", failure))
 
     def stop(self) -> None:
-        """Forget what is on its way."""
-        for letter in tuple(self.waiting):
-            letter.stop()
+        """Forget the datagrams that wait."""
+        for datagram in tuple(self.waiting):
+            datagram.stop()
 
 
 @implementer(Sink)
-class _Letter:
-    """One answer as a stage: what is written is sent, as often as it is written."""
+@define(eq=False)
+class _DelayedDatagram:
+    """One datagram as the sink of a script: every write sends it."""
 
-    def __init__(self, letters: DelayedSender, size: int, ancillary: Any, address: Any) -> None:
-        self._letters = letters
-        self._size = size
-        self._ancillary = ancillary
-        self._address = address
-        self._producer: Any = None
+    _sender: DelayedSender
+    _size: int
+    _control: ControlMessages
+    _address: Address
+    _producer: IProducer | None = None
 
     def registerProducer(self, producer: IProducer, streaming: bool) -> None:
-        """On its way."""
+        """The script begins."""
         self._producer = producer
-        self._letters.waiting.add(self)
-        self._letters.held += self._size
+        self._sender.waiting.add(self)
+        self._sender.waiting_bytes += self._size
 
     def unregisterProducer(self) -> None:
-        """Arrived, or lost."""
-        self._letters.waiting.discard(self)
-        self._letters.held -= self._size
+        """The script has ended."""
+        self._sender.waiting.discard(self)
+        self._sender.waiting_bytes -= self._size
 
     def write(self, data: bytes) -> None:
-        """Send."""
-        if why := self._letters.send(data, self._ancillary, self._address):
-            self._letters.drop(why)
+        """Send the datagram."""
+        if reason := self._sender.send_now(data, self._control, self._address):
+            self._sender.drop(reason)
 
     def finish(self) -> None:
-        """Nothing is left open by a datagram."""
+        """No-op: a datagram leaves nothing open."""
 
     def abort(self) -> None:
-        """Lost, as was asked for."""
-        self._letters.drop("impairment")
+        """Count the datagram as lost."""
+        self._sender.drop("impairment")
 
     def stop(self) -> None:
-        """The port closes."""
+        """Stop the script, as the port closes."""
         self.unregisterProducer()
-        self._producer.stopProducing()
+        if self._producer is not None:
+            self._producer.stopProducing()

@@ -1,7 +1,5 @@
 """
-What became of datagrams that got no answer: counted by reason, seldom said.
-
-Rules: says one line a reason and a minute at most, whatever is dropped.
+Dropped datagrams: counted by reason, and logged at most once a minute for each reason.
 """
 
 from __future__ import annotations
@@ -10,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from attrs import Factory, define
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
@@ -17,69 +16,69 @@ from netd.counters import Counters
 
 _log = Logger()
 
-SOON_SECONDS: Final = 1.0
-"""How long after the first drop something is said."""
-QUIET_SECONDS: Final = 60.0
-"""How long nothing more is said of the same reason."""
+DELAY_SECONDS: Final = 1.0
+"""Time from the first drop to its log line."""
+INTERVAL_SECONDS: Final = 60.0
+"""Time between two log lines for the same reason."""
 
 
+@define(eq=False)
 class Drops:
-    """
-    The drops of one port; `name` is its address.
+    """The drops of one port."""
 
-    `lost` tells how many datagrams the kernel has dropped so far because the
-    receive buffer was full.
-    """
-
-    def __init__(
-        self, name: str, counters: Counters, clock: IReactorTime, lost: Callable[[], int]
-    ) -> None:
-        self._name = name
-        self._counters = counters
-        self._clock = clock
-        self._lost = lost
-        self._seen = 0
-        self._unsaid: Counter[str] = Counter()
-        self._quiet: dict[str, float] = {}
-        self._next: IDelayedCall | None = None
+    _name: str
+    """The address of the port."""
+    _counters: Counters
+    _clock: IReactorTime
+    _kernel_drops: Callable[[], int]
+    """How many datagrams the kernel has dropped so far, its receive buffer being full."""
+    _counted_kernel_drops: int = 0
+    _unlogged: Counter[str] = Factory(Counter)
+    _not_before: dict[str, float] = Factory(dict)
+    _timer: IDelayedCall | None = None
 
     def add(self, drops: Mapping[str, int]) -> None:
-        """Count what one turn dropped; called with nothing it only looks at the kernel soon."""
+        """Count `drops`; the kernel's own are counted with the next log line."""
         for reason, count in drops.items():
-            self._counters.drops[reason] += count
-            self._unsaid[reason] += count
-        if self._next is None:
-            self._next = self._clock.callLater(SOON_SECONDS, self._say)
+            self._count(reason, count)
+        if self._timer is None:
+            self._timer = self._clock.callLater(DELAY_SECONDS, self._report)
 
-    def _say(self) -> None:
-        self._next = None
-        self._look()
+    def add_one(self, reason: str) -> None:
+        """Count one drop."""
+        self.add({reason: 1})
+
+    def _count(self, reason: str, count: int) -> None:
+        self._counters.drops[reason] += count
+        self._unlogged[reason] += count
+
+    def _report(self) -> None:
+        self._timer = None
+        self._count_kernel_drops()
         now = self._clock.seconds()
-        for reason, count in list(self._unsaid.items()):
-            if now >= self._quiet.get(reason, now):
-                del self._unsaid[reason]
-                self._quiet[reason] = now + QUIET_SECONDS
+        for reason, count in list(self._unlogged.items()):
+            if now >= self._not_before.get(reason, now):
+                del self._unlogged[reason]
+                self._not_before[reason] = now + INTERVAL_SECONDS
                 _log.warn(
                     "{name}: dropped {count} datagrams: {reason}",
                     name=self._name,
                     count=count,
                     reason=reason,
                 )
-        if self._unsaid:
-            due = min(self._quiet[reason] for reason in self._unsaid)
-            self._next = self._clock.callLater(due - now, self._say)
+        if self._unlogged:
+            due = min(self._not_before[reason] for reason in self._unlogged)
+            self._timer = self._clock.callLater(due - now, self._report)
 
-    def _look(self) -> None:
-        """Count what the kernel dropped since the last look."""
-        lost = self._lost()
-        if lost > self._seen:
-            self._counters.drops["receive buffer"] += lost - self._seen
-            self._unsaid["receive buffer"] += lost - self._seen
-            self._seen = lost
+    def _count_kernel_drops(self) -> None:
+        drops = self._kernel_drops()
+        if drops > self._counted_kernel_drops:
+            self._count("receive buffer", drops - self._counted_kernel_drops)
+            self._counted_kernel_drops = drops
 
     def stop(self) -> None:
-        """Say nothing more; what the kernel dropped is still counted."""
-        self._look()
-        if self._next is not None:
-            self._next.cancel()
-            self._next = None
+        """Log nothing more; drops of the kernel are still counted."""
+        self._count_kernel_drops()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

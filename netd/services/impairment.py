@@ -1,8 +1,8 @@
 """
-A bad network, on purpose: datagrams late, lost, twice, out of order, damaged.
+An impaired network: datagrams delayed, lost, duplicated, reordered, corrupted.
 
-Rules: pure.  One seed gives one fate to the n-th datagram, whatever the time;
-so what a client went through once can be repeated.
+Rules: pure.  The n-th datagram of one seed always gets the same script, so that
+a run can be repeated.
 """
 
 from __future__ import annotations
@@ -15,43 +15,43 @@ from netd.script import Abort, Script, Send, Step, Wait
 from netd.settings import Impairment
 from netd.values import Duration
 
-OVERTAKEN_SECONDS: Final = 0.01
-"""By how much a reordered datagram is later than the others."""
+REORDER_SECONDS: Final = 0.01
+"""Additional delay of a reordered datagram."""
 
 
 class Impairments:
-    """Decides what becomes of each datagram."""
+    """Draws a script for each datagram."""
 
     def __init__(self, impairment: Impairment) -> None:
-        self._delay = impairment.delay
-        self._shares = impairment
-        # Not for secrets: for the same fates from the same seed.
+        self._impairment = impairment
+        # Not for secrets: for the same scripts from the same seed.
         self._random = Random(impairment.seed)  # noqa: S311
 
     def script(self, data: bytes) -> Script:
-        """What to say instead of `data`."""
-        shares, random = self._shares, self._random.random
-        # Always five draws, so that one share changes nothing about the others.
-        lost, twice, late, damaged, place = (random() for _ in range(5))
-        if damaged < shares.corrupt:
-            data = flip(data, place)
-        delay = self._delay
+        """The script that sends `data` through the impaired network."""
+        impairment, random = self._impairment, self._random.random
+        # Always five draws, so that one probability does not affect the others.
+        loss, duplicate, reorder, corrupt, position = (random() for _ in range(5))
+        if corrupt < impairment.corrupt:
+            data = flip_bit(data, position)
+        delay = impairment.delay
         wait = delay.seconds if isinstance(delay, Duration) else delay.draw(self._random)
-        if late < shares.reorder:
-            wait += OVERTAKEN_SECONDS
-        return _fate(data, wait, lost < shares.loss, 2 if twice < shares.duplicate else 1)
+        if reorder < impairment.reorder:
+            wait += REORDER_SECONDS
+        copies = 2 if duplicate < impairment.duplicate else 1
+        return _steps(data, wait, 0 if loss < impairment.loss else copies)
 
 
-def flip(data: bytes, place: float) -> bytes:
-    """`data` with one bit wrong, at `place` from 0 to 1; nothing cannot be damaged."""
+def flip_bit(data: bytes, position: float) -> bytes:
+    """`data` with one bit inverted, at `position` from 0 to 1; b"" stays as it is."""
     if not data:
         return data
-    bit = int(place * len(data) * 8)
+    bit = int(position * len(data) * 8)
     return b"%b%c%b" % (data[: bit // 8], data[bit // 8] ^ 1 << bit % 8, data[bit // 8 + 1 :])
 
 
-def _fate(data: bytes, wait: float, lost: bool, copies: int) -> Iterator[Step]:
-    if lost:
+def _steps(data: bytes, wait: float, copies: int) -> Iterator[Step]:
+    if not copies:
         yield Abort()
         return
     if wait:

@@ -1,8 +1,8 @@
 """
-Whom a datagram port answers, and how often: a verdict and a bucket for each source.
+Which datagrams get a response: a verdict and a token bucket for each source.
 
-Rules: pure; the time is an argument.  A source address may be forged, and is
-then somebody else's; what is decided here protects them as well.
+Rules: pure; the time is an argument.  A source address may be forged; the policy
+protects the owner of that address as well.
 """
 
 from __future__ import annotations
@@ -17,41 +17,41 @@ from netd.lru import LRU
 from netd.ratelimit import MOST, TokenBucket
 
 RATE: Final = 10_000
-"""Datagrams a second that one source is answered."""
+"""Responses to one source in a second."""
 BURST_SECONDS: Final = 0.2
-"""So many seconds' worth may come at once, and at least one datagram."""
+"""A burst is the responses of this time, and at least one."""
 
-# Ports that answer whatever they are told (RFC 862 to 868), and 0, which
-# cannot be answered: a spoofed source there would start a conversation.
-TALKATIVE: Final = frozenset({0, 7, 13, 17, 19, 37})
+# Services that respond to every datagram (RFC 862 to 868), and port 0, to which nothing
+# can be sent: a response to a forged source there could loop for ever.
+RESPONDING_PORTS: Final = frozenset({0, 7, 13, 17, 19, 37})
 
-# From afar also what answers by itself and is often misused: privileged ports,
+# Except on loopback also ports that are often misused for reflection: privileged ones,
 # SSDP, NFS, WS-Discovery, mDNS, memcached.
-_AFAR: Final = frozenset(range(1024)) | {1900, 2049, 3702, 5353, 11211}
+_REFLECTING_PORTS: Final = frozenset(range(1024)) | {1900, 2049, 3702, 5353, 11211}
 
 _LOOPBACK: Final = AccessList(allow=[Network.parse("127.0.0.0/8"), Network.parse("::1")])
 
-# Unspecified, multicast, broadcast and reserved: nobody can be there.
-_NOWHERE: Final = AccessList(
+# Unspecified, multicast, broadcast and reserved addresses, which are no sources.
+_NO_SOURCE: Final = AccessList(
     deny=map(Network.parse, ("0.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4", "::", "ff00::/8"))
 )
+_ALL_PORTS: Final = range(65_536)
 
 
 class Source(TokenBucket):
-    """One source, or all that are refused for one reason."""
+    """The bucket of a client, and the ports of it that get no response."""
 
     __slots__ = ("ports", "reason")
 
     def __init__(self, ports: Container[int], reason: str, tokens: float, at: float) -> None:
         TokenBucket.__init__(self, tokens, at)
         self.ports = ports
-        """Source ports that get no answer."""
         self.reason = reason
-        """Why."""
+        """Why `ports` get no response."""
 
 
 class SourcePolicy:
-    """What all datagram ports of one daemon know of whom they hear."""
+    """The policy of all datagram ports of one daemon."""
 
     def __init__(
         self,
@@ -61,58 +61,53 @@ class SourcePolicy:
         most: int = MOST,
     ) -> None:
         self.rate = rate
-        # What is taken from an endless burst leaves it endless.
+        # Subtraction leaves an infinite burst infinite.
         self.burst = max(1.0, rate * BURST_SECONDS) if rate else inf
         self.known: LRU[str, Source] = LRU(most)
-        """By address; `judge` makes what is missing."""
+        """By address; `source` adds what is missing."""
         self._by_client: LRU[bytes, Source] = LRU(most)
         self._any_source = any_source
         self._networks = networks
-        self._near: frozenset[int] = TALKATIVE
-        self._afar: frozenset[int] = TALKATIVE
+        self._loopback_ports: frozenset[int] = RESPONDING_PORTS
+        self._remote_ports: frozenset[int] = RESPONDING_PORTS
 
-    def listen(self, port: int) -> None:
-        """netd listens on `port` of some address: nothing that comes from one is answered."""
-        # Any of this host's addresses may be forged, hence the port decides.
-        self._near |= {port}
-        self._afar = self._near if self._any_source else self._near | _AFAR
+    def add_port(self, port: int) -> None:
+        """Refuse datagrams from `port`, on which netd itself listens."""
+        # On any address, as each address of this host may be forged.
+        self._loopback_ports |= {port}
+        reflecting = frozenset() if self._any_source else _REFLECTING_PORTS
+        self._remote_ports = self._loopback_ports | reflecting
         self._forget()
 
     def change(self, networks: AccessList) -> None:
-        """Other lists from now on."""
+        """Apply other access lists from now on."""
         self._networks = networks
         self._forget()
 
-    def judge(self, host: str, now: float) -> Source:
-        """What `known` does not have of `host`; it has it afterwards."""
+    def source(self, host: str, now: float) -> Source:
+        """The source at `host`, which is in `known` afterwards."""
         source = self.known.get(host)
         if source is None:
-            if not _NOWHERE.allows(host):
-                source = Source(range(65_536), "source address", 0.0, now)
+            if not _NO_SOURCE.allows(host):
+                source = Source(_ALL_PORTS, "source address", 0.0, now)
             elif not self._networks.allows(host):
-                source = Source(range(65_536), "network", 0.0, now)
-            else:
-                source = self._admit(host, now)
+                source = Source(_ALL_PORTS, "network", 0.0, now)
+            elif (source := self._by_client.get(key := client(host))) is None:
+                loopback = _LOOPBACK.allows(host)
+                ports = self._loopback_ports if loopback else self._remote_ports
+                source = Source(ports, "source port", self.burst, now)
+                self._by_client.put(key, source)
             self.known.put(host, source)
         return source
 
-    def knows(self, host: str) -> bool:
+    def trusts(self, host: str) -> bool:
         """
-        Whether an answer to `host` may be larger than the question.
+        Whether a response to `host` may be larger than the request.
 
-        On loopback nobody from elsewhere can be meant by a forged address, and
-        whom the operator's allow list names is the operator's own.
+        True for loopback, whose address cannot be forged from elsewhere, and for
+        the networks that the operator allowed explicitly.
         """
         return _LOOPBACK.allows(host) or self._networks.names(host)
-
-    def _admit(self, host: str, now: float) -> Source:
-        key = client(host)
-        source = self._by_client.get(key)
-        if source is None:
-            ports = self._near if _LOOPBACK.allows(host) else self._afar
-            source = Source(ports, "source port", self.burst, now)
-            self._by_client.put(key, source)
-        return source
 
     def _forget(self) -> None:
         self.known.clear()

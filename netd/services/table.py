@@ -1,66 +1,62 @@
 """
-Every small service on one page, by name.
+The table of all small services, by name.
 
-Rules: a table; what a service says stands in `answers`, how in `tcp` and `udp`.
+Rules: the messages are in `messages`, the protocols in `tcp` and `udp`.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
 from netd.counters import Counters
 from netd.script import Send
-from netd.services import messages, tcp, udp
+from netd.services import messages, tcp
+from netd.services.udp import DatagramService
 
 Now = Callable[[], float]
 
 
-def _said(say: Callable[[float], bytes], now: Now) -> udp.Service:
-    return udp.Service(lambda data, hops: say(now()))
-
-
-def _stamp(now: Now) -> udp.Service:
+def _stamp(now: Now) -> DatagramService:
     def reflect(data: bytes, hops: int) -> bytes | None:
         received = time.time_ns()
         return messages.stamp(data, hops, received, time.time_ns())
 
-    return udp.Service(reflect, hops=True)
+    return DatagramService(reflect, hops=True)
 
 
-DATAGRAM: Final[dict[str, Callable[[Now], udp.Service]]] = {
-    "echo": lambda now: udp.Service(messages.echo),
-    "discard": lambda now: udp.Service(lambda data, hops: None),
-    "qotd": lambda now: _said(messages.qotd, now),
-    "daytime": lambda now: _said(messages.daytime, now),
-    "time": lambda now: _said(messages.time, now),
+DATAGRAM: Final[dict[str, Callable[[Now], DatagramService]]] = {
+    "echo": lambda now: DatagramService(messages.echo),
+    "discard": lambda now: DatagramService(lambda data, hops: None),
+    "qotd": lambda now: DatagramService(lambda data, hops: messages.qotd(now())),
+    "daytime": lambda now: DatagramService(lambda data, hops: messages.daytime(now())),
+    "time": lambda now: DatagramService(lambda data, hops: messages.time(now())),
     "stamp": _stamp,
-    "sockperf": lambda now: udp.Service(lambda data, hops: messages.sockperf(data)),
+    "sockperf": lambda now: DatagramService(lambda data, hops: messages.sockperf(data)),
 }
+"""chargen is not offered over UDP, where it would amplify forged requests."""
 
 
-def _speaks(say: Callable[[float], bytes]) -> Callable[[Now], tcp.Begin]:
-    def begins(now: Now) -> tcp.Begin:
-        return lambda factory: tcp.Speaker(factory, [Send(say(now()))])
-
-    return begins
+def _message(message: Callable[[float], bytes], now: Now) -> tcp.MakeProtocol:
+    return lambda factory: tcp.ScriptProtocol(factory, [Send(message(now()))])
 
 
-STREAM: Final[dict[str, Callable[[Now], tcp.Begin]]] = {
+STREAM: Final[dict[str, Callable[[Now], tcp.MakeProtocol]]] = {
     "echo": lambda now: tcp.Echo,
     "discard": lambda now: tcp.Discard,
-    "chargen": lambda now: lambda factory: tcp.Speaker(factory, messages.chargen()),
-    "qotd": _speaks(messages.qotd),
-    "daytime": _speaks(messages.daytime),
-    "time": _speaks(messages.time),
+    "chargen": lambda now: lambda factory: tcp.ScriptProtocol(factory, messages.chargen()),
+    "qotd": lambda now: _message(messages.qotd, now),
+    "daytime": lambda now: _message(messages.daytime, now),
+    "time": lambda now: _message(messages.time, now),
 }
 
 
-def datagram(name: str, now: Now = time.time) -> udp.Service:
-    """The service `name` over datagrams; chargen is none, as it would be a weapon."""
+def datagram(name: str, now: Now = time.time) -> DatagramService:
+    """The service `name` over datagrams."""
     return DATAGRAM[name](now)
 
 
@@ -71,5 +67,5 @@ def stream(
     idle: float = 0.0,
     now: Now = time.time,
 ) -> tcp.ServiceFactory:
-    """The service `name` over streams, cut after `idle` seconds of nothing; 0: never."""
-    return tcp.ServiceFactory(name, STREAM[name](now), clock, counters, idle)
+    """The service `name` over streams; connections are cut after `idle` seconds, 0: never."""
+    return tcp.ServiceFactory(name, STREAM[name](now), clock, counters, idle or inf)

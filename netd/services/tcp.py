@@ -1,17 +1,16 @@
 """
 The small services over streams.
 
-Rules: knows no address.  What a service says by itself is a script, performed
-with back-pressure; echo gives back what it gets, as fast as it is taken.
+Rules: knows no address.  Everything that is sent is subject to back-pressure.
 
-Stock `protocols.wire.Echo` buffers without end for a client that does not
-read, and drops what is left on a half-close.
+Stock `protocols.wire.Echo` buffers without limit for a client that does not
+read, and drops what is left at a half-close.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
+from math import inf
 from typing import Any, Final, TypeAlias
 
 from twisted.internet.defer import Deferred
@@ -25,6 +24,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
+from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -32,253 +32,215 @@ from netd.addresses import limited
 from netd.counters import Counters
 from netd.player import Player, Sink
 from netd.script import Script
+from netd.transport.connections import ConnectionTable
 from netd.transport.drain import IDrainable
 
 _log = Logger()
 
-MOST: Final = 1000
-"""Connections of one service."""
-MOST_OF_ONE: Final = 64
-"""Of these, of one client network; any number on loopback."""
+MAX_CONNECTIONS: Final = 1000
+"""Open connections of one service."""
+MAX_PER_CLIENT: Final = 64
+"""Open connections of one client to one service; loopback has no limit."""
 LINGER_SECONDS: Final = 2.0
-"""How long a client gets to read the end before its unread input makes a reset of it."""
+"""Time between the half-close at the end of a script and the full close."""
 
 
 @implementer(IHalfCloseableProtocol)
-class _ServiceProtocol(Protocol):
-    """A connection that its factory knows."""
+class ServiceProtocol(TimeoutMixin, Protocol):
+    """A connection to a service; it is cut when it is idle for too long."""
 
+    # An ITCPTransport or a UNIX one.
     transport: Any
+    # TimeoutMixin has no types.
+    setTimeout: Callable[[float | None], None]
+    resetTimeout: Callable[[], None]
 
     def __init__(self, factory: ServiceFactory) -> None:
         self.factory: ServiceFactory = factory
         self.client: bytes | None = None
-        self.moved = 0.0
-        """When something was heard or said."""
-        self._overdue: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
-        """Somebody is there."""
-        self.factory.enter(self)
-        self.move()
-        self._look()
+        """Count the connection and start its idle timer."""
+        self.factory.counters.services[self.factory.name] += 1
+        self.factory.connections.add(self)
+        if self.factory.idle < inf:
+            self.setTimeout(self.factory.idle)
         if ITCPTransport.providedBy(self.transport):
-            # A peer that vanished would otherwise hold its place for ever.
+            # Otherwise a peer that vanished is counted for ever.
             self.transport.setTcpKeepAlive(True)
             self.transport.setTcpNoDelay(True)
 
-    def move(self) -> None:
-        """Something moves; what moves nothing for too long is cut."""
-        self.moved = self.factory.clock.seconds()
+    def callLater(self, seconds: float, function: Callable[[], object]) -> IDelayedCall:
+        """The clock of TimeoutMixin."""
+        return self.factory.clock.callLater(seconds, function)
 
-    def _look(self) -> None:
-        """Cut a conversation in which nothing moves, or look again when it may be time."""
-        self._overdue = None
-        factory = self.factory
-        if not factory.idle:
-            return
-        left = self.moved + factory.idle - factory.clock.seconds()
-        if left > 0:
-            self._overdue = factory.clock.callLater(left, self._look)
-        else:
-            factory.cut(self)
+    def timeoutConnection(self) -> None:
+        """Cut the connection, as it is idle."""
+        self.factory.counters.refusals["service-idle"] += 1
+        self.abort()
 
     def readConnectionLost(self) -> None:
-        """The client has said everything."""
+        """Close after the client's half-close."""
         self.drain()
 
     def writeConnectionLost(self) -> None:
-        """Our side is closed, as we wished."""
+        """No-op: netd closed its side."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Nobody is there any more."""
-        if self._overdue is not None:
-            self._overdue.cancel()
-            self._overdue = None
-        self.factory.lost(self)
+        """Forget the connection."""
+        self.setTimeout(None)
+        self.factory.connections.remove(self)
 
     def drain(self) -> None:
-        """Come to an end, with nothing lost that is on its way to the client."""
+        """Close when everything written has been sent."""
         self.transport.loseConnection()
 
+    def abort(self) -> None:
+        """Cut the connection."""
+        self.transport.abortConnection()
 
-class Echo(_ServiceProtocol):
-    """Gives back every byte (RFC 862); a client that does not read is not read from."""
+
+class Echo(ServiceProtocol):
+    """Sends back every byte (RFC 862); reads only as fast as the client does."""
 
     def connectionMade(self) -> None:
-        """Pace the reading by the writing."""
-        _ServiceProtocol.connectionMade(self)
+        """Make the transport pace its reading by its writing."""
+        ServiceProtocol.connectionMade(self)
         self.transport.registerProducer(self.transport, True)
 
     def dataReceived(self, data: bytes) -> None:
-        """Give it back."""
-        self.move()
+        """Send `data` back."""
+        self.resetTimeout()
         self.transport.write(data)
 
     def drain(self) -> None:
-        """The end, behind what is still to be taken."""
+        """Close when everything written has been sent."""
         self.transport.unregisterProducer()
         self.transport.loseConnection()
 
 
-class Discard(_ServiceProtocol):
-    """Throws away every byte (RFC 863)."""
+class Discard(ServiceProtocol):
+    """Discards every byte (RFC 863)."""
 
     def dataReceived(self, data: bytes) -> None:
-        """Throw it away."""
-        self.move()
+        """Discard `data`."""
+        self.resetTimeout()
 
 
 @implementer(Sink)
-class Speaker(_ServiceProtocol):
-    """Performs a script, whatever the client says, and closes."""
+class ScriptProtocol(ServiceProtocol):
+    """Performs a script, discards what the client sends, and closes."""
 
     def __init__(self, factory: ServiceFactory, script: Script) -> None:
-        _ServiceProtocol.__init__(self, factory)
+        ServiceProtocol.__init__(self, factory)
         self._player = Player(script, self, factory.clock)
         self._linger: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
-        """Begin."""
-        _ServiceProtocol.connectionMade(self)
-        done = self._player.perform()
-        done.addErrback(self._failed)
+        """Start the script."""
+        ServiceProtocol.connectionMade(self)
+        self._player.perform().addErrback(self._failed)
 
     def dataReceived(self, data: bytes) -> None:
-        """Throw it away, as RFC 864 to 868 have it."""
+        """Discard `data` (RFC 864 to 868)."""
 
     def readConnectionLost(self) -> None:
-        """The client has nothing more to say, and may still listen."""
+        """Close if the script has ended; until then the client may still read."""
         if self._linger is not None:
             self.transport.loseConnection()
 
     def registerProducer(self, producer: IProducer, streaming: bool) -> None:
-        """The script is paced by the client."""
+        """Let the transport pace the script."""
         self.transport.registerProducer(producer, streaming)
 
     def unregisterProducer(self) -> None:
-        """The script is over."""
+        """The script has ended."""
         self.transport.unregisterProducer()
 
     def write(self, data: bytes) -> None:
-        """Say it."""
-        self.move()
+        """Send `data`."""
+        self.resetTimeout()
         self.transport.write(data)
 
     def finish(self) -> None:
         """
-        Close our side, and soon the other.
+        Close the sending side, and the receiving side `LINGER_SECONDS` later.
 
-        Closing both with input unread would reset the connection, and the
-        reset would destroy what is on its way.
+        Closing both at once with unread input would reset the connection, and
+        the client would lose what it has not read yet.
         """
-        self._linger = self.factory.clock.callLater(LINGER_SECONDS, self._close)
+        self._linger = self.factory.clock.callLater(
+            LINGER_SECONDS, self.transport.loseConnection
+        )
         self.transport.loseWriteConnection()
 
-    def abort(self) -> None:
-        """Cut it, as the script says."""
-        self.transport.abortConnection()
-
     def drain(self) -> None:
-        """Stop in the middle."""
+        """Stop the script and close when everything written has been sent."""
         self._player.stopProducing()
         self.transport.unregisterProducer()
         self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Nobody listens any more."""
+        """Forget the connection."""
         if self._linger is not None and self._linger.active():
             self._linger.cancel()
-        _ServiceProtocol.connectionLost(self, reason)
-
-    def _close(self) -> None:
-        self.transport.loseConnection()
+        ServiceProtocol.connectionLost(self, reason)
 
     def _failed(self, failure: Failure) -> None:
-        _log.failure("while speaking", failure)
-        self.transport.abortConnection()
+        _log.failure("while performing a script", failure)
+        self.abort()
 
 
-Begin: TypeAlias = Callable[["ServiceFactory"], _ServiceProtocol]
+MakeProtocol: TypeAlias = Callable[["ServiceFactory"], ServiceProtocol]
 
 
 @implementer(IDrainable)
 class ServiceFactory(Factory):
-    """The connections of one service, `begin` makes each; bounded, and brought to an end."""
+    """The connections of one service."""
 
     noisy = False
 
     def __init__(
         self,
         name: str,
-        begin: Begin,
+        make_protocol: MakeProtocol,
         clock: IReactorTime,
         counters: Counters,
-        idle: float = 0.0,
+        idle: float = inf,
     ) -> None:
         self.clock = clock
+        self.counters = counters
         self.idle = idle
-        """Seconds in which nothing moves that end a conversation; 0: no number does."""
-        self.connected: set[_ServiceProtocol] = set()
-        self._name = name
-        self._begin = begin
-        self._counters = counters
-        self._of_one: Counter[bytes] = Counter()
-        self._drained: Deferred[None] | None = None
+        """Seconds without activity after which a connection is cut."""
+        self.connections: ConnectionTable[ServiceProtocol] = ConnectionTable()
+        self.name = name
+        self._make_protocol = make_protocol
 
     def logPrefix(self) -> str:
-        """What Twisted's ports name in the log."""
-        return self._name
+        """The name of the service."""
+        return self.name
 
     def buildProtocol(  # type: ignore[override]  # it gives the factory itself
         self, addr: IAddress | None
-    ) -> _ServiceProtocol | None:
-        """A conversation with the client at `addr`; None when there are too many."""
-        if self._drained is not None:
+    ) -> ServiceProtocol | None:
+        """A protocol for the client at `addr`; None above the limits and in a drain."""
+        table, client = self.connections, limited(addr)
+        if table.draining:
             return None
-        who = limited(addr)
-        if len(self.connected) >= MOST or (who and self._of_one[who] >= MOST_OF_ONE):
-            self._counters.refusals["service"] += 1
+        if len(table) >= MAX_CONNECTIONS or len(table.of(client)) >= MAX_PER_CLIENT:
+            self.counters.refusals["service"] += 1
             return None
-        conversation = self._begin(self)
-        conversation.client = who
-        return conversation
-
-    def enter(self, conversation: _ServiceProtocol) -> None:
-        """One begins."""
-        self._counters.services[self._name] += 1
-        self.connected.add(conversation)
-        if conversation.client is not None:
-            self._of_one[conversation.client] += 1
-
-    def lost(self, conversation: _ServiceProtocol) -> None:
-        """One is over."""
-        self.connected.discard(conversation)
-        who = conversation.client
-        if who is not None:
-            self._of_one[who] -= 1
-            if not self._of_one[who]:
-                del self._of_one[who]
-        if self._drained is not None and not self.connected and not self._drained.called:
-            self._drained.callback(None)
-
-    def cut(self, conversation: _ServiceProtocol) -> None:
-        """End one in which nothing moves."""
-        self._counters.refusals["service-idle"] += 1
-        conversation.transport.abortConnection()
+        protocol = self._make_protocol(self)
+        protocol.client = client
+        return protocol
 
     def drain(self) -> Deferred[None]:
-        """Bring all to their ends; fires when the last client has taken what it was sent."""
-        self._drained = Deferred()
-        if not self.connected:
-            self._drained.callback(None)
-        for each in tuple(self.connected):
-            each.drain()
-        return self._drained
+        """Drain every connection; fires when all are closed."""
+        drained = self.connections.drain()
+        for connection in self.connections:
+            connection.drain()
+        return drained
 
     def abort(self) -> int:
-        """Cut all, and say how many those were."""
-        left = tuple(self.connected)
-        for each in left:
-            each.transport.abortConnection()
-        return len(left)
+        """Cut every connection; the number of them."""
+        return self.connections.abort()

@@ -144,7 +144,7 @@ class DelayEchoTests(SynchronousTestCase):
         first.clock.advance(3)
         bodies = {parse(talk.heard()).body for talk in (first, *others)}
         self.assertEqual(bodies, {GREETING})
-        self.assertEqual(first.counters.answers, {200: 100})
+        self.assertEqual(first.counters.responses, {200: 100})
 
     def test_oldProtocol(self) -> None:
         """HTTP/1.0 without Host is answered, and the connection closed."""
@@ -199,7 +199,7 @@ class EngineTests(SynchronousTestCase):
         talk = Conversation()
         talk.ask(request("GET /"))
         talk.leave(ConnectionLost)
-        self.assertEqual(talk.counters.answers, {499: 1})
+        self.assertEqual(talk.counters.responses, {499: 1})
         self.assertEqual(talk.clock.getDelayedCalls(), [])
 
     def test_log(self) -> None:

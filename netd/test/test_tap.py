@@ -296,7 +296,7 @@ class OptionsTests(_Commands):
         """
         asked: list[Any] = []
 
-        def run(clock: Any, url: str, ca: Path | None) -> int:
+        def run(url: str, ca: Path | None) -> int:
             asked.append((url, ca))
             return len(asked)
 

@@ -1,7 +1,7 @@
 """
-The log as entries of the systemd journal, with fields of their own.
+The log as entries of the systemd journal.
 
-Rules: knows no HTTP; one datagram an entry, none of which is ever waited for.
+Rules: knows no HTTP; an entry is one datagram, and none is waited for.
 
 Protocol: <https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>
 """
@@ -12,7 +12,7 @@ import os
 import socket
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import ILogObserver, LogEvent
@@ -23,38 +23,35 @@ from netd.http.context import AccessRecord
 from netd.ops.logging import log_fields
 
 SOCKET: Final = "/run/systemd/journal/socket"
-PERIOD_SECONDS: Final = 1.0
-"""How long until a journal that was busy is tried again."""
-KEPT: Final = 256 * 1024
-"""Bytes kept for a journal that is busy; then entries are lost."""
+RETRY_SECONDS: Final = 1.0
+"""Time until a busy journal is tried again."""
+MAX_BYTES: Final = 256 * 1024
+"""Bytes kept for a busy journal; further entries are lost."""
 
 # syslog(3).
 _PRIORITIES: Final = {"debug": 7, "info": 6, "warn": 4, "error": 3, "critical": 2}
-_ERROR: Final = 2
+_STDERR: Final = 2
 
 
-def listens(environ: Mapping[str, str], descriptor: int = _ERROR) -> bool:
-    """Whether standard error is the journal's, by JOURNAL_STREAM (systemd.exec(5))."""
+def is_stderr(environ: Mapping[str, str], descriptor: int = _STDERR) -> bool:
+    """Whether the journal reads standard error, by JOURNAL_STREAM (systemd.exec(5))."""
     device, colon, inode = environ.get("JOURNAL_STREAM", "").partition(":")
     if not (colon and device.isdigit() and inode.isdigit()):
         return False
     try:
-        found = os.fstat(descriptor)
+        status = os.fstat(descriptor)
     except OSError:
         return False
-    return (found.st_dev, found.st_ino) == (int(device), int(inode))
+    return (status.st_dev, status.st_ino) == (int(device), int(inode))
 
 
-def datagram(priority: int, said: Mapping[str, Any]) -> bytes:
-    """One entry; every field but `message` is called NETD_ and its name."""
-    fields = {"PRIORITY": str(priority), "SYSLOG_IDENTIFIER": "netd"}
-    for name, value in said.items():
+def datagram(priority: int, fields: Mapping[str, str | int]) -> bytes:
+    """One entry; every field but `message` has the prefix NETD_."""
+    data = [b"PRIORITY=%d\nSYSLOG_IDENTIFIER=netd\n" % priority]
+    for name, value in fields.items():
         key = "MESSAGE" if name == "message" else f"NETD_{name.upper()}"
-        fields[key] = str(value)
-    return b"".join(
-        _field(key.encode(), value.encode("utf-8", "backslashreplace"))
-        for key, value in fields.items()
-    )
+        data.append(_field(key.encode(), str(value).encode("utf-8", "backslashreplace")))
+    return b"".join(data)
 
 
 def _field(key: bytes, value: bytes) -> bytes:
@@ -64,12 +61,11 @@ def _field(key: bytes, value: bytes) -> bytes:
 
 
 @implementer(ILogObserver)
-class Journal:
+class JournalLog:
     """
-    Sends answers and events, and keeps a few while the journal is busy.
+    Sends responses and events, and keeps some of them while the journal is busy.
 
-    An entry that the journal is not there for, or that is too large for it, is
-    lost and counted.
+    An entry is lost and counted when there is no journal, or when it is too large.
     """
 
     def __init__(
@@ -78,40 +74,39 @@ class Journal:
         self._clock = clock
         self._counters = counters
         self._path = path
-        self._kept: deque[bytes] = deque()
+        self._waiting: deque[bytes] = deque()
         self._size = 0
-        self._next: IDelayedCall | None = None
+        self._timer: IDelayedCall | None = None
         self._stopped = False
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
 
     def record(self, entry: AccessRecord) -> None:
-        """Send one answer."""
-        said = log_fields.access_fields(entry)
-        self._put(datagram(_PRIORITIES["info"], said))
+        """Send the entry of a response."""
+        self._send(datagram(_PRIORITIES["info"], log_fields.access_fields(entry)))
 
     def __call__(self, event: LogEvent) -> None:
-        """Send one event of the daemon."""
-        said = log_fields.happening(event)
-        if said:
-            self._put(datagram(_PRIORITIES.get(log_fields.level(event), 6), said))
+        """Send the entry of an event."""
+        fields = log_fields.event_fields(event)
+        if fields:
+            self._send(datagram(_PRIORITIES.get(log_fields.level_name(event), 6), fields))
 
-    def _put(self, data: bytes) -> None:
-        # One that must wait must not be overtaken.
-        if not self._kept and self._send(data):
+    def _send(self, data: bytes) -> None:
+        # Entries keep their order.
+        if not self._waiting and self._try_send(data):
             return
-        if self._stopped or self._size + len(data) > KEPT:
+        if self._stopped or self._size + len(data) > MAX_BYTES:
             self._counters.log_drops += 1
             return
-        self._kept.append(data)
+        self._waiting.append(data)
         self._size += len(data)
-        if self._next is None:
-            self._next = self._clock.callLater(PERIOD_SECONDS, self._due)
+        if self._timer is None:
+            self._timer = self._clock.callLater(RETRY_SECONDS, self._retry)
 
-    def _send(self, data: bytes) -> bool:
-        """Whether `data` is dealt with: sent, or lost and counted."""
+    def _try_send(self, data: bytes) -> bool:
+        """Send `data`, or count it as lost; False when the journal is busy."""
         try:
-            # To the path each time: a journal that was restarted has another socket there.
+            # By the path each time: a restarted journal has another socket there.
             self._socket.sendto(data, self._path)
         except BlockingIOError:
             return False
@@ -119,27 +114,27 @@ class Journal:
             self._counters.log_drops += 1
         return True
 
-    def _due(self) -> None:
-        self._next = None
+    def _retry(self) -> None:
+        self._timer = None
         self.flush()
-        if self._kept:
-            self._next = self._clock.callLater(PERIOD_SECONDS, self._due)
+        if self._waiting:
+            self._timer = self._clock.callLater(RETRY_SECONDS, self._retry)
 
     def flush(self) -> None:
-        """Send what was kept, as far as the journal takes it."""
-        while self._kept and self._send(self._kept[0]):
-            self._size -= len(self._kept.popleft())
+        """Send waiting entries until the journal is busy."""
+        while self._waiting and self._try_send(self._waiting[0]):
+            self._size -= len(self._waiting.popleft())
 
     def reopen(self) -> None:
-        """Nothing to do: the journal rotates by itself."""
+        """No-op: the journal rotates its files itself."""
 
     def stop(self) -> None:
-        """Send what is left, as far as possible; from now on nothing is kept."""
-        if self._next is not None:
-            self._next.cancel()
-            self._next = None
+        """Send waiting entries or count them as lost; later ones never wait."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self.flush()
-        self._counters.log_drops += len(self._kept)
-        self._kept.clear()
+        self._counters.log_drops += len(self._waiting)
+        self._waiting.clear()
         self._size = 0
         self._stopped = True

@@ -1,7 +1,7 @@
 """
-The log as JSON: one object a line, for the access log and for the daemon's own lines.
+The log as JSON: one object on each line, for responses and for events.
 
-Rules: knows no HTTP.  The names of its members are promised in docs/operations.md.
+Rules: knows no HTTP.  docs/operations.md promises the names of the members.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
+from attrs import frozen
 from twisted.logger import ILogObserver, LogEvent
 from zope.interface import implementer
 
@@ -21,32 +21,32 @@ from netd.ops.logging.line_writer import LineWriter
 
 
 @implementer(ILogObserver)
+@frozen(eq=False)
 class JSONLog:
     """
-    Writes answers and events as objects, those that it is given of each.
+    Writes responses and events as objects.
 
     `time` is RFC 3339 in UTC with milliseconds, `level` one of debug, info,
-    warn, error, critical; the other members are those of `netd.ops.logging.log_fields`.
+    warn, error, critical; the other members are those of `log_fields`.
     """
 
-    def __init__(self, lines: LineWriter, now: Callable[[], float] = time.time) -> None:
-        self._lines = lines
-        self._now = now
+    _lines: LineWriter
+    _now: Callable[[], float] = time.time
 
     def record(self, entry: AccessRecord) -> None:
-        """Write down one answer, soon."""
-        said = log_fields.access_fields(entry)
-        self._lines.put(_line(self._now(), "info", said))
+        """Write `entry`, soon."""
+        fields = log_fields.access_fields(entry)
+        self._lines.write(_line(self._now(), "info", fields))
 
     def __call__(self, event: LogEvent) -> None:
-        """Write down one event of the daemon, now."""
-        said = log_fields.happening(event)
-        if said:
-            when = event.get("log_time") or self._now()
-            self._lines.say(_line(when, log_fields.level(event), said))
+        """Write `event`, now."""
+        fields = log_fields.event_fields(event)
+        if fields:
+            seconds = event.get("log_time") or self._now()
+            self._lines.write_now(_line(seconds, log_fields.level_name(event), fields))
 
 
-def _line(when: float, level: str, said: Mapping[str, Any]) -> bytes:
-    stamp = datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds")
-    whole = {"time": stamp.replace("+00:00", "Z"), "level": level, **said}
-    return json.dumps(whole).encode() + b"\n"
+def _line(seconds: float, level: str, fields: Mapping[str, str | int]) -> bytes:
+    timestamp = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    members = {"time": timestamp.replace("+00:00", "Z"), "level": level, **fields}
+    return json.dumps(members).encode() + b"\n"

@@ -1,35 +1,34 @@
 """
-What a log has to say, by name: the fields of an answer and of an event of the daemon.
+The fields of log entries, for JSON and for the journal.
 
-Rules: knows no form; JSON and the journal write the same fields.  No body, no
-cookie and no credential is ever among them.
+Rules: no body, no cookie and no credential is ever a field.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from twisted.logger import LogEvent, LogLevel, formatEvent
 
 from netd.http.context import AccessRecord
 
-LONGEST: Final = 32 * 1024
+MAX_CHARACTERS: Final = 32 * 1024
 """Characters of a message or a traceback."""
 
 
-def _text(said: bytes) -> str:
-    return said.decode("utf-8", "backslashreplace")
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "backslashreplace")
 
 
-def access_fields(entry: AccessRecord) -> dict[str, Any]:
+def access_fields(entry: AccessRecord) -> dict[str, str | int]:
     """
-    The fields of one answer; what is not known is left out.
+    The known fields of a response.
 
-    `request` stands in for method, target and protocol where a client's first
-    line is no request line.
+    `request` replaces method, target and protocol when the first line of the
+    client is no request line.
     """
     peer, line, code, length, referer, agent, user = entry
-    said: dict[str, Any] = {
+    fields: dict[str, str | int | bytes] = {
         "event": "access",
         "message": f'"{_text(line)}" {code} {length}',
         "peer": peer,
@@ -37,34 +36,33 @@ def access_fields(entry: AccessRecord) -> dict[str, Any]:
     }
     words = line.split(b" ")
     if len(words) == 3:
-        said |= zip(("method", "target", "protocol"), words, strict=True)
+        fields |= zip(("method", "target", "protocol"), words, strict=True)
     else:
-        said["request"] = line
-    said |= {"status": code, "bytes": length, "referer": referer, "agent": agent}
+        fields["request"] = line
+    fields |= {"status": code, "bytes": length, "referer": referer, "agent": agent}
     return {
         name: _text(value) if isinstance(value, bytes) else value
-        for name, value in said.items()
+        for name, value in fields.items()
         if value != b"-"
     }
 
 
-def happening(event: LogEvent) -> dict[str, Any]:
-    """The fields of one event of the daemon; empty when it has nothing to say."""
+def event_fields(event: LogEvent) -> dict[str, str]:
+    """The fields of an event; none when it has no message and no failure."""
     message = formatEvent(event)
     failure = event.get("log_failure")
     if not message and failure is None:
         return {}
-    said = {
+    fields = {
         "event": "daemon",
         "logger": str(event.get("log_namespace", "-")),
-        "message": message[:LONGEST],
+        "message": message[:MAX_CHARACTERS],
     }
     if failure is not None:
-        said["traceback"] = failure.getTraceback()[:LONGEST]
-    return said
+        fields["traceback"] = failure.getTraceback()[:MAX_CHARACTERS]
+    return fields
 
 
-def level(event: LogEvent) -> str:
-    """How grave an event is: debug, info, warn, error or critical."""
-    found = event.get("log_level", LogLevel.info)
-    return str(found.name)
+def level_name(event: LogEvent) -> str:
+    """The level of an event: debug, info, warn, error or critical."""
+    return str(event.get("log_level", LogLevel.info).name)

@@ -1,7 +1,5 @@
 """
-Which form the logs of one daemon have, and where they go.
-
-Rules: the one place that knows all of the forms.
+Makes the logs of a daemon: their form and where they are written.
 """
 
 from __future__ import annotations
@@ -15,58 +13,46 @@ from twisted.logger import ILogObserver
 from twisted.python.usage import UsageError
 
 from netd.counters import Counters
-from netd.ops.logging.access_log import AccessLog, Text
-from netd.ops.logging.journal import Journal, listens
+from netd.http.context import AccessLog
+from netd.ops.logging import journal
+from netd.ops.logging.access_log import CombinedLog, TextLog
+from netd.ops.logging.journal import JournalLog
 from netd.ops.logging.json_log import JSONLog
 from netd.ops.logging.line_writer import LineWriter
 from netd.settings import LogForm
 
 STDOUT: Final = 1
-"""Whatever standard output is by the time something is written to it."""
 
 
-class LogFile(Protocol):
-    """Where lines end up."""
+class Destination(Protocol):
+    """A file, or the journal."""
 
     def reopen(self) -> None:
-        """Begin a fresh file after a rotation."""
-
-    def flush(self) -> None:
-        """Write what can be written without waiting."""
+        """Open a new file after a rotation."""
 
     def stop(self) -> None:
-        """Write what is left, and close."""
+        """Write as much as possible and close."""
 
 
 @frozen
 class Logs:
-    """The access log, the daemon's own lines, and what they are kept in."""
+    """The logs of one daemon."""
 
-    access: AccessLog | JSONLog | Journal | None = None
-    """Where answers are recorded; None: nowhere."""
+    access: AccessLog | None = None
+    """Records responses; None: nobody does."""
     observer: ILogObserver | None = None
-    """Where events go; None: where twistd writes them by itself."""
-    keepers: tuple[LogFile, ...] = ()
+    """Writes events; None: twistd does."""
+    destinations: tuple[Destination, ...] = ()
 
     def reopen(self) -> None:
-        """After a rotation, write to fresh files."""
-        for each in self.keepers:
-            each.reopen()
+        """Open new files after a rotation."""
+        for destination in self.destinations:
+            destination.reopen()
 
     def stop(self) -> None:
-        """Write what is left, as far as possible; events that follow are written at once."""
-        for each in self.keepers:
-            each.stop()
-
-
-def _lines(
-    option: str, where: str | int, clock: IReactorTime, counters: Counters
-) -> LineWriter:
-    try:
-        return LineWriter(where, clock, counters)
-    except OSError as wrong:
-        shown = "-" if where == STDOUT else where
-        raise UsageError(f"{option} {shown}: {wrong.strerror}") from None
+        """Write as much as possible; later events are written at once."""
+        for destination in self.destinations:
+            destination.stop()
 
 
 def logs(
@@ -79,32 +65,40 @@ def logs(
     counters: Counters,
 ) -> Logs:
     """
-    The logs of a daemon whose `access` log is a path, `-` or None.
+    The logs of a daemon whose access log is the path `access`, `-` or None.
 
-    `output` is the path or the descriptor of its own lines; with None text is
-    left to twistd.  UsageError when a file cannot be opened.
+    `output` is the path or the descriptor for events; with None twistd writes
+    text.  UsageError when a file cannot be opened.
     """
+
+    def writer(option: str, target: str | int) -> LineWriter:
+        try:
+            return LineWriter(target, clock, counters)
+        except OSError as error:
+            shown = "-" if target == STDOUT else target
+            raise UsageError(f"{option} {shown}: {error.strerror}") from None
+
     if form == "auto":
-        form = "journal" if listens(environ) else "text"
+        form = "journal" if journal.is_stderr(environ) else "text"
     if form == "journal":
-        named = access not in (None, "-")
-        file = _lines("--access-log", str(access), clock, counters) if named else None
-        journal = Journal(clock, counters)
-        if file is not None:
-            return Logs(AccessLog(file), journal, (file, journal))
-        return Logs(None if access is None else journal, journal, (journal,))
-    keepers: dict[str | int, LineWriter] = {}
-    answers: AccessLog | JSONLog | None = None
+        if access in (None, "-"):
+            log = JournalLog(clock, counters)
+            return Logs(None if access is None else log, log, (log,))
+        file = writer("--access-log", str(access))
+        log = JournalLog(clock, counters)
+        return Logs(CombinedLog(file), log, (file, log))
+    # Text and JSON of one target share a writer, so that no line cuts another.
+    writers: dict[str | int, LineWriter] = {}
+    responses: AccessLog | None = None
     if access is not None:
-        where = STDOUT if access == "-" else access
-        keepers[where] = _lines("--access-log", where, clock, counters)
-        answers = (JSONLog if form == "json" else AccessLog)(keepers[where])
+        target = STDOUT if access == "-" else access
+        writers[target] = writer("--access-log", target)
+        responses = (JSONLog if form == "json" else CombinedLog)(writers[target])
     observer: ILogObserver | None = None
-    # A file of text is twistd's: it can rotate it.
+    # twistd writes text files itself, as it can rotate them.
     if form == "json" or output == STDOUT:
-        where = STDOUT if output is None else output
-        # One for both: what is written to one place must not be cut by the other.
-        events = keepers.get(where) or _lines("--logfile", where, clock, counters)
-        keepers[where] = events
-        observer = JSONLog(events) if form == "json" else Text(events)
-    return Logs(answers, observer, tuple(keepers.values()))
+        target = STDOUT if output is None else output
+        if target not in writers:
+            writers[target] = writer("--logfile", target)
+        observer = (JSONLog if form == "json" else TextLog)(writers[target])
+    return Logs(responses, observer, tuple(writers.values()))

@@ -58,11 +58,11 @@ class HalfCloseTests(SynchronousTestCase):
         client.fin()
         self.assertTrue(client.over())
         self.assertEqual(client.said(), b"")
-        self.assertEqual(self.stage.counters.answers, {499: 1})
+        self.assertEqual(self.stage.counters.responses, {499: 1})
         self.assertEqual([each[2] for each in self.stage.log.entries], [499])
         self.assertEqual(self.stage.site.in_flight, 0)
         client.settle()
-        self.assertEqual(self.stage.counters.answers, {499: 1})
+        self.assertEqual(self.stage.counters.responses, {499: 1})
 
     def test_begun(self) -> None:
         """A FIN once the answer has begun is a half-close."""
@@ -80,7 +80,7 @@ class HalfCloseTests(SynchronousTestCase):
         """A reset always means that the client left, and its timer is cancelled."""
         client = self.waiting()
         client.reset()
-        self.assertEqual(self.stage.counters.answers, {499: 1})
+        self.assertEqual(self.stage.counters.responses, {499: 1})
         waiting = self.stage.tree.children[b"wait"]
         self.assertTrue(waiting.left[0].check(ConnectionLost))
 

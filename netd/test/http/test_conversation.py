@@ -257,7 +257,7 @@ class RefusalTests(SynchronousTestCase):
                 client = stage.ask(data, pieces)
                 answer = client.answer()
                 self.assertEqual((answer.code, dict(stage.counters.refusals)), (code, {key: 1}))
-                self.assertEqual(stage.counters.answers, {code: 1})
+                self.assertEqual(stage.counters.responses, {code: 1})
                 self.assertEqual([each[2] for each in stage.log.entries], [code])
                 self.assertFull(answer)
                 self.assertTrue(client.transport.halfClosed)
@@ -359,7 +359,7 @@ class HeldTests(SynchronousTestCase):
             if lose is Client.settle:
                 request.loseConnection()
             lose(client)
-            self.assertEqual(stage.counters.answers, {code: 1})
+            self.assertEqual(stage.counters.responses, {code: 1})
             self.assertEqual(stage.site.in_flight, 0)
 
     def test_closedHalf(self) -> None:

@@ -318,7 +318,7 @@ class BugTests(SynchronousTestCase):
         self.assertTrue(client.transport.aborted)
         self.assertFalse(client.said().endswith(b"0\r\n\r\n"))
         client.settle()
-        self.assertEqual(client.stage.counters.answers, {200: 1})
+        self.assertEqual(client.stage.counters.responses, {200: 1})
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def test_finished(self) -> None:
@@ -470,7 +470,7 @@ class StreamTests(SynchronousTestCase):
         client, request = keep()
         request.transport.abortConnection()
         client.settle()
-        self.assertEqual(client.stage.counters.answers, {444: 1})
+        self.assertEqual(client.stage.counters.responses, {444: 1})
 
 
 class Source:

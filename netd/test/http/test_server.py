@@ -187,7 +187,7 @@ class DrainTests(SynchronousTestCase):
             answer = each.settle().answer()
             self.assertEqual((answer.body, answer.field(b"connection")), (b"late\n", b"close"))
         self.successResultOf(gone)
-        self.assertEqual(stage.counters.answers, {200: 1001})
+        self.assertEqual(stage.counters.responses, {200: 1001})
 
     def test_halfReceived(self) -> None:
         """Requests of which a part is there are heard out and answered."""
@@ -231,7 +231,7 @@ class DrainTests(SynchronousTestCase):
         for each in clients:
             each.settle()
         self.successResultOf(gone)
-        self.assertEqual(stage.counters.answers, {444: 3})
+        self.assertEqual(stage.counters.responses, {444: 3})
 
     def test_twice(self) -> None:
         """Whoever asks again waits for the same end."""
@@ -302,7 +302,7 @@ class TimerTests(SynchronousTestCase):
         for each in clients:
             each.reset()
         self.assertEqual(len(stage.clock.getDelayedCalls()), 1)
-        self.assertEqual(stage.counters.answers, {499: 500})
+        self.assertEqual(stage.counters.responses, {499: 500})
 
 
 def _dates(second: str) -> tuple[bytes, bytes]:
@@ -324,7 +324,7 @@ class LogTests(SynchronousTestCase):
             stage.log.entries,
             [(b"192.0.2.1", b"GET /plain?q HTTP/1.1", 200, 6, b"there", b"me", b"-")],
         )
-        self.assertEqual(stage.counters.answers, {200: 1})
+        self.assertEqual(stage.counters.responses, {200: 1})
         self.assertEqual(stage.counters.sent, 6)
 
     def test_refusal(self) -> None:
@@ -343,7 +343,7 @@ class LogTests(SynchronousTestCase):
         stage = Stage()
         stage.site._log = None
         stage.ask(GET + b"nonsense\r\n\r\n")
-        self.assertEqual(stage.counters.answers, {200: 1, 400: 1})
+        self.assertEqual(stage.counters.responses, {200: 1, 400: 1})
 
     def test_noAddress(self) -> None:
         """A client without an IP address is a dash."""

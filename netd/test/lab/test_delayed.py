@@ -151,7 +151,7 @@ class LeavingTests(SynchronousTestCase):
         self.assertIn(9.0, [each.getTime() for each in talk.clock.getDelayedCalls()])
         talk.leave()
         self.assertEqual(talk.clock.getDelayedCalls(), [])
-        self.assertEqual(talk.counters.answers, {499: 1})
+        self.assertEqual(talk.counters.responses, {499: 1})
 
     def test_generatorClosed(self) -> None:
         """The script of a client that left runs its cleanup at once."""
@@ -285,8 +285,8 @@ class DelayTests(SynchronousTestCase):
         for each in routes:
             talk.ask(request(f"GET {each.path}"))
             talk.turn(1.0)
-        self.assertEqual(talk.counters.answers, {200: 3})
-        self.assertEqual((talk.counters.delays, talk.counters.waits), ({}, {}))
+        self.assertEqual(talk.counters.responses, {200: 3})
+        self.assertEqual((talk.counters.delays, talk.counters.lateness), ({}, {}))
 
 
 class LatenessTests(SynchronousTestCase):
@@ -302,23 +302,23 @@ class LatenessTests(SynchronousTestCase):
         talk.ask(request("GET /"))
         talk.clock.advance(1.0)
         talk.clock.advance(1.003)
-        self.assertEqual(dict(talk.counters.waits), {0.005: 1})
-        self.assertAlmostEqual(talk.counters.late_seconds, 0.003)
+        self.assertEqual(dict(talk.counters.lateness), {0.005: 1})
+        self.assertAlmostEqual(talk.counters.lateness_seconds, 0.003)
 
     def test_after(self) -> None:
         """So is one whose body is ready."""
         talk = conversation(Route("/", fixed(b"x", after=2.0), ""))
         talk.ask(request("GET /"))
         talk.clock.advance(2.003)
-        self.assertEqual(dict(talk.counters.waits), {0.005: 1})
-        self.assertAlmostEqual(talk.counters.late_seconds, 0.003)
+        self.assertEqual(dict(talk.counters.lateness), {0.005: 1})
+        self.assertAlmostEqual(talk.counters.lateness_seconds, 0.003)
 
     def test_atOnce(self) -> None:
         """One that does not wait is not."""
         talk = conversation(Route("/", fixed([Send(b"x")]), ""), Route("/b", fixed(), ""))
         talk.ask(request("GET /"))
         talk.ask(request("GET /b"))
-        self.assertEqual(dict(talk.counters.waits), {})
+        self.assertEqual(dict(talk.counters.lateness), {})
 
     def test_left(self) -> None:
         """A client that leaves before is not counted, and leaves no timer."""
@@ -326,5 +326,5 @@ class LatenessTests(SynchronousTestCase):
         talk.ask(request("GET /"))
         talk.leave()
         talk.clock.advance(10)
-        self.assertEqual(dict(talk.counters.waits), {})
+        self.assertEqual(dict(talk.counters.lateness), {})
         self.assertEqual(talk.clock.getDelayedCalls(), [])

@@ -1,51 +1,44 @@
 """
-Tests for netd.ops.healthcheck.
+Tests of netd.ops.healthcheck.
 """
 
 from __future__ import annotations
 
 import io
+import socket
+import ssl
 import sys
-from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from threading import Event, Thread
 
 from attrs import evolve
-from twisted.internet import reactor
-from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectError
-from twisted.internet.ssl import CertificateOptions
-from twisted.internet.task import Clock
-from twisted.python.failure import Failure
+from cryptography import x509
 from twisted.python.usage import UsageError
-from twisted.trial.unittest import SynchronousTestCase, TestCase
-from twisted.web.client import ResponseNeverReceived
-from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Site
+from twisted.trial.unittest import SynchronousTestCase
 
 from netd import settings
 from netd.ops import healthcheck
-from netd.ops.healthcheck import SECONDS, check, default, run
+from netd.ops.healthcheck import default, run
 from netd.test.lab.conversation import configured
-from netd.test.stages import Identity, identity
+from netd.test.stages import identity
 from netd.values import Endpoint
 
 
 class DefaultTests(SynchronousTestCase):
     """
-    Where a daemon would be.
+    The URL of a daemon with given settings.
     """
 
     def url(self, *listen: Endpoint, watch: tuple[Endpoint, ...] = ()) -> str:
-        """The URL of a daemon that listens there."""
+        """The URL of a daemon that listens on `listen`, and on `watch` for probes."""
         config = configured()
         config = evolve(config, http=evolve(config.http, listen=listen))
         return default(evolve(config, watch=settings.Watch(watch)))
 
     def test_first(self) -> None:
-        """
-        At the first listener whose port is known; where it listens on all addresses, here.
-        """
+        """The first listener with a known port is used, on loopback for a wildcard address."""
         for listen, url in (
             ((Endpoint("tcp", "127.0.0.1", 8000),), "http://127.0.0.1:8000/healthz"),
             (
@@ -60,233 +53,161 @@ class DefaultTests(SynchronousTestCase):
             self.assertEqual(self.url(*listen), url)
 
     def test_moved(self) -> None:
-        """
-        Where the probes have a listener of their own, there.
-        """
+        """The listener of the probes is used where there is one."""
         public, own = Endpoint("tcp", "a", 1), Endpoint("tcp", "b", 2)
         self.assertEqual(self.url(public, watch=(own,)), "http://b:2/healthz")
 
     def test_unknown(self) -> None:
-        """
-        Where no port is known somebody has to say a URL.
-        """
+        """No known port is a UsageError."""
         with self.assertRaises(UsageError):
             self.url(Endpoint("tcp", "127.0.0.1", 0))
 
 
-class _Pages(Resource):
-    """Whether it is well; or never an answer."""
+class _Server(BaseHTTPRequestHandler):
+    """The path of a request is the status of its response; /never has none."""
 
-    isLeaf = True
+    def do_GET(self) -> None:
+        """Respond."""
+        if self.path == "/never":
+            self.server.stopping.wait()  # type: ignore[attr-defined]  # `serve` adds it
+        else:
+            self.send_response(int(self.path.partition("?")[0][1:]))
+            self.end_headers()
 
-    def render_GET(self, request: Any) -> Any:
-        """The status is the path."""
-        if request.path == b"/never":
-            return NOT_DONE_YET
-        request.setResponseCode(int(request.path[1:]))
-        return b""
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's
+        """Write nothing."""
 
 
-class CheckTests(TestCase):
+class _Checks(SynchronousTestCase):
     """
-    Requests to a server, real ones: what they go through is Twisted's and OpenSSL's.
+    Real servers in threads of their own, as the check blocks.
     """
 
     def setUp(self) -> None:
         self.room = Path(self.mktemp())
-        self.server = identity()
-        self.file, _ = self.server.write(self.room)
-        self.clock: Any = reactor
+        self.out, self.err = io.StringIO(), io.StringIO()
+        self.patch(sys, "stdout", self.out)
+        self.patch(sys, "stderr", self.err)
 
-    def serve(self, shown: Identity | None = None) -> str:
-        """A server that answers, and its URL without the path."""
-        site = Site(_Pages())
-        site.displayTracebacks = False
-        if shown is None:
-            port = self.clock.listenTCP(0, site, interface="127.0.0.1")
-        else:
-            options = CertificateOptions(
-                privateKey=shown.key,  # type: ignore[arg-type]  # pyOpenSSL takes both kinds
-                certificate=shown.certificate,  # type: ignore[arg-type]  # the same
-            )
-            port = self.clock.listenSSL(0, site, options, interface="127.0.0.1")
-        self.addCleanup(port.stopListening)
-        scheme = "http://127.0.0.1" if shown is None else "https://localhost"
-        return f"{scheme}:{port.getHost().port}"
+    def serve(self, shown: tuple[Path, Path] | None = None) -> str:
+        """The URL, without a path, of a server with the certificate and key `shown`."""
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _Server)
+        server.stopping = Event()  # type: ignore[attr-defined]  # read by `_Server`
+        if shown is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*shown)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+            self.patch(server, "handle_error", lambda *_: None)
+        thread = Thread(target=lambda: server.serve_forever(0.01))
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        self.addCleanup(server.stopping.set)  # type: ignore[attr-defined]  # as above
+        host = "http://127.0.0.1" if shown is None else "https://localhost"
+        return f"{host}:{server.server_port}"
 
-    async def ask(self, url: str, ca: Path | None = None) -> tuple[int, str]:
-        """What comes of it."""
-        return await check(self.clock, url, ca)
+    def failure(self, url: str, ca: Path | None = None) -> str:
+        """The one line on standard error of a check that fails."""
+        self.err.truncate(self.err.seek(0))
+        self.assertEqual(run(url, ca), 1)
+        line = self.err.getvalue()
+        self.assertTrue(line.startswith(f"netd: {url}: ") and line.endswith("\n"), line)
+        self.assertTrue(line[:-1].isprintable(), line)
+        return line
 
-    async def test_statuses(self) -> None:
-        """
-        200 is well, anything else is not.
-        """
+
+class CheckTests(_Checks):
+    """
+    Responses and failures.
+    """
+
+    def test_healthy(self) -> None:
+        """A response of 200 is status 0 and one line on standard output."""
+        url = f"{self.serve()}/200?query"
+        self.assertEqual(run(url), 0)
+        self.assertEqual(
+            (self.out.getvalue(), self.err.getvalue()), (f"netd: {url}: 200\n", "")
+        )
+
+    def test_unhealthy(self) -> None:
+        """A response of another status is status 1 and one line on standard error."""
         url = self.serve()
-        for code, status in ((200, 0), (204, 1), (404, 1), (503, 1)):
-            self.assertEqual(await self.ask(f"{url}/{code}"), (status, f"{url}/{code}: {code}"))
+        for code in (204, 404, 503):
+            line = self.failure(f"{url}/{code}")
+            self.assertEqual(line, f"netd: {url}/{code}: {code}\n")
+        self.assertEqual(self.out.getvalue(), "")
 
-    async def test_refused(self) -> None:
-        """
-        A port that nobody listens on, and what is no URL, are told in one line.
-        """
-        port = self.clock.listenTCP(0, Site(_Pages()), interface="127.0.0.1")
-        closed = port.getHost().port
-        await port.stopListening()
+    def test_error(self) -> None:
+        """A closed port and a bad URL are reported by the exception's name and message."""
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            closed = sock.getsockname()[1]
         for url, words in (
-            (f"http://127.0.0.1:{closed}/", "ConnectionRefusedError"),
-            ("gopher://127.0.0.1/", "SchemeNotSupported"),
-            ("nonsense", ""),
-            ("http://\u00e4/", "UnicodeEncodeError"),
+            (f"http://127.0.0.1:{closed}/", "ConnectionRefusedError: [Errno"),
+            ("gopher://127.0.0.1/", "ValueError: not an http or https URL"),
+            ("nonsense", "ValueError: not an http or https URL"),
+            ("http://[::1/", "ValueError: Invalid IPv6 URL"),
+            ("http://127.0.0.1/\u00e4", "UnicodeEncodeError: "),
         ):
-            status, line = await self.ask(url)
-            self.assertEqual(status, 1)
-            self.assertIn(words, line)
-            self.assertTrue(line.isprintable(), line)
+            self.assertIn(words, self.failure(url))
 
-    async def test_verified(self) -> None:
-        """
-        Over TLS the name and whoever signed it must be right.
-        """
-        url = self.serve(self.server)
-        self.assertEqual((await self.ask(f"{url}/200", self.file))[0], 0)
-        status, line = await self.ask(f"{url}/200")
-        self.assertEqual(status, 1)
-        self.assertIn("certificate verify failed", line)
-        other = identity("other.example")
-        theirs, _ = other.write(self.room, "other")
-        status, line = await self.ask(f"{self.serve(other)}/200", theirs)
-        self.assertEqual(status, 1)
-        self.assertIn("VerificationError", line)
+    def test_message(self) -> None:
+        """The message is put in one line, and left out when there is none."""
+        for error, words in ((ValueError("a\nb"), "ValueError: a b"), (KeyError(), "KeyError")):
 
-    async def test_roots(self) -> None:
-        """
-        A file of authorities that is missing or holds none is the operator's mistake.
-        """
-        for path in (self.room / "missing", self.room / "server.key"):
-            try:
-                await self.ask("https://localhost:1/", path)
-            except UsageError as wrong:
-                self.assertTrue(str(wrong).startswith(f"--ca {path}: "))
-            else:
-                self.fail("no mistake")
+            def fail(*_: object, error: Exception = error) -> None:
+                raise error
 
-
-class _Agent:
-    """An HTTP client that gives what it was told to."""
-
-    def __init__(self, answer: Deferred[Any]) -> None:
-        self.answer = answer
-
-    def __call__(self, *_: Any, **named: Any) -> _Agent:
-        """As the real one is made."""
-        return self
-
-    def request(self, *_: Any) -> Deferred[Any]:
-        """The one answer."""
-        return self.answer
-
-
-class ReasonTests(SynchronousTestCase):
-    """
-    What an HTTP client may end in.
-    """
+            self.patch(healthcheck, "HTTPConnection", fail)
+            self.assertEqual(self.failure("http://a/"), f"netd: http://a/: {words}\n")
 
     def test_timeout(self) -> None:
-        """
-        An answer that takes too long is none.
-        """
-        clock = Clock()
-        self.patch(healthcheck, "Agent", _Agent(Deferred()))
-        asked = Deferred.fromCoroutine(check(clock, "http://a/"))
-        clock.advance(SECONDS)
-        self.assertEqual(self.successResultOf(asked), (1, "http://a/: no answer within 5 s"))
+        """A response that does not come in time is status 1."""
+        self.patch(healthcheck, "SECONDS", 0.1)
+        self.assertIn(": no answer within 0.1 s\n", self.failure(f"{self.serve()}/never"))
 
-    def test_inner(self) -> None:
-        """
-        Of several reasons the first one is told; one without words by its kind.
-        """
-        for wrong, words in (
-            (ResponseNeverReceived([Failure(ValueError("a\nb"))]), "ValueError: a b"),
-            (ResponseNeverReceived([]), "ResponseNeverReceived: []"),
-            (KeyError(), "KeyError"),
-            (ConnectError(string="x"), "ConnectError: An error occurred while connecting: x."),
+    def test_interrupted(self) -> None:
+        """An interrupt is status 1."""
+
+        class Interrupted(Thread):
+            """A thread that is interrupted while it is waited for."""
+
+            def join(self, timeout: float | None = None) -> None:
+                """Be interrupted."""
+                raise KeyboardInterrupt
+
+        self.patch(healthcheck, "Thread", Interrupted)
+        self.assertIn(": interrupted\n", self.failure(f"{self.serve()}/never"))
+
+
+class VerificationTests(_Checks):
+    """
+    TLS.
+    """
+
+    def test_chain(self) -> None:
+        """A certificate is trusted when `ca` or the system trusts its issuer."""
+        shown = identity().write(self.room)
+        url = f"{self.serve(shown)}/200"
+        self.assertEqual(run(url, shown[0]), 0)
+        self.assertIn("certificate verify failed", self.failure(url))
+
+    def test_name(self) -> None:
+        """A certificate for another name is refused, and the common name is no name."""
+        address = x509.IPAddress(ip_address("192.0.2.1"))
+        for other in (identity("other.example"), identity(sans=(address,))):
+            shown = other.write(self.room)
+            self.assertIn(
+                "certificate verify failed", self.failure(self.serve(shown), shown[0])
+            )
+
+    def test_authorities(self) -> None:
+        """A file of authorities that is missing or holds none is a UsageError."""
+        _, key = identity().write(self.room)
+        for path, reason in (
+            (self.room / "missing", "No such file or directory"),
+            (key, "not a certificate in PEM"),
         ):
-            asked: Deferred[Any] = Deferred()
-            asked.errback(wrong)
-            self.patch(healthcheck, "Agent", _Agent(asked))
-            done = Deferred.fromCoroutine(check(Clock(), "http://a/"))
-            self.assertEqual(self.successResultOf(done), (1, f"http://a/: {words}"))
-
-
-class _Running(Clock):
-    """A reactor that runs until it is stopped."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.when: list[Callable[[], object]] = []
-        self.stopped = False
-
-    def callWhenRunning(self, call: Callable[[], object]) -> None:
-        """Do it once it runs."""
-        self.when.append(call)
-
-    def stop(self) -> None:
-        """No more."""
-        assert not self.stopped
-        self.stopped = True
-
-    def run(self) -> None:
-        """Run."""
-        for call in self.when:
-            call()
-
-
-class RunTests(SynchronousTestCase):
-    """
-    `netd --healthcheck` from beginning to end.
-    """
-
-    def end(self, code: int | None) -> tuple[int, str, str]:
-        """Exit status, stdout and stderr where the answer has this status, or is none."""
-        out, err = io.StringIO(), io.StringIO()
-        self.patch(sys, "stdout", out)
-        self.patch(sys, "stderr", err)
-
-        class Answer:
-            """A response."""
-
-        answer: Any = Answer()
-        answer.code = code
-        asked: Deferred[Any] = Deferred()
-        if code is not None:
-            asked.callback(answer)
-        self.patch(healthcheck, "Agent", _Agent(asked))
-        clock = _Running()
-        status = run(clock, "http://a/")
-        self.assertEqual(clock.stopped, code is not None)
-        return status, out.getvalue(), err.getvalue()
-
-    def test_well(self) -> None:
-        """
-        It is well: 0, and one line on standard output.
-        """
-        self.assertEqual(self.end(200), (0, "netd: http://a/: 200\n", ""))
-
-    def test_unwell(self) -> None:
-        """
-        It is not: 1, and one line on standard error; so too when somebody interrupts.
-        """
-        self.assertEqual(self.end(500), (1, "", "netd: http://a/: 500\n"))
-        self.assertEqual(self.end(None), (1, "", "netd: http://a/: interrupted\n"))
-
-    def test_mistake(self) -> None:
-        """
-        What the operator got wrong is told and ends it too.
-        """
-        err = io.StringIO()
-        self.patch(sys, "stderr", err)
-        clock = _Running()
-        self.assertEqual(run(clock, "http://a/", Path("/nonexistent")), 1)
-        self.assertTrue(clock.stopped)
-        self.assertIn("--ca /nonexistent: No such file", err.getvalue())
+            with self.assertRaises(UsageError) as caught:
+                run("https://localhost:1/", path)
+            self.assertEqual(str(caught.exception), f"--ca {path}: {reason}")

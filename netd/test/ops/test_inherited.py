@@ -1,5 +1,5 @@
 """
-Tests for netd.ops.inherited.
+Tests of netd.ops.inherited.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LISTENERS = {"http": STREAM, "udp": DATAGRAM, "https": STREAM, "udp-echo": DATAG
 
 class _Sockets(SynchronousTestCase):
     """
-    Sockets, and how they are handed on.
+    Sockets to inherit.
     """
 
     def sock(
@@ -28,7 +28,7 @@ class _Sockets(SynchronousTestCase):
         family: socket.AddressFamily = socket.AF_INET,
         listens: bool = True,
     ) -> socket.socket:
-        """One that is closed when the test is over."""
+        """A socket that is closed after the test."""
         sock = socket.socket(family, kind)
         self.addCleanup(sock.close)
         if kind is not DATAGRAM and listens:
@@ -37,15 +37,15 @@ class _Sockets(SynchronousTestCase):
             sock.listen()
         return sock
 
-    def refuse(self, said: str, found: list[Inherited]) -> None:
-        """These fit nothing: the message says `said` of one of them, and all are closed."""
+    def refuse(self, words: str, sockets: list[Inherited]) -> None:
+        """Check that assigning `sockets` is refused with `words`, and closes all of them."""
         with self.assertRaises(UsageError) as caught:
-            assign(found, LISTENERS)
-        self.assertIn(said, str(caught.exception))
+            assign(sockets, LISTENERS)
+        self.assertIn(words, str(caught.exception))
         self.assertIn(
             "fits none of the listeners http, udp, https, udp-echo", str(caught.exception)
         )
-        self.assertEqual({each.sock.fileno() for each in found}, {-1})
+        self.assertEqual({item.sock.fileno() for item in sockets}, {-1})
 
 
 class EnvironmentTests(_Sockets):
@@ -54,88 +54,72 @@ class EnvironmentTests(_Sockets):
     """
 
     def handed(self, *socks: socket.socket, **environ: str) -> list[Inherited]:
-        """What is found when copies of `socks` are the descriptors from 500 on."""
+        """The inherited sockets when copies of `socks` are the descriptors from 500 on."""
         first = 500
         for number, sock in enumerate(socks, first):
             os.dup2(sock.fileno(), number)
         self.patch(module, "_FIRST", first)
-        said = {"LISTEN_PID": "7", "LISTEN_FDS": str(len(socks)), **environ}
-        before = dict(said)
-        found = inherited(said, 7)
-        self.assertEqual(said, before)
-        for each in found:
-            self.addCleanup(each.sock.close)
-        return found
+        variables = {"LISTEN_PID": "7", "LISTEN_FDS": str(len(socks)), **environ}
+        before = dict(variables)
+        sockets = inherited(variables, 7)
+        self.assertEqual(variables, before)
+        for item in sockets:
+            self.addCleanup(item.sock.close)
+        return sockets
 
-    def wrong(self, said: str, **environ: str) -> None:
-        """These variables are refused in these words."""
+    def fails(self, message: str, **environ: str) -> None:
+        """Check that these variables are refused with `message`."""
         with self.assertRaises(UsageError) as caught:
             self.handed(**environ)
-        self.assertEqual(str(caught.exception), said)
+        self.assertEqual(str(caught.exception), message)
 
     def test_none(self) -> None:
-        """
-        Without the variables, or with those of another process, there are none.
-        """
+        """Without the variables, or with those of another process, nothing is inherited."""
         self.assertEqual(inherited({}, 7), [])
         self.assertEqual(inherited({"LISTEN_FDS": "1"}, 7), [])
         self.assertEqual(self.handed(self.sock(), LISTEN_PID="8"), [])
         os.close(500)
 
     def test_names(self) -> None:
-        """
-        Descriptors come with their names, in order, equal ones too.
-        """
-        found = self.handed(self.sock(), self.sock(DATAGRAM), LISTEN_FDNAMES="a:a")
+        """Sockets are in order and have their names, which may be equal."""
+        sockets = self.handed(self.sock(), self.sock(DATAGRAM), LISTEN_FDNAMES="a:a")
         self.assertEqual(
-            [(each.name, each.descriptor) for each in found], [("a", 500), ("a", 501)]
+            [(item.name, item.descriptor) for item in sockets], [("a", 500), ("a", 501)]
         )
-        self.assertEqual([each.sock.type for each in found], [STREAM, DATAGRAM])
+        self.assertEqual([item.sock.type for item in sockets], [STREAM, DATAGRAM])
 
     def test_nameless(self) -> None:
-        """
-        Names may be missing.
-        """
-        (found,) = self.handed(self.sock())
-        self.assertTrue(found.nameless)
+        """Names may be missing."""
+        (item,) = self.handed(self.sock())
+        self.assertTrue(item.nameless)
 
     def test_family(self) -> None:
-        """
-        Family and type come from the descriptor, for an IPv6 socket of both families too.
-        """
+        """The family comes from the descriptor, also for an IPv6 socket of both families."""
         both = self.sock(family=socket.AF_INET6, listens=False)
         both.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         both.listen()
-        one, two = self.handed(both, self.sock(family=socket.AF_UNIX))
-        self.assertEqual(one.sock.family, socket.AF_INET6)
-        self.assertEqual(two.sock.family, socket.AF_UNIX)
+        first, second = self.handed(both, self.sock(family=socket.AF_UNIX))
+        self.assertEqual(first.sock.family, socket.AF_INET6)
+        self.assertEqual(second.sock.family, socket.AF_UNIX)
 
     def test_ours(self) -> None:
-        """
-        They do not block, and no child inherits them.
-        """
-        (found,) = self.handed(self.sock())
-        self.assertFalse(found.sock.getblocking())
-        self.assertFalse(found.sock.get_inheritable())
+        """Sockets do not block, and no child inherits them."""
+        (item,) = self.handed(self.sock())
+        self.assertFalse(item.sock.getblocking())
+        self.assertFalse(item.sock.get_inheritable())
 
     def test_no_number(self) -> None:
-        """
-        What is no number of descriptors is refused.
-        """
-        self.wrong("LISTEN_FDS x: not a number", LISTEN_FDS="x")
-        self.wrong("LISTEN_FDS -1: not a number", LISTEN_FDS="-1")
+        """LISTEN_FDS must be a number."""
+        self.fails("LISTEN_FDS x: not a number", LISTEN_FDS="x")
+        self.fails("LISTEN_FDS -1: not a number", LISTEN_FDS="-1")
 
     def test_other_number(self) -> None:
-        """
-        So are more or fewer names than descriptors.
-        """
-        said = "LISTEN_FDNAMES has 2 names for 1 descriptors"
-        self.wrong(said, LISTEN_FDS="1", LISTEN_FDNAMES="a:b")
+        """The number of names must be that of the descriptors."""
+        message = "LISTEN_FDNAMES has 2 names for 1 descriptors"
+        self.fails(message, LISTEN_FDS="1", LISTEN_FDNAMES="a:b")
 
     def test_no_socket(self) -> None:
-        """
-        So is a descriptor that is no socket, or not there.
-        """
+        """A descriptor must be open and a socket."""
         read, write = os.pipe()
         self.addCleanup(os.close, write)
         self.addCleanup(os.close, read)
@@ -149,21 +133,23 @@ class EnvironmentTests(_Sockets):
 
 class AssignTests(_Sockets):
     """
-    Which listener gets which socket.
+    The sockets of listeners.
     """
 
     def test_by_name(self) -> None:
-        """
-        A name is that of a listener, whatever the order.
-        """
+        """A socket is assigned to the listener of its name."""
         a, b, c = self.sock(), self.sock(DATAGRAM), self.sock()
-        found = [Inherited("https", 3, a), Inherited("udp-echo", 4, b), Inherited("http", 5, c)]
-        self.assertEqual(assign(found, LISTENERS), {"https": [a], "udp-echo": [b], "http": [c]})
+        sockets = [
+            Inherited("https", 3, a),
+            Inherited("udp-echo", 4, b),
+            Inherited("http", 5, c),
+        ]
+        self.assertEqual(
+            assign(sockets, LISTENERS), {"https": [a], "udp-echo": [b], "http": [c]}
+        )
 
     def test_by_type(self) -> None:
-        """
-        Without a name, with systemd's word for none, ours, or a unit's, the type says it.
-        """
+        """A socket without a listener's name is assigned by its type."""
         for name in ("", "unknown", "netd", "netd.socket"):
             a, b = self.sock(DATAGRAM), self.sock()
             self.assertEqual(
@@ -172,58 +158,44 @@ class AssignTests(_Sockets):
             )
 
     def test_same_name(self) -> None:
-        """
-        Several of one name are one listener's, as those of two families are.
-        """
+        """Several sockets of one name are assigned to one listener."""
         a, b = self.sock(), self.sock(family=socket.AF_INET6)
-        found = [Inherited("http", 3, a), Inherited("http", 4, b)]
-        self.assertEqual(assign(found, LISTENERS), {"http": [a, b]})
+        sockets = [Inherited("http", 3, a), Inherited("http", 4, b)]
+        self.assertEqual(assign(sockets, LISTENERS), {"http": [a, b]})
 
     def test_unix(self) -> None:
-        """
-        A stream socket may have a path.
-        """
+        """A stream socket may be a UNIX socket."""
         a = self.sock(family=socket.AF_UNIX)
         self.assertEqual(assign([Inherited("http", 3, a)], LISTENERS), {"http": [a]})
 
     def test_unknown(self) -> None:
-        """
-        A name of no listener is refused.
-        """
+        """A name without a listener is refused."""
         self.refuse(
             "descriptor 3, named web, a stream socket", [Inherited("web", 3, self.sock())]
         )
 
     def test_other_type(self) -> None:
-        """
-        So is a listener's name on a socket of another type.
-        """
+        """A socket of another type than its listener's is refused."""
         self.refuse("a datagram socket", [Inherited("http", 3, self.sock(DATAGRAM))])
         self.refuse("a stream socket", [Inherited("udp", 3, self.sock())])
-        packets = self.sock(socket.SOCK_SEQPACKET, socket.AF_UNIX)
-        self.refuse("a SOCK_SEQPACKET socket", [Inherited("", 3, packets)])
-        letters = self.sock(DATAGRAM, socket.AF_UNIX)
-        self.refuse("a datagram socket", [Inherited("udp", 3, letters)])
+        sequenced = self.sock(socket.SOCK_SEQPACKET, socket.AF_UNIX)
+        self.refuse("a SOCK_SEQPACKET socket", [Inherited("", 3, sequenced)])
+        unix = self.sock(DATAGRAM, socket.AF_UNIX)
+        self.refuse("a datagram socket", [Inherited("udp", 3, unix)])
 
     def test_connection(self) -> None:
-        """
-        So is a stream socket that does not listen, such as a connection.
-        """
+        """A stream socket that does not listen is refused."""
         self.refuse("descriptor 3", [Inherited("http", 3, self.sock(listens=False))])
 
     def test_second(self) -> None:
-        """
-        So is a second one without a name, whether the first had one or not.
-        """
+        """A second socket without a name is refused, whether the first has one or not."""
         for first in ("", "http"):
-            found = [Inherited("", 4, self.sock()), Inherited(first, 3, self.sock())]
+            sockets = [Inherited("", 4, self.sock()), Inherited(first, 3, self.sock())]
             with self.assertRaises(UsageError):
-                assign(found, LISTENERS)
+                assign(sockets, LISTENERS)
 
     def test_off(self) -> None:
-        """
-        So is one for a listener that is turned off.
-        """
+        """A socket for a listener that is turned off is refused."""
         with self.assertRaises(UsageError) as caught:
             assign([Inherited("", 3, self.sock(DATAGRAM))], {"http": STREAM})
         self.assertEqual(

@@ -1,5 +1,5 @@
 """
-Tests for netd.ops.metrics.
+Tests of netd.ops.metrics.
 """
 
 from __future__ import annotations
@@ -12,60 +12,58 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as families
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.counters import DELAYS, LATE, Counters
-from netd.ops.metrics import OPENMETRICS, TEXT, Gauges, Netd, exposition
+from netd.counters import DELAY_BOUNDS, LATENESS_BOUNDS, Counters
+from netd.ops.metrics import OPENMETRICS, TEXT, Collector, Gauges, exposition
 
 Samples: TypeAlias = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 def nothing() -> dict[str, Any]:
-    """No gauge of this kind."""
+    """A gauge without values."""
     return {}
 
 
 def zero() -> int:
-    """A gauge at rest."""
+    """A gauge of zero."""
     return 0
 
 
 def gauges(**more: Callable[[], Any]) -> Gauges:
-    """Gauges at rest, but for those given."""
-    still = {
+    """Gauges without values, except for `more`."""
+    zeros = {
         "connections": nothing,
         "waiting": nothing,
         "calls_queued": zero,
         "workers_busy": zero,
         "certificates": nothing,
     }
-    return Gauges(**{**still, **more})
+    return Gauges(**{**zeros, **more})
 
 
 class MetricsTests(SynchronousTestCase):
     """
-    The counters of a daemon as a parser of Prometheus reads them.
+    The metrics of a daemon as the parser of prometheus_client reads them.
     """
 
     def setUp(self) -> None:
         self.counters = Counters()
 
     def read(self, now: Gauges | None = None, process: bool = True) -> Samples:
-        """Every sample by its name and labels."""
-        collector = Netd("1.2", self.counters, gauges() if now is None else now)
-        _, said = exposition([collector], process)("")
+        """Every sample by name and labels."""
+        collector = Collector("1.2", self.counters, gauges() if now is None else now)
+        _, text = exposition(collector, process)("")
         return {
             (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-            for family in families(said.decode())
+            for family in families(text.decode())
             for sample in family.samples
         }
 
     def value(self, name: str, now: Gauges | None = None, **labels: str) -> float:
-        """One sample."""
+        """The value of one sample."""
         return self.read(now)[name, tuple(sorted(labels.items()))]
 
     def test_build(self) -> None:
-        """
-        The version of netd is told, with those of what it stands on.
-        """
+        """The versions of netd, Twisted and Python are labels of netd_build_info."""
         ((labels, value),) = [
             (dict(labels), value)
             for (name, labels), value in self.read().items()
@@ -75,16 +73,14 @@ class MetricsTests(SynchronousTestCase):
         self.assertEqual(set(labels), {"version", "twisted", "python"})
 
     def test_numbers(self) -> None:
-        """
-        Every plain counter stands under a name of its own.
-        """
+        """Every plain counter has a metric of its own."""
         for field, name in (
             ("sent", "netd_http_response_bytes_total"),
             ("stalled", "netd_http_stalled_total"),
             ("connections", "netd_http_connections_total"),
             ("aborted", "netd_connections_aborted_total"),
             ("datagrams", "netd_udp_datagrams_total"),
-            ("echoes", "netd_udp_answers_total"),
+            ("datagrams_sent", "netd_udp_answers_total"),
             ("log_drops", "netd_log_drops_total"),
             ("lag", "netd_reactor_lag_seconds"),
             ("worst_lag", "netd_reactor_lag_worst_seconds"),
@@ -94,10 +90,8 @@ class MetricsTests(SynchronousTestCase):
             self.assertEqual(self.value(name), 7, field)
 
     def test_tables(self) -> None:
-        """
-        Every table is one metric whose label is the key.
-        """
-        self.counters.answers[404] = 2
+        """Every table is one metric with the key as its label."""
+        self.counters.responses[404] = 2
         self.counters.refusals["rate"] = 3
         self.counters.drops["loop"] = 4
         self.counters.services["echo"] = 5
@@ -110,9 +104,7 @@ class MetricsTests(SynchronousTestCase):
             self.assertEqual(self.read()[name, ((label, key),)], count)
 
     def test_calls(self) -> None:
-        """
-        Calls are told apart by method and by how they ended.
-        """
+        """Calls are counted by method and by fault code."""
         self.counters.calls["pow", 0] = 8
         self.counters.calls["", -32601] = 1
         name = "netd_rpc_calls_total"
@@ -120,10 +112,13 @@ class MetricsTests(SynchronousTestCase):
         self.assertEqual(self.value(name, method="", fault="-32601"), 1)
 
     def test_all(self) -> None:
-        """
-        No counter is forgotten: whichever changes, the text does.
-        """
-        keys: dict[str, Any] = {"waits": 1.0, "delays": 1.0, "answers": 200, "calls": ("a", 0)}
+        """Every counter changes the text."""
+        keys: dict[str, Any] = {
+            "lateness": 1.0,
+            "delays": 1.0,
+            "responses": 200,
+            "calls": ("a", 0),
+        }
         for field in fields(Counters):
             before = self.read(process=False)
             value = getattr(self.counters, field.name)
@@ -134,67 +129,57 @@ class MetricsTests(SynchronousTestCase):
             self.assertNotEqual(self.read(process=False), before, field.name)
 
     def test_lateness(self) -> None:
-        """
-        Late answers are a histogram: each bucket holds those before it, the last holds all.
-        """
+        """Lateness is a histogram with cumulative buckets."""
         for seconds in (0.0, 0.0005, 0.003, 0.3, 5.0):
-            self.counters.late(seconds)
+            self.counters.add_lateness(seconds)
         name = "netd_http_delay_lateness_seconds"
         for bound, count in (("0.001", 2), ("0.005", 3), ("0.15", 3), ("0.5", 4), ("+Inf", 5)):
             self.assertEqual(self.value(f"{name}_bucket", le=bound), count, bound)
         self.assertEqual(self.value(f"{name}_count"), 5)
         self.assertAlmostEqual(self.value(f"{name}_sum"), 5.3035)
-        buckets = [labels for each, labels in self.read() if each == f"{name}_bucket"]
-        self.assertEqual(len(buckets), len(LATE))
+        buckets = [labels for sample, labels in self.read() if sample == f"{name}_bucket"]
+        self.assertEqual(len(buckets), len(LATENESS_BOUNDS))
 
     def test_delays(self) -> None:
-        """
-        So are those that were asked to wait, by how long that was.
-        """
+        """Requested delays are a histogram with cumulative buckets."""
         for seconds in (0.05, 3.0, 3.0, 90.0):
-            self.counters.delayed(seconds)
+            self.counters.add_delay(seconds)
         name = "netd_http_delay_requested_seconds"
         for bound, count in (("0.025", 0), ("0.05", 1), ("2.0", 1), ("3.0", 3), ("+Inf", 4)):
             self.assertEqual(self.value(f"{name}_bucket", le=bound), count, bound)
         self.assertEqual(self.value(f"{name}_count"), 4)
         self.assertAlmostEqual(self.value(f"{name}_sum"), 96.05)
-        buckets = [labels for each, labels in self.read() if each == f"{name}_bucket"]
-        self.assertEqual(len(buckets), len(DELAYS))
+        buckets = [labels for sample, labels in self.read() if sample == f"{name}_bucket"]
+        self.assertEqual(len(buckets), len(DELAY_BOUNDS))
 
     def test_gauges(self) -> None:
-        """
-        What is so at the moment is looked up when it is asked for, each time.
-        """
+        """Gauges are read anew for each response."""
         now = {"http": 3}
-        seen = gauges(
+        tested = gauges(
             connections=lambda: now,
             waiting=lambda: {"rpc-http": 2},
             calls_queued=lambda: 5,
             workers_busy=lambda: 1,
             certificates=lambda: {"a.example": -1.5},
         )
-        self.assertEqual(self.value("netd_connections_open", seen, listener="http"), 3)
+        self.assertEqual(self.value("netd_connections_open", tested, listener="http"), 3)
         now["http"] = 4
-        self.assertEqual(self.value("netd_connections_open", seen, listener="http"), 4)
-        self.assertEqual(self.value("netd_http_answers_waiting", seen, site="rpc-http"), 2)
-        self.assertEqual(self.value("netd_rpc_calls_queued", seen), 5)
-        self.assertEqual(self.value("netd_rpc_workers_busy", seen), 1)
+        self.assertEqual(self.value("netd_connections_open", tested, listener="http"), 4)
+        self.assertEqual(self.value("netd_http_answers_waiting", tested, site="rpc-http"), 2)
+        self.assertEqual(self.value("netd_rpc_calls_queued", tested), 5)
+        self.assertEqual(self.value("netd_rpc_workers_busy", tested), 1)
         name = "netd_tls_certificate_left_seconds"
-        self.assertEqual(self.value(name, seen, certificate="a.example"), -1.5)
+        self.assertEqual(self.value(name, tested, certificate="a.example"), -1.5)
 
     def test_process(self) -> None:
-        """
-        The process itself is among them, when it is wanted.
-        """
+        """The metrics of the process are optional."""
         self.assertGreater(self.value("process_resident_memory_bytes"), 1_000_000)
         self.assertNotIn(("process_open_fds", ()), self.read(process=False))
 
     def test_forms(self) -> None:
-        """
-        Who accepts OpenMetrics gets it, everybody else the text form, whatever they say.
-        """
-        self.counters.answers[200] = 1
-        said = exposition([Netd("1", self.counters, gauges())])
+        """An Accept field with OpenMetrics selects it, and any other the text format."""
+        self.counters.responses[200] = 1
+        expose = exposition(Collector("1", self.counters, gauges()))
         for accept, kind in (
             ("", TEXT),
             ("*/*", TEXT),
@@ -204,23 +189,15 @@ class MetricsTests(SynchronousTestCase):
             ("application/openmetrics-text;version=junk;q=0.1,text/plain", OPENMETRICS),
             ("Application/OpenMetrics-Text;version=1.0.0,*/*;q=0.1", OPENMETRICS),
         ):
-            self.assertEqual(said(accept)[0], kind, accept)
+            self.assertEqual(expose(accept)[0], kind, accept)
         names = {
             sample.name
-            for family in open_families(said("application/openmetrics-text")[1].decode())
+            for family in open_families(expose("application/openmetrics-text")[1].decode())
             for sample in family.samples
         }
         self.assertIn("netd_http_requests_total", names)
 
     def test_labels(self) -> None:
-        """
-        A name that an operator chose is quoted as the format wants it.
-        """
+        """The name of a method is escaped as a label."""
         self.counters.calls['a"b\\c\nd', 0] = 1
         self.assertEqual(self.value("netd_rpc_calls_total", method='a"b\\c\nd', fault="0"), 1)
-
-    def test_described(self) -> None:
-        """
-        Nothing is promised before it is collected.
-        """
-        self.assertEqual(Netd("1", self.counters, gauges()).describe(), [])

@@ -1,5 +1,5 @@
 """
-The allowance of descriptors.
+Tests of netd.ops.rlimit.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from sys import maxsize
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.ops.rlimit import RESERVE, allowance, connections
+from netd.ops.rlimit import RESERVE, max_connections, raise_limit
 
 
-class AllowanceTests(SynchronousTestCase):
+class LimitTests(SynchronousTestCase):
     """
-    The soft limit and the hard one, in a kernel that is played.
+    The limits of a fake kernel.
     """
 
     def kernel(self, soft: int, hard: int, refuses: type[Exception] | None = None) -> None:
-        """A kernel with these limits, which may refuse to change them."""
+        """A kernel with these limits, which raises `refuses` when they are changed."""
         self.limits = (soft, hard)
 
         def get(which: int) -> tuple[int, int]:
@@ -36,28 +36,28 @@ class AllowanceTests(SynchronousTestCase):
     def test_raised(self) -> None:
         """The soft limit is raised to the hard one."""
         self.kernel(1024, 4096)
-        self.assertEqual(allowance(), 4096)
+        self.assertEqual(raise_limit(), 4096)
         self.assertEqual(self.limits, (4096, 4096))
 
     def test_alreadyThere(self) -> None:
-        """A soft limit at the hard one is left alone."""
+        """A soft limit that equals the hard one is not changed."""
         self.kernel(4096, 4096, OSError)
-        self.assertEqual(allowance(), 4096)
+        self.assertEqual(raise_limit(), 4096)
 
     def test_refused(self) -> None:
-        """What the kernel refuses to raise stays as it was."""
+        """A limit that the kernel refuses to raise stays in force."""
         for reason in (ValueError, OSError):
             self.kernel(256, resource.RLIM_INFINITY, reason)
-            self.assertEqual(allowance(), 256)
+            self.assertEqual(raise_limit(), 256)
 
     def test_connections(self) -> None:
-        """Connections leave a reserve, and there is always room for one."""
+        """Connections leave `RESERVE` descriptors, and at least one is allowed."""
         self.kernel(1024, 1024)
-        self.assertEqual(connections(), 1024 - RESERVE)
+        self.assertEqual(max_connections(), 1024 - RESERVE)
         self.kernel(10, 10)
-        self.assertEqual(connections(), 1)
+        self.assertEqual(max_connections(), 1)
 
     def test_unlimited(self) -> None:
-        """Without a limit there is none on connections."""
+        """Without a limit of descriptors connections are not limited."""
         self.kernel(resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-        self.assertEqual(connections(), maxsize)
+        self.assertEqual(max_connections(), maxsize)

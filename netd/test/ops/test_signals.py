@@ -1,5 +1,5 @@
 """
-The second stop signal.
+Tests of netd.ops.signals.
 """
 
 from __future__ import annotations
@@ -7,21 +7,22 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from typing import Any
 
 from attrs import define, field
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.ops.signals import impatient, on_signal
+from netd.ops.signals import on_signal, on_stop_signal
 
 
 @define
 class Thread:
-    """The part of a reactor that is called from signal handlers."""
+    """The methods of a reactor that signals need."""
 
     called: list[Callable[[], None]] = field(factory=list)
 
     def callWhenRunning(self, function: Callable[[], None]) -> None:
-        """It runs."""
+        """Call `function`, as the reactor runs."""
         function()
 
     def callFromThread(self, function: Callable[[], None]) -> None:
@@ -31,77 +32,77 @@ class Thread:
 
 class OnSignalTests(SynchronousTestCase):
     """
-    A signal that has something done.
+    A function for a signal.
     """
 
     def setUp(self) -> None:
         self.seen: list[int] = []
         before = signal.signal(signal.SIGUSR1, lambda number, _: self.seen.append(number))
         self.addCleanup(signal.signal, signal.SIGUSR1, before)
-        self.reactor = Thread()
+        self.reactor: Any = Thread()
 
-    def act(self) -> None:
-        """Never called here: it belongs to the reactor's thread."""
+    def function(self) -> None:
+        """Fail: only the reactor's thread may call this."""
         raise AssertionError
 
-    def test_heard(self) -> None:
-        """The signal asks for the act on the reactor's thread, and its handler hears of it."""
-        on_signal(self.reactor, signal.SIGUSR1, self.act)
+    def test_called(self) -> None:
+        """The function is called on the reactor's thread, and the previous handler at once."""
+        on_signal(self.reactor, signal.SIGUSR1, self.function)
         os.kill(os.getpid(), signal.SIGUSR1)
-        self.assertEqual(self.reactor.called, [self.act])
+        self.assertEqual(self.reactor.called, [self.function])
         self.assertEqual(self.seen, [signal.SIGUSR1])
 
     def test_noHandler(self) -> None:
-        """A signal that nobody handled no longer ends the process."""
+        """A signal without a previous handler no longer ends the process."""
         signal.signal(signal.SIGUSR1, signal.SIG_DFL)
-        on_signal(self.reactor, signal.SIGUSR1, self.act)
+        on_signal(self.reactor, signal.SIGUSR1, self.function)
         os.kill(os.getpid(), signal.SIGUSR1)
-        self.assertEqual(self.reactor.called, [self.act])
+        self.assertEqual(self.reactor.called, [self.function])
 
 
-class ImpatientTests(SynchronousTestCase):
+class OnStopSignalTests(SynchronousTestCase):
     """
-    While a stop is under way.
+    Stop signals during a stop.
     """
 
     def setUp(self) -> None:
         self.seen: list[int] = []
+        self.reactor: Any = Thread()
         for number in (signal.SIGINT, signal.SIGTERM):
             before = signal.signal(number, lambda number, _: self.seen.append(number))
             self.addCleanup(signal.signal, number, before)
 
-    def test_hurries(self) -> None:
-        """Each stop signal asks for haste on the reactor's thread."""
-        reactor = Thread()
+    def test_called(self) -> None:
+        """The function is called on the reactor's thread for each stop signal."""
 
-        def hurry() -> None:
-            """Never called here: it belongs to the reactor's thread."""
+        def function() -> None:
+            """Fail: only the reactor's thread may call this."""
             raise AssertionError
 
-        restore = impatient(reactor, hurry)
+        restore = on_stop_signal(self.reactor, function)
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGINT)
         restore(None)
-        self.assertEqual(reactor.called, [hurry, hurry])
+        self.assertEqual(self.reactor.called, [function, function])
         self.assertEqual(self.seen, [])
 
     def test_restores(self) -> None:
-        """Afterwards the handlers are those of before, and the result passes through."""
-        restore = impatient(Thread(), lambda: None)
+        """Afterwards the previous handlers are back, and the argument is returned."""
+        restore = on_stop_signal(self.reactor, lambda: None)
         self.assertEqual(restore("result"), "result")
         os.kill(os.getpid(), signal.SIGTERM)
         self.assertEqual(self.seen, [signal.SIGTERM])
 
     def test_foreign(self) -> None:
-        """A handler that was not Python's is replaced by the default."""
-        # What signal.signal returns for such a one is None.
+        """A handler that was not installed from Python is replaced by the default."""
+        # signal.signal returns None for such a handler.
         replaced: list[tuple[int, object]] = []
 
         def replace(number: int, handler: object) -> None:
             replaced.append((number, handler))
 
         self.patch(signal, "signal", replace)
-        impatient(Thread(), lambda: None)(None)
+        on_stop_signal(self.reactor, lambda: None)(None)
         self.assertEqual(
             replaced[2:], [(signal.SIGINT, signal.SIG_DFL), (signal.SIGTERM, signal.SIG_DFL)]
         )

@@ -1,5 +1,5 @@
 """
-Tests for netd.ops.status.
+Tests of netd.ops.status.
 """
 
 from __future__ import annotations
@@ -9,27 +9,23 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
-from netd.ops.status import MOST, Status, bounded, timers
+from netd.ops.status import MAX_ITEMS, Status, bounded, timers
 
 
 class BoundedTests(SynchronousTestCase):
     """
-    A line with a limit.
+    Lines with a limit.
     """
 
     def test_all(self) -> None:
-        """
-        Few items are all there; none are a word.
-        """
-        self.assertEqual(bounded({"a": 1, "b": "x"}), "a=1 b=x")
-        self.assertEqual(bounded({}), "none")
+        """A few items are all shown, and no items are "none"."""
+        self.assertEqual(bounded({"a": 1, "b": "x"}.items()), "a=1 b=x")
+        self.assertEqual(bounded([]), "none")
 
     def test_more(self) -> None:
-        """
-        Of many the rest is counted.
-        """
-        said = bounded(dict.fromkeys(range(MOST + 5), 0))
-        self.assertTrue(said.endswith(f"{MOST - 1}=0 and 5 more"), said)
+        """Items above the limit are counted."""
+        line = bounded(dict.fromkeys(range(MAX_ITEMS + 5), 0).items())
+        self.assertTrue(line.endswith(f"{MAX_ITEMS - 1}=0 and 5 more"), line)
 
 
 class TimerTests(SynchronousTestCase):
@@ -38,28 +34,22 @@ class TimerTests(SynchronousTestCase):
     """
 
     def test_none(self) -> None:
-        """
-        None is 0.
-        """
+        """No delayed calls are "0"."""
         self.assertEqual(timers(Clock()), "0")
 
     def test_several(self) -> None:
-        """
-        They are counted, in all and by what they call, with the time of the nearest.
-        """
+        """Delayed calls are counted in all and by function, with the time to the next."""
         clock = Clock()
         for seconds in (3, 2, 7):
-            clock.callLater(seconds, bounded, {})
+            clock.callLater(seconds, bounded, ())
         clock.callLater(9, timers, clock)
         self.assertEqual(timers(clock), "4, the next in 2.000 s (bounded=3 timers=1)")
 
     def test_overdue(self) -> None:
-        """
-        One that is overdue is due now; what has no name of its own is called other.
-        """
+        """An overdue call is due in 0 s, and a function without a name is "other"."""
 
         class Called:
-            """Has no name."""
+            """A function without a name."""
 
             def __call__(self) -> None:
                 """Nothing."""
@@ -70,14 +60,14 @@ class TimerTests(SynchronousTestCase):
         self.assertEqual(timers(clock), "1, the next in 0.000 s (other=1)")
 
 
-class StateTests(SynchronousTestCase):
+class StatusTests(SynchronousTestCase):
     """
-    The moment.
+    The lines of the status.
     """
 
     def setUp(self) -> None:
         self.counters = Counters()
-        self.state = Status(
+        self.status = Status(
             Clock(),
             self.counters,
             lambda: {"http": "tcp:80"},
@@ -85,41 +75,35 @@ class StateTests(SynchronousTestCase):
         )
 
     def test_lines(self) -> None:
-        """
-        Services, connections, waiting answers, timers and counters have a line each.
-        """
-        self.counters.answers[200] += 3
-        self.counters.answers[404] += 0
+        """The services, every gauge, the timers and the counters have a line each."""
+        self.counters.responses[200] += 3
+        self.counters.responses[404] += 0
         self.counters.sent = 174
         self.counters.worst_lag = 0.123456789
         self.assertEqual(
-            list(self.state.lines()),
+            list(self.status.lines()),
             [
                 "services: http=tcp:80",
                 "connections: 3 (http=2 tcp-echo=1)",
                 "waiting answers: 0 (none)",
                 "timers: 0",
-                "counters: answers[200]=3 sent=174 worst_lag=0.123457",
+                "counters: responses[200]=3 sent=174 worst_lag=0.123457",
             ],
         )
 
     def test_dump(self) -> None:
-        """
-        They go into the log.
-        """
+        """Every line is logged."""
         with capturedLogs() as events:
-            self.state.dump()
-        self.assertEqual([each["line"] for each in events], list(self.state.lines()))
+            self.status.dump()
+        self.assertEqual([event["line"] for event in events], list(self.status.lines()))
 
     def test_summary(self) -> None:
-        """
-        The shortest of it is one line.
-        """
-        self.counters.answers[200] += 3
+        """The summary is one line of totals."""
+        self.counters.responses[200] += 3
         self.counters.refusals["rate"] += 2
         self.counters.datagrams = 7
         self.assertEqual(
-            self.state.summary(),
-            "Serving: 3 connections, 0 waiting answers; so far 3 answers, 2 refusals, "
-            "7 datagrams",
+            self.status.summary(),
+            "Serving: 3 connections, 0 waiting answers; 3 responses, 2 refusals, "
+            "7 datagrams so far",
         )

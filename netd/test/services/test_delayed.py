@@ -1,5 +1,5 @@
 """
-Datagrams on their way.
+Tests of netd.services.delayed.
 """
 
 from __future__ import annotations
@@ -16,100 +16,102 @@ from netd.settings import Impairment
 from netd.values import Duration
 
 
-class LettersTests(SynchronousTestCase):
+class DelayedSenderTests(SynchronousTestCase):
     """
-    Answers, each with its own fate.
+    Datagrams, each sent by its own script.
     """
 
     def setUp(self) -> None:
         self.clock = Clock()
         self.sent: list[tuple[float, bytes, Any]] = []
         self.dropped: list[str] = []
-        self.why: str | None = None
+        self.reason: str | None = None
 
-    def letters(self, **shares: Any) -> DelayedSender:
-        """The answers of one port under these conditions."""
+    def sender(self, **impairment: Any) -> DelayedSender:
+        """A sender through a network with this impairment."""
 
         def send(data: bytes, ancillary: Any, address: Any) -> str | None:
             self.sent.append((self.clock.seconds(), data, (ancillary, address)))
-            return self.why
+            return self.reason
 
-        fates = Impairments(Impairment(**{"seed": 1, **shares}))
-        return DelayedSender(fates, send, self.dropped.append, self.clock)
+        impairments = Impairments(Impairment(**{"seed": 1, **impairment}))
+        return DelayedSender(impairments, send, self.dropped.append, self.clock)
 
     def test_at_once(self) -> None:
-        """What nothing happens to is sent at once, and nothing is kept of it."""
-        letters = self.letters()
-        letters.post(b"a", "ancillary", "address")
-        self.assertEqual(self.sent, [(0.0, b"a", ("ancillary", "address"))])
-        self.assertEqual((letters.held, letters.waiting, self.dropped), (0, set(), []))
+        """Without impairment a datagram is sent at once and not kept."""
+        sender = self.sender()
+        sender.send(b"a", (), ("127.0.0.1", 1))
+        self.assertEqual(self.sent, [(0.0, b"a", ((), ("127.0.0.1", 1)))])
+        self.assertEqual((sender.waiting_bytes, sender.waiting, self.dropped), (0, set(), []))
 
     def test_delay(self) -> None:
-        """What waits is sent when its time has come, in order."""
-        letters = self.letters(delay=Duration(500_000))
-        letters.post(b"a", (), 1)
+        """Delayed datagrams are sent when they are due, in order."""
+        sender = self.sender(delay=Duration(500_000))
+        sender.send(b"a", (), ("", 1))
         self.clock.advance(0.1)
-        letters.post(b"bc", (), 2)
-        self.assertEqual((letters.held, len(letters.waiting), self.sent), (3, 2, []))
+        sender.send(b"bc", (), ("", 2))
+        self.assertEqual((sender.waiting_bytes, len(sender.waiting), self.sent), (3, 2, []))
         self.clock.pump([0.1] * 10)
-        self.assertEqual([(data, to[1]) for _, data, to in self.sent], [(b"a", 1), (b"bc", 2)])
+        self.assertEqual(
+            [(data, to[1][1]) for _, data, to in self.sent], [(b"a", 1), (b"bc", 2)]
+        )
         self.assertAlmostEqual(self.sent[1][0] - self.sent[0][0], 0.1)
-        self.assertEqual((letters.held, letters.waiting), (0, set()))
+        self.assertEqual((sender.waiting_bytes, sender.waiting), (0, set()))
 
     def test_lost(self) -> None:
-        """What is lost is a drop."""
-        self.letters(loss=1.0).post(b"a", (), 1)
+        """A lost datagram is a drop."""
+        self.sender(loss=1.0).send(b"a", (), ("", 1))
         self.assertEqual((self.sent, self.dropped), ([], ["impairment"]))
 
     def test_twice(self) -> None:
-        """What is doubled is sent twice."""
-        self.letters(duplicate=1.0).post(b"a", (), 1)
+        """A duplicated datagram is sent twice."""
+        self.sender(duplicate=1.0).send(b"a", (), ("", 1))
         self.assertEqual([data for _, data, _ in self.sent], [b"a", b"a"])
 
     def test_unsendable(self) -> None:
-        """What cannot be sent is a drop, now or later."""
-        self.why = "unsendable"
-        self.letters().post(b"a", (), 1)
-        self.letters(delay=Duration(1)).post(b"b", (), 1)
+        """A datagram that cannot be sent is a drop, at once or delayed."""
+        self.reason = "unsendable"
+        self.sender().send(b"a", (), ("", 1))
+        self.sender(delay=Duration(1)).send(b"b", (), ("", 1))
         self.assertEqual(self.dropped, ["unsendable"])
         self.clock.advance(1)
         self.assertEqual(self.dropped, ["unsendable"] * 2)
 
     def test_backlog(self) -> None:
-        """At most so many wait, and so many bytes in them; the rest is dropped."""
-        self.patch(delayed, "MOST", 3)
-        letters = self.letters(delay=Duration(1_000_000))
+        """The waiting datagrams and their bytes are limited; the rest is dropped."""
+        self.patch(delayed, "MAX_DATAGRAMS", 3)
+        sender = self.sender(delay=Duration(1_000_000))
         for _ in range(4):
-            letters.post(b"a", (), 1)
-        self.assertEqual((len(letters.waiting), self.dropped), (3, ["backlog"]))
-        self.patch(delayed, "MOST_BYTES", 5)
-        letters.stop()
-        letters.post(b"abcd", (), 1)
-        letters.post(b"ab", (), 1)
-        self.assertEqual((letters.held, self.dropped), (4, ["backlog"] * 2))
-        letters.stop()
+            sender.send(b"a", (), ("", 1))
+        self.assertEqual((len(sender.waiting), self.dropped), (3, ["backlog"]))
+        self.patch(delayed, "MAX_BYTES", 5)
+        sender.stop()
+        sender.send(b"abcd", (), ("", 1))
+        sender.send(b"ab", (), ("", 1))
+        self.assertEqual((sender.waiting_bytes, self.dropped), (4, ["backlog"] * 2))
+        sender.stop()
 
     def test_stop(self) -> None:
-        """Stopped, nothing is sent any more and no timer is left."""
-        letters = self.letters(delay=Duration(1_000_000))
-        letters.post(b"a", (), 1)
-        letters.stop()
-        self.assertEqual((self.clock.getDelayedCalls(), letters.held), ([], 0))
-        self.assertEqual(letters.waiting, set())
+        """After a stop nothing is sent and no timer is left."""
+        sender = self.sender(delay=Duration(1_000_000))
+        sender.send(b"a", (), ("", 1))
+        sender.stop()
+        self.assertEqual((self.clock.getDelayedCalls(), sender.waiting_bytes), ([], 0))
+        self.assertEqual(sender.waiting, set())
 
     def test_broken(self) -> None:
-        """A fate that fails is a bug: logged once, and nothing is left open."""
-        letters = self.letters()
+        """A script that raises is logged once and forgotten."""
+        sender = self.sender()
 
         class Broken:
-            """Fails."""
+            """Impairments that fail."""
 
             def script(self, data: bytes) -> Any:
-                """Fail, when the first step is asked for."""
-                raise RuntimeError("no fate")
+                """Fail at the first step."""
+                raise RuntimeError("no step")
                 yield
 
-        letters._fates = Broken()  # type: ignore[assignment]  # as a bug would be
-        letters.post(b"a", (), 1)
+        sender._impairments = Broken()  # type: ignore[assignment]  # as a bug would be
+        sender.send(b"a", (), ("", 1))
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
-        self.assertEqual((letters.held, letters.waiting), (0, set()))
+        self.assertEqual((sender.waiting_bytes, sender.waiting), (0, set()))

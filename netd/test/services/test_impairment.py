@@ -1,5 +1,5 @@
 """
-A bad network: every share of it alone, and one seed twice.
+Tests of netd.services.impairment.
 """
 
 from __future__ import annotations
@@ -11,54 +11,54 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.script import Abort, Send, Step, Wait
-from netd.services.impairment import OVERTAKEN_SECONDS, Impairments, flip
+from netd.services.impairment import REORDER_SECONDS, Impairments, flip_bit
 from netd.settings import Impairment
 from netd.values import Distribution, Duration
 
 _property = settings(deadline=None, derandomize=True, max_examples=100)
 
 
-def fates(count: int = 1000, data: bytes = b"data", **shares: Any) -> list[list[Step]]:
-    """What becomes of `count` datagrams."""
-    made = Impairments(Impairment(**{"seed": 1, **shares}))
-    return [list(made.script(data)) for _ in range(count)]
+def scripts(count: int = 1000, data: bytes = b"data", **shares: Any) -> list[list[Step]]:
+    """The scripts of `count` datagrams."""
+    impairments = Impairments(Impairment(**{"seed": 1, **shares}))
+    return [list(impairments.script(data)) for _ in range(count)]
 
 
-class FatesTests(SynchronousTestCase):
+class ImpairmentsTests(SynchronousTestCase):
     """
-    What becomes of datagrams.
+    The scripts of datagrams.
     """
 
-    def near(self, found: float, expected: float, within: float) -> None:
-        """`found` is about `expected`."""
-        self.assertLessEqual(abs(found - expected), within)
+    def near(self, share: float, expected: float, within: float) -> None:
+        """`share` is about `expected`."""
+        self.assertLessEqual(abs(share - expected), within)
 
-    def share(self, found: list[list[Step]], like: list[Step]) -> float:
-        """The share of those in `found` that are as `like`."""
-        return sum(each == like for each in found) / len(found)
+    def share(self, drawn: list[list[Step]], like: list[Step]) -> float:
+        """The share of `like` in `drawn`."""
+        return sum(script == like for script in drawn) / len(drawn)
 
     def test_nothing(self) -> None:
-        """Without any share each is sent, once and at once."""
-        self.assertEqual(fates(3), [[Send(b"data")]] * 3)
+        """Without impairment each datagram is sent once and at once."""
+        self.assertEqual(scripts(3), [[Send(b"data")]] * 3)
 
     def test_loss(self) -> None:
-        """Lost ones are aborted, as many as asked for."""
-        found = fates(loss=0.25)
-        self.near(self.share(found, [Abort()]), 0.25, 0.05)
-        self.near(self.share(found, [Send(b"data")]), 0.75, 0.05)
-        self.assertEqual(self.share(fates(loss=1.0), [Abort()]), 1.0)
+        """The requested share of datagrams is lost."""
+        drawn = scripts(loss=0.25)
+        self.near(self.share(drawn, [Abort()]), 0.25, 0.05)
+        self.near(self.share(drawn, [Send(b"data")]), 0.75, 0.05)
+        self.assertEqual(self.share(scripts(loss=1.0), [Abort()]), 1.0)
 
     def test_duplicate(self) -> None:
-        """Others are sent twice."""
-        found = fates(duplicate=0.1)
-        self.near(self.share(found, [Send(b"data")] * 2), 0.1, 0.05)
+        """The requested share of datagrams is sent twice."""
+        drawn = scripts(duplicate=0.1)
+        self.near(self.share(drawn, [Send(b"data")] * 2), 0.1, 0.05)
 
     def test_delay(self) -> None:
-        """All wait, or each as long as is drawn for it."""
-        self.assertEqual(fates(2, delay=Duration(250_000)), [[Wait(0.25), Send(b"data")]] * 2)
+        """The delay is fixed or drawn for each datagram."""
+        self.assertEqual(scripts(2, delay=Duration(250_000)), [[Wait(0.25), Send(b"data")]] * 2)
         waits = [
             step.seconds
-            for script in fates(delay=Distribution.parse("uniform:1s-3s"))
+            for script in scripts(delay=Distribution.parse("uniform:1s-3s"))
             for step in script
             if isinstance(step, Wait)
         ]
@@ -66,49 +66,49 @@ class FatesTests(SynchronousTestCase):
         self.near(sum(waits) / 1000, 2.0, 0.1)
 
     def test_reorder(self) -> None:
-        """Some wait a little, so that those behind them come first."""
-        found = fates(reorder=0.3)
-        late: list[Step] = [Wait(OVERTAKEN_SECONDS), Send(b"data")]
-        self.near(self.share(found, late), 0.3, 0.05)
+        """The requested share of datagrams waits a little longer."""
+        drawn = scripts(reorder=0.3)
+        reordered: list[Step] = [Wait(REORDER_SECONDS), Send(b"data")]
+        self.near(self.share(drawn, reordered), 0.3, 0.05)
 
     def test_corrupt(self) -> None:
-        """Damaged ones have one bit wrong, at any place."""
-        sent = [script[0] for script in fates(corrupt=1.0)]
+        """A corrupted datagram has one bit inverted, at any position."""
+        sent = [script[0] for script in scripts(corrupt=1.0)]
         data = {step.data for step in sent if isinstance(step, Send)}
         self.assertEqual(len(data), 32)
-        for each in data:
-            wrong = int.from_bytes(each, "big") ^ int.from_bytes(b"data", "big")
-            self.assertEqual(wrong.bit_count(), 1)
+        for corrupted in data:
+            difference = int.from_bytes(corrupted, "big") ^ int.from_bytes(b"data", "big")
+            self.assertEqual(difference.bit_count(), 1)
 
     def test_seed(self) -> None:
-        """One seed is one series of fates, another another, and none never the same."""
+        """The same seed gives the same scripts; another seed or none gives others."""
         everything: dict[str, Any] = {
             "loss": 0.1,
             "duplicate": 0.2,
             "reorder": 0.2,
             "corrupt": 0.3,
         }
-        self.assertEqual(fates(seed=7, **everything), fates(seed=7, **everything))
-        self.assertNotEqual(fates(seed=7, **everything), fates(seed=8, **everything))
-        self.assertNotEqual(fates(seed=None, **everything), fates(seed=None, **everything))
+        self.assertEqual(scripts(seed=7, **everything), scripts(seed=7, **everything))
+        self.assertNotEqual(scripts(seed=7, **everything), scripts(seed=8, **everything))
+        self.assertNotEqual(scripts(seed=None, **everything), scripts(seed=None, **everything))
 
     def test_independent(self) -> None:
-        """A share more changes nothing about who is lost."""
-        lost = [script == [Abort()] for script in fates(loss=0.5)]
-        more = [script == [Abort()] for script in fates(loss=0.5, duplicate=0.5, corrupt=0.5)]
+        """One probability does not affect the draws of another."""
+        lost = [script == [Abort()] for script in scripts(loss=0.5)]
+        more = [script == [Abort()] for script in scripts(loss=0.5, duplicate=0.5, corrupt=0.5)]
         self.assertEqual(lost, more)
 
 
-class FlipTests(SynchronousTestCase):
+class FlipBitTests(SynchronousTestCase):
     """
-    One bit.
+    Corruption.
     """
 
     @_property
     @given(st.binary(), st.floats(0, 1, exclude_max=True))
-    def test_one(self, data: bytes, place: float) -> None:
-        """Exactly one is wrong, except in nothing."""
-        found = flip(data, place)
-        self.assertEqual(len(found), len(data))
-        wrong = int.from_bytes(found, "big") ^ int.from_bytes(data, "big")
-        self.assertEqual(wrong.bit_count(), min(1, len(data)))
+    def test_one(self, data: bytes, position: float) -> None:
+        """Exactly one bit differs, except in b""."""
+        flipped = flip_bit(data, position)
+        self.assertEqual(len(flipped), len(data))
+        difference = int.from_bytes(flipped, "big") ^ int.from_bytes(data, "big")
+        self.assertEqual(difference.bit_count(), min(1, len(data)))

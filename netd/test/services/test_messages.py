@@ -1,5 +1,5 @@
 """
-What the small services say.
+Tests of netd.services.messages.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class EchoTests(SynchronousTestCase):
     @_property
     @given(st.binary())
     def test_same(self, data: bytes) -> None:
-        """Whatever is said comes back."""
+        """The response is the datagram."""
         self.assertEqual(messages.echo(data), data)
 
 
@@ -35,12 +35,12 @@ class ClockTests(SynchronousTestCase):
     """
 
     def test_daytime(self) -> None:
-        """A line in UTC, with the day of the month as wide as ever."""
+        """The response is a line in UTC, in which the day of the month has two columns."""
         self.assertEqual(messages.daytime(NOW), b"Sun Nov 22 14:20:47 2026\r\n")
         self.assertEqual(messages.daytime(0), b"Thu Jan  1 00:00:00 1970\r\n")
 
     def test_time(self) -> None:
-        """The examples of RFC 868, and what comes after its 32 bits are over."""
+        """The response is as in the examples of RFC 868, and wraps after 32 bits."""
         # RFC 868: 2,398,291,200 corresponds to 00:00 1 Jan 1976.
         self.assertEqual(messages.time(189_302_400), (2_398_291_200).to_bytes(4, "big"))
         self.assertEqual(messages.time(0), (2_208_988_800).to_bytes(4, "big"))
@@ -55,10 +55,10 @@ class QuoteTests(SynchronousTestCase):
     """
 
     def test_days(self) -> None:
-        """A day has one quote, another day another, all below 512 bytes of ASCII."""
-        said = [messages.qotd(NOW + day * 86_400) for day in range(4)]
-        self.assertEqual(len(set(said)), 4)
-        for quote in said:
+        """Each day has one quote of ASCII, below 512 bytes."""
+        quotes = [messages.qotd(NOW + day * 86_400) for day in range(4)]
+        self.assertEqual(len(set(quotes)), 4)
+        for quote in quotes:
             self.assertLess(len(quote), 512)
             self.assertTrue(quote.isascii() and quote.endswith(b"\r\n"))
         self.assertEqual(messages.qotd(86_400), messages.qotd(86_400 * 2 - 1))
@@ -70,9 +70,9 @@ class ChargenTests(SynchronousTestCase):
     """
 
     def test_pattern(self) -> None:
-        """Lines of 72 characters, each begins one further in the 95 that can be printed."""
-        said = b"".join(step.data for step in messages.chargen() if isinstance(step, Send))
-        lines = said.split(b"\r\n")
+        """Each line of 72 characters begins one further in the 95 printable characters."""
+        data = b"".join(step.data for step in messages.chargen() if isinstance(step, Send))
+        lines = data.split(b"\r\n")
         self.assertEqual(
             lines[0],
             rb""" !"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_`abcdefg""",
@@ -86,7 +86,7 @@ class ChargenTests(SynchronousTestCase):
         self.assertEqual({len(line) for line in lines[:-1]}, {72})
 
     def test_bounds(self) -> None:
-        """It ends after a mebibyte, and takes its time."""
+        """It ends after 1 MiB and takes more than 10 s."""
         steps = list(messages.chargen())
         self.assertEqual(
             sum(len(step.data) for step in steps if isinstance(step, Send)),
@@ -98,54 +98,54 @@ class ChargenTests(SynchronousTestCase):
 
 class StampTests(SynchronousTestCase):
     """
-    RFC 8762, the stateless reflector.
+    The stateless reflector of RFC 8762.
     """
 
     TEST = b"\0\1\2\3" + b"TTTTTTTT" + b"EE" + bytes(30)
 
-    def test_answer(self) -> None:
-        """The fields of figure 5 of RFC 8762: its own, then the sender's."""
-        answer = messages.stamp(self.TEST, 63, NOW * 10**9, NOW * 10**9 + 5 * 10**8)
-        assert answer is not None
+    def test_response(self) -> None:
+        """The response has the fields of figure 5 of RFC 8762."""
+        response = messages.stamp(self.TEST, 63, NOW * 10**9, NOW * 10**9 + 5 * 10**8)
+        assert response is not None
         seconds = (NOW + 2_208_988_800).to_bytes(4, "big")
-        self.assertEqual(len(answer), 44)
-        self.assertEqual(answer[:4], b"\0\1\2\3")
-        self.assertEqual(answer[4:12], seconds + b"\x80\0\0\0")
-        self.assertEqual(answer[12:16], b"\x16\x01\0\0")
-        self.assertEqual(answer[16:24], seconds + bytes(4))
-        self.assertEqual(answer[24:28], b"\0\1\2\3")
-        self.assertEqual(answer[28:36], b"TTTTTTTT")
-        self.assertEqual(answer[36:40], b"EE\0\0")
-        self.assertEqual(answer[40:], b"\x3f\0\0\0")
+        self.assertEqual(len(response), 44)
+        self.assertEqual(response[:4], b"\0\1\2\3")
+        self.assertEqual(response[4:12], seconds + b"\x80\0\0\0")
+        self.assertEqual(response[12:16], b"\x16\x01\0\0")
+        self.assertEqual(response[16:24], seconds + bytes(4))
+        self.assertEqual(response[24:28], b"\0\1\2\3")
+        self.assertEqual(response[28:36], b"TTTTTTTT")
+        self.assertEqual(response[36:40], b"EE\0\0")
+        self.assertEqual(response[40:], b"\x3f\0\0\0")
 
     @_property
     @given(st.binary(max_size=200), st.integers(0, 255), st.integers(0, 2**62))
     def test_length(self, data: bytes, hops: int, now: int) -> None:
-        """An answer is as long as its test, with the same padding; what is shorter is none."""
-        answer = messages.stamp(data, hops, now, now)
+        """A response has the length and the padding of its test; shorter data is no test."""
+        response = messages.stamp(data, hops, now, now)
         if len(data) < 44:
-            self.assertIsNone(answer)
+            self.assertIsNone(response)
         else:
-            assert answer is not None
-            self.assertEqual((len(answer), answer[44:]), (len(data), data[44:]))
+            assert response is not None
+            self.assertEqual((len(response), response[44:]), (len(data), data[44:]))
 
 
 class SockperfTests(SynchronousTestCase):
     """
-    sockperf's own messages.
+    sockperf messages.
     """
 
     # As sockperf 3.7 sends them: number, flags client and pong, length, padding.
-    ASKED = bytes.fromhex("0000000000000001000300000020d4abb2cdc69b")
+    REQUEST = bytes.fromhex("0000000000000001000300000020d4abb2cdc69b")
 
-    def test_answer(self) -> None:
-        """The message comes back as a server's."""
-        expected = self.ASKED[:9] + b"\x02" + self.ASKED[10:]
-        self.assertEqual(messages.sockperf(self.ASKED), expected)
+    def test_response(self) -> None:
+        """The response is the request without the client flag."""
+        expected = self.REQUEST[:9] + b"\x02" + self.REQUEST[10:]
+        self.assertEqual(messages.sockperf(self.REQUEST), expected)
 
     def test_silence(self) -> None:
-        """Nobody answers what asks for nothing, what a server said, and what is cut."""
+        """Other flags and a cut message get no response."""
         for flags in (0, 1, 2, 4):
-            data = self.ASKED[:9] + bytes((flags,)) + self.ASKED[10:]
+            data = self.REQUEST[:9] + bytes((flags,)) + self.REQUEST[10:]
             self.assertIsNone(messages.sockperf(data), flags)
-        self.assertIsNone(messages.sockperf(self.ASKED[:13]))
+        self.assertIsNone(messages.sockperf(self.REQUEST[:13]))

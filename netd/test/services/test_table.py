@@ -1,8 +1,10 @@
 """
-The table of small services.
+Tests of netd.services.table.
 """
 
 from __future__ import annotations
+
+from math import inf
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -16,17 +18,17 @@ from netd.test.services.test_messages import NOW
 
 class TableTests(SynchronousTestCase):
     """
-    What is offered.
+    The names of the services.
     """
 
-    def test_offered(self) -> None:
-        """What the options offer is what there is, over UDP and over TCP."""
-        for kind, offers in (("udp", table.DATAGRAM), ("tcp", table.STREAM)):
-            offered = {name for name, kinds in SERVICES.items() if kind in kinds}
-            self.assertEqual(set(offers), offered)
+    def test_names(self) -> None:
+        """The table has the services that the settings allow, over UDP and over TCP."""
+        for kind, services in (("udp", table.DATAGRAM), ("tcp", table.STREAM)):
+            allowed = {name for name, kinds in SERVICES.items() if kind in kinds}
+            self.assertEqual(set(services), allowed)
 
-    def test_no_weapon(self) -> None:
-        """Chargen is not offered over UDP."""
+    def test_noAmplification(self) -> None:
+        """chargen is not offered over UDP."""
         self.assertNotIn("chargen", table.DATAGRAM)
 
 
@@ -35,30 +37,30 @@ class DatagramTests(SynchronousTestCase):
     Over UDP.
     """
 
-    def ask(self, name: str, data: bytes = b"?", hops: int = 64) -> bytes | None:
-        """What `name` answers."""
-        return table.datagram(name, lambda: NOW).answer(data, hops)
+    def respond(self, name: str, data: bytes = b"?", hops: int = 64) -> bytes | None:
+        """The response of the service `name`."""
+        return table.datagram(name, lambda: NOW).respond(data, hops)
 
-    def test_answers(self) -> None:
-        """Each says what it is for."""
-        self.assertEqual(self.ask("echo"), b"?")
-        self.assertIsNone(self.ask("discard"))
-        self.assertEqual(self.ask("daytime"), messages.daytime(NOW))
-        self.assertEqual(self.ask("time"), messages.time(NOW))
-        self.assertEqual(self.ask("qotd"), messages.qotd(NOW))
+    def test_responses(self) -> None:
+        """Each service gives its own response."""
+        self.assertEqual(self.respond("echo"), b"?")
+        self.assertIsNone(self.respond("discard"))
+        self.assertEqual(self.respond("daytime"), messages.daytime(NOW))
+        self.assertEqual(self.respond("time"), messages.time(NOW))
+        self.assertEqual(self.respond("qotd"), messages.qotd(NOW))
         self.assertEqual(
-            self.ask("sockperf", test_messages.SockperfTests.ASKED),
-            messages.sockperf(test_messages.SockperfTests.ASKED),
+            self.respond("sockperf", test_messages.SockperfTests.REQUEST),
+            messages.sockperf(test_messages.SockperfTests.REQUEST),
         )
 
     def test_stamp(self) -> None:
-        """STAMP tells the hop limit, and that it answered after it had received."""
+        """A STAMP response has the hop limit, and is sent after the test was received."""
         self.assertTrue(table.datagram("stamp").hops)
-        answer = self.ask("stamp", test_messages.StampTests.TEST, hops=61)
-        assert answer is not None
-        self.assertEqual(answer[40], 61)
-        self.assertLessEqual(answer[16:24], answer[4:12])
-        self.assertIsNone(self.ask("stamp", b"?"))
+        response = self.respond("stamp", test_messages.StampTests.TEST, hops=61)
+        assert response is not None
+        self.assertEqual(response[40], 61)
+        self.assertLessEqual(response[16:24], response[4:12])
+        self.assertIsNone(self.respond("stamp", b"?"))
 
 
 class StreamTests(SynchronousTestCase):
@@ -66,21 +68,26 @@ class StreamTests(SynchronousTestCase):
     Over TCP.
     """
 
-    def say(self, name: str, data: bytes = b"") -> bytes:
-        """What `name` says to `data`, at once."""
+    def exchange(self, name: str, data: bytes = b"") -> bytes:
+        """What the service `name` sends at once after `data`."""
         factory = table.stream(name, Clock(), Counters(), now=lambda: NOW)
         self.assertEqual(factory.logPrefix(), name)
-        line = test_tcp.Line(factory)
+        client = test_tcp.Client(factory)
         if data:
-            line.come(data)
-        line.leave()
-        return line.said
+            client.send(data)
+        client.leave()
+        return client.received
 
-    def test_said(self) -> None:
-        """Each says what it is for."""
-        self.assertEqual(self.say("echo", b"hello"), b"hello")
-        self.assertEqual(self.say("discard", b"hello"), b"")
-        self.assertEqual(self.say("daytime"), messages.daytime(NOW))
-        self.assertEqual(self.say("time"), messages.time(NOW))
-        self.assertEqual(self.say("qotd"), messages.qotd(NOW))
-        self.assertTrue(self.say("chargen").startswith(b" !\"#$%&'()"))
+    def test_idle(self) -> None:
+        """A setting of 0 means no idle limit."""
+        for idle, limit in ((0.0, inf), (3.0, 3.0)):
+            self.assertEqual(table.stream("echo", Clock(), Counters(), idle).idle, limit)
+
+    def test_responses(self) -> None:
+        """Each service gives its own response."""
+        self.assertEqual(self.exchange("echo", b"hello"), b"hello")
+        self.assertEqual(self.exchange("discard", b"hello"), b"")
+        self.assertEqual(self.exchange("daytime"), messages.daytime(NOW))
+        self.assertEqual(self.exchange("time"), messages.time(NOW))
+        self.assertEqual(self.exchange("qotd"), messages.qotd(NOW))
+        self.assertTrue(self.exchange("chargen").startswith(b" !\"#$%&'()"))

@@ -1,5 +1,5 @@
 """
-The datagram port, on real loopback sockets: the kernel is the subject.
+Tests of netd.services.udp, on real loopback sockets.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from netd.services import table, udp
 from netd.services.impairment import Impairments
 from netd.services.messages import echo
 from netd.services.source_policy import SourcePolicy
-from netd.services.udp import TURN, AnswerPort, Policy, Service
+from netd.services.udp import TURN, DatagramPolicy, DatagramService, UDPPort
 from netd.settings import Impairment
 from netd.values import Duration
 
 
 class _Ports(SynchronousTestCase):
     """
-    Ports whose read turns are driven by hand.
+    Ports whose `doRead` the tests call.
     """
 
     def setUp(self) -> None:
         self.counters = Counters()
         self.reactor: Any = MemoryReactorClock()
-        # Cleaned up last, when all ports are closed.
+        # The last cleanup, when all ports are closed.
         self.addCleanup(lambda: self.assertEqual(self.reactor.getDelayedCalls(), []))
         self.sources = SourcePolicy(AccessList(deny=[Network.parse("127.0.0.66")]))
 
     def bind(self, host: str = "127.0.0.1", port: int = 0) -> socket.socket:
-        """A bound socket, closed when the test is over."""
+        """A bound socket that is closed after the test."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_DGRAM)
         self.addCleanup(sock.close)
@@ -51,14 +51,14 @@ class _Ports(SynchronousTestCase):
 
     def serve(
         self,
-        service: Service = Service(echo),  # noqa: B008 - it is frozen
+        service: DatagramService = DatagramService(echo),  # noqa: B008 - it is frozen
         host: str = "127.0.0.1",
         impairment: Impairment | None = None,
     ) -> Any:
         """A port with `service`; `self.address` is where it listens."""
         bound = self.bind(host)
-        fates = None if impairment is None else Impairments(impairment)
-        policy = Policy(self.sources, self.counters, fates)
+        impairments = None if impairment is None else Impairments(impairment)
+        policy = DatagramPolicy(self.sources, self.counters, impairments)
         port: Any = udp.serve(service, policy, self.reactor)(bound)
         self.address = bound.getsockname()
         bound.close()
@@ -66,70 +66,70 @@ class _Ports(SynchronousTestCase):
         return port
 
     def stop(self, port: Any) -> None:
-        """Close `port`, as its service would."""
+        """Close `port`."""
         if port.connected:
             port.stopListening()
             self.reactor.advance(0)
 
     def received(self, sock: socket.socket) -> list[bytes]:
-        """Every datagram that has come to `sock`."""
-        found = []
+        """Every datagram that `sock` has received."""
+        datagrams = []
         with contextlib.suppress(BlockingIOError):
             while True:
-                found.append(sock.recv(65_535))
-        return found
+                datagrams.append(sock.recv(65_535))
+        return datagrams
 
-    def ask(self, port: Any, *questions: bytes) -> list[bytes]:
-        """What comes back when a client asks."""
+    def exchange(self, port: Any, *requests: bytes) -> list[bytes]:
+        """The responses to a client."""
         client = self.bind("::1" if ":" in self.address[0] else "127.0.0.1")
-        for each in questions:
-            client.sendto(each, self.address)
+        for request in requests:
+            client.sendto(request, self.address)
         port.doRead()
         return self.received(client)
 
 
 class EchoTests(_Ports):
     """
-    What comes back.
+    Echo.
     """
 
     def test_echo(self) -> None:
-        """A datagram comes back to where it came from, of either family."""
+        """A datagram is sent back to its source, over IPv4 and IPv6."""
         for host in ("127.0.0.1", "::1"):
-            self.assertEqual(self.ask(self.serve(host=host), b"hello"), [b"hello"])
-        self.assertEqual((self.counters.datagrams, self.counters.echoes), (2, 2))
+            self.assertEqual(self.exchange(self.serve(host=host), b"hello"), [b"hello"])
+        self.assertEqual((self.counters.datagrams, self.counters.datagrams_sent), (2, 2))
 
     def test_whole(self) -> None:
-        """The largest datagram that IPv4 has, 65 507 bytes, comes back whole."""
+        """The largest datagram of IPv4, 65 507 bytes, is sent back whole."""
         data = (bytes(range(256)) * 256)[:65_507]
-        self.assertEqual(self.ask(self.serve(), data), [data])
+        self.assertEqual(self.exchange(self.serve(), data), [data])
 
     def test_empty(self) -> None:
-        """An empty datagram is a datagram."""
-        self.assertEqual(self.ask(self.serve(), b""), [b""])
+        """An empty datagram is sent back."""
+        self.assertEqual(self.exchange(self.serve(), b""), [b""])
 
     def test_turn_is_bounded(self) -> None:
-        """A turn reads 64 datagrams, empty ones too, and leaves the rest for the next."""
+        """A turn reads 64 datagrams, empty ones included, and leaves the rest to the next."""
         port = self.serve()
-        self.assertEqual(len(self.ask(port, *[b""] * 100)), TURN)
+        self.assertEqual(len(self.exchange(port, *[b""] * 100)), TURN)
         self.assertEqual(self.counters.datagrams, TURN)
         port.doRead()
         self.assertEqual(self.counters.datagrams, 100)
 
     def test_client_gone(self) -> None:
-        """An answer to a socket that is closed stops nothing that comes later."""
+        """A response to a closed socket does not stop later ones."""
         port = self.serve()
         gone = self.bind()
         gone.sendto(b"x", self.address)
         gone.close()
         port.doRead()
-        self.assertEqual(self.ask(port, b"y"), [b"y"])
+        self.assertEqual(self.exchange(port, b"y"), [b"y"])
 
     def test_unsendable(self) -> None:
-        """An answer that the kernel does not take is counted as a drop, and nothing more."""
+        """A response that the kernel refuses is a drop."""
         port = self.serve()
 
-        class Deaf:
+        class Refusing:
             """A socket that sends nothing."""
 
             def __init__(self, real: socket.socket) -> None:
@@ -144,21 +144,21 @@ class EchoTests(_Ports):
             def __getattr__(self, name: str) -> Any:
                 return getattr(self.real, name)
 
-        self.patch(port, "socket", Deaf(port.socket))
-        self.assertEqual(self.ask(port, b"x", b"y"), [])
+        self.patch(port, "socket", Refusing(port.socket))
+        self.assertEqual(self.exchange(port, b"x", b"y"), [])
         self.assertEqual(self.counters.drops, {"unsendable": 2})
-        self.patch(port, "_echo", False)
-        self.assertEqual(self.ask(port, b"x"), [])
+        self.patch(port, "_fast_echo", False)
+        self.assertEqual(self.exchange(port, b"x"), [])
         self.assertEqual(self.counters.drops, {"unsendable": 3})
         wide = self.serve(host="0.0.0.0")
         self.address = ("127.0.0.1", self.address[1])
-        self.assertEqual(self.ask(wide, b"x"), [b"x"])
-        self.patch(wide, "socket", Deaf(wide.socket))
-        self.assertEqual(self.ask(wide, b"x", b"y"), [])
+        self.assertEqual(self.exchange(wide, b"x"), [b"x"])
+        self.patch(wide, "socket", Refusing(wide.socket))
+        self.assertEqual(self.exchange(wide, b"x", b"y"), [])
         self.assertEqual(self.counters.drops, {"unsendable": 5})
 
     def test_flat(self) -> None:
-        """A flood leaves nothing behind in memory."""
+        """A flood leaves nothing in memory."""
         port = self.serve()
         client = self.bind()
 
@@ -179,48 +179,48 @@ class EchoTests(_Ports):
 
 class PolicyTests(_Ports):
     """
-    What does not come back, and why.
+    Drops by reason.
     """
 
     def test_own_address(self) -> None:
-        """A datagram that claims to come from the port itself is dropped: it cannot loop."""
+        """A datagram from the address of the port itself is dropped, so that it cannot loop."""
         port = self.serve()
-        # The port's own socket sends to itself: what a spoofed source looks like.
+        # The port's own socket sends to itself, as a forged source would.
         port.socket.sendto(b"ping", self.address)
         port.doRead()
         port.doRead()
-        self.assertEqual((self.counters.datagrams, self.counters.echoes), (1, 0))
+        self.assertEqual((self.counters.datagrams, self.counters.datagrams_sent), (1, 0))
         self.assertEqual(self.counters.drops, {"source port": 1})
 
     def test_own_port_elsewhere(self) -> None:
-        """So is one from the same port of another address of this host."""
+        """A datagram from the same port of another address of this host is dropped."""
         port = self.serve()
         twin = self.bind("127.0.0.2", self.address[1])
         twin.sendto(b"ping", self.address)
         port.doRead()
-        self.assertEqual(self.counters.echoes, 0)
+        self.assertEqual(self.counters.datagrams_sent, 0)
 
     def test_each_other(self) -> None:
-        """Two ports of one daemon do not answer each other, whichever listened first."""
+        """Two ports of one daemon do not respond to each other."""
         first = self.serve()
-        one = self.address
+        first_address = self.address
         second = self.serve(host="127.0.0.2")
-        two = self.address
-        first.socket.sendto(b"ping", two)
+        second_address = self.address
+        first.socket.sendto(b"ping", second_address)
         second.doRead()
-        second.socket.sendto(b"ping", one)
+        second.socket.sendto(b"ping", first_address)
         first.doRead()
         self.assertEqual(self.counters.drops, {"source port": 2})
 
     def test_networks(self) -> None:
-        """Who may not speak gets no answer."""
+        """A source that the access lists refuse gets no response."""
         port = self.serve()
         self.bind("127.0.0.66").sendto(b"x", self.address)
         port.doRead()
         self.assertEqual(self.counters.drops, {"network": 1})
 
     def test_rate(self) -> None:
-        """A source is answered so often and no more, another one still is."""
+        """The rate of responses to one source is limited; another source is not affected."""
         port = self.serve()
         self.sources.burst, self.sources.rate = 3.0, 10.0
         client = self.bind()
@@ -233,44 +233,44 @@ class PolicyTests(_Ports):
         self.assertEqual(self.counters.drops, {"rate": 6})
         self.bind("127.0.0.3").sendto(b"x", self.address)
         port.doRead()
-        self.assertEqual(self.counters.echoes, 5)
+        self.assertEqual(self.counters.datagrams_sent, 5)
         self.reactor.advance(60)
 
-    def test_empty_question(self) -> None:
-        """On loopback an empty datagram asks for the day, as RFC 867 has it."""
+    def test_emptyRequest(self) -> None:
+        """On loopback an empty datagram gets a response (RFC 867)."""
         for name in ("daytime", "time", "qotd"):
-            (answer,) = self.ask(self.serve(table.datagram(name)), b"")
-            self.assertGreaterEqual(len(answer), 4)
+            (response,) = self.exchange(self.serve(table.datagram(name)), b"")
+            self.assertGreaterEqual(len(response), 4)
 
     def test_not_larger(self) -> None:
-        """An answer that is larger than its question is not sent to who is not known."""
-        self.patch(self.sources, "knows", {"127.0.0.1": False}.__getitem__)
+        """A response that is larger than its request is sent to trusted sources only."""
+        self.patch(self.sources, "trusts", {"127.0.0.1": False}.__getitem__)
         port = self.serve(table.datagram("daytime"))
-        self.assertEqual(self.ask(port, b"", b"?" * 25), [])
+        self.assertEqual(self.exchange(port, b"", b"?" * 25), [])
         self.assertEqual(self.counters.drops, {"short question": 2})
-        (said,) = self.ask(port, b"?" * 26)
-        self.assertEqual(len(said), 26)
+        (response,) = self.exchange(port, b"?" * 26)
+        self.assertEqual(len(response), 26)
 
     def test_silence(self) -> None:
-        """A service that says nothing drops nothing."""
+        """A service without a response drops nothing."""
         port = self.serve(table.datagram("discard"))
-        self.assertEqual(self.ask(port, b"x"), [])
+        self.assertEqual(self.exchange(port, b"x"), [])
         self.assertEqual((self.counters.datagrams, self.counters.drops), (1, {}))
 
-    def test_said(self) -> None:
-        """Drops are said soon, once, with the address of the port."""
-        self.patch(self.sources, "knows", lambda host: False)
+    def test_logged(self) -> None:
+        """Drops are logged soon, in one line with the address of the port."""
+        self.patch(self.sources, "trusts", lambda host: False)
         port = self.serve(table.datagram("daytime"))
         with capturedLogs() as events:
             for _ in range(3):
-                self.ask(port, b"")
+                self.exchange(port, b"")
             self.reactor.advance(1)
         (event,) = events
         self.assertEqual((event["count"], event["reason"]), (3, "short question"))
         self.assertIn(str(self.address[1]), event["name"])
 
     def test_kernel(self) -> None:
-        """What the kernel dropped is counted when the port had its hands full."""
+        """The drops of the kernel are counted after a busy turn."""
         if sys.platform != "linux":
             return
         port = self.serve()
@@ -289,14 +289,14 @@ class PolicyTests(_Ports):
 
 class WildcardTests(_Ports):
     """
-    Bound to every address.
+    A port on every address.
     """
 
     if sys.platform != "linux":
-        skip = "the kernel tells the address in another way"
+        skip = "the control messages are those of Linux"
 
-    def test_asked_address(self) -> None:
-        """The answer leaves from the address that was asked."""
+    def test_source(self) -> None:
+        """The response leaves from the address of the request."""
         for wildcard, host in (
             ("0.0.0.0", "127.0.0.2"),
             ("0.0.0.0", "127.0.0.1"),
@@ -308,57 +308,57 @@ class WildcardTests(_Ports):
             port.doRead()
             data, source = client.recvfrom(10)
             self.assertEqual((data, source[0]), (b"x", host))
-            # Now it is known, and goes the short way.
+            # Now the source is known, and `doRead` uses it directly.
             client.sendto(b"y", (host, self.address[1]))
             port.doRead()
             data, source = client.recvfrom(10)
             self.assertEqual((data, source[0]), (b"y", host))
 
-    def test_not_told(self) -> None:
-        """What the kernel told nothing of is answered from where it likes."""
+    def test_noControlMessages(self) -> None:
+        """Without control messages the kernel chooses the source."""
         port = self.serve(host="0.0.0.0")
         self.address = ("127.0.0.1", self.address[1])
-        self.assertEqual(self.ask(port, b"x"), [b"x"])
+        self.assertEqual(self.exchange(port, b"x"), [b"x"])
 
-        def silent(size: int, room: int) -> Any:
+        def receive(size: int, room: int) -> Any:
             data, _, flags, address = port.socket.recvmsg(size, room)
             return data, [], flags, address
 
-        self.patch(port, "_receive", silent)
-        self.assertEqual(self.ask(port, b"y"), [b"y"])
+        self.patch(port, "_receive", receive)
+        self.assertEqual(self.exchange(port, b"y"), [b"y"])
 
-    def test_everybody(self) -> None:
-        """A question to everybody gets no answer."""
+    def test_broadcast(self) -> None:
+        """A broadcast gets no response."""
         port = self.serve(host="0.0.0.0")
-        self.patch(port._control, "answer", lambda told: None)
+        self.patch(port._info, "source", lambda control: None)
         self.address = ("127.0.0.1", self.address[1])
-        self.assertEqual(self.ask(port, b"x"), [])
+        self.assertEqual(self.exchange(port, b"x"), [])
         self.assertEqual(self.counters.drops, {"destination": 1})
 
     def test_hops(self) -> None:
-        """A service may ask for hop limits."""
-        heard = []
+        """A service gets hop limits if it requests them."""
+        received_hops = []
 
-        def answer(data: bytes, hops: int) -> bytes:
-            heard.append(hops)
+        def respond(data: bytes, hops: int) -> bytes:
+            received_hops.append(hops)
             return data
 
         for hops in (True, False):
             for host in ("127.0.0.1", "0.0.0.0", "::1"):
-                port = self.serve(Service(answer, hops), host)
+                port = self.serve(DatagramService(respond, hops), host)
                 self.address = (host.replace("0.0.0.0", "127.0.0.1"), self.address[1])
-                self.assertEqual(self.ask(port, b"x"), [b"x"])
-        self.assertTrue(all(heard[:3]))
-        self.assertEqual(heard[3:], [0] * 3)
+                self.assertEqual(self.exchange(port, b"x"), [b"x"])
+        self.assertTrue(all(received_hops[:3]))
+        self.assertEqual(received_hops[3:], [0] * 3)
 
 
 class ImpairmentTests(_Ports):
     """
-    A bad network.
+    An impaired network.
     """
 
     def test_delay(self) -> None:
-        """Answers wait, and leave from and to where they should."""
+        """Delayed responses keep their source and destination."""
         port = self.serve(host="0.0.0.0", impairment=Impairment(delay=Duration(1_000_000)))
         client = self.bind()
         client.sendto(b"x", ("127.0.0.2", self.address[1]))
@@ -369,15 +369,17 @@ class ImpairmentTests(_Ports):
         self.assertEqual((data, source), (b"x", ("127.0.0.2", self.address[1])))
 
     def test_loss(self) -> None:
-        """Lost answers are drops of their own kind."""
+        """Lost responses are drops by impairment."""
         port = self.serve(impairment=Impairment(loss=1.0, seed=1))
-        self.assertEqual(self.ask(port, b"x", b"y"), [])
-        self.assertEqual((self.counters.drops, self.counters.echoes), ({"impairment": 2}, 0))
+        self.assertEqual(self.exchange(port, b"x", b"y"), [])
+        self.assertEqual(
+            (self.counters.drops, self.counters.datagrams_sent), ({"impairment": 2}, 0)
+        )
 
     def test_stop(self) -> None:
-        """A port that stops forgets what waits."""
+        """A port that stops forgets delayed responses."""
         port = self.serve(impairment=Impairment(delay=Duration(1_000_000)))
-        self.ask(port, b"x")
+        self.exchange(port, b"x")
         port.stopListening()
         self.reactor.advance(0)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
@@ -385,17 +387,17 @@ class ImpairmentTests(_Ports):
 
 class LifeTests(_Ports):
     """
-    From the start to the stop.
+    Start and stop.
     """
 
     def test_buffer(self) -> None:
-        """The receive buffer's size is what the kernel granted."""
+        """The size of the receive buffer is as granted by the kernel."""
         port = self.serve()
         granted = port.socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         self.assertEqual(port.receive_buffer, granted)
 
     def test_stop(self) -> None:
-        """Stopping closes the port and frees the address once its giver has closed too."""
+        """A stop closes the port and frees its address."""
         port = self.serve()
         done = port.stopListening()
         self.reactor.advance(0)
@@ -404,10 +406,13 @@ class LifeTests(_Ports):
         self.bind(*self.address)
 
     def test_never_started(self) -> None:
-        """A port that never listened has nothing to forget."""
+        """A port that never listened is not connected."""
         bound = self.bind()
-        port = AnswerPort(
-            bound, Service(echo), Policy(self.sources, self.counters), self.reactor
+        port = UDPPort(
+            bound,
+            DatagramService(echo),
+            DatagramPolicy(self.sources, self.counters),
+            self.reactor,
         )
         self.assertFalse(port.connected)
-        port._preexistingSocket.close()  # type: ignore[attr-defined]  # it is set right there
+        port._preexistingSocket.close()  # type: ignore[attr-defined]  # set by __init__

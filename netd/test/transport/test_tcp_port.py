@@ -117,7 +117,7 @@ class ServerTests(TestCase):
         close = GET.replace(b"Host", b"Connection: close\r\nHost")
         heard = yield self.ask(GET + GET + close)
         self.assertEqual([each.body for each in answers(heard)], [b"hello\n"] * 3)
-        self.assertEqual(self.counters.answers, {200: 3})
+        self.assertEqual(self.counters.responses, {200: 3})
 
     @inlineCallbacks
     def test_large(self) -> Any:
@@ -237,7 +237,7 @@ class ServerTests(TestCase):
                 client.close()
             while self.site.channels:
                 yield turn()
-        self.assertEqual(self.counters.answers, {499: 500})
+        self.assertEqual(self.counters.responses, {499: 500})
         self.assertEqual(self.site.in_flight, 0)
         delayed = [
             each

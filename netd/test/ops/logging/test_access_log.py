@@ -1,4 +1,6 @@
-"""The access log, and the daemon's own lines."""
+"""
+Tests of netd.ops.logging.access_log.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.counters import Counters
 from netd.http.context import AccessRecord
 from netd.ops.logging import access_log as module
-from netd.ops.logging.access_log import AccessLog, Text, escape
+from netd.ops.logging.access_log import CombinedLog, TextLog, escape
 from netd.ops.logging.line_writer import LineWriter
 
 # Sunday, 6 November 1994, as in RFC 9110 5.6.7
@@ -23,24 +25,24 @@ LINE = (
 
 
 class LogCase(SynchronousTestCase):
-    """Makes logs, and lines in them."""
+    """Logs with a clock."""
 
     def setUp(self) -> None:
         self.clock = Clock()
         self.counters = Counters()
         self.path = Path(self.mktemp())
 
-    def make(self, where: Path) -> AccessLog:
-        """A log to `where`."""
-        self.lines = LineWriter(where, self.clock, self.counters)
-        return AccessLog(self.lines, self.now)
+    def make(self, path: Path) -> CombinedLog:
+        """A log in the file `path`."""
+        self.lines = LineWriter(path, self.clock, self.counters)
+        return CombinedLog(self.lines, self.now)
 
     def now(self) -> float:
         """The time of day."""
         return NOW + self.clock.seconds()
 
-    def say(self, log: AccessLog, agent: bytes = b"curl/8") -> None:
-        """One line."""
+    def record(self, log: CombinedLog, agent: bytes = b"curl/8") -> None:
+        """Record one response."""
         log.record(AccessRecord(b"192.0.2.1", b"GET / HTTP/1.1", 200, 58, b"http://a/", agent))
 
 
@@ -48,21 +50,21 @@ class FormatTests(LogCase):
     """The combined format."""
 
     def test_line(self) -> None:
-        """A line has all that the format wants, in its order."""
+        """A line has the fields of the format in their order."""
         log = self.make(self.path)
-        self.say(log)
+        self.record(log)
         self.lines.stop()
         self.assertEqual(self.path.read_bytes(), LINE)
 
     def test_user(self) -> None:
-        """Whom a certificate names stands in the third field, which no space ends early."""
+        """The name of a certificate is the third field, without a space."""
         log = self.make(self.path)
         log.record(AccessRecord(b"::1", b"GET /", 200, 0, b"-", b"-", b"Alice Smith\n\xd0"))
         self.lines.stop()
         self.assertTrue(self.path.read_bytes().startswith(b"::1 - Alice\\x20Smith\\x0A\\xD0 ["))
 
     def test_dashes(self) -> None:
-        """What is not known is a dash."""
+        """An unknown field is a dash."""
         log = self.make(self.path)
         log.record(AccessRecord(b"-", b"-", 400, 0, b"-", b"-"))
         self.lines.stop()
@@ -71,7 +73,7 @@ class FormatTests(LogCase):
         )
 
     def test_escape(self) -> None:
-        """No byte of a client ends a field, a line, or plays tricks on a terminal."""
+        """Bytes that end a field or a line or control a terminal are escaped."""
         for field, expected in (
             (b'a"b', b"a\\x22b"),
             (b"a\\b", b"a\\x5Cb"),
@@ -82,12 +84,12 @@ class FormatTests(LogCase):
         ):
             self.assertEqual(escape(field), expected)
             log = self.make(self.path)
-            self.say(log, field)
+            self.record(log, field)
             self.lines.stop()
             self.assertTrue(self.path.read_bytes().endswith(b'"' + expected + b'"\n'))
 
     def test_everyByte(self) -> None:
-        """Whatever the bytes, the line is one line with six quotes."""
+        """Any bytes make one line with six quotes."""
         log = self.make(self.path)
         every = bytes(range(256))
         log.record(AccessRecord(b"-", every, 200, 0, every, every))
@@ -95,39 +97,39 @@ class FormatTests(LogCase):
         data = self.path.read_bytes()
         self.assertEqual((data.count(b"\n"), data.count(b'"')), (1, 6))
 
-    def test_stamp(self) -> None:
-        """The time is that of the line, and made once a second."""
+    def test_timestamp(self) -> None:
+        """The timestamp is made once a second."""
         log = self.make(self.path)
-        made: list[int] = []
-        stamp = module._stamp
+        seconds: list[int] = []
+        timestamp = module._timestamp
 
         def count(now: int) -> bytes:
-            made.append(now)
-            return stamp(now)
+            seconds.append(now)
+            return timestamp(now)
 
-        self.patch(module, "_stamp", count)
+        self.patch(module, "_timestamp", count)
         for _ in range(3):
-            self.say(log)
+            self.record(log)
         self.clock.advance(1)
-        self.say(log)
+        self.record(log)
         self.lines.stop()
-        self.assertEqual(made, [int(NOW), int(NOW) + 1])
+        self.assertEqual(seconds, [int(NOW), int(NOW) + 1])
         self.assertIn(b":38 +0000", self.path.read_bytes())
 
     def test_months(self) -> None:
-        """Every month has the name that strftime gives it in English."""
+        """Every month has its English name."""
         for month in range(1, 13):
             when = int(time.mktime((2024, month, 15, 12, 0, 0, 0, 0, 0)))
             name = time.strftime("%b", time.gmtime(when)).encode()
-            self.assertIn(b"/" + name + b"/2024", module._stamp(when))
+            self.assertIn(b"/" + name + b"/2024", module._timestamp(when))
 
 
 class TextTests(LogCase):
-    """The daemon's own lines."""
+    """Events as text."""
 
     def test_event(self) -> None:
-        """An event is a line as twistd writes it, and there at once; one of nothing is none."""
-        observer = Text(LineWriter(self.path, self.clock, self.counters))
+        """An event is written at once as twistd writes it; an empty event is not."""
+        observer = TextLog(LineWriter(self.path, self.clock, self.counters))
         observer(
             {
                 "log_format": "hello {name}",
@@ -138,6 +140,6 @@ class TextTests(LogCase):
             }
         )
         observer({})
-        said = self.path.read_text()
-        self.assertRegex(said, "^1994-11-06T..:..:37[+-]....")
-        self.assertTrue(said.endswith(" [netd#warn] hello \u00e4\\ud800\n"), said)
+        text = self.path.read_text()
+        self.assertRegex(text, "^1994-11-06T..:..:37[+-]....")
+        self.assertTrue(text.endswith(" [netd#warn] hello \u00e4\\ud800\n"), text)

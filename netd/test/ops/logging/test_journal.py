@@ -1,5 +1,5 @@
 """
-Tests for netd.ops.logging.journal.
+Tests of netd.ops.logging.journal.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
 from netd.http.context import AccessRecord
-from netd.ops.logging.journal import KEPT, Journal, datagram, listens
+from netd.ops.logging.journal import MAX_BYTES, JournalLog, datagram, is_stderr
 from netd.test.options.examples import by_chance
 
 
 def parse(data: bytes) -> dict[str, bytes]:
-    """The fields of one datagram, as <https://systemd.io/JOURNAL_NATIVE_PROTOCOL/> has them."""
-    found = {}
+    """The fields of a datagram of <https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>."""
+    fields = {}
     while data:
         line, _, data = data.partition(b"\n")
         key, equals, value = line.partition(b"=")
@@ -33,28 +33,24 @@ def parse(data: bytes) -> dict[str, bytes]:
             value, data = data[8 : 8 + length], data[8 + length :]
             assert data[:1] == b"\n"
             data = data[1:]
-        found[key.decode()] = value
-    return found
+        fields[key.decode()] = value
+    return fields
 
 
 class EntryTests(SynchronousTestCase):
     """
-    One entry as bytes.
+    The bytes of an entry.
     """
 
     def test_fields(self) -> None:
-        """
-        The message is the journal's own field, all others carry the daemon's name.
-        """
+        """Every field but the message has a prefix."""
         self.assertEqual(
             datagram(6, {"message": "hello", "status": 200}),
             b"PRIORITY=6\nSYSLOG_IDENTIFIER=netd\nMESSAGE=hello\nNETD_STATUS=200\n",
         )
 
     def test_line_feed(self) -> None:
-        """
-        A value with a line feed in it goes by its length.
-        """
+        """A value with a line feed is sent with its length."""
         self.assertEqual(
             datagram(3, {"message": "a\nb"}),
             b"PRIORITY=3\nSYSLOG_IDENTIFIER=netd\nMESSAGE\n\x03\0\0\0\0\0\0\0a\nb\n",
@@ -63,38 +59,36 @@ class EntryTests(SynchronousTestCase):
     @by_chance
     @given(st.text())
     def test_any(self, value: str) -> None:
-        """
-        No value adds a field, whatever is in it.
-        """
-        found = parse(datagram(6, {"message": value, "target": value}))
-        said = value.encode("utf-8", "backslashreplace")
+        """No value adds a field."""
+        entry = parse(datagram(6, {"message": value, "target": value}))
+        expected = value.encode("utf-8", "backslashreplace")
         self.assertEqual(
-            found,
+            entry,
             {
                 "PRIORITY": b"6",
                 "SYSLOG_IDENTIFIER": b"netd",
-                "MESSAGE": said,
-                "NETD_TARGET": said,
+                "MESSAGE": expected,
+                "NETD_TARGET": expected,
             },
         )
 
 
 class JournalTests(SynchronousTestCase):
     """
-    A journal that these tests play.
+    Entries for a fake journal.
     """
 
     def setUp(self) -> None:
-        # A socket's path is short, and the test's own directory may not be.
+        # The path of mktemp() may be too long for a socket.
         room = self.enterContext(tempfile.TemporaryDirectory())
         self.path = str(Path(room) / "socket")
         self.clock = Clock()
         self.counters = Counters()
-        self.journal = Journal(self.clock, self.counters, self.path)
+        self.journal = JournalLog(self.clock, self.counters, self.path)
         self.addCleanup(self.journal._socket.close)
 
     def listen(self, room: int | None = None) -> socket.socket:
-        """Where entries arrive; at most about `room` bytes of them."""
+        """The socket of the journal, with a buffer of about `room` bytes."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(sock.close)
         if room is not None:
@@ -103,32 +97,30 @@ class JournalTests(SynchronousTestCase):
         sock.setblocking(False)
         return sock
 
-    def heard(self, sock: socket.socket) -> list[dict[str, bytes]]:
-        """Every entry that has arrived."""
-        found = []
+    def received(self, sock: socket.socket) -> list[dict[str, bytes]]:
+        """Every entry that has come to `sock`."""
+        entries = []
         try:
             while True:
-                found.append(parse(sock.recv(1 << 20)))
+                entries.append(parse(sock.recv(1 << 20)))
         except BlockingIOError:
-            return found
+            return entries
 
-    def say(self, number: int = 0) -> None:
-        """One answer."""
+    def record(self, number: int = 0) -> None:
+        """Record a response for the target /`number`."""
         self.journal.record(
             AccessRecord(b"::1", b"GET /%d HTTP/1.1" % number, 200, 58, b"-", b"curl/8")
         )
 
-    def test_answer(self) -> None:
-        """
-        An answer is there at once, field by field.
-        """
+    def test_response(self) -> None:
+        """A response is sent at once with its fields."""
         sock = self.listen()
         self.journal.record(
             AccessRecord(b"::1", b"GET / HTTP/1.1", 200, 58, b"-", b"curl/8", b"Alice")
         )
-        (found,) = self.heard(sock)
+        (entry,) = self.received(sock)
         self.assertEqual(
-            found,
+            entry,
             {
                 "PRIORITY": b"6",
                 "SYSLOG_IDENTIFIER": b"netd",
@@ -147,9 +139,7 @@ class JournalTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_event(self) -> None:
-        """
-        An event has the priority that syslog has for how grave it is.
-        """
+        """An event has the priority of its level."""
         sock = self.listen()
         for level, priority in (
             (LogLevel.debug, b"7"),
@@ -159,127 +149,111 @@ class JournalTests(SynchronousTestCase):
             (LogLevel.critical, b"2"),
         ):
             self.journal({"log_format": "x", "log_level": level, "log_namespace": "n"})
-            (found,) = self.heard(sock)
-            self.assertEqual((found["PRIORITY"], found["MESSAGE"]), (priority, b"x"))
-            self.assertEqual((found["NETD_EVENT"], found["NETD_LOGGER"]), (b"daemon", b"n"))
+            (entry,) = self.received(sock)
+            self.assertEqual((entry["PRIORITY"], entry["MESSAGE"]), (priority, b"x"))
+            self.assertEqual((entry["NETD_EVENT"], entry["NETD_LOGGER"]), (b"daemon", b"n"))
 
     def test_failure(self) -> None:
-        """
-        A traceback is a field of its own; an event of nothing is no entry.
-        """
+        """A failure adds a traceback; an empty event is no entry."""
         sock = self.listen()
         self.journal({"log_format": "x", "log_failure": Failure(ValueError("a\nb"))})
         self.journal({})
-        (found,) = self.heard(sock)
-        self.assertIn(b"ValueError: a\nb", found["NETD_TRACEBACK"])
+        (entry,) = self.received(sock)
+        self.assertIn(b"ValueError: a\nb", entry["NETD_TRACEBACK"])
 
     def test_missing(self) -> None:
-        """
-        Where no journal is entries are lost and counted; one that comes later gets the rest.
-        """
-        self.say(0)
+        """Without a journal entries are lost; a later journal gets the next ones."""
+        self.record(0)
         self.assertEqual(self.counters.log_drops, 1)
         sock = self.listen()
-        self.say(1)
+        self.record(1)
         sock.close()
-        self.say(2)
+        self.record(2)
         self.assertEqual(self.counters.log_drops, 2)
         os.unlink(self.path)
         sock = self.listen()
-        self.say(3)
-        self.assertEqual([each["NETD_TARGET"] for each in self.heard(sock)], [b"/3"])
+        self.record(3)
+        self.assertEqual([entry["NETD_TARGET"] for entry in self.received(sock)], [b"/3"])
 
     def test_busy(self) -> None:
-        """
-        Entries for a busy journal are kept in their order, and sent when it has room again.
-        """
+        """Entries wait for a busy journal and are sent in order."""
         sock = self.listen(room=4096)
         count = 0
-        while not self.journal._kept:
-            self.say(count)
+        while not self.journal._waiting:
+            self.record(count)
             count += 1
         for number in range(count, count + 5):
-            self.say(number)
-        found = self.heard(sock)
-        self.assertLess(len(found), count)
+            self.record(number)
+        entries = self.received(sock)
+        self.assertLess(len(entries), count)
         for _ in range(count):
             self.clock.advance(1)
-            found += self.heard(sock)
-        targets = [each["NETD_TARGET"] for each in found]
+            entries += self.received(sock)
+        targets = [entry["NETD_TARGET"] for entry in entries]
         self.assertEqual(targets, [b"/%d" % number for number in range(count + 5)])
         self.assertEqual(self.counters.log_drops, 0)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_too_many(self) -> None:
-        """
-        Of those only so many are kept, the others are counted.
-        """
+        """The waiting entries are limited, and others are counted as lost."""
         self.listen(room=4096)
-        for number in range(KEPT // 100):
-            self.say(number)
-        self.assertLessEqual(self.journal._size, KEPT)
+        for number in range(MAX_BYTES // 100):
+            self.record(number)
+        self.assertLessEqual(self.journal._size, MAX_BYTES)
         self.assertGreater(self.counters.log_drops, 0)
         self.journal.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_too_large(self) -> None:
-        """
-        An entry that no datagram can hold is lost and counted.
-        """
+        """An entry that is too large for a datagram is lost and counted."""
         self.listen()
         self.journal.record(AccessRecord(b"-", b"x" * 10_000_000, 200, 0, b"-", b"-"))
         self.assertEqual(self.counters.log_drops, 1)
 
     def test_stop(self) -> None:
-        """
-        At the end what was kept is sent or counted, and from then on nothing is kept.
-        """
+        """A stop sends the waiting entries or counts them; later entries never wait."""
         sock = self.listen(room=4096)
-        while not self.journal._kept:
-            self.say()
+        while not self.journal._waiting:
+            self.record()
         self.journal.stop()
         self.assertEqual(self.counters.log_drops, 1)
-        self.say()
+        self.record()
         self.assertEqual(self.counters.log_drops, 2)
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.heard(sock)
-        self.say(9)
-        self.assertEqual(self.heard(sock)[-1]["NETD_TARGET"], b"/9")
+        self.received(sock)
+        self.record(9)
+        self.assertEqual(self.received(sock)[-1]["NETD_TARGET"], b"/9")
 
     def test_reopen(self) -> None:
-        """
-        There is nothing to open anew.
-        """
+        """A reopening has no effect."""
         self.listen()
         self.journal.reopen()
-        self.say()
+        self.record()
         self.assertEqual(self.counters.log_drops, 0)
 
 
-class ListensTests(SynchronousTestCase):
+class IsStderrTests(SynchronousTestCase):
     """
-    Whose standard error is.
+    JOURNAL_STREAM.
     """
 
-    def test_listens(self) -> None:
-        """
-        The journal's, where device and inode are those that JOURNAL_STREAM names.
-        """
+    def test_is_stderr(self) -> None:
+        """Device and inode must be those of JOURNAL_STREAM."""
         path = Path(self.mktemp())
         path.touch()
         with path.open() as file:
-            found = os.fstat(file.fileno())
-            here = f"{found.st_dev}:{found.st_ino}"
-            self.assertTrue(listens({"JOURNAL_STREAM": here}, file.fileno()))
+            status = os.fstat(file.fileno())
+            stream = f"{status.st_dev}:{status.st_ino}"
+            self.assertTrue(is_stderr({"JOURNAL_STREAM": stream}, file.fileno()))
             for other in (
-                f"{found.st_dev}:{found.st_ino + 1}",
-                f"{found.st_dev + 1}:{found.st_ino}",
-                f"{found.st_dev}",
+                f"{status.st_dev}:{status.st_ino + 1}",
+                f"{status.st_dev + 1}:{status.st_ino}",
+                f"{status.st_dev}",
                 ":",
                 "",
                 "a:b",
-                f"{here}:1",
+                f"{stream}:1",
             ):
-                self.assertFalse(listens({"JOURNAL_STREAM": other}, file.fileno()), other)
-            self.assertFalse(listens({}, file.fileno()))
-        self.assertFalse(listens({"JOURNAL_STREAM": here}, 9999))
+                self.assertFalse(is_stderr({"JOURNAL_STREAM": other}, file.fileno()), other)
+            self.assertFalse(is_stderr({}, file.fileno()))
+        self.assertFalse(is_stderr({"JOURNAL_STREAM": stream}, 9999))

@@ -1,5 +1,5 @@
 """
-Tests for netd.ops.logging.json_log.
+Tests of netd.ops.logging.json_log.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NOW = 784111777.25
 
 class JSONTests(SynchronousTestCase):
     """
-    One object a line.
+    One object on each line.
     """
 
     def setUp(self) -> None:
@@ -35,24 +35,22 @@ class JSONTests(SynchronousTestCase):
         self.log = JSONLog(self.lines, lambda: NOW)
 
     def written(self) -> list[dict[str, Any]]:
-        """Every object so far."""
+        """Every object in the file."""
         data = self.path.read_bytes()
         self.assertTrue(data.endswith(b"\n") or not data)
         self.assertTrue(data.isascii())
         return [json.loads(line) for line in data.splitlines()]
 
-    def test_answer(self) -> None:
-        """
-        An answer is an object with time and level, written with the next batch.
-        """
+    def test_response(self) -> None:
+        """A response is an object with time and level, written with the next batch."""
         self.log.record(
             AccessRecord(b"::1", b"GET / HTTP/1.1", 200, 58, b"-", b"curl/8", b"Alice")
         )
         self.assertEqual(self.written(), [])
         self.clock.advance(1)
-        (said,) = self.written()
+        (members,) = self.written()
         self.assertEqual(
-            said,
+            members,
             {
                 "time": "1994-11-06T08:49:37.250Z",
                 "level": "info",
@@ -69,18 +67,14 @@ class JSONTests(SynchronousTestCase):
             },
         )
 
-    def test_nobody(self) -> None:
-        """
-        Without a certificate there is no user.
-        """
+    def test_noUser(self) -> None:
+        """Without a certificate there is no `user`."""
         self.log.record(AccessRecord(b"::1", b"GET / HTTP/1.1", 200, 58, b"-", b"-"))
         self.clock.advance(1)
         self.assertNotIn("user", self.written()[0])
 
     def test_event(self) -> None:
-        """
-        An event has the time at which it happened, and is there at once.
-        """
+        """An event has its own time and is written at once."""
         self.log(
             {
                 "log_format": "a\nb",
@@ -90,24 +84,20 @@ class JSONTests(SynchronousTestCase):
                 "log_failure": Failure(ValueError("no")),
             }
         )
-        (said,) = self.written()
-        self.assertEqual(said["time"], "1970-01-01T00:00:00.001Z")
-        self.assertEqual((said["level"], said["message"]), ("error", "a\nb"))
-        self.assertIn("ValueError", said["traceback"])
+        (members,) = self.written()
+        self.assertEqual(members["time"], "1970-01-01T00:00:00.001Z")
+        self.assertEqual((members["level"], members["message"]), ("error", "a\nb"))
+        self.assertIn("ValueError", members["traceback"])
 
-    def test_silence(self) -> None:
-        """
-        An event of nothing is no line; one without a time happens now.
-        """
+    def test_empty(self) -> None:
+        """An empty event is not written; an event without a time happens now."""
         self.log({})
         self.log({"log_format": "x"})
-        (said,) = self.written()
-        self.assertEqual(said["time"], "1994-11-06T08:49:37.250Z")
+        (members,) = self.written()
+        self.assertEqual(members["time"], "1994-11-06T08:49:37.250Z")
 
     def test_hostile(self) -> None:
-        """
-        Whatever the bytes, an answer is one line that a parser reads.
-        """
+        """Any bytes make one line of valid JSON."""
         every = bytes(range(256))
         self.log.record(AccessRecord(every, every, 200, 0, every, every, every))
         self.clock.advance(1)

@@ -1,5 +1,5 @@
 """
-Tests for netd.ops.logging.log_fields.
+Tests of netd.ops.logging.log_fields.
 """
 
 from __future__ import annotations
@@ -9,18 +9,16 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.http.context import AccessRecord
-from netd.ops.logging.log_fields import LONGEST, access_fields, happening, level
+from netd.ops.logging.log_fields import MAX_CHARACTERS, access_fields, event_fields, level_name
 
 
-class AnswerTests(SynchronousTestCase):
+class AccessFieldsTests(SynchronousTestCase):
     """
-    The fields of an answer.
+    The fields of a response.
     """
 
     def test_fields(self) -> None:
-        """
-        Every field has its name, and numbers are numbers.
-        """
+        """Status and length are numbers, the other fields are text."""
         self.assertEqual(
             access_fields(
                 AccessRecord(
@@ -43,12 +41,10 @@ class AnswerTests(SynchronousTestCase):
         )
 
     def test_unknown(self) -> None:
-        """
-        What is not known is left out; what is no request line is kept whole.
-        """
-        said = access_fields(AccessRecord(b"-", b"nonsense", 400, 0, b"-", b"-", b"-"))
+        """Unknown fields are left out; a bad request line is kept as `request`."""
+        fields = access_fields(AccessRecord(b"-", b"nonsense", 400, 0, b"-", b"-", b"-"))
         self.assertEqual(
-            said,
+            fields,
             {
                 "event": "access",
                 "message": '"nonsense" 400 0',
@@ -60,52 +56,42 @@ class AnswerTests(SynchronousTestCase):
         self.assertNotIn("request", access_fields(AccessRecord(b"-", b"-", 400, 0)))
 
     def test_any_bytes(self) -> None:
-        """
-        Bytes that are no text are shown as such.
-        """
+        """Bytes that are not UTF-8 are escaped."""
         every = bytes(range(256))
-        said = access_fields(
+        fields = access_fields(
             AccessRecord(b"-", b"GET /\xff HTTP/1.1", 200, 0, every, "ä".encode(), b"-")
         )
-        self.assertEqual(said["target"], "/\\xff")
-        self.assertEqual(said["agent"], "ä")
-        self.assertTrue(said["referer"].encode())
+        self.assertEqual(fields["target"], "/\\xff")
+        self.assertEqual(fields["agent"], "ä")
+        self.assertTrue(str(fields["referer"]).encode())
 
 
-class HappeningTests(SynchronousTestCase):
+class EventFieldsTests(SynchronousTestCase):
     """
-    The fields of an event of the daemon.
+    The fields of an event.
     """
 
     def test_message(self) -> None:
-        """
-        The message is formatted, and who says it is named.
-        """
+        """The message is formatted, and the logger is named."""
         event = {"log_format": "hello {name}", "name": "you", "log_namespace": "netd.x"}
         self.assertEqual(
-            happening(event), {"event": "daemon", "logger": "netd.x", "message": "hello you"}
+            event_fields(event), {"event": "daemon", "logger": "netd.x", "message": "hello you"}
         )
 
     def test_failure(self) -> None:
-        """
-        A failure brings its traceback, within a limit.
-        """
-        failure = Failure(ValueError("x" * 2 * LONGEST))
-        said = happening({"log_format": "y" * 2 * LONGEST, "log_failure": failure})
-        self.assertIn("ValueError", said["traceback"])
-        self.assertEqual(len(said["traceback"]), LONGEST)
-        self.assertEqual(len(said["message"]), LONGEST)
+        """A failure has a traceback, and the length of the fields is limited."""
+        failure = Failure(ValueError("x" * 2 * MAX_CHARACTERS))
+        fields = event_fields({"log_format": "y" * 2 * MAX_CHARACTERS, "log_failure": failure})
+        self.assertIn("ValueError", fields["traceback"])
+        self.assertEqual(len(fields["traceback"]), MAX_CHARACTERS)
+        self.assertEqual(len(fields["message"]), MAX_CHARACTERS)
 
-    def test_nothing(self) -> None:
-        """
-        An event that says nothing has no fields.
-        """
-        self.assertEqual(happening({}), {})
+    def test_empty(self) -> None:
+        """An empty event has no fields."""
+        self.assertEqual(event_fields({}), {})
 
     def test_level(self) -> None:
-        """
-        How grave it is has a name, that of news unless said.
-        """
-        self.assertEqual(level({}), "info")
-        for each in LogLevel.iterconstants():
-            self.assertEqual(level({"log_level": each}), each.name)
+        """The level has a name, which is info by default."""
+        self.assertEqual(level_name({}), "info")
+        for level in LogLevel.iterconstants():
+            self.assertEqual(level_name({"log_level": level}), level.name)

@@ -1,5 +1,5 @@
 """
-Tests for netd.ops.logging.setup.
+Tests of netd.ops.logging.setup.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.counters import Counters
 from netd.http.context import AccessRecord
 from netd.ops.logging import setup as module
-from netd.ops.logging.access_log import AccessLog, Text
-from netd.ops.logging.journal import Journal
+from netd.ops.logging.access_log import CombinedLog, TextLog
+from netd.ops.logging.journal import JournalLog
 from netd.ops.logging.json_log import JSONLog
 from netd.ops.logging.setup import STDOUT, Logs, logs
 
 
 class LogsTests(SynchronousTestCase):
     """
-    Forms and places.
+    Forms and destinations.
     """
 
     def setUp(self) -> None:
@@ -33,88 +33,80 @@ class LogsTests(SynchronousTestCase):
     def make(
         self, form: Any, access: str | None, output: str | int | None, **environ: str
     ) -> Logs:
-        """The logs that are asked for."""
-        made = logs(form, access, output, environ=environ, clock=Clock(), counters=Counters())
-        for each in made.keepers:
-            if isinstance(each, Journal):
-                self.addCleanup(each._socket.close)
-        return made
+        """The logs for these settings."""
+        tested = logs(form, access, output, environ=environ, clock=Clock(), counters=Counters())
+        for destination in tested.destinations:
+            if isinstance(destination, JournalLog):
+                self.addCleanup(destination._socket.close)
+        return tested
 
-    def kinds(self, made: Logs) -> tuple[type, type]:
-        """Who writes answers, and who events."""
-        return type(made.access), type(made.observer)
+    def kinds(self, tested: Logs) -> tuple[type, type]:
+        """The types of the access log and of the observer."""
+        return type(tested.access), type(tested.observer)
 
     def test_kinds(self) -> None:
-        """
-        Each form has its writers; a file that twistd writes is left to it, as text.
-        """
-        nobody = type(None)
+        """Each form has its types; text files of events are left to twistd."""
+        none = type(None)
         file = str(self.path)
         for form, access, output, kinds in (
-            ("text", "-", STDOUT, (AccessLog, Text)),
-            ("text", file, STDOUT, (AccessLog, Text)),
-            ("text", None, STDOUT, (nobody, Text)),
-            ("text", "-", None, (AccessLog, nobody)),
-            ("text", "-", "twistd.log", (AccessLog, nobody)),
-            ("text", None, None, (nobody, nobody)),
+            ("text", "-", STDOUT, (CombinedLog, TextLog)),
+            ("text", file, STDOUT, (CombinedLog, TextLog)),
+            ("text", None, STDOUT, (none, TextLog)),
+            ("text", "-", None, (CombinedLog, none)),
+            ("text", "-", "twistd.log", (CombinedLog, none)),
+            ("text", None, None, (none, none)),
             ("json", "-", STDOUT, (JSONLog, JSONLog)),
             ("json", file, None, (JSONLog, JSONLog)),
-            ("json", None, file, (nobody, JSONLog)),
-            ("journal", "-", STDOUT, (Journal, Journal)),
-            ("journal", None, None, (nobody, Journal)),
-            ("journal", file, STDOUT, (AccessLog, Journal)),
-            ("auto", "-", STDOUT, (AccessLog, Text)),
+            ("json", None, file, (none, JSONLog)),
+            ("journal", "-", STDOUT, (JournalLog, JournalLog)),
+            ("journal", None, None, (none, JournalLog)),
+            ("journal", file, STDOUT, (CombinedLog, JournalLog)),
+            ("auto", "-", STDOUT, (CombinedLog, TextLog)),
         ):
-            made = self.make(form, access, output)
-            self.assertEqual(self.kinds(made), kinds, (form, access, output))
-            made.stop()
+            tested = self.make(form, access, output)
+            self.assertEqual(self.kinds(tested), kinds, (form, access, output))
+            tested.stop()
 
     def test_auto(self) -> None:
-        """
-        The journal is spoken to where it reads standard error.
-        """
-        found = os.fstat(2)
-        made = self.make("auto", "-", 1, JOURNAL_STREAM=f"{found.st_dev}:{found.st_ino}")
-        self.assertIsInstance(made.observer, Journal)
-        made = self.make("auto", "-", 1, JOURNAL_STREAM=f"{found.st_dev}:{found.st_ino + 1}")
-        self.assertIsInstance(made.observer, Text)
+        """`auto` is the journal where it reads standard error."""
+        status = os.fstat(2)
+        tested = self.make("auto", "-", 1, JOURNAL_STREAM=f"{status.st_dev}:{status.st_ino}")
+        self.assertIsInstance(tested.observer, JournalLog)
+        tested = self.make(
+            "auto", "-", 1, JOURNAL_STREAM=f"{status.st_dev}:{status.st_ino + 1}"
+        )
+        self.assertIsInstance(tested.observer, TextLog)
 
-    def test_one_place(self) -> None:
-        """
-        What goes to one place goes through one buffer, so that no line is cut by another.
-        """
-        self.assertEqual(len(self.make("text", "-", STDOUT).keepers), 1)
-        self.assertEqual(len(self.make("json", "-", None).keepers), 1)
-        self.assertEqual(len(self.make("json", str(self.path), None).keepers), 2)
+    def test_shared(self) -> None:
+        """Both logs of one target share a destination."""
+        self.assertEqual(len(self.make("text", "-", STDOUT).destinations), 1)
+        self.assertEqual(len(self.make("json", "-", None).destinations), 1)
+        self.assertEqual(len(self.make("json", str(self.path), None).destinations), 2)
 
     def test_files(self) -> None:
-        """
-        Files are written, opened anew, and written to the end and after it.
-        """
-        answers, events = self.path.with_suffix(".a"), self.path.with_suffix(".b")
-        made = self.make("json", str(answers), str(events))
-        assert made.access is not None
-        assert made.observer is not None
-        made.access.record(AccessRecord(b"-", b"-", 200, 0, b"-", b"-"))
-        made.observer({"log_format": "one"})
-        for each in (answers, events):
-            each.rename(f"{each}.1")
-        made.reopen()
-        made.access.record(AccessRecord(b"-", b"-", 404, 0, b"-", b"-"))
-        made.stop()
-        made.observer({"log_format": "two"})
-        for path, said in (
-            (f"{answers}.1", '"-" 200 0'),
-            (answers, '"-" 404 0'),
-            (f"{events}.1", "one"),
+        """Files are reopened, and written until the stop and after it."""
+        responses, events = self.path.with_suffix(".a"), self.path.with_suffix(".b")
+        tested = self.make("json", str(responses), str(events))
+        assert tested.access is not None
+        assert tested.observer is not None
+        tested.access.record(AccessRecord(b"-", b"-", 200, 0, b"-", b"-"))
+        tested.observer({"log_format": "one"})
+        for path in (responses, events):
+            path.rename(f"{path}.1")
+        tested.reopen()
+        tested.access.record(AccessRecord(b"-", b"-", 404, 0, b"-", b"-"))
+        tested.stop()
+        tested.observer({"log_format": "two"})
+        for path, message in (
+            (Path(f"{responses}.1"), '"-" 200 0'),
+            (responses, '"-" 404 0'),
+            (Path(f"{events}.1"), "one"),
             (events, "two"),
         ):
-            self.assertEqual(json.loads(Path(path).read_text())["message"], said)
+            self.assertEqual(json.loads(path.read_text())["message"], message)
 
     def test_refused(self) -> None:
-        """
-        A file that cannot be opened is refused by name.
-        """
+        """A file that cannot be opened is a UsageError."""
         for form, access, output, option in (
             ("text", "/nonexistent/log", 1, "--access-log"),
             ("journal", "/nonexistent/log", 1, "--access-log"),
@@ -122,13 +114,11 @@ class LogsTests(SynchronousTestCase):
         ):
             with self.assertRaises(UsageError) as caught:
                 self.make(form, access, output)
-            said = f"{option} /nonexistent/log: No such file or directory"
-            self.assertEqual(str(caught.exception), said)
+            message = f"{option} /nonexistent/log: No such file or directory"
+            self.assertEqual(str(caught.exception), message)
 
     def test_closed(self) -> None:
-        """
-        Standard output that is closed is named as the operator names it.
-        """
+        """Closed standard output is shown as `-`."""
 
         def closed(*_: object) -> None:
             raise OSError(9, "Bad file descriptor")
