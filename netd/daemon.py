@@ -38,7 +38,7 @@ from netd.transport.tcp_port import port as eager
 from netd.values import Endpoint
 from netd.xmlrpc import service as rpc_service
 from netd.xmlrpc.pool import Pool
-from netd.xmlrpc.resource import Alone
+from netd.xmlrpc.resource import RPCRoot
 
 
 def build(
@@ -177,7 +177,7 @@ def _roots(
     if settings.files.listen:
         roots["files-http"] = site.files_only(settings, reactor)
     if settings.rpc.listen:
-        roots["rpc-http"] = Alone(calls.resource)
+        roots["rpc-http"] = RPCRoot(calls.resource)
     return roots
 
 

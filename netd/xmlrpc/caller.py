@@ -29,7 +29,7 @@ from netd.xmlrpc.faults import (
     TIMEOUT,
     BadParameters,
     Fault,
-    meant,
+    as_fault,
 )
 from netd.xmlrpc.registry import Procedure, Registry, procedure, rpc
 from netd.xmlrpc.steps import Steps
@@ -60,7 +60,7 @@ class Caller:
         self._run = run
         self._seconds = seconds
         self._calls = (Counters() if counters is None else counters).calls
-        self.turns = Cooperative(clock)
+        self.cooperative = Cooperative(clock)
         registry.add(procedure(self.multicall, MULTICALL, with_peer=True))
 
     def start(self, peer: str, name: str, parameters: Sequence[Any]) -> Any:
@@ -72,11 +72,11 @@ class Caller:
             raise
         return self._counted(result, name)
 
-    def steps(self, peer: str, name: str, parameters: Sequence[Any]) -> Steps[Any]:
+    def start_in_steps(self, peer: str, name: str, parameters: Sequence[Any]) -> Steps[Any]:
         """The same as `start`, the parameters looked at in turns."""
         try:
             found = self._registry[name]
-            yield from found.shape.steps(name, parameters)
+            yield from found.signature.check_in_steps(name, parameters)
             result = self._started(found, peer, parameters)
         except Fault as wrong:
             self.failed(wrong, name)
@@ -105,7 +105,7 @@ class Caller:
 
     def _start(self, peer: str, name: str, parameters: Sequence[Any]) -> Any:
         found = self._registry[name]
-        found.shape.check(name, parameters)
+        found.signature.check(name, parameters)
         return self._started(found, peer, parameters)
 
     def _started(self, found: Procedure, peer: str, parameters: Sequence[Any]) -> Any:
@@ -167,7 +167,7 @@ class Caller:
         started: list[Any] = []
         results: list[Any] = []
         try:
-            await self.turns.finish(self._start_all(peer, calls, started))
+            await self.cooperative.finish(self._start_all(peer, calls, started))
             for each in started:
                 try:
                     result = await each if isinstance(each, Deferred) else each
@@ -185,7 +185,7 @@ class Caller:
         """Start one call after the other; a fault stands in the place of a result."""
         for each in calls:
             try:
-                started.append((yield from self.steps(peer, *_element(each))))
+                started.append((yield from self.start_in_steps(peer, *_element(each))))
             except Fault as wrong:
                 started.append(wrong)
             yield
@@ -206,7 +206,7 @@ def _element(each: Any) -> tuple[str, list[Any]]:
 def _fault(name: str, failure: Failure) -> Fault:
     """The fault that a method's exception comes to; a bug is logged under an id."""
     wrong = failure.value
-    known = meant(wrong) if wrong is not None else None
+    known = as_fault(wrong) if wrong is not None else None
     if known is not None and not known.trace:
         return known
     if isinstance(wrong, CancelledError):

@@ -39,7 +39,7 @@ _SCALAR: Final = (
     rf"|<double>{_TEXT}{{1,40}}+</double>|<string>{_TEXT}{{0,500}}+</string>)"
 )
 _PARAM: Final = f"<param>{_S}<value>{_S}{_SCALAR}{_S}</value>{_S}</param>{_S}"
-_SHORT: Final = re.compile(
+_SIMPLE: Final = re.compile(
     (
         f"(?:{_DECLARATION})?+{_S}<methodCall>{_S}"
         f"<methodName>([A-Za-z0-9_.:/]{{1,200}}+)</methodName>{_S}"
@@ -54,16 +54,16 @@ _READ: Final[dict[bytes, Callable[[bytes], Any]]] = {
     b"double": lambda text: READ["double"](text.decode()),
     b"string": bytes.decode,
 }
-_LONGEST_SHORT: Final = 2000
+_LONGEST_SIMPLE: Final = 2000
 
 
-def short(body: bytes) -> tuple[str, list[Any]] | None:
+def simple_call(body: bytes) -> tuple[str, list[Any]] | None:
     """
     The call in `body` when it is one of plain scalars, as every client writes `add(2, 3)`.
 
     A Fault when one of them is not what its tag says.
     """
-    if len(body) > _LONGEST_SHORT or (match := _SHORT.fullmatch(body)) is None:
+    if len(body) > _LONGEST_SIMPLE or (match := _SIMPLE.fullmatch(body)) is None:
         return None
     method, parameters = match.groups()
     found = _VALUE.findall(parameters) if parameters else ()
@@ -72,12 +72,12 @@ def short(body: bytes) -> tuple[str, list[Any]] | None:
 
 def call(body: bytes, encoding: str | None = None) -> Steps[tuple[str, list[Any]]]:
     """The method and parameters in `body`, in the encoding that HTTP named; or a Fault."""
-    if encoding in (None, "UTF-8") and (found := short(body)) is not None:
+    if encoding in (None, "UTF-8") and (found := simple_call(body)) is not None:
         return found
     return (yield from Reader(encoding).read(body))
 
 
-def small(value: Any) -> bytes | None:
+def simple_response(value: Any) -> bytes | None:
     """What `response` comes to for a plain scalar, or its Fault; None for all else."""
     kind = type(value)
     if kind is int and -2147483648 <= value <= 2147483647:

@@ -32,7 +32,7 @@ class BadCompression(Exception):
     """The body is not compressed as its header says."""
 
 
-def media(content_type: str) -> tuple[str, str | None]:
+def media_type(content_type: str) -> tuple[str, str | None]:
     """The media type in small letters, and the charset if one is named (RFC 9110 8.3)."""
     found = _CHARSET.search(content_type)
     return (
@@ -67,7 +67,7 @@ CODINGS: Final[dict[str, Callable[[bytes], Any]]] = {
 """What a call may be compressed by."""
 
 
-def unpacked(body: bytes, coding: str, most: int = LARGEST) -> Steps[bytes]:
+def decompressed(body: bytes, coding: str, most: int = LARGEST) -> Steps[bytes]:
     """`body` without its compression; TooLarge when that is more than `most` bytes."""
     stream = CODINGS[coding](body)
     pieces: list[bytes] = []
@@ -88,13 +88,13 @@ def unpacked(body: bytes, coding: str, most: int = LARGEST) -> Steps[bytes]:
         raise BadCompression(str(wrong)) from None
     if not stream.eof or stream.unused_data:
         raise BadCompression("it is cut short, or something follows it")
-    unpacked = b"".join(pieces)
-    if len(unpacked) > most:
+    whole = b"".join(pieces)
+    if len(whole) > most:
         raise TooLarge(f"the call is larger than {most} bytes")
-    return unpacked
+    return whole
 
 
-def packed(body: bytes) -> Steps[bytes]:
+def gzipped(body: bytes) -> Steps[bytes]:
     """`body` in gzip, fast rather than small."""
     stream = zlib.compressobj(1, wbits=16 + zlib.MAX_WBITS)
     pieces = []

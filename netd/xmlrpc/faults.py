@@ -46,7 +46,7 @@ class Fault(Exception):
         self.trace = trace
 
 
-def bad(text: str) -> Fault:
+def not_xmlrpc(text: str) -> Fault:
     """The fault of a body that is well-formed XML and no XML-RPC call."""
     return Fault(NOT_XMLRPC, text)
 
@@ -58,7 +58,7 @@ class BadParameters(Fault):
         super().__init__(BAD_PARAMETERS, text)
 
 
-def meant(wrong: BaseException) -> Fault | None:
+def as_fault(wrong: BaseException) -> Fault | None:
     """
     `wrong` as the fault that it says it is; None when it is a bug.
 

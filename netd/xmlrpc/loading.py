@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from attrs import evolve
 
-from netd.xmlrpc.registry import Mark, Procedure, Registry, mark_of, procedure
+from netd.xmlrpc.registry import Procedure, Registry, RPCOptions, procedure, rpc_options
 
 _STOCK: Final = "xmlrpc_"
 """How methods of a `twisted.web.xmlrpc.XMLRPC` are named."""
@@ -88,7 +88,7 @@ def _of_module(module: ModuleType) -> Iterator[Procedure]:
     for name in names:
         each = getattr(module, name)
         if inspect.isroutine(each):
-            yield procedure(each, None if mark_of(each) else name)
+            yield procedure(each, None if rpc_options(each) else name)
 
 
 def _of_instance(found: Any) -> Iterator[Procedure]:
@@ -106,10 +106,10 @@ def _of_instance(found: Any) -> Iterator[Procedure]:
         for prefix, each in sorted((handlers or {}).items()):
             yield from (evolve(one, name=f"{prefix}.{one.name}") for one in _of_instance(each))
         return
-    marked = {name: each for name, each in methods.items() if mark_of(each)}
+    marked = {name: each for name, each in methods.items() if rpc_options(each)}
     public = {name: each for name, each in methods.items() if not name.startswith("_")}
     for name, each in (marked or public).items():
-        yield procedure(each, (mark_of(each) or Mark()).name or name)
+        yield procedure(each, (rpc_options(each) or RPCOptions()).name or name)
 
 
 def _of_stock(methods: dict[str, Callable[..., Any]]) -> Iterator[Procedure]:
@@ -120,7 +120,7 @@ def _of_stock(methods: dict[str, Callable[..., Any]]) -> Iterator[Procedure]:
         said = getattr(each, "signature", None)
         yield procedure(
             each,
-            (mark_of(each) or Mark()).name or name,
+            (rpc_options(each) or RPCOptions()).name or name,
             signatures=None if said is None else [tuple(one) for one in said],
             text=getattr(each, "help", None),
         )

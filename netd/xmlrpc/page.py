@@ -73,17 +73,20 @@ def example(each: Procedure) -> list[Any]:
     """Parameters to try a method with."""
     if each.name in _PARAMETERS:
         return _PARAMETERS[each.name]
-    if each.shape.signatures:
-        return [_EXAMPLES[name] for name in each.shape.signatures[0][1:]]
-    return [_EXAMPLES[form.names[0]] for _, form in each.shape.parameters[: each.shape.least]]
+    if each.signature.variants:
+        return [_EXAMPLES[name] for name in each.signature.variants[0][1:]]
+    return [
+        _EXAMPLES[form.names[0]]
+        for _, form in each.signature.parameters[: each.signature.required]
+    ]
 
 
 def _signatures(each: Procedure) -> list[str]:
     """The signatures as one would write them: `int pow(int x, int y)`."""
-    names = [name for name, _ in each.shape.parameters]
+    names = [name for name, _ in each.signature.parameters]
     return [
         f"{result} {each.name}({', '.join(map(' '.join, zip(types, names, strict=False)))})"
-        for result, *types in each.shape.signatures
+        for result, *types in each.signature.variants
     ] or [f"undef {each.name}(...)"]
 
 

@@ -62,7 +62,7 @@ _NAMES: Final = {
 }
 
 
-def called(value: object) -> str:
+def type_name(value: object) -> str:
     """The XML-RPC type of a value that came in."""
     return _NAMES.get(type(value), type(value).__name__)
 
@@ -79,8 +79,8 @@ class ParamType:
     """What each item of an array, or each value of a struct, may be."""
     members: Mapping[str, ParamType] = attrs.field(factory=dict)
     """What the named members of a struct may be."""
-    needed: frozenset[str] = frozenset()
-    others: tuple[ParamType, ...] = ()
+    required: frozenset[str] = frozenset()
+    alternatives: tuple[ParamType, ...] = ()
     """A union's forms; one of them has to fit."""
 
     plain: bool = attrs.field(init=False)
@@ -92,52 +92,60 @@ class ParamType:
             self.choices
             or self.item
             or self.members
-            or (any(not each.plain for each in self.others))
+            or (any(not each.plain for each in self.alternatives))
         )
 
-    def wrong(self, value: Any, where: str) -> str | None:
+    def problem(self, value: Any, where: str) -> str | None:
         """What is wrong with `value`, which stands at `where`; None when nothing is."""
         if self.types and type(value) not in self.types:
-            return (
-                f"{where} must be {' or '.join(dict.fromkeys(self.names))}, got {called(value)}"
-            )
-        if self.others:
-            fits = [each for each in self.others if not each.types or type(value) in each.types]
-            found = [each.wrong(value, where) for each in fits]
+            expected = " or ".join(dict.fromkeys(self.names))
+            return f"{where} must be {expected}, got {type_name(value)}"
+        if self.alternatives:
+            fits = [
+                each
+                for each in self.alternatives
+                if not each.types or type(value) in each.types
+            ]
+            found = [each.problem(value, where) for each in fits]
             return None if None in found else found[0]
         if self.choices and value not in self.choices:
             return f"{where} must be one of {', '.join(map(repr, self.choices))}"
         if type(value) is list:
-            return self._wrong_item(value, where)
-        return self._wrong_member(value, where) if type(value) is dict else None
+            return self._item_problem(value, where)
+        return self._member_problem(value, where) if type(value) is dict else None
 
-    def steps(self, value: Any, where: str) -> Steps[str | None]:
+    def problem_in_steps(self, value: Any, where: str) -> Steps[str | None]:
         """The same as `wrong`, a long array a piece at a time."""
-        if type(value) is not list or self.item is None or self.others or len(value) <= _PIECE:
-            return self.wrong(value, where)
+        if (
+            type(value) is not list
+            or self.item is None
+            or self.alternatives
+            or len(value) <= _PIECE
+        ):
+            return self.problem(value, where)
         for start in range(0, len(value), _PIECE):
-            if found := self._wrong_item(value[start : start + _PIECE], where, start):
+            if found := self._item_problem(value[start : start + _PIECE], where, start):
                 return found
             yield
-        return self.wrong([], where)
+        return self.problem([], where)
 
-    def _wrong_item(self, value: list[Any], where: str, first: int = 0) -> str | None:
+    def _item_problem(self, value: list[Any], where: str, first: int = 0) -> str | None:
         """What is wrong with an item of `value`, whose first one is number `first`."""
         item = self.item
         # Where the type decides, only what is wrong is looked at one by one.
         if item is None or (item.plain and item.types.issuperset(map(type, value))):
             return None
-        found = (item.wrong(each, f"{where}[{n}]") for n, each in enumerate(value, first))
+        found = (item.problem(each, f"{where}[{n}]") for n, each in enumerate(value, first))
         return next((each for each in found if each), None)
 
-    def _wrong_member(self, value: dict[str, Any], where: str) -> str | None:
+    def _member_problem(self, value: dict[str, Any], where: str) -> str | None:
         if self.item is None and not self.members:
             return None
-        if missing := sorted(self.needed - value.keys()):
+        if missing := sorted(self.required - value.keys()):
             return f"{where} has no member {missing[0]}"
         for name, each in value.items():
             form = self.members.get(name, self.item)
-            if form is not None and (found := form.wrong(each, f"{where}[{name[:40]!r}]")):
+            if form is not None and (found := form.problem(each, f"{where}[{name[:40]!r}]")):
                 return found
             if form is None and self.members:
                 return f"{where} has a member {name[:40]!r} that is not wanted"
@@ -147,33 +155,35 @@ class ParamType:
 ANY: Final = ParamType(("undef",))
 
 
-def named(name: str) -> ParamType:
+def from_name(name: str) -> ParamType:
     """The form of an XML-RPC type name; ValueError when it is none."""
     if name not in _BY_NAME:
         raise ValueError(f"{name} is no XML-RPC type; known are {', '.join(_BY_NAME)}")
     return ParamType((name,), frozenset(_BY_NAME[name]))
 
 
-def form(hint: Any) -> ParamType:
+def from_hint(hint: Any) -> ParamType:
     """The form that a type hint asks for."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if isinstance(hint, typing.NewType):
-        return form(hint.__supertype__)
+        return from_hint(hint.__supertype__)
     if origin in (typing.Annotated, typing.Required, typing.NotRequired):
-        return form(arguments[0])
+        return from_hint(arguments[0])
     if origin in (typing.Union, types.UnionType):
-        return either([form(each) for each in arguments])
+        return union([from_hint(each) for each in arguments])
     if origin is typing.Literal:
         kinds = dict.fromkeys(map(type, arguments))
-        both = either([form(each) for each in kinds])
-        return attrs.evolve(both, choices=arguments, others=())
+        both = union([from_hint(each) for each in kinds])
+        return attrs.evolve(both, choices=arguments, alternatives=())
     if typing.is_typeddict(hint):
         hints = typing.get_type_hints(hint)
-        members = {name: form(each) for name, each in hints.items()}
-        return attrs.evolve(named("struct"), members=members, needed=hint.__required_keys__)
+        members = {name: from_hint(each) for name, each in hints.items()}
+        return attrs.evolve(
+            from_name("struct"), members=members, required=hint.__required_keys__
+        )
     bare = origin or hint
     if bare in _BY_HINT:
-        return named(_BY_HINT[bare])
+        return from_name(_BY_HINT[bare])
     return _container(bare, arguments)
 
 
@@ -183,28 +193,28 @@ def _container(bare: Any, arguments: tuple[Any, ...]) -> ParamType:
         return ANY
     if issubclass(bare, Mapping):
         item = _within(arguments[1]) if len(arguments) == 2 else None
-        return attrs.evolve(named("struct"), item=item)
+        return attrs.evolve(from_name("struct"), item=item)
     if issubclass(bare, tuple):
-        return named("array")
+        return from_name("array")
     if issubclass(bare, Iterable) and issubclass(list, bare):
         item = _within(arguments[0]) if arguments else None
-        return attrs.evolve(named("array"), item=item)
+        return attrs.evolve(from_name("array"), item=item)
     if dataclasses.is_dataclass(bare) or attrs.has(bare):
-        return named("struct")
+        return from_name("struct")
     return ANY
 
 
 def _within(hint: Any) -> ParamType | None:
     """What is in a container; None when that may be everything."""
-    found = form(hint)
+    found = from_hint(hint)
     return None if found == ANY else found
 
 
-def either(forms: Sequence[ParamType]) -> ParamType:
+def union(forms: Sequence[ParamType]) -> ParamType:
     """A form that takes what one of `forms` takes."""
     names = tuple(dict.fromkeys(name for each in forms for name in each.names))
     if any(not each.types for each in forms):
         return ParamType(names)
     return ParamType(
-        names, frozenset().union(*(each.types for each in forms)), others=tuple(forms)
+        names, frozenset().union(*(each.types for each in forms)), alternatives=tuple(forms)
     )

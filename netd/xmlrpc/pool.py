@@ -30,7 +30,7 @@ from twisted.python.failure import Failure
 from netd.xmlrpc.faults import BUSY, INTERNAL, Fault
 from netd.xmlrpc.framing import Frames, framed
 from netd.xmlrpc.registry import Procedure
-from netd.xmlrpc.worker import GOOD, RESULTS
+from netd.xmlrpc.worker import RESULT, RESULT_FD
 from netd.xmlrpc.writer import LARGEST, Encoded
 
 _log = Logger()
@@ -79,7 +79,7 @@ class _Worker(ProcessProtocol):
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """A result, or something that a function printed."""
-        if childFD != RESULTS:
+        if childFD != RESULT_FD:
             for line in data[:_LINE].decode("utf-8", "replace").splitlines():
                 _log.info("worker {pid}: {line}", pid=self.transport.pid, line=line)
             return
@@ -90,11 +90,11 @@ class _Worker(ProcessProtocol):
             self.kill()
             return
         for message in messages:
-            self._pool.answered(self, message)
+            self._pool.message_received(self, message)
 
     def processEnded(self, reason: Failure) -> None:
         """The process is gone and all that it said is here."""
-        self._pool.ended(self, reason.value)
+        self._pool.worker_ended(self, reason.value)
 
 
 class Pool(Service):
@@ -160,7 +160,7 @@ class Pool(Service):
             sys.executable,
             words,
             env=None,
-            childFDs={0: "w", 1: "r", 2: "r", RESULTS: "r"},
+            childFDs={0: "w", 1: "r", 2: "r", RESULT_FD: "r"},
         )
         self._workers.append(worker)
         return worker
@@ -182,19 +182,19 @@ class Pool(Service):
         self._dying.add(worker)
         worker.kill()
 
-    def answered(self, worker: _Worker, message: bytes) -> None:
+    def message_received(self, worker: _Worker, message: bytes) -> None:
         """A worker has something to say about its call."""
         job, worker.job = worker.job, None
         if job is None:
             return
-        if message[:1] == GOOD:
+        if message[:1] == RESULT:
             job.done.callback(Encoded(message[1:]))
         else:
             job.done.errback(Fault(*json.loads(message[1:])))
         self._serve()
         self._rest()
 
-    def ended(self, worker: _Worker, how: Any) -> None:
+    def worker_ended(self, worker: _Worker, how: Any) -> None:
         """A worker is gone; when nobody killed it, that is its call's fault."""
         self._dying.discard(worker)
         if worker in self._workers:

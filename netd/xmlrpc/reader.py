@@ -14,7 +14,7 @@ from typing import Any, Final
 from xml.parsers import expat
 
 from netd.xmlrpc.encodings import charset, refusal
-from netd.xmlrpc.faults import bad
+from netd.xmlrpc.faults import not_xmlrpc
 from netd.xmlrpc.scalars import READ, SPACE, shown
 from netd.xmlrpc.steps import Steps
 
@@ -102,7 +102,7 @@ class Reader:
                     min(start + piece, len(body)) - parser.CurrentByteIndex
                     > piece + _LONGEST_TAG
                 ):
-                    raise bad(f"a tag or comment is longer than {_LONGEST_TAG} bytes")
+                    raise not_xmlrpc(f"a tag or comment is longer than {_LONGEST_TAG} bytes")
             parser.Parse(b"", True)
         except expat.ExpatError as wrong:
             rest = body[parser.ErrorByteIndex :][:4]
@@ -111,7 +111,7 @@ class Reader:
             # The parser holds this object's methods and this object the parser.
             del self._parser
         if not self.method:
-            raise bad("there is no methodName")
+            raise not_xmlrpc("there is no methodName")
         return self.method, self.parameters
 
     def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
@@ -120,27 +120,27 @@ class Reader:
             self._encoding = charset(encoding)
 
     def _doctype(self, *_: object) -> None:
-        raise bad("a DOCTYPE is not allowed")
+        raise not_xmlrpc("a DOCTYPE is not allowed")
 
     def _start(self, tag: str, _attributes: object) -> None:
         parent = self._open[-1]
         if tag not in _INSIDE.get(parent, _NOTHING):
             where = f"inside {parent}" if parent else "where methodCall is wanted"
-            raise bad(f"element {shown(tag)} {where}")
+            raise not_xmlrpc(f"element {shown(tag)} {where}")
         if self._text:
             self._blank()
         self._open.append(tag)
         if tag == "value":
             self._values += 1
             if self._values > VALUES:
-                raise bad(f"more than {VALUES} values")
+                raise not_xmlrpc(f"more than {VALUES} values")
             if self._value is not _ABSENT:
-                raise bad(f"two values in one {parent}")
+                raise not_xmlrpc(f"two values in one {parent}")
             if parent == "member" and type(self._names[-1]) is not str:
-                raise bad("a value in a member that has none to come")
+                raise not_xmlrpc("a value in a member that has none to come")
         elif parent == "value":
             if self._value is not _ABSENT:
-                raise bad("two types in one value")
+                raise not_xmlrpc("two types in one value")
             if tag in ("array", "struct"):
                 self._deeper([] if tag == "array" else {})
         elif tag in _ONCE:
@@ -148,19 +148,19 @@ class Reader:
 
     def _deeper(self, container: Any) -> None:
         if len(self._stack) == DEPTH:
-            raise bad(f"arrays and structs are nested deeper than {DEPTH}")
+            raise not_xmlrpc(f"arrays and structs are nested deeper than {DEPTH}")
         self._stack.append(container)
         self._names.append(None)
 
     def _start_once(self) -> None:
         tag = self._open[-1]
         if tag in self._seen:
-            raise bad(f"a second {tag}")
+            raise not_xmlrpc(f"a second {tag}")
         self._seen.add(tag)
 
     def _start_data(self) -> None:
         if self._names[-1] is _DONE:
-            raise bad("a second data in one array")
+            raise not_xmlrpc("a second data in one array")
         self._names[-1] = _DONE
 
     def _start_member(self) -> None:
@@ -174,7 +174,7 @@ class Reader:
         text = "".join(self._text)
         self._text.clear()
         if text.strip(SPACE):
-            raise bad(f"text {shown(text.strip(SPACE))} inside {self._open[-1]}")
+            raise not_xmlrpc(f"text {shown(text.strip(SPACE))} inside {self._open[-1]}")
 
     def _end(self, tag: str) -> None:
         scalar = READ.get(tag)
@@ -205,24 +205,24 @@ class Reader:
     def _member(self, value: Any) -> None:
         name, struct = self._names[-1], self._stack[-1]
         if name in struct:
-            raise bad(f"two members named {shown(str(name))}")
+            raise not_xmlrpc(f"two members named {shown(str(name))}")
         struct[name] = value
         self._names[-1] = _DONE
 
     def _end_name(self) -> None:
         if self._names[-1] is not None:
-            raise bad("two names in one member")
+            raise not_xmlrpc("two names in one member")
         self._names[-1] = "".join(self._text)
         self._text.clear()
 
     def _end_member(self) -> None:
         self._blank()
         if self._names[-1] is not _DONE:
-            raise bad("a member without a value")
+            raise not_xmlrpc("a member without a value")
 
     def _end_array(self) -> None:
         if self._names[-1] is not _DONE:
-            raise bad("an array without data")
+            raise not_xmlrpc("an array without data")
         self._end_struct()
 
     def _end_struct(self) -> None:
@@ -233,7 +233,7 @@ class Reader:
     def _end_param(self) -> None:
         self._blank()
         if self._value is _ABSENT:
-            raise bad("a param without a value")
+            raise not_xmlrpc("a param without a value")
         self.parameters.append(self._value)
         self._value = _ABSENT
 
@@ -241,7 +241,7 @@ class Reader:
         self.method = "".join(self._text).strip(SPACE)
         self._text.clear()
         if len(self.method) > _LONGEST_NAME:
-            raise bad(f"a methodName longer than {_LONGEST_NAME} characters")
+            raise not_xmlrpc(f"a methodName longer than {_LONGEST_NAME} characters")
 
 
 _ONCE: Final[dict[str, Callable[[Reader], None]]] = {

@@ -16,17 +16,17 @@ from attrs import evolve, frozen
 
 from netd.xmlrpc.faults import NO_METHOD, Fault
 from netd.xmlrpc.scalars import shown
-from netd.xmlrpc.signature import Signature, TypeNames, shape
+from netd.xmlrpc.signature import Signature, TypeNames, signature_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 # What the specification lets a methodName be made of.
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:/]{1,200}")
-_MARK: Final = "__rpc__"
+_ATTRIBUTE: Final = "__rpc__"
 
 
 @frozen
-class Mark:
+class RPCOptions:
     """What `@rpc` said of a function."""
 
     name: str | None = None
@@ -43,7 +43,7 @@ def rpc(
     timeout: float | None = None,
 ) -> Callable[[F], F]:
     """
-    Mark a function for publication; it stays the function it is.
+    Mark a function for publication and return it unchanged.
 
     `name` replaces its own.  With `offload` it runs in a process of netd's
     pool, so it may compute for seconds and must be importable.  `signatures`,
@@ -51,19 +51,19 @@ def rpc(
     `timeout` in seconds replaces the 30 that a call may take.
     """
     given = None if signatures is None else tuple(map(tuple, signatures))
-    mark = Mark(name, offload, given, timeout)
+    options = RPCOptions(name, offload, given, timeout)
 
     def wrap(function: F) -> F:
-        setattr(function, _MARK, mark)
+        setattr(function, _ATTRIBUTE, options)
         return function
 
     return wrap
 
 
-def mark_of(function: object) -> Mark | None:
+def rpc_options(function: object) -> RPCOptions | None:
     """What `@rpc` said of `function`; None when nobody marked it."""
-    found = getattr(function, _MARK, None)
-    return found if isinstance(found, Mark) else None
+    found = getattr(function, _ATTRIBUTE, None)
+    return found if isinstance(found, RPCOptions) else None
 
 
 @frozen
@@ -72,7 +72,7 @@ class Procedure:
 
     name: str
     function: Callable[..., Any]
-    shape: Signature
+    signature: Signature
     help: str = ""
     offload: bool = False
     timeout: float | None = None
@@ -90,27 +90,29 @@ def procedure(
     signatures: Sequence[TypeNames] | None = None,
     text: str | None = None,
 ) -> Procedure:
-    """The Procedure that `function` and its mark describe; ValueError when it cannot be one."""
-    mark = mark_of(function) or Mark()
+    """A Procedure made of `function` and its options; ValueError when one is invalid."""
+    options = rpc_options(function) or RPCOptions()
     named: str = getattr(function, "__name__", "")
-    called = name or mark.name or named
+    called = name or options.name or named
     if _NAME.fullmatch(called) is None:
         raise ValueError(f"{shown(called)} is no name for a method")
-    if mark.offload and (
+    if options.offload and (
         inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
     ):
         raise ValueError(
             f"{called}: async functions run in the daemon, they cannot be offloaded"
         )
-    if mark.timeout is not None and not 0 < mark.timeout <= 86_400:
-        raise ValueError(f"{called}: a timeout of {mark.timeout} s is not within 0 and a day")
+    if options.timeout is not None and not 0 < options.timeout <= 86_400:
+        raise ValueError(
+            f"{called}: a timeout of {options.timeout} s is not within 0 and a day"
+        )
     try:
-        found = shape(function, signatures or mark.signatures, skip=with_peer)
+        found = signature_of(function, signatures or options.signatures, skip=with_peer)
     except ValueError as wrong:
         raise ValueError(f"{called}: {wrong}") from None
     help_text = inspect.getdoc(function) if text is None else text
     return Procedure(
-        called, function, found, help_text or "", mark.offload, mark.timeout, with_peer
+        called, function, found, help_text or "", options.offload, options.timeout, with_peer
     )
 
 

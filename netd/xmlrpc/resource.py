@@ -31,7 +31,7 @@ _METHODS: Final = b"GET, HEAD, OPTIONS, POST"
 _TYPES: Final = ("text/xml", "application/xml")
 _XML: Final = b"text/xml; charset=utf-8"
 
-_WORTH_PACKING: Final = 1024
+_WORTH_COMPRESSING: Final = 1024
 """Bytes above which an answer is compressed for those who accept that."""
 
 
@@ -100,7 +100,7 @@ class RPC(Resource):
         encoding: str | None = None
         # Nearly every client says just this; the general way costs more than a small call.
         if content_type != b"text/xml":
-            media, encoding = content_coding.media(content_type.decode("latin-1"))
+            media, encoding = content_coding.media_type(content_type.decode("latin-1"))
             if media not in _TYPES:
                 request.setHeader(b"Accept-Post", b"text/xml, application/xml")
                 return _plain(request, 415, b"A call is text/xml or application/xml.\n")
@@ -121,11 +121,11 @@ class RPC(Resource):
         peer = getattr(request.getClientAddress(), "host", "")
         called: Awaitable[Any]
         try:
-            short = None if coding or encoding is not None else codec.short(body)
+            short = None if coding or encoding is not None else codec.simple_call(body)
             if short is not None:
                 result = self._caller.start(peer, *short)
-                written = codec.small(result)
-                if written is not None and len(written) <= _WORTH_PACKING:
+                written = codec.simple_response(result)
+                if written is not None and len(written) <= _WORTH_COMPRESSING:
                     return written
                 called = _value(result)
             else:
@@ -136,22 +136,24 @@ class RPC(Resource):
 
     async def _call(self, peer: str, body: bytes, encoding: str | None, coding: str) -> Any:
         """The result of the call in `body`, or a Fault."""
-        turns = self._caller.turns
+        cooperative = self._caller.cooperative
         if coding in content_coding.CODINGS:
-            body = await turns.finish(content_coding.unpacked(body, coding))
+            body = await cooperative.finish(content_coding.decompressed(body, coding))
         try:
             known = None if encoding is None else charset(encoding)
-            name, parameters = await turns.finish(codec.call(body, known))
+            name, parameters = await cooperative.finish(codec.call(body, known))
         except Fault as wrong:
             self._caller.failed(wrong)
             raise
-        return await _value(await turns.finish(self._caller.steps(peer, name, parameters)))
+        return await _value(
+            await cooperative.finish(self._caller.start_in_steps(peer, name, parameters))
+        )
 
     async def _answer(self, request: Any, call: Awaitable[Any]) -> bytes:
         """The body of the answer to a call; the request gets what else there is to say."""
-        turns = self._caller.turns
+        cooperative = self._caller.cooperative
         try:
-            answer = await turns.finish(codec.response(await call))
+            answer = await cooperative.finish(codec.response(await call))
         except Fault as wrong:
             answer = codec.fault(wrong)
         except content_coding.TooLarge as wrong:
@@ -164,15 +166,15 @@ class RPC(Resource):
         # A result that breaks while it is written is the method's bug, and no 500.
         except Exception:
             answer = codec.fault(internal("writing a result", Failure()))
-        if len(answer) > _WORTH_PACKING:
+        if len(answer) > _WORTH_COMPRESSING:
             request.responseHeaders.addRawHeader(b"Vary", b"Accept-Encoding")
             if content_coding.accepts_gzip(request.getHeader("accept-encoding") or ""):
                 request.setHeader(b"Content-Encoding", b"gzip")
-                answer = await turns.finish(content_coding.packed(answer))
+                answer = await cooperative.finish(content_coding.gzipped(answer))
         return answer
 
 
-class Alone(Resource):
+class RPCRoot(Resource):
     """A site of calls only: `/` and `/RPC2` take them, every other path is a 404."""
 
     def __init__(self, rpc: RPC) -> None:

@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, Final
 
-from netd.xmlrpc.faults import INTERNAL, Fault, bad
+from netd.xmlrpc.faults import INTERNAL, Fault, not_xmlrpc
 
 SPACE: Final = " \t\r\n"
 """What XML calls white space; `str.strip` alone would take much more."""
@@ -46,10 +46,10 @@ def shown(text: str) -> str:
 def _integer(text: str, kind: str, bits: int) -> int:
     text = text.strip(SPACE)
     if _INTEGER.fullmatch(text) is None:
-        raise bad(f"{shown(text)} is no {kind}")
+        raise not_xmlrpc(f"{shown(text)} is no {kind}")
     value = int(text)
     if not -(1 << bits - 1) <= value < 1 << bits - 1:
-        raise bad(f"{shown(text)} does not fit the {bits} bits of {kind}")
+        raise not_xmlrpc(f"{shown(text)} does not fit the {bits} bits of {kind}")
     return value
 
 
@@ -64,17 +64,17 @@ def _i8(text: str) -> int:
 def _boolean(text: str) -> bool:
     text = text.strip(SPACE)
     if text not in ("0", "1"):
-        raise bad(f"{shown(text)} is no boolean, which is 0 or 1")
+        raise not_xmlrpc(f"{shown(text)} is no boolean, which is 0 or 1")
     return text == "1"
 
 
 def _double(text: str) -> float:
     text = text.strip(SPACE)
     if _DOUBLE.fullmatch(text) is None:
-        raise bad(f"{shown(text)} is no double")
+        raise not_xmlrpc(f"{shown(text)} is no double")
     value = float(text)
     if math.isinf(value):
-        raise bad(f"{shown(text)} is beyond what a double can hold")
+        raise not_xmlrpc(f"{shown(text)} is beyond what a double can hold")
     return value
 
 
@@ -83,13 +83,13 @@ def _base64(text: str) -> bytes:
         packed = text.encode("ascii").translate(None, SPACE.encode())
         return binascii.a2b_base64(packed, strict_mode=True)
     except ValueError:
-        raise bad(f"{shown(text)} is no base64") from None
+        raise not_xmlrpc(f"{shown(text)} is no base64") from None
 
 
 def _datetime(text: str) -> datetime:
     match = _DATETIME.fullmatch(text.strip(SPACE))
     if match is None:
-        raise bad(f"{shown(text)} is no dateTime.iso8601 such as 20261122T14:08:55")
+        raise not_xmlrpc(f"{shown(text)} is no dateTime.iso8601 such as 20261122T14:08:55")
     year, _, month, day, hour, minute, second, utc, sign, hours, minutes = match.groups()
     zone: timezone | None = UTC if utc else None
     try:
@@ -100,12 +100,12 @@ def _datetime(text: str) -> datetime:
             int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=zone
         )
     except ValueError as wrong:
-        raise bad(f"{shown(text)} is no dateTime.iso8601: {wrong}") from None
+        raise not_xmlrpc(f"{shown(text)} is no dateTime.iso8601: {wrong}") from None
 
 
 def _nil(text: str) -> None:
     if text:
-        raise bad("nil is not empty")
+        raise not_xmlrpc("nil is not empty")
 
 
 def _string(text: str) -> str:

@@ -21,18 +21,18 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from netd.xmlrpc.faults import APPLICATION, Fault, meant
+from netd.xmlrpc.faults import APPLICATION, Fault, as_fault
 from netd.xmlrpc.framing import Frames, framed
 from netd.xmlrpc.loading import load
 from netd.xmlrpc.registry import Registry
 from netd.xmlrpc.steps import run_now
 from netd.xmlrpc.writer import Writer
 
-RESULTS: Final = 3
+RESULT_FD: Final = 3
 """The descriptor that results leave by."""
 
-GOOD: Final = b"+"
-BAD: Final = b"-"
+RESULT: Final = b"+"
+FAULT: Final = b"-"
 """The first byte of a message back: the XML of a value follows, or [code, text, trace]."""
 
 _MOST: Final = 64 * 1024 * 1024
@@ -41,18 +41,18 @@ _PDEATHSIG: Final = 1
 Calls = queue.SimpleQueue[bytes]
 
 
-def answer(call: bytes, known: dict[str, Registry]) -> bytes:
-    """The message back for one call; `known` remembers what was loaded."""
+def run_call(call: bytes, registries: dict[str, Registry]) -> bytes:
+    """The message back for one call; `registries` remembers what was loaded."""
     try:
         source, name, parameters = pickle.loads(call)  # noqa: S301  # the daemon's own
-        if source not in known:
-            known[source] = load(source)
-        value = known[source][name].function(*parameters)
-        return GOOD + run_now(Writer().write(value))
+        if source not in registries:
+            registries[source] = load(source)
+        value = registries[source][name].function(*parameters)
+        return RESULT + run_now(Writer().write(value))
     # Whatever the function does is its own; the daemon says so to client and log.
     except Exception as wrong:  # log.failure is the daemon's: it logs the trace
-        fault = meant(wrong) or Fault(APPLICATION, "", traceback.format_exc())
-        return BAD + json.dumps([fault.code, fault.text, fault.trace]).encode()
+        fault = as_fault(wrong) or Fault(APPLICATION, "", traceback.format_exc())
+        return FAULT + json.dumps([fault.code, fault.text, fault.trace]).encode()
 
 
 def _ends_with(daemon: int) -> None:
@@ -63,12 +63,12 @@ def _ends_with(daemon: int) -> None:
         os._exit(1)
 
 
-def _listen(calls: int, found: Calls, end: Callable[[int], Any] = os._exit) -> None:
-    """Put calls into `found` until the daemon closes its end; then end, busy or not."""
+def _listen(calls: int, received: Calls, end: Callable[[int], Any] = os._exit) -> None:
+    """Put calls into `received` until the daemon closes its end; then end, busy or not."""
     frames = Frames(_MOST)
     while data := os.read(calls, 65536):
         for call in frames.feed(data):
-            found.put(call)
+            received.put(call)
     end(0)
 
 
@@ -81,12 +81,12 @@ def _private(descriptor: int) -> int:
     return kept
 
 
-def serve(calls: int, results: int, found: Calls) -> None:
+def serve(calls: int, results: int, received: Calls) -> None:
     """Answer calls for ever."""
-    threading.Thread(target=_listen, args=(calls, found), daemon=True).start()
-    known: dict[str, Registry] = {}
+    threading.Thread(target=_listen, args=(calls, received), daemon=True).start()
+    registries: dict[str, Registry] = {}
     while True:
-        left = memoryview(framed(answer(found.get(), known)))
+        left = memoryview(framed(run_call(received.get(), registries)))
         while left:
             left = left[os.write(results, left) :]
 
@@ -97,4 +97,4 @@ def main(words: Sequence[str]) -> None:
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
     _ends_with(int(words[0]))
-    serve(_private(0), _private(RESULTS), queue.SimpleQueue())
+    serve(_private(0), _private(RESULT_FD), queue.SimpleQueue())

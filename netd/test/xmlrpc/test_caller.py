@@ -123,10 +123,10 @@ class CallerTests(SynchronousTestCase):
 
         self.add(count, "count")
         long = [[1] * 2000]
-        steps = list(self.caller.steps("127.0.0.1", "count", long))
+        steps = list(self.caller.start_in_steps("127.0.0.1", "count", long))
         self.assertEqual(len(steps), 4)
-        self.assertEqual(run_now(self.caller.steps("", "count", long)), 2000)
-        wrong = self.caller.steps("", "count", [["x"]])
+        self.assertEqual(run_now(self.caller.start_in_steps("", "count", long)), 2000)
+        wrong = self.caller.start_in_steps("", "count", [["x"]])
         self.assertEqual(self.assertRaises(Fault, run_now, wrong).code, BAD_PARAMETERS)
 
     def test_faults(self) -> None:
@@ -318,5 +318,5 @@ class MulticallTests(CallerTests):
     def test_described(self) -> None:
         """It is described as any other method."""
         found = self.registry[MULTICALL]
-        self.assertEqual(found.shape.signatures, (("array", "array"),))
+        self.assertEqual(found.signature.variants, (("array", "array"),))
         self.assertTrue(found.help)

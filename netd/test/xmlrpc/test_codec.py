@@ -115,8 +115,8 @@ class ShortTests(SynchronousTestCase):
             both = value.format(kind, 2) + value.format(kind, 3)
             params = f"<params>\r\n{both}</params></methodCall>\r\n"
             body = f"{head}<methodCall>\r\n<methodName>add</methodName>\r\n{params}".encode()
-            self.assertEqual(codec.short(body), ("add", [2, 3]), body)
-        self.assertEqual(codec.short(python), ("add", [2, 3]))
+            self.assertEqual(codec.simple_call(body), ("add", [2, 3]), body)
+        self.assertEqual(codec.simple_call(python), ("add", [2, 3]))
 
     @given(st.lists(st.sampled_from([
         "<?xml version='1.0'?>", "<methodCall>", "<methodName>a.b</methodName>", "<params>",
@@ -132,7 +132,7 @@ class ShortTests(SynchronousTestCase):
     def test_sameAnywhere(self, pieces: list[str]) -> None:
         """Whatever goes the short way would have come to the same the long way."""
         body = "".join(pieces).encode()
-        found = codec.short(body)
+        found = codec.simple_call(body)
         if found is not None:
             self.assertEqual(run_now(Reader().read(body)), found)
 
@@ -149,7 +149,7 @@ class ShortTests(SynchronousTestCase):
         )
         call = f"<methodName>m</methodName>{space}<params>{params}</params>{space}"
         body = f"{head}<methodCall>{call}</methodCall>{space}".encode()
-        found = codec.short(body)
+        found = codec.simple_call(body)
         try:
             whole = run_now(Reader().read(body))
         except Fault:
@@ -167,7 +167,7 @@ class ShortTests(SynchronousTestCase):
         call = f"<methodName>m</methodName><params>{param}</params>"
         body = f"<methodCall>{call}</methodCall>".encode()
         try:
-            found = codec.short(body)
+            found = codec.simple_call(body)
         except Fault as wrong:
             same = self.assertRaises(Fault, run_now, Reader().read(body))
             self.assertEqual((same.code, same.text), (wrong.code, wrong.text))
@@ -179,17 +179,17 @@ class ShortTests(SynchronousTestCase):
         """Plain scalars go the short way; text with markup, or not in ASCII, does not."""
         said = (1, 0.5, -2.0, True, "hello ]", "")
         body = xmlrpc.client.dumps(said, "m").encode()
-        self.assertEqual(codec.short(body), ("m", list(said)))
+        self.assertEqual(codec.simple_call(body), ("m", list(said)))
         for text in ("<", ">", "&", "\u00e9", "a\nb", "\t", "x" * 501):
-            self.assertIsNone(codec.short(xmlrpc.client.dumps((text,), "m").encode()))
+            self.assertIsNone(codec.simple_call(xmlrpc.client.dumps((text,), "m").encode()))
         wrong = xmlrpc.client.dumps((0.5,), "m").replace("0.5", "0,5").encode()
-        self.assertRaises(Fault, codec.short, wrong)
+        self.assertRaises(Fault, codec.simple_call, wrong)
 
     def test_notShort(self) -> None:
         """Other parameters, long bodies and other encodings go the long way."""
         body = xmlrpc.client.dumps((2,), "m").encode()
-        self.assertIsNone(codec.short(xmlrpc.client.dumps(([],), "m").encode()))
-        self.assertIsNone(codec.short(body + b" " * 2000))
+        self.assertIsNone(codec.simple_call(xmlrpc.client.dumps(([],), "m").encode()))
+        self.assertIsNone(codec.simple_call(body + b" " * 2000))
         utf16 = body.decode().replace("?>", " encoding='utf-16'?>").encode("utf-16")
         self.assertEqual(run_now(codec.call(utf16, "UTF-16")), ("m", [2]))
         self.assertEqual(run_now(codec.call(body, "UTF-8")), ("m", [2]))
@@ -204,7 +204,7 @@ class ResponseTests(SynchronousTestCase):
     def test_small(self, value: Any) -> None:
         """The short way of a scalar is the long way's, faults too."""
         try:
-            short = codec.small(value)
+            short = codec.simple_response(value)
         except Fault as wrong:
             same = self.assertRaises(Fault, run_now, codec.response(value))
             self.assertEqual(same.text, wrong.text)
@@ -214,8 +214,8 @@ class ResponseTests(SynchronousTestCase):
     def test_notSmall(self) -> None:
         """Long strings and whatever is no plain scalar go the long way."""
         for value in ("x" * 501, b"", [], {}, object()):
-            self.assertIsNone(codec.small(value))
-        self.assertRaises(Fault, codec.small, 2**63)
+            self.assertIsNone(codec.simple_response(value))
+        self.assertRaises(Fault, codec.simple_response, 2**63)
 
     def test_fault(self) -> None:
         """A fault is what the standard library makes of it; no text breaks it."""

@@ -19,7 +19,7 @@ class TurnsTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.turns = Cooperative(self.clock)
+        self.cooperative = Cooperative(self.clock)
         self.done: list[str] = []
 
     def work(self, name: str, count: int, seconds: float = 0.0) -> Steps[str]:
@@ -39,7 +39,7 @@ class TurnsTests(SynchronousTestCase):
 
     def start(self, steps: Steps[str]) -> Deferred[str]:
         """Perform `steps`."""
-        return Deferred.fromCoroutine(self.turns.finish(steps))
+        return Deferred.fromCoroutine(self.cooperative.finish(steps))
 
     def test_atOnce(self) -> None:
         """What is done with its first step takes no turn."""

@@ -8,7 +8,14 @@ import xmlrpc.client
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.xmlrpc.faults import BAD_PARAMETERS, NOT_XMLRPC, BadParameters, Fault, bad, meant
+from netd.xmlrpc.faults import (
+    BAD_PARAMETERS,
+    NOT_XMLRPC,
+    BadParameters,
+    Fault,
+    as_fault,
+    not_xmlrpc,
+)
 
 
 class FaultTests(SynchronousTestCase):
@@ -18,17 +25,17 @@ class FaultTests(SynchronousTestCase):
 
     def test_kinds(self) -> None:
         """Each kind has its code."""
-        self.assertEqual((bad("x").code, bad("x").text), (NOT_XMLRPC, "x"))
+        self.assertEqual((not_xmlrpc("x").code, not_xmlrpc("x").text), (NOT_XMLRPC, "x"))
         self.assertEqual(BadParameters("x").code, BAD_PARAMETERS)
 
     def test_own(self) -> None:
         """A Fault means itself."""
         fault = Fault(7, "seven")
-        self.assertIs(meant(fault), fault)
+        self.assertIs(as_fault(fault), fault)
 
     def test_standardLibrary(self) -> None:
         """The standard library's Fault, which is Twisted's too, means the same here."""
-        found = meant(xmlrpc.client.Fault(7, "seven"))
+        found = as_fault(xmlrpc.client.Fault(7, "seven"))
         assert found is not None
         self.assertEqual((found.code, found.text), (7, "seven"))
 
@@ -38,4 +45,4 @@ class FaultTests(SynchronousTestCase):
         odd.faultCode = "7"  # type: ignore[attr-defined]
         odd.faultString = "x"  # type: ignore[attr-defined]
         for wrong in (ValueError("x"), odd, KeyboardInterrupt()):
-            self.assertIsNone(meant(wrong))
+            self.assertIsNone(as_fault(wrong))

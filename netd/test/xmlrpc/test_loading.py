@@ -65,7 +65,7 @@ class LoadTests(SynchronousTestCase):
             [each.name for each in found], ["add", "sub0.add", "sub0.told", "told"]
         )
         self.assertEqual(found["told"].help, "This text.")
-        self.assertEqual(found["told"].shape.signatures, (("int", "int"),))
+        self.assertEqual(found["told"].signature.variants, (("int", "int"),))
         self.assertEqual(found["sub0.add"].function(2, 3), 5)
 
     def test_source(self) -> None:

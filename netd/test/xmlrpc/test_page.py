@@ -98,7 +98,7 @@ class PageTests(SynchronousTestCase):
         self.assertEqual(example(self.registry["odd"]), [3, 0.5, "text"])
         self.assertEqual(example(self.registry["ip.address"]), ["2001:db8::1"])
         for each in self.registry:
-            each.shape.check(each.name, example(each))
+            each.signature.check(each.name, example(each))
 
     def test_xml(self) -> None:
         """Every example can be written for curl."""

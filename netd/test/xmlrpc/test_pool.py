@@ -19,7 +19,7 @@ from netd.xmlrpc.faults import APPLICATION, BUSY, INTERNAL, Fault
 from netd.xmlrpc.framing import framed
 from netd.xmlrpc.loading import load
 from netd.xmlrpc.pool import Pool
-from netd.xmlrpc.worker import GOOD
+from netd.xmlrpc.worker import RESULT
 from netd.xmlrpc.writer import Encoded
 
 HEAVY = load("netd.test.xmlrpc.published:heavy")
@@ -73,7 +73,7 @@ class QueueTests(SynchronousTestCase):
         """One call more."""
         return self.pool.run(HEAVY["square"], [3])
 
-    def answer(self, number: int, message: bytes = GOOD + b"x") -> None:
+    def answer(self, number: int, message: bytes = RESULT + b"x") -> None:
         """The worker of that number answers."""
         self.reactor.workers[number].childDataReceived(3, framed(message))
 
@@ -94,8 +94,8 @@ class QueueTests(SynchronousTestCase):
         """A worker has one call at a time; those beyond wait, in order."""
         calls = [self.call() for _ in range(4)]
         self.assertEqual(len(self.reactor.workers), 2)
-        self.answer(1, GOOD + b"second")
-        self.answer(1, GOOD + b"third")
+        self.answer(1, RESULT + b"second")
+        self.answer(1, RESULT + b"third")
         self.assertEqual(self.successResultOf(calls[1]).xml, b"second")
         self.assertEqual(self.successResultOf(calls[2]).xml, b"third")
         self.assertNoResult(calls[0])

@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.xmlrpc.faults import NO_METHOD, Fault
-from netd.xmlrpc.registry import Mark, Procedure, Registry, mark_of, procedure, rpc
+from netd.xmlrpc.registry import Procedure, Registry, RPCOptions, procedure, rpc, rpc_options
 
 
 def greet(name: str, loud: bool = False) -> str:
@@ -18,7 +18,7 @@ def greet(name: str, loud: bool = False) -> str:
     return f"HELLO {name}" if loud else f"hello {name}"
 
 
-class MarkTests(SynchronousTestCase):
+class OptionsTests(SynchronousTestCase):
     """
     `@rpc`.
     """
@@ -35,9 +35,9 @@ class MarkTests(SynchronousTestCase):
         def function() -> int:
             raise NotImplementedError
 
-        self.assertEqual(mark_of(function), Mark("a.b", True, (("int",),), 2))
-        self.assertIsNone(mark_of(greet))
-        self.assertEqual(mark_of(rpc()(lambda: 1)), Mark())
+        self.assertEqual(rpc_options(function), RPCOptions("a.b", True, (("int",),), 2))
+        self.assertIsNone(rpc_options(greet))
+        self.assertEqual(rpc_options(rpc()(lambda: 1)), RPCOptions())
 
     def test_oddAttribute(self) -> None:
         """Something else of the same name is no mark."""
@@ -45,7 +45,7 @@ class MarkTests(SynchronousTestCase):
         class Odd:
             __rpc__ = 1
 
-        self.assertIsNone(mark_of(Odd()))
+        self.assertIsNone(rpc_options(Odd()))
 
 
 class ProcedureTests(SynchronousTestCase):
@@ -59,7 +59,7 @@ class ProcedureTests(SynchronousTestCase):
         self.assertEqual(made.name, "greet")
         self.assertEqual(made.help, "Say hello.\n\nLoudly if asked.")
         self.assertEqual(
-            made.shape.signatures, (("string", "string"), ("string", "string", "boolean"))
+            made.signature.variants, (("string", "string"), ("string", "string", "boolean"))
         )
         self.assertFalse(made.offload)
 
@@ -68,7 +68,7 @@ class ProcedureTests(SynchronousTestCase):
         marked = rpc("a", offload=True, signatures=[("int", "int")], timeout=1.5)(lambda x: x)
         made = procedure(marked)
         self.assertEqual((made.name, made.offload, made.timeout), ("a", True, 1.5))
-        self.assertEqual(made.shape.signatures, (("int", "int"),))
+        self.assertEqual(made.signature.variants, (("int", "int"),))
         self.assertEqual(procedure(marked, "b").name, "b")
 
     def test_text(self) -> None:

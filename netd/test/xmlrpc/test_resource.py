@@ -39,7 +39,7 @@ from netd.xmlrpc.faults import (
 from netd.xmlrpc.faults import Fault as OwnFault
 from netd.xmlrpc.methods import arithmetic, introspection, ip, lab
 from netd.xmlrpc.registry import Procedure, Registry, procedure, rpc
-from netd.xmlrpc.resource import RPC, Alone
+from netd.xmlrpc.resource import RPC, RPCRoot
 from netd.xmlrpc.writer import Encoded
 
 # Larger than a call may be, so that it is the resource that refuses one.
@@ -72,7 +72,7 @@ class _Tests(SynchronousTestCase):
         caller = Caller(self.registry, self.clock, self.elsewhere, counters=self.counters)
         for each in introspection.procedures(self.registry):
             self.registry.add(each)
-        root = Alone(RPC(self.registry, caller, self.origins))
+        root = RPCRoot(RPC(self.registry, caller, self.origins))
         # Without the limits by path that netd's own site has.
         self.site = Site(root, self.clock, ROOMY.http.limits, self.counters)
         self.talk = self.conversation()

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.xmlrpc.faults import BAD_PARAMETERS, BadParameters
-from netd.xmlrpc.signature import shape
+from netd.xmlrpc.signature import signature_of
 
 
 def returns(hint: Any) -> Callable[[], Any]:
@@ -23,14 +23,14 @@ def returns(hint: Any) -> Callable[[], Any]:
     return function
 
 
-class ShapeTests(SynchronousTestCase):
+class SignatureTests(SynchronousTestCase):
     """
     A whole function.
     """
 
     def refused(self, function: Callable[..., Any], *values: Any) -> str:
         """Why `values` cannot be given to a function named m."""
-        wrong = self.assertRaises(BadParameters, shape(function).check, "m", values)
+        wrong = self.assertRaises(BadParameters, signature_of(function).check, "m", values)
         self.assertEqual(wrong.code, BAD_PARAMETERS)
         text: str = wrong.text
         return text
@@ -42,7 +42,7 @@ class ShapeTests(SynchronousTestCase):
             raise NotImplementedError
 
         self.assertEqual(
-            shape(function).signatures,
+            signature_of(function).variants,
             (
                 ("string", "int"),
                 ("string", "string"),
@@ -60,8 +60,8 @@ class ShapeTests(SynchronousTestCase):
         def more(a: int | str | None, b: int | str, c: int | str, d: int | str) -> int:
             raise NotImplementedError
 
-        self.assertEqual(len(shape(sixteen).signatures), 16)
-        self.assertEqual(shape(more).signatures, ())
+        self.assertEqual(len(signature_of(sixteen).variants), 16)
+        self.assertEqual(signature_of(more).variants, ())
 
     def test_results(self) -> None:
         """What is awaited counts, and a missing hint is undef."""
@@ -72,8 +72,8 @@ class ShapeTests(SynchronousTestCase):
             (list[int], "array"),
             (None, "nil"),
         ):
-            self.assertEqual(shape(returns(hint)).signatures, ((name,),), hint)
-        self.assertEqual(shape(lambda: 1).signatures, (("undef",),))
+            self.assertEqual(signature_of(returns(hint)).variants, ((name,),), hint)
+        self.assertEqual(signature_of(lambda: 1).variants, (("undef",),))
 
     def test_unknownHints(self) -> None:
         """Hints that cannot be evaluated say nothing."""
@@ -81,7 +81,7 @@ class ShapeTests(SynchronousTestCase):
         def function(a: Nowhere) -> int:  # type: ignore[name-defined]  # noqa: F821
             raise NotImplementedError
 
-        self.assertEqual(shape(function).signatures, (("undef", "undef"),))
+        self.assertEqual(signature_of(function).variants, (("undef", "undef"),))
 
     def test_counts(self) -> None:
         """Too few and too many parameters are refused, naming how many there may be."""
@@ -101,8 +101,8 @@ class ShapeTests(SynchronousTestCase):
         self.assertEqual(self.refused(function, "", []), "m: a must be int, got string")
         self.assertEqual(self.refused(function, 1, [""]), "m: b[0] must be int, got string")
         self.assertEqual(self.refused(function, 1, [], "", 2), "m: c 2 must be string, got int")
-        shape(function).check("m", (1, [2], "3", "4"))
-        self.assertEqual(shape(function).signatures, ())
+        signature_of(function).check("m", (1, [2], "3", "4"))
+        self.assertEqual(signature_of(function).variants, ())
 
     def test_kinds(self) -> None:
         """Parameters that have to be named are refused, those with a default overlooked."""
@@ -116,9 +116,9 @@ class ShapeTests(SynchronousTestCase):
         def anything(**more: int) -> int:
             raise NotImplementedError
 
-        self.assertEqual(shape(optional).signatures, (("int", "int"),))
-        self.assertEqual(shape(anything).signatures, (("int",),))
-        self.assertRaises(ValueError, shape, needed)
+        self.assertEqual(signature_of(optional).variants, (("int", "int"),))
+        self.assertEqual(signature_of(anything).variants, (("int",),))
+        self.assertRaises(ValueError, signature_of, needed)
 
     def test_skip(self) -> None:
         """Parameters in front that netd itself gives are not the caller's."""
@@ -126,13 +126,13 @@ class ShapeTests(SynchronousTestCase):
         def function(peer: str, a: int) -> int:
             raise NotImplementedError
 
-        self.assertEqual(shape(function, skip=1).signatures, (("int", "int"),))
+        self.assertEqual(signature_of(function, skip=1).variants, (("int", "int"),))
 
     def test_byHand(self) -> None:
         """Signatures given by hand replace the hints and are enforced."""
         given = (("int", "int"), ("int", "string", "undef"))
-        made = shape(lambda a, b=None: a, given)
-        self.assertEqual((made.signatures, made.least), (given, 1))
+        made = signature_of(lambda a, b=None: a, given)
+        self.assertEqual((made.variants, made.required), (given, 1))
         made.check("m", [1])
         made.check("m", ["a", {}])
         wrongs: tuple[tuple[list[Any], str], ...] = (
@@ -148,7 +148,7 @@ class ShapeTests(SynchronousTestCase):
 
     def test_byHandAnyNumber(self) -> None:
         """They can say how many of any number there are."""
-        made = shape(lambda *a: a, [("array", "int", "int")])
+        made = signature_of(lambda *a: a, [("array", "int", "int")])
         made.check("m", [1, 2])
         wrong = self.assertRaises(BadParameters, made.check, "m", [1, ""])
         self.assertEqual(wrong.text, "m: a 2 must be int, got string")
@@ -162,8 +162,8 @@ class ShapeTests(SynchronousTestCase):
             [("int", "int", "int")],
             [("int",)],
         ):
-            self.assertRaises(ValueError, shape, lambda a: a, given)
+            self.assertRaises(ValueError, signature_of, lambda a: a, given)
 
     def test_any(self) -> None:
         """Without hints everything is taken."""
-        shape(lambda a: a).check("m", [object()])
+        signature_of(lambda a: a).check("m", [object()])

@@ -19,7 +19,7 @@ from netd.xmlrpc import worker
 from netd.xmlrpc.faults import APPLICATION, TOO_LARGE
 from netd.xmlrpc.framing import framed
 from netd.xmlrpc.registry import Registry
-from netd.xmlrpc.worker import BAD, GOOD, answer
+from netd.xmlrpc.worker import FAULT, RESULT, run_call
 
 HEAVY = "netd.test.xmlrpc.published:heavy"
 
@@ -38,17 +38,17 @@ class AnswerTests(SynchronousTestCase):
 
     def call(self, name: str, *values: Any, source: str = HEAVY) -> bytes:
         """The message back."""
-        return answer(pickle.dumps((source, name, list(values))), self.known)
+        return run_call(pickle.dumps((source, name, list(values))), self.known)
 
     def fault(self, name: str, *values: Any, source: str = HEAVY) -> Any:
         """Code, text and trace of the fault that comes back."""
         message = self.call(name, *values, source=source)
-        self.assertEqual(message[:1], BAD)
+        self.assertEqual(message[:1], FAULT)
         return json.loads(message[1:])
 
     def test_result(self) -> None:
         """A result is ready to be sent."""
-        self.assertEqual(self.call("square", 3), GOOD + b"<value><int>9</int></value>")
+        self.assertEqual(self.call("square", 3), RESULT + b"<value><int>9</int></value>")
 
     def test_remembered(self) -> None:
         """What was loaded is not loaded again."""
@@ -119,10 +119,10 @@ class ProcessTests(SynchronousTestCase):
         def last(call: bytes, known: dict[str, Registry]) -> bytes:
             if not call:
                 raise _Ended
-            return answer(call, known)
+            return run_call(call, known)
 
         found.put(b"")
-        self.patch(worker, "answer", last)
+        self.patch(worker, "run_call", last)
         self.assertRaises(_Ended, worker.serve, calls, write, found)
         self.assertIn(b"<int>9</int>", os.read(read, 1000))
 

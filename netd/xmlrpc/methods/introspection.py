@@ -44,7 +44,7 @@ class System:
         "undef" when there are none to tell, because the method takes any number
         of parameters or far too many combinations of types.
         """
-        signatures = self._registry[name].shape.signatures
+        signatures = self._registry[name].signature.variants
         return [list(each) for each in signatures] or "undef"
 
     def method_exist(self, name: str) -> bool:

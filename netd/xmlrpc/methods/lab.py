@@ -7,6 +7,7 @@ Rules: knows the clock that it is given, nothing of HTTP.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, TypedDict
 
@@ -24,7 +25,7 @@ _MOST_BYTES: Final = 64 * 1024
 _BLOCK: Final = bytes(range(256))
 
 
-class Burnt(TypedDict):
+class BurnResult(TypedDict):
     """What lab.burn gives."""
 
     seconds: float
@@ -60,7 +61,7 @@ def _seconds(seconds: float) -> float:
 
 
 @rpc("lab.burn", offload=True)
-def burn(seconds: float) -> Burnt:
+def burn(seconds: float) -> BurnResult:
     """Keep a core busy so long, in a process of netd's pool."""
     start = time.perf_counter()
     end = start + _seconds(seconds)
@@ -70,16 +71,15 @@ def burn(seconds: float) -> Burnt:
     return {"seconds": reached - start, "rounds": rounds}
 
 
-class Waiting:
-    """lab.delay on a clock."""
+def _delay(clock: IReactorTime) -> Callable[[float], Deferred[float]]:
+    """`lab.delay` on `clock`."""
 
-    def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
-
-    def delay(self, seconds: float) -> Deferred[float]:
+    def delay(seconds: float) -> Deferred[float]:
         """Wait so long, then give the seconds back."""
-        waited: Deferred[float] = deferLater(self._clock, _seconds(seconds), lambda: seconds)
+        waited: Deferred[float] = deferLater(clock, _seconds(seconds), lambda: seconds)
         return waited
+
+    return delay
 
 
 OFFLOADED: Final = Registry([procedure(burn)])
@@ -90,7 +90,7 @@ def procedures(clock: IReactorTime) -> tuple[Procedure, ...]:
     """lab.*, what is offloaded apart."""
     return (
         procedure(echo, "lab.echo"),
-        procedure(Waiting(clock).delay, "lab.delay"),
+        procedure(_delay(clock), "lab.delay"),
         procedure(fault, "lab.fault"),
         procedure(some_bytes, "lab.bytes"),
         procedure(now, "lab.time"),

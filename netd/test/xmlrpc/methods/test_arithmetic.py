@@ -23,7 +23,7 @@ add, mul, power = PROCEDURES
 
 def call(procedure: Procedure, *parameters: Any) -> Any:
     """The result of a call, its parameters checked first."""
-    procedure.shape.check(procedure.name, parameters)
+    procedure.signature.check(procedure.name, parameters)
     return procedure.function(*parameters)
 
 
@@ -130,4 +130,4 @@ class ArithmeticTests(SynchronousTestCase):
         self.assertEqual([each.name for each in PROCEDURES], ["add", "mul", "pow"])
         for each in PROCEDURES:
             self.assertTrue(each.help)
-            self.assertEqual(each.shape.signatures[0], ("int", "int", "int"))
+            self.assertEqual(each.signature.variants[0], ("int", "int", "int"))

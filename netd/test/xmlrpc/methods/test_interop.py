@@ -20,7 +20,7 @@ STOOGES = {"moe": 1, "larry": 2, "curly": 3, "other": "x"}
 def ask(name: str, *values: Any) -> Any:
     """What a method gives."""
     found = BY_NAME[name]
-    found.shape.check(name, values)
+    found.signature.check(name, values)
     return found.function(*values)
 
 

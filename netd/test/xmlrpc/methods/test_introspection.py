@@ -31,7 +31,7 @@ class SystemTests(SynchronousTestCase):
     def ask(self, name: str, *values: Any) -> Any:
         """What system.NAME gives."""
         found = self.registry[f"system.{name}"]
-        found.shape.check(found.name, values)
+        found.signature.check(found.name, values)
         return found.function(*values)
 
     def test_list(self) -> None:

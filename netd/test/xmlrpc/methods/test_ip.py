@@ -23,7 +23,7 @@ V6 = st.tuples(st.ip_addresses(v=6), st.integers(118, 128))
 def ask(name: str, *values: Any) -> Any:
     """What ip.NAME gives."""
     found = BY_NAME[f"ip.{name}"]
-    found.shape.check(name, values)
+    found.signature.check(name, values)
     return found.function(*values)
 
 
@@ -150,7 +150,7 @@ class BoundedTests(SynchronousTestCase):
         """The caller's address is described; a caller without one gets an empty struct."""
         found = BY_NAME["ip.whoami"]
         self.assertTrue(found.with_peer)
-        self.assertEqual(found.shape.signatures, (("struct",),))
+        self.assertEqual(found.signature.variants, (("struct",),))
         self.assertEqual(found.function("192.0.2.7")["address"], "192.0.2.7")
         self.assertEqual(found.function(""), {})
 
@@ -158,4 +158,4 @@ class BoundedTests(SynchronousTestCase):
         """Each method has a help and signatures."""
         for each in PROCEDURES:
             self.assertTrue(each.help, each.name)
-            self.assertTrue(each.shape.signatures, each.name)
+            self.assertTrue(each.signature.variants, each.name)

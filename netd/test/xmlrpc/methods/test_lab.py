@@ -27,7 +27,7 @@ class LabTests(SynchronousTestCase):
     def ask(self, name: str, *values: Any) -> Any:
         """What lab.NAME gives."""
         found = self.methods[f"lab.{name}"]
-        found.shape.check(found.name, values)
+        found.signature.check(found.name, values)
         return found.function(*values)
 
     def test_names(self) -> None:
