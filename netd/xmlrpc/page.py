@@ -15,6 +15,8 @@ from importlib import resources
 from typing import Any, Final
 
 from netd.xmlrpc.registry import Procedure, Registry
+from netd.xmlrpc.steps import run_now
+from netd.xmlrpc.writer import Writer
 
 _FILES: Final = resources.files("netd.xmlrpc")
 _STYLE: Final = _FILES.joinpath("page.css").read_text("utf-8")
@@ -92,7 +94,9 @@ def _signatures(each: Procedure) -> list[str]:
 
 def _snippets(each: Procedure) -> str:
     """How curl and Python would call it."""
-    values = "".join(f"<param><value>{_xml(one)}</value></param>" for one in example(each))
+    values = "".join(
+        f"<param>{run_now(Writer().write(value)).decode()}</param>" for value in example(each)
+    )
     body = (
         f"<methodCall><methodName>{each.name}</methodName>"
         f"<params>{values}</params></methodCall>"
@@ -104,26 +108,6 @@ def _snippets(each: Procedure) -> str:
         f"print(server.{each.name}({', '.join(map(repr, example(each)))}))"
     )
     return f"<pre>{escape(python)}</pre><pre>{escape(curl)}</pre>"
-
-
-def _xml(value: object) -> str:
-    """An example as XML, for the curl line."""
-    if isinstance(value, bool):
-        return f"<boolean>{value:d}</boolean>"
-    if isinstance(value, int):
-        return f"<int>{value}</int>"
-    if isinstance(value, float):
-        return f"<double>{value}</double>"
-    if isinstance(value, list):
-        inner = "".join(f"<value>{_xml(each)}</value>" for each in value)
-        return f"<array><data>{inner}</data></array>"
-    if isinstance(value, dict):
-        inner = "".join(
-            f"<member><name>{name}</name><value>{_xml(each)}</value></member>"
-            for name, each in value.items()
-        )
-        return f"<struct>{inner}</struct>"
-    return "<nil/>" if value is None else f"<string>{escape(str(value))}</string>"
 
 
 def _article(each: Procedure) -> str:

@@ -7,14 +7,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from html import unescape
 from html.parser import HTMLParser
-from xml.etree import ElementTree
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.xmlrpc.methods import arithmetic, ip
-from netd.xmlrpc.page import POLICY, _xml, example, page
+from netd.xmlrpc.page import POLICY, example, page
+from netd.xmlrpc.reader import Reader
 from netd.xmlrpc.registry import Registry, procedure, rpc
+from netd.xmlrpc.steps import run_now
 
 
 def odd(a: int, b: float, c: str, *d: bytes) -> None:
@@ -100,19 +102,8 @@ class PageTests(SynchronousTestCase):
         for each in self.registry:
             each.signature.check(each.name, example(each))
 
-    def test_xml(self) -> None:
-        """Every example can be written for curl."""
-        for value, text in (
-            (1, "<int>1</int>"),
-            (True, "<boolean>1</boolean>"),
-            (0.5, "<double>0.5</double>"),
-            ("<", "<string>&lt;</string>"),
-            (None, "<nil/>"),
-            ([1], "<array><data><value><int>1</int></value></data></array>"),
-            (
-                {"a": 1},
-                "<struct><member><name>a</name><value><int>1</int></value></member></struct>",
-            ),
-        ):
-            self.assertEqual(_xml(value), text)
-            ElementTree.fromstring(text)
+    def test_curl(self) -> None:
+        """The body of each curl line is a call of the method with its example."""
+        bodies = re.findall("&lt;methodCall&gt;.*?&lt;/methodCall&gt;", self.text)
+        calls = [run_now(Reader().read(unescape(body).encode())) for body in bodies]
+        self.assertEqual(calls, [(each.name, example(each)) for each in self.registry])
