@@ -86,61 +86,6 @@ def simple_struct_return(number: int) -> dict[str, int]:
     return {"times10": number * 10, "times100": number * 100, "times1000": number * 1000}
 
 
-def echo_string(value: str) -> str:
-    """The string that came."""
-    return value
-
-
-def echo_integer(value: int) -> int:
-    """The int that came."""
-    return value
-
-
-def echo_float(value: float) -> float:
-    """The double that came."""
-    return value
-
-
-def echo_boolean(value: bool) -> bool:
-    """The boolean that came."""
-    return value
-
-
-def echo_date(value: datetime) -> datetime:
-    """The dateTime that came."""
-    return value
-
-
-def echo_base64(value: bytes) -> bytes:
-    """The base64 that came."""
-    return value
-
-
-def echo_strings(value: list[str]) -> list[str]:
-    """The array of strings that came."""
-    return value
-
-
-def echo_integers(value: list[int]) -> list[int]:
-    """The array of ints that came."""
-    return value
-
-
-def echo_floats(value: list[float]) -> list[float]:
-    """The array of doubles that came."""
-    return value
-
-
-def echo_structs(value: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The array of structs that came."""
-    return value
-
-
-def echo_value(value: Any) -> Any:
-    """The value that came."""
-    return value
-
-
 def no_in_params() -> str:
     """A text, for a call without parameters."""
     return "There were no parameters."
@@ -168,25 +113,43 @@ _SUITES: Final[dict[str, dict[str, Callable[..., Any]]]] = {
         "simpleStructReturnTest": simple_struct_return,
     },
     "interopEchoTests": {
-        "echoString": echo_string,
-        "echoInteger": echo_integer,
-        "echoFloat": echo_float,
-        "echoBoolean": echo_boolean,
-        "echoDate": echo_date,
-        "echoBase64": echo_base64,
         "echoStruct": echo_struct,
-        "echoStringArray": echo_strings,
-        "echoIntegerArray": echo_integers,
-        "echoFloatArray": echo_floats,
-        "echoStructArray": echo_structs,
-        "echoValue": echo_value,
         "noInParams": no_in_params,
         "whichToolkit": which_toolkit,
     },
 }
 
-PROCEDURES: Final[tuple[Procedure, ...]] = tuple(
-    procedure(function, f"{suite}.{name}")
-    for suite, methods in _SUITES.items()
-    for name, function in methods.items()
+_ECHOES: Final[dict[str, tuple[Any, str]]] = {
+    "echoString": (str, "string"),
+    "echoInteger": (int, "int"),
+    "echoFloat": (float, "double"),
+    "echoBoolean": (bool, "boolean"),
+    "echoDate": (datetime, "dateTime"),
+    "echoBase64": (bytes, "base64"),
+    "echoStringArray": (list[str], "array of strings"),
+    "echoIntegerArray": (list[int], "array of ints"),
+    "echoFloatArray": (list[float], "array of doubles"),
+    "echoStructArray": (list[dict[str, Any]], "array of structs"),
+    "echoValue": (Any, "value"),
+}
+"""The type that each echo of interopEchoTests takes and returns, and its name in the help."""
+
+
+def _echo(name: str, hint: Any, noun: str) -> Procedure:
+    """A method that returns its parameter, which has to be of the type `hint`."""
+
+    def echo(value: Any) -> Any:
+        return value
+
+    echo.__annotations__ = {"value": hint, "return": hint}
+    return procedure(echo, f"interopEchoTests.{name}", text=f"The {noun} that came.")
+
+
+PROCEDURES: Final[tuple[Procedure, ...]] = (
+    *(
+        procedure(function, f"{suite}.{name}")
+        for suite, methods in _SUITES.items()
+        for name, function in methods.items()
+    ),
+    *(_echo(name, hint, noun) for name, (hint, noun) in _ECHOES.items()),
 )
