@@ -68,7 +68,7 @@ class Caller:
         try:
             result = self._start(peer, name, parameters)
         except Fault as wrong:
-            self.failed(wrong, name)
+            self.count_fault(wrong, name)
             raise
         return self._counted(result, name)
 
@@ -79,11 +79,11 @@ class Caller:
             yield from found.signature.check_in_steps(name, parameters)
             result = self._started(found, peer, parameters)
         except Fault as wrong:
-            self.failed(wrong, name)
+            self.count_fault(wrong, name)
             raise
         return self._counted(result, name)
 
-    def failed(self, wrong: Fault, name: str = "") -> None:
+    def count_fault(self, wrong: Fault, name: str = "") -> None:
         """Count a call that came to nothing; clients may make names and methods codes up."""
         known = "" if wrong.code == NO_METHOD else name
         self._calls[known, wrong.code if wrong.code in KNOWN else APPLICATION] += 1
@@ -98,7 +98,7 @@ class Caller:
         if not isinstance(result, Failure):
             self._calls[name, 0] += 1
         elif isinstance(result.value, Fault):
-            self.failed(result.value, name)
+            self.count_fault(result.value, name)
         else:
             self._calls[name, CANCELLED] += 1
         return result
@@ -211,10 +211,10 @@ def _fault(name: str, failure: Failure) -> Fault:
         return known
     if isinstance(wrong, CancelledError):
         return Fault(CANCELLED, "cancelled")
-    return internal(name, failure, known.trace if known is not None else "")
+    return internal_error(name, failure, known.trace if known is not None else "")
 
 
-def internal(name: str, failure: Failure, trace: str = "") -> Fault:
+def internal_error(name: str, failure: Failure, trace: str = "") -> Fault:
     """The fault of a bug, which is logged under the id that the fault's text names."""
     key = secrets.token_hex(4)
     if trace:

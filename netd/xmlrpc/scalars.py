@@ -18,9 +18,12 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final, TypeAlias
 
 from netd.xmlrpc.faults import INTERNAL, Fault, not_xmlrpc
+
+Value: TypeAlias = object
+"""A parameter, a result, or a part of one: only the registry's hints say which type it has."""
 
 SPACE: Final = " \t\r\n"
 """What XML calls white space; `str.strip` alone would take much more."""
@@ -112,7 +115,7 @@ def _string(text: str) -> str:
     return text
 
 
-READ: Final[dict[str, Callable[[str], Any]]] = {
+READ: Final[dict[str, Callable[[str], Value]]] = {
     "int": _int,
     "i4": _int,
     "i8": _i8,

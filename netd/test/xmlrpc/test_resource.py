@@ -7,7 +7,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 from xmlrpc.client import Fault, dumps, loads
 
 from twisted.internet.defer import Deferred
@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import NOT_DONE_YET
 
 from netd.counters import Counters
+from netd.http.request import Request
 from netd.http.server import Site
 from netd.test.lab.conversation import Answer, Conversation, configured, limited, parse, request
 from netd.test.xmlrpc.test_reader import NOT_CALLS
@@ -230,8 +231,8 @@ class LaterTests(_Tests):
         finished: Deferred[None] = Deferred()
         forever: Deferred[None] = Deferred()
 
-        class Asked:
-            """What is used of a request."""
+        class Left:
+            """The part of a request that is used when its client has left."""
 
             def notifyFinish(self) -> Deferred[None]:
                 """Fires when the client has left."""
@@ -243,7 +244,10 @@ class LaterTests(_Tests):
             finally:
                 raise RuntimeError("not cancelled")
 
-        self.assertEqual(resource._settled(Asked(), work()), NOT_DONE_YET)
+        self.assertEqual(
+            resource._rendered(cast(Request, Left()), Deferred.fromCoroutine(work())),
+            NOT_DONE_YET,
+        )
         finished.errback(ConnectionLost())
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 

@@ -157,6 +157,7 @@ class WriteTests(SynchronousTestCase):
         text = date_time(value)[18:-19]
         got = READ["dateTime.iso8601"](text)
         self.assertEqual(got, value.replace(microsecond=0))
+        assert isinstance(got, datetime)
         self.assertEqual(got.utcoffset(), value.utcoffset())
 
     def test_dateForms(self) -> None:
