@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -32,7 +32,9 @@ from netd.xmlrpc.faults import (
     as_fault,
 )
 from netd.xmlrpc.registry import Procedure, Registry, procedure, rpc
+from netd.xmlrpc.scalars import Value
 from netd.xmlrpc.steps import Steps
+from netd.xmlrpc.writer import Encoded
 
 _log = Logger()
 
@@ -51,7 +53,7 @@ class Caller:
         self,
         registry: Registry,
         clock: IReactorTime,
-        run: Callable[[Procedure, Sequence[Any]], Deferred[Any]],
+        run: Callable[[Procedure, Sequence[Value]], Deferred[Encoded]],
         seconds: float = SECONDS,
         counters: Counters | None = None,
     ) -> None:
@@ -63,7 +65,7 @@ class Caller:
         self.cooperative = Cooperative(clock)
         registry.add(procedure(self.multicall, MULTICALL, with_peer=True))
 
-    def start(self, peer: str, name: str, parameters: Sequence[Any]) -> Any:
+    def start(self, peer: str, name: str, parameters: Sequence[Value]) -> Value:
         """The result of a call, or a Deferred of it that can be cancelled; or a Fault."""
         try:
             result = self._start(peer, name, parameters)
@@ -72,7 +74,7 @@ class Caller:
             raise
         return self._counted(result, name)
 
-    def start_in_steps(self, peer: str, name: str, parameters: Sequence[Any]) -> Steps[Any]:
+    def start_in_steps(self, peer: str, name: str, parameters: Sequence[Value]) -> Steps[Value]:
         """The same as `start`, the parameters looked at in turns."""
         try:
             found = self._registry[name]
@@ -88,13 +90,13 @@ class Caller:
         known = "" if wrong.code == NO_METHOD else name
         self._calls[known, wrong.code if wrong.code in KNOWN else APPLICATION] += 1
 
-    def _counted(self, result: Any, name: str) -> Any:
+    def _counted(self, result: Value, name: str) -> Value:
         if isinstance(result, Deferred):
             return result.addBoth(self._ended, name)
         self._calls[name, 0] += 1
         return result
 
-    def _ended(self, result: Any, name: str) -> Any:
+    def _ended(self, result: Value, name: str) -> Value:
         if not isinstance(result, Failure):
             self._calls[name, 0] += 1
         elif isinstance(result.value, Fault):
@@ -103,12 +105,12 @@ class Caller:
             self._calls[name, CANCELLED] += 1
         return result
 
-    def _start(self, peer: str, name: str, parameters: Sequence[Any]) -> Any:
+    def _start(self, peer: str, name: str, parameters: Sequence[Value]) -> Value:
         found = self._registry[name]
         found.signature.check(name, parameters)
         return self._started(found, peer, parameters)
 
-    def _started(self, found: Procedure, peer: str, parameters: Sequence[Any]) -> Any:
+    def _started(self, found: Procedure, peer: str, parameters: Sequence[Value]) -> Value:
         try:
             result = self._begin(found, peer, parameters)
         # A method's own mistake must not become the daemon's.
@@ -118,7 +120,7 @@ class Caller:
             return self._limited(result, found)
         return result
 
-    def _begin(self, found: Procedure, peer: str, parameters: Sequence[Any]) -> Any:
+    def _begin(self, found: Procedure, peer: str, parameters: Sequence[Value]) -> Value:
         if found.offload:
             return self._run(found, parameters)
         if found.with_peer:
@@ -127,10 +129,10 @@ class Caller:
             result = found.function(*parameters)
         return Deferred.fromCoroutine(result) if inspect.iscoroutine(result) else result
 
-    def _limited(self, inner: Deferred[Any], found: Procedure) -> Deferred[Any]:
+    def _limited(self, inner: Deferred[Value], found: Procedure) -> Deferred[Value]:
         """`inner`, but a Fault when it takes too long, and never later than it is cancelled."""
         seconds = self._seconds if found.timeout is None else found.timeout
-        outer: Deferred[Any] = Deferred(lambda _: given_up(CancelledError()))
+        outer: Deferred[Value] = Deferred(lambda _: given_up(CancelledError()))
 
         def given_up(why: Exception) -> None:
             if timer.active():
@@ -138,7 +140,7 @@ class Caller:
             outer.errback(why)
             inner.cancel()
 
-        def ended(result: Any) -> None:
+        def ended(result: Value) -> None:
             if timer.active():
                 timer.cancel()
             if isinstance(result, Failure):
@@ -155,7 +157,7 @@ class Caller:
 
     # Each of its calls has a limit, so that it needs none of its own.
     @rpc(timeout=86_400)
-    async def multicall(self, peer: str, calls: list[Any]) -> list[Any]:
+    async def multicall(self, peer: str, calls: list[Value]) -> list[Value]:
         """
         Make up to 100 calls, each a struct of methodName and params, and give all results.
 
@@ -164,8 +166,8 @@ class Caller:
         """
         if len(calls) > MOST_CALLS:
             raise BadParameters(f"{len(calls)} calls, at most {MOST_CALLS} are taken")
-        started: list[Any] = []
-        results: list[Any] = []
+        started: list[Value] = []
+        results: list[Value] = []
         try:
             await self.cooperative.finish(self._start_all(peer, calls, started))
             for each in started:
@@ -181,7 +183,7 @@ class Caller:
                     each.cancel()
         return results
 
-    def _start_all(self, peer: str, calls: list[Any], started: list[Any]) -> Steps[None]:
+    def _start_all(self, peer: str, calls: list[Value], started: list[Value]) -> Steps[None]:
         """Start one call after the other; a fault stands in the place of a result."""
         for each in calls:
             try:
@@ -191,7 +193,7 @@ class Caller:
             yield
 
 
-def _element(each: Any) -> tuple[str, list[Any]]:
+def _element(each: Value) -> tuple[str, list[Value]]:
     """Method and parameters of one element of a multicall."""
     if type(each) is not dict or set(each) != {"methodName", "params"}:
         raise Fault(NOT_XMLRPC, "a call is a struct of methodName and params")

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from netd.xmlrpc.faults import Fault
 from netd.xmlrpc.reader import Reader
-from netd.xmlrpc.scalars import READ, escaped, sendable
+from netd.xmlrpc.scalars import READ, Value, escaped, sendable
 from netd.xmlrpc.steps import Steps
 from netd.xmlrpc.writer import SCALARS, Writer
 
@@ -47,7 +47,7 @@ _SIMPLE: Final = re.compile(
     ).encode()
 )
 _VALUE: Final = re.compile(rb"<(int|i4|boolean|double|string)>([^<]*+)<")
-_READ: Final[dict[bytes, Callable[[bytes], Any]]] = {
+_READ: Final[dict[bytes, Callable[[bytes], Value]]] = {
     b"int": int,
     b"i4": int,
     b"boolean": lambda text: READ["boolean"](text.decode()),
@@ -57,7 +57,7 @@ _READ: Final[dict[bytes, Callable[[bytes], Any]]] = {
 _LONGEST_SIMPLE: Final = 2000
 
 
-def simple_call(body: bytes) -> tuple[str, list[Any]] | None:
+def simple_call(body: bytes) -> tuple[str, list[Value]] | None:
     """
     The call in `body` when it is one of plain scalars, as every client writes `add(2, 3)`.
 
@@ -70,25 +70,24 @@ def simple_call(body: bytes) -> tuple[str, list[Any]] | None:
     return method.decode(), [_READ[tag](text) for tag, text in found]
 
 
-def call(body: bytes, encoding: str | None = None) -> Steps[tuple[str, list[Any]]]:
+def call(body: bytes, encoding: str | None = None) -> Steps[tuple[str, list[Value]]]:
     """The method and parameters in `body`, in the encoding that HTTP named; or a Fault."""
     if encoding in (None, "UTF-8") and (found := simple_call(body)) is not None:
         return found
     return (yield from Reader(encoding).read(body))
 
 
-def simple_response(value: Any) -> bytes | None:
+def simple_response(value: Value) -> bytes | None:
     """What `response` comes to for a plain scalar, or its Fault; None for all else."""
+    if type(value) is int and -2147483648 <= value <= 2147483647:
+        return _INT % value
     kind = type(value)
-    if kind is int and -2147483648 <= value <= 2147483647:
-        written: bytes = _INT % value
-        return written
-    if kind not in _SMALL or (kind is str and len(value) > _LONGEST_SMALL):
+    if kind not in _SMALL or (type(value) is str and len(value) > _LONGEST_SMALL):
         return None
     return f"{_OPEN}<value>{SCALARS[kind](value)}</value>{_CLOSE}".encode()
 
 
-def response(value: Any) -> Steps[bytes]:
+def response(value: Value) -> Steps[bytes]:
     """The methodResponse that carries `value`; a Fault when it cannot be sent."""
     written = yield from Writer().write(value)
     return b"".join((_OPEN.encode(), written, _CLOSE.encode()))
@@ -106,6 +105,6 @@ def fault(wrong: Fault) -> bytes:
     ).encode()
 
 
-def member(wrong: Fault) -> dict[str, Any]:
+def member(wrong: Fault) -> dict[str, Value]:
     """A fault as an element of what system.multicall gives."""
     return {"faultCode": wrong.code, "faultString": sendable(wrong.text[:_LONGEST_FAULT])}

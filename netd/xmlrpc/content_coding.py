@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from netd.xmlrpc.steps import Steps
 
@@ -17,6 +17,7 @@ LARGEST: Final = 1024 * 1024
 """The bytes of a call, compressed or not."""
 
 _PIECE: Final = 64 * 1024
+_GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
 _CHARSET: Final = re.compile(r";[ \t]*charset=(?:\"([^\"\\]*)\"|([^\s;\"]+))", re.IGNORECASE)
 _GZIP: Final = re.compile(
     r"(?:^|,)[ \t]*(?:gzip|x-gzip|\*)[ \t]*(?:;[ \t]*q=([01](?:\.[0-9]{0,3})?)[ \t]*)?(?=,|$)",
@@ -47,29 +48,25 @@ def accepts_gzip(accept_encoding: str) -> bool:
     return found is not None and (found[1] is None or float(found[1]) > 0)
 
 
-def _gunzip() -> Any:
-    return zlib.decompressobj(16 + zlib.MAX_WBITS)
-
-
-def _inflate(body: bytes) -> Any:
-    """HTTP's deflate is the zlib format; some clients leave out its head (RFC 9110 8.4.1.2)."""
+def _deflate_wbits(body: bytes) -> int:
+    """HTTP's deflate is the zlib format; some clients omit its header (RFC 9110 8.4.1.2)."""
     zlib_head = (
         len(body) > 1 and body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0
     )
-    return zlib.decompressobj(zlib.MAX_WBITS if zlib_head else -zlib.MAX_WBITS)
+    return zlib.MAX_WBITS if zlib_head else -zlib.MAX_WBITS
 
 
-CODINGS: Final[dict[str, Callable[[bytes], Any]]] = {
-    "gzip": lambda _: _gunzip(),
-    "x-gzip": lambda _: _gunzip(),
-    "deflate": _inflate,
+CODINGS: Final[dict[str, Callable[[bytes], int]]] = {
+    "gzip": lambda _: _GZIP_WBITS,
+    "x-gzip": lambda _: _GZIP_WBITS,
+    "deflate": _deflate_wbits,
 }
-"""What a call may be compressed by."""
+"""The codings that a call may have, and zlib's `wbits` to undo each."""
 
 
 def decompressed(body: bytes, coding: str, most: int = LARGEST) -> Steps[bytes]:
     """`body` without its compression; TooLarge when that is more than `most` bytes."""
-    stream = CODINGS[coding](body)
+    stream = zlib.decompressobj(CODINGS[coding](body))
     pieces: list[bytes] = []
     size = 0
     left = body
@@ -96,7 +93,7 @@ def decompressed(body: bytes, coding: str, most: int = LARGEST) -> Steps[bytes]:
 
 def gzipped(body: bytes) -> Steps[bytes]:
     """`body` in gzip, fast rather than small."""
-    stream = zlib.compressobj(1, wbits=16 + zlib.MAX_WBITS)
+    stream = zlib.compressobj(1, wbits=_GZIP_WBITS)
     pieces = []
     for start in range(0, len(body), _PIECE):
         if start:

@@ -13,11 +13,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any, Final
+from typing import Final, TypeAlias
 
 from attrs import evolve
 
 from netd.xmlrpc.registry import Procedure, Registry, RPCOptions, procedure, rpc_options
+
+_Methods: TypeAlias = dict[str, Callable[..., object]]
 
 _STOCK: Final = "xmlrpc_"
 """How methods of a `twisted.web.xmlrpc.XMLRPC` are named."""
@@ -43,7 +45,7 @@ def load(text: str) -> Registry:
     return registry
 
 
-def resolve(source: str) -> Any:
+def resolve(source: str) -> object:
     """The object that `module:object`, or `module` alone, names."""
     module, colon, path = source.partition(":")
     if not module or (colon and not path):
@@ -52,7 +54,7 @@ def resolve(source: str) -> Any:
         # As `python -m` does; the twistd script does not.
         sys.path.insert(0, os.getcwd())
     try:
-        found: Any = importlib.import_module(module)
+        found: object = importlib.import_module(module)
     # The module is the operator's, and anything may go wrong in it.
     except Exception as wrong:
         raise ValueError(f"{type(wrong).__name__}: {wrong}") from wrong
@@ -63,7 +65,7 @@ def resolve(source: str) -> Any:
     return found
 
 
-def _published(found: Any) -> Iterator[Procedure]:
+def _published(found: object) -> Iterator[Procedure]:
     """What an object publishes, by the kind of object that it is."""
     if isinstance(found, Registry):
         return iter(found)
@@ -91,14 +93,14 @@ def _of_module(module: ModuleType) -> Iterator[Procedure]:
             yield procedure(each, None if rpc_options(each) else name)
 
 
-def _of_instance(found: Any) -> Iterator[Procedure]:
+def _of_instance(found: object) -> Iterator[Procedure]:
     """
     The methods of an instance: `xmlrpc_*`, or those marked, or all public ones.
 
     The first that there are any of decides, so that marking one method hides
     the others.
     """
-    methods: dict[str, Callable[..., Any]] = dict(inspect.getmembers(found, inspect.isroutine))
+    methods: _Methods = dict(inspect.getmembers(found, inspect.isroutine))
     stock = {n[len(_STOCK) :]: each for n, each in methods.items() if n.startswith(_STOCK)}
     handlers = getattr(found, "subHandlers", None)
     if stock or handlers:
@@ -112,7 +114,7 @@ def _of_instance(found: Any) -> Iterator[Procedure]:
         yield procedure(each, (rpc_options(each) or RPCOptions()).name or name)
 
 
-def _of_stock(methods: dict[str, Callable[..., Any]]) -> Iterator[Procedure]:
+def _of_stock(methods: _Methods) -> Iterator[Procedure]:
     """`xmlrpc_*` methods, with the `signature` and `help` that twisted.web.xmlrpc reads."""
     for name, each in methods.items():
         if getattr(each, "withRequest", False):

@@ -12,9 +12,10 @@ import hashlib
 import json
 from html import escape
 from importlib import resources
-from typing import Any, Final
+from typing import Final
 
 from netd.xmlrpc.registry import Procedure, Registry
+from netd.xmlrpc.scalars import Value
 from netd.xmlrpc.steps import run_now
 from netd.xmlrpc.writer import Writer
 
@@ -37,7 +38,7 @@ POLICY: Final = (
 _URL: Final = "http://localhost:8000/RPC2"
 """What the snippets say; the script puts the page's own address in its place."""
 
-_EXAMPLES: Final[dict[str, Any]] = {
+_EXAMPLES: Final[dict[str, Value]] = {
     "int": 3,
     "i4": 3,
     "i8": 3,
@@ -51,7 +52,7 @@ _EXAMPLES: Final[dict[str, Any]] = {
     "nil": None,
     "undef": "anything",
 }
-_PARAMETERS: Final[dict[str, list[Any]]] = {
+_PARAMETERS: Final[dict[str, list[Value]]] = {
     "ip.address": ["2001:db8::1"],
     "ip.collapse": [["192.0.2.0/25", "192.0.2.128/25"]],
     "ip.contains": ["192.0.2.0/24", "192.0.2.7"],
@@ -71,7 +72,7 @@ _PARAMETERS: Final[dict[str, list[Any]]] = {
 """Better examples than the types alone can give, of netd's own methods."""
 
 
-def example(each: Procedure) -> list[Any]:
+def example(each: Procedure) -> list[Value]:
     """Parameters to try a method with."""
     if each.name in _PARAMETERS:
         return _PARAMETERS[each.name]

@@ -17,6 +17,7 @@ from typing import Any, Final
 import attrs
 from attrs import frozen
 
+from netd.xmlrpc.scalars import Value
 from netd.xmlrpc.steps import Steps
 
 _PIECE: Final = 500
@@ -37,7 +38,7 @@ _BY_NAME: Final[dict[str, tuple[type, ...]]] = {
     "nil": (type(None),),
     "undef": (),
 }
-_BY_HINT: Final[dict[Any, str]] = {
+_BY_HINT: Final[dict[object, str]] = {
     int: "int",
     float: "double",
     str: "string",
@@ -74,7 +75,7 @@ class ParamType:
     names: tuple[str, ...]
     """The XML-RPC types, for signatures."""
     types: frozenset[type] = frozenset()
-    choices: tuple[Any, ...] = ()
+    choices: tuple[Value, ...] = ()
     item: ParamType | None = None
     """What each item of an array, or each value of a struct, may be."""
     members: Mapping[str, ParamType] = attrs.field(factory=dict)
@@ -95,7 +96,7 @@ class ParamType:
             or (any(not each.plain for each in self.alternatives))
         )
 
-    def problem(self, value: Any, where: str) -> str | None:
+    def problem(self, value: Value, where: str) -> str | None:
         """What is wrong with `value`, which stands at `where`; None when nothing is."""
         if self.types and type(value) not in self.types:
             expected = " or ".join(dict.fromkeys(self.names))
@@ -114,7 +115,7 @@ class ParamType:
             return self._item_problem(value, where)
         return self._member_problem(value, where) if type(value) is dict else None
 
-    def problem_in_steps(self, value: Any, where: str) -> Steps[str | None]:
+    def problem_in_steps(self, value: Value, where: str) -> Steps[str | None]:
         """The same as `wrong`, a long array a piece at a time."""
         if (
             type(value) is not list
@@ -129,7 +130,7 @@ class ParamType:
             yield
         return self.problem([], where)
 
-    def _item_problem(self, value: list[Any], where: str, first: int = 0) -> str | None:
+    def _item_problem(self, value: list[Value], where: str, first: int = 0) -> str | None:
         """What is wrong with an item of `value`, whose first one is number `first`."""
         item = self.item
         # Where the type decides, only what is wrong is looked at one by one.
@@ -138,7 +139,7 @@ class ParamType:
         found = (item.problem(each, f"{where}[{n}]") for n, each in enumerate(value, first))
         return next((each for each in found if each), None)
 
-    def _member_problem(self, value: dict[str, Any], where: str) -> str | None:
+    def _member_problem(self, value: dict[str, Value], where: str) -> str | None:
         if self.item is None and not self.members:
             return None
         if missing := sorted(self.required - value.keys()):
@@ -187,7 +188,7 @@ def from_hint(hint: Any) -> ParamType:
     return _container(bare, arguments)
 
 
-def _container(bare: Any, arguments: tuple[Any, ...]) -> ParamType:
+def _container(bare: object, arguments: tuple[object, ...]) -> ParamType:
     """The form of a hint that is no scalar's."""
     if not isinstance(bare, type):
         return ANY
@@ -204,7 +205,7 @@ def _container(bare: Any, arguments: tuple[Any, ...]) -> ParamType:
     return ANY
 
 
-def _within(hint: Any) -> ParamType | None:
+def _within(hint: object) -> ParamType | None:
     """What is in a container; None when that may be everything."""
     found = from_hint(hint)
     return None if found == ANY else found

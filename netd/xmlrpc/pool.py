@@ -17,12 +17,13 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from attrs import define
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import IProcessTransport, IReactorProcess
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -30,6 +31,7 @@ from twisted.python.failure import Failure
 from netd.xmlrpc.faults import BUSY, INTERNAL, Fault
 from netd.xmlrpc.framing import Frames, framed
 from netd.xmlrpc.registry import Procedure
+from netd.xmlrpc.scalars import Value
 from netd.xmlrpc.worker import RESULT, RESULT_FD
 from netd.xmlrpc.writer import LARGEST, Encoded
 
@@ -60,7 +62,7 @@ class _Job:
 class _Worker(ProcessProtocol):
     """The daemon's end of one process."""
 
-    transport: Any
+    transport: IProcessTransport
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -102,7 +104,7 @@ class Pool(Service):
 
     name = "rpc-workers"
 
-    def __init__(self, reactor: Any, size: int, queue: int = QUEUE) -> None:
+    def __init__(self, reactor: IReactorProcess, size: int, queue: int = QUEUE) -> None:
         self._reactor = reactor
         self._size = size
         self._most_waiting = queue
@@ -120,7 +122,7 @@ class Pool(Service):
         """How many workers run a call."""
         return sum(each.job is not None for each in self._workers)
 
-    def run(self, procedure: Procedure, parameters: Sequence[Any]) -> Deferred[Encoded]:
+    def run(self, procedure: Procedure, parameters: Sequence[Value]) -> Deferred[Encoded]:
         """
         What the procedure gives, encoded; a Fault when it fails or all are busy.
 
@@ -194,7 +196,7 @@ class Pool(Service):
         self._serve()
         self._rest()
 
-    def worker_ended(self, worker: _Worker, how: Any) -> None:
+    def worker_ended(self, worker: _Worker, how: object) -> None:
         """A worker is gone; when nobody killed it, that is its call's fault."""
         self._dying.discard(worker)
         if worker in self._workers:

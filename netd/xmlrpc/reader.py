@@ -15,7 +15,7 @@ from xml.parsers import expat
 
 from netd.xmlrpc.encodings import charset, refusal
 from netd.xmlrpc.faults import not_xmlrpc
-from netd.xmlrpc.scalars import READ, SPACE, shown
+from netd.xmlrpc.scalars import READ, SPACE, Value, shown
 from netd.xmlrpc.steps import Steps
 
 DEPTH: Final = 64
@@ -47,8 +47,8 @@ _INSIDE: Final[dict[str, frozenset[str]]] = {
 """The elements that may stand in each; what is no key here holds text only."""
 
 _NOTHING: Final[frozenset[str]] = frozenset()
-_ABSENT: Final[Any] = object()
-_DONE: Final[Any] = object()
+_ABSENT: Final = object()
+_DONE: Final = object()
 
 
 class Reader:
@@ -82,14 +82,14 @@ class Reader:
         self._stack: list[Any] = []
         # For each open struct the name of the member whose value comes, for each of
         # both _DONE when the member or the array's data has been there.
-        self._names: list[Any] = []
-        self._value: Any = _ABSENT
+        self._names: list[object] = []
+        self._value: Value = _ABSENT
         self._values = 0
         self.method = ""
-        self.parameters: list[Any] = []
+        self.parameters: list[Value] = []
         self._seen: set[str] = set()
 
-    def read(self, body: bytes, piece: int = SLICE) -> Steps[tuple[str, list[Any]]]:
+    def read(self, body: bytes, piece: int = SLICE) -> Steps[tuple[str, list[Value]]]:
         """The method and the parameters of the call in `body`; a Fault when it is none."""
         parser = self._parser
         view = memoryview(body)
@@ -146,7 +146,7 @@ class Reader:
         elif tag in _ONCE:
             _ONCE[tag](self)
 
-    def _deeper(self, container: Any) -> None:
+    def _deeper(self, container: Value) -> None:
         if len(self._stack) == DEPTH:
             raise not_xmlrpc(f"arrays and structs are nested deeper than {DEPTH}")
         self._stack.append(container)
@@ -202,7 +202,7 @@ class Reader:
         else:
             self._value = value
 
-    def _member(self, value: Any) -> None:
+    def _member(self, value: Value) -> None:
         name, struct = self._names[-1], self._stack[-1]
         if name in struct:
             raise not_xmlrpc(f"two members named {shown(str(name))}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from attrs import evolve, frozen
 
@@ -18,7 +18,7 @@ from netd.xmlrpc.faults import NO_METHOD, Fault
 from netd.xmlrpc.scalars import shown
 from netd.xmlrpc.signature import Signature, TypeNames, signature_of
 
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., object])
 
 # What the specification lets a methodName be made of.
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:/]{1,200}")
@@ -71,7 +71,7 @@ class Procedure:
     """One method: its name, how it is called, and the function behind it."""
 
     name: str
-    function: Callable[..., Any]
+    function: Callable[..., object]
     signature: Signature
     help: str = ""
     offload: bool = False
@@ -83,7 +83,7 @@ class Procedure:
 
 
 def procedure(
-    function: Callable[..., Any],
+    function: Callable[..., object],
     name: str | None = None,
     *,
     with_peer: bool = False,

@@ -7,9 +7,10 @@ Rules: a visible list; the one place that knows all of the room.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import cast
 
 from attrs import frozen
+from twisted.internet.interfaces import IReactorProcess, IReactorTime
 
 from netd.counters import Counters
 from netd.xmlrpc.caller import Caller
@@ -29,7 +30,7 @@ class RPCService:
 
 
 def build(
-    reactor: Any,
+    reactor: IReactorTime,
     publish: Iterable[str] = (),
     suites: bool = True,
     workers: int = 2,
@@ -52,7 +53,8 @@ def build(
             registry.add(each)
     for each in introspection.procedures(registry):
         registry.add(each)
-    pool = pool or Pool(reactor, workers)
+    # A Clock of a test is never asked to start a process.
+    pool = pool or Pool(cast(IReactorProcess, reactor), workers)
     caller = Caller(registry, reactor, pool.run, counters=counters)
     for text in publish:
         try:

@@ -16,6 +16,7 @@ from attrs import frozen
 
 from netd.xmlrpc.faults import BadParameters
 from netd.xmlrpc.param_types import ANY, ParamType, from_hint, from_name, type_name, union
+from netd.xmlrpc.scalars import Value
 from netd.xmlrpc.steps import Steps, run_now
 
 TypeNames: TypeAlias = tuple[str, ...]
@@ -40,12 +41,12 @@ class Signature:
     accepted: frozenset[tuple[type, ...]] = frozenset()
     """The types of parameters of which nothing more has to be asked: the short way."""
 
-    def check(self, method: str, values: Sequence[Any]) -> None:
+    def check(self, method: str, values: Sequence[Value]) -> None:
         """BadParameters naming the parameter, what was wanted and what came."""
         if tuple(map(type, values)) not in self.accepted:
             run_now(self.check_in_steps(method, values))
 
-    def check_in_steps(self, method: str, values: Sequence[Any]) -> Steps[None]:
+    def check_in_steps(self, method: str, values: Sequence[Value]) -> Steps[None]:
         """The same as `check`, of long arrays a piece at a time."""
         if len(values) < self.required or (
             self.rest is None and len(values) > len(self.parameters)
@@ -77,14 +78,14 @@ class Signature:
             raise BadParameters(f"{method}: {wrong}")
 
     @staticmethod
-    def _fits(forms: tuple[ParamType, ...], values: Sequence[Any]) -> bool:
+    def _fits(forms: tuple[ParamType, ...], values: Sequence[Value]) -> bool:
         return len(forms) == len(values) and not any(
             each.problem(value, "") for each, value in zip(forms, values, strict=True)
         )
 
 
 def signature_of(
-    function: Callable[..., Any], given: Iterable[TypeNames] | None = None, skip: int = 0
+    function: Callable[..., object], given: Iterable[TypeNames] | None = None, skip: int = 0
 ) -> Signature:
     """
     How `function` is called over XML-RPC, its first `skip` parameters left out.
@@ -112,7 +113,7 @@ def signature_of(
         return _by_hand(
             [name for name, _ in parameters], required, rest, list(map(tuple, given))
         )
-    results = _result(hints.get("return", Any)).names
+    results = _result(hints.get("return", object)).names
     signatures = () if rest else _expanded(results, parameters, required)
     counts = range(required, len(parameters) + 1)
     accepted = _accepted([form for _, form in parameters[:count]] for count in counts)

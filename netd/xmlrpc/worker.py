@@ -19,7 +19,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from netd.xmlrpc.faults import APPLICATION, Fault, as_fault
 from netd.xmlrpc.framing import Frames, framed
@@ -63,7 +63,7 @@ def _ends_with(daemon: int) -> None:
         os._exit(1)
 
 
-def _listen(calls: int, received: Calls, end: Callable[[int], Any] = os._exit) -> None:
+def _listen(calls: int, received: Calls, end: Callable[[int], object] = os._exit) -> None:
     """Put calls into `received` until the daemon closes its end; then end, busy or not."""
     frames = Frames(_MOST)
     while data := os.read(calls, 65536):

@@ -17,7 +17,7 @@ from attrs import frozen
 
 from netd.xmlrpc.faults import INTERNAL, TOO_LARGE, Fault
 from netd.xmlrpc.reader import DEPTH
-from netd.xmlrpc.scalars import base64, date_time, double, escaped, integer, packed
+from netd.xmlrpc.scalars import Value, base64, date_time, double, escaped, integer, packed
 from netd.xmlrpc.steps import Steps
 
 LARGEST: Final = 8 * 1024 * 1024
@@ -62,7 +62,7 @@ SCALARS: Final[dict[type, Callable[[Any], str]]] = {
 """The element of a value, by its type."""
 
 
-_PLAIN: Final[tuple[tuple[type, Callable[[Any], Any]], ...]] = (
+_PLAIN: Final[tuple[tuple[type, Callable[[Any], Value]], ...]] = (
     (str, str.__str__),
     (int, int.__int__),
     (float, float.__float__),
@@ -75,7 +75,7 @@ _PLAIN: Final[tuple[tuple[type, Callable[[Any], Any]], ...]] = (
 """What is sent as something that it is a kind of, and how it becomes just that."""
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any) -> Value:
     """`value` as one of the types that have a form here; a Fault when there is none."""
     for kind, convert in _PLAIN:
         if isinstance(value, kind):
@@ -102,7 +102,7 @@ class Writer:
         self._left = most
         self._most = most
 
-    def write(self, value: Any) -> Steps[bytes]:
+    def write(self, value: Value) -> Steps[bytes]:
         """`<value>...</value>` of `value`."""
         # What is open: its items still to come, whether they have names, what closes it.
         stack: list[tuple[Iterator[Any], bool, str]] = [(iter((value,)), False, "")]

@@ -5,10 +5,11 @@ The pool: real processes, which only this and one or two tests of `tests/` start
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorProcess
 from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -67,7 +68,7 @@ class QueueTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.reactor = _Reactor()
-        self.pool = Pool(self.reactor, 2, queue=2)
+        self.pool = Pool(cast(IReactorProcess, self.reactor), 2, queue=2)
 
     def call(self) -> Deferred[Encoded]:
         """One call more."""

@@ -12,10 +12,11 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from netd.xmlrpc.faults import BadParameters
 from netd.xmlrpc.registry import Procedure, procedure
+from netd.xmlrpc.scalars import Value
 
 _ENTITIES: Final = {
     "ctLeftAngleBrackets": "<",
@@ -26,18 +27,18 @@ _ENTITIES: Final = {
 }
 
 
-def _int(struct: dict[str, Any], name: str) -> int:
+def _int(struct: dict[str, Value], name: str) -> int:
     value = struct.get(name)
     if type(value) is not int:
         raise BadParameters(f"the struct has no int named {name}")
     return value
 
 
-def _sum(struct: dict[str, Any]) -> int:
+def _sum(struct: dict[str, Value]) -> int:
     return sum(_int(struct, name) for name in ("moe", "larry", "curly"))
 
 
-def array_of_structs(structs: list[dict[str, Any]]) -> int:
+def array_of_structs(structs: list[dict[str, Value]]) -> int:
     """The sum of the members named curly of all structs."""
     return sum(_int(each, "curly") for each in structs)
 
@@ -47,19 +48,19 @@ def count_the_entities(text: str) -> dict[str, int]:
     return {name: text.count(each) for name, each in _ENTITIES.items()}
 
 
-def easy_struct(struct: dict[str, Any]) -> int:
+def easy_struct(struct: dict[str, Value]) -> int:
     """The sum of the members moe, larry and curly."""
     return _sum(struct)
 
 
-def echo_struct(struct: dict[str, Any]) -> dict[str, Any]:
+def echo_struct(struct: dict[str, Value]) -> dict[str, Value]:
     """The struct that came."""
     return struct
 
 
 def many_types(  # noqa: PLR0917  # the suite's six
     number: int, boolean: bool, text: str, double: float, when: datetime, data: bytes
-) -> list[Any]:
+) -> list[Value]:
     """The six values that came, as an array."""
     return [number, boolean, text, double, when, data]
 
@@ -71,13 +72,14 @@ def moderate_size_array(texts: list[str]) -> str:
     return texts[0] + texts[-1]
 
 
-def nested_struct(calendar: dict[str, Any]) -> int:
+def nested_struct(calendar: dict[str, Value]) -> int:
     """The sum of moe, larry and curly of the struct at 2000, 04, 01."""
-    day: Any = calendar
+    day = calendar
     for name in ("2000", "04", "01"):
-        day = day.get(name)
-        if type(day) is not dict:
+        member = day.get(name)
+        if type(member) is not dict:
             raise BadParameters(f"there is no struct named {name}")
+        day = member
     return _sum(day)
 
 
@@ -101,7 +103,7 @@ def which_toolkit() -> dict[str, str]:
     }
 
 
-_SUITES: Final[dict[str, dict[str, Callable[..., Any]]]] = {
+_SUITES: Final[dict[str, dict[str, Callable[..., object]]]] = {
     "validator1": {
         "arrayOfStructsTest": array_of_structs,
         "countTheEntities": count_the_entities,
@@ -119,7 +121,7 @@ _SUITES: Final[dict[str, dict[str, Callable[..., Any]]]] = {
     },
 }
 
-_ECHOES: Final[dict[str, tuple[Any, str]]] = {
+_ECHOES: Final[dict[str, tuple[object, str]]] = {
     "echoString": (str, "string"),
     "echoInteger": (int, "int"),
     "echoFloat": (float, "double"),
@@ -129,16 +131,16 @@ _ECHOES: Final[dict[str, tuple[Any, str]]] = {
     "echoStringArray": (list[str], "array of strings"),
     "echoIntegerArray": (list[int], "array of ints"),
     "echoFloatArray": (list[float], "array of doubles"),
-    "echoStructArray": (list[dict[str, Any]], "array of structs"),
-    "echoValue": (Any, "value"),
+    "echoStructArray": (list[dict[str, Value]], "array of structs"),
+    "echoValue": (Value, "value"),
 }
 """The type that each echo of interopEchoTests takes and returns, and its name in the help."""
 
 
-def _echo(name: str, hint: Any, noun: str) -> Procedure:
+def _echo(name: str, hint: object, noun: str) -> Procedure:
     """A method that returns its parameter, which has to be of the type `hint`."""
 
-    def echo(value: Any) -> Any:
+    def echo(value: Value) -> Value:
         return value
 
     echo.__annotations__ = {"value": hint, "return": hint}

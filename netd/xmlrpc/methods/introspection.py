@@ -9,9 +9,10 @@ and Eric Kidd's system.multicall.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from netd.xmlrpc.registry import Procedure, Registry, procedure
+from netd.xmlrpc.scalars import Value
 
 _CAPABILITIES: Final = {
     "xmlrpc": ("http://www.xmlrpc.com/spec", 1),
@@ -37,7 +38,7 @@ class System:
         """What a method does, in words."""
         return self._registry[name].help
 
-    def method_signature(self, name: str) -> Any:
+    def method_signature(self, name: str) -> Value:
         """
         The signatures of a method: of each the type of the result and those of the parameters.
 
@@ -51,7 +52,7 @@ class System:
         """Whether there is a method of that name."""
         return self._registry.get(name) is not None
 
-    def get_capabilities(self) -> dict[str, Any]:
+    def get_capabilities(self) -> dict[str, Value]:
         """What the server can beyond plain XML-RPC: the specification and version of each."""
         return {
             name: {"specUrl": url, "specVersion": version}

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from netd.xmlrpc.faults import BadParameters
 from netd.xmlrpc.registry import Procedure, procedure
-from netd.xmlrpc.scalars import shown
+from netd.xmlrpc.scalars import Value, shown
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -63,7 +63,7 @@ def _at(network: Network, number: int) -> str:
     return str(network[number])
 
 
-def address(address: str) -> dict[str, Any]:
+def address(address: str) -> dict[str, Value]:
     """What an IP address is: its forms and what it is set aside for; the number as text."""
     one = _address(address)
     return {
@@ -83,7 +83,7 @@ def address(address: str) -> dict[str, Any]:
     }
 
 
-def network(network: str, strict: bool = True) -> dict[str, Any]:
+def network(network: str, strict: bool = True) -> dict[str, Value]:
     """
     What an IP network is: its ends, masks and size; num_addresses as text.
 
@@ -185,7 +185,7 @@ def summarize(first: str, last: str) -> list[str]:
     return [str(each) for each in ipaddress.summarize_address_range(one, two)]
 
 
-def whoami(peer: str) -> dict[str, Any]:
+def whoami(peer: str) -> dict[str, Value]:
     """The address that you call from, as ip.address describes it; empty when there is none."""
     return address(peer) if peer else {}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final, TypedDict
+from typing import Final, TypedDict
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -17,6 +17,7 @@ from twisted.internet.task import deferLater
 
 from netd.xmlrpc.faults import BadParameters, Fault
 from netd.xmlrpc.registry import Procedure, Registry, procedure, rpc
+from netd.xmlrpc.scalars import Value
 
 LONGEST: Final = 3600.0
 """The seconds of lab.delay and lab.burn; a call is given up after 30 all the same."""
@@ -32,7 +33,7 @@ class BurnResult(TypedDict):
     rounds: int
 
 
-def echo(value: Any) -> Any:
+def echo(value: Value) -> Value:
     """The value that came."""
     return value
 

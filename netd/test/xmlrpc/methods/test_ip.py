@@ -151,7 +151,7 @@ class BoundedTests(SynchronousTestCase):
         found = BY_NAME["ip.whoami"]
         self.assertTrue(found.with_peer)
         self.assertEqual(found.signature.variants, (("struct",),))
-        self.assertEqual(found.function("192.0.2.7")["address"], "192.0.2.7")
+        self.assertEqual(found.function("192.0.2.7"), ask("address", "192.0.2.7"))
         self.assertEqual(found.function(""), {})
 
     def test_described(self) -> None:
