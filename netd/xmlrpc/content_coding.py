@@ -1,5 +1,5 @@
 """
-What HTTP says about a body: its type, its encoding, and how it is compressed.
+The HTTP header fields of a body: its media type, charset and content coding.
 
 Rules: pure.
 """
@@ -14,7 +14,7 @@ from typing import Final
 from netd.xmlrpc.steps import Steps
 
 LARGEST: Final = 1024 * 1024
-"""The bytes of a call, compressed or not."""
+"""Bytes of a call, compressed or not."""
 
 _PIECE: Final = 64 * 1024
 _GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
@@ -34,26 +34,24 @@ class BadCompression(Exception):
 
 
 def media_type(content_type: str) -> tuple[str, str | None]:
-    """The media type in small letters, and the charset if one is named (RFC 9110 8.3)."""
-    found = _CHARSET.search(content_type)
-    return (
-        content_type.partition(";")[0].strip().lower(),
-        (found[1] or found[2]) if found else None,
-    )
+    """The media type in lower case, and the charset if there is one (RFC 9110 8.3)."""
+    match = _CHARSET.search(content_type)
+    charset = (match[1] or match[2]) if match else None
+    return content_type.partition(";")[0].strip().lower(), charset
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Whether gzip is among what a client takes (RFC 9110 12.5.3)."""
-    found = _GZIP.search(accept_encoding)
-    return found is not None and (found[1] is None or float(found[1]) > 0)
+    """Whether a client accepts gzip (RFC 9110 12.5.3)."""
+    match = _GZIP.search(accept_encoding)
+    return match is not None and (match[1] is None or float(match[1]) > 0)
 
 
 def _deflate_wbits(body: bytes) -> int:
     """HTTP's deflate is the zlib format; some clients omit its header (RFC 9110 8.4.1.2)."""
-    zlib_head = (
+    zlib_header = (
         len(body) > 1 and body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0
     )
-    return zlib.MAX_WBITS if zlib_head else -zlib.MAX_WBITS
+    return zlib.MAX_WBITS if zlib_header else -zlib.MAX_WBITS
 
 
 CODINGS: Final[dict[str, Callable[[bytes], int]]] = {
@@ -64,35 +62,35 @@ CODINGS: Final[dict[str, Callable[[bytes], int]]] = {
 """The codings that a call may have, and zlib's `wbits` to undo each."""
 
 
-def decompressed(body: bytes, coding: str, most: int = LARGEST) -> Steps[bytes]:
-    """`body` without its compression; TooLarge when that is more than `most` bytes."""
+def decompressed(body: bytes, coding: str, limit: int = LARGEST) -> Steps[bytes]:
+    """`body` without its compression; TooLarge when that has more than `limit` bytes."""
     stream = zlib.decompressobj(CODINGS[coding](body))
     pieces: list[bytes] = []
     size = 0
-    left = body
+    rest = body
     try:
-        while left and not stream.eof:
-            pieces.append(stream.decompress(left, _PIECE))
-            left = stream.unconsumed_tail
+        while rest and not stream.eof:
+            pieces.append(stream.decompress(rest, _PIECE))
+            rest = stream.unconsumed_tail
             size += len(pieces[-1])
-            if size > most:
-                raise TooLarge(f"the call is larger than {most} bytes")
-            if left:
+            if size > limit:
+                raise TooLarge(f"the call is larger than {limit} bytes")
+            if rest:
                 yield
-        # What the stream held back of the last piece.
+        # The stream may hold back the end of the last piece.
         pieces.append(stream.flush())
-    except zlib.error as wrong:
-        raise BadCompression(str(wrong)) from None
+    except zlib.error as error:
+        raise BadCompression(str(error)) from None
     if not stream.eof or stream.unused_data:
         raise BadCompression("it is cut short, or something follows it")
     whole = b"".join(pieces)
-    if len(whole) > most:
-        raise TooLarge(f"the call is larger than {most} bytes")
+    if len(whole) > limit:
+        raise TooLarge(f"the call is larger than {limit} bytes")
     return whole
 
 
 def gzipped(body: bytes) -> Steps[bytes]:
-    """`body` in gzip, fast rather than small."""
+    """`body` in gzip, compressed quickly rather than well."""
     stream = zlib.compressobj(1, wbits=_GZIP_WBITS)
     pieces = []
     for start in range(0, len(body), _PIECE):

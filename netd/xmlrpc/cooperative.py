@@ -1,8 +1,8 @@
 """
-Long work in short turns: `Steps` performed between the reactor's other business.
+Steps taken in short turns between the reactor's other work.
 
-Rules: knows the clock only.  All the work that is under way shares one turn,
-so that ten large bodies hold the reactor no longer at a time than one does.
+Rules: knows only the clock.  All work in progress shares one turn, so that ten
+large bodies hold the reactor no longer at a time than one does.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from netd.xmlrpc.steps import Steps
 T = TypeVar("T")
 
 TURN: Final = 0.008
-"""Seconds of the reactor's time that a turn takes, with the step that it ends in."""
+"""Seconds after which a turn ends with the step it is at."""
 
 
 class Cooperative:
-    """Everything long that is under way."""
+    """All steps in progress on one clock."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
@@ -37,12 +37,12 @@ class Cooperative:
         return lambda: self._clock.seconds() >= end
 
     async def finish(self, steps: Steps[T]) -> T:
-        """What `steps` come to, after no turn at all when the first step is the last."""
+        """The result of `steps`; it is there at once when the first step is the last."""
         try:
             next(steps)
         except StopIteration as end:
-            run_now: T = end.value
-            return run_now
+            result: T = end.value
+            return result
         return await self._rest(steps)
 
     def _rest(self, steps: Steps[T]) -> Deferred[T]:
@@ -53,8 +53,8 @@ class Cooperative:
 
         task = self._cooperator.cooperate(work())
 
-        def cancel(given_up: Deferred[T]) -> None:
-            given_up.errback(CancelledError())
+        def cancel(done: Deferred[T]) -> None:
+            done.errback(CancelledError())
             task.stop()
 
         done: Deferred[T] = Deferred(cancel)

@@ -1,5 +1,5 @@
 """
-Which encodings a call may be in, and what is said of bytes that are no XML.
+The character encodings of a call, and the faults of bytes that are no XML.
 
 Rules: pure.
 """
@@ -22,13 +22,13 @@ _ENCODINGS: Final = {
     "us-ascii": "US-ASCII",
     "ascii": "US-ASCII",
 }
-"""Those that expat decodes by itself."""
+"""The encodings that expat decodes by itself."""
 
 _INVALID_TOKEN: Final = expat.errors.codes[expat.errors.XML_ERROR_INVALID_TOKEN]
 
 
 def charset(name: str) -> str:
-    """`name` as expat knows it; a Fault when that is not one of the four read here."""
+    """Expat's name of the encoding `name`; a Fault when it is not supported."""
     # A table, because codecs.lookup remembers every unknown name for ever.
     known = _ENCODINGS.get(name.lower())
     if known is None:
@@ -36,13 +36,13 @@ def charset(name: str) -> str:
     return known
 
 
-def refusal(wrong: expat.ExpatError, rest: bytes, encoding: str) -> Fault:
-    """The fault that expat's complaint comes to; `rest` are the bytes that it stopped at."""
-    if wrong.code == _INVALID_TOKEN:
-        # Bytes that are no character, or characters that are no markup.
+def parse_fault(error: expat.ExpatError, rest: bytes, encoding: str) -> Fault:
+    """The fault for an error of expat's, which stopped at the bytes `rest`."""
+    if error.code == _INVALID_TOKEN:
+        # The bytes are no character, or the characters are no markup.
         try:
             codecs.getincrementaldecoder(encoding)().decode(rest)
         except UnicodeDecodeError as undecodable:
             if not undecodable.start:
-                return Fault(BAD_CHARACTER, f"not {encoding}: {wrong}")
-    return Fault(NOT_WELL_FORMED, f"not well-formed XML: {wrong}")
+                return Fault(BAD_CHARACTER, f"not {encoding}: {error}")
+    return Fault(NOT_WELL_FORMED, f"not well-formed XML: {error}")

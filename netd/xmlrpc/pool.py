@@ -29,7 +29,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netd.xmlrpc.faults import BUSY, INTERNAL, Fault
-from netd.xmlrpc.framing import Frames, framed
+from netd.xmlrpc.framing import FrameReader, framed
 from netd.xmlrpc.registry import Procedure
 from netd.xmlrpc.scalars import Value
 from netd.xmlrpc.worker import RESULT, RESULT_FD
@@ -66,7 +66,7 @@ class _Worker(ProcessProtocol):
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._frames = Frames(_MOST)
+        self._frames = FrameReader(_MOST)
         self.job: _Job | None = None
 
     def take(self, job: _Job) -> None:

@@ -1,10 +1,11 @@
 """
-A methodCall, read strictly with expat, a slice at a time.
+A methodCall, parsed strictly with expat, a slice at a time.
 
-Rules: pure.  One body, one `Reader`.  What may stand inside what is a table;
-anything else, attributes aside, is a Fault.  A DOCTYPE is refused at its start,
-so that no entity is ever declared; depth and number of values are counted while
-parsing, so that memory and time stay in proportion to the body.
+Rules: pure.  Each body has its own `Reader`.  A table says which elements may
+stand in which; every other one is a Fault, and attributes are ignored.  A
+DOCTYPE is refused at its start, so that no entity is ever declared; depth and
+number of values are counted while parsing, so that memory and time stay in
+proportion to the body.
 """
 
 from __future__ import annotations
@@ -13,22 +14,22 @@ from collections.abc import Callable
 from typing import Any, Final
 from xml.parsers import expat
 
-from netd.xmlrpc.encodings import charset, refusal
+from netd.xmlrpc.encodings import charset, parse_fault
 from netd.xmlrpc.faults import not_xmlrpc
 from netd.xmlrpc.scalars import READ, SPACE, Value, shown
 from netd.xmlrpc.steps import Steps
 
 DEPTH: Final = 64
-"""How deep arrays and structs may stand in each other."""
+"""Levels of arrays and structs in each other."""
 
 VALUES: Final = 100_000
-"""How many values a call may hold."""
+"""Values in a call."""
 
 SLICE: Final = 8 * 1024
 """Bytes between two steps: at most 3 ms of parsing."""
 
 _LONGEST_TAG: Final = 8 * 1024
-"""expat reads a tag or comment again from its start with every slice until it is whole."""
+"""Bytes of a tag or comment: expat starts over with it at every slice until it is complete."""
 
 _LONGEST_NAME: Final = 255
 """Characters of a method's name."""
@@ -44,7 +45,7 @@ _INSIDE: Final[dict[str, frozenset[str]]] = {
     "struct": frozenset({"member"}),
     "member": frozenset({"name", "value"}),
 }
-"""The elements that may stand in each; what is no key here holds text only."""
+"""The elements that each element may hold; those without a key hold text only."""
 
 _NOTHING: Final[frozenset[str]] = frozenset()
 _ABSENT: Final = object()
@@ -52,21 +53,7 @@ _DONE: Final = object()
 
 
 class Reader:
-    """What expat calls while it reads one body."""
-
-    __slots__ = (
-        "_encoding",
-        "_names",
-        "_open",
-        "_parser",
-        "_seen",
-        "_stack",
-        "_text",
-        "_value",
-        "_values",
-        "method",
-        "parameters",
-    )
+    """Expat's callbacks for one body."""
 
     def __init__(self, encoding: str | None = None) -> None:
         self._encoding = encoding
@@ -80,8 +67,8 @@ class Reader:
         self._text: list[str] = []
         self._open: list[str] = [""]
         self._stack: list[Any] = []
-        # For each open struct the name of the member whose value comes, for each of
-        # both _DONE when the member or the array's data has been there.
+        # For each open struct the name of the member whose value is to come; _DONE
+        # after the value, and for each open array after its data.
         self._names: list[object] = []
         self._value: Value = _ABSENT
         self._values = 0
@@ -90,7 +77,7 @@ class Reader:
         self._seen: set[str] = set()
 
     def read(self, body: bytes, piece: int = SLICE) -> Steps[tuple[str, list[Value]]]:
-        """The method and the parameters of the call in `body`; a Fault when it is none."""
+        """The method and parameters of the call in `body`; a Fault when it is no call."""
         parser = self._parser
         view = memoryview(body)
         try:
@@ -104,18 +91,18 @@ class Reader:
                 ):
                     raise not_xmlrpc(f"a tag or comment is longer than {_LONGEST_TAG} bytes")
             parser.Parse(b"", True)
-        except expat.ExpatError as wrong:
+        except expat.ExpatError as error:
             rest = body[parser.ErrorByteIndex :][:4]
-            raise refusal(wrong, rest, self._encoding or "UTF-8") from None
+            raise parse_fault(error, rest, self._encoding or "UTF-8") from None
         finally:
-            # The parser holds this object's methods and this object the parser.
+            # Break the circle: the parser holds this object's methods.
             del self._parser
         if not self.method:
             raise not_xmlrpc("there is no methodName")
         return self.method, self.parameters
 
     def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
-        # What HTTP says of the encoding stands above what the document says (RFC 7303 3.2).
+        # The encoding that HTTP names takes precedence over the document's (RFC 7303 3.2).
         if encoding is not None and self._encoding is None:
             self._encoding = charset(encoding)
 
@@ -128,7 +115,7 @@ class Reader:
             where = f"inside {parent}" if parent else "where methodCall is wanted"
             raise not_xmlrpc(f"element {shown(tag)} {where}")
         if self._text:
-            self._blank()
+            self._drop_space()
         self._open.append(tag)
         if tag == "value":
             self._values += 1
@@ -143,8 +130,8 @@ class Reader:
                 raise not_xmlrpc("two types in one value")
             if tag in ("array", "struct"):
                 self._deeper([] if tag == "array" else {})
-        elif tag in _ONCE:
-            _ONCE[tag](self)
+        elif tag in _STARTS:
+            _STARTS[tag](self)
 
     def _deeper(self, container: Value) -> None:
         if len(self._stack) == DEPTH:
@@ -169,8 +156,8 @@ class Reader:
     def _data(self, text: str) -> None:
         self._text.append(text)
 
-    def _blank(self) -> None:
-        """Only white space may stand between elements."""
+    def _drop_space(self) -> None:
+        """Drop the text between elements; a Fault when it is not white space."""
         text = "".join(self._text)
         self._text.clear()
         if text.strip(SPACE):
@@ -192,7 +179,7 @@ class Reader:
             value = "".join(self._text)
             self._text.clear()
         elif self._text:
-            self._blank()
+            self._drop_space()
         parent = self._open[-2]
         self._value = _ABSENT
         if parent == "data":
@@ -216,7 +203,7 @@ class Reader:
         self._text.clear()
 
     def _end_member(self) -> None:
-        self._blank()
+        self._drop_space()
         if self._names[-1] is not _DONE:
             raise not_xmlrpc("a member without a value")
 
@@ -226,12 +213,12 @@ class Reader:
         self._end_struct()
 
     def _end_struct(self) -> None:
-        self._blank()
+        self._drop_space()
         self._names.pop()
         self._value = self._stack.pop()
 
     def _end_param(self) -> None:
-        self._blank()
+        self._drop_space()
         if self._value is _ABSENT:
             raise not_xmlrpc("a param without a value")
         self.parameters.append(self._value)
@@ -244,13 +231,13 @@ class Reader:
             raise not_xmlrpc(f"a methodName longer than {_LONGEST_NAME} characters")
 
 
-_ONCE: Final[dict[str, Callable[[Reader], None]]] = {
+_STARTS: Final[dict[str, Callable[[Reader], None]]] = {
     "params": Reader._start_once,
     "methodName": Reader._start_once,
     "data": Reader._start_data,
     "member": Reader._start_member,
 }
-"""What the start of an element does that may stand in its parent only once, or has parts."""
+"""What the start of an element does, for those that occur once or have parts."""
 
 _ENDS: Final[dict[str, Callable[[Reader], None]]] = {
     "value": Reader._end_value,
@@ -260,8 +247,8 @@ _ENDS: Final[dict[str, Callable[[Reader], None]]] = {
     "struct": Reader._end_struct,
     "param": Reader._end_param,
     "methodName": Reader._end_method,
-    "data": Reader._blank,
-    "params": Reader._blank,
-    "methodCall": Reader._blank,
+    "data": Reader._drop_space,
+    "params": Reader._drop_space,
+    "methodCall": Reader._drop_space,
 }
-"""What the end of each element does, scalars apart."""
+"""What the end of an element does, for all but scalars."""

@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from netd.xmlrpc.faults import APPLICATION, Fault, as_fault
-from netd.xmlrpc.framing import Frames, framed
+from netd.xmlrpc.framing import FrameReader, framed
 from netd.xmlrpc.loading import load
 from netd.xmlrpc.registry import Registry
 from netd.xmlrpc.steps import run_now
@@ -65,7 +65,7 @@ def _ends_with(daemon: int) -> None:
 
 def _listen(calls: int, received: Calls, end: Callable[[int], object] = os._exit) -> None:
     """Put calls into `received` until the daemon closes its end; then end, busy or not."""
-    frames = Frames(_MOST)
+    frames = FrameReader(_MOST)
     while data := os.read(calls, 65536):
         for call in frames.feed(data):
             received.put(call)

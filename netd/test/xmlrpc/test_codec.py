@@ -232,6 +232,8 @@ class ResponseTests(SynchronousTestCase):
         """A code that does not fit an int is replaced."""
         self.assertIn(b"<int>-32603</int>", codec.fault(Fault(2**40, "")))
 
-    def test_member(self) -> None:
+    def test_faultStruct(self) -> None:
         """In a multicall a fault is a struct."""
-        self.assertEqual(codec.member(Fault(7, "a\x00")), {"faultCode": 7, "faultString": "a?"})
+        self.assertEqual(
+            codec.fault_struct(Fault(7, "a\x00")), {"faultCode": 7, "faultString": "a?"}
+        )

@@ -8,7 +8,7 @@ from xml.parsers import expat
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.xmlrpc.encodings import charset, refusal
+from netd.xmlrpc.encodings import charset, parse_fault
 from netd.xmlrpc.faults import BAD_CHARACTER, NOT_WELL_FORMED, UNSUPPORTED_ENCODING, Fault
 
 
@@ -32,7 +32,7 @@ class EncodingTests(SynchronousTestCase):
             self.assertEqual(wrong.code, UNSUPPORTED_ENCODING)
             self.assertTrue(wrong.text.isprintable() and len(wrong.text) < 100)
 
-    def test_refusal(self) -> None:
+    def test_parseFault(self) -> None:
         """Bytes that are no character are told from characters that are no markup."""
         for data, encoding, code in (
             (b"<a>\xff</a>", "UTF-8", BAD_CHARACTER),
@@ -45,4 +45,4 @@ class EncodingTests(SynchronousTestCase):
             parser = expat.ParserCreate(encoding)
             wrong = self.assertRaises(expat.ExpatError, parser.Parse, data, True)
             rest = data[parser.ErrorByteIndex :][:4]
-            self.assertEqual(refusal(wrong, rest, encoding).code, code, data)
+            self.assertEqual(parse_fault(wrong, rest, encoding).code, code, data)

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.test.xmlrpc import profile  # noqa: F401  # hypothesis' settings
-from netd.xmlrpc.framing import Frames, framed
+from netd.xmlrpc.framing import FrameReader, framed
 
 
-class FramesTests(SynchronousTestCase):
+class FrameReaderTests(SynchronousTestCase):
     """
     Lengths in front of bytes.
     """
@@ -21,7 +21,7 @@ class FramesTests(SynchronousTestCase):
     def test_pieces(self, messages: list[bytes], piece: int) -> None:
         """Messages come out as they went in, however the pipe cuts them."""
         data = b"".join(map(framed, messages))
-        frames = Frames(50)
+        frames = FrameReader(50)
         found = []
         for start in range(0, len(data), piece):
             found += frames.feed(data[start : start + piece])
@@ -29,5 +29,5 @@ class FramesTests(SynchronousTestCase):
 
     def test_tooLong(self) -> None:
         """A message that is too long is refused at its length."""
-        self.assertRaises(ValueError, Frames(10).feed, framed(b"x" * 11)[:4])
-        self.assertEqual(Frames(10).feed(framed(b"x" * 10)), [b"x" * 10])
+        self.assertRaises(ValueError, FrameReader(10).feed, framed(b"x" * 11)[:4])
+        self.assertEqual(FrameReader(10).feed(framed(b"x" * 10)), [b"x" * 10])
