@@ -1,8 +1,8 @@
 """
 The documentation page: every method of a registry, and a form that calls one.
 
-Rules: pure.  One file without anything from elsewhere; style and script stand
-in it and are allowed by their hashes, so that nothing else can run.
+Rules: pure.  The page loads nothing from elsewhere; its style and its script are
+inline and allowed by their hashes, so that nothing else can run.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ POLICY: Final = (
 """The Content-Security-Policy of the page."""
 
 _URL: Final = "http://localhost:8000/RPC2"
-"""What the snippets say; the script puts the page's own address in its place."""
+"""The address in the snippets; the script replaces it by the page's own."""
 
-_EXAMPLES: Final[dict[str, Value]] = {
+_BY_TYPE: Final[dict[str, Value]] = {
     "int": 3,
     "i4": 3,
     "i8": 3,
@@ -52,7 +52,7 @@ _EXAMPLES: Final[dict[str, Value]] = {
     "nil": None,
     "undef": "anything",
 }
-_PARAMETERS: Final[dict[str, list[Value]]] = {
+_BY_METHOD: Final[dict[str, list[Value]]] = {
     "ip.address": ["2001:db8::1"],
     "ip.collapse": [["192.0.2.0/25", "192.0.2.128/25"]],
     "ip.contains": ["192.0.2.0/24", "192.0.2.7"],
@@ -69,68 +69,67 @@ _PARAMETERS: Final[dict[str, list[Value]]] = {
     "system.methodExist": ["pow"],
     "system.multicall": [[{"methodName": "add", "params": [2, 3]}]],
 }
-"""Better examples than the types alone can give, of netd's own methods."""
+"""Better examples for netd's own methods than the types alone can give."""
 
 
-def example(each: Procedure) -> list[Value]:
+def example(method: Procedure) -> list[Value]:
     """Parameters to try a method with."""
-    if each.name in _PARAMETERS:
-        return _PARAMETERS[each.name]
-    if each.signature.variants:
-        return [_EXAMPLES[name] for name in each.signature.variants[0][1:]]
+    if method.name in _BY_METHOD:
+        return _BY_METHOD[method.name]
+    signature = method.signature
+    if signature.variants:
+        return [_BY_TYPE[name] for name in signature.variants[0][1:]]
+    return [_BY_TYPE[kind.names[0]] for _, kind in signature.parameters[: signature.required]]
+
+
+def _signatures(method: Procedure) -> list[str]:
+    """The signatures as a declaration: `int pow(int x, int y)`."""
+    names = [name for name, _ in method.signature.parameters]
     return [
-        _EXAMPLES[form.names[0]]
-        for _, form in each.signature.parameters[: each.signature.required]
-    ]
+        f"{result} {method.name}({', '.join(map(' '.join, zip(types, names, strict=False)))})"
+        for result, *types in method.signature.variants
+    ] or [f"undef {method.name}(...)"]
 
 
-def _signatures(each: Procedure) -> list[str]:
-    """The signatures as one would write them: `int pow(int x, int y)`."""
-    names = [name for name, _ in each.signature.parameters]
-    return [
-        f"{result} {each.name}({', '.join(map(' '.join, zip(types, names, strict=False)))})"
-        for result, *types in each.signature.variants
-    ] or [f"undef {each.name}(...)"]
-
-
-def _snippets(each: Procedure) -> str:
-    """How curl and Python would call it."""
+def _snippets(method: Procedure) -> str:
+    """The calls of a method from Python and curl."""
     values = "".join(
-        f"<param>{run_now(Writer().write(value)).decode()}</param>" for value in example(each)
+        f"<param>{run_now(Writer().write(value)).decode()}</param>" for value in example(method)
     )
     body = (
-        f"<methodCall><methodName>{each.name}</methodName>"
+        f"<methodCall><methodName>{method.name}</methodName>"
         f"<params>{values}</params></methodCall>"
     )
     curl = f"curl -H 'Content-Type: text/xml' --data-binary @- {_URL} <<'END'\n{body}\nEND"
     python = (
         "from xmlrpc.client import ServerProxy\n"
         f"server = ServerProxy({_URL!r}, allow_none=True)\n"
-        f"print(server.{each.name}({', '.join(map(repr, example(each)))}))"
+        f"print(server.{method.name}({', '.join(map(repr, example(method)))}))"
     )
     return f"<pre>{escape(python)}</pre><pre>{escape(curl)}</pre>"
 
 
-def _article(each: Procedure) -> str:
-    """One method."""
-    lines = "".join(f"<li><code>{escape(one)}</code></li>" for one in _signatures(each))
-    said = json.dumps(example(each), ensure_ascii=False)[1:-1]
-    offload = ' <span class="tag">runs in a worker process</span>' if each.offload else ""
+def _article(method: Procedure) -> str:
+    """The description of a method."""
+    name = method.name
+    lines = "".join(f"<li><code>{escape(line)}</code></li>" for line in _signatures(method))
+    parameters = json.dumps(example(method), ensure_ascii=False)[1:-1]
+    offload = ' <span class="tag">runs in a worker process</span>' if method.offload else ""
     return (
-        f'<article id="{each.name}"><h3>{each.name}{offload}</h3>'
-        f"<p>{escape(each.help) or 'No description.'}</p><ul>{lines}</ul>"
-        f'<button type="button" data-method="{each.name}" data-parameters="{escape(said)}" '
-        f'aria-label="Try {each.name}">Try</button>'
-        f"<details><summary>From Python and curl</summary>{_snippets(each)}</details></article>"
+        f'<article id="{name}"><h3>{name}{offload}</h3>'
+        f"<p>{escape(method.help) or 'No description.'}</p><ul>{lines}</ul>"
+        f'<button type="button" data-method="{name}" data-parameters="{escape(parameters)}" '
+        f'aria-label="Try {name}">Try</button>'
+        f"<details><summary>From Python and curl</summary>{_snippets(method)}</details></article>"
     )
 
 
 def page(registry: Registry) -> bytes:
     """The page in UTF-8."""
-    methods = list(registry)
-    options = "".join(f"<option>{each.name}</option>" for each in methods)
-    links = "".join(f'<li><a href="#{each.name}">{each.name}</a></li>' for each in methods)
-    articles = "".join(map(_article, methods))
+    names = [method.name for method in registry]
+    options = "".join(f"<option>{name}</option>" for name in names)
+    links = "".join(f'<li><a href="#{name}">{name}</a></li>' for name in names)
+    articles = "".join(map(_article, registry))
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>XML-RPC methods of netd</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">

@@ -95,7 +95,7 @@ class ProcessTests(SynchronousTestCase):
         os.close(write)
         found: worker.Calls = queue.SimpleQueue()
         ended: list[int] = []
-        worker._listen(read, found, ended.append)
+        worker._receive(read, found, ended.append)
         self.assertEqual([found.get(), found.get(), ended], [b"one", b"two", [0]])
 
     def test_private(self) -> None:
@@ -110,7 +110,7 @@ class ProcessTests(SynchronousTestCase):
         """Calls are answered one after the other."""
         calls, _ = self.pipe()
         # The thread that serve starts waits on this pipe; its end must end nothing here.
-        self.patch(worker, "_listen", lambda *_: None)
+        self.patch(worker, "_receive", lambda *_: None)
         read, write = self.pipe()
         found: worker.Calls = queue.SimpleQueue()
         for number in (3, 4):
@@ -134,14 +134,14 @@ class ProcessTests(SynchronousTestCase):
 
         self.patch(os, "_exit", end)
         self.patch(sys, "platform", "other")
-        worker._ends_with(os.getppid())
-        self.assertRaises(_Ended, worker._ends_with, -1)
+        worker._end_with(os.getppid())
+        self.assertRaises(_Ended, worker._end_with, -1)
 
     def test_main(self) -> None:
         """It ignores the terminal's signals, keeps its pipes to itself, and serves."""
         done: list[Any] = []
         self.patch(signal, "signal", lambda *each: done.append(each[0]))
-        self.patch(worker, "_ends_with", done.append)
+        self.patch(worker, "_end_with", done.append)
         self.patch(worker, "_private", lambda descriptor: descriptor + 100)
         self.patch(worker, "serve", lambda *each: done.append(each[:2]))
         worker.main(["77"])

@@ -1,7 +1,7 @@
 """
-The methods of two public suites that clients are tested against.
+The methods of two public suites that test clients.
 
-Rules: pure.  What each has to give is said by the suites.
+Rules: pure.  The suites define the results.
 
 Source: validator1 of xmlrpc.com (http://1998.xmlrpc.com/validator1Docs.html) and
 interopEchoTests of the XML-RPC interoperability effort (phpxmlrpc ships both).
@@ -34,23 +34,19 @@ def _int(struct: dict[str, Value], name: str) -> int:
     return value
 
 
-def _sum(struct: dict[str, Value]) -> int:
-    return sum(_int(struct, name) for name in ("moe", "larry", "curly"))
-
-
 def array_of_structs(structs: list[dict[str, Value]]) -> int:
     """The sum of the members named curly of all structs."""
-    return sum(_int(each, "curly") for each in structs)
+    return sum(_int(struct, "curly") for struct in structs)
 
 
 def count_the_entities(text: str) -> dict[str, int]:
     """How many of < > & ' and " a text holds."""
-    return {name: text.count(each) for name, each in _ENTITIES.items()}
+    return {name: text.count(entity) for name, entity in _ENTITIES.items()}
 
 
 def easy_struct(struct: dict[str, Value]) -> int:
     """The sum of the members moe, larry and curly."""
-    return _sum(struct)
+    return sum(_int(struct, name) for name in ("moe", "larry", "curly"))
 
 
 def echo_struct(struct: dict[str, Value]) -> dict[str, Value]:
@@ -74,13 +70,13 @@ def moderate_size_array(texts: list[str]) -> str:
 
 def nested_struct(calendar: dict[str, Value]) -> int:
     """The sum of moe, larry and curly of the struct at 2000, 04, 01."""
-    day = calendar
+    struct = calendar
     for name in ("2000", "04", "01"):
-        member = day.get(name)
+        member = struct.get(name)
         if type(member) is not dict:
             raise BadParameters(f"there is no struct named {name}")
-        day = member
-    return _sum(day)
+        struct = member
+    return easy_struct(struct)
 
 
 def simple_struct_return(number: int) -> dict[str, int]:
@@ -103,22 +99,18 @@ def which_toolkit() -> dict[str, str]:
     }
 
 
-_SUITES: Final[dict[str, dict[str, Callable[..., object]]]] = {
-    "validator1": {
-        "arrayOfStructsTest": array_of_structs,
-        "countTheEntities": count_the_entities,
-        "easyStructTest": easy_struct,
-        "echoStructTest": echo_struct,
-        "manyTypesTest": many_types,
-        "moderateSizeArrayCheck": moderate_size_array,
-        "nestedStructTest": nested_struct,
-        "simpleStructReturnTest": simple_struct_return,
-    },
-    "interopEchoTests": {
-        "echoStruct": echo_struct,
-        "noInParams": no_in_params,
-        "whichToolkit": which_toolkit,
-    },
+_METHODS: Final[dict[str, Callable[..., object]]] = {
+    "validator1.arrayOfStructsTest": array_of_structs,
+    "validator1.countTheEntities": count_the_entities,
+    "validator1.easyStructTest": easy_struct,
+    "validator1.echoStructTest": echo_struct,
+    "validator1.manyTypesTest": many_types,
+    "validator1.moderateSizeArrayCheck": moderate_size_array,
+    "validator1.nestedStructTest": nested_struct,
+    "validator1.simpleStructReturnTest": simple_struct_return,
+    "interopEchoTests.echoStruct": echo_struct,
+    "interopEchoTests.noInParams": no_in_params,
+    "interopEchoTests.whichToolkit": which_toolkit,
 }
 
 _ECHOES: Final[dict[str, tuple[object, str]]] = {
@@ -138,7 +130,7 @@ _ECHOES: Final[dict[str, tuple[object, str]]] = {
 
 
 def _echo(name: str, hint: object, noun: str) -> Procedure:
-    """A method that returns its parameter, which has to be of the type `hint`."""
+    """A method that returns its parameter, which must be of the type `hint`."""
 
     def echo(value: Value) -> Value:
         return value
@@ -148,10 +140,6 @@ def _echo(name: str, hint: object, noun: str) -> Procedure:
 
 
 PROCEDURES: Final[tuple[Procedure, ...]] = (
-    *(
-        procedure(function, f"{suite}.{name}")
-        for suite, methods in _SUITES.items()
-        for name, function in methods.items()
-    ),
+    *(procedure(function, name) for name, function in _METHODS.items()),
     *(_echo(name, hint, noun) for name, (hint, noun) in _ECHOES.items()),
 )

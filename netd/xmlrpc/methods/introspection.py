@@ -1,5 +1,5 @@
 """
-system.*: what a client can ask about the methods there are.
+system.*: what a client can ask about the methods.
 
 Rules: pure.  `system.multicall`, which calls others, is in `netd.xmlrpc.caller`.
 
@@ -22,31 +22,31 @@ _CAPABILITIES: Final = {
     "nil": ("http://www.ontosys.com/xml-rpc/extensions.php", 20010518),
     "faults_interop": ("http://xmlrpc-epi.sourceforge.net/specs/rfc.fault_codes.php", 20010516),
 }
+"""The specification and version of each extension of XML-RPC."""
 
 
 class System:
-    """The questions, asked about one registry."""
+    """Descriptions of the methods in a registry."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
     def list_methods(self) -> list[str]:
         """The names of all methods, sorted."""
-        return [each.name for each in self._registry]
+        return [method.name for method in self._registry]
 
     def method_help(self, name: str) -> str:
         """What a method does, in words."""
         return self._registry[name].help
 
-    def method_signature(self, name: str) -> Value:
+    def method_signature(self, name: str) -> list[list[str]] | str:
         """
         The signatures of a method: of each the type of the result and those of the parameters.
 
         "undef" when there are none to tell, because the method takes any number
         of parameters or far too many combinations of types.
         """
-        signatures = self._registry[name].signature.variants
-        return [list(each) for each in signatures] or "undef"
+        return [list(types) for types in self._registry[name].signature.variants] or "undef"
 
     def method_exist(self, name: str) -> bool:
         """Whether there is a method of that name."""

@@ -1,7 +1,7 @@
 """
-lab.*: methods that do what a client wants to see done.
+lab.*: methods that echo, wait, compute or fail on request.
 
-Rules: knows the clock that it is given, nothing of HTTP.
+Rules: knows a clock and no HTTP.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from netd.xmlrpc.registry import Procedure, Registry, procedure, rpc
 from netd.xmlrpc.scalars import Value
 
 LONGEST: Final = 3600.0
-"""The seconds of lab.delay and lab.burn; a call is given up after 30 all the same."""
+"""Seconds of lab.delay and lab.burn; a call still times out after 30."""
 
 _MOST_BYTES: Final = 64 * 1024
 _BLOCK: Final = bytes(range(256))
 
 
 class BurnResult(TypedDict):
-    """What lab.burn gives."""
+    """The result of lab.burn."""
 
     seconds: float
     rounds: int
@@ -50,7 +50,7 @@ def some_bytes(count: int) -> bytes:
     return (_BLOCK * (count // 256 + 1))[:count]
 
 
-def now() -> datetime:
+def utc_now() -> datetime:
     """The time of day in UTC."""
     return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 
@@ -67,9 +67,9 @@ def burn(seconds: float) -> BurnResult:
     start = time.perf_counter()
     end = start + _seconds(seconds)
     rounds = 0
-    while (reached := time.perf_counter()) < end:
+    while (now := time.perf_counter()) < end:
         rounds += 1
-    return {"seconds": reached - start, "rounds": rounds}
+    return {"seconds": now - start, "rounds": rounds}
 
 
 def _delay(clock: IReactorTime) -> Callable[[float], Deferred[float]]:
@@ -77,22 +77,22 @@ def _delay(clock: IReactorTime) -> Callable[[float], Deferred[float]]:
 
     def delay(seconds: float) -> Deferred[float]:
         """Wait so long, then give the seconds back."""
-        waited: Deferred[float] = deferLater(clock, _seconds(seconds), lambda: seconds)
-        return waited
+        delayed: Deferred[float] = deferLater(clock, _seconds(seconds), lambda: seconds)
+        return delayed
 
     return delay
 
 
 OFFLOADED: Final = Registry([procedure(burn)])
-"""What a worker of the pool imports this module for."""
+"""The methods that workers of the pool load from here."""
 
 
 def procedures(clock: IReactorTime) -> tuple[Procedure, ...]:
-    """lab.*, what is offloaded apart."""
+    """lab.* without the offloaded methods."""
     return (
         procedure(echo, "lab.echo"),
         procedure(_delay(clock), "lab.delay"),
         procedure(fault, "lab.fault"),
         procedure(some_bytes, "lab.bytes"),
-        procedure(now, "lab.time"),
+        procedure(utc_now, "lab.time"),
     )
