@@ -18,19 +18,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netd.counters import Counters
+from netd.xmlrpc import faults
 from netd.xmlrpc.codec import fault_struct
 from netd.xmlrpc.cooperative import Cooperative
-from netd.xmlrpc.faults import (
-    APPLICATION,
-    CANCELLED,
-    KNOWN,
-    NO_METHOD,
-    NOT_XMLRPC,
-    TIMEOUT,
-    BadParameters,
-    Fault,
-    as_fault,
-)
+from netd.xmlrpc.faults import BadParameters, Fault, as_fault
 from netd.xmlrpc.registry import Procedure, Registry, procedure, rpc
 from netd.xmlrpc.scalars import Value
 from netd.xmlrpc.steps import Steps
@@ -65,23 +56,23 @@ class Caller:
         self.cooperative = Cooperative(clock)
         registry.add(procedure(self.multicall, MULTICALL, with_peer=True))
 
-    def start(self, peer: str, name: str, parameters: Sequence[Value]) -> Value:
+    def start(self, peer: str, name: str, values: Sequence[Value]) -> Value:
         """The result of a call, or a Deferred of it that can be cancelled; or a Fault."""
         try:
             method = self._registry[name]
-            method.signature.check(name, parameters)
-            result = self._begin(method, peer, parameters)
+            method.signature.check(name, values)
+            result = self._begin(method, peer, values)
         except Fault as fault:
             self.count_fault(fault, name)
             raise
         return self._counted(result, name)
 
-    def start_in_steps(self, peer: str, name: str, parameters: Sequence[Value]) -> Steps[Value]:
+    def start_in_steps(self, peer: str, name: str, values: Sequence[Value]) -> Steps[Value]:
         """The same as `start`, with the parameters checked in steps."""
         try:
             method = self._registry[name]
-            yield from method.signature.check_in_steps(name, parameters)
-            result = self._begin(method, peer, parameters)
+            yield from method.signature.check_in_steps(name, values)
+            result = self._begin(method, peer, values)
         except Fault as fault:
             self.count_fault(fault, name)
             raise
@@ -89,8 +80,9 @@ class Caller:
 
     def count_fault(self, fault: Fault, name: str = "") -> None:
         """Count a failed call; unknown names and codes share one counter, so few exist."""
-        known = "" if fault.code == NO_METHOD else name
-        self._calls[known, fault.code if fault.code in KNOWN else APPLICATION] += 1
+        known = "" if fault.code == faults.NO_METHOD else name
+        code = fault.code if fault.code in faults.KNOWN else faults.APPLICATION
+        self._calls[known, code] += 1
 
     def _counted(self, result: Value, name: str) -> Value:
         if isinstance(result, Deferred):
@@ -104,19 +96,19 @@ class Caller:
         elif isinstance(result.value, Fault):
             self.count_fault(result.value, name)
         else:
-            self._calls[name, CANCELLED] += 1
+            self._calls[name, faults.CANCELLED] += 1
         return result
 
-    def _begin(self, method: Procedure, peer: str, parameters: Sequence[Value]) -> Value:
-        """Call the method's function, whose parameters fit."""
+    def _begin(self, method: Procedure, peer: str, values: Sequence[Value]) -> Value:
+        """Call the method's function with checked values."""
         result: Value
         try:
             if method.offload:
-                result = self._run(method, parameters)
+                result = self._run(method, values)
             elif method.with_peer:
-                result = method.function(peer, *parameters)
+                result = method.function(peer, *values)
             else:
-                result = method.function(*parameters)
+                result = method.function(*values)
             if inspect.iscoroutine(result):
                 result = Deferred.fromCoroutine(result)
         # A bug of the method is a fault of this call only.
@@ -145,7 +137,7 @@ class Caller:
             if not outer.called:
                 outer.callback(result)
 
-        timeout = Fault(TIMEOUT, f"{method.name} took longer than {seconds:g} s")
+        timeout = Fault(faults.TIMEOUT, f"{method.name} took longer than {seconds:g} s")
         timer = self._clock.callLater(seconds, give_up, timeout)
         inner.addBoth(ended)
         return outer
@@ -191,12 +183,12 @@ class Caller:
 def _element(call: Value) -> tuple[str, list[Value]]:
     """Method and parameters of an element of a multicall."""
     if type(call) is not dict or set(call) != {"methodName", "params"}:
-        raise Fault(NOT_XMLRPC, "a call is a struct of methodName and params")
+        raise Fault(faults.NOT_XMLRPC, "a call is a struct of methodName and params")
     name, parameters = call["methodName"], call["params"]
     if type(name) is not str or type(parameters) is not list:
-        raise Fault(NOT_XMLRPC, "methodName is a string and params an array")
+        raise Fault(faults.NOT_XMLRPC, "methodName is a string and params an array")
     if name == MULTICALL:
-        raise Fault(NOT_XMLRPC, f"{MULTICALL} inside {MULTICALL} is forbidden")
+        raise Fault(faults.NOT_XMLRPC, f"{MULTICALL} inside {MULTICALL} is forbidden")
     return name, parameters
 
 
@@ -207,7 +199,7 @@ def _method_fault(name: str, failure: Failure) -> Fault:
     if fault is not None and not fault.trace:
         return fault
     if isinstance(error, CancelledError):
-        return Fault(CANCELLED, "cancelled")
+        return Fault(faults.CANCELLED, "cancelled")
     return internal_error(name, failure, fault.trace if fault is not None else "")
 
 
@@ -220,4 +212,4 @@ def internal_error(name: str, failure: Failure, trace: str = "") -> Fault:
         )
     else:
         _log.failure("{name} failed (id {key})", failure, name=name, key=key)
-    return Fault(APPLICATION, f"internal error (id {key})")
+    return Fault(faults.APPLICATION, f"internal error (id {key})")

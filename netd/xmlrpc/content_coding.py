@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable
 from typing import Final
 
+from netd.http import negotiation
 from netd.xmlrpc.steps import Steps
 
 LARGEST: Final = 1024 * 1024
@@ -19,10 +20,6 @@ LARGEST: Final = 1024 * 1024
 _PIECE: Final = 64 * 1024
 _GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
 _CHARSET: Final = re.compile(r";[ \t]*charset=(?:\"([^\"\\]*)\"|([^\s;\"]+))", re.IGNORECASE)
-_GZIP: Final = re.compile(
-    r"(?:^|,)[ \t]*(?:gzip|x-gzip|\*)[ \t]*(?:;[ \t]*q=([01](?:\.[0-9]{0,3})?)[ \t]*)?(?=,|$)",
-    re.IGNORECASE,
-)
 
 
 class TooLarge(Exception):
@@ -40,10 +37,10 @@ def media_type(content_type: str) -> tuple[str, str | None]:
     return content_type.partition(";")[0].strip().lower(), charset
 
 
-def accepts_gzip(accept_encoding: str) -> bool:
+def accepts_gzip(accept_encoding: bytes) -> bool:
     """Whether a client accepts gzip (RFC 9110 12.5.3)."""
-    match = _GZIP.search(accept_encoding)
-    return match is not None and (match[1] is None or float(match[1]) > 0)
+    weights = negotiation.weights((accept_encoding,))
+    return weights.get(b"gzip", weights.get(b"x-gzip", weights.get(b"*", 0))) > 0
 
 
 def _deflate_wbits(body: bytes) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Cooperator
 
@@ -43,27 +43,15 @@ class Cooperative:
         except StopIteration as end:
             result: T = end.value
             return result
-        return await self._rest(steps)
-
-    def _rest(self, steps: Steps[T]) -> Deferred[T]:
         results: list[T] = []
 
         def work() -> Steps[None]:
             results.append((yield from steps))
 
         task = self._cooperator.cooperate(work())
-
-        def cancel(done: Deferred[T]) -> None:
-            done.errback(CancelledError())
+        try:
+            await task.whenDone()
+        except CancelledError:
             task.stop()
-
-        done: Deferred[T] = Deferred(cancel)
-
-        def ended(outcome: object) -> None:
-            if results:
-                done.callback(results[0])
-            elif not done.called:
-                done.errback(outcome)  # type: ignore[arg-type]  # a Failure: there is no result
-
-        task.whenDone().addBoth(ended)
-        return done
+            raise
+        return results[0]

@@ -18,10 +18,10 @@ def framed(message: bytes) -> bytes:
 
 
 class FrameReader:
-    """Splits a stream of bytes into messages of at most `limit` bytes."""
+    """Splits a stream of bytes into messages of at most `most` bytes."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -30,10 +30,8 @@ class FrameReader:
         messages = []
         while len(self._buffer) >= _PREFIX:
             length = int.from_bytes(self._buffer[:_PREFIX], "big")
-            if length > self._limit:
-                raise ValueError(
-                    f"a message of {length} bytes, at most {self._limit} are taken"
-                )
+            if length > self._most:
+                raise ValueError(f"a message of {length} bytes, at most {self._most} are taken")
             end = _PREFIX + length
             if len(self._buffer) < end:
                 break

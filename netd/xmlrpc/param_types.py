@@ -23,22 +23,7 @@ from netd.xmlrpc.steps import Steps
 _PIECE: Final = 500
 """Items of an array between two steps of a check."""
 
-_BY_NAME: Final[dict[str, tuple[type, ...]]] = {
-    "int": (int,),
-    "i4": (int,),
-    "i8": (int,),
-    # An int is accepted as a double; a bool is neither.
-    "double": (float, int),
-    "string": (str,),
-    "boolean": (bool,),
-    "base64": (bytes,),
-    "dateTime.iso8601": (datetime,),
-    "array": (list,),
-    "struct": (dict,),
-    "nil": (type(None),),
-    "undef": (),
-}
-_SCALARS: Final[dict[object, str]] = {
+_SCALARS: Final[dict[type, str]] = {
     int: "int",
     float: "double",
     str: "string",
@@ -47,8 +32,16 @@ _SCALARS: Final[dict[object, str]] = {
     datetime: "dateTime.iso8601",
     type(None): "nil",
 }
-_BY_HINT: Final = {**_SCALARS, bytearray: "base64", None: "nil"}
-_BY_TYPE: Final = {**_SCALARS, list: "array", dict: "struct"}
+_BY_HINT: Final[dict[Any, str]] = {**_SCALARS, bytearray: "base64", None: "nil"}
+_BY_TYPE: Final[dict[type, str]] = {**_SCALARS, list: "array", dict: "struct"}
+_BY_NAME: Final[dict[str, tuple[type, ...]]] = {
+    **{name: (kind,) for kind, name in _BY_TYPE.items()},
+    "i4": (int,),
+    "i8": (int,),
+    "undef": (),
+    # An int is accepted as a double; a bool is neither.
+    "double": (float, int),
+}
 
 
 def type_name(value: Value) -> str:

@@ -130,28 +130,26 @@ class Reader:
                 raise not_xmlrpc("two types in one value")
             if tag in ("array", "struct"):
                 self._deeper([] if tag == "array" else {})
-        elif tag in _STARTS:
-            _STARTS[tag](self)
+        else:
+            self._start_part(tag)
+
+    def _start_part(self, tag: str) -> None:
+        if tag == "member":
+            self._names[-1] = None
+        elif tag == "data":
+            if self._names[-1] is _DONE:
+                raise not_xmlrpc("a second data in one array")
+            self._names[-1] = _DONE
+        elif tag in ("methodName", "params"):
+            if tag in self._seen:
+                raise not_xmlrpc(f"a second {tag}")
+            self._seen.add(tag)
 
     def _deeper(self, container: Value) -> None:
         if len(self._stack) == DEPTH:
             raise not_xmlrpc(f"arrays and structs are nested deeper than {DEPTH}")
         self._stack.append(container)
         self._names.append(None)
-
-    def _start_once(self) -> None:
-        tag = self._open[-1]
-        if tag in self._seen:
-            raise not_xmlrpc(f"a second {tag}")
-        self._seen.add(tag)
-
-    def _start_data(self) -> None:
-        if self._names[-1] is _DONE:
-            raise not_xmlrpc("a second data in one array")
-        self._names[-1] = _DONE
-
-    def _start_member(self) -> None:
-        self._names[-1] = None
 
     def _data(self, text: str) -> None:
         self._text.append(text)
@@ -230,14 +228,6 @@ class Reader:
         if len(self.method) > _LONGEST_NAME:
             raise not_xmlrpc(f"a methodName longer than {_LONGEST_NAME} characters")
 
-
-_STARTS: Final[dict[str, Callable[[Reader], None]]] = {
-    "params": Reader._start_once,
-    "methodName": Reader._start_once,
-    "data": Reader._start_data,
-    "member": Reader._start_member,
-}
-"""What the start of an element does, for those that occur once or have parts."""
 
 _ENDS: Final[dict[str, Callable[[Reader], None]]] = {
     "value": Reader._end_value,

@@ -8,12 +8,11 @@ body holds the reactor: everything large is read, checked and written in steps.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, TypeAlias
+from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.iweb import IRequest
 from twisted.web.pages import notFound
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
@@ -28,9 +27,6 @@ from netd.xmlrpc.registry import Registry
 from netd.xmlrpc.scalars import Value
 
 _log = Logger()
-
-Rendered: TypeAlias = bytes | int
-"""A response's body, or NOT_DONE_YET."""
 
 _METHODS: Final = b"GET, HEAD, OPTIONS, POST"
 _TYPES: Final = ("text/xml", "application/xml")
@@ -52,7 +48,7 @@ class RPC(Resource):
         self._origins = frozenset(origin.encode() for origin in origins)
         self._page = b""
 
-    def render(self, request: Request) -> Rendered:
+    def render(self, request: Request) -> bytes | int:
         """The body of the response, or NOT_DONE_YET when it comes later."""
         request.setHeader(b"X-Content-Type-Options", b"nosniff")
         if self._origins:
@@ -100,7 +96,7 @@ class RPC(Resource):
         request.setHeader(b"Content-Length", b"%d" % len(self._get(request)))
         return b""
 
-    def _post(self, request: Request) -> Rendered:
+    def _post(self, request: Request) -> bytes | int:
         """Make the call in the request's body."""
         content_type = request.getHeader(b"content-type") or b""
         encoding: str | None = None
@@ -110,20 +106,17 @@ class RPC(Resource):
             if media not in _TYPES:
                 request.setHeader(b"Accept-Post", b"text/xml, application/xml")
                 return _plain(request, 415, b"A call is text/xml or application/xml.\n")
-        coding = (
-            (request.getHeader(b"content-encoding") or b"").decode("latin-1").strip().lower()
-        )
+        content_encoding = request.getHeader(b"content-encoding") or b""
+        coding = content_encoding.decode("latin-1").strip().lower()
         if coding not in ("", "identity", *content_coding.CODINGS):
             request.setHeader(b"Accept-Encoding", b"gzip, deflate")
             return _plain(request, 415, b"A call may be compressed by gzip or deflate.\n")
         # The one byte beyond the limit shows that a body is too large.
-        body = request.content.read(content_coding.LARGEST + 1)
+        limit = content_coding.LARGEST
+        body = request.content.read(limit + 1)
         request.setHeader(b"Content-Type", _XML)
-        if len(body) > content_coding.LARGEST:
-            request.setResponseCode(413)
-            return codec.fault(
-                Fault(TOO_LARGE, f"the call is larger than {content_coding.LARGEST} bytes")
-            )
+        if len(body) > limit:
+            return _too_large(request, f"the call is larger than {limit} bytes")
         peer: str = getattr(request.getClientAddress(), "host", "")
         result: Awaitable[Value]
         try:
@@ -162,8 +155,7 @@ class RPC(Resource):
         except Fault as fault:
             body = codec.fault(fault)
         except content_coding.TooLarge as error:
-            request.setResponseCode(413)
-            return codec.fault(Fault(TOO_LARGE, str(error)))
+            return _too_large(request, str(error))
         except content_coding.BadCompression as error:
             return _plain(request, 400, f"The compression is broken: {error}.\n".encode())
         except CancelledError:
@@ -173,7 +165,7 @@ class RPC(Resource):
             body = codec.fault(internal_error("writing a result", Failure()))
         if len(body) > _WORTH_COMPRESSING:
             request.responseHeaders.addRawHeader(b"Vary", b"Accept-Encoding")
-            if content_coding.accepts_gzip(request.getHeader("accept-encoding") or ""):
+            if content_coding.accepts_gzip(request.getHeader(b"accept-encoding") or b""):
                 request.setHeader(b"Content-Encoding", b"gzip")
                 body = await cooperative.finish(content_coding.gzipped(body))
         return body
@@ -187,7 +179,7 @@ class RPCRoot(Resource):
         self.putChild(b"", rpc)
         self.putChild(b"RPC2", rpc)
 
-    def getChild(self, path: bytes, request: IRequest) -> IResource:
+    def getChild(self, path: bytes, request: Request) -> IResource:
         """A 404 page."""
         return notFound()
 
@@ -197,7 +189,7 @@ async def _awaited(result: Value) -> Value:
     return await result if isinstance(result, Deferred) else result
 
 
-def _rendered(request: Request, response: Deferred[bytes]) -> Rendered:
+def _rendered(request: Request, response: Deferred[bytes]) -> bytes | int:
     """The body in `response` when it is there, else NOT_DONE_YET; it is sent when it comes."""
     ready: list[bytes] = []
     response.addCallback(ready.append)
@@ -232,3 +224,8 @@ def _plain(request: Request, code: int, sentence: bytes) -> bytes:
     request.setResponseCode(code)
     request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
     return sentence
+
+
+def _too_large(request: Request, text: str) -> bytes:
+    request.setResponseCode(413)
+    return codec.fault(Fault(TOO_LARGE, text))

@@ -158,11 +158,9 @@ def _expanded(
     results: Sequence[str], parameters: Sequence[tuple[str, ParamType]], required: int
 ) -> tuple[TypeNames, ...]:
     """Every combination of result and parameter types; none when there are too many."""
-    variants: list[TypeNames] = []
-    for count in range(required, len(parameters) + 1):
-        alternatives = [results, *(kind.names for _, kind in parameters[:count])]
-        for combination in itertools.product(*alternatives):
-            variants.append(combination)
-            if len(variants) > MOST:
-                return ()
-    return tuple(variants)
+    variants = itertools.chain.from_iterable(
+        itertools.product(results, *(kind.names for _, kind in parameters[:count]))
+        for count in range(required, len(parameters) + 1)
+    )
+    first = tuple(itertools.islice(variants, MOST + 1))
+    return first if len(first) <= MOST else ()

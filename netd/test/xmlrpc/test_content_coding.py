@@ -65,9 +65,9 @@ class HeaderTests(SynchronousTestCase):
             "gzip ; q=1",
             "*;q=0.1",
         ):
-            self.assertTrue(accepts_gzip(text), text)
-        for text in ("", "identity", "gzip;q=0", "gzip; q=0.000", "br", "gzipped", "agzip"):
-            self.assertFalse(accepts_gzip(text), text)
+            self.assertTrue(accepts_gzip(text.encode()), text)
+        for text in ("", "identity", "gzip;q=0", "gzip;q=0, *", "br", "gzipped", "agzip"):
+            self.assertFalse(accepts_gzip(text.encode()), text)
 
 
 class CompressionTests(SynchronousTestCase):

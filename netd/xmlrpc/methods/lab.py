@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final, TypedDict
+from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -24,13 +24,6 @@ LONGEST: Final = 3600.0
 
 _MOST_BYTES: Final = 64 * 1024
 _BLOCK: Final = bytes(range(256))
-
-
-class BurnResult(TypedDict):
-    """The result of lab.burn."""
-
-    seconds: float
-    rounds: int
 
 
 def echo(value: Value) -> Value:
@@ -62,7 +55,7 @@ def _seconds(seconds: float) -> float:
 
 
 @rpc("lab.burn", offload=True)
-def burn(seconds: float) -> BurnResult:
+def burn(seconds: float) -> dict[str, float]:
     """Keep a core busy so long, in a process of netd's pool."""
     start = time.perf_counter()
     end = start + _seconds(seconds)
