@@ -45,13 +45,11 @@ class Caller:
         registry: Registry,
         clock: IReactorTime,
         run: Callable[[Procedure, Sequence[Value]], Deferred[Encoded]],
-        seconds: float = SECONDS,
         counters: Counters | None = None,
     ) -> None:
         self._registry = registry
         self._clock = clock
         self._run = run
-        self._seconds = seconds
         self._calls = (Counters() if counters is None else counters).calls
         self.cooperative = Cooperative(clock)
         registry.add(procedure(self.multicall, MULTICALL, with_peer=True))
@@ -118,7 +116,7 @@ class Caller:
 
     def _limited(self, inner: Deferred[Value], method: Procedure) -> Deferred[Value]:
         """`inner` with a timeout; it ends at once when it times out or is cancelled."""
-        seconds = self._seconds if method.timeout is None else method.timeout
+        seconds = SECONDS if method.timeout is None else method.timeout
         outer: Deferred[Value] = Deferred(lambda _: give_up(CancelledError()))
 
         def give_up(error: Exception) -> None:

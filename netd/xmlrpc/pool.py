@@ -3,9 +3,7 @@ Offloaded calls in processes of their own, one call at a time in each.
 
 Rules: knows no HTTP and no XML.  A worker is started when a call finds none
 idle, and is kept.  A worker whose call is given up is killed, because nothing
-else stops a computation.  A worker that dies fails only its own call.  The
-interface is `run(procedure, parameters) -> Deferred`, so that a pool behind a
-broker could take its place.
+else stops a computation.  A worker that dies fails only its own call.
 """
 
 from __future__ import annotations

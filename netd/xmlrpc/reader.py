@@ -10,12 +10,13 @@ proportion to the body.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable
 from typing import Any, Final
 from xml.parsers import expat
 
-from netd.xmlrpc.encodings import charset, parse_fault
-from netd.xmlrpc.faults import not_xmlrpc
+from netd.xmlrpc import faults
+from netd.xmlrpc.faults import Fault, not_xmlrpc
 from netd.xmlrpc.scalars import READ, SPACE, Value, shown
 from netd.xmlrpc.steps import Steps
 
@@ -47,9 +48,43 @@ _INSIDE: Final[dict[str, frozenset[str]]] = {
 }
 """The elements that each element may hold; those without a key hold text only."""
 
+_ENCODINGS: Final = {
+    "utf-8": "UTF-8",
+    "utf8": "UTF-8",
+    "utf-16": "UTF-16",
+    "iso-8859-1": "ISO-8859-1",
+    "latin-1": "ISO-8859-1",
+    "us-ascii": "US-ASCII",
+    "ascii": "US-ASCII",
+}
+"""The encodings that expat decodes by itself."""
+
+_INVALID_TOKEN: Final = expat.errors.codes[expat.errors.XML_ERROR_INVALID_TOKEN]
+
 _NOTHING: Final[frozenset[str]] = frozenset()
 _ABSENT: Final = object()
 _DONE: Final = object()
+
+
+def charset(name: str) -> str:
+    """Expat's name of the encoding `name`; a Fault when it is not supported."""
+    # A table, because codecs.lookup remembers every unknown name for ever.
+    known = _ENCODINGS.get(name.lower())
+    if known is None:
+        raise Fault(faults.UNSUPPORTED_ENCODING, f"the encoding {shown(name)} is not supported")
+    return known
+
+
+def _parse_fault(error: expat.ExpatError, rest: bytes, encoding: str) -> Fault:
+    """The fault for an error of expat's, which stopped at the bytes `rest`."""
+    if error.code == _INVALID_TOKEN:
+        # The bytes are no character, or the characters are no markup.
+        try:
+            codecs.getincrementaldecoder(encoding)().decode(rest)
+        except UnicodeDecodeError as undecodable:
+            if not undecodable.start:
+                return Fault(faults.BAD_CHARACTER, f"not {encoding}: {error}")
+    return Fault(faults.NOT_WELL_FORMED, f"not well-formed XML: {error}")
 
 
 class Reader:
@@ -93,7 +128,7 @@ class Reader:
             parser.Parse(b"", True)
         except expat.ExpatError as error:
             rest = body[parser.ErrorByteIndex :][:4]
-            raise parse_fault(error, rest, self._encoding or "UTF-8") from None
+            raise _parse_fault(error, rest, self._encoding or "UTF-8") from None
         finally:
             # Break the circle: the parser holds this object's methods.
             del self._parser

@@ -1,8 +1,7 @@
 """
 The methods that can be called, by their names, and their descriptions.
 
-Rules: pure.  Only registered names can be called; no call leads to an attribute
-look-up.
+Rules: pure.  Only registered names can be called; no call looks up an attribute.
 """
 
 from __future__ import annotations

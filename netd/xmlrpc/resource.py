@@ -20,9 +20,9 @@ from twisted.web.server import NOT_DONE_YET
 from netd.http.request import Request
 from netd.xmlrpc import codec, content_coding
 from netd.xmlrpc.caller import Caller, internal_error
-from netd.xmlrpc.encodings import charset
 from netd.xmlrpc.faults import TOO_LARGE, Fault
 from netd.xmlrpc.page import POLICY, page
+from netd.xmlrpc.reader import charset
 from netd.xmlrpc.registry import Registry
 from netd.xmlrpc.scalars import Value
 

@@ -1,10 +1,9 @@
 """
 A process of the pool: it runs offloaded calls one after the other.
 
-Rules: no Twisted, and no import that it can do without, since it starts while a
-client waits.  Calls come pickled over what was stdin; results leave as XML that
-is ready to be sent, faults as JSON.  Only the daemon's bytes are ever
-unpickled.  The process ends when the daemon does, however that ends.
+Rules: no Twisted and few imports, since it starts while a client waits.  Calls
+come pickled on stdin, and only from the daemon; results leave as XML that is
+ready to be sent, faults as JSON.  The process ends when the daemon does.
 """
 
 from __future__ import annotations

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import contextlib
 from typing import Any
+from xml.parsers import expat
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.test.xmlrpc import profile  # noqa: F401  # hypothesis' settings
-from netd.xmlrpc.encodings import charset
 from netd.xmlrpc.faults import (
     BAD_CHARACTER,
     NOT_WELL_FORMED,
@@ -20,7 +20,7 @@ from netd.xmlrpc.faults import (
     UNSUPPORTED_ENCODING,
     Fault,
 )
-from netd.xmlrpc.reader import DEPTH, SLICE, VALUES, Reader
+from netd.xmlrpc.reader import DEPTH, SLICE, VALUES, Reader, _parse_fault, charset
 from netd.xmlrpc.steps import run_now
 
 TOP = "<methodCall><methodName>m</methodName>"
@@ -227,3 +227,39 @@ class ReaderTests(SynchronousTestCase):
         """Whatever elements come in whatever order, they are read or are a Fault."""
         with contextlib.suppress(Fault):
             read("".join(elements))
+
+
+class EncodingTests(SynchronousTestCase):
+    """
+    What is read, and what is said of the rest.
+    """
+
+    def test_charset(self) -> None:
+        """Four encodings are known, by any of their names; others are a fault."""
+        for said, known in (
+            ("utf-8", "UTF-8"),
+            ("UTF8", "UTF-8"),
+            ("Latin-1", "ISO-8859-1"),
+            ("ascii", "US-ASCII"),
+            ("UTF-16", "UTF-16"),
+        ):
+            self.assertEqual(charset(said), known)
+        for said in ("", "koi8-r", "utf-7", "idna", "x" * 1000, "\n"):
+            wrong = self.assertRaises(Fault, charset, said)
+            self.assertEqual(wrong.code, UNSUPPORTED_ENCODING)
+            self.assertTrue(wrong.text.isprintable() and len(wrong.text) < 100)
+
+    def test_parseFault(self) -> None:
+        """Bytes that are no character are told from characters that are no markup."""
+        for data, encoding, code in (
+            (b"<a>\xff</a>", "UTF-8", BAD_CHARACTER),
+            (b"<a>\x80</a>", "US-ASCII", BAD_CHARACTER),
+            (b"<a b=<></a>", "UTF-8", NOT_WELL_FORMED),
+            (b"<a></b>", "UTF-8", NOT_WELL_FORMED),
+            (b"<a>\x01</a>", "ISO-8859-1", NOT_WELL_FORMED),
+            (b"", "UTF-8", NOT_WELL_FORMED),
+        ):
+            parser = expat.ParserCreate(encoding)
+            wrong = self.assertRaises(expat.ExpatError, parser.Parse, data, True)
+            rest = data[parser.ErrorByteIndex :][:4]
+            self.assertEqual(_parse_fault(wrong, rest, encoding).code, code, data)

@@ -22,52 +22,45 @@ _CAPABILITIES: Final = {
     "nil": ("http://www.ontosys.com/xml-rpc/extensions.php", 20010518),
     "faults_interop": ("http://xmlrpc-epi.sourceforge.net/specs/rfc.fault_codes.php", 20010516),
 }
-"""The specification and version of each extension of XML-RPC."""
 
 
-class System:
-    """Descriptions of the methods in a registry."""
+def procedures(registry: Registry) -> tuple[Procedure, ...]:
+    """system.* about `registry`, to be added to it."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-
-    def list_methods(self) -> list[str]:
+    def list_methods() -> list[str]:
         """The names of all methods, sorted."""
-        return [method.name for method in self._registry]
+        return [method.name for method in registry]
 
-    def method_help(self, name: str) -> str:
+    def method_help(name: str) -> str:
         """What a method does, in words."""
-        return self._registry[name].help
+        return registry[name].help
 
-    def method_signature(self, name: str) -> list[list[str]] | str:
+    def method_signature(name: str) -> list[list[str]] | str:
         """
         The signatures of a method: of each the type of the result and those of the parameters.
 
         "undef" when there are none to tell, because the method takes any number
         of parameters or far too many combinations of types.
         """
-        return [list(types) for types in self._registry[name].signature.variants] or "undef"
+        return [list(types) for types in registry[name].signature.variants] or "undef"
 
-    def method_exist(self, name: str) -> bool:
+    def method_exist(name: str) -> bool:
         """Whether there is a method of that name."""
-        return self._registry.get(name) is not None
+        return registry.get(name) is not None
 
-    def get_capabilities(self) -> dict[str, Value]:
-        """What the server can beyond plain XML-RPC: the specification and version of each."""
-        return {
-            name: {"specUrl": url, "specVersion": version}
-            for name, (url, version) in _CAPABILITIES.items()
-        }
-
-
-def procedures(registry: Registry) -> tuple[Procedure, ...]:
-    """system.* about `registry`, to be added to it."""
-    system = System(registry)
     undef = ("array", "string"), ("string", "string")
     return (
-        procedure(system.list_methods, "system.listMethods"),
-        procedure(system.method_help, "system.methodHelp"),
-        procedure(system.method_signature, "system.methodSignature", signatures=undef),
-        procedure(system.method_exist, "system.methodExist"),
-        procedure(system.get_capabilities, "system.getCapabilities"),
+        procedure(list_methods, "system.listMethods"),
+        procedure(method_help, "system.methodHelp"),
+        procedure(method_signature, "system.methodSignature", signatures=undef),
+        procedure(method_exist, "system.methodExist"),
+        procedure(get_capabilities, "system.getCapabilities"),
     )
+
+
+def get_capabilities() -> dict[str, Value]:
+    """What the server can beyond plain XML-RPC: the specification and version of each."""
+    return {
+        name: {"specUrl": url, "specVersion": version}
+        for name, (url, version) in _CAPABILITIES.items()
+    }
