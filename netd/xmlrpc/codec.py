@@ -60,10 +60,9 @@ _READ: Final[dict[bytes, Callable[[bytes], Value]]] = {
 
 def simple_call(body: bytes) -> tuple[str, list[Value]] | None:
     """
-    The method and parameters of a short call of plain scalars; None for other bodies.
+    The method and parameters of a short call of plain scalars, such as `add(2, 3)`.
 
-    Every client writes `add(2, 3)` as such a call.  A Fault when a parameter is
-    not what its tag says.
+    None for other bodies; a Fault when a parameter is not what its tag says.
     """
     if len(body) > _LONGEST_SIMPLE or (match := _SIMPLE.fullmatch(body)) is None:
         return None

@@ -45,9 +45,8 @@ def accepts_gzip(accept_encoding: bytes) -> bool:
 
 def _deflate_wbits(body: bytes) -> int:
     """HTTP's deflate is the zlib format; some clients omit its header (RFC 9110 8.4.1.2)."""
-    zlib_header = (
-        len(body) > 1 and body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0
-    )
+    header = int.from_bytes(body[:2], "big")
+    zlib_header = len(body) > 1 and body[0] & 15 == 8 and header % 31 == 0
     return zlib.MAX_WBITS if zlib_header else -zlib.MAX_WBITS
 
 

@@ -8,15 +8,13 @@ large bodies hold the reactor no longer at a time than one does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Cooperator
 
-from netd.xmlrpc.steps import Steps
-
-T = TypeVar("T")
+from netd.xmlrpc.steps import Steps, T
 
 TURN: Final = 0.008
 """Seconds after which a turn ends with the step it is at."""
@@ -26,15 +24,11 @@ class Cooperative:
     """All steps in progress on one clock."""
 
     def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
-        self._cooperator = Cooperator(
-            terminationPredicateFactory=self._turn,
-            scheduler=lambda call: clock.callLater(0, call),
-        )
+        def turn() -> Callable[[], bool]:
+            end = clock.seconds() + TURN
+            return lambda: clock.seconds() >= end
 
-    def _turn(self) -> Callable[[], bool]:
-        end = self._clock.seconds() + TURN
-        return lambda: self._clock.seconds() >= end
+        self._cooperator = Cooperator(turn, lambda call: clock.callLater(0, call))
 
     async def finish(self, steps: Steps[T]) -> T:
         """The result of `steps`; it is there at once when the first step is the last."""

@@ -20,7 +20,7 @@ from attrs import frozen
 from netd.xmlrpc.scalars import Value
 from netd.xmlrpc.steps import Steps
 
-_PIECE: Final = 500
+_STEP: Final = 500
 """Items of an array between two steps of a check."""
 
 _SCALARS: Final[dict[type, str]] = {
@@ -94,15 +94,10 @@ class ParamType:
 
     def problem_in_steps(self, value: Value, where: str) -> Steps[str | None]:
         """The same as `problem`, with steps in a long array."""
-        if (
-            type(value) is not list
-            or not self.item
-            or self.alternatives
-            or len(value) <= _PIECE
-        ):
+        if type(value) is not list or len(value) <= _STEP or not self.item or self.alternatives:
             return self.problem(value, where)
-        for start in range(0, len(value), _PIECE):
-            if problem := self._item_problem(value[start : start + _PIECE], where, start):
+        for start in range(0, len(value), _STEP):
+            if problem := self._item_problem(value[start : start + _STEP], where, start):
                 return problem
             yield
         return self.problem([], where)
@@ -150,10 +145,8 @@ def from_hint(hint: Any) -> ParamType:
     if origin in (typing.Union, types.UnionType):
         return union(list(map(from_hint, arguments)))
     if origin is typing.Literal:
-        kinds = dict.fromkeys(map(type, arguments))
-        return attrs.evolve(
-            union(list(map(from_hint, kinds))), choices=arguments, alternatives=()
-        )
+        kinds = union(list(map(from_hint, dict.fromkeys(map(type, arguments)))))
+        return attrs.evolve(kinds, choices=arguments, alternatives=())
     struct = from_name("struct")
     if typing.is_typeddict(hint):
         hints = typing.get_type_hints(hint)

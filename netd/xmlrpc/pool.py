@@ -155,11 +155,9 @@ class Pool(Service):
     def _start(self) -> _Worker:
         path = json.dumps([entry or os.getcwd() for entry in sys.path])
         arguments = [sys.executable, "-c", _START, path, str(os.getpid())]
-        descriptors = {0: "w", 1: "r", 2: "r", RESULT_FD: "r"}
+        fds = {0: "w", 1: "r", 2: "r", RESULT_FD: "r"}
         worker = _Worker(self)
-        self._reactor.spawnProcess(
-            worker, sys.executable, arguments, env=None, childFDs=descriptors
-        )
+        self._reactor.spawnProcess(worker, sys.executable, arguments, env=None, childFDs=fds)
         self._workers.append(worker)
         return worker
 
@@ -168,11 +166,10 @@ class Pool(Service):
         if job in self._waiting:
             self._waiting.remove(job)
             return
-        for worker in self._workers:
-            if worker.job is job:
-                worker.job = None
-                self._end(worker)
-                break
+        worker = next((each for each in self._workers if each.job is job), None)
+        if worker is not None:
+            worker.job = None
+            self._end(worker)
         self._dispatch()
 
     def _end(self, worker: _Worker) -> None:

@@ -61,7 +61,6 @@ _ENCODINGS: Final = {
 
 _INVALID_TOKEN: Final = expat.errors.codes[expat.errors.XML_ERROR_INVALID_TOKEN]
 
-_NOTHING: Final[frozenset[str]] = frozenset()
 _ABSENT: Final = object()
 _DONE: Final = object()
 
@@ -120,10 +119,8 @@ class Reader:
                 if start:
                     yield
                 parser.Parse(view[start : start + piece], False)
-                if (
-                    min(start + piece, len(body)) - parser.CurrentByteIndex
-                    > piece + _LONGEST_TAG
-                ):
+                unread = min(start + piece, len(body)) - parser.CurrentByteIndex
+                if unread > piece + _LONGEST_TAG:
                     raise not_xmlrpc(f"a tag or comment is longer than {_LONGEST_TAG} bytes")
             parser.Parse(b"", True)
         except expat.ExpatError as error:
@@ -146,7 +143,7 @@ class Reader:
 
     def _start(self, tag: str, _attributes: object) -> None:
         parent = self._open[-1]
-        if tag not in _INSIDE.get(parent, _NOTHING):
+        if tag not in _INSIDE.get(parent, ()):
             where = f"inside {parent}" if parent else "where methodCall is wanted"
             raise not_xmlrpc(f"element {shown(tag)} {where}")
         if self._text:

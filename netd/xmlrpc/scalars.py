@@ -4,10 +4,9 @@ The scalar types of XML-RPC: text to value and value to text.
 Rules: pure and strict.  Text outside the grammar is a Fault, and so is a value
 that has no text; nothing is guessed.
 
-Source: http://xmlrpc.com/spec.md, and Apache's extensions i8 and nil.  Clients
-in use send three more things, which are accepted: white space around a number,
-the exponent of a double (Python), and a time zone (Z or +hh:mm) or hyphens in a
-dateTime (Java, PHP).
+Source: http://xmlrpc.com/spec.md, and Apache's extensions i8 and nil.  Also
+accepted, because clients send them: white space around a number, the exponent of
+a double (Python), a time zone (Z or +hh:mm) or hyphens in a dateTime (Java, PHP).
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import typing
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
 from attrs import frozen
@@ -144,14 +144,10 @@ def _accepted(alternatives: Iterable[Sequence[ParamType]]) -> frozenset[tuple[ty
 
 
 def _result(hint: Any) -> ParamType:
-    """The type of a result, of the awaited one when there is one."""
+    """The type of a result, or of what an awaitable result gives: its last argument."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if isinstance(origin, type) and arguments:
-        if issubclass(origin, Coroutine):
-            return from_hint(arguments[2])
-        if issubclass(origin, Awaitable):
-            return from_hint(arguments[0])
-    return from_hint(hint)
+    awaitable = isinstance(origin, type) and issubclass(origin, Awaitable)
+    return from_hint(arguments[-1] if awaitable and arguments else hint)
 
 
 def _expanded(

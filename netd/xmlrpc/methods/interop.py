@@ -10,7 +10,6 @@ interopEchoTests of the XML-RPC interoperability effort (phpxmlrpc ships both).
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -99,20 +98,6 @@ def which_toolkit() -> dict[str, str]:
     }
 
 
-_METHODS: Final[dict[str, Callable[..., object]]] = {
-    "validator1.arrayOfStructsTest": array_of_structs,
-    "validator1.countTheEntities": count_the_entities,
-    "validator1.easyStructTest": easy_struct,
-    "validator1.echoStructTest": echo_struct,
-    "validator1.manyTypesTest": many_types,
-    "validator1.moderateSizeArrayCheck": moderate_size_array,
-    "validator1.nestedStructTest": nested_struct,
-    "validator1.simpleStructReturnTest": simple_struct_return,
-    "interopEchoTests.echoStruct": echo_struct,
-    "interopEchoTests.noInParams": no_in_params,
-    "interopEchoTests.whichToolkit": which_toolkit,
-}
-
 _ECHOES: Final[dict[str, tuple[object, str]]] = {
     "echoString": (str, "string"),
     "echoInteger": (int, "int"),
@@ -140,6 +125,16 @@ def _echo(name: str, hint: object, noun: str) -> Procedure:
 
 
 PROCEDURES: Final[tuple[Procedure, ...]] = (
-    *(procedure(function, name) for name, function in _METHODS.items()),
+    procedure(array_of_structs, "validator1.arrayOfStructsTest"),
+    procedure(count_the_entities, "validator1.countTheEntities"),
+    procedure(easy_struct, "validator1.easyStructTest"),
+    procedure(echo_struct, "validator1.echoStructTest"),
+    procedure(many_types, "validator1.manyTypesTest"),
+    procedure(moderate_size_array, "validator1.moderateSizeArrayCheck"),
+    procedure(nested_struct, "validator1.nestedStructTest"),
+    procedure(simple_struct_return, "validator1.simpleStructReturnTest"),
+    procedure(echo_struct, "interopEchoTests.echoStruct"),
+    procedure(no_in_params, "interopEchoTests.noInParams"),
+    procedure(which_toolkit, "interopEchoTests.whichToolkit"),
     *(_echo(name, hint, noun) for name, (hint, noun) in _ECHOES.items()),
 )

@@ -70,8 +70,7 @@ def _delay(clock: IReactorTime) -> Callable[[float], Deferred[float]]:
 
     def delay(seconds: float) -> Deferred[float]:
         """Wait so long, then give the seconds back."""
-        delayed: Deferred[float] = deferLater(clock, _seconds(seconds), lambda: seconds)
-        return delayed
+        return deferLater(clock, _seconds(seconds), lambda: seconds)
 
     return delay
 
