@@ -77,7 +77,7 @@ class Caller:
         return self._counted(result, name)
 
     def count_fault(self, fault: Fault, name: str = "") -> None:
-        """Count a failed call; unknown names and codes share one counter, so few exist."""
+        """Count a failed call; all unknown names share one counter, and all unknown codes."""
         known = "" if fault.code == faults.NO_METHOD else name
         code = fault.code if fault.code in faults.KNOWN else faults.APPLICATION
         self._calls[known, code] += 1

@@ -37,8 +37,9 @@ def load(text: str) -> Registry:
     if equals and not prefix:
         raise ValueError("there is no prefix in front of the =")
     registry = Registry()
-    for each in _published(resolve(source)):
-        registry.add(evolve(each, source=(source, each.name)) if each.offload else each, prefix)
+    for method in _published(resolve(source)):
+        offloaded = evolve(method, source=(source, method.name))
+        registry.add(offloaded if method.offload else method, prefix)
     if not len(registry):
         raise ValueError("it publishes nothing")
     return registry
@@ -100,18 +101,18 @@ def _of_instance(instance: object) -> Iterator[Procedure]:
     method hides the others.
     """
     methods: _Methods = dict(inspect.getmembers(instance, inspect.isroutine))
-    stock = {n[len(_STOCK) :]: each for n, each in methods.items() if n.startswith(_STOCK)}
+    stock = {n[len(_STOCK) :]: m for n, m in methods.items() if n.startswith(_STOCK)}
     handlers = getattr(instance, "subHandlers", None)
     if stock or handlers:
         yield from _of_stock(stock)
         for prefix, handler in sorted((handlers or {}).items()):
-            for each in _of_instance(handler):
-                yield evolve(each, name=f"{prefix}.{each.name}")
+            for method in _of_instance(handler):
+                yield evolve(method, name=f"{prefix}.{method.name}")
         return
     marked = {name: method for name, method in methods.items() if rpc_options(method)}
     public = {name: method for name, method in methods.items() if not name.startswith("_")}
-    for name, method in (marked or public).items():
-        yield procedure(method, (rpc_options(method) or RPCOptions()).name or name)
+    for name, function in (marked or public).items():
+        yield procedure(function, (rpc_options(function) or RPCOptions()).name or name)
 
 
 def _of_stock(methods: _Methods) -> Iterator[Procedure]:

@@ -72,7 +72,7 @@ class ParamType:
     @plain.default
     def _plain(self) -> bool:
         nested = self.choices or self.item or self.members
-        return bool(self.types) and not nested and all(each.plain for each in self.alternatives)
+        return bool(self.types) and not nested and all(kind.plain for kind in self.alternatives)
 
     def problem(self, value: Value, where: str) -> str | None:
         """What is wrong with the value at `where`; None when it is accepted."""
@@ -81,9 +81,9 @@ class ParamType:
             return f"{where} must be {expected}, got {type_name(value)}"
         if self.alternatives:
             problems = [
-                each.problem(value, where)
-                for each in self.alternatives
-                if not each.types or type(value) in each.types
+                kind.problem(value, where)
+                for kind in self.alternatives
+                if not kind.types or type(value) in kind.types
             ]
             return None if None in problems else problems[0]
         if self.choices and value not in self.choices:
@@ -104,11 +104,11 @@ class ParamType:
 
     def _item_problem(self, value: list[Value], where: str, first: int = 0) -> str | None:
         """What is wrong with an item of `value`, whose first item has the index `first`."""
-        item = self.item
+        kind = self.item
         # Items are visited one by one only when their types alone do not decide.
-        if item is None or (item.plain and item.types.issuperset(map(type, value))):
+        if kind is None or (kind.plain and kind.types.issuperset(map(type, value))):
             return None
-        problems = (item.problem(each, f"{where}[{n}]") for n, each in enumerate(value, first))
+        problems = (kind.problem(item, f"{where}[{n}]") for n, item in enumerate(value, first))
         return next(filter(None, problems), None)
 
     def _member_problem(self, value: dict[str, Value], where: str) -> str | None:
@@ -116,11 +116,11 @@ class ParamType:
             return None
         if missing := sorted(self.required - value.keys()):
             return f"{where} has no member {missing[0]}"
-        for name, each in value.items():
-            expected = self.members.get(name, self.item)
-            if expected is None:
+        for name, member in value.items():
+            kind = self.members.get(name, self.item)
+            if kind is None:
                 return f"{where} has a member {name[:40]!r} that is not wanted"
-            if problem := expected.problem(each, f"{where}[{name[:40]!r}]"):
+            if problem := kind.problem(member, f"{where}[{name[:40]!r}]"):
                 return problem
         return None
 
@@ -150,7 +150,7 @@ def from_hint(hint: Any) -> ParamType:
     struct = from_name("struct")
     if typing.is_typeddict(hint):
         hints = typing.get_type_hints(hint)
-        members = {name: from_hint(each) for name, each in hints.items()}
+        members = {name: from_hint(member) for name, member in hints.items()}
         return attrs.evolve(struct, members=members, required=hint.__required_keys__)
     bare = origin or hint
     if bare in _BY_HINT:
@@ -174,8 +174,8 @@ def _item(hint: object) -> ParamType | None:
 
 def union(alternatives: Sequence[ParamType]) -> ParamType:
     """The type of the values that one of `alternatives` accepts."""
-    names = tuple(dict.fromkeys(name for each in alternatives for name in each.names))
-    if any(not each.types for each in alternatives):
+    names = tuple(dict.fromkeys(name for kind in alternatives for name in kind.names))
+    if not all(kind.types for kind in alternatives):
         return ParamType(names)
-    accepted = frozenset[type]().union(*(each.types for each in alternatives))
+    accepted = frozenset[type]().union(*(kind.types for kind in alternatives))
     return ParamType(names, accepted, alternatives=tuple(alternatives))

@@ -140,7 +140,7 @@ class Pool(Service):
     def _dispatch(self) -> None:
         """Give waiting calls to idle workers, starting new ones up to `size`."""
         while self._waiting:
-            worker = next((each for each in self._workers if each.job is None), None)
+            worker = next((idle for idle in self._workers if idle.job is None), None)
             if worker is None:
                 if len(self._workers) >= self._size:
                     return
@@ -166,7 +166,7 @@ class Pool(Service):
         if job in self._waiting:
             self._waiting.remove(job)
             return
-        worker = next((each for each in self._workers if each.job is job), None)
+        worker = next((busy for busy in self._workers if busy.job is job), None)
         if worker is not None:
             worker.job = None
             self._end(worker)
@@ -212,7 +212,7 @@ class Pool(Service):
         """While stopping, end idle workers; when no work and no worker is left, fire."""
         if self._stopped is None or self._stopped.called:
             return
-        for worker in [each for each in self._workers if each.job is None]:
+        for worker in [idle for idle in self._workers if idle.job is None]:
             self._end(worker)
         if not (self._workers or self._dying or self._waiting):
             self._stopped.callback(None)

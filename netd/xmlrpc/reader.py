@@ -22,16 +22,13 @@ from netd.xmlrpc.steps import Steps
 
 DEPTH: Final = 64
 """Levels of arrays and structs in each other."""
-
 VALUES: Final = 100_000
 """Values in a call."""
-
 SLICE: Final = 8 * 1024
 """Bytes between two steps: at most 3 ms of parsing."""
 
 _LONGEST_TAG: Final = 8 * 1024
 """Bytes of a tag or comment: expat starts over with it at every slice until it is complete."""
-
 _LONGEST_NAME: Final = 255
 """Characters of a method's name."""
 

@@ -114,8 +114,8 @@ class Registry:
 
     def __init__(self, procedures: Iterable[Procedure] = ()) -> None:
         self._procedures: dict[str, Procedure] = {}
-        for each in procedures:
-            self.add(each)
+        for added in procedures:
+            self.add(added)
 
     def add(self, added: Procedure, prefix: str = "") -> None:
         """Publish a procedure; ValueError when its name is taken."""

@@ -190,7 +190,7 @@ async def _awaited(result: Value) -> Value:
 
 
 def _rendered(request: Request, response: Deferred[bytes]) -> bytes | int:
-    """The body in `response` when it is there, else NOT_DONE_YET; it is sent when it comes."""
+    """The body if `response` has it already; else NOT_DONE_YET, and the body is sent later."""
     ready: list[bytes] = []
     response.addCallback(ready.append)
     if ready:

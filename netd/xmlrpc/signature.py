@@ -23,7 +23,7 @@ TypeNames: TypeAlias = tuple[str, ...]
 """XML-RPC type names, the result's first."""
 
 MOST: Final = 16
-"""Variants of one function; with more of them it has none, which is published as "undef"."""
+"""Variants of a function; with more, they are left out and published as "undef"."""
 
 
 @frozen
@@ -94,15 +94,15 @@ def signature_of(
         hints = {}
     parameters: list[tuple[str, ParamType]] = []
     rest, required = None, 0
-    for each in list(inspect.signature(function).parameters.values())[skip:]:
-        kind = from_hint(hints[each.name]) if each.name in hints else ANY
-        if each.kind is each.VAR_POSITIONAL:
-            rest = (each.name, kind)
-        elif each.kind is each.KEYWORD_ONLY and each.default is each.empty:
-            raise ValueError(f"the parameter {each.name} can only be given by name")
-        elif each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD):
-            parameters.append((each.name, kind))
-            required += each.default is each.empty
+    for parameter in list(inspect.signature(function).parameters.values())[skip:]:
+        kind = from_hint(hints[parameter.name]) if parameter.name in hints else ANY
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            rest = (parameter.name, kind)
+        elif parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
+            raise ValueError(f"the parameter {parameter.name} can only be given by name")
+        elif parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            parameters.append((parameter.name, kind))
+            required += parameter.default is parameter.empty
     if given is not None:
         names = [name for name, _ in parameters]
         return _by_hand(names, required, rest, list(map(tuple, given)))

@@ -23,9 +23,9 @@ from netd.xmlrpc.steps import Steps
 LARGEST: Final = 8 * 1024 * 1024
 """Bytes of a response."""
 
+_LONG: Final = (str, bytes, bytearray)
 _PIECE: Final = 48 * 1024
-"""Characters or bytes between two steps, a multiple of three for base64."""
-
+"""Characters or bytes of a long value between two steps; base64 needs a multiple of three."""
 _VALUES: Final = 1000
 """Values between two steps."""
 
@@ -74,9 +74,6 @@ def plain(value: Any) -> Value:
     if attrs.has(type(value)):
         return {field.name: getattr(value, field.name) for field in attrs.fields(type(value))}
     raise Fault(INTERNAL, f"a {type(value).__name__} cannot be sent")
-
-
-_LONG: Final = (str, bytes, bytearray)
 
 
 class Writer:

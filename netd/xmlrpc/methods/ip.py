@@ -157,8 +157,8 @@ def collapse(networks: list[str]) -> list[str]:
     if len(networks) > MOST_COLLAPSED:
         raise BadParameters(f"{len(networks)} networks, at most {MOST_COLLAPSED} are taken")
     parsed = list(map(_network, networks))
-    for each in parsed:
-        _check_versions(parsed[0], each)
+    for network in parsed:
+        _check_versions(parsed[0], network)
     collapsed = ipaddress.collapse_addresses(parsed)  # type: ignore[type-var]  # of one version
     return list(map(str, collapsed))
 
