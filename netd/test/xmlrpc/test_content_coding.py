@@ -1,5 +1,5 @@
 """
-Types, encodings and compression.
+The media type, charset and coding of a body.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from netd.xmlrpc.steps import run_now
 
 
 def raw_deflate(data: bytes) -> bytes:
-    """DEFLATE without zlib's head."""
+    """DEFLATE without zlib's header."""
     stream = zlib.compressobj(wbits=-15)
     return stream.compress(data) + stream.flush()
 
@@ -40,22 +40,22 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
 
 class HeaderTests(SynchronousTestCase):
     """
-    What HTTP says.
+    Content-Type and Accept-Encoding.
     """
 
     def test_media(self) -> None:
-        """Type and charset, in whatever case and order."""
-        for text, found in (
+        """The type and charset are read in any case and order."""
+        for text, expected in (
             ("", ("", None)),
             ("text/xml", ("text/xml", None)),
             ("Text/XML ; Charset=UTF-8", ("text/xml", "UTF-8")),
             ('application/xml; x=y; charset="iso-8859-1"', ("application/xml", "iso-8859-1")),
             ("text/plain;charset=", ("text/plain", None)),
         ):
-            self.assertEqual(media_type(text), found)
+            self.assertEqual(media_type(text), expected)
 
     def test_acceptsGzip(self) -> None:
-        """gzip is taken when it is named, or anything is, and not with a q of 0."""
+        """A client accepts gzip by its name or by `*`, unless its weight is 0."""
         for text in (
             "gzip",
             "deflate, gzip",
@@ -76,7 +76,7 @@ class CompressionTests(SynchronousTestCase):
     """
 
     def test_unpacked(self) -> None:
-        """Each coding is undone; deflate also without its head."""
+        """Each coding is undone, and deflate also without zlib's header."""
         data = b"<methodCall>" * 20_000
         for coding, pack in PACKED.items():
             self.assertEqual(run_now(decompressed(pack(data), coding)), data, coding)
@@ -85,13 +85,13 @@ class CompressionTests(SynchronousTestCase):
 
     @given(st.binary(max_size=100))
     def test_all(self, data: bytes) -> None:
-        """Whatever went in comes out."""
+        """Compressed data is decompressed to itself."""
         self.assertEqual(run_now(decompressed(gzip.compress(data), "gzip")), data)
         self.assertEqual(run_now(decompressed(raw_deflate(data), "deflate")), data)
         self.assertEqual(gzip.decompress(run_now(gzipped(data))), data)
 
     def test_bomb(self) -> None:
-        """A body that unpacks to too much is given up when that is reached."""
+        """Decompression stops as soon as the limit is passed."""
         for coding, pack in PACKED.items():
             steps = decompressed(pack(bytes(100_000_000)), coding)
             taken = 0
@@ -108,7 +108,7 @@ class CompressionTests(SynchronousTestCase):
         )
 
     def test_broken(self) -> None:
-        """What is cut short, followed by something, or no such thing, is refused."""
+        """A body that is cut, followed by more, or not compressed is refused."""
         for coding, pack in PACKED.items():
             good = pack(b"x" * 1000)
             for bad in (b"", good[:-1], good[:5], good + b"x", b"<methodCall/>", good + good):
@@ -116,7 +116,7 @@ class CompressionTests(SynchronousTestCase):
                 self.assertRaises(BadCompression, run_now, steps)
 
     def test_steps(self) -> None:
-        """Much is packed and unpacked in many steps."""
+        """Large bodies are compressed and decompressed in many steps."""
         data = bytes(1_000_000)
         self.assertGreater(len(list(gzipped(data))), 10)
         self.assertGreater(len(list(decompressed(gzip.compress(data), "gzip"))), 10)

@@ -24,16 +24,16 @@ def odd(a: int, b: float, c: str, *d: bytes) -> None:
 
 
 class _Tags(HTMLParser):
-    """The elements of a page, and what is not closed."""
+    """The elements of a page, and those still open."""
 
     def __init__(self, text: str) -> None:
         HTMLParser.__init__(self)
-        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.open: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
+        self.elements.append((tag, dict(attrs)))
         if tag not in ("meta", "link"):
             self.open.append(tag)
 
@@ -41,13 +41,13 @@ class _Tags(HTMLParser):
         assert self.open.pop() == tag, tag
 
     def with_(self, name: str) -> list[str | None]:
-        """The values of an attribute."""
-        return [attrs[name] for _, attrs in self.found if name in attrs]
+        """The values of the attribute `name`."""
+        return [attrs[name] for _, attrs in self.elements if name in attrs]
 
 
 class PageTests(SynchronousTestCase):
     """
-    HTML of a registry.
+    The page of a registry.
     """
 
     def setUp(self) -> None:
@@ -59,7 +59,7 @@ class PageTests(SynchronousTestCase):
         self.tags = _Tags(self.text)
 
     def test_closed(self) -> None:
-        """Every element is closed in its turn."""
+        """Every element is closed in order."""
         self.assertEqual(self.tags.open, [])
 
     def test_methods(self) -> None:
@@ -71,7 +71,7 @@ class PageTests(SynchronousTestCase):
             self.assertIn(f"<option>{each.name}</option>", self.text)
 
     def test_described(self) -> None:
-        """Signatures, help and what is offloaded are told, escaped."""
+        """Signatures, help and offloading are described, with escaped text."""
         self.assertIn("int pow(int x, int y, int z)", self.text)
         self.assertIn("undef odd(...)", self.text)
         self.assertIn("Takes &lt;odd&gt; &amp; &quot;many&quot; things.", self.text)
@@ -85,7 +85,7 @@ class PageTests(SynchronousTestCase):
         self.assertIn("viewport", self.tags.with_("name"))
 
     def test_policy(self) -> None:
-        """The policy allows the style and the script that are in the page, and nothing else."""
+        """The policy allows the page's own style and script only."""
         for tag in ("style", "script"):
             (inside,) = re.findall(f"<{tag}>(.*?)</{tag}>", self.text, re.DOTALL)
             digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
@@ -95,7 +95,7 @@ class PageTests(SynchronousTestCase):
         self.assertEqual(self.tags.with_("src") + self.tags.with_("onclick"), [])
 
     def test_examples(self) -> None:
-        """Examples are of the parameters' types."""
+        """Examples have the parameters' types."""
         self.assertEqual(example(self.registry["add"]), [3, 3])
         self.assertEqual(example(self.registry["odd"]), [3, 0.5, "text"])
         self.assertEqual(example(self.registry["ip.address"]), ["2001:db8::1"])

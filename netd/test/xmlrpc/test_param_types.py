@@ -1,5 +1,5 @@
 """
-What a parameter may be, by its hint.
+The types of parameters, from their hints.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class Record:
 
 class ParamTypeTests(SynchronousTestCase):
     """
-    One hint.
+    A type from one hint or name.
     """
 
     def test_names(self) -> None:
-        """Hints have the names of XML-RPC's types; what says nothing is undef."""
+        """A hint becomes an XML-RPC type name, or undef."""
         for hint, names in (
             (int, "int"),
             (float, "double"),
@@ -71,12 +71,12 @@ class ParamTypeTests(SynchronousTestCase):
             self.assertEqual(" ".join(from_hint(hint).names), names, hint)
 
     def test_fromName(self) -> None:
-        """A type's name has its form; an unknown one is refused."""
+        """A type name becomes a type; an unknown name is refused."""
         self.assertEqual(from_name("undef").types, frozenset())
         self.assertRaises(ValueError, from_name, "float")
 
     def test_fits(self) -> None:
-        """Values that a hint allows are allowed."""
+        """A value that fits its hint has no problem."""
         for hint, value in (
             (int, 1),
             (float, 1),
@@ -95,8 +95,8 @@ class ParamTypeTests(SynchronousTestCase):
             self.assertIsNone(from_hint(hint).problem(value, "x"), (hint, value))
 
     def test_wrong(self) -> None:
-        """What does not fit is named with its place, what was wanted and what came."""
-        for hint, value, said in (
+        """A problem names the place, the expected and the received type."""
+        for hint, value, problem in (
             (int, True, "x must be int, got boolean"),
             (int, 0.5, "x must be int, got double"),
             (float, False, "x must be double, got boolean"),
@@ -110,10 +110,10 @@ class ParamTypeTests(SynchronousTestCase):
             (Literal["a", "b"], "c", "x must be one of 'a', 'b'"),
             (list[int] | str, ["a"], "x[0] must be int, got string"),
         ):
-            self.assertEqual(from_hint(hint).problem(value, "x"), said)
+            self.assertEqual(from_hint(hint).problem(value, "x"), problem)
 
     def test_typeName(self) -> None:
-        """Values have the names of XML-RPC's types."""
+        """A value has the name of its XML-RPC type."""
         values = [1, 0.5, "", True, b"", datetime.min, [], {}, None, 1j]
         self.assertEqual(
             " ".join(map(type_name, values)),
@@ -121,14 +121,14 @@ class ParamTypeTests(SynchronousTestCase):
         )
 
     def test_plain(self) -> None:
-        """Of scalars and unions of them the type alone decides."""
+        """Scalars and unions of scalars are decided by the type alone."""
         plain = [from_hint(hint).plain for hint in (int, int | str, list, list[int], Any)]
         self.assertEqual(plain, [True, True, True, False, False])
         self.assertFalse(from_hint(Literal["a"]).plain)
         self.assertFalse(from_hint(list[int] | str).plain)
 
     def test_steps(self) -> None:
-        """A long array is looked at a piece at a time, and says the same."""
+        """A long array is checked in steps with the same outcome."""
         for hint, item, bad in ((int, 1, "x"), (Member, {"name": "", "age": 1}, {"name": ""})):
             tested = from_hint(list[hint])  # type: ignore[valid-type]  # it is a hint at run time
             for value in ([item] * 2000, [*[item] * 1999, bad], [bad], [], 1):
@@ -139,7 +139,7 @@ class ParamTypeTests(SynchronousTestCase):
             self.assertIn("x[1999]", str(tested.problem([*[item] * 1999, bad], "x")))
 
     def test_everything(self) -> None:
-        """What may hold everything is not looked into."""
+        """Containers of anything are not looked into."""
         for hint in (list[Any], dict[str, Any], list, dict):
             self.assertIsNone(from_hint(hint).item)
         self.assertTrue(from_hint(list[dict[str, Any]]).item.plain)  # type: ignore[union-attr]

@@ -1,5 +1,5 @@
 """
-What a function takes and gives, from its hints.
+Signatures of functions, from their hints.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ def returns(hint: Any) -> Callable[[], Any]:
 
 class SignatureTests(SynchronousTestCase):
     """
-    A whole function.
+    The signature of a function.
     """
 
     def refused(self, function: Callable[..., Any], *values: Any) -> str:
-        """Why `values` cannot be given to a function named m."""
-        wrong = self.assertRaises(BadParameters, signature_of(function).check, "m", values)
-        self.assertEqual(wrong.code, BAD_PARAMETERS)
-        text: str = wrong.text
+        """The text of the fault when m is called with `values`."""
+        fault = self.assertRaises(BadParameters, signature_of(function).check, "m", values)
+        self.assertEqual(fault.code, BAD_PARAMETERS)
+        text: str = fault.text
         return text
 
     def test_signatures(self) -> None:
-        """Defaults and unions expand, in order."""
+        """Defaults and unions expand to variants, in order."""
 
         def function(a: int | str, b: float = 0.5) -> str:
             raise NotImplementedError
@@ -52,7 +52,7 @@ class SignatureTests(SynchronousTestCase):
         )
 
     def test_tooMany(self) -> None:
-        """More than 16 signatures are none."""
+        """A function with more than 16 variants has none."""
 
         def sixteen(a: int | str, b: int | str, c: int | str, d: int | str) -> int:
             raise NotImplementedError
@@ -64,7 +64,7 @@ class SignatureTests(SynchronousTestCase):
         self.assertEqual(signature_of(more).variants, ())
 
     def test_results(self) -> None:
-        """What is awaited counts, and a missing hint is undef."""
+        """The result is the awaited one, and undef without a hint."""
         for hint, name in (
             (Deferred[int], "int"),
             (Awaitable[str], "string"),
@@ -76,7 +76,7 @@ class SignatureTests(SynchronousTestCase):
         self.assertEqual(signature_of(lambda: 1).variants, (("undef",),))
 
     def test_unknownHints(self) -> None:
-        """Hints that cannot be evaluated say nothing."""
+        """Hints that cannot be evaluated are undef."""
 
         def function(a: Nowhere) -> int:  # type: ignore[name-defined]  # noqa: F821
             raise NotImplementedError
@@ -84,7 +84,7 @@ class SignatureTests(SynchronousTestCase):
         self.assertEqual(signature_of(function).variants, (("undef", "undef"),))
 
     def test_counts(self) -> None:
-        """Too few and too many parameters are refused, naming how many there may be."""
+        """Too few or too many parameters are refused with the number expected."""
         self.assertEqual(self.refused(lambda a: a), "m takes 1 parameter, got 0")
         self.assertEqual(self.refused(lambda: 1, 2), "m takes 0 parameters, got 1")
         self.assertEqual(
@@ -93,7 +93,7 @@ class SignatureTests(SynchronousTestCase):
         self.assertEqual(self.refused(lambda a, *b: a), "m takes at least 1 parameters, got 0")
 
     def test_types(self) -> None:
-        """A wrong parameter is named."""
+        """The fault names the wrong parameter."""
 
         def function(a: int, b: list[int], *c: str) -> None:
             raise NotImplementedError
@@ -105,7 +105,7 @@ class SignatureTests(SynchronousTestCase):
         self.assertEqual(signature_of(function).variants, ())
 
     def test_kinds(self) -> None:
-        """Parameters that have to be named are refused, those with a default overlooked."""
+        """Required keyword parameters are refused, optional ones ignored."""
 
         def optional(a: int, *, b: int = 1) -> int:
             raise NotImplementedError
@@ -121,7 +121,7 @@ class SignatureTests(SynchronousTestCase):
         self.assertRaises(ValueError, signature_of, needed)
 
     def test_skip(self) -> None:
-        """Parameters in front that netd itself gives are not the caller's."""
+        """Skipped parameters are no part of the signature."""
 
         def function(peer: str, a: int) -> int:
             raise NotImplementedError
@@ -131,30 +131,30 @@ class SignatureTests(SynchronousTestCase):
     def test_byHand(self) -> None:
         """Signatures given by hand replace the hints and are enforced."""
         given = (("int", "int"), ("int", "string", "undef"))
-        made = signature_of(lambda a, b=None: a, given)
-        self.assertEqual((made.variants, made.required), (given, 1))
-        made.check("m", [1])
-        made.check("m", ["a", {}])
-        wrongs: tuple[tuple[list[Any], str], ...] = (
+        signature = signature_of(lambda a, b=None: a, given)
+        self.assertEqual((signature.variants, signature.required), (given, 1))
+        signature.check("m", [1])
+        signature.check("m", ["a", {}])
+        bad: tuple[tuple[list[Any], str], ...] = (
             ([0.5], "m: a must be int or string, got double"),
             (["a"], "m takes (int) or (string, undef), got (string)"),
             ([1, 2], "m takes (int) or (string, undef), got (int, int)"),
             ([], "m takes 1 to 2 parameters, got 0"),
         )
-        for values, said in wrongs:
+        for values, text in bad:
             self.assertEqual(
-                self.assertRaises(BadParameters, made.check, "m", values).text, said
+                self.assertRaises(BadParameters, signature.check, "m", values).text, text
             )
 
     def test_byHandAnyNumber(self) -> None:
-        """They can say how many of any number there are."""
-        made = signature_of(lambda *a: a, [("array", "int", "int")])
-        made.check("m", [1, 2])
-        wrong = self.assertRaises(BadParameters, made.check, "m", [1, ""])
-        self.assertEqual(wrong.text, "m: a 2 must be int, got string")
+        """Signatures given by hand limit `*args`."""
+        signature = signature_of(lambda *a: a, [("array", "int", "int")])
+        signature.check("m", [1, 2])
+        fault = self.assertRaises(BadParameters, signature.check, "m", [1, ""])
+        self.assertEqual(fault.text, "m: a 2 must be int, got string")
 
     def test_byHandWrong(self) -> None:
-        """Signatures that are none, or do not fit the function, are refused."""
+        """Signatures that are invalid or do not fit the function are refused."""
         for given in (
             [()],
             [("float",)],
@@ -165,5 +165,5 @@ class SignatureTests(SynchronousTestCase):
             self.assertRaises(ValueError, signature_of, lambda a: a, given)
 
     def test_any(self) -> None:
-        """Without hints everything is taken."""
+        """Parameters without hints accept everything."""
         signature_of(lambda a: a).check("m", [object()])
