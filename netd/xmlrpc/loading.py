@@ -84,9 +84,8 @@ def _of_module(module: ModuleType) -> Iterator[Procedure]:
     """The functions that a module names in `__all__`."""
     names = getattr(module, "__all__", None)
     if names is None:
-        raise ValueError(
-            f"the module {module.__name__} has no __all__ that says what to publish"
-        )
+        name = module.__name__
+        raise ValueError(f"the module {name} has no __all__ that says what to publish")
     for name in names:
         function = getattr(module, name)
         if inspect.isroutine(function):

@@ -66,12 +66,11 @@ def _signatures(method: Procedure) -> list[str]:
 
 def _snippets(method: Procedure) -> str:
     """The calls of a method from Python and curl."""
-    values = "".join(
-        f"<param>{run_now(Writer().write(value)).decode()}</param>" for value in example(method)
-    )
+    values = (run_now(Writer().write(value)).decode() for value in example(method))
+    params = "".join(f"<param>{value}</param>" for value in values)
     body = (
         f"<methodCall><methodName>{method.name}</methodName>"
-        f"<params>{values}</params></methodCall>"
+        f"<params>{params}</params></methodCall>"
     )
     curl = f"curl -H 'Content-Type: text/xml' --data-binary @- {_URL} <<'END'\n{body}\nEND"
     python = (

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web import server
 from twisted.web.server import NOT_DONE_YET
 
 from netd.counters import Counters
@@ -73,9 +74,9 @@ class _Tests(SynchronousTestCase):
         caller = Caller(self.registry, self.clock, self.elsewhere, counters=self.counters)
         for each in introspection.procedures(self.registry):
             self.registry.add(each)
-        root = RPCRoot(RPC(self.registry, caller, self.origins))
+        self.root = RPCRoot(RPC(self.registry, caller, self.origins))
         # Without the limits by path that netd's own site has.
-        self.site = Site(root, self.clock, ROOMY.http.limits, self.counters)
+        self.site: Any = Site(self.root, self.clock, ROOMY.http.limits, self.counters)
         self.talk = self.conversation()
 
     def conversation(self) -> Conversation:
@@ -196,6 +197,17 @@ class CallTests(_Tests):
         self.assertEqual(received.count(b"HTTP/1.1 200 OK"), 2)
         self.assertTrue(received.rstrip().endswith(b"</methodResponse>"))
         self.assertIn(b"<int>5</int>", received[-300:])
+
+
+class StockTests(CallTests):
+    """
+    The same calls on a stock site.
+    """
+
+    def setUp(self) -> None:
+        CallTests.setUp(self)
+        self.site = server.Site(self.root, reactor=self.clock)
+        self.talk = self.conversation()
 
 
 class LaterTests(_Tests):

@@ -122,12 +122,11 @@ def subnets(network: str, prefix: int, offset: int = 0, limit: int = 100) -> lis
     """The parts of a network that have a longer prefix: `limit`, at most 1000, of them."""
     _check_window(offset, limit)
     parsed = _network(network)
-    if not parsed.prefixlen <= prefix <= parsed.max_prefixlen:
-        raise BadParameters(
-            f"/{prefix} is not within /{parsed.prefixlen} and /{parsed.max_prefixlen}"
-        )
-    size = 1 << parsed.max_prefixlen - prefix
-    count = 1 << prefix - parsed.prefixlen
+    shortest, longest = parsed.prefixlen, parsed.max_prefixlen
+    if not shortest <= prefix <= longest:
+        raise BadParameters(f"/{prefix} is not within /{shortest} and /{longest}")
+    size = 1 << longest - prefix
+    count = 1 << prefix - shortest
     numbers = range(offset, min(offset + limit, count))
     return [f"{parsed[number * size]}/{prefix}" for number in numbers]
 
