@@ -4,8 +4,8 @@ Functions published over XML-RPC by netd:
     twistd -n netd --rpc shop=examples.rpc_methods
 
 Then `xmlrpc.client.ServerProxy("http://localhost:8000").shop.price("tea", 3)`
-gives 7.5, and http://localhost:8000/RPC2 describes all of them.  What is in
-`__all__` is published; the type hints become the signatures and are enforced.
+gives 7.5, and http://localhost:8000/RPC2 describes all of them.  The functions
+in `__all__` are published; their type hints become signatures and are enforced.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _PRICES = {"tea": 2.5, "coffee": 3.25}
 
 
 def price(article: str, count: int = 1) -> float:
-    """What so many of an article cost; fault 404 when it is not sold."""
+    """The price of `count` pieces of an article; fault 404 when it is not sold."""
     if article not in _PRICES:
         raise Fault(404, f"there is no {article}")
     return _PRICES[article] * count
 
 
 class Order(TypedDict):
-    """A struct, as `order` gives it."""
+    """The struct that `order` returns."""
 
     article: str
     count: int
@@ -44,14 +44,14 @@ def order(article: str, count: int) -> Order:
 
 
 async def ready(seconds: float) -> str:
-    """Wait without holding anybody up, then say so; timeouts and hang-ups cancel it."""
+    """Wait without blocking other clients; a timeout or a lost client cancels the wait."""
     await deferLater(reactor, seconds)
     return "ready"
 
 
 @rpc(offload=True, timeout=10)
 def largest_prime(below: int) -> int:
-    """The largest prime below a number: it computes, so it runs in a process of the pool."""
+    """The largest prime below a number, computed in a process of the pool."""
     for candidate in range(below - 1, 1, -1):
         if all(candidate % each for each in range(2, int(candidate**0.5) + 1)):
             return candidate

@@ -27,7 +27,7 @@ from netd.lab.table import ROUTES
 from netd.static.resource import resource as files
 from netd.xmlrpc import service
 from netd.xmlrpc.content_coding import LARGEST
-from netd.xmlrpc.resource import Alone
+from netd.xmlrpc.resource import RPCRoot
 
 _BODIES: Final = {b"/RPC2": LARGEST}
 """Where a body may be smaller than --max-body says, so that a 413 need not wait for it."""
@@ -99,5 +99,5 @@ def factory(
         counters,
         log=log,
         memo=config.http.head_memo,
-        bodies=_CALLS_ALONE if isinstance(root, Alone) else _BODIES,
+        bodies=_CALLS_ALONE if isinstance(root, RPCRoot) else _BODIES,
     )

@@ -25,7 +25,7 @@ from netd.test.lab.conversation import (
 )
 from netd.xmlrpc import service
 from netd.xmlrpc.content_coding import LARGEST
-from netd.xmlrpc.resource import Alone
+from netd.xmlrpc.resource import RPCRoot
 
 
 class TreeTests(SynchronousTestCase):
@@ -54,7 +54,7 @@ class BodiesTests(SynchronousTestCase):
 
     def test_early(self) -> None:
         """A call that says it is larger than 1 MiB is refused before its body comes."""
-        alone = Alone(service.build(Clock()).resource)
+        alone = RPCRoot(service.build(Clock()).resource)
         config = configured(limited(max_body=10 << 20))
         for root, target, refused in (
             (None, "/RPC2", True),

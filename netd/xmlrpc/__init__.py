@@ -1,1 +1,1 @@
-"""XML-RPC: codec, registry, the methods netd brings, and the resource that publishes them."""
+"""XML-RPC: codec, registry of methods, calls, worker pool and the HTTP resource."""

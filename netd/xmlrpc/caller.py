@@ -1,8 +1,8 @@
 """
 One call: from a name and parameters to a result, now or later, or a Fault.
 
-Rules: knows no HTTP and no XML.  Whatever a method raises that is no Fault is a
-bug: its traceback goes to the log under an id, and the client gets the id.
+Rules: knows no HTTP and no XML.  An exception of a method that is no Fault is a
+bug: the log gets its traceback under an id, the client gets the id.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -18,144 +18,131 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netd.counters import Counters
-from netd.xmlrpc.codec import member
+from netd.xmlrpc import faults
+from netd.xmlrpc.codec import fault_struct
 from netd.xmlrpc.cooperative import Cooperative
-from netd.xmlrpc.faults import (
-    APPLICATION,
-    CANCELLED,
-    KNOWN,
-    NO_METHOD,
-    NOT_XMLRPC,
-    TIMEOUT,
-    BadParameters,
-    Fault,
-    meant,
-)
+from netd.xmlrpc.faults import BadParameters, Fault, as_fault
 from netd.xmlrpc.registry import Procedure, Registry, procedure, rpc
+from netd.xmlrpc.scalars import Value
 from netd.xmlrpc.steps import Steps
+from netd.xmlrpc.writer import Encoded
 
 _log = Logger()
 
 MULTICALL: Final = "system.multicall"
 MOST_CALLS: Final = 100
-"""The calls in one multicall."""
+"""Calls in one multicall."""
 
 SECONDS: Final = 30.0
-"""How long a call may take that says nothing else."""
+"""How long a call may take without a timeout of its own."""
 
 
 class Caller:
-    """Calls what a registry holds, and adds `system.multicall` to it."""
+    """Calls the methods of a registry, to which it adds `system.multicall`."""
 
     def __init__(
         self,
         registry: Registry,
         clock: IReactorTime,
-        run: Callable[[Procedure, Sequence[Any]], Deferred[Any]],
-        seconds: float = SECONDS,
+        run: Callable[[Procedure, Sequence[Value]], Deferred[Encoded]],
         counters: Counters | None = None,
     ) -> None:
         self._registry = registry
         self._clock = clock
         self._run = run
-        self._seconds = seconds
         self._calls = (Counters() if counters is None else counters).calls
-        self.turns = Cooperative(clock)
+        self.cooperative = Cooperative(clock)
         registry.add(procedure(self.multicall, MULTICALL, with_peer=True))
 
-    def start(self, peer: str, name: str, parameters: Sequence[Any]) -> Any:
+    def start(self, peer: str, name: str, values: Sequence[Value]) -> Value:
         """The result of a call, or a Deferred of it that can be cancelled; or a Fault."""
         try:
-            result = self._start(peer, name, parameters)
-        except Fault as wrong:
-            self.failed(wrong, name)
+            method = self._registry[name]
+            method.signature.check(name, values)
+            result = self._begin(method, peer, values)
+        except Fault as fault:
+            self.count_fault(fault, name)
             raise
         return self._counted(result, name)
 
-    def steps(self, peer: str, name: str, parameters: Sequence[Any]) -> Steps[Any]:
-        """The same as `start`, the parameters looked at in turns."""
+    def start_in_steps(self, peer: str, name: str, values: Sequence[Value]) -> Steps[Value]:
+        """The same as `start`, with the parameters checked in steps."""
         try:
-            found = self._registry[name]
-            yield from found.shape.steps(name, parameters)
-            result = self._started(found, peer, parameters)
-        except Fault as wrong:
-            self.failed(wrong, name)
+            method = self._registry[name]
+            yield from method.signature.check_in_steps(name, values)
+            result = self._begin(method, peer, values)
+        except Fault as fault:
+            self.count_fault(fault, name)
             raise
         return self._counted(result, name)
 
-    def failed(self, wrong: Fault, name: str = "") -> None:
-        """Count a call that came to nothing; clients may make names and methods codes up."""
-        known = "" if wrong.code == NO_METHOD else name
-        self._calls[known, wrong.code if wrong.code in KNOWN else APPLICATION] += 1
+    def count_fault(self, fault: Fault, name: str = "") -> None:
+        """Count a failed call; all unknown names share one counter, and all unknown codes."""
+        known = "" if fault.code == faults.NO_METHOD else name
+        code = fault.code if fault.code in faults.KNOWN else faults.APPLICATION
+        self._calls[known, code] += 1
 
-    def _counted(self, result: Any, name: str) -> Any:
+    def _counted(self, result: Value, name: str) -> Value:
         if isinstance(result, Deferred):
             return result.addBoth(self._ended, name)
         self._calls[name, 0] += 1
         return result
 
-    def _ended(self, result: Any, name: str) -> Any:
+    def _ended(self, result: Value, name: str) -> Value:
         if not isinstance(result, Failure):
             self._calls[name, 0] += 1
         elif isinstance(result.value, Fault):
-            self.failed(result.value, name)
+            self.count_fault(result.value, name)
         else:
-            self._calls[name, CANCELLED] += 1
+            self._calls[name, faults.CANCELLED] += 1
         return result
 
-    def _start(self, peer: str, name: str, parameters: Sequence[Any]) -> Any:
-        found = self._registry[name]
-        found.shape.check(name, parameters)
-        return self._started(found, peer, parameters)
-
-    def _started(self, found: Procedure, peer: str, parameters: Sequence[Any]) -> Any:
+    def _begin(self, method: Procedure, peer: str, values: Sequence[Value]) -> Value:
+        """Call the method's function with checked values."""
+        result: Value
         try:
-            result = self._begin(found, peer, parameters)
-        # A method's own mistake must not become the daemon's.
-        except Exception as wrong:
-            raise _fault(found.name, Failure(wrong)) from None
-        if isinstance(result, Deferred):
-            return self._limited(result, found)
-        return result
+            if method.offload:
+                result = self._run(method, values)
+            elif method.with_peer:
+                result = method.function(peer, *values)
+            else:
+                result = method.function(*values)
+            if inspect.iscoroutine(result):
+                result = Deferred.fromCoroutine(result)
+        # A bug of the method is a fault of this call only.
+        except Exception as error:
+            raise _method_fault(method.name, Failure(error)) from None
+        return self._limited(result, method) if isinstance(result, Deferred) else result
 
-    def _begin(self, found: Procedure, peer: str, parameters: Sequence[Any]) -> Any:
-        if found.offload:
-            return self._run(found, parameters)
-        if found.with_peer:
-            result = found.function(peer, *parameters)
-        else:
-            result = found.function(*parameters)
-        return Deferred.fromCoroutine(result) if inspect.iscoroutine(result) else result
+    def _limited(self, inner: Deferred[Value], method: Procedure) -> Deferred[Value]:
+        """`inner` with a timeout; it ends at once when it times out or is cancelled."""
+        seconds = SECONDS if method.timeout is None else method.timeout
+        outer: Deferred[Value] = Deferred(lambda _: give_up(CancelledError()))
 
-    def _limited(self, inner: Deferred[Any], found: Procedure) -> Deferred[Any]:
-        """`inner`, but a Fault when it takes too long, and never later than it is cancelled."""
-        seconds = self._seconds if found.timeout is None else found.timeout
-        outer: Deferred[Any] = Deferred(lambda _: given_up(CancelledError()))
-
-        def given_up(why: Exception) -> None:
+        def give_up(error: Exception) -> None:
             if timer.active():
                 timer.cancel()
-            outer.errback(why)
+            outer.errback(error)
             inner.cancel()
 
-        def ended(result: Any) -> None:
+        def ended(result: Value) -> None:
             if timer.active():
                 timer.cancel()
             if isinstance(result, Failure):
                 if outer.called and result.check(CancelledError, Fault):
                     return
-                result = Failure(_fault(found.name, result))
+                result = Failure(_method_fault(method.name, result))
             if not outer.called:
                 outer.callback(result)
 
-        late = Fault(TIMEOUT, f"{found.name} took longer than {seconds:g} s")
-        timer = self._clock.callLater(seconds, given_up, late)
+        timeout = Fault(faults.TIMEOUT, f"{method.name} took longer than {seconds:g} s")
+        timer = self._clock.callLater(seconds, give_up, timeout)
         inner.addBoth(ended)
         return outer
 
-    # Each of its calls has a limit, so that it needs none of its own.
+    # Each of its calls has a timeout, so it needs none of its own.
     @rpc(timeout=86_400)
-    async def multicall(self, peer: str, calls: list[Any]) -> list[Any]:
+    async def multicall(self, peer: str, calls: list[Value]) -> list[Value]:
         """
         Make up to 100 calls, each a struct of methodName and params, and give all results.
 
@@ -164,58 +151,58 @@ class Caller:
         """
         if len(calls) > MOST_CALLS:
             raise BadParameters(f"{len(calls)} calls, at most {MOST_CALLS} are taken")
-        started: list[Any] = []
-        results: list[Any] = []
+        started: list[Value] = []
+        results: list[Value] = []
         try:
-            await self.turns.finish(self._start_all(peer, calls, started))
-            for each in started:
+            await self.cooperative.finish(self._start_all(peer, calls, started))
+            for result in started:
                 try:
-                    result = await each if isinstance(each, Deferred) else each
-                except Fault as wrong:
-                    result = wrong
-                results.append(member(result) if isinstance(result, Fault) else [result])
+                    value = await result if isinstance(result, Deferred) else result
+                except Fault as fault:
+                    value = fault
+                results.append(fault_struct(value) if isinstance(value, Fault) else [value])
         finally:
-            for each in started[len(results) :]:
-                if isinstance(each, Deferred):
-                    each.addErrback(lambda _: None)
-                    each.cancel()
+            for result in started[len(results) :]:
+                if isinstance(result, Deferred):
+                    result.addErrback(lambda _: None)
+                    result.cancel()
         return results
 
-    def _start_all(self, peer: str, calls: list[Any], started: list[Any]) -> Steps[None]:
-        """Start one call after the other; a fault stands in the place of a result."""
-        for each in calls:
+    def _start_all(self, peer: str, calls: list[Value], started: list[Value]) -> Steps[None]:
+        """Start the calls in order; a fault takes the place of a result."""
+        for call in calls:
             try:
-                started.append((yield from self.steps(peer, *_element(each))))
-            except Fault as wrong:
-                started.append(wrong)
+                started.append((yield from self.start_in_steps(peer, *_element(call))))
+            except Fault as fault:
+                started.append(fault)
             yield
 
 
-def _element(each: Any) -> tuple[str, list[Any]]:
-    """Method and parameters of one element of a multicall."""
-    if type(each) is not dict or set(each) != {"methodName", "params"}:
-        raise Fault(NOT_XMLRPC, "a call is a struct of methodName and params")
-    name, parameters = each["methodName"], each["params"]
+def _element(call: Value) -> tuple[str, list[Value]]:
+    """Method and parameters of an element of a multicall."""
+    if type(call) is not dict or set(call) != {"methodName", "params"}:
+        raise Fault(faults.NOT_XMLRPC, "a call is a struct of methodName and params")
+    name, parameters = call["methodName"], call["params"]
     if type(name) is not str or type(parameters) is not list:
-        raise Fault(NOT_XMLRPC, "methodName is a string and params an array")
+        raise Fault(faults.NOT_XMLRPC, "methodName is a string and params an array")
     if name == MULTICALL:
-        raise Fault(NOT_XMLRPC, f"{MULTICALL} inside {MULTICALL} is forbidden")
+        raise Fault(faults.NOT_XMLRPC, f"{MULTICALL} inside {MULTICALL} is forbidden")
     return name, parameters
 
 
-def _fault(name: str, failure: Failure) -> Fault:
-    """The fault that a method's exception comes to; a bug is logged under an id."""
-    wrong = failure.value
-    known = meant(wrong) if wrong is not None else None
-    if known is not None and not known.trace:
-        return known
-    if isinstance(wrong, CancelledError):
-        return Fault(CANCELLED, "cancelled")
-    return internal(name, failure, known.trace if known is not None else "")
+def _method_fault(name: str, failure: Failure) -> Fault:
+    """The fault for an exception of a method; a bug is logged under an id."""
+    error = failure.value
+    fault = as_fault(error) if error is not None else None
+    if fault is not None and not fault.trace:
+        return fault
+    if isinstance(error, CancelledError):
+        return Fault(faults.CANCELLED, "cancelled")
+    return internal_error(name, failure, fault.trace if fault is not None else "")
 
 
-def internal(name: str, failure: Failure, trace: str = "") -> Fault:
-    """The fault of a bug, which is logged under the id that the fault's text names."""
+def internal_error(name: str, failure: Failure, trace: str = "") -> Fault:
+    """The fault of a bug, which is logged under the id in the fault's text."""
     key = secrets.token_hex(4)
     if trace:
         _log.error(
@@ -223,4 +210,4 @@ def internal(name: str, failure: Failure, trace: str = "") -> Fault:
         )
     else:
         _log.failure("{name} failed (id {key})", failure, name=name, key=key)
-    return Fault(APPLICATION, f"internal error (id {key})")
+    return Fault(faults.APPLICATION, f"internal error (id {key})")

@@ -1,19 +1,19 @@
 """
-Bodies: bytes to a call, a result or a fault to bytes.
+Bodies: from bytes to a call, from a result or a fault to bytes.
 
-Rules: pure.  The short way for a call whose parameters are plain scalars gives
-what the long way gives; a property test holds the two together.
+Rules: pure.  The fast path for a call whose parameters are plain scalars gives
+what the full parser gives; a property test compares the two.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from netd.xmlrpc.faults import Fault
 from netd.xmlrpc.reader import Reader
-from netd.xmlrpc.scalars import READ, escaped, sendable
+from netd.xmlrpc.scalars import READ, Value, escaped, sendable
 from netd.xmlrpc.steps import Steps
 from netd.xmlrpc.writer import SCALARS, Writer
 
@@ -21,9 +21,9 @@ _START: Final = "<?xml version='1.0' encoding='UTF-8'?>\n<methodResponse>"
 _OPEN: Final = f"{_START}<params><param>"
 _CLOSE: Final = "</param></params></methodResponse>\n"
 _INT: Final = f"{_OPEN}<value><int>%d</int></value>{_CLOSE}".encode()
-_LONGEST_SMALL: Final = 500
-"""Characters of a string that is written the short way."""
-_SMALL: Final = frozenset({int, float, str, bool, type(None)})
+_SIMPLE_TYPES: Final = frozenset({int, float, str, bool, type(None)})
+_LONGEST_STRING: Final = 500
+"""Characters of a string in a simple response."""
 _LONGEST_FAULT: Final = 10_000
 """Characters of a faultString."""
 
@@ -32,72 +32,72 @@ _DECLARATION: Final = (
     r"""<\?xml version=(?:'1\.0'|"1\.0")"""
     rf"""(?: encoding=(?i:'utf-8'|"utf-8"))?+{_S}\?>"""
 )
-# Printable, and nothing of markup: what stands there is what is meant.
+# Printable ASCII without markup, which needs no decoding.
 _TEXT: Final = r"[ !-%'-;=?-~]"
 _SCALAR: Final = (
     r"(?:<int>[+-]?[0-9]{1,9}+</int>|<i4>[+-]?[0-9]{1,9}+</i4>|<boolean>[01]</boolean>"
     rf"|<double>{_TEXT}{{1,40}}+</double>|<string>{_TEXT}{{0,500}}+</string>)"
 )
 _PARAM: Final = f"<param>{_S}<value>{_S}{_SCALAR}{_S}</value>{_S}</param>{_S}"
-_SHORT: Final = re.compile(
+_SIMPLE: Final = re.compile(
     (
         f"(?:{_DECLARATION})?+{_S}<methodCall>{_S}"
         f"<methodName>([A-Za-z0-9_.:/]{{1,200}}+)</methodName>{_S}"
         f"(?:<params>{_S}((?:{_PARAM}){{0,16}}+)</params>{_S})?+</methodCall>{_S}"
     ).encode()
 )
+_LONGEST_SIMPLE: Final = 2000
+"""Bytes of a simple call."""
 _VALUE: Final = re.compile(rb"<(int|i4|boolean|double|string)>([^<]*+)<")
-_READ: Final[dict[bytes, Callable[[bytes], Any]]] = {
+_READ: Final[dict[bytes, Callable[[bytes], Value]]] = {
     b"int": int,
     b"i4": int,
     b"boolean": lambda text: READ["boolean"](text.decode()),
     b"double": lambda text: READ["double"](text.decode()),
     b"string": bytes.decode,
 }
-_LONGEST_SHORT: Final = 2000
 
 
-def short(body: bytes) -> tuple[str, list[Any]] | None:
+def simple_call(body: bytes) -> tuple[str, list[Value]] | None:
     """
-    The call in `body` when it is one of plain scalars, as every client writes `add(2, 3)`.
+    The method and parameters of a short call of plain scalars, such as `add(2, 3)`.
 
-    A Fault when one of them is not what its tag says.
+    None for other bodies; a Fault when a parameter is not what its tag says.
     """
-    if len(body) > _LONGEST_SHORT or (match := _SHORT.fullmatch(body)) is None:
+    if len(body) > _LONGEST_SIMPLE or (match := _SIMPLE.fullmatch(body)) is None:
         return None
     method, parameters = match.groups()
-    found = _VALUE.findall(parameters) if parameters else ()
-    return method.decode(), [_READ[tag](text) for tag, text in found]
+    values = _VALUE.findall(parameters) if parameters else ()
+    return method.decode(), [_READ[tag](text) for tag, text in values]
 
 
-def call(body: bytes, encoding: str | None = None) -> Steps[tuple[str, list[Any]]]:
-    """The method and parameters in `body`, in the encoding that HTTP named; or a Fault."""
-    if encoding in (None, "UTF-8") and (found := short(body)) is not None:
-        return found
+def call(body: bytes, encoding: str | None = None) -> Steps[tuple[str, list[Value]]]:
+    """The method and parameters in `body`; a Fault when they cannot be read."""
+    if encoding in (None, "UTF-8") and (simple := simple_call(body)) is not None:
+        return simple
     return (yield from Reader(encoding).read(body))
 
 
-def small(value: Any) -> bytes | None:
-    """What `response` comes to for a plain scalar, or its Fault; None for all else."""
+def simple_response(value: Value) -> bytes | None:
+    """The same as `response` of a plain scalar, or its Fault; None for other values."""
+    if type(value) is int and -2147483648 <= value <= 2147483647:
+        return _INT % value
     kind = type(value)
-    if kind is int and -2147483648 <= value <= 2147483647:
-        written: bytes = _INT % value
-        return written
-    if kind not in _SMALL or (kind is str and len(value) > _LONGEST_SMALL):
+    if kind not in _SIMPLE_TYPES or (type(value) is str and len(value) > _LONGEST_STRING):
         return None
     return f"{_OPEN}<value>{SCALARS[kind](value)}</value>{_CLOSE}".encode()
 
 
-def response(value: Any) -> Steps[bytes]:
-    """The methodResponse that carries `value`; a Fault when it cannot be sent."""
-    written = yield from Writer().write(value)
-    return b"".join((_OPEN.encode(), written, _CLOSE.encode()))
+def response(value: Value) -> Steps[bytes]:
+    """The methodResponse with the result `value`; a Fault when it cannot be sent."""
+    xml = yield from Writer().write(value)
+    return b"".join((_OPEN.encode(), xml, _CLOSE.encode()))
 
 
-def fault(wrong: Fault) -> bytes:
-    """The methodResponse that carries a fault; what XML cannot carry of its text is `?`."""
-    code = wrong.code if -(2**31) <= wrong.code < 2**31 else -32603
-    text = escaped(sendable(wrong.text[:_LONGEST_FAULT]))
+def fault(error: Fault) -> bytes:
+    """The methodResponse of a fault; `?` replaces each character that XML cannot carry."""
+    code = error.code if -(2**31) <= error.code < 2**31 else -32603
+    text = escaped(sendable(error.text[:_LONGEST_FAULT]))
     return (
         f"{_START}<fault><value><struct>"
         f"<member><name>faultCode</name><value><int>{code}</int></value></member>"
@@ -106,6 +106,6 @@ def fault(wrong: Fault) -> bytes:
     ).encode()
 
 
-def member(wrong: Fault) -> dict[str, Any]:
-    """A fault as an element of what system.multicall gives."""
-    return {"faultCode": wrong.code, "faultString": sendable(wrong.text[:_LONGEST_FAULT])}
+def fault_struct(error: Fault) -> dict[str, Value]:
+    """A fault as an element of the result of system.multicall."""
+    return {"faultCode": error.code, "faultString": sendable(error.text[:_LONGEST_FAULT])}

@@ -1,5 +1,5 @@
 """
-What HTTP says about a body: its type, its encoding, and how it is compressed.
+The HTTP header fields of a body: its media type, charset and content coding.
 
 Rules: pure.
 """
@@ -9,19 +9,17 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
+from netd.http import negotiation
 from netd.xmlrpc.steps import Steps
 
 LARGEST: Final = 1024 * 1024
-"""The bytes of a call, compressed or not."""
+"""Bytes of a call, compressed or not."""
 
 _PIECE: Final = 64 * 1024
+_GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
 _CHARSET: Final = re.compile(r";[ \t]*charset=(?:\"([^\"\\]*)\"|([^\s;\"]+))", re.IGNORECASE)
-_GZIP: Final = re.compile(
-    r"(?:^|,)[ \t]*(?:gzip|x-gzip|\*)[ \t]*(?:;[ \t]*q=([01](?:\.[0-9]{0,3})?)[ \t]*)?(?=,|$)",
-    re.IGNORECASE,
-)
 
 
 class TooLarge(Exception):
@@ -32,71 +30,64 @@ class BadCompression(Exception):
     """The body is not compressed as its header says."""
 
 
-def media(content_type: str) -> tuple[str, str | None]:
-    """The media type in small letters, and the charset if one is named (RFC 9110 8.3)."""
-    found = _CHARSET.search(content_type)
-    return (
-        content_type.partition(";")[0].strip().lower(),
-        (found[1] or found[2]) if found else None,
-    )
+def media_type(content_type: str) -> tuple[str, str | None]:
+    """The media type in lower case, and the charset if there is one (RFC 9110 8.3)."""
+    match = _CHARSET.search(content_type)
+    charset = (match[1] or match[2]) if match else None
+    return content_type.partition(";")[0].strip().lower(), charset
 
 
-def accepts_gzip(accept_encoding: str) -> bool:
-    """Whether gzip is among what a client takes (RFC 9110 12.5.3)."""
-    found = _GZIP.search(accept_encoding)
-    return found is not None and (found[1] is None or float(found[1]) > 0)
+def accepts_gzip(accept_encoding: bytes) -> bool:
+    """Whether a client accepts gzip (RFC 9110 12.5.3)."""
+    weights = negotiation.weights((accept_encoding,))
+    return weights.get(b"gzip", weights.get(b"x-gzip", weights.get(b"*", 0))) > 0
 
 
-def _gunzip() -> Any:
-    return zlib.decompressobj(16 + zlib.MAX_WBITS)
+def _deflate_wbits(body: bytes) -> int:
+    """HTTP's deflate is the zlib format; some clients omit its header (RFC 9110 8.4.1.2)."""
+    header = int.from_bytes(body[:2], "big")
+    zlib_header = len(body) > 1 and body[0] & 15 == 8 and header % 31 == 0
+    return zlib.MAX_WBITS if zlib_header else -zlib.MAX_WBITS
 
 
-def _inflate(body: bytes) -> Any:
-    """HTTP's deflate is the zlib format; some clients leave out its head (RFC 9110 8.4.1.2)."""
-    zlib_head = (
-        len(body) > 1 and body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0
-    )
-    return zlib.decompressobj(zlib.MAX_WBITS if zlib_head else -zlib.MAX_WBITS)
-
-
-CODINGS: Final[dict[str, Callable[[bytes], Any]]] = {
-    "gzip": lambda _: _gunzip(),
-    "x-gzip": lambda _: _gunzip(),
-    "deflate": _inflate,
+CODINGS: Final[dict[str, Callable[[bytes], int]]] = {
+    "gzip": lambda _: _GZIP_WBITS,
+    "x-gzip": lambda _: _GZIP_WBITS,
+    "deflate": _deflate_wbits,
 }
-"""What a call may be compressed by."""
+"""The codings that a call may have, and zlib's `wbits` to undo each."""
 
 
-def unpacked(body: bytes, coding: str, most: int = LARGEST) -> Steps[bytes]:
-    """`body` without its compression; TooLarge when that is more than `most` bytes."""
-    stream = CODINGS[coding](body)
+def decompressed(body: bytes, coding: str, limit: int = LARGEST) -> Steps[bytes]:
+    """`body` without its compression; TooLarge when that has more than `limit` bytes."""
+    stream = zlib.decompressobj(CODINGS[coding](body))
     pieces: list[bytes] = []
     size = 0
-    left = body
+    rest = body
     try:
-        while left and not stream.eof:
-            pieces.append(stream.decompress(left, _PIECE))
-            left = stream.unconsumed_tail
+        while rest and not stream.eof:
+            pieces.append(stream.decompress(rest, _PIECE))
+            rest = stream.unconsumed_tail
             size += len(pieces[-1])
-            if size > most:
-                raise TooLarge(f"the call is larger than {most} bytes")
-            if left:
+            if size > limit:
+                raise TooLarge(f"the call is larger than {limit} bytes")
+            if rest:
                 yield
-        # What the stream held back of the last piece.
+        # The stream may hold back the end of the last piece.
         pieces.append(stream.flush())
-    except zlib.error as wrong:
-        raise BadCompression(str(wrong)) from None
+    except zlib.error as error:
+        raise BadCompression(str(error)) from None
     if not stream.eof or stream.unused_data:
         raise BadCompression("it is cut short, or something follows it")
-    unpacked = b"".join(pieces)
-    if len(unpacked) > most:
-        raise TooLarge(f"the call is larger than {most} bytes")
-    return unpacked
+    whole = b"".join(pieces)
+    if len(whole) > limit:
+        raise TooLarge(f"the call is larger than {limit} bytes")
+    return whole
 
 
-def packed(body: bytes) -> Steps[bytes]:
-    """`body` in gzip, fast rather than small."""
-    stream = zlib.compressobj(1, wbits=16 + zlib.MAX_WBITS)
+def gzipped(body: bytes) -> Steps[bytes]:
+    """`body` in gzip, compressed quickly rather than well."""
+    stream = zlib.compressobj(1, wbits=_GZIP_WBITS)
     pieces = []
     for start in range(0, len(body), _PIECE):
         if start:

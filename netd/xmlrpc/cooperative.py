@@ -1,69 +1,51 @@
 """
-Long work in short turns: `Steps` performed between the reactor's other business.
+Steps taken in short turns between the reactor's other work.
 
-Rules: knows the clock only.  All the work that is under way shares one turn,
-so that ten large bodies hold the reactor no longer at a time than one does.
+Rules: knows only the clock.  All work in progress shares one turn, so that ten
+large bodies hold the reactor no longer at a time than one does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Cooperator
 
-from netd.xmlrpc.steps import Steps
-
-T = TypeVar("T")
+from netd.xmlrpc.steps import Steps, T
 
 TURN: Final = 0.008
-"""Seconds of the reactor's time that a turn takes, with the step that it ends in."""
+"""Seconds after which a turn ends with the step it is at."""
 
 
 class Cooperative:
-    """Everything long that is under way."""
+    """All steps in progress on one clock."""
 
     def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
-        self._cooperator = Cooperator(
-            terminationPredicateFactory=self._turn,
-            scheduler=lambda call: clock.callLater(0, call),
-        )
+        def turn() -> Callable[[], bool]:
+            end = clock.seconds() + TURN
+            return lambda: clock.seconds() >= end
 
-    def _turn(self) -> Callable[[], bool]:
-        end = self._clock.seconds() + TURN
-        return lambda: self._clock.seconds() >= end
+        self._cooperator = Cooperator(turn, lambda call: clock.callLater(0, call))
 
     async def finish(self, steps: Steps[T]) -> T:
-        """What `steps` come to, after no turn at all when the first step is the last."""
+        """The result of `steps`; it is there at once when the first step is the last."""
         try:
             next(steps)
         except StopIteration as end:
-            run_now: T = end.value
-            return run_now
-        return await self._rest(steps)
-
-    def _rest(self, steps: Steps[T]) -> Deferred[T]:
+            result: T = end.value
+            return result
         results: list[T] = []
 
         def work() -> Steps[None]:
             results.append((yield from steps))
 
         task = self._cooperator.cooperate(work())
-
-        def cancel(given_up: Deferred[T]) -> None:
-            given_up.errback(CancelledError())
+        try:
+            await task.whenDone()
+        except CancelledError:
             task.stop()
-
-        done: Deferred[T] = Deferred(cancel)
-
-        def ended(outcome: object) -> None:
-            if results:
-                done.callback(results[0])
-            elif not done.called:
-                done.errback(outcome)  # type: ignore[arg-type]  # a Failure: there is no result
-
-        task.whenDone().addBoth(ended)
-        return done
+            raise
+        return results[0]

@@ -1,9 +1,9 @@
 """
-What a call that fails ends in, and the codes for it.
+Faults: the exception that ends a failed call, and its codes.
 
 Rules: pure.  The codes are those of the public "Specification for Fault Code
 Interoperability" (faults_interop); -32000 to -32003 are netd's own, from the
-range which that leaves to applications.
+range that it leaves to applications.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ KNOWN: Final = frozenset(
         *(BAD_PARAMETERS, INTERNAL, APPLICATION, BUSY, TIMEOUT, TOO_LARGE, CANCELLED),
     }
 )
-"""All of these; a method may end in any other."""
+"""All codes above; a method may raise a Fault with any other."""
 
 
 class Fault(Exception):
     """
-    A call that ends in this code and text; a method may raise it on purpose.
+    A failed call's code and text; methods may raise it.
 
     `trace` is for netd's log and never goes to the client.
     """
@@ -46,28 +46,28 @@ class Fault(Exception):
         self.trace = trace
 
 
-def bad(text: str) -> Fault:
-    """The fault of a body that is well-formed XML and no XML-RPC call."""
-    return Fault(NOT_XMLRPC, text)
-
-
 class BadParameters(Fault):
-    """The parameters are of the wrong number, type or size."""
+    """The parameters have the wrong number, type or size."""
 
     def __init__(self, text: str) -> None:
         super().__init__(BAD_PARAMETERS, text)
 
 
-def meant(wrong: BaseException) -> Fault | None:
+def not_xmlrpc(text: str) -> Fault:
+    """The fault of a body that is well-formed XML but no XML-RPC call."""
+    return Fault(NOT_XMLRPC, text)
+
+
+def as_fault(error: BaseException) -> Fault | None:
     """
-    `wrong` as the fault that it says it is; None when it is a bug.
+    `error` as a Fault when it is raised on purpose; None when it is a bug.
 
     The standard library's `xmlrpc.client.Fault` (Twisted's is the same) is
-    known by its attributes, because importing it would bring an HTTP client.
+    known by its attributes, because importing it would import an HTTP client.
     """
-    if isinstance(wrong, Fault):
-        return wrong
-    code, text = getattr(wrong, "faultCode", None), getattr(wrong, "faultString", None)
+    if isinstance(error, Fault):
+        return error
+    code, text = getattr(error, "faultCode", None), getattr(error, "faultString", None)
     if type(code) is int and isinstance(text, str):
         return Fault(code, text)
     return None

@@ -1,5 +1,5 @@
 """
-Messages on a pipe between the daemon and its workers: a length, then so many bytes.
+Messages on a pipe between the daemon and its workers: a length, then that many bytes.
 
 Rules: pure.
 """
@@ -8,31 +8,33 @@ from __future__ import annotations
 
 from typing import Final
 
-_HEAD: Final = 4
+_PREFIX: Final = 4
+"""Bytes of a length."""
 
 
 def framed(message: bytes) -> bytes:
     """`message` with its length in front."""
-    return len(message).to_bytes(_HEAD, "big") + message
+    return len(message).to_bytes(_PREFIX, "big") + message
 
 
-class Frames:
-    """Bytes as they come in, messages of at most `most` bytes out."""
+class FrameReader:
+    """Splits a stream of bytes into messages of at most `most` bytes."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The messages that `data` completes; ValueError when one is longer than allowed."""
+        """The messages that `data` completes; ValueError when one is too long."""
         self._buffer += data
-        found = []
-        while len(self._buffer) >= _HEAD:
-            length = int.from_bytes(self._buffer[:_HEAD], "big")
+        messages = []
+        while len(self._buffer) >= _PREFIX:
+            length = int.from_bytes(self._buffer[:_PREFIX], "big")
             if length > self._most:
                 raise ValueError(f"a message of {length} bytes, at most {self._most} are taken")
-            if len(self._buffer) < _HEAD + length:
+            end = _PREFIX + length
+            if len(self._buffer) < end:
                 break
-            found.append(bytes(self._buffer[_HEAD : _HEAD + length]))
-            del self._buffer[: _HEAD + length]
-        return found
+            messages.append(bytes(self._buffer[_PREFIX:end]))
+            del self._buffer[:end]
+        return messages

@@ -1,8 +1,8 @@
 """
 The operator's own functions: `[prefix=]module:object` becomes procedures.
 
-Rules: no Twisted.  Whatever cannot be published is a ValueError in one line.
-The worker processes find by the same way what the daemon found.
+Rules: no Twisted.  An object that cannot be published is a ValueError of one
+line.  Workers load the same objects by the same functions.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any, Final
+from typing import Final, TypeAlias
 
 from attrs import evolve
 
-from netd.xmlrpc.registry import Mark, Procedure, Registry, mark_of, procedure
+from netd.xmlrpc.registry import Procedure, Registry, RPCOptions, procedure, rpc_options
+
+_Methods: TypeAlias = dict[str, Callable[..., object]]
 
 _STOCK: Final = "xmlrpc_"
-"""How methods of a `twisted.web.xmlrpc.XMLRPC` are named."""
+"""The prefix of the methods of a `twisted.web.xmlrpc.XMLRPC`."""
 
 
 def load(text: str) -> Registry:
@@ -28,22 +30,22 @@ def load(text: str) -> Registry:
     The procedures that `[prefix=]module:object` or `[prefix=]module` publishes.
 
     The object is a function, an instance, a Registry, or a module with
-    `__all__`.  The current directory is looked in too.  ValueError says what
-    is wrong; an error of the module itself is named in it.
+    `__all__`.  The current directory is searched too.  ValueError says what is
+    wrong, an error of the module included.
     """
     prefix, equals, source = text.rpartition("=")
     if equals and not prefix:
         raise ValueError("there is no prefix in front of the =")
     registry = Registry()
-    for each in _published(resolve(source)):
-        offloaded = evolve(each, source=(source, each.name))
-        registry.add(offloaded if each.offload else each, prefix)
+    for method in _published(resolve(source)):
+        offloaded = evolve(method, source=(source, method.name))
+        registry.add(offloaded if method.offload else method, prefix)
     if not len(registry):
         raise ValueError("it publishes nothing")
     return registry
 
 
-def resolve(source: str) -> Any:
+def resolve(source: str) -> object:
     """The object that `module:object`, or `module` alone, names."""
     module, colon, path = source.partition(":")
     if not module or (colon and not path):
@@ -52,75 +54,75 @@ def resolve(source: str) -> Any:
         # As `python -m` does; the twistd script does not.
         sys.path.insert(0, os.getcwd())
     try:
-        found: Any = importlib.import_module(module)
-    # The module is the operator's, and anything may go wrong in it.
-    except Exception as wrong:
-        raise ValueError(f"{type(wrong).__name__}: {wrong}") from wrong
+        resolved: object = importlib.import_module(module)
+    # The operator's module may raise anything.
+    except Exception as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
     for name in path.split(".") if path else ():
-        if not hasattr(found, name):
+        if not hasattr(resolved, name):
             raise ValueError(f"there is no {name} in {module}")
-        found = getattr(found, name)
-    return found
+        resolved = getattr(resolved, name)
+    return resolved
 
 
-def _published(found: Any) -> Iterator[Procedure]:
-    """What an object publishes, by the kind of object that it is."""
-    if isinstance(found, Registry):
-        return iter(found)
-    if isinstance(found, Procedure):
-        return iter((found,))
-    if isinstance(found, ModuleType):
-        return _of_module(found)
-    if isinstance(found, type):
-        raise ValueError(f"{found.__name__} is a class; publish an instance of it")
-    if inspect.isroutine(found):
-        return iter((procedure(found),))
-    return _of_instance(found)
+def _published(source: object) -> Iterator[Procedure]:
+    """The procedures of an object, depending on its kind."""
+    if isinstance(source, Registry):
+        return iter(source)
+    if isinstance(source, Procedure):
+        return iter((source,))
+    if isinstance(source, ModuleType):
+        return _of_module(source)
+    if isinstance(source, type):
+        raise ValueError(f"{source.__name__} is a class; publish an instance of it")
+    if inspect.isroutine(source):
+        return iter((procedure(source),))
+    return _of_instance(source)
 
 
 def _of_module(module: ModuleType) -> Iterator[Procedure]:
     """The functions that a module names in `__all__`."""
     names = getattr(module, "__all__", None)
     if names is None:
-        raise ValueError(
-            f"the module {module.__name__} has no __all__ that says what to publish"
-        )
+        name = module.__name__
+        raise ValueError(f"the module {name} has no __all__ that says what to publish")
     for name in names:
-        each = getattr(module, name)
-        if inspect.isroutine(each):
-            yield procedure(each, None if mark_of(each) else name)
+        function = getattr(module, name)
+        if inspect.isroutine(function):
+            yield procedure(function, None if rpc_options(function) else name)
 
 
-def _of_instance(found: Any) -> Iterator[Procedure]:
+def _of_instance(instance: object) -> Iterator[Procedure]:
     """
-    The methods of an instance: `xmlrpc_*`, or those marked, or all public ones.
+    The methods of an instance: `xmlrpc_*`, or those marked by `@rpc`, or all public ones.
 
-    The first that there are any of decides, so that marking one method hides
-    the others.
+    The first kind that the instance has is published, so that marking one
+    method hides the others.
     """
-    methods: dict[str, Callable[..., Any]] = dict(inspect.getmembers(found, inspect.isroutine))
-    stock = {n[len(_STOCK) :]: each for n, each in methods.items() if n.startswith(_STOCK)}
-    handlers = getattr(found, "subHandlers", None)
+    methods: _Methods = dict(inspect.getmembers(instance, inspect.isroutine))
+    stock = {n[len(_STOCK) :]: m for n, m in methods.items() if n.startswith(_STOCK)}
+    handlers = getattr(instance, "subHandlers", None)
     if stock or handlers:
         yield from _of_stock(stock)
-        for prefix, each in sorted((handlers or {}).items()):
-            yield from (evolve(one, name=f"{prefix}.{one.name}") for one in _of_instance(each))
+        for prefix, handler in sorted((handlers or {}).items()):
+            for method in _of_instance(handler):
+                yield evolve(method, name=f"{prefix}.{method.name}")
         return
-    marked = {name: each for name, each in methods.items() if mark_of(each)}
-    public = {name: each for name, each in methods.items() if not name.startswith("_")}
-    for name, each in (marked or public).items():
-        yield procedure(each, (mark_of(each) or Mark()).name or name)
+    marked = {name: method for name, method in methods.items() if rpc_options(method)}
+    public = {name: method for name, method in methods.items() if not name.startswith("_")}
+    for name, function in (marked or public).items():
+        yield procedure(function, (rpc_options(function) or RPCOptions()).name or name)
 
 
-def _of_stock(methods: dict[str, Callable[..., Any]]) -> Iterator[Procedure]:
+def _of_stock(methods: _Methods) -> Iterator[Procedure]:
     """`xmlrpc_*` methods, with the `signature` and `help` that twisted.web.xmlrpc reads."""
-    for name, each in methods.items():
-        if getattr(each, "withRequest", False):
+    for name, method in methods.items():
+        if getattr(method, "withRequest", False):
             raise ValueError(f"{_STOCK}{name} wants the request, which is not given here")
-        said = getattr(each, "signature", None)
+        signatures = getattr(method, "signature", None)
         yield procedure(
-            each,
-            (mark_of(each) or Mark()).name or name,
-            signatures=None if said is None else [tuple(one) for one in said],
-            text=getattr(each, "help", None),
+            method,
+            (rpc_options(method) or RPCOptions()).name or name,
+            signatures=None if signatures is None else list(map(tuple, signatures)),
+            text=getattr(method, "help", None),
         )

@@ -1,8 +1,8 @@
 """
 The documentation page: every method of a registry, and a form that calls one.
 
-Rules: pure.  One file without anything from elsewhere; style and script stand
-in it and are allowed by their hashes, so that nothing else can run.
+Rules: pure.  The page loads nothing from elsewhere; its style and its script are
+inline and allowed by their hashes, so that nothing else can run.
 """
 
 from __future__ import annotations
@@ -12,13 +12,18 @@ import hashlib
 import json
 from html import escape
 from importlib import resources
-from typing import Any, Final
+from string import Template
+from typing import Final
 
 from netd.xmlrpc.registry import Procedure, Registry
+from netd.xmlrpc.scalars import Value
+from netd.xmlrpc.steps import run_now
+from netd.xmlrpc.writer import Writer
 
 _FILES: Final = resources.files("netd.xmlrpc")
 _STYLE: Final = _FILES.joinpath("page.css").read_text("utf-8")
 _SCRIPT: Final = _FILES.joinpath("page.js").read_text("utf-8")
+_PAGE: Final = Template(_FILES.joinpath("page.html").read_text("utf-8"))
 
 
 def _hash(text: str) -> str:
@@ -33,128 +38,69 @@ POLICY: Final = (
 """The Content-Security-Policy of the page."""
 
 _URL: Final = "http://localhost:8000/RPC2"
-"""What the snippets say; the script puts the page's own address in its place."""
+"""The address in the snippets; the script replaces it by the page's own."""
 
-_EXAMPLES: Final[dict[str, Any]] = {
-    "int": 3,
-    "i4": 3,
-    "i8": 3,
-    "double": 0.5,
-    "string": "text",
-    "boolean": True,
-    "array": [],
-    "struct": {},
-    "base64": "",
-    "dateTime.iso8601": "",
-    "nil": None,
-    "undef": "anything",
-}
-_PARAMETERS: Final[dict[str, list[Any]]] = {
-    "ip.address": ["2001:db8::1"],
-    "ip.collapse": [["192.0.2.0/25", "192.0.2.128/25"]],
-    "ip.contains": ["192.0.2.0/24", "192.0.2.7"],
-    "ip.exclude": ["192.0.2.0/24", "192.0.2.64/26"],
-    "ip.hosts": ["192.0.2.0/29"],
-    "ip.network": ["192.0.2.0/28"],
-    "ip.overlaps": ["192.0.2.0/24", "192.0.2.128/25"],
-    "ip.subnets": ["192.0.2.0/24", 26],
-    "ip.summarize": ["192.0.2.0", "192.0.2.130"],
-    "ip.supernet": ["192.0.2.0/26", 24],
-    "lab.fault": [7, "as you wished"],
-    "system.methodHelp": ["pow"],
-    "system.methodSignature": ["pow"],
-    "system.methodExist": ["pow"],
-    "system.multicall": [[{"methodName": "add", "params": [2, 3]}]],
-}
-"""Better examples than the types alone can give, of netd's own methods."""
+_EXAMPLES: Final = json.loads(_FILES.joinpath("examples.json").read_text("utf-8"))
+"""Values for each type, and better ones for some of netd's methods."""
 
 
-def example(each: Procedure) -> list[Any]:
+def example(method: Procedure) -> list[Value]:
     """Parameters to try a method with."""
-    if each.name in _PARAMETERS:
-        return _PARAMETERS[each.name]
-    if each.shape.signatures:
-        return [_EXAMPLES[name] for name in each.shape.signatures[0][1:]]
-    return [_EXAMPLES[form.names[0]] for _, form in each.shape.parameters[: each.shape.least]]
+    parameters: list[Value] | None = _EXAMPLES["methods"].get(method.name)
+    if parameters is not None:
+        return parameters
+    signature = method.signature
+    needed = signature.parameters[: signature.required]
+    names = signature.variants[0][1:] if signature.variants else [k.names[0] for _, k in needed]
+    return [_EXAMPLES["types"][name] for name in names]
 
 
-def _signatures(each: Procedure) -> list[str]:
-    """The signatures as one would write them: `int pow(int x, int y)`."""
-    names = [name for name, _ in each.shape.parameters]
+def _signatures(method: Procedure) -> list[str]:
+    """The signatures as a declaration: `int pow(int x, int y)`."""
+    names = [name for name, _ in method.signature.parameters]
     return [
-        f"{result} {each.name}({', '.join(map(' '.join, zip(types, names, strict=False)))})"
-        for result, *types in each.shape.signatures
-    ] or [f"undef {each.name}(...)"]
+        f"{result} {method.name}({', '.join(map(' '.join, zip(types, names, strict=False)))})"
+        for result, *types in method.signature.variants
+    ] or [f"undef {method.name}(...)"]
 
 
-def _snippets(each: Procedure) -> str:
-    """How curl and Python would call it."""
-    values = "".join(f"<param><value>{_xml(one)}</value></param>" for one in example(each))
+def _snippets(method: Procedure) -> str:
+    """The calls of a method from Python and curl."""
+    values = (run_now(Writer().write(value)).decode() for value in example(method))
+    params = "".join(f"<param>{value}</param>" for value in values)
     body = (
-        f"<methodCall><methodName>{each.name}</methodName>"
-        f"<params>{values}</params></methodCall>"
+        f"<methodCall><methodName>{method.name}</methodName>"
+        f"<params>{params}</params></methodCall>"
     )
     curl = f"curl -H 'Content-Type: text/xml' --data-binary @- {_URL} <<'END'\n{body}\nEND"
     python = (
         "from xmlrpc.client import ServerProxy\n"
         f"server = ServerProxy({_URL!r}, allow_none=True)\n"
-        f"print(server.{each.name}({', '.join(map(repr, example(each)))}))"
+        f"print(server.{method.name}({', '.join(map(repr, example(method)))}))"
     )
     return f"<pre>{escape(python)}</pre><pre>{escape(curl)}</pre>"
 
 
-def _xml(value: object) -> str:
-    """An example as XML, for the curl line."""
-    if isinstance(value, bool):
-        return f"<boolean>{value:d}</boolean>"
-    if isinstance(value, int):
-        return f"<int>{value}</int>"
-    if isinstance(value, float):
-        return f"<double>{value}</double>"
-    if isinstance(value, list):
-        inner = "".join(f"<value>{_xml(each)}</value>" for each in value)
-        return f"<array><data>{inner}</data></array>"
-    if isinstance(value, dict):
-        inner = "".join(
-            f"<member><name>{name}</name><value>{_xml(each)}</value></member>"
-            for name, each in value.items()
-        )
-        return f"<struct>{inner}</struct>"
-    return "<nil/>" if value is None else f"<string>{escape(str(value))}</string>"
-
-
-def _article(each: Procedure) -> str:
-    """One method."""
-    lines = "".join(f"<li><code>{escape(one)}</code></li>" for one in _signatures(each))
-    said = json.dumps(example(each), ensure_ascii=False)[1:-1]
-    offload = ' <span class="tag">runs in a worker process</span>' if each.offload else ""
+def _article(method: Procedure) -> str:
+    """The description of a method."""
+    name = method.name
+    lines = "".join(f"<li><code>{escape(line)}</code></li>" for line in _signatures(method))
+    parameters = json.dumps(example(method), ensure_ascii=False)[1:-1]
+    offload = ' <span class="tag">runs in a worker process</span>' if method.offload else ""
     return (
-        f'<article id="{each.name}"><h3>{each.name}{offload}</h3>'
-        f"<p>{escape(each.help) or 'No description.'}</p><ul>{lines}</ul>"
-        f'<button type="button" data-method="{each.name}" data-parameters="{escape(said)}" '
-        f'aria-label="Try {each.name}">Try</button>'
-        f"<details><summary>From Python and curl</summary>{_snippets(each)}</details></article>"
+        f'<article id="{name}"><h3>{name}{offload}</h3>'
+        f"<p>{escape(method.help) or 'No description.'}</p><ul>{lines}</ul>"
+        f'<button type="button" data-method="{name}" data-parameters="{escape(parameters)}" '
+        f'aria-label="Try {name}">Try</button>'
+        "<details><summary>From Python and curl</summary>"
+        f"{_snippets(method)}</details></article>"
     )
 
 
 def page(registry: Registry) -> bytes:
     """The page in UTF-8."""
-    methods = list(registry)
-    options = "".join(f"<option>{each.name}</option>" for each in methods)
-    links = "".join(f'<li><a href="#{each.name}">{each.name}</a></li>' for each in methods)
-    articles = "".join(map(_article, methods))
-    return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>XML-RPC methods of netd</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,"><style>{_STYLE}</style></head><body><main>
-<h1>XML-RPC methods</h1>
-<p>POST a methodCall as <code>text/xml</code> to <code>/RPC2</code>. Introspection,
-<a href="#system.multicall">multicall</a>, i8 and nil are there.</p>
-<form><label for="method">Method</label><select id="method" name="method">{options}</select>
-<label for="parameters">Parameters, as JSON with commas between</label>
-<textarea id="parameters" name="parameters" spellcheck="false">2, 3</textarea>
-<button>Call</button><output aria-live="polite" for="method parameters"></output>
-<noscript>The form needs JavaScript; Python and curl below do not.</noscript></form>
-<h2>Methods</h2><nav aria-label="Methods"><ul>{links}</ul></nav>
-{articles}</main><script>{_SCRIPT}</script></body></html>
-""".encode()
+    names = [method.name for method in registry]
+    options = "".join(f"<option>{name}</option>" for name in names)
+    links = "".join(f'<li><a href="#{name}">{name}</a></li>' for name in names)
+    texts = {"options": options, "links": links, "articles": "".join(map(_article, registry))}
+    return _PAGE.substitute(texts, style=_STYLE, script=_SCRIPT).encode()

@@ -1,11 +1,9 @@
 """
-The pool: offloaded calls in processes of their own, one call each at a time.
+Offloaded calls in processes of their own, one call at a time in each.
 
 Rules: knows no HTTP and no XML.  A worker is started when a call finds none
-free, is kept, and is killed and replaced when its call is given up, because
-nothing else stops a computation.  A worker that dies faults only the call that
-it had.  `run(procedure, parameters) -> Deferred` is the whole face, so that a
-pool behind a broker could stand in its place.
+idle, and is kept.  A worker whose call is given up is killed, because nothing
+else stops a computation.  A worker that dies fails only its own call.
 """
 
 from __future__ import annotations
@@ -17,30 +15,33 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from attrs import define
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import IProcessTransport, IReactorProcess
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netd.xmlrpc.faults import BUSY, INTERNAL, Fault
-from netd.xmlrpc.framing import Frames, framed
+from netd.xmlrpc.framing import FrameReader, framed
 from netd.xmlrpc.registry import Procedure
-from netd.xmlrpc.worker import GOOD, RESULTS
+from netd.xmlrpc.scalars import Value
+from netd.xmlrpc.worker import RESULT, RESULT_FD
 from netd.xmlrpc.writer import LARGEST, Encoded
 
 _log = Logger()
 
 QUEUE: Final = 64
-"""Calls that wait for a worker; one more is told that the server is busy."""
+"""Calls that may wait for a worker; the next one is the fault BUSY."""
 
-_MOST: Final = LARGEST + 1024 * 1024
+_LONGEST: Final = LARGEST + 1024 * 1024
+"""Bytes of a worker's message."""
 _LINE: Final = 4096
-"""Bytes of what a function prints that go into the log at a time."""
+"""Bytes of a function's output that are logged at a time."""
 
 _START: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -50,36 +51,36 @@ _START: Final = (
 
 @define(eq=False)
 class _Job:
-    """One call that waits for a worker or has one."""
+    """A call that waits for a worker or has one."""
 
     message: bytes
-    done: Deferred[Encoded]
+    result: Deferred[Encoded]
     name: str
 
 
 class _Worker(ProcessProtocol):
-    """The daemon's end of one process."""
+    """The daemon's end of a process."""
 
-    transport: Any
+    transport: IProcessTransport
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._frames = Frames(_MOST)
+        self._frames = FrameReader(_LONGEST)
         self.job: _Job | None = None
 
-    def take(self, job: _Job) -> None:
-        """Run `job`, alone."""
+    def run(self, job: _Job) -> None:
+        """Send the idle worker a job."""
         self.job = job
         self.transport.writeToChild(0, framed(job.message))
 
     def kill(self) -> None:
-        """End it, whatever it does."""
+        """End the process, busy or not."""
         with suppress(ProcessExitedAlready):
             self.transport.signalProcess("KILL")
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
-        """A result, or something that a function printed."""
-        if childFD != RESULTS:
+        """A part of a message, or output of a function."""
+        if childFD != RESULT_FD:
             for line in data[:_LINE].decode("utf-8", "replace").splitlines():
                 _log.info("worker {pid}: {line}", pid=self.transport.pid, line=line)
             return
@@ -90,11 +91,11 @@ class _Worker(ProcessProtocol):
             self.kill()
             return
         for message in messages:
-            self._pool.answered(self, message)
+            self._pool.message_received(self, message)
 
     def processEnded(self, reason: Failure) -> None:
-        """The process is gone and all that it said is here."""
-        self._pool.ended(self, reason.value)
+        """The process is gone, and its output has been received."""
+        self._pool.worker_ended(self, reason.value)
 
 
 class Pool(Service):
@@ -102,10 +103,10 @@ class Pool(Service):
 
     name = "rpc-workers"
 
-    def __init__(self, reactor: Any, size: int, queue: int = QUEUE) -> None:
+    def __init__(self, reactor: IReactorProcess, size: int, queue: int = QUEUE) -> None:
         self._reactor = reactor
         self._size = size
-        self._most_waiting = queue
+        self._queue = queue
         self._waiting: deque[_Job] = deque()
         self._workers: list[_Worker] = []
         # Killed but not yet gone.
@@ -118,28 +119,28 @@ class Pool(Service):
 
     def busy(self) -> int:
         """How many workers run a call."""
-        return sum(each.job is not None for each in self._workers)
+        return sum(worker.job is not None for worker in self._workers)
 
-    def run(self, procedure: Procedure, parameters: Sequence[Any]) -> Deferred[Encoded]:
+    def run(self, procedure: Procedure, parameters: Sequence[Value]) -> Deferred[Encoded]:
         """
-        What the procedure gives, encoded; a Fault when it fails or all are busy.
+        The procedure's result; a Fault when it fails or too many calls wait.
 
         Cancelling gives the call up and frees its worker.
         """
-        if len(self._waiting) >= self._most_waiting:
+        if len(self._waiting) >= self._queue:
             raise Fault(BUSY, f"busy: {len(self._waiting)} calls are waiting already")
         source, name = procedure.source
         message = pickle.dumps((source, name, list(parameters)))
-        done: Deferred[Encoded] = Deferred(lambda _: self._give_up(job))
-        job = _Job(message, done, procedure.name)
+        result: Deferred[Encoded] = Deferred(lambda _: self._give_up(job))
+        job = _Job(message, result, procedure.name)
         self._waiting.append(job)
-        self._serve()
-        return done
+        self._dispatch()
+        return result
 
-    def _serve(self) -> None:
-        """Hand waiting calls to free workers, new ones where there may be more."""
+    def _dispatch(self) -> None:
+        """Give waiting calls to idle workers, starting new ones up to `size`."""
         while self._waiting:
-            worker = next((each for each in self._workers if each.job is None), None)
+            worker = next((idle for idle in self._workers if idle.job is None), None)
             if worker is None:
                 if len(self._workers) >= self._size:
                     return
@@ -147,78 +148,71 @@ class Pool(Service):
                     worker = self._start()
                 except OSError as wrong:
                     _log.error("no worker can be started: {wrong}", wrong=wrong)
-                    self._waiting.popleft().done.errback(Fault(INTERNAL, "no worker started"))
+                    self._waiting.popleft().result.errback(Fault(INTERNAL, "no worker started"))
                     continue
-            worker.take(self._waiting.popleft())
+            worker.run(self._waiting.popleft())
 
     def _start(self) -> _Worker:
-        path = json.dumps([each or os.getcwd() for each in sys.path])
-        words = [sys.executable, "-c", _START, path, str(os.getpid())]
+        path = json.dumps([entry or os.getcwd() for entry in sys.path])
+        arguments = [sys.executable, "-c", _START, path, str(os.getpid())]
+        fds = {0: "w", 1: "r", 2: "r", RESULT_FD: "r"}
         worker = _Worker(self)
-        self._reactor.spawnProcess(
-            worker,
-            sys.executable,
-            words,
-            env=None,
-            childFDs={0: "w", 1: "r", 2: "r", RESULTS: "r"},
-        )
+        self._reactor.spawnProcess(worker, sys.executable, arguments, env=None, childFDs=fds)
         self._workers.append(worker)
         return worker
 
     def _give_up(self, job: _Job) -> None:
-        """Nobody wants the result of `job` any more."""
+        """Drop a cancelled job; a worker that runs it is killed."""
         if job in self._waiting:
             self._waiting.remove(job)
             return
-        for worker in self._workers:
-            if worker.job is job:
-                worker.job = None
-                self._end(worker)
-                break
-        self._serve()
+        worker = next((busy for busy in self._workers if busy.job is job), None)
+        if worker is not None:
+            worker.job = None
+            self._end(worker)
+        self._dispatch()
 
     def _end(self, worker: _Worker) -> None:
         self._workers.remove(worker)
         self._dying.add(worker)
         worker.kill()
 
-    def answered(self, worker: _Worker, message: bytes) -> None:
-        """A worker has something to say about its call."""
+    def message_received(self, worker: _Worker, message: bytes) -> None:
+        """A worker sent the result or the fault of its call."""
         job, worker.job = worker.job, None
         if job is None:
             return
-        if message[:1] == GOOD:
-            job.done.callback(Encoded(message[1:]))
+        if message[:1] == RESULT:
+            job.result.callback(Encoded(message[1:]))
         else:
-            job.done.errback(Fault(*json.loads(message[1:])))
-        self._serve()
-        self._rest()
+            job.result.errback(Fault(*json.loads(message[1:])))
+        self._dispatch()
+        self._end_idle()
 
-    def ended(self, worker: _Worker, how: Any) -> None:
-        """A worker is gone; when nobody killed it, that is its call's fault."""
+    def worker_ended(self, worker: _Worker, how: object) -> None:
+        """A worker is gone; a call that it still had fails."""
         self._dying.discard(worker)
         if worker in self._workers:
             self._workers.remove(worker)
         job, worker.job = worker.job, None
         if job is not None:
             _log.warn("the worker that ran {name} died: {how}", name=job.name, how=how)
-            job.done.errback(Fault(INTERNAL, f"the process that ran {job.name} died"))
-        self._serve()
-        self._rest()
+            job.result.errback(Fault(INTERNAL, f"the process that ran {job.name} died"))
+        self._dispatch()
+        self._end_idle()
 
     def stopService(self) -> Deferred[None]:
-        """End the workers; fires when they are gone, those with a call after that."""
+        """End the workers, busy ones after their calls; fires when all are gone."""
         Service.stopService(self)
-        stopped: Deferred[None] = Deferred()
-        self._stopped = stopped
-        self._rest()
+        self._stopped = stopped = Deferred[None]()
+        self._end_idle()
         return stopped
 
-    def _rest(self) -> None:
-        """When stopping, end whoever has nothing to do."""
+    def _end_idle(self) -> None:
+        """While stopping, end idle workers; when no work and no worker is left, fire."""
         if self._stopped is None or self._stopped.called:
             return
-        for worker in [each for each in self._workers if each.job is None]:
+        for worker in [idle for idle in self._workers if idle.job is None]:
             self._end(worker)
         if not (self._workers or self._dying or self._waiting):
             self._stopped.callback(None)

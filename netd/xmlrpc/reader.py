@@ -1,35 +1,34 @@
 """
-A methodCall, read strictly with expat, a slice at a time.
+A methodCall, parsed strictly with expat, a slice at a time.
 
-Rules: pure.  One body, one `Reader`.  What may stand inside what is a table;
-anything else, attributes aside, is a Fault.  A DOCTYPE is refused at its start,
-so that no entity is ever declared; depth and number of values are counted while
-parsing, so that memory and time stay in proportion to the body.
+Rules: pure.  Each body has its own `Reader`.  A table says which elements may
+stand in which; every other one is a Fault, and attributes are ignored.  A
+DOCTYPE is refused at its start, so that no entity is ever declared; depth and
+number of values are counted while parsing, so that memory and time stay in
+proportion to the body.
 """
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable
 from typing import Any, Final
 from xml.parsers import expat
 
-from netd.xmlrpc.encodings import charset, refusal
-from netd.xmlrpc.faults import bad
-from netd.xmlrpc.scalars import READ, SPACE, shown
+from netd.xmlrpc import faults
+from netd.xmlrpc.faults import Fault, not_xmlrpc
+from netd.xmlrpc.scalars import READ, SPACE, Value, shown
 from netd.xmlrpc.steps import Steps
 
 DEPTH: Final = 64
-"""How deep arrays and structs may stand in each other."""
-
+"""Levels of arrays and structs in each other."""
 VALUES: Final = 100_000
-"""How many values a call may hold."""
-
+"""Values in a call."""
 SLICE: Final = 8 * 1024
 """Bytes between two steps: at most 3 ms of parsing."""
 
 _LONGEST_TAG: Final = 8 * 1024
-"""expat reads a tag or comment again from its start with every slice until it is whole."""
-
+"""Bytes of a tag or comment: expat starts over with it at every slice until it is complete."""
 _LONGEST_NAME: Final = 255
 """Characters of a method's name."""
 
@@ -44,29 +43,48 @@ _INSIDE: Final[dict[str, frozenset[str]]] = {
     "struct": frozenset({"member"}),
     "member": frozenset({"name", "value"}),
 }
-"""The elements that may stand in each; what is no key here holds text only."""
+"""The elements that each element may hold; those without a key hold text only."""
 
-_NOTHING: Final[frozenset[str]] = frozenset()
-_ABSENT: Final[Any] = object()
-_DONE: Final[Any] = object()
+_ENCODINGS: Final = {
+    "utf-8": "UTF-8",
+    "utf8": "UTF-8",
+    "utf-16": "UTF-16",
+    "iso-8859-1": "ISO-8859-1",
+    "latin-1": "ISO-8859-1",
+    "us-ascii": "US-ASCII",
+    "ascii": "US-ASCII",
+}
+"""The encodings that expat decodes by itself."""
+
+_INVALID_TOKEN: Final = expat.errors.codes[expat.errors.XML_ERROR_INVALID_TOKEN]
+
+_ABSENT: Final = object()
+_DONE: Final = object()
+
+
+def charset(name: str) -> str:
+    """Expat's name of the encoding `name`; a Fault when it is not supported."""
+    # A table, because codecs.lookup remembers every unknown name for ever.
+    known = _ENCODINGS.get(name.lower())
+    if known is None:
+        raise Fault(faults.UNSUPPORTED_ENCODING, f"the encoding {shown(name)} is not supported")
+    return known
+
+
+def _parse_fault(error: expat.ExpatError, rest: bytes, encoding: str) -> Fault:
+    """The fault for an error of expat's, which stopped at the bytes `rest`."""
+    if error.code == _INVALID_TOKEN:
+        # The bytes are no character, or the characters are no markup.
+        try:
+            codecs.getincrementaldecoder(encoding)().decode(rest)
+        except UnicodeDecodeError as undecodable:
+            if not undecodable.start:
+                return Fault(faults.BAD_CHARACTER, f"not {encoding}: {error}")
+    return Fault(faults.NOT_WELL_FORMED, f"not well-formed XML: {error}")
 
 
 class Reader:
-    """What expat calls while it reads one body."""
-
-    __slots__ = (
-        "_encoding",
-        "_names",
-        "_open",
-        "_parser",
-        "_seen",
-        "_stack",
-        "_text",
-        "_value",
-        "_values",
-        "method",
-        "parameters",
-    )
+    """Expat's callbacks for one body."""
 
     def __init__(self, encoding: str | None = None) -> None:
         self._encoding = encoding
@@ -80,17 +98,17 @@ class Reader:
         self._text: list[str] = []
         self._open: list[str] = [""]
         self._stack: list[Any] = []
-        # For each open struct the name of the member whose value comes, for each of
-        # both _DONE when the member or the array's data has been there.
-        self._names: list[Any] = []
-        self._value: Any = _ABSENT
+        # For each open struct the name of the member whose value is to come; _DONE
+        # after the value, and for each open array after its data.
+        self._names: list[object] = []
+        self._value: Value = _ABSENT
         self._values = 0
         self.method = ""
-        self.parameters: list[Any] = []
+        self.parameters: list[Value] = []
         self._seen: set[str] = set()
 
-    def read(self, body: bytes, piece: int = SLICE) -> Steps[tuple[str, list[Any]]]:
-        """The method and the parameters of the call in `body`; a Fault when it is none."""
+    def read(self, body: bytes, piece: int = SLICE) -> Steps[tuple[str, list[Value]]]:
+        """The method and parameters of the call in `body`; a Fault when it is no call."""
         parser = self._parser
         view = memoryview(body)
         try:
@@ -98,83 +116,79 @@ class Reader:
                 if start:
                     yield
                 parser.Parse(view[start : start + piece], False)
-                if (
-                    min(start + piece, len(body)) - parser.CurrentByteIndex
-                    > piece + _LONGEST_TAG
-                ):
-                    raise bad(f"a tag or comment is longer than {_LONGEST_TAG} bytes")
+                unread = min(start + piece, len(body)) - parser.CurrentByteIndex
+                if unread > piece + _LONGEST_TAG:
+                    raise not_xmlrpc(f"a tag or comment is longer than {_LONGEST_TAG} bytes")
             parser.Parse(b"", True)
-        except expat.ExpatError as wrong:
+        except expat.ExpatError as error:
             rest = body[parser.ErrorByteIndex :][:4]
-            raise refusal(wrong, rest, self._encoding or "UTF-8") from None
+            raise _parse_fault(error, rest, self._encoding or "UTF-8") from None
         finally:
-            # The parser holds this object's methods and this object the parser.
+            # Break the circle: the parser holds this object's methods.
             del self._parser
         if not self.method:
-            raise bad("there is no methodName")
+            raise not_xmlrpc("there is no methodName")
         return self.method, self.parameters
 
     def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
-        # What HTTP says of the encoding stands above what the document says (RFC 7303 3.2).
+        # The encoding that HTTP names takes precedence over the document's (RFC 7303 3.2).
         if encoding is not None and self._encoding is None:
             self._encoding = charset(encoding)
 
     def _doctype(self, *_: object) -> None:
-        raise bad("a DOCTYPE is not allowed")
+        raise not_xmlrpc("a DOCTYPE is not allowed")
 
     def _start(self, tag: str, _attributes: object) -> None:
         parent = self._open[-1]
-        if tag not in _INSIDE.get(parent, _NOTHING):
+        if tag not in _INSIDE.get(parent, ()):
             where = f"inside {parent}" if parent else "where methodCall is wanted"
-            raise bad(f"element {shown(tag)} {where}")
+            raise not_xmlrpc(f"element {shown(tag)} {where}")
         if self._text:
-            self._blank()
+            self._drop_space()
         self._open.append(tag)
         if tag == "value":
             self._values += 1
             if self._values > VALUES:
-                raise bad(f"more than {VALUES} values")
+                raise not_xmlrpc(f"more than {VALUES} values")
             if self._value is not _ABSENT:
-                raise bad(f"two values in one {parent}")
+                raise not_xmlrpc(f"two values in one {parent}")
             if parent == "member" and type(self._names[-1]) is not str:
-                raise bad("a value in a member that has none to come")
+                raise not_xmlrpc("a value in a member that has none to come")
         elif parent == "value":
             if self._value is not _ABSENT:
-                raise bad("two types in one value")
+                raise not_xmlrpc("two types in one value")
             if tag in ("array", "struct"):
                 self._deeper([] if tag == "array" else {})
-        elif tag in _ONCE:
-            _ONCE[tag](self)
+        else:
+            self._start_part(tag)
 
-    def _deeper(self, container: Any) -> None:
+    def _start_part(self, tag: str) -> None:
+        if tag == "member":
+            self._names[-1] = None
+        elif tag == "data":
+            if self._names[-1] is _DONE:
+                raise not_xmlrpc("a second data in one array")
+            self._names[-1] = _DONE
+        elif tag in ("methodName", "params"):
+            if tag in self._seen:
+                raise not_xmlrpc(f"a second {tag}")
+            self._seen.add(tag)
+
+    def _deeper(self, container: Value) -> None:
         if len(self._stack) == DEPTH:
-            raise bad(f"arrays and structs are nested deeper than {DEPTH}")
+            raise not_xmlrpc(f"arrays and structs are nested deeper than {DEPTH}")
         self._stack.append(container)
         self._names.append(None)
-
-    def _start_once(self) -> None:
-        tag = self._open[-1]
-        if tag in self._seen:
-            raise bad(f"a second {tag}")
-        self._seen.add(tag)
-
-    def _start_data(self) -> None:
-        if self._names[-1] is _DONE:
-            raise bad("a second data in one array")
-        self._names[-1] = _DONE
-
-    def _start_member(self) -> None:
-        self._names[-1] = None
 
     def _data(self, text: str) -> None:
         self._text.append(text)
 
-    def _blank(self) -> None:
-        """Only white space may stand between elements."""
+    def _drop_space(self) -> None:
+        """Drop the text between elements; a Fault when it is not white space."""
         text = "".join(self._text)
         self._text.clear()
         if text.strip(SPACE):
-            raise bad(f"text {shown(text.strip(SPACE))} inside {self._open[-1]}")
+            raise not_xmlrpc(f"text {shown(text.strip(SPACE))} inside {self._open[-1]}")
 
     def _end(self, tag: str) -> None:
         scalar = READ.get(tag)
@@ -192,7 +206,7 @@ class Reader:
             value = "".join(self._text)
             self._text.clear()
         elif self._text:
-            self._blank()
+            self._drop_space()
         parent = self._open[-2]
         self._value = _ABSENT
         if parent == "data":
@@ -202,38 +216,38 @@ class Reader:
         else:
             self._value = value
 
-    def _member(self, value: Any) -> None:
+    def _member(self, value: Value) -> None:
         name, struct = self._names[-1], self._stack[-1]
         if name in struct:
-            raise bad(f"two members named {shown(str(name))}")
+            raise not_xmlrpc(f"two members named {shown(str(name))}")
         struct[name] = value
         self._names[-1] = _DONE
 
     def _end_name(self) -> None:
         if self._names[-1] is not None:
-            raise bad("two names in one member")
+            raise not_xmlrpc("two names in one member")
         self._names[-1] = "".join(self._text)
         self._text.clear()
 
     def _end_member(self) -> None:
-        self._blank()
+        self._drop_space()
         if self._names[-1] is not _DONE:
-            raise bad("a member without a value")
+            raise not_xmlrpc("a member without a value")
 
     def _end_array(self) -> None:
         if self._names[-1] is not _DONE:
-            raise bad("an array without data")
+            raise not_xmlrpc("an array without data")
         self._end_struct()
 
     def _end_struct(self) -> None:
-        self._blank()
+        self._drop_space()
         self._names.pop()
         self._value = self._stack.pop()
 
     def _end_param(self) -> None:
-        self._blank()
+        self._drop_space()
         if self._value is _ABSENT:
-            raise bad("a param without a value")
+            raise not_xmlrpc("a param without a value")
         self.parameters.append(self._value)
         self._value = _ABSENT
 
@@ -241,16 +255,8 @@ class Reader:
         self.method = "".join(self._text).strip(SPACE)
         self._text.clear()
         if len(self.method) > _LONGEST_NAME:
-            raise bad(f"a methodName longer than {_LONGEST_NAME} characters")
+            raise not_xmlrpc(f"a methodName longer than {_LONGEST_NAME} characters")
 
-
-_ONCE: Final[dict[str, Callable[[Reader], None]]] = {
-    "params": Reader._start_once,
-    "methodName": Reader._start_once,
-    "data": Reader._start_data,
-    "member": Reader._start_member,
-}
-"""What the start of an element does that may stand in its parent only once, or has parts."""
 
 _ENDS: Final[dict[str, Callable[[Reader], None]]] = {
     "value": Reader._end_value,
@@ -260,8 +266,8 @@ _ENDS: Final[dict[str, Callable[[Reader], None]]] = {
     "struct": Reader._end_struct,
     "param": Reader._end_param,
     "methodName": Reader._end_method,
-    "data": Reader._blank,
-    "params": Reader._blank,
-    "methodCall": Reader._blank,
+    "data": Reader._drop_space,
+    "params": Reader._drop_space,
+    "methodCall": Reader._drop_space,
 }
-"""What the end of each element does, scalars apart."""
+"""What the end of an element does, for all but scalars."""

@@ -1,8 +1,7 @@
 """
-What can be called by which name, and how it describes itself.
+The methods that can be called, by their names, and their descriptions.
 
-Rules: pure.  Only registered names can be called; nothing is looked up by
-attribute when a call comes.
+Rules: pure.  Only registered names can be called; no call looks up an attribute.
 """
 
 from __future__ import annotations
@@ -10,24 +9,24 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from attrs import evolve, frozen
 
 from netd.xmlrpc.faults import NO_METHOD, Fault
 from netd.xmlrpc.scalars import shown
-from netd.xmlrpc.signature import Signature, TypeNames, shape
+from netd.xmlrpc.signature import Signature, TypeNames, signature_of
 
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., object])
 
-# What the specification lets a methodName be made of.
+# The characters that the specification allows in a methodName.
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:/]{1,200}")
-_MARK: Final = "__rpc__"
+_ATTRIBUTE: Final = "__rpc__"
 
 
 @frozen
-class Mark:
-    """What `@rpc` said of a function."""
+class RPCOptions:
+    """The arguments of `@rpc`, kept at the function."""
 
     name: str | None = None
     offload: bool = False
@@ -43,74 +42,70 @@ def rpc(
     timeout: float | None = None,
 ) -> Callable[[F], F]:
     """
-    Mark a function for publication; it stays the function it is.
+    Mark a function for publication and return it unchanged.
 
     `name` replaces its own.  With `offload` it runs in a process of netd's
     pool, so it may compute for seconds and must be importable.  `signatures`,
-    XML-RPC type names with the result's first, replace what the hints say.
+    XML-RPC type names with the result's first, replace its type hints.
     `timeout` in seconds replaces the 30 that a call may take.
     """
     given = None if signatures is None else tuple(map(tuple, signatures))
-    mark = Mark(name, offload, given, timeout)
+    options = RPCOptions(name, offload, given, timeout)
 
-    def wrap(function: F) -> F:
-        setattr(function, _MARK, mark)
+    def mark(function: F) -> F:
+        setattr(function, _ATTRIBUTE, options)
         return function
 
-    return wrap
+    return mark
 
 
-def mark_of(function: object) -> Mark | None:
-    """What `@rpc` said of `function`; None when nobody marked it."""
-    found = getattr(function, _MARK, None)
-    return found if isinstance(found, Mark) else None
+def rpc_options(function: object) -> RPCOptions | None:
+    """The options of a function marked by `@rpc`; None when it is not marked."""
+    options = getattr(function, _ATTRIBUTE, None)
+    return options if isinstance(options, RPCOptions) else None
 
 
 @frozen
 class Procedure:
-    """One method: its name, how it is called, and the function behind it."""
+    """A method: its name, how it is called, and its function."""
 
     name: str
-    function: Callable[..., Any]
-    shape: Signature
+    function: Callable[..., object]
+    signature: Signature
     help: str = ""
     offload: bool = False
     timeout: float | None = None
     with_peer: bool = False
-    """Whether the function gets the client's address in front of the parameters."""
+    """Whether the client's address is passed in front of the parameters."""
     source: tuple[str, str] = ("", "")
-    """For a worker: the `module:object` that brings it, and its name there."""
+    """For a worker: the `module:object` that publishes it, and its name there."""
 
 
 def procedure(
-    function: Callable[..., Any],
+    function: Callable[..., object],
     name: str | None = None,
     *,
     with_peer: bool = False,
     signatures: Sequence[TypeNames] | None = None,
     text: str | None = None,
 ) -> Procedure:
-    """The Procedure that `function` and its mark describe; ValueError when it cannot be one."""
-    mark = mark_of(function) or Mark()
-    named: str = getattr(function, "__name__", "")
-    called = name or mark.name or named
-    if _NAME.fullmatch(called) is None:
-        raise ValueError(f"{shown(called)} is no name for a method")
-    if mark.offload and (
-        inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-    ):
-        raise ValueError(
-            f"{called}: async functions run in the daemon, they cannot be offloaded"
-        )
-    if mark.timeout is not None and not 0 < mark.timeout <= 86_400:
-        raise ValueError(f"{called}: a timeout of {mark.timeout} s is not within 0 and a day")
+    """The Procedure of `function` and its options; ValueError when one is invalid."""
+    options = rpc_options(function) or RPCOptions()
+    name = name or options.name or str(getattr(function, "__name__", ""))
+    if _NAME.fullmatch(name) is None:
+        raise ValueError(f"{shown(name)} is no name for a method")
+    asynchronous = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+    if options.offload and asynchronous:
+        raise ValueError(f"{name}: async functions run in the daemon, they cannot be offloaded")
+    if options.timeout is not None and not 0 < options.timeout <= 86_400:
+        raise ValueError(f"{name}: a timeout of {options.timeout} s is not within 0 and a day")
     try:
-        found = shape(function, signatures or mark.signatures, skip=with_peer)
-    except ValueError as wrong:
-        raise ValueError(f"{called}: {wrong}") from None
-    help_text = inspect.getdoc(function) if text is None else text
+        signature = signature_of(function, signatures or options.signatures, skip=with_peer)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    help_text = (inspect.getdoc(function) if text is None else text) or ""
     return Procedure(
-        called, function, found, help_text or "", mark.offload, mark.timeout, with_peer
+        name, function, signature, help_text, options.offload, options.timeout, with_peer
     )
 
 
@@ -119,17 +114,17 @@ class Registry:
 
     def __init__(self, procedures: Iterable[Procedure] = ()) -> None:
         self._procedures: dict[str, Procedure] = {}
-        for each in procedures:
-            self.add(each)
+        for added in procedures:
+            self.add(added)
 
-    def add(self, each: Procedure, prefix: str = "") -> None:
-        """Publish one more; ValueError when its name is taken."""
-        name = f"{prefix}.{each.name}" if prefix else each.name
+    def add(self, added: Procedure, prefix: str = "") -> None:
+        """Publish a procedure; ValueError when its name is taken."""
+        name = f"{prefix}.{added.name}" if prefix else added.name
         if _NAME.fullmatch(name) is None:
             raise ValueError(f"{shown(name)} is no name for a method")
         if name in self._procedures:
             raise ValueError(f"there are two methods {name}")
-        self._procedures[name] = evolve(each, name=name)
+        self._procedures[name] = evolve(added, name=name)
 
     def publish(self, function: F, name: str | None = None) -> F:
         """Publish a function; usable as a decorator."""
@@ -137,18 +132,18 @@ class Registry:
         return function
 
     def get(self, name: str) -> Procedure | None:
-        """The procedure `name`, if there is one."""
+        """The procedure `name`, or None."""
         return self._procedures.get(name)
 
     def __getitem__(self, name: str) -> Procedure:
-        """The procedure `name`; a Fault with the code for an unknown method when none is."""
+        """The procedure `name`; the Fault of an unknown method when there is none."""
         try:
             return self._procedures[name]
         except KeyError:
             raise Fault(NO_METHOD, f"there is no method {shown(name)}") from None
 
     def __iter__(self) -> Iterator[Procedure]:
-        """All of them, by name."""
+        """All procedures, sorted by name."""
         return (self._procedures[name] for name in sorted(self._procedures))
 
     def __len__(self) -> int:

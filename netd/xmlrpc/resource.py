@@ -1,15 +1,14 @@
 """
 XML-RPC over HTTP: calls by POST, documentation by GET.
 
-Rules: uses of a request what every Twisted Resource may use, so that it runs
-under netd's engine and under stock `twisted.web.server.Site` alike.  No body
-holds the reactor: what is not small is read, called and written in turns.
+Rules: uses only what netd's and stock Twisted's requests have in common.  No
+body holds the reactor: everything large is read, checked and written in steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -18,12 +17,14 @@ from twisted.web.pages import notFound
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
+from netd.http.request import Request
 from netd.xmlrpc import codec, content_coding
-from netd.xmlrpc.caller import Caller, internal
-from netd.xmlrpc.encodings import charset
+from netd.xmlrpc.caller import Caller, internal_error
 from netd.xmlrpc.faults import TOO_LARGE, Fault
 from netd.xmlrpc.page import POLICY, page
+from netd.xmlrpc.reader import charset
 from netd.xmlrpc.registry import Registry
+from netd.xmlrpc.scalars import Value
 
 _log = Logger()
 
@@ -31,12 +32,12 @@ _METHODS: Final = b"GET, HEAD, OPTIONS, POST"
 _TYPES: Final = ("text/xml", "application/xml")
 _XML: Final = b"text/xml; charset=utf-8"
 
-_WORTH_PACKING: Final = 1024
-"""Bytes above which an answer is compressed for those who accept that."""
+_WORTH_COMPRESSING: Final = 1024
+"""Bytes above which a response is compressed for clients that accept gzip."""
 
 
 class RPC(Resource):
-    """What `registry` holds, for everyone to call and to read about."""
+    """Calls of the methods in `registry`, and a page that documents them."""
 
     isLeaf = True
 
@@ -44,11 +45,11 @@ class RPC(Resource):
         Resource.__init__(self)
         self._registry = registry
         self._caller = caller
-        self._origins = frozenset(each.encode() for each in origins)
+        self._origins = frozenset(origin.encode() for origin in origins)
         self._page = b""
 
-    def render(self, request: Any) -> Any:
-        """The answer, or NOT_DONE_YET where it takes longer."""
+    def render(self, request: Request) -> bytes | int:
+        """The body of the response, or NOT_DONE_YET when it comes later."""
         request.setHeader(b"X-Content-Type-Options", b"nosniff")
         if self._origins:
             self._allow_origin(request)
@@ -56,18 +57,18 @@ class RPC(Resource):
             return _plain(request, 404, b"There is nothing below this path.\n")
         if request.method == b"POST":
             return self._post(request)
-        answer: Callable[[Any], Any] | None = {
+        respond: Callable[[Request], bytes] | None = {
             b"GET": self._get,
             b"HEAD": self._head,
             b"OPTIONS": self._options,
         }.get(request.method)
-        if answer is None:
+        if respond is None:
             request.setHeader(b"Allow", _METHODS)
             return _plain(request, 405, b"GET, HEAD, OPTIONS or POST.\n")
-        return answer(request)
+        return respond(request)
 
-    def _allow_origin(self, request: Any) -> None:
-        """Let pages of the origins that were asked for read the answers (Fetch, 3.2)."""
+    def _allow_origin(self, request: Request) -> None:
+        """Let scripts of the allowed origins read the response (Fetch, 3.2)."""
         request.setHeader(b"Vary", b"Origin")
         origin = request.getHeader(b"origin")
         if origin is not None and (origin in self._origins or b"*" in self._origins):
@@ -77,13 +78,13 @@ class RPC(Resource):
                 request.setHeader(b"Access-Control-Allow-Headers", b"Content-Type")
                 request.setHeader(b"Access-Control-Max-Age", b"600")
 
-    def _options(self, request: Any) -> bytes:
+    def _options(self, request: Request) -> bytes:
         request.setResponseCode(204)
         request.setHeader(b"Allow", _METHODS)
         return b""
 
-    def _get(self, request: Any) -> bytes:
-        """The documentation."""
+    def _get(self, request: Request) -> bytes:
+        """The documentation page."""
         self._page = self._page or page(self._registry)
         request.setHeader(b"Content-Type", b"text/html; charset=utf-8")
         request.setHeader(b"Content-Security-Policy", POLICY.encode())
@@ -91,124 +92,121 @@ class RPC(Resource):
         request.setHeader(b"Cache-Control", b"no-cache")
         return self._page
 
-    def _head(self, request: Any) -> bytes:
+    def _head(self, request: Request) -> bytes:
         request.setHeader(b"Content-Length", b"%d" % len(self._get(request)))
         return b""
 
-    def _post(self, request: Any) -> Any:
+    def _post(self, request: Request) -> bytes | int:
+        """Make the call in the request's body."""
         content_type = request.getHeader(b"content-type") or b""
         encoding: str | None = None
-        # Nearly every client says just this; the general way costs more than a small call.
+        # Nearly every client sends exactly this; parsing it costs more than a small call.
         if content_type != b"text/xml":
-            media, encoding = content_coding.media(content_type.decode("latin-1"))
+            media, encoding = content_coding.media_type(content_type.decode("latin-1"))
             if media not in _TYPES:
                 request.setHeader(b"Accept-Post", b"text/xml, application/xml")
                 return _plain(request, 415, b"A call is text/xml or application/xml.\n")
-        coding = (
-            (request.getHeader(b"content-encoding") or b"").decode("latin-1").strip().lower()
-        )
+        content_encoding = request.getHeader(b"content-encoding") or b""
+        coding = content_encoding.decode("latin-1").strip().lower()
         if coding not in ("", "identity", *content_coding.CODINGS):
             request.setHeader(b"Accept-Encoding", b"gzip, deflate")
             return _plain(request, 415, b"A call may be compressed by gzip or deflate.\n")
-        # One byte more than is allowed tells a body that is too large, and no more is read.
-        body = request.content.read(content_coding.LARGEST + 1)
+        # The one byte beyond the limit shows that a body is too large.
+        limit = content_coding.LARGEST
+        body = request.content.read(limit + 1)
         request.setHeader(b"Content-Type", _XML)
-        if len(body) > content_coding.LARGEST:
-            request.setResponseCode(413)
-            return codec.fault(
-                Fault(TOO_LARGE, f"the call is larger than {content_coding.LARGEST} bytes")
-            )
-        peer = getattr(request.getClientAddress(), "host", "")
-        called: Awaitable[Any]
+        if len(body) > limit:
+            return _too_large(request, f"the call is larger than {limit} bytes")
+        peer: str = getattr(request.getClientAddress(), "host", "")
+        result: Awaitable[Value]
         try:
-            short = None if coding or encoding is not None else codec.short(body)
-            if short is not None:
-                result = self._caller.start(peer, *short)
-                written = codec.small(result)
-                if written is not None and len(written) <= _WORTH_PACKING:
-                    return written
-                called = _value(result)
+            call = None if coding or encoding is not None else codec.simple_call(body)
+            if call is not None:
+                value = self._caller.start(peer, *call)
+                response = codec.simple_response(value)
+                if response is not None and len(response) <= _WORTH_COMPRESSING:
+                    return response
+                result = _awaited(value)
             else:
-                called = self._call(peer, body, encoding, coding)
-        except Fault as wrong:
-            return codec.fault(wrong)
-        return _settled(request, self._answer(request, called))
+                result = self._call(peer, body, encoding, coding)
+        except Fault as fault:
+            return codec.fault(fault)
+        return _rendered(request, Deferred.fromCoroutine(self._respond(request, result)))
 
-    async def _call(self, peer: str, body: bytes, encoding: str | None, coding: str) -> Any:
+    async def _call(self, peer: str, body: bytes, encoding: str | None, coding: str) -> Value:
         """The result of the call in `body`, or a Fault."""
-        turns = self._caller.turns
+        cooperative = self._caller.cooperative
         if coding in content_coding.CODINGS:
-            body = await turns.finish(content_coding.unpacked(body, coding))
+            body = await cooperative.finish(content_coding.decompressed(body, coding))
         try:
             known = None if encoding is None else charset(encoding)
-            name, parameters = await turns.finish(codec.call(body, known))
-        except Fault as wrong:
-            self._caller.failed(wrong)
+            name, parameters = await cooperative.finish(codec.call(body, known))
+        except Fault as fault:
+            self._caller.count_fault(fault)
             raise
-        return await _value(await turns.finish(self._caller.steps(peer, name, parameters)))
+        steps = self._caller.start_in_steps(peer, name, parameters)
+        return await _awaited(await cooperative.finish(steps))
 
-    async def _answer(self, request: Any, call: Awaitable[Any]) -> bytes:
-        """The body of the answer to a call; the request gets what else there is to say."""
-        turns = self._caller.turns
+    async def _respond(self, request: Request, result: Awaitable[Value]) -> bytes:
+        """The body of the response to a call, after its status and fields are set."""
+        cooperative = self._caller.cooperative
         try:
-            answer = await turns.finish(codec.response(await call))
-        except Fault as wrong:
-            answer = codec.fault(wrong)
-        except content_coding.TooLarge as wrong:
-            request.setResponseCode(413)
-            return codec.fault(Fault(TOO_LARGE, str(wrong)))
-        except content_coding.BadCompression as wrong:
-            return _plain(request, 400, f"The compression is broken: {wrong}.\n".encode())
+            body = await cooperative.finish(codec.response(await result))
+        except Fault as fault:
+            body = codec.fault(fault)
+        except content_coding.TooLarge as error:
+            return _too_large(request, str(error))
+        except content_coding.BadCompression as error:
+            return _plain(request, 400, f"The compression is broken: {error}.\n".encode())
         except CancelledError:
             raise
-        # A result that breaks while it is written is the method's bug, and no 500.
+        # A result that raises while it is written is the method's bug, and no 500.
         except Exception:
-            answer = codec.fault(internal("writing a result", Failure()))
-        if len(answer) > _WORTH_PACKING:
+            body = codec.fault(internal_error("writing a result", Failure()))
+        if len(body) > _WORTH_COMPRESSING:
             request.responseHeaders.addRawHeader(b"Vary", b"Accept-Encoding")
-            if content_coding.accepts_gzip(request.getHeader("accept-encoding") or ""):
+            if content_coding.accepts_gzip(request.getHeader(b"accept-encoding") or b""):
                 request.setHeader(b"Content-Encoding", b"gzip")
-                answer = await turns.finish(content_coding.packed(answer))
-        return answer
+                body = await cooperative.finish(content_coding.gzipped(body))
+        return body
 
 
-class Alone(Resource):
-    """A site of calls only: `/` and `/RPC2` take them, every other path is a 404."""
+class RPCRoot(Resource):
+    """The root of a listener for calls only: `/` and `/RPC2` take them, the rest is 404."""
 
     def __init__(self, rpc: RPC) -> None:
         Resource.__init__(self)
         self.putChild(b"", rpc)
         self.putChild(b"RPC2", rpc)
 
-    def getChild(self, path: bytes, request: Any) -> IResource:
-        """Nothing else is here."""
+    def getChild(self, path: bytes, request: Request) -> IResource:
+        """A 404 page."""
         return notFound()
 
 
-async def _value(result: Any) -> Any:
-    """`result`, waited for when it has to be."""
+async def _awaited(result: Value) -> Value:
+    """`result`, or the result of `result` when that is a Deferred."""
     return await result if isinstance(result, Deferred) else result
 
 
-def _settled(request: Any, work: Coroutine[Deferred[Any], Any, bytes]) -> Any:
-    """The bytes that `work` comes to when it does so at once, else NOT_DONE_YET."""
+def _rendered(request: Request, response: Deferred[bytes]) -> bytes | int:
+    """The body if `response` has it already; else NOT_DONE_YET, and the body is sent later."""
     ready: list[bytes] = []
-    done = Deferred.fromCoroutine(work)
-    done.addCallback(ready.append)
+    response.addCallback(ready.append)
     if ready:
         return ready[0]
-    here = True
+    connected = True
 
     def left(_: Failure) -> None:
-        nonlocal here
-        here = False
-        done.cancel()
+        nonlocal connected
+        connected = False
+        response.cancel()
 
     def ended(failure: object) -> None:
-        # What a client that left has cancelled ends as it should.
-        if isinstance(failure, Failure) and (here or not failure.check(CancelledError)):
+        # The cancellation of a call whose client has left is no error.
+        if isinstance(failure, Failure) and (connected or not failure.check(CancelledError)):
             _log.failure("while answering a call", failure)
-        if not here:
+        if not connected:
             return
         if isinstance(failure, Failure):
             request.setResponseCode(500)
@@ -218,11 +216,16 @@ def _settled(request: Any, work: Coroutine[Deferred[Any], Any, bytes]) -> Any:
         request.finish()
 
     request.notifyFinish().addErrback(left)
-    done.addBoth(ended)
+    response.addBoth(ended)
     return NOT_DONE_YET
 
 
-def _plain(request: Any, code: int, sentence: bytes) -> bytes:
+def _plain(request: Request, code: int, sentence: bytes) -> bytes:
     request.setResponseCode(code)
     request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
     return sentence
+
+
+def _too_large(request: Request, text: str) -> bytes:
+    request.setResponseCode(413)
+    return codec.fault(Fault(TOO_LARGE, text))

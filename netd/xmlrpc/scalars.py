@@ -1,13 +1,12 @@
 """
 The scalar types of XML-RPC: text to value and value to text.
 
-Rules: pure and strict.  A text that the grammar does not have is a Fault, and
-so is a value that has no text; nothing is guessed.
+Rules: pure and strict.  Text outside the grammar is a Fault, and so is a value
+that has no text; nothing is guessed.
 
-Source: http://xmlrpc.com/spec.md, and Apache's extensions i8 and nil.  Three
-things are taken beyond it because clients in use send them: white space around
-a number, the exponent of a double (Python), and a time zone (Z or +hh:mm) or
-hyphens in a dateTime (Java, PHP).
+Source: http://xmlrpc.com/spec.md, and Apache's extensions i8 and nil.  Also
+accepted, because clients send them: white space around a number, the exponent of
+a double (Python), a time zone (Z or +hh:mm) or hyphens in a dateTime (Java, PHP).
 """
 
 from __future__ import annotations
@@ -18,15 +17,18 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final, TypeAlias
 
-from netd.xmlrpc.faults import INTERNAL, Fault, bad
+from netd.xmlrpc.faults import INTERNAL, Fault, not_xmlrpc
+
+Value: TypeAlias = object
+"""A parameter, a result, or a part of either: its type is known at run time only."""
 
 SPACE: Final = " \t\r\n"
-"""What XML calls white space; `str.strip` alone would take much more."""
+"""XML's white space; `str.strip` without it would strip much more."""
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,20}")
-# 1100 characters hold every double exactly, the smallest denormal too.
+# 1100 characters hold every double exactly, even the smallest denormal.
 _DOUBLE: Final = re.compile(
     r"(?=.{1,1100}\Z)[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 )
@@ -34,92 +36,80 @@ _DATETIME: Final = re.compile(
     r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})T([0-9]{2}):?([0-9]{2}):?([0-9]{2})"
     r"(?:(Z)|([+-])([0-9]{2}):?([0-9]{2}))?"
 )
-# Everything that XML 1.0 section 2.2 leaves out of Char.
+# The characters that XML 1.0 section 2.2 excludes from Char.
 _UNSENDABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 
 
 def shown(text: str) -> str:
-    """`text` short enough and printable for the text of a fault."""
+    """`text` shortened and made printable for the text of a fault."""
     return ascii(text if len(text) <= 40 else f"{text[:40]}...")
 
 
 def _integer(text: str, kind: str, bits: int) -> int:
     text = text.strip(SPACE)
     if _INTEGER.fullmatch(text) is None:
-        raise bad(f"{shown(text)} is no {kind}")
+        raise not_xmlrpc(f"{shown(text)} is no {kind}")
     value = int(text)
     if not -(1 << bits - 1) <= value < 1 << bits - 1:
-        raise bad(f"{shown(text)} does not fit the {bits} bits of {kind}")
+        raise not_xmlrpc(f"{shown(text)} does not fit the {bits} bits of {kind}")
     return value
-
-
-def _int(text: str) -> int:
-    return _integer(text, "int", 32)
-
-
-def _i8(text: str) -> int:
-    return _integer(text, "i8", 64)
 
 
 def _boolean(text: str) -> bool:
     text = text.strip(SPACE)
     if text not in ("0", "1"):
-        raise bad(f"{shown(text)} is no boolean, which is 0 or 1")
+        raise not_xmlrpc(f"{shown(text)} is no boolean, which is 0 or 1")
     return text == "1"
 
 
 def _double(text: str) -> float:
     text = text.strip(SPACE)
     if _DOUBLE.fullmatch(text) is None:
-        raise bad(f"{shown(text)} is no double")
+        raise not_xmlrpc(f"{shown(text)} is no double")
     value = float(text)
     if math.isinf(value):
-        raise bad(f"{shown(text)} is beyond what a double can hold")
+        raise not_xmlrpc(f"{shown(text)} is beyond what a double can hold")
     return value
 
 
 def _base64(text: str) -> bytes:
     try:
-        packed = text.encode("ascii").translate(None, SPACE.encode())
-        return binascii.a2b_base64(packed, strict_mode=True)
+        digits = text.encode("ascii").translate(None, SPACE.encode())
+        return binascii.a2b_base64(digits, strict_mode=True)
     except ValueError:
-        raise bad(f"{shown(text)} is no base64") from None
+        raise not_xmlrpc(f"{shown(text)} is no base64") from None
 
 
 def _datetime(text: str) -> datetime:
     match = _DATETIME.fullmatch(text.strip(SPACE))
     if match is None:
-        raise bad(f"{shown(text)} is no dateTime.iso8601 such as 20261122T14:08:55")
+        raise not_xmlrpc(f"{shown(text)} is no dateTime.iso8601 such as 20261122T14:08:55")
     year, _, month, day, hour, minute, second, utc, sign, hours, minutes = match.groups()
     zone: timezone | None = UTC if utc else None
     try:
         if sign:
-            off = timedelta(hours=int(hours), minutes=int(minutes))
-            zone = timezone(-off if sign == "-" else off)
+            offset = timedelta(hours=int(hours), minutes=int(minutes))
+            zone = timezone(-offset if sign == "-" else offset)
         return datetime(
             int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=zone
         )
-    except ValueError as wrong:
-        raise bad(f"{shown(text)} is no dateTime.iso8601: {wrong}") from None
+    except ValueError as error:
+        raise not_xmlrpc(f"{shown(text)} is no dateTime.iso8601: {error}") from None
 
 
 def _nil(text: str) -> None:
     if text:
-        raise bad("nil is not empty")
+        raise not_xmlrpc("nil is not empty")
 
 
-def _string(text: str) -> str:
-    return text
-
-
-READ: Final[dict[str, Callable[[str], Any]]] = {
-    "int": _int,
-    "i4": _int,
-    "i8": _i8,
-    "ex:i8": _i8,
+READ: Final[dict[str, Callable[[str], Value]]] = {
+    "int": lambda text: _integer(text, "int", 32),
+    "i4": lambda text: _integer(text, "int", 32),
+    "i8": lambda text: _integer(text, "i8", 64),
+    "ex:i8": lambda text: _integer(text, "i8", 64),
     "boolean": _boolean,
     "double": _double,
-    "string": _string,
+    "string": str,
     "base64": _base64,
     "dateTime.iso8601": _datetime,
     "nil": _nil,
@@ -129,12 +119,12 @@ READ: Final[dict[str, Callable[[str], Any]]] = {
 
 
 def escaped(text: str) -> str:
-    """`text` as it may stand between tags; a Fault when XML cannot carry a character of it."""
+    """`text` with its markup escaped; a Fault when XML cannot carry one of its characters."""
     safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     if text.isprintable():
         return safe
-    if (found := _UNSENDABLE.search(text)) is not None:
-        raise Fault(INTERNAL, f"XML cannot carry the character U+{ord(found[0]):04X}")
+    if (match := _UNSENDABLE.search(text)) is not None:
+        raise Fault(INTERNAL, f"XML cannot carry the character U+{ord(match[0]):04X}")
     # A bare CR would be read as a LF (XML 1.0 section 2.11).
     return safe.replace("\r", "&#13;")
 
@@ -145,7 +135,7 @@ def sendable(text: str) -> str:
 
 
 def integer(value: int) -> str:
-    """`value` as int where that holds it and as i8 where only that does."""
+    """`value` as an int when 32 bits hold it, else as an i8."""
     if -2147483648 <= value <= 2147483647:
         return f"<int>{value:d}</int>"
     if -(2**63) <= value < 2**63:
@@ -154,26 +144,26 @@ def integer(value: int) -> str:
 
 
 def double(value: float) -> str:
-    """`value` in plain digits: the grammar has no exponent, and nothing for nan and inf."""
+    """`value` in plain digits: the grammar has no exponent, no nan and no inf."""
     if not math.isfinite(value):
         raise Fault(INTERNAL, f"{float(value)!r} cannot be sent")
     text = repr(float(value))
     return f"<double>{format(Decimal(text), 'f') if 'e' in text else text}</double>"
 
 
-def packed(value: bytes | bytearray) -> str:
-    """The digits of base64 without line breaks."""
+def base64_text(value: bytes | bytearray) -> str:
+    """`value` in base64 without line breaks and without its element."""
     return binascii.b2a_base64(value, newline=False).decode()
 
 
 def base64(value: bytes | bytearray) -> str:
-    """`value` in base64."""
-    return f"<base64>{packed(value)}</base64>"
+    """`value` as a base64 element."""
+    return f"<base64>{base64_text(value)}</base64>"
 
 
 def date_time(value: datetime) -> str:
-    """`value` to the second, with its offset from UTC when it knows that."""
+    """`value` to the second, with its offset from UTC when it has one."""
     text = f"{value.year:04}{value.month:02}{value.day:02}T{value:%H:%M:%S}"
-    if (off := value.utcoffset()) is not None:
-        text += "Z" if not off else value.strftime("%z")[:5]
+    if (offset := value.utcoffset()) is not None:
+        text += "Z" if not offset else value.strftime("%z")[:5]
     return f"<dateTime.iso8601>{text}</dateTime.iso8601>"

@@ -1,15 +1,16 @@
 """
-Every method of one daemon, and the pool that runs the heavy ones.
+Every XML-RPC method of a daemon, and the pool that runs the offloaded ones.
 
-Rules: a visible list; the one place that knows all of the room.
+Rules: a visible list; only this module knows the whole room.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import cast
 
 from attrs import frozen
+from twisted.internet.interfaces import IReactorProcess, IReactorTime
 
 from netd.counters import Counters
 from netd.xmlrpc.caller import Caller
@@ -22,14 +23,14 @@ from netd.xmlrpc.resource import RPC
 
 @frozen
 class RPCService:
-    """The resource, which may be mounted at several places, and the service behind it."""
+    """The resource, which may be mounted at several places, and the pool behind it."""
 
     resource: RPC
     pool: Pool
 
 
 def build(
-    reactor: Any,
+    reactor: IReactorTime,
     publish: Iterable[str] = (),
     suites: bool = True,
     workers: int = 2,
@@ -41,23 +42,24 @@ def build(
     """
     Netd's methods and those that each `[prefix=]module:object` publishes.
 
-    A pool that is there already is used, whatever its size.  ValueError names
-    the one that cannot be published.
+    An existing `pool` is used whatever its size.  ValueError names the object
+    that cannot be published.
     """
     registry = Registry((*arithmetic.PROCEDURES, *ip.PROCEDURES, *lab.procedures(reactor)))
-    for each in load("netd.xmlrpc.methods.lab:OFFLOADED"):
-        registry.add(each)
-    if suites:
-        for each in interop.PROCEDURES:
-            registry.add(each)
-    for each in introspection.procedures(registry):
-        registry.add(each)
-    pool = pool or Pool(reactor, workers)
+    # A Clock of a test is never asked to start a process.
+    pool = pool or Pool(cast(IReactorProcess, reactor), workers)
     caller = Caller(registry, reactor, pool.run, counters=counters)
-    for text in publish:
+    for added in (
+        load("netd.xmlrpc.methods.lab:OFFLOADED"),
+        interop.PROCEDURES if suites else (),
+        introspection.procedures(registry),
+    ):
+        for procedure in added:
+            registry.add(procedure)
+    for source in publish:
         try:
-            for each in load(text):
-                registry.add(each)
-        except ValueError as wrong:
-            raise ValueError(f"{text}: {wrong}") from None
+            for procedure in load(source):
+                registry.add(procedure)
+        except ValueError as error:
+            raise ValueError(f"{source}: {error}") from None
     return RPCService(RPC(registry, caller, origins), pool)

@@ -1,7 +1,7 @@
 """
-What a function takes and gives in XML-RPC's words, from its type hints.
+The XML-RPC signatures of a function, from its type hints.
 
-Rules: pure.  What one parameter may be is its form's to say.
+Rules: pure.  A `ParamType` decides what one parameter accepts.
 """
 
 from __future__ import annotations
@@ -9,162 +9,154 @@ from __future__ import annotations
 import inspect
 import itertools
 import typing
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
 from attrs import frozen
 
 from netd.xmlrpc.faults import BadParameters
-from netd.xmlrpc.param_types import ANY, ParamType, called, either, form, named
+from netd.xmlrpc.param_types import ANY, ParamType, from_hint, from_name, type_name, union
+from netd.xmlrpc.scalars import Value
 from netd.xmlrpc.steps import Steps, run_now
 
 TypeNames: TypeAlias = tuple[str, ...]
 """XML-RPC type names, the result's first."""
 
 MOST: Final = 16
-"""How many signatures one function may have; more of them say "undef"."""
+"""Variants of a function; with more, they are left out and published as "undef"."""
 
 
 @frozen
 class Signature:
-    """Everything that is known of how a function is called."""
+    """How a function may be called."""
 
-    signatures: tuple[TypeNames, ...]
+    variants: tuple[TypeNames, ...]
+    """What system.methodSignature returns."""
     parameters: tuple[tuple[str, ParamType], ...]
-    least: int
+    required: int
     """How many of `parameters` have no default."""
     rest: tuple[str, ParamType] | None = None
-    """What each further parameter may be, where the function takes any number."""
+    """Name and type of each further parameter when the function takes any number."""
     strict: tuple[tuple[ParamType, ...], ...] = ()
-    """The parameters' forms by signature, where the signatures were given by hand."""
+    """The parameters' types by variant, when the variants were given by hand."""
     accepted: frozenset[tuple[type, ...]] = frozenset()
-    """The types of parameters of which nothing more has to be asked: the short way."""
+    """Combinations of Python types that need no further check: the fast path."""
 
-    def check(self, method: str, values: Sequence[Any]) -> None:
-        """BadParameters naming the parameter, what was wanted and what came."""
+    def check(self, method: str, values: Sequence[Value]) -> None:
+        """BadParameters naming the parameter, the expected and the received type."""
         if tuple(map(type, values)) not in self.accepted:
-            run_now(self.steps(method, values))
+            run_now(self.check_in_steps(method, values))
 
-    def steps(self, method: str, values: Sequence[Any]) -> Steps[None]:
-        """The same as `check`, of long arrays a piece at a time."""
-        if len(values) < self.least or (
-            self.rest is None and len(values) > len(self.parameters)
-        ):
+    def check_in_steps(self, method: str, values: Sequence[Value]) -> Steps[None]:
+        """The same as `check`, with steps in long arrays."""
+        most = len(self.parameters)
+        if len(values) < self.required or (self.rest is None and len(values) > most):
             raise BadParameters(f"{method} takes {self._count()}, got {len(values)}")
-        for (name, each), value in zip(self.parameters, values, strict=False):
-            self._refuse(method, (yield from each.steps(value, name)))
+        expected = self.parameters
         if self.rest is not None:
-            for number, value in enumerate(values[len(self.parameters) :], 1):
-                found = yield from self.rest[1].steps(value, f"{self.rest[0]} {number}")
-                self._refuse(method, found)
-        if self.strict and not any(self._fits(each, values) for each in self.strict):
-            wanted = " or ".join(f"({', '.join(each[1:])})" for each in self.signatures)
-            got = ", ".join(map(called, values))
+            name, kind = self.rest
+            expected += tuple((f"{name} {n}", kind) for n in range(1, len(values) - most + 1))
+        for (name, kind), value in zip(expected, values, strict=False):
+            if problem := (yield from kind.problem_in_steps(value, name)):
+                raise BadParameters(f"{method}: {problem}")
+        if self.strict and not any(_fits(types, values) for types in self.strict):
+            wanted = " or ".join(f"({', '.join(names[1:])})" for names in self.variants)
+            got = ", ".join(map(type_name, values))
             raise BadParameters(f"{method} takes {wanted}, got ({got})")
 
     def _count(self) -> str:
         most = len(self.parameters)
         if self.rest is not None:
-            return f"at least {self.least} parameters"
-        count = f"{most}" if most == self.least else f"{self.least} to {most}"
+            return f"at least {self.required} parameters"
+        count = f"{most}" if most == self.required else f"{self.required} to {most}"
         return f"{count} parameter{'' if count == '1' else 's'}"
 
-    @staticmethod
-    def _refuse(method: str, wrong: str | None) -> None:
-        if wrong is not None:
-            raise BadParameters(f"{method}: {wrong}")
 
-    @staticmethod
-    def _fits(forms: tuple[ParamType, ...], values: Sequence[Any]) -> bool:
-        return len(forms) == len(values) and not any(
-            each.wrong(value, "") for each, value in zip(forms, values, strict=True)
-        )
+def _fits(types: Sequence[ParamType], values: Sequence[Value]) -> bool:
+    return len(types) == len(values) and not any(
+        kind.problem(value, "") for kind, value in zip(types, values, strict=True)
+    )
 
 
-def shape(
-    function: Callable[..., Any], given: Iterable[TypeNames] | None = None, skip: int = 0
+def signature_of(
+    function: Callable[..., object], given: Iterable[TypeNames] | None = None, skip: int = 0
 ) -> Signature:
     """
-    How `function` is called over XML-RPC, its first `skip` parameters left out.
+    The signature of `function` without its first `skip` parameters.
 
-    `given` replaces what its hints say.  ValueError when a parameter can only
-    be given by name, or a signature is none.
+    `given` replaces its type hints.  ValueError when a parameter can only be
+    passed by name, or a given variant is invalid.
     """
     try:
         hints = typing.get_type_hints(function, include_extras=True)
-    # A hint that cannot be evaluated says nothing; the function can still be called.
+    # A function can be called even when its hints cannot be evaluated.
     except (NameError, TypeError, AttributeError, SyntaxError):
         hints = {}
     parameters: list[tuple[str, ParamType]] = []
-    rest, least = None, 0
-    for each in list(inspect.signature(function).parameters.values())[skip:]:
-        wanted = form(hints[each.name]) if each.name in hints else ANY
-        if each.kind is each.VAR_POSITIONAL:
-            rest = (each.name, wanted)
-        elif each.kind is each.KEYWORD_ONLY and each.default is each.empty:
-            raise ValueError(f"the parameter {each.name} can only be given by name")
-        elif each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD):
-            parameters.append((each.name, wanted))
-            least += each.default is each.empty
+    rest, required = None, 0
+    for parameter in list(inspect.signature(function).parameters.values())[skip:]:
+        kind = from_hint(hints[parameter.name]) if parameter.name in hints else ANY
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            rest = (parameter.name, kind)
+        elif parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
+            raise ValueError(f"the parameter {parameter.name} can only be given by name")
+        elif parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            parameters.append((parameter.name, kind))
+            required += parameter.default is parameter.empty
     if given is not None:
-        return _by_hand([name for name, _ in parameters], least, rest, list(map(tuple, given)))
-    results = _result(hints.get("return", Any)).names
-    signatures = () if rest else _expanded(results, parameters, least)
-    counts = range(least, len(parameters) + 1)
-    accepted = _accepted([form for _, form in parameters[:count]] for count in counts)
-    return Signature(signatures, tuple(parameters), least, rest, accepted=accepted)
+        names = [name for name, _ in parameters]
+        return _by_hand(names, required, rest, list(map(tuple, given)))
+    results = _result(hints.get("return", object)).names
+    variants = () if rest else _expanded(results, parameters, required)
+    counts = range(required, len(parameters) + 1)
+    accepted = _accepted([kind for _, kind in parameters[:count]] for count in counts)
+    return Signature(variants, tuple(parameters), required, rest, accepted=accepted)
 
 
 def _by_hand(
-    names: list[str], least: int, rest: tuple[str, ParamType] | None, given: list[TypeNames]
+    names: list[str], required: int, rest: tuple[str, ParamType] | None, given: list[TypeNames]
 ) -> Signature:
-    """The shape of a function whose signatures somebody wrote down."""
-    for each in given:
-        if not each:
+    """The signature of a function with the variants `given`."""
+    for variant in given:
+        if not variant:
             raise ValueError("a signature starts with the type of the result")
-        named(each[0])
-        if len(each) - 1 < least or (rest is None and len(each) - 1 > len(names)):
-            raise ValueError(f"the signature {', '.join(each)} does not fit the function")
-    strict = [tuple(map(named, each[1:])) for each in given]
+        from_name(variant[0])
+        if len(variant) - 1 < required or (rest is None and len(variant) - 1 > len(names)):
+            raise ValueError(f"the signature {', '.join(variant)} does not fit the function")
+    strict = [tuple(map(from_name, variant[1:])) for variant in given]
     most = max(map(len, strict), default=0)
     names += [f"{rest[0] if rest else ''} {number}" for number in range(1, most + 1)]
-    columns = [[each[n] for each in strict if len(each) > n] for n in range(most)]
-    parameters = tuple((names[n], either(column)) for n, column in enumerate(columns))
-    least = min(map(len, strict), default=0)
+    columns = [[types[n] for types in strict if len(types) > n] for n in range(most)]
+    parameters = tuple((names[n], union(column)) for n, column in enumerate(columns))
+    required = min(map(len, strict), default=0)
     return Signature(
-        tuple(given), parameters, least, strict=tuple(strict), accepted=_accepted(strict)
+        tuple(given), parameters, required, strict=tuple(strict), accepted=_accepted(strict)
     )
 
 
 def _accepted(alternatives: Iterable[Sequence[ParamType]]) -> frozenset[tuple[type, ...]]:
-    """The combinations of types that fit without a look inside, while they are few."""
-    found: set[tuple[type, ...]] = set()
-    for forms in alternatives:
-        if all(each.plain for each in forms) and len(forms) <= 4:
-            found.update(itertools.product(*(each.types for each in forms)))
-    return frozenset(found)
+    """The combinations of Python types that need no look inside, for few parameters."""
+    accepted: set[tuple[type, ...]] = set()
+    for types in alternatives:
+        if all(kind.plain for kind in types) and len(types) <= 4:
+            accepted.update(itertools.product(*(kind.types for kind in types)))
+    return frozenset(accepted)
 
 
 def _result(hint: Any) -> ParamType:
-    """The form of what a function gives, awaited where it has to be."""
+    """The type of a result, or of what an awaitable result gives: its last argument."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if isinstance(origin, type) and arguments:
-        if issubclass(origin, Coroutine):
-            return form(arguments[2])
-        if issubclass(origin, Awaitable):
-            return form(arguments[0])
-    return form(hint)
+    awaitable = isinstance(origin, type) and issubclass(origin, Awaitable)
+    return from_hint(arguments[-1] if awaitable and arguments else hint)
 
 
 def _expanded(
-    results: Sequence[str], parameters: Sequence[tuple[str, ParamType]], least: int
+    results: Sequence[str], parameters: Sequence[tuple[str, ParamType]], required: int
 ) -> tuple[TypeNames, ...]:
-    """Every combination of what may come and go, while there are not too many."""
-    found: list[TypeNames] = []
-    for count in range(least, len(parameters) + 1):
-        alternatives = [results, *(each.names for _, each in parameters[:count])]
-        for combination in itertools.product(*alternatives):
-            found.append(combination)
-            if len(found) > MOST:
-                return ()
-    return tuple(found)
+    """Every combination of result and parameter types; none when there are too many."""
+    variants = itertools.chain.from_iterable(
+        itertools.product(results, *(kind.names for _, kind in parameters[:count]))
+        for count in range(required, len(parameters) + 1)
+    )
+    first = tuple(itertools.islice(variants, MOST + 1))
+    return first if len(first) <= MOST else ()

@@ -1,8 +1,8 @@
 """
-Work that can be done a piece at a time, so that it need not hold the reactor.
+Work that can be done in steps, so that it need not hold the reactor.
 
-Rules: pure.  A `Steps[T]` is a generator that yields after each piece of a few
-milliseconds and returns its T; `run_now` runs it where nobody waits.
+Rules: pure.  A `Steps[T]` is a generator that yields every few milliseconds and
+returns a T.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Steps: TypeAlias = Generator[None, None, T]
 
 
 def run_now(steps: Steps[T]) -> T:
-    """Do all of it and return what it came to."""
+    """Take all steps without a pause and return their result."""
     while True:
         try:
             next(steps)

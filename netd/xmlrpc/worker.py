@@ -1,10 +1,9 @@
 """
-One process of the pool: it runs one offloaded call after the other.
+A process of the pool: it runs offloaded calls one after the other.
 
-Rules: no Twisted, and nothing imported that it does not need, since it starts
-while somebody waits.  Calls come pickled over what was stdin, results leave as
-XML that is ready to be sent, faults as JSON; only the daemon's bytes are ever
-unpickled.  It ends when the daemon does, however that ends.
+Rules: no Twisted and few imports, since it starts while a client waits.  Calls
+come pickled on stdin, and only from the daemon; results leave as XML that is
+ready to be sent, faults as JSON.  The process ends when the daemon does.
 """
 
 from __future__ import annotations
@@ -19,43 +18,44 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
-from netd.xmlrpc.faults import APPLICATION, Fault, meant
-from netd.xmlrpc.framing import Frames, framed
+from netd.xmlrpc.faults import APPLICATION, Fault, as_fault
+from netd.xmlrpc.framing import FrameReader, framed
 from netd.xmlrpc.loading import load
 from netd.xmlrpc.registry import Registry
 from netd.xmlrpc.steps import run_now
 from netd.xmlrpc.writer import Writer
 
-RESULTS: Final = 3
-"""The descriptor that results leave by."""
+RESULT_FD: Final = 3
+"""The descriptor that results are written to."""
 
-GOOD: Final = b"+"
-BAD: Final = b"-"
+RESULT: Final = b"+"
+FAULT: Final = b"-"
 """The first byte of a message back: the XML of a value follows, or [code, text, trace]."""
 
-_MOST: Final = 64 * 1024 * 1024
+_LONGEST: Final = 64 * 1024 * 1024
+"""Bytes of a call's message."""
 _PDEATHSIG: Final = 1
 
 Calls = queue.SimpleQueue[bytes]
 
 
-def answer(call: bytes, known: dict[str, Registry]) -> bytes:
-    """The message back for one call; `known` remembers what was loaded."""
+def run_call(call: bytes, registries: dict[str, Registry]) -> bytes:
+    """The message back for a call; `registries` keeps what was loaded."""
     try:
         source, name, parameters = pickle.loads(call)  # noqa: S301  # the daemon's own
-        if source not in known:
-            known[source] = load(source)
-        value = known[source][name].function(*parameters)
-        return GOOD + run_now(Writer().write(value))
-    # Whatever the function does is its own; the daemon says so to client and log.
-    except Exception as wrong:  # log.failure is the daemon's: it logs the trace
-        fault = meant(wrong) or Fault(APPLICATION, "", traceback.format_exc())
-        return BAD + json.dumps([fault.code, fault.text, fault.trace]).encode()
+        if source not in registries:
+            registries[source] = load(source)
+        value = registries[source][name].function(*parameters)
+        return RESULT + run_now(Writer().write(value))
+    # The operator's function may raise anything; the daemon logs the trace.
+    except Exception as error:
+        fault = as_fault(error) or Fault(APPLICATION, "", traceback.format_exc())
+        return FAULT + json.dumps([fault.code, fault.text, fault.trace]).encode()
 
 
-def _ends_with(daemon: int) -> None:
+def _end_with(daemon: int) -> None:
     """Have the kernel end this process when the daemon is gone, where it can (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL)
@@ -63,38 +63,39 @@ def _ends_with(daemon: int) -> None:
         os._exit(1)
 
 
-def _listen(calls: int, found: Calls, end: Callable[[int], Any] = os._exit) -> None:
-    """Put calls into `found` until the daemon closes its end; then end, busy or not."""
-    frames = Frames(_MOST)
-    while data := os.read(calls, 65536):
+def _receive(pipe: int, calls: Calls, end: Callable[[int], object] = os._exit) -> None:
+    """Queue calls until the daemon closes its end, then end the process at once."""
+    frames = FrameReader(_LONGEST)
+    while data := os.read(pipe, 65536):
         for call in frames.feed(data):
-            found.put(call)
+            calls.put(call)
     end(0)
 
 
 def _private(descriptor: int) -> int:
-    """A descriptor that the functions do not know, in place of one that they do."""
-    kept = os.dup(descriptor)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, descriptor)
-    os.close(nothing)
-    return kept
+    """A duplicate of `descriptor`, which leads to /dev/null from then on."""
+    duplicate = os.dup(descriptor)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, descriptor)
+    os.close(null)
+    return duplicate
 
 
-def serve(calls: int, results: int, found: Calls) -> None:
-    """Answer calls for ever."""
-    threading.Thread(target=_listen, args=(calls, found), daemon=True).start()
-    known: dict[str, Registry] = {}
+def serve(pipe: int, results: int, calls: Calls) -> None:
+    """Run calls for ever."""
+    threading.Thread(target=_receive, args=(pipe, calls), daemon=True).start()
+    registries: dict[str, Registry] = {}
     while True:
-        left = memoryview(framed(answer(found.get(), known)))
-        while left:
-            left = left[os.write(results, left) :]
+        rest = memoryview(framed(run_call(calls.get(), registries)))
+        while rest:
+            rest = rest[os.write(results, rest) :]
 
 
-def main(words: Sequence[str]) -> None:
-    """Be a worker of the daemon whose process id is the one word."""
-    # The daemon decides when this process ends; a ^C at its terminal comes here too.
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, signal.SIG_IGN)
-    _ends_with(int(words[0]))
-    serve(_private(0), _private(RESULTS), queue.SimpleQueue())
+def main(arguments: Sequence[str]) -> None:
+    """Be a worker of the daemon whose process id is the only argument."""
+    # The daemon ends this process; a ^C at their common terminal must not.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    _end_with(int(arguments[0]))
+    # Functions may read stdin or write to any descriptor without disturbing the pipes.
+    serve(_private(0), _private(RESULT_FD), queue.SimpleQueue())

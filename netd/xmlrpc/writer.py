@@ -1,8 +1,8 @@
 """
 A value as the XML of its `<value>`, written a few hundred values at a time.
 
-Rules: pure and strict.  What XML-RPC has no form of is a Fault, and so is what
-gets larger than a response may be; the size is counted while writing.
+Rules: pure and strict.  A value of a type that XML-RPC lacks is a Fault, and so
+is a response above its limit; the size is counted while writing.
 """
 
 from __future__ import annotations
@@ -17,52 +17,39 @@ from attrs import frozen
 
 from netd.xmlrpc.faults import INTERNAL, TOO_LARGE, Fault
 from netd.xmlrpc.reader import DEPTH
-from netd.xmlrpc.scalars import base64, date_time, double, escaped, integer, packed
+from netd.xmlrpc.scalars import Value, base64, base64_text, date_time, double, escaped, integer
 from netd.xmlrpc.steps import Steps
 
 LARGEST: Final = 8 * 1024 * 1024
-"""The bytes of a response."""
+"""Bytes of a response."""
 
+_LONG: Final = (str, bytes, bytearray)
 _PIECE: Final = 48 * 1024
-"""The characters of a string, or bytes, between two steps; base64 counts by three."""
-
+"""Characters or bytes of a long value between two steps; base64 needs a multiple of three."""
 _VALUES: Final = 1000
-"""The values between two steps."""
+"""Values between two steps."""
 
 
 @frozen
 class Encoded:
-    """A value that has been written already, in another process."""
+    """A value that a worker has written already."""
 
     xml: bytes
 
 
-def _boolean(value: bool) -> str:
-    return "<boolean>1</boolean>" if value else "<boolean>0</boolean>"
-
-
-def _string(value: str) -> str:
-    return f"<string>{escaped(value)}</string>"
-
-
-def _nil(_value: None) -> str:
-    return "<nil/>"
-
-
 SCALARS: Final[dict[type, Callable[[Any], str]]] = {
     int: integer,
-    str: _string,
+    str: lambda value: f"<string>{escaped(value)}</string>",
     float: double,
-    bool: _boolean,
-    type(None): _nil,
+    bool: lambda value: "<boolean>1</boolean>" if value else "<boolean>0</boolean>",
+    type(None): lambda _: "<nil/>",
     bytes: base64,
     bytearray: base64,
     datetime: date_time,
 }
 """The element of a value, by its type."""
 
-
-_PLAIN: Final[tuple[tuple[type, Callable[[Any], Any]], ...]] = (
+_PLAIN: Final[tuple[tuple[type, Callable[[Any], Value]], ...]] = (
     (str, str.__str__),
     (int, int.__int__),
     (float, float.__float__),
@@ -72,39 +59,36 @@ _PLAIN: Final[tuple[tuple[type, Callable[[Any], Any]], ...]] = (
     (tuple, list),
     (Mapping, dict),
 )
-"""What is sent as something that it is a kind of, and how it becomes just that."""
+"""Base classes whose instances are sent as plain values, and how to convert them."""
 
 
-def plain(value: Any) -> Any:
-    """`value` as one of the types that have a form here; a Fault when there is none."""
+def plain(value: Any) -> Value:
+    """`value` converted to a type that can be written; a Fault when there is none."""
     for kind, convert in _PLAIN:
         if isinstance(value, kind):
             return convert(value)
     if isinstance(value, datetime):
         return datetime.combine(value.date(), value.timetz())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if attrs.has(type(value)):
-        return {each.name: getattr(value, each.name) for each in attrs.fields(type(value))}
+        return {field.name: getattr(value, field.name) for field in attrs.fields(type(value))}
     raise Fault(INTERNAL, f"a {type(value).__name__} cannot be sent")
 
 
-_LONG: Final = (str, bytes, bytearray)
-
-
 class Writer:
-    """One value on its way out, at most `most` bytes of it."""
+    """Writes one value, in at most `limit` bytes."""
 
-    def __init__(self, most: int = LARGEST) -> None:
+    def __init__(self, limit: int = LARGEST) -> None:
         self._pieces: list[str] = []
-        # What is encoded, in large pieces: one join at the end would take too long.
+        # Encoded in large pieces, because one encoding at the end would take too long.
         self._done: list[bytes] = []
-        self._left = most
-        self._most = most
+        self._left = limit
+        self._limit = limit
 
-    def write(self, value: Any) -> Steps[bytes]:
+    def write(self, value: Value) -> Steps[bytes]:
         """`<value>...</value>` of `value`."""
-        # What is open: its items still to come, whether they have names, what closes it.
+        # For each open container its remaining items, whether they are named, its end.
         stack: list[tuple[Iterator[Any], bool, str]] = [(iter((value,)), False, "")]
         count = 0
         while stack:
@@ -115,7 +99,7 @@ class Writer:
                     self._encode()
                     yield
                 if named:
-                    name, item = item  # noqa: PLW2901  # the member's own
+                    name, item = item  # noqa: PLW2901  # the member's value
                     self._put(_name(name))
                 end = "</value></member>" if named else "</value>"
                 if type(item) in _LONG and len(item) > _PIECE:
@@ -136,26 +120,26 @@ class Writer:
         self._pieces.clear()
 
     def _put(self, piece: str) -> None:
-        # isascii looks at a flag; only what needs it is encoded to be measured.
+        # Only non-ASCII text is encoded to be measured; isascii only reads a flag.
         self._take(len(piece) if piece.isascii() else len(piece.encode()))
         self._pieces.append(piece)
 
     def _take(self, count: int) -> None:
         self._left -= count
         if self._left < 0:
-            raise Fault(TOO_LARGE, f"the result is larger than {self._most} bytes")
+            raise Fault(TOO_LARGE, f"the result is larger than {self._limit} bytes")
 
     def _scalar(self, item: Any, end: str) -> list[Any] | dict[Any, Any] | None:
-        """Write `item` when it is a scalar; the list or dict that it is otherwise."""
+        """Write a scalar; return any other `item` as the list or dict that it is sent as."""
         kind = type(item)
         if kind is list or kind is dict:
             return item  # type: ignore[no-any-return]
         if kind is Encoded:
-            # `<value>` and `</value>` are in it; `end` may close a member as well.
+            # Its XML has `<value>` and `</value>`; `end` may close a member as well.
             self._encode()
             self._done.append(item.xml)
             self._take(len(item.xml))
-            self._put(end[8:])
+            self._put(end.removeprefix("</value>"))
             return None
         scalar = SCALARS.get(kind)
         if scalar is None:
@@ -173,18 +157,19 @@ class Writer:
         return iter(container), False, f"</data></array>{end}"
 
     def _long(self, value: str | bytes | bytearray, end: str) -> Steps[None]:
-        """A string or bytes in pieces."""
+        """Write a string or bytes in pieces."""
         kind = "string" if isinstance(value, str) else "base64"
         self._put(f"<value><{kind}>")
         for start in range(0, len(value), _PIECE):
             piece = value[start : start + _PIECE]
-            self._put(escaped(piece) if isinstance(piece, str) else packed(piece))
+            self._put(escaped(piece) if isinstance(piece, str) else base64_text(piece))
             self._encode()
             yield
         self._put(f"</{kind}>{end}")
 
 
 def _name(name: object) -> str:
+    """The start of a member."""
     if not isinstance(name, str):
         raise Fault(INTERNAL, f"a struct's member cannot be named by a {type(name).__name__}")
     return f"<member><name>{escaped(name)}</name>"

@@ -1,1 +1,1 @@
-"""Tests of the rpc room; they mirror it."""
+"""Tests of netd.xmlrpc."""

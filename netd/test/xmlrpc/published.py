@@ -1,4 +1,4 @@
-"""What the tests of publishing and of the pool publish."""
+"""Functions and objects that tests publish."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _hidden() -> NoReturn:
 
 
 class Counter:
-    """An instance of it is published."""
+    """A class of an instance to publish."""
 
     def __init__(self) -> None:
         self.value = 3
@@ -46,7 +46,7 @@ class Counter:
 
 
 class Chosen:
-    """One of its methods is marked."""
+    """A class with one method marked."""
 
     @rpc()
     def yes(self) -> bool:
@@ -59,7 +59,7 @@ class Chosen:
 
 
 class Stock:
-    """An object as `twisted.web.xmlrpc` wants it."""
+    """A class in the style of `twisted.web.xmlrpc`."""
 
     def __init__(self, *handlers: Any) -> None:
         self.subHandlers = {f"sub{number}": each for number, each in enumerate(handlers)}
@@ -81,7 +81,7 @@ class Stock:
 
 
 class Asking:
-    """Wants what is not given."""
+    """A method that needs the request."""
 
     def xmlrpc_ask(self, request: Any) -> None:
         """Never called."""
@@ -118,7 +118,7 @@ def pid() -> int:
 
 @_heavy
 def busy(seconds: float) -> int:
-    """Hold on to a worker for so long."""
+    """Keep a worker busy for some seconds."""
     time.sleep(seconds)
     return os.getpid()
 
@@ -144,13 +144,13 @@ def refusing() -> NoReturn:
 
 @_heavy
 def large(count: int) -> str:
-    """So many characters."""
+    """A string of `count` characters."""
     return "x" * count
 
 
 @_heavy
 def talkative() -> int:
-    """Prints, reads and writes where it should not."""
+    """Print, read stdin and write to the pipe of results."""
     print("hello from a worker")  # noqa: T201  # the subject
     sys.stdout.flush()
     os.write(3, b"junk")

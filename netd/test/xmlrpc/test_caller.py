@@ -30,7 +30,7 @@ from netd.xmlrpc.steps import run_now
 
 class CallerTests(SynchronousTestCase):
     """
-    A small registry on a clock.
+    Calls of a small registry, on a clock.
     """
 
     def setUp(self) -> None:
@@ -43,26 +43,26 @@ class CallerTests(SynchronousTestCase):
             self.registry, self.clock, self.run_elsewhere, counters=self.counters
         )
 
-    def run_elsewhere(self, found: Procedure, values: Sequence[Any]) -> Deferred[Any]:
-        """A pool that only notes."""
-        self.ran.append((found.name, list(values)))
+    def run_elsewhere(self, method: Procedure, values: Sequence[Any]) -> Deferred[Any]:
+        """Note an offloaded call."""
+        self.ran.append((method.name, list(values)))
         return self.later
 
     def call(self, name: str, *values: Any) -> Any:
-        """The result, or its Deferred."""
+        """Start a call; its result or its Deferred."""
         return self.caller.start("192.0.2.7", name, values)
 
     def fault(self, name: str, *values: Any) -> Fault:
         """The fault that a call ends in at once."""
-        wrong: Fault = self.assertRaises(Fault, self.call, name, *values)
-        return wrong
+        fault: Fault = self.assertRaises(Fault, self.call, name, *values)
+        return fault
 
     def add(self, function: Any, name: str = "f") -> None:
         """Publish one more."""
         self.registry.add(procedure(function, name))
 
     def test_counted(self) -> None:
-        """Each call is counted by its name and by what it came to, now or later."""
+        """Each call is counted by its name and the code of its end, now or later."""
         self.add(lambda: 1, "good")
         self.add(lambda: 1 // 0, "bad")
         self.add(lambda: self.later, "late")
@@ -81,7 +81,7 @@ class CallerTests(SynchronousTestCase):
         self.assertEqual(self.counters.calls["late", 0], 1)
 
     def test_counted_later(self) -> None:
-        """A call that ends in a fault later, or is cancelled, is counted as that."""
+        """A later fault and a cancellation are counted by their codes."""
         self.add(lambda: self.later, "late")
         done = self.call("late")
         self.clock.advance(SECONDS)
@@ -93,7 +93,7 @@ class CallerTests(SynchronousTestCase):
         self.assertEqual(self.counters.calls, {("late", TIMEOUT): 1, ("late", CANCELLED): 1})
 
     def test_counted_bounded(self) -> None:
-        """Neither names that clients make up nor codes that methods do are told apart."""
+        """Unknown names share one counter, and so do unknown codes."""
         codes = iter(range(100, 200))
 
         def raises() -> None:
@@ -110,49 +110,49 @@ class CallerTests(SynchronousTestCase):
         self.assertEqual(self.call("lab.echo", 5), 5)
 
     def test_refused(self) -> None:
-        """Unknown names and wrong parameters are refused before anything is called."""
+        """Unknown methods and wrong parameters are faults before any function runs."""
         self.assertEqual(self.fault("nope").code, NO_METHOD)
         self.assertEqual(self.fault("lab.bytes", "x").code, BAD_PARAMETERS)
         self.assertEqual(self.fault("lab.echo").code, BAD_PARAMETERS)
 
     def test_steps(self) -> None:
-        """A call with a long array takes steps, and comes to the same result or refusal."""
+        """A call with a long array takes steps and gives the same result or fault."""
 
         def count(numbers: list[int]) -> int:
             return len(numbers)
 
         self.add(count, "count")
         long = [[1] * 2000]
-        steps = list(self.caller.steps("127.0.0.1", "count", long))
+        steps = list(self.caller.start_in_steps("127.0.0.1", "count", long))
         self.assertEqual(len(steps), 4)
-        self.assertEqual(run_now(self.caller.steps("", "count", long)), 2000)
-        wrong = self.caller.steps("", "count", [["x"]])
-        self.assertEqual(self.assertRaises(Fault, run_now, wrong).code, BAD_PARAMETERS)
+        self.assertEqual(run_now(self.caller.start_in_steps("", "count", long)), 2000)
+        fault = self.caller.start_in_steps("", "count", [["x"]])
+        self.assertEqual(self.assertRaises(Fault, run_now, fault).code, BAD_PARAMETERS)
 
     def test_faults(self) -> None:
-        """A fault that a method raises is the call's, the standard library's too."""
+        """A fault that a method raises ends the call, the standard library's Fault included."""
 
-        def theirs() -> None:
+        def standard() -> None:
             raise xmlrpc.client.Fault(8, "eight")
 
-        self.add(theirs)
+        self.add(standard)
         self.assertEqual(self.fault("lab.fault", 7, "seven").code, 7)
         self.assertEqual((self.fault("f").code, self.fault("f").text), (8, "eight"))
 
     def test_bug(self) -> None:
-        """A bug is an id to the client and a traceback under that id in the log."""
+        """The client gets the id of a bug, and the log its traceback under that id."""
 
         def broken() -> None:
             raise ZeroDivisionError("secret")
 
         self.add(broken)
-        wrong = self.fault("f")
-        self.assertEqual(wrong.code, APPLICATION)
-        self.assertRegex(wrong.text, r"\Ainternal error \(id [0-9a-f]{8}\)\Z")
+        fault = self.fault("f")
+        self.assertEqual(fault.code, APPLICATION)
+        self.assertRegex(fault.text, r"\Ainternal error \(id [0-9a-f]{8}\)\Z")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_coroutine(self) -> None:
-        """A coroutine is awaited; its bug is one as well."""
+        """A coroutine is awaited, and its exception is a bug."""
 
         async def later(x: Any) -> Any:
             await self.later
@@ -168,12 +168,12 @@ class CallerTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_timeout(self) -> None:
-        """What takes too long is a fault, and is cancelled."""
+        """A call that takes too long is cancelled and is a fault."""
         waiting = self.call("lab.delay", 100)
         self.clock.advance(SECONDS)
-        wrong = self.failureResultOf(waiting, Fault).value
-        self.assertEqual(wrong.code, TIMEOUT)
-        self.assertEqual(wrong.text, "lab.delay took longer than 30 s")
+        fault = self.failureResultOf(waiting, Fault).value
+        self.assertEqual(fault.code, TIMEOUT)
+        self.assertEqual(fault.text, "lab.delay took longer than 30 s")
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_ownTimeout(self) -> None:
@@ -184,14 +184,14 @@ class CallerTests(SynchronousTestCase):
         self.assertEqual(self.failureResultOf(waiting, Fault).value.code, TIMEOUT)
 
     def test_cancelled(self) -> None:
-        """A cancelled call ends at once, and so does its work."""
+        """A cancelled call ends at once and cancels its work."""
         waiting = self.call("lab.delay", 10)
         waiting.cancel()
         self.failureResultOf(waiting, CancelledError)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_stubborn(self) -> None:
-        """Work that will not be cancelled holds nobody up; a bug in it is still logged."""
+        """A call times out although its work ignores that; a later bug is logged."""
         lasts: list[Deferred[None]] = []
 
         async def stubborn() -> None:
@@ -211,24 +211,24 @@ class CallerTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
 
     def test_itsOwnCancellation(self) -> None:
-        """A method that gives up by itself is a fault and no bug."""
+        """A method that cancels its own work is a fault and no bug."""
         self.add(lambda: self.later)
         waiting = self.call("f")
         self.later.cancel()
         self.assertEqual(self.failureResultOf(waiting, Fault).value.code, CANCELLED)
 
     def test_offloaded(self) -> None:
-        """What is offloaded goes to the pool; a bug there is logged here under its id."""
+        """An offloaded call goes to the pool, and its bug is logged under an id."""
         self.registry.add(procedure(rpc(offload=True)(lambda x: x), "f"))
         waiting = self.call("f", 5)
         self.assertEqual(self.ran, [("f", [5])])
         self.later.errback(Fault(APPLICATION, "", "Trace of a worker"))
-        wrong = self.failureResultOf(waiting, Fault).value
-        self.assertRegex(wrong.text, r"internal error \(id")
-        self.assertEqual(wrong.trace, "")
+        fault = self.failureResultOf(waiting, Fault).value
+        self.assertRegex(fault.text, r"internal error \(id")
+        self.assertEqual(fault.trace, "")
 
     def test_peer(self) -> None:
-        """A method that wants the caller's address gets it."""
+        """A method with a peer gets the client's address."""
         self.registry.add(procedure(lambda peer, x: (peer, x), "f", with_peer=True))
         self.assertEqual(self.call("f", 1), ("192.0.2.7", 1))
 
@@ -239,18 +239,18 @@ class MulticallTests(CallerTests):
     """
 
     def many(self, *calls: Any) -> Deferred[Any]:
-        """What a multicall gives."""
-        made = [
+        """The result of a multicall."""
+        structs = [
             {"methodName": each[0], "params": list(each[1:])}
             if isinstance(each, tuple)
             else each
             for each in calls
         ]
-        found: Deferred[Any] = self.call(MULTICALL, made)
-        return found
+        method: Deferred[Any] = self.call(MULTICALL, structs)
+        return method
 
     def test_order(self) -> None:
-        """Answers stand in the order of the calls, faults among them."""
+        """Results and faults stand in the order of the calls."""
         done = self.many(
             ("lab.echo", 1), ("nope",), ("lab.echo", [2]), ("lab.fault", 7, "seven")
         )
@@ -266,7 +266,7 @@ class MulticallTests(CallerTests):
         )
 
     def test_concurrent(self) -> None:
-        """Methods that wait do so at the same time."""
+        """Methods wait at the same time."""
         done = self.many(("lab.delay", 3), ("lab.delay", 1), ("lab.delay", 40), ("lab.echo", 0))
         self.clock.advance(0)
         self.clock.advance(3)
@@ -277,7 +277,7 @@ class MulticallTests(CallerTests):
         self.assertEqual(results[2]["faultCode"], TIMEOUT)
 
     def test_badElements(self) -> None:
-        """What is no call, or calls multicall again, is an error element."""
+        """An element that is no call, or calls multicall, is a fault in the result."""
         bad: list[Any] = [
             1,
             {},
@@ -294,15 +294,15 @@ class MulticallTests(CallerTests):
         self.assertEqual(good, [1])
 
     def test_empty(self) -> None:
-        """No calls have no answers."""
+        """The result of no calls is empty."""
         self.assertEqual(self.successResultOf(self.many()), [])
 
     def test_tooMany(self) -> None:
-        """At most a hundred are taken."""
-        wrong = self.failureResultOf(
+        """More than 100 calls are a fault."""
+        fault = self.failureResultOf(
             self.many(*[("lab.echo", 1)] * (MOST_CALLS + 1)), Fault
         ).value
-        self.assertEqual(wrong.code, BAD_PARAMETERS)
+        self.assertEqual(fault.code, BAD_PARAMETERS)
         done = self.many(*[("lab.echo", 1)] * MOST_CALLS)
         self.clock.advance(0)
         self.assertEqual(len(self.successResultOf(done)), MOST_CALLS)
@@ -316,7 +316,7 @@ class MulticallTests(CallerTests):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_described(self) -> None:
-        """It is described as any other method."""
-        found = self.registry[MULTICALL]
-        self.assertEqual(found.shape.signatures, (("array", "array"),))
-        self.assertTrue(found.help)
+        """Multicall has a signature and a help text."""
+        method = self.registry[MULTICALL]
+        self.assertEqual(method.signature.variants, (("array", "array"),))
+        self.assertTrue(method.help)

@@ -1,5 +1,5 @@
 """
-Bodies to calls, results and faults to bodies.
+Bodies of calls, results and faults.
 """
 
 from __future__ import annotations
@@ -54,24 +54,24 @@ def as_call(response: bytes) -> bytes:
 
 class RoundTripTests(SynchronousTestCase):
     """
-    What goes out comes back.
+    Values survive being written and read.
     """
 
     @given(nested(SCALARS | I64))
     def test_own(self, value: Any) -> None:
-        """What netd writes netd reads, unchanged."""
+        """Netd reads what netd writes, unchanged."""
         response = run_now(codec.response(value))
         self.assertEqual(run_now(codec.call(as_call(response))), ("m", [value]))
 
     @given(nested(SCALARS))
     def test_theyReadOurs(self, value: Any) -> None:
-        """The standard library reads what netd writes as the same."""
+        """The standard library reads the values that netd writes."""
         (got,), _ = xmlrpc.client.loads(run_now(codec.response(value)), use_builtin_types=True)
         self.assertEqual(got, value)
 
     @given(st.lists(nested(SCALARS.filter(_modern)), max_size=3))
     def test_weReadTheirs(self, values: list[Any]) -> None:
-        """Netd reads what the standard library writes as the same."""
+        """Netd reads the values that the standard library writes."""
         body = xmlrpc.client.dumps(tuple(values), "a.b", allow_none=True)
         self.assertEqual(run_now(codec.call(body.encode())), ("a.b", values))
 
@@ -99,11 +99,11 @@ KINDS = st.lists(
 
 class ShortTests(SynchronousTestCase):
     """
-    The short way gives what the long way gives.
+    The fast path gives what the full parser gives.
     """
 
     def test_clients(self) -> None:
-        """add(2, 3), as Python, PHP, Perl, Ruby and C write it, goes the short way."""
+        """The fast path reads add(2, 3) as Python, PHP, Perl, Ruby and C write it."""
         python = xmlrpc.client.dumps((2, 3), "add").encode()
         value = "<param><value><{0}>{1}</{0}></value></param>"
         for head, kind in (
@@ -115,8 +115,8 @@ class ShortTests(SynchronousTestCase):
             both = value.format(kind, 2) + value.format(kind, 3)
             params = f"<params>\r\n{both}</params></methodCall>\r\n"
             body = f"{head}<methodCall>\r\n<methodName>add</methodName>\r\n{params}".encode()
-            self.assertEqual(codec.short(body), ("add", [2, 3]), body)
-        self.assertEqual(codec.short(python), ("add", [2, 3]))
+            self.assertEqual(codec.simple_call(body), ("add", [2, 3]), body)
+        self.assertEqual(codec.simple_call(python), ("add", [2, 3]))
 
     @given(st.lists(st.sampled_from([
         "<?xml version='1.0'?>", "<methodCall>", "<methodName>a.b</methodName>", "<params>",
@@ -130,11 +130,11 @@ class ShortTests(SynchronousTestCase):
         " ", "\t\r\n", "\x0b", "\u00a0", "<int>1</i4>", "x",
     ]), max_size=12))  # fmt: skip
     def test_sameAnywhere(self, pieces: list[str]) -> None:
-        """Whatever goes the short way would have come to the same the long way."""
+        """The full parser agrees with the fast path on any sequence of elements."""
         body = "".join(pieces).encode()
-        found = codec.short(body)
-        if found is not None:
-            self.assertEqual(run_now(Reader().read(body)), found)
+        simple = codec.simple_call(body)
+        if simple is not None:
+            self.assertEqual(run_now(Reader().read(body)), simple)
 
     @given(
         st.sampled_from(HEADS),
@@ -142,54 +142,54 @@ class ShortTests(SynchronousTestCase):
         st.sampled_from(HEADS),
     )  # fmt: skip
     def test_same(self, head: str, values: list[tuple[str, int]], space: str) -> None:
-        """Calls with ints come to the same either way, and so do those that are none."""
+        """The full parser agrees with the fast path on ints and on malformed calls."""
         params = "".join(
             f"<param><value>{space}<{kind}>{number}</{kind}></value></param>"
             for kind, number in values
         )
         call = f"<methodName>m</methodName>{space}<params>{params}</params>{space}"
         body = f"{head}<methodCall>{call}</methodCall>{space}".encode()
-        found = codec.short(body)
+        simple = codec.simple_call(body)
         try:
             whole = run_now(Reader().read(body))
         except Fault:
-            self.assertIsNone(found)
+            self.assertIsNone(simple)
         else:
-            self.assertIn(found, (None, whole))
+            self.assertIn(simple, (None, whole))
 
     @given(
         st.sampled_from(["boolean", "double", "string", "i4"]),
         st.text(st.characters(max_codepoint=0x17F), max_size=12),
     )
     def test_sameScalar(self, kind: str, text: str) -> None:
-        """A scalar of any text comes to the same value or the same fault either way."""
+        """The full parser agrees with the fast path on scalars of any text, faults included."""
         param = f"<param><value><{kind}>{text}</{kind}></value></param>"
         call = f"<methodName>m</methodName><params>{param}</params>"
         body = f"<methodCall>{call}</methodCall>".encode()
         try:
-            found = codec.short(body)
-        except Fault as wrong:
+            simple = codec.simple_call(body)
+        except Fault as fault:
             same = self.assertRaises(Fault, run_now, Reader().read(body))
-            self.assertEqual((same.code, same.text), (wrong.code, wrong.text))
+            self.assertEqual((same.code, same.text), (fault.code, fault.text))
         else:
-            if found is not None:
-                self.assertEqual(run_now(Reader().read(body)), found)
+            if simple is not None:
+                self.assertEqual(run_now(Reader().read(body)), simple)
 
     def test_scalars(self) -> None:
-        """Plain scalars go the short way; text with markup, or not in ASCII, does not."""
-        said = (1, 0.5, -2.0, True, "hello ]", "")
-        body = xmlrpc.client.dumps(said, "m").encode()
-        self.assertEqual(codec.short(body), ("m", list(said)))
+        """The fast path reads plain scalars, but no text with markup or outside ASCII."""
+        values = (1, 0.5, -2.0, True, "hello ]", "")
+        body = xmlrpc.client.dumps(values, "m").encode()
+        self.assertEqual(codec.simple_call(body), ("m", list(values)))
         for text in ("<", ">", "&", "\u00e9", "a\nb", "\t", "x" * 501):
-            self.assertIsNone(codec.short(xmlrpc.client.dumps((text,), "m").encode()))
-        wrong = xmlrpc.client.dumps((0.5,), "m").replace("0.5", "0,5").encode()
-        self.assertRaises(Fault, codec.short, wrong)
+            self.assertIsNone(codec.simple_call(xmlrpc.client.dumps((text,), "m").encode()))
+        fault = xmlrpc.client.dumps((0.5,), "m").replace("0.5", "0,5").encode()
+        self.assertRaises(Fault, codec.simple_call, fault)
 
     def test_notShort(self) -> None:
-        """Other parameters, long bodies and other encodings go the long way."""
+        """Arrays, long bodies and other encodings need the full parser."""
         body = xmlrpc.client.dumps((2,), "m").encode()
-        self.assertIsNone(codec.short(xmlrpc.client.dumps(([],), "m").encode()))
-        self.assertIsNone(codec.short(body + b" " * 2000))
+        self.assertIsNone(codec.simple_call(xmlrpc.client.dumps(([],), "m").encode()))
+        self.assertIsNone(codec.simple_call(body + b" " * 2000))
         utf16 = body.decode().replace("?>", " encoding='utf-16'?>").encode("utf-16")
         self.assertEqual(run_now(codec.call(utf16, "UTF-16")), ("m", [2]))
         self.assertEqual(run_now(codec.call(body, "UTF-8")), ("m", [2]))
@@ -202,36 +202,38 @@ class ResponseTests(SynchronousTestCase):
 
     @given(st.one_of(I64, st.floats(), st.text(max_size=9), st.booleans(), st.none()))
     def test_small(self, value: Any) -> None:
-        """The short way of a scalar is the long way's, faults too."""
+        """A simple response equals the general one, faults included."""
         try:
-            short = codec.small(value)
-        except Fault as wrong:
+            short = codec.simple_response(value)
+        except Fault as fault:
             same = self.assertRaises(Fault, run_now, codec.response(value))
-            self.assertEqual(same.text, wrong.text)
+            self.assertEqual(same.text, fault.text)
         else:
             self.assertEqual(short, run_now(codec.response(value)))
 
     def test_notSmall(self) -> None:
-        """Long strings and whatever is no plain scalar go the long way."""
+        """Long strings and values that are no plain scalars have no simple response."""
         for value in ("x" * 501, b"", [], {}, object()):
-            self.assertIsNone(codec.small(value))
-        self.assertRaises(Fault, codec.small, 2**63)
+            self.assertIsNone(codec.simple_response(value))
+        self.assertRaises(Fault, codec.simple_response, 2**63)
 
     def test_fault(self) -> None:
-        """A fault is what the standard library makes of it; no text breaks it."""
+        """The standard library reads a fault with any text."""
         for text, got in (
             ("<&>", "<&>"),
             ("a\x00\ud800b", "a??b"),
             ("x" * 20_000, "x" * 10_000),
         ):
             body = codec.fault(Fault(-32601, text))
-            wrong = self.assertRaises(xmlrpc.client.Fault, xmlrpc.client.loads, body)
-            self.assertEqual((wrong.faultCode, wrong.faultString), (-32601, got))
+            fault = self.assertRaises(xmlrpc.client.Fault, xmlrpc.client.loads, body)
+            self.assertEqual((fault.faultCode, fault.faultString), (-32601, got))
 
     def test_faultCode(self) -> None:
         """A code that does not fit an int is replaced."""
         self.assertIn(b"<int>-32603</int>", codec.fault(Fault(2**40, "")))
 
-    def test_member(self) -> None:
-        """In a multicall a fault is a struct."""
-        self.assertEqual(codec.member(Fault(7, "a\x00")), {"faultCode": 7, "faultString": "a?"})
+    def test_faultStruct(self) -> None:
+        """A fault in a multicall is a struct."""
+        self.assertEqual(
+            codec.fault_struct(Fault(7, "a\x00")), {"faultCode": 7, "faultString": "a?"}
+        )

@@ -1,5 +1,5 @@
 """
-Long work in short turns.
+Steps in short turns of the reactor.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from netd.xmlrpc.cooperative import TURN, Cooperative
 from netd.xmlrpc.steps import Steps
 
 
-class TurnsTests(SynchronousTestCase):
+class CooperativeTests(SynchronousTestCase):
     """
     Steps on a clock.
     """
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.turns = Cooperative(self.clock)
+        self.cooperative = Cooperative(self.clock)
         self.done: list[str] = []
 
     def work(self, name: str, count: int, seconds: float = 0.0) -> Steps[str]:
-        """So many steps of so long each."""
+        """Take `count` steps of `seconds` each."""
         for _ in range(count):
             self.done.append(name)
             self.clock.rightNow += seconds
@@ -39,10 +39,10 @@ class TurnsTests(SynchronousTestCase):
 
     def start(self, steps: Steps[str]) -> Deferred[str]:
         """Perform `steps`."""
-        return Deferred.fromCoroutine(self.turns.finish(steps))
+        return Deferred.fromCoroutine(self.cooperative.finish(steps))
 
     def test_atOnce(self) -> None:
-        """What is done with its first step takes no turn."""
+        """Work that ends with its first step takes no turn."""
         self.assertEqual(self.successResultOf(self.start(self.work("a", 0))), "a")
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
@@ -65,7 +65,7 @@ class TurnsTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(done), "a")
 
     def test_shared(self) -> None:
-        """Several works share a turn, one step after the other."""
+        """Two works share a turn, step by step."""
         both = [self.start(self.work(name, 6, TURN / 2)) for name in "ab"]
         self.done.clear()
         self.turn()
@@ -76,7 +76,7 @@ class TurnsTests(SynchronousTestCase):
         self.assertNotEqual(self.done, sorted(self.done))
 
     def test_failure(self) -> None:
-        """An exception in any step is the work's."""
+        """An exception in any step ends the work."""
 
         def broken(count: int) -> Steps[str]:
             yield from self.work("a", count)

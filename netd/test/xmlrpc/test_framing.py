@@ -9,25 +9,25 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.test.xmlrpc import profile  # noqa: F401  # hypothesis' settings
-from netd.xmlrpc.framing import Frames, framed
+from netd.xmlrpc.framing import FrameReader, framed
 
 
-class FramesTests(SynchronousTestCase):
+class FrameReaderTests(SynchronousTestCase):
     """
-    Lengths in front of bytes.
+    Messages with their lengths in front.
     """
 
     @given(st.lists(st.binary(max_size=50), max_size=5), st.integers(1, 60))
     def test_pieces(self, messages: list[bytes], piece: int) -> None:
-        """Messages come out as they went in, however the pipe cuts them."""
+        """Messages arrive unchanged however the pipe cuts them."""
         data = b"".join(map(framed, messages))
-        frames = Frames(50)
-        found = []
+        frames = FrameReader(50)
+        received = []
         for start in range(0, len(data), piece):
-            found += frames.feed(data[start : start + piece])
-        self.assertEqual(found, messages)
+            received += frames.feed(data[start : start + piece])
+        self.assertEqual(received, messages)
 
     def test_tooLong(self) -> None:
-        """A message that is too long is refused at its length."""
-        self.assertRaises(ValueError, Frames(10).feed, framed(b"x" * 11)[:4])
-        self.assertEqual(Frames(10).feed(framed(b"x" * 10)), [b"x" * 10])
+        """A message that is too long is refused as soon as its length is read."""
+        self.assertRaises(ValueError, FrameReader(10).feed, framed(b"x" * 11)[:4])
+        self.assertEqual(FrameReader(10).feed(framed(b"x" * 10)), [b"x" * 10])

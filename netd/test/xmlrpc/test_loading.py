@@ -1,5 +1,5 @@
 """
-The operator's own functions.
+Publishing the operator's own functions.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.xmlrpc.loading import load
 
-HERE = "netd.test.xmlrpc.published"
+MODULE = "netd.test.xmlrpc.published"
 
 
 def names(text: str) -> list[str]:
-    """What is published by it."""
+    """The names that `text` publishes."""
     return [each.name for each in load(text)]
 
 
@@ -26,74 +26,74 @@ class LoadTests(SynchronousTestCase):
     """
 
     def test_function(self) -> None:
-        """A function is published by its name, or by its mark's."""
-        self.assertEqual(names(f"{HERE}:double"), ["double"])
-        self.assertEqual(names(f"{HERE}:marked"), ["other.name"])
+        """A function is published by its own name or by that in `@rpc`."""
+        self.assertEqual(names(f"{MODULE}:double"), ["double"])
+        self.assertEqual(names(f"{MODULE}:marked"), ["other.name"])
         self.assertEqual(names("math:sqrt"), ["sqrt"])
 
     def test_prefix(self) -> None:
-        """A prefix goes in front of every name."""
-        self.assertEqual(names(f"a.b={HERE}:double"), ["a.b.double"])
+        """A prefix is put in front of every name."""
+        self.assertEqual(names(f"a.b={MODULE}:double"), ["a.b.double"])
 
     def test_module(self) -> None:
-        """Of a module what `__all__` names, functions only."""
-        self.assertEqual(names(HERE), ["double", "other.name"])
-        self.assertEqual(names(f"m={HERE}"), ["m.double", "m.other.name"])
+        """A module publishes the functions in its `__all__`."""
+        self.assertEqual(names(MODULE), ["double", "other.name"])
+        self.assertEqual(names(f"m={MODULE}"), ["m.double", "m.other.name"])
 
     def test_instance(self) -> None:
-        """Of an instance its public methods, or those that are marked."""
-        self.assertEqual(names(f"{HERE}:counter"), ["get"])
-        self.assertEqual(names(f"{HERE}:chosen"), ["yes"])
-        self.assertEqual(load(f"{HERE}:counter")["get"].function(), 3)
+        """An instance publishes its public methods, or only those marked by `@rpc`."""
+        self.assertEqual(names(f"{MODULE}:counter"), ["get"])
+        self.assertEqual(names(f"{MODULE}:chosen"), ["yes"])
+        self.assertEqual(load(f"{MODULE}:counter")["get"].function(), 3)
 
     def test_dotted(self) -> None:
-        """An object may be inside another."""
-        self.assertEqual(names(f"{HERE}:counter.get"), ["get"])
+        """The path of an object may have dots."""
+        self.assertEqual(names(f"{MODULE}:counter.get"), ["get"])
 
     def test_registry(self) -> None:
-        """A Registry, or one Procedure, is taken as it is."""
-        self.assertEqual(names(f"{HERE}:registry"), ["twice"])
+        """A Registry is published as it is; any attribute path is followed."""
+        self.assertEqual(names(f"{MODULE}:registry"), ["twice"])
         self.assertEqual(
             names("netd.xmlrpc.methods.arithmetic:PROCEDURES.__class__.__doc__.upper"),
             ["upper"],
         )
 
     def test_stock(self) -> None:
-        """An object with `xmlrpc_*` methods is taken, sub-handlers and help too."""
-        found = load(f"{HERE}:stock")
+        """`xmlrpc_*` methods are published with their help and those of sub-handlers."""
+        found = load(f"{MODULE}:stock")
         self.assertEqual(
             [each.name for each in found], ["add", "sub0.add", "sub0.told", "told"]
         )
         self.assertEqual(found["told"].help, "This text.")
-        self.assertEqual(found["told"].shape.signatures, (("int", "int"),))
+        self.assertEqual(found["told"].signature.variants, (("int", "int"),))
         self.assertEqual(found["sub0.add"].function(2, 3), 5)
 
     def test_source(self) -> None:
-        """What is offloaded says where a worker finds it."""
-        found = load(f"x={HERE}:heavy")["x.square"]
-        self.assertEqual(found.source, (f"{HERE}:heavy", "square"))
-        self.assertEqual(load(f"{HERE}:double")["double"].source, ("", ""))
+        """An offloaded method names the object that a worker has to load."""
+        found = load(f"x={MODULE}:heavy")["x.square"]
+        self.assertEqual(found.source, (f"{MODULE}:heavy", "square"))
+        self.assertEqual(load(f"{MODULE}:double")["double"].source, ("", ""))
 
     def test_refused(self) -> None:
-        """What cannot be published is a ValueError in one line that says why."""
+        """An object that cannot be published is a ValueError of one line with the reason."""
         for text, why in (
             ("", "not a module:object"),
             (":x", "not a module:object"),
             ("m:", "not a module:object"),
-            (f"={HERE}", "there is no prefix"),
-            (f"a b={HERE}", "is no name for a method"),
+            (f"={MODULE}", "there is no prefix"),
+            (f"a b={MODULE}", "is no name for a method"),
             ("no_such_module_1", "ModuleNotFoundError: No module named"),
             ("..x", "TypeError"),
-            (f"{HERE}:nope", f"there is no nope in {HERE}"),
+            (f"{MODULE}:nope", f"there is no nope in {MODULE}"),
             ("netd.xmlrpc.steps", "has no __all__"),
-            (f"{HERE}:Counter", "is a class"),
-            (f"{HERE}:nothing", "publishes nothing"),
-            (f"{HERE}:NUMBER.__doc__.nope", "there is no nope"),
-            (f"{HERE}:asking", "wants the request"),
+            (f"{MODULE}:Counter", "is a class"),
+            (f"{MODULE}:nothing", "publishes nothing"),
+            (f"{MODULE}:NUMBER.__doc__.nope", "there is no nope"),
+            (f"{MODULE}:asking", "wants the request"),
         ):
-            wrong = self.assertRaises(ValueError, load, text)
-            self.assertIn(why, str(wrong), text)
-            self.assertNotIn("\n", str(wrong))
+            error = self.assertRaises(ValueError, load, text)
+            self.assertIn(why, str(error), text)
+            self.assertNotIn("\n", str(error))
 
     def test_currentDirectory(self) -> None:
         """A module in the current directory is found."""

@@ -7,14 +7,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from html import unescape
 from html.parser import HTMLParser
-from xml.etree import ElementTree
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.xmlrpc.methods import arithmetic, ip
-from netd.xmlrpc.page import POLICY, _xml, example, page
+from netd.xmlrpc.page import POLICY, example, page
+from netd.xmlrpc.reader import Reader
 from netd.xmlrpc.registry import Registry, procedure, rpc
+from netd.xmlrpc.steps import run_now
 
 
 def odd(a: int, b: float, c: str, *d: bytes) -> None:
@@ -22,16 +24,16 @@ def odd(a: int, b: float, c: str, *d: bytes) -> None:
 
 
 class _Tags(HTMLParser):
-    """The elements of a page, and what is not closed."""
+    """The elements of a page, and those still open."""
 
     def __init__(self, text: str) -> None:
         HTMLParser.__init__(self)
-        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.open: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
+        self.elements.append((tag, dict(attrs)))
         if tag not in ("meta", "link"):
             self.open.append(tag)
 
@@ -39,13 +41,13 @@ class _Tags(HTMLParser):
         assert self.open.pop() == tag, tag
 
     def with_(self, name: str) -> list[str | None]:
-        """The values of an attribute."""
-        return [attrs[name] for _, attrs in self.found if name in attrs]
+        """The values of the attribute `name`."""
+        return [attrs[name] for _, attrs in self.elements if name in attrs]
 
 
 class PageTests(SynchronousTestCase):
     """
-    HTML of a registry.
+    The page of a registry.
     """
 
     def setUp(self) -> None:
@@ -57,7 +59,7 @@ class PageTests(SynchronousTestCase):
         self.tags = _Tags(self.text)
 
     def test_closed(self) -> None:
-        """Every element is closed in its turn."""
+        """Every element is closed in order."""
         self.assertEqual(self.tags.open, [])
 
     def test_methods(self) -> None:
@@ -69,7 +71,7 @@ class PageTests(SynchronousTestCase):
             self.assertIn(f"<option>{each.name}</option>", self.text)
 
     def test_described(self) -> None:
-        """Signatures, help and what is offloaded are told, escaped."""
+        """Signatures, help and offloading are described, with escaped text."""
         self.assertIn("int pow(int x, int y, int z)", self.text)
         self.assertIn("undef odd(...)", self.text)
         self.assertIn("Takes &lt;odd&gt; &amp; &quot;many&quot; things.", self.text)
@@ -83,7 +85,7 @@ class PageTests(SynchronousTestCase):
         self.assertIn("viewport", self.tags.with_("name"))
 
     def test_policy(self) -> None:
-        """The policy allows the style and the script that are in the page, and nothing else."""
+        """The policy allows the page's own style and script only."""
         for tag in ("style", "script"):
             (inside,) = re.findall(f"<{tag}>(.*?)</{tag}>", self.text, re.DOTALL)
             digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
@@ -93,26 +95,15 @@ class PageTests(SynchronousTestCase):
         self.assertEqual(self.tags.with_("src") + self.tags.with_("onclick"), [])
 
     def test_examples(self) -> None:
-        """Examples are of the parameters' types."""
+        """Examples have the parameters' types."""
         self.assertEqual(example(self.registry["add"]), [3, 3])
         self.assertEqual(example(self.registry["odd"]), [3, 0.5, "text"])
         self.assertEqual(example(self.registry["ip.address"]), ["2001:db8::1"])
         for each in self.registry:
-            each.shape.check(each.name, example(each))
+            each.signature.check(each.name, example(each))
 
-    def test_xml(self) -> None:
-        """Every example can be written for curl."""
-        for value, text in (
-            (1, "<int>1</int>"),
-            (True, "<boolean>1</boolean>"),
-            (0.5, "<double>0.5</double>"),
-            ("<", "<string>&lt;</string>"),
-            (None, "<nil/>"),
-            ([1], "<array><data><value><int>1</int></value></data></array>"),
-            (
-                {"a": 1},
-                "<struct><member><name>a</name><value><int>1</int></value></member></struct>",
-            ),
-        ):
-            self.assertEqual(_xml(value), text)
-            ElementTree.fromstring(text)
+    def test_curl(self) -> None:
+        """The body of each curl line is a call of the method with its example."""
+        bodies = re.findall("&lt;methodCall&gt;.*?&lt;/methodCall&gt;", self.text)
+        calls = [run_now(Reader().read(unescape(body).encode())) for body in bodies]
+        self.assertEqual(calls, [(each.name, example(each)) for each in self.registry])

@@ -1,5 +1,5 @@
 """
-What a parameter may be, by its hint.
+The types of parameters, from their hints.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NewType, Optional, TypedDict, Union
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.xmlrpc.param_types import ANY, called, form, named
+from netd.xmlrpc.param_types import ANY, from_hint, from_name, type_name
 from netd.xmlrpc.steps import run_now
 
 Port = NewType("Port", int)
@@ -31,13 +31,13 @@ class Record:
     name: str
 
 
-class FormTests(SynchronousTestCase):
+class ParamTypeTests(SynchronousTestCase):
     """
-    One hint.
+    A type from one hint or name.
     """
 
     def test_names(self) -> None:
-        """Hints have the names of XML-RPC's types; what says nothing is undef."""
+        """A hint becomes an XML-RPC type name, or undef."""
         for hint, names in (
             (int, "int"),
             (float, "double"),
@@ -68,15 +68,15 @@ class FormTests(SynchronousTestCase):
             ("nonsense", "undef"),
             (int | Any, "int undef"),
         ):
-            self.assertEqual(" ".join(form(hint).names), names, hint)
+            self.assertEqual(" ".join(from_hint(hint).names), names, hint)
 
-    def test_named(self) -> None:
-        """A type's name has its form; an unknown one is refused."""
-        self.assertEqual(named("undef").types, frozenset())
-        self.assertRaises(ValueError, named, "float")
+    def test_fromName(self) -> None:
+        """A type name becomes a type; an unknown name is refused."""
+        self.assertEqual(from_name("undef").types, frozenset())
+        self.assertRaises(ValueError, from_name, "float")
 
     def test_fits(self) -> None:
-        """Values that a hint allows are allowed."""
+        """A value that fits its hint has no problem."""
         for hint, value in (
             (int, 1),
             (float, 1),
@@ -92,11 +92,11 @@ class FormTests(SynchronousTestCase):
             (list[int] | list[str], ["x"]),
             (Any, object()),
         ):
-            self.assertIsNone(form(hint).wrong(value, "x"), (hint, value))
+            self.assertIsNone(from_hint(hint).problem(value, "x"), (hint, value))
 
     def test_wrong(self) -> None:
-        """What does not fit is named with its place, what was wanted and what came."""
-        for hint, value, said in (
+        """A problem names the place, the expected and the received type."""
+        for hint, value, problem in (
             (int, True, "x must be int, got boolean"),
             (int, 0.5, "x must be int, got double"),
             (float, False, "x must be double, got boolean"),
@@ -110,35 +110,37 @@ class FormTests(SynchronousTestCase):
             (Literal["a", "b"], "c", "x must be one of 'a', 'b'"),
             (list[int] | str, ["a"], "x[0] must be int, got string"),
         ):
-            self.assertEqual(form(hint).wrong(value, "x"), said)
+            self.assertEqual(from_hint(hint).problem(value, "x"), problem)
 
-    def test_called(self) -> None:
-        """Values have the names of XML-RPC's types."""
+    def test_typeName(self) -> None:
+        """A value has the name of its XML-RPC type."""
         values = [1, 0.5, "", True, b"", datetime.min, [], {}, None, 1j]
         self.assertEqual(
-            " ".join(map(called, values)),
+            " ".join(map(type_name, values)),
             "int double string boolean base64 dateTime.iso8601 array struct nil complex",
         )
 
     def test_plain(self) -> None:
-        """Of scalars and unions of them the type alone decides."""
-        plain = [form(hint).plain for hint in (int, int | str, list, list[int], Any)]
+        """Scalars and unions of scalars are decided by the type alone."""
+        plain = [from_hint(hint).plain for hint in (int, int | str, list, list[int], Any)]
         self.assertEqual(plain, [True, True, True, False, False])
-        self.assertFalse(form(Literal["a"]).plain)
-        self.assertFalse(form(list[int] | str).plain)
+        self.assertFalse(from_hint(Literal["a"]).plain)
+        self.assertFalse(from_hint(list[int] | str).plain)
 
     def test_steps(self) -> None:
-        """A long array is looked at a piece at a time, and says the same."""
+        """A long array is checked in steps with the same outcome."""
         for hint, item, bad in ((int, 1, "x"), (Member, {"name": "", "age": 1}, {"name": ""})):
-            tested = form(list[hint])  # type: ignore[valid-type]  # it is a hint at run time
+            tested = from_hint(list[hint])  # type: ignore[valid-type]  # it is a hint at run time
             for value in ([item] * 2000, [*[item] * 1999, bad], [bad], [], 1):
-                self.assertEqual(run_now(tested.steps(value, "x")), tested.wrong(value, "x"))
-            self.assertEqual(len(list(tested.steps([item] * 2000, "x"))), 4)
-            self.assertIn("x[1999]", str(tested.wrong([*[item] * 1999, bad], "x")))
+                self.assertEqual(
+                    run_now(tested.problem_in_steps(value, "x")), tested.problem(value, "x")
+                )
+            self.assertEqual(len(list(tested.problem_in_steps([item] * 2000, "x"))), 4)
+            self.assertIn("x[1999]", str(tested.problem([*[item] * 1999, bad], "x")))
 
     def test_everything(self) -> None:
-        """What may hold everything is not looked into."""
+        """Containers of anything are not looked into."""
         for hint in (list[Any], dict[str, Any], list, dict):
-            self.assertIsNone(form(hint).item)
-        self.assertTrue(form(list[dict[str, Any]]).item.plain)  # type: ignore[union-attr]
-        self.assertIsNone(ANY.wrong(object(), "x"))
+            self.assertIsNone(from_hint(hint).item)
+        self.assertTrue(from_hint(list[dict[str, Any]]).item.plain)  # type: ignore[union-attr]
+        self.assertIsNone(ANY.problem(object(), "x"))

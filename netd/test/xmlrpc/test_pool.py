@@ -1,14 +1,15 @@
 """
-The pool: real processes, which only this and one or two tests of `tests/` start.
+The pool, with fake processes and with a few real ones.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorProcess
 from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -19,14 +20,14 @@ from netd.xmlrpc.faults import APPLICATION, BUSY, INTERNAL, Fault
 from netd.xmlrpc.framing import framed
 from netd.xmlrpc.loading import load
 from netd.xmlrpc.pool import Pool
-from netd.xmlrpc.worker import GOOD
+from netd.xmlrpc.worker import RESULT
 from netd.xmlrpc.writer import Encoded
 
 HEAVY = load("netd.test.xmlrpc.published:heavy")
 
 
 class _Process:
-    """The daemon's end of a process that is none."""
+    """A transport without a process."""
 
     pid = 77
 
@@ -45,7 +46,7 @@ class _Process:
 
 
 class _Reactor:
-    """Starts processes that are none."""
+    """A reactor whose processes are fake."""
 
     def __init__(self) -> None:
         self.workers: list[Any] = []
@@ -62,27 +63,27 @@ class _Reactor:
 
 class QueueTests(SynchronousTestCase):
     """
-    Who runs when, with processes that are none.
+    The queue and its workers, with fake processes.
     """
 
     def setUp(self) -> None:
         self.reactor = _Reactor()
-        self.pool = Pool(self.reactor, 2, queue=2)
+        self.pool = Pool(cast(IReactorProcess, self.reactor), 2, queue=2)
 
     def call(self) -> Deferred[Encoded]:
-        """One call more."""
+        """Start a call."""
         return self.pool.run(HEAVY["square"], [3])
 
-    def answer(self, number: int, message: bytes = GOOD + b"x") -> None:
-        """The worker of that number answers."""
+    def answer(self, number: int, message: bytes = RESULT + b"x") -> None:
+        """Receive a message of a worker."""
         self.reactor.workers[number].childDataReceived(3, framed(message))
 
     def end(self, number: int) -> None:
-        """The worker of that number is gone."""
+        """End the process of a worker."""
         self.reactor.workers[number].processEnded(Failure(CancelledError()))
 
     def test_lazy(self) -> None:
-        """A worker is started when a call needs one, and used again."""
+        """A worker is started by the first call and used again."""
         self.assertEqual(self.reactor.workers, [])
         for _ in range(3):
             done = self.call()
@@ -91,18 +92,18 @@ class QueueTests(SynchronousTestCase):
         self.assertEqual(len(self.reactor.workers), 1)
 
     def test_oneEach(self) -> None:
-        """A worker has one call at a time; those beyond wait, in order."""
+        """A worker has one call at a time, and further calls wait in order."""
         calls = [self.call() for _ in range(4)]
         self.assertEqual(len(self.reactor.workers), 2)
-        self.answer(1, GOOD + b"second")
-        self.answer(1, GOOD + b"third")
+        self.answer(1, RESULT + b"second")
+        self.answer(1, RESULT + b"third")
         self.assertEqual(self.successResultOf(calls[1]).xml, b"second")
         self.assertEqual(self.successResultOf(calls[2]).xml, b"third")
         self.assertNoResult(calls[0])
         self.assertNoResult(calls[3])
 
     def test_told(self) -> None:
-        """It tells how many calls wait and how many workers are at work."""
+        """The pool counts waiting calls and busy workers."""
         for waiting, busy in ((0, 1), (0, 2), (1, 2)):
             self.call()
             self.assertEqual((self.pool.waiting(), self.pool.busy()), (waiting, busy))
@@ -113,13 +114,13 @@ class QueueTests(SynchronousTestCase):
         self.assertEqual((self.pool.waiting(), self.pool.busy()), (0, 0))
 
     def test_busy(self) -> None:
-        """When too many wait, one more is told so."""
+        """A call is the fault BUSY while too many wait."""
         for _ in range(4):
             self.call()
         self.assertEqual(self.assertRaises(Fault, self.call).code, BUSY)
 
     def test_cancelWaiting(self) -> None:
-        """A waiting call that is cancelled leaves the queue and no worker dies."""
+        """A cancelled call leaves the queue, and no worker is killed."""
         calls = [self.call() for _ in range(4)]
         calls[3].cancel()
         self.failureResultOf(calls[3], CancelledError)
@@ -127,13 +128,13 @@ class QueueTests(SynchronousTestCase):
         self.call()
 
     def test_cancelRunning(self) -> None:
-        """A running call that is cancelled kills its worker; the next one has a new one."""
+        """Cancelling a running call kills its worker, and the next call gets a new one."""
         calls = [self.call() for _ in range(3)]
         calls[0].cancel()
         self.failureResultOf(calls[0], CancelledError)
         self.assertEqual(self.reactor.workers[0].transport.signals, ["KILL"])
         self.assertEqual(len(self.reactor.workers), 3)
-        # What the dying one still says is nobody's.
+        # A late message of the dying worker is dropped.
         self.answer(0)
         self.end(0)
         self.answer(2)
@@ -141,11 +142,11 @@ class QueueTests(SynchronousTestCase):
         self.assertNoResult(calls[1])
 
     def test_death(self) -> None:
-        """A worker that dies faults its call only, and the next call has a new one."""
+        """A dead worker fails its own call only, and the next call gets a new worker."""
         calls = [self.call() for _ in range(3)]
         self.end(0)
-        wrong = self.failureResultOf(calls[0], Fault).value
-        self.assertEqual(wrong.code, INTERNAL)
+        fault = self.failureResultOf(calls[0], Fault).value
+        self.assertEqual(fault.code, INTERNAL)
         self.assertNoResult(calls[1])
         self.answer(2)
         self.successResultOf(calls[2])
@@ -159,36 +160,36 @@ class QueueTests(SynchronousTestCase):
         self.assertEqual(len(self.reactor.workers), 2)
 
     def test_noProcess(self) -> None:
-        """When no process can be started the call is a fault, and the next may go well."""
+        """A call is a fault when no process can be started, and the next one tries again."""
         self.reactor.fails = True
-        wrong = self.failureResultOf(self.call(), Fault).value
-        self.assertEqual(wrong.code, INTERNAL)
+        fault = self.failureResultOf(self.call(), Fault).value
+        self.assertEqual(fault.code, INTERNAL)
         self.reactor.fails = False
         self.call()
         self.assertEqual(len(self.reactor.workers), 1)
 
     def test_tooLong(self) -> None:
-        """A worker that says more than a result can be is killed."""
+        """A worker that sends too long a message is killed."""
         self.call()
         self.reactor.workers[0].childDataReceived(3, (2**31).to_bytes(4, "big"))
         self.assertEqual(self.reactor.workers[0].transport.signals, ["KILL"])
 
     def test_printed(self) -> None:
-        """What a function prints is logged, line by line."""
-        said: list[str] = []
+        """The output of a function is logged line by line."""
+        lines: list[str] = []
 
         @provider(ILogObserver)
         def observe(event: Any) -> None:
-            said.append(event.get("line"))
+            lines.append(event.get("line"))
 
         globalLogPublisher.addObserver(observe)
         self.addCleanup(globalLogPublisher.removeObserver, observe)
         self.call()
         self.reactor.workers[0].childDataReceived(1, b"one\ntwo\xff\n")
-        self.assertEqual(said, ["one", "two\ufffd"])
+        self.assertEqual(lines, ["one", "two\ufffd"])
 
     def test_stop(self) -> None:
-        """Stopping kills idle workers, waits for the others and for their ends."""
+        """Stopping kills idle workers at once and busy ones after their calls."""
         calls = [self.call() for _ in range(3)]
         self.answer(1)
         self.answer(1)
@@ -205,13 +206,13 @@ class QueueTests(SynchronousTestCase):
         self.assertEqual([self.successResultOf(each).xml for each in calls], [b"x"] * 3)
 
     def test_stopNothing(self) -> None:
-        """A pool that never ran anything stops at once."""
+        """A pool without workers stops at once."""
         self.successResultOf(self.pool.stopService())
 
 
 class ProcessTests(TestCase):
     """
-    Real workers, one or two a test.
+    Real processes, one or two in each test.
     """
 
     def setUp(self) -> None:
@@ -232,7 +233,7 @@ class ProcessTests(TestCase):
         return int((await self.call("pid")).removeprefix(b"<value><int>").partition(b"<")[0])
 
     def test_calls(self) -> Any:
-        """Calls run in one other process, faults and bugs and chatter notwithstanding."""
+        """All calls run in one process that survives faults, bugs and output."""
 
         async def scenario() -> None:
             self.assertEqual(await self.call("square", 7), b"<value><int>49</int></value>")
@@ -249,7 +250,7 @@ class ProcessTests(TestCase):
         return Deferred.fromCoroutine(scenario())
 
     def test_killed(self) -> Any:
-        """A worker killed in the middle of a call faults that call, and the next goes well."""
+        """A worker killed during a call fails that call, and the next one succeeds."""
 
         async def scenario() -> None:
             pid = await self._pid()
@@ -259,7 +260,7 @@ class ProcessTests(TestCase):
         return Deferred.fromCoroutine(scenario())
 
     def test_givenUp(self) -> Any:
-        """A call that is given up is stopped, though it computes for an hour."""
+        """A cancelled call of an hour is stopped at once."""
 
         async def scenario() -> None:
             await self.call("square", 1)
@@ -274,9 +275,9 @@ class ProcessTests(TestCase):
 
 class ModuleTests(SynchronousTestCase):
     """
-    The module's promises.
+    Limits.
     """
 
     def test_bounded(self) -> None:
-        """The queue has an end."""
+        """At most 64 calls wait."""
         self.assertEqual(pool.QUEUE, 64)

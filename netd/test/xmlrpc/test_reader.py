@@ -1,18 +1,18 @@
 """
-A methodCall, read strictly.
+Strict parsing of a methodCall.
 """
 
 from __future__ import annotations
 
 import contextlib
 from typing import Any
+from xml.parsers import expat
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.test.xmlrpc import profile  # noqa: F401  # hypothesis' settings
-from netd.xmlrpc.encodings import charset
 from netd.xmlrpc.faults import (
     BAD_CHARACTER,
     NOT_WELL_FORMED,
@@ -20,7 +20,7 @@ from netd.xmlrpc.faults import (
     UNSUPPORTED_ENCODING,
     Fault,
 )
-from netd.xmlrpc.reader import DEPTH, SLICE, VALUES, Reader
+from netd.xmlrpc.reader import DEPTH, SLICE, VALUES, Reader, _parse_fault, charset
 from netd.xmlrpc.steps import run_now
 
 TOP = "<methodCall><methodName>m</methodName>"
@@ -62,8 +62,7 @@ EVERYTHING = f"""<?xml version="1.0"?>
 """
 VALUES_OF_IT = [1, "<untyped\u00e9", [5, ""], {"a": True, "": None}, "<b>c"]
 
-# What is well-formed and no methodCall; each of these was accepted or broke
-# something in one of the servers that netd replaces.
+# Well-formed XML that is no methodCall; other servers accept each of these or break.
 NOT_CALLS = {
     "another root": "<a/>",
     "a response": "<methodResponse><params/></methodResponse>",
@@ -120,13 +119,13 @@ NOT_CALLS = {
 
 class ReaderTests(SynchronousTestCase):
     """
-    Calls, and what is none.
+    Calls, and bodies that are none.
     """
 
     def code(self, body: str | bytes, encoding: str | None = None) -> int:
-        """The code of the fault that `body` is."""
-        wrong: Fault = self.assertRaises(Fault, read, body, encoding)
-        return wrong.code
+        """The code of the fault of `body`."""
+        error: Fault = self.assertRaises(Fault, read, body, encoding)
+        return error.code
 
     def test_everything(self) -> None:
         """Types, nesting, white space, comments, CDATA and references are read."""
@@ -139,7 +138,7 @@ class ReaderTests(SynchronousTestCase):
             self.assertEqual(run_now(Reader().read(body)), ("a.b", []))
 
     def test_slices(self) -> None:
-        """In slices of any size the same is read."""
+        """A call is read the same in slices of any size."""
         for piece in (1, 2, 3, 7, 100):
             self.assertEqual(read(EVERYTHING, piece=piece), VALUES_OF_IT, piece)
 
@@ -150,7 +149,7 @@ class ReaderTests(SynchronousTestCase):
             self.assertEqual(self.code(whole[:cut]), NOT_WELL_FORMED, cut)
 
     def test_byteWrong(self) -> None:
-        """A call with any one byte replaced is read or is a Fault, and nothing else."""
+        """A call with one byte replaced is read or is a Fault."""
         whole = EVERYTHING.encode()
         for at in range(len(whole)):
             for byte in b"\x00<>&x\xff":
@@ -158,41 +157,41 @@ class ReaderTests(SynchronousTestCase):
                     read(whole[:at] + bytes([byte]) + whole[at + 1 :])
 
     def test_notCalls(self) -> None:
-        """What is no methodCall is the fault for that."""
+        """A body that is no methodCall has the code of that."""
         for what, body in NOT_CALLS.items():
             self.assertEqual(self.code(body), NOT_XMLRPC, what)
 
     def test_notWellFormed(self) -> None:
-        """What is no XML is the fault for that."""
+        """A body that is no XML has the code of that."""
         for body in ("", "x", "<a", "<methodCall></b>", f"{value('')}<x/>",
                      value("&x;"), value("\x00"), "<methodCall>&#0;"):  # fmt: skip
             self.assertEqual(self.code(body), NOT_WELL_FORMED, body)
 
     def test_limits(self) -> None:
-        """Just as much as is allowed is read."""
+        """A call at the limits is read."""
         deep = "<array><data><value>" * DEPTH + "</value></data></array>" * DEPTH
         self.assertEqual(len(read(value(deep))), 1)
         self.assertEqual(len(read(array("<value/>" * (VALUES - 1)))[0]), VALUES - 1)
 
     def test_attributes(self) -> None:
-        """Attributes, such as Apache's namespace, are overlooked."""
+        """Attributes such as Apache's namespace are ignored."""
         body = value("<ex:nil/>").replace("<methodCall>", "<methodCall xmlns:ex='urn:x'>")
         self.assertEqual(read(body), [None])
 
     def test_encodings(self) -> None:
-        """The four encodings that expat knows are read, as declared or as HTTP says."""
-        said = value("h\u00e9")
+        """Expat's four encodings are read, whether declared or named by HTTP."""
+        call = value("h\u00e9")
         for name in ("UTF-8", "utf-16", "ISO-8859-1"):
-            declared = f"<?xml version='1.0' encoding='{name}'?>{said}".encode(name)
+            declared = f"<?xml version='1.0' encoding='{name}'?>{call}".encode(name)
             self.assertEqual(read(declared), ["h\u00e9"], name)
-        self.assertEqual(read(said.encode("latin-1"), "ISO-8859-1"), ["h\u00e9"])
+        self.assertEqual(read(call.encode("latin-1"), "ISO-8859-1"), ["h\u00e9"])
         self.assertEqual(read(value("he"), "US-ASCII"), ["he"])
-        # HTTP's word stands above the document's (RFC 7303 3.2).
-        both = f"<?xml version='1.0' encoding='EBCDIC'?>{said}".encode()
+        # HTTP's charset takes precedence (RFC 7303 3.2).
+        both = f"<?xml version='1.0' encoding='EBCDIC'?>{call}".encode()
         self.assertEqual(read(both, "UTF-8"), ["h\u00e9"])
 
     def test_unsupported(self) -> None:
-        """Every other encoding is the fault for that."""
+        """Every other encoding has the code of that."""
         for name in ("EBCDIC", "windows-1252", "utf-7", "rot13", "idna", "x"):
             body = f"<?xml version='1.0' encoding='{name}'?>{value('')}"
             self.assertEqual(self.code(body), UNSUPPORTED_ENCODING, name)
@@ -200,20 +199,20 @@ class ReaderTests(SynchronousTestCase):
         self.assertEqual([charset("Utf-8"), charset("latin-1")], ["UTF-8", "ISO-8859-1"])
 
     def test_badCharacters(self) -> None:
-        """Bytes that are none of the encoding's characters are the fault for that."""
+        """Bytes that are no characters of the encoding have the code of that."""
         for byte in (b"\xff", b"\xc3(", b"\xed\xa0\x80", b"\xc0\x80"):
             body = value("@").encode().replace(b"@", byte)
             self.assertEqual(self.code(body), BAD_CHARACTER, byte)
         self.assertEqual(self.code(value("\u00e9").encode(), "US-ASCII"), BAD_CHARACTER)
 
     def test_steps(self) -> None:
-        """A large body is read in many steps, none longer than a slice."""
+        """A large body is read in one step for each slice."""
         body = value("x" * 100_000).encode()
         self.assertEqual(len(list(Reader().read(body))), len(body) // SLICE)
 
     @given(st.binary(max_size=300))
     def test_anyBytes(self, body: bytes) -> None:
-        """Whatever bytes come, they are read or are a Fault."""
+        """Any bytes are read or are a Fault."""
         with contextlib.suppress(Fault):
             read(body)
 
@@ -224,6 +223,42 @@ class ReaderTests(SynchronousTestCase):
         "<name>", "</name>", "<nil/>", " ", "1",
     ]), max_size=30))  # fmt: skip
     def test_anyElements(self, elements: list[str]) -> None:
-        """Whatever elements come in whatever order, they are read or are a Fault."""
+        """Any elements in any order are read or are a Fault."""
         with contextlib.suppress(Fault):
             read("".join(elements))
+
+
+class EncodingTests(SynchronousTestCase):
+    """
+    The encodings that are read, and the faults of the others.
+    """
+
+    def test_charset(self) -> None:
+        """Four encodings are known by all their names; others are a Fault."""
+        for name, known in (
+            ("utf-8", "UTF-8"),
+            ("UTF8", "UTF-8"),
+            ("Latin-1", "ISO-8859-1"),
+            ("ascii", "US-ASCII"),
+            ("UTF-16", "UTF-16"),
+        ):
+            self.assertEqual(charset(name), known)
+        for name in ("", "koi8-r", "utf-7", "idna", "x" * 1000, "\n"):
+            error = self.assertRaises(Fault, charset, name)
+            self.assertEqual(error.code, UNSUPPORTED_ENCODING)
+            self.assertTrue(error.text.isprintable() and len(error.text) < 100)
+
+    def test_parseFault(self) -> None:
+        """Bytes that are no character have another code than bad markup."""
+        for data, encoding, code in (
+            (b"<a>\xff</a>", "UTF-8", BAD_CHARACTER),
+            (b"<a>\x80</a>", "US-ASCII", BAD_CHARACTER),
+            (b"<a b=<></a>", "UTF-8", NOT_WELL_FORMED),
+            (b"<a></b>", "UTF-8", NOT_WELL_FORMED),
+            (b"<a>\x01</a>", "ISO-8859-1", NOT_WELL_FORMED),
+            (b"", "UTF-8", NOT_WELL_FORMED),
+        ):
+            parser = expat.ParserCreate(encoding)
+            error = self.assertRaises(expat.ExpatError, parser.Parse, data, True)
+            rest = data[parser.ErrorByteIndex :][:4]
+            self.assertEqual(_parse_fault(error, rest, encoding).code, code, data)

@@ -1,5 +1,5 @@
 """
-What can be called by which name.
+The methods that can be called.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.xmlrpc.faults import NO_METHOD, Fault
-from netd.xmlrpc.registry import Mark, Procedure, Registry, mark_of, procedure, rpc
+from netd.xmlrpc.registry import Procedure, Registry, RPCOptions, procedure, rpc, rpc_options
 
 
 def greet(name: str, loud: bool = False) -> str:
@@ -18,66 +18,66 @@ def greet(name: str, loud: bool = False) -> str:
     return f"HELLO {name}" if loud else f"hello {name}"
 
 
-class MarkTests(SynchronousTestCase):
+class OptionsTests(SynchronousTestCase):
     """
     `@rpc`.
     """
 
     def test_function(self) -> None:
-        """A marked function stays what it is."""
+        """A marked function is returned unchanged."""
         self.assertIs(rpc("x")(greet), greet)
         del greet.__rpc__  # type: ignore[attr-defined]
 
     def test_mark(self) -> None:
-        """The mark says what was said, and that nothing was."""
+        """The options of a function are those of `@rpc`, and None without it."""
 
         @rpc("a.b", offload=True, signatures=[["int"]], timeout=2)
         def function() -> int:
             raise NotImplementedError
 
-        self.assertEqual(mark_of(function), Mark("a.b", True, (("int",),), 2))
-        self.assertIsNone(mark_of(greet))
-        self.assertEqual(mark_of(rpc()(lambda: 1)), Mark())
+        self.assertEqual(rpc_options(function), RPCOptions("a.b", True, (("int",),), 2))
+        self.assertIsNone(rpc_options(greet))
+        self.assertEqual(rpc_options(rpc()(lambda: 1)), RPCOptions())
 
     def test_oddAttribute(self) -> None:
-        """Something else of the same name is no mark."""
+        """Another value of the attribute is ignored."""
 
         class Odd:
             __rpc__ = 1
 
-        self.assertIsNone(mark_of(Odd()))
+        self.assertIsNone(rpc_options(Odd()))
 
 
 class ProcedureTests(SynchronousTestCase):
     """
-    One method.
+    A procedure from a function.
     """
 
     def test_function(self) -> None:
-        """It has the function's name, docstring and hints."""
-        made = procedure(greet)
-        self.assertEqual(made.name, "greet")
-        self.assertEqual(made.help, "Say hello.\n\nLoudly if asked.")
+        """A procedure has the function's name, docstring and hints."""
+        built = procedure(greet)
+        self.assertEqual(built.name, "greet")
+        self.assertEqual(built.help, "Say hello.\n\nLoudly if asked.")
         self.assertEqual(
-            made.shape.signatures, (("string", "string"), ("string", "string", "boolean"))
+            built.signature.variants, (("string", "string"), ("string", "string", "boolean"))
         )
-        self.assertFalse(made.offload)
+        self.assertFalse(built.offload)
 
     def test_marked(self) -> None:
-        """It has what the mark says; a name given stands above that."""
+        """A procedure has the options of `@rpc`; a name argument overrides theirs."""
         marked = rpc("a", offload=True, signatures=[("int", "int")], timeout=1.5)(lambda x: x)
-        made = procedure(marked)
-        self.assertEqual((made.name, made.offload, made.timeout), ("a", True, 1.5))
-        self.assertEqual(made.shape.signatures, (("int", "int"),))
+        built = procedure(marked)
+        self.assertEqual((built.name, built.offload, built.timeout), ("a", True, 1.5))
+        self.assertEqual(built.signature.variants, (("int", "int"),))
         self.assertEqual(procedure(marked, "b").name, "b")
 
     def test_text(self) -> None:
-        """Without a docstring its help is empty; another text can be given."""
+        """The help is the docstring, empty without one, or the text argument."""
         self.assertEqual(procedure(lambda: 1, "x").help, "")
         self.assertEqual(procedure(greet, text="other").help, "other")
 
     def test_refused(self) -> None:
-        """Names that are none, async functions for the pool and odd timeouts are refused."""
+        """Bad names, bad timeouts, named parameters and offloaded coroutines are refused."""
 
         async def later() -> None:
             raise NotImplementedError
@@ -94,26 +94,26 @@ class ProcedureTests(SynchronousTestCase):
 
 class RegistryTests(SynchronousTestCase):
     """
-    All of them.
+    Procedures by name.
     """
 
     def setUp(self) -> None:
         self.registry = Registry([procedure(greet, "b")])
 
     def test_get(self) -> None:
-        """What is registered is found by its name."""
+        """A registered method is found by its name."""
         self.assertIs(self.registry["b"].function, greet)
         self.assertIsNone(self.registry.get("c"))
 
     def test_unknown(self) -> None:
-        """An unknown name, private and dotted ones too, is the fault for that."""
+        """An unknown name, even of an attribute, is the fault for unknown methods."""
         for name in ("nope", "", "__class__", "b.__call__", "_procedures", "x" * 10_000):
-            wrong = self.assertRaises(Fault, self.registry.__getitem__, name)
-            self.assertEqual(wrong.code, NO_METHOD, name)
-            self.assertLess(len(wrong.text), 100)
+            fault = self.assertRaises(Fault, self.registry.__getitem__, name)
+            self.assertEqual(fault.code, NO_METHOD, name)
+            self.assertLess(len(fault.text), 100)
 
     def test_order(self) -> None:
-        """They are listed by name, with their prefixes."""
+        """Methods are listed by name, prefixes included."""
         self.registry.add(procedure(greet, "z"), "a")
         self.registry.publish(greet)
 
@@ -125,7 +125,7 @@ class RegistryTests(SynchronousTestCase):
         self.assertEqual(len(self.registry), 4)
 
     def test_twice(self) -> None:
-        """A second method of one name is refused, and so is a prefix that is none."""
+        """A name that is taken is refused, and so is a bad prefix."""
         self.assertRaises(ValueError, self.registry.publish, greet, "b")
         self.assertRaises(ValueError, self.registry.add, procedure(greet), "a b")
         self.assertIsInstance(self.registry["b"], Procedure)

@@ -7,16 +7,18 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 from xmlrpc.client import Fault, dumps, loads
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web import server
 from twisted.web.server import NOT_DONE_YET
 
 from netd.counters import Counters
+from netd.http.request import Request
 from netd.http.server import Site
 from netd.test.lab.conversation import Answer, Conversation, configured, limited, parse, request
 from netd.test.xmlrpc.test_reader import NOT_CALLS
@@ -38,18 +40,18 @@ from netd.xmlrpc.faults import (
 from netd.xmlrpc.faults import Fault as OwnFault
 from netd.xmlrpc.methods import arithmetic, introspection, ip, lab
 from netd.xmlrpc.registry import Procedure, Registry, procedure, rpc
-from netd.xmlrpc.resource import RPC, Alone
+from netd.xmlrpc.resource import RPC, RPCRoot
 from netd.xmlrpc.writer import Encoded
 
-# Larger than a call may be, so that it is the resource that refuses one.
+# Larger than a call may be, so that the resource refuses a large call.
 ROOMY = configured(limited(max_body=2 << 20))
 XML = "Content-Type: text/xml"
 
 
-def understood(answer: Answer) -> Any:
-    """What the standard library's client makes of an answer."""
-    body = answer.body
-    if answer.headers.get("content-encoding") == "gzip":
+def understood(response: Answer) -> Any:
+    """The result in a response, read by the standard library."""
+    body = response.body
+    if response.headers.get("content-encoding") == "gzip":
         body = gzip.decompress(body)
     (result,), _ = loads(body, use_builtin_types=True)
     return result
@@ -71,26 +73,26 @@ class _Tests(SynchronousTestCase):
         caller = Caller(self.registry, self.clock, self.elsewhere, counters=self.counters)
         for each in introspection.procedures(self.registry):
             self.registry.add(each)
-        root = Alone(RPC(self.registry, caller, self.origins))
+        self.root = RPCRoot(RPC(self.registry, caller, self.origins))
         # Without the limits by path that netd's own site has.
-        self.site = Site(root, self.clock, ROOMY.http.limits, self.counters)
+        self.site: Any = Site(self.root, self.clock, ROOMY.http.limits, self.counters)
         self.talk = self.conversation()
 
     def conversation(self) -> Conversation:
         """One more client."""
         return Conversation(clock=self.clock, counters=self.counters, site=self.site)
 
-    def elsewhere(self, found: Procedure, values: Sequence[Any]) -> Deferred[Any]:
-        """A pool that does nothing."""
+    def elsewhere(self, method: Procedure, values: Sequence[Any]) -> Deferred[Any]:
+        """Leave an offloaded call waiting."""
         return self.later
 
     def ask(self, line: str, *headers: str, body: bytes = b"") -> Answer:
-        """The answer to a request, all turns taken."""
-        heard = self.talk.ask(request(line, *headers, body=body))
-        return parse(heard + self.talk.turn(0))
+        """The response to a request, after all steps."""
+        received = self.talk.ask(request(line, *headers, body=body))
+        return parse(received + self.talk.turn(0))
 
     def post(self, body: bytes, *headers: str) -> Answer:
-        """The answer to a call."""
+        """The response to a call."""
         return self.ask("POST /RPC2", XML, *headers, body=body)
 
     def call(self, method: str, *parameters: Any) -> Any:
@@ -98,12 +100,12 @@ class _Tests(SynchronousTestCase):
         return understood(self.post(dumps(parameters, method, allow_none=True).encode()))
 
     def code(self, body: bytes, *headers: str) -> int:
-        """The fault code of the answer to a body."""
-        wrong = self.assertRaises(Fault, understood, self.post(body, *headers))
-        return int(wrong.faultCode)
+        """The fault code of the response to a body."""
+        fault = self.assertRaises(Fault, understood, self.post(body, *headers))
+        return int(fault.faultCode)
 
     def add(self, function: Any, name: str = "f") -> None:
-        """Publish one more."""
+        """Publish a function."""
         self.registry.add(procedure(function, name))
 
 
@@ -120,15 +122,15 @@ class CallTests(_Tests):
         self.assertIn("system.multicall", self.call("system.listMethods"))
 
     def test_head(self) -> None:
-        """An answer is text/xml of a known length."""
-        answer = self.post(dumps((2, 3), "add").encode())
-        self.assertEqual(answer.status, 200)
-        self.assertEqual(answer.headers["content-type"], "text/xml; charset=utf-8")
-        self.assertEqual(answer.headers["content-length"], str(len(answer.body)))
-        self.assertEqual(answer.headers["x-content-type-options"], "nosniff")
+        """A response is text/xml with a Content-Length."""
+        response = self.post(dumps((2, 3), "add").encode())
+        self.assertEqual(response.status, 200)
+        self.assertEqual(response.headers["content-type"], "text/xml; charset=utf-8")
+        self.assertEqual(response.headers["content-length"], str(len(response.body)))
+        self.assertEqual(response.headers["x-content-type-options"], "nosniff")
 
     def test_values(self) -> None:
-        """Values of all types come back, large ones in turns."""
+        """Values of all types are echoed, large ones in steps."""
         for value in (
             ["a\u00e9", {"b": [True, None, b"\x00", 0.5]}],
             "x" * 900_000,
@@ -137,23 +139,23 @@ class CallTests(_Tests):
             self.assertEqual(self.call("lab.echo", value), value)
 
     def test_i8(self) -> None:
-        """i8 is taken and sent."""
+        """i8 is read and written."""
         body = dumps((1, 2), "add").replace("<int>1</int>", "<i8>4294967296</i8>").encode()
         self.assertIn(b"<i8>4294967298</i8>", self.post(body).body)
         self.assertIn(b"<i8>", self.post(dumps((2, 62), "pow").encode()).body)
 
     def test_types(self) -> None:
-        """Both types of XML are taken, with any parameters; charset counts."""
+        """Both media types of XML are accepted, and their charset is used."""
         body = dumps((2, 3), "add").encode()
-        for said in ("text/xml", "application/xml", 'Text/XML; charset="utf-8"; x=y'):
-            answer = self.ask("POST /", f"Content-Type: {said}", body=body)
-            self.assertEqual(understood(answer), 5, said)
+        for content_type in ("text/xml", "application/xml", 'Text/XML; charset="utf-8"; x=y'):
+            response = self.ask("POST /", f"Content-Type: {content_type}", body=body)
+            self.assertEqual(understood(response), 5, content_type)
         latin = dumps(("h\u00e9",), "lab.echo").encode("latin-1")
         head = "Content-Type: text/xml; charset=iso-8859-1"
         self.assertEqual(understood(self.ask("POST /RPC2", head, body=latin)), "h\u00e9")
 
     def test_compressed(self) -> None:
-        """gzip and deflate are undone."""
+        """Calls in gzip and deflate are decompressed."""
         body = dumps((2, 3), "add").encode()
         for coding, packed in (
             ("gzip", gzip.compress(body)),
@@ -164,36 +166,47 @@ class CallTests(_Tests):
             self.assertEqual(understood(self.post(packed, f"Content-Encoding: {coding}")), 5)
 
     def test_compressedAnswer(self) -> None:
-        """A long answer is compressed for those who take that, and says that it may be."""
+        """A long response is compressed for clients that accept gzip, and varies by that."""
         body = dumps(("x" * 5000,), "lab.echo").encode()
         for head, coding in (("Accept-Encoding: gzip", "gzip"), ("Accept: */*", None)):
-            answer = self.post(body, head)
-            self.assertEqual(answer.headers.get("content-encoding"), coding)
-            self.assertEqual(answer.headers["vary"], "Accept-Encoding")
-            self.assertEqual(understood(answer), "x" * 5000)
+            response = self.post(body, head)
+            self.assertEqual(response.headers.get("content-encoding"), coding)
+            self.assertEqual(response.headers["vary"], "Accept-Encoding")
+            self.assertEqual(understood(response), "x" * 5000)
         short = self.post(dumps((2, 3), "add").encode(), "Accept-Encoding: gzip")
         self.assertNotIn("content-encoding", short.headers)
 
     def test_multicall(self) -> None:
-        """A multicall is answered in order."""
+        """The results of a multicall are in order."""
         calls = [{"methodName": "add", "params": [n, 1]} for n in range(5)]
         self.assertEqual(self.call("system.multicall", calls), [[n + 1] for n in range(5)])
 
     def test_whoami(self) -> None:
-        """A client can ask who it is."""
+        """ip.whoami gives the client's address."""
         peers = ("127.0.0.1", self.talk.transport.getPeer().host)
         self.assertIn(self.call("ip.whoami")["address"], peers)
 
     def test_oneAfterTheOther(self) -> None:
-        """Calls on one connection are answered in order, small and large."""
+        """Calls on one connection get their responses in order, large or small."""
         large = request("POST /", XML, body=dumps(("x" * 100_000,), "lab.echo").encode())
         small = request("POST /", XML, body=dumps((2, 3), "add").encode())
-        heard = self.talk.ask(large + small)
+        received = self.talk.ask(large + small)
         for _ in range(5):
-            heard += self.talk.turn(0)
-        self.assertEqual(heard.count(b"HTTP/1.1 200 OK"), 2)
-        self.assertTrue(heard.rstrip().endswith(b"</methodResponse>"))
-        self.assertIn(b"<int>5</int>", heard[-300:])
+            received += self.talk.turn(0)
+        self.assertEqual(received.count(b"HTTP/1.1 200 OK"), 2)
+        self.assertTrue(received.rstrip().endswith(b"</methodResponse>"))
+        self.assertIn(b"<int>5</int>", received[-300:])
+
+
+class StockTests(CallTests):
+    """
+    The same calls on a stock site.
+    """
+
+    def setUp(self) -> None:
+        CallTests.setUp(self)
+        self.site = server.Site(self.root, reactor=self.clock)
+        self.talk = self.conversation()
 
 
 class LaterTests(_Tests):
@@ -202,20 +215,20 @@ class LaterTests(_Tests):
     """
 
     def test_delay(self) -> None:
-        """A method that waits is answered when it is done."""
+        """The response of a method that waits comes when it is done."""
         body = dumps((2,), "lab.delay").encode()
         self.assertEqual(self.talk.ask(request("POST /", XML, body=body)), b"")
         self.assertEqual(self.talk.turn(1.9), b"")
         self.assertEqual(understood(parse(self.talk.turn(0.1))), 2)
 
     def test_timeout(self) -> None:
-        """After 30 s the call is given up."""
+        """A call times out after 30 s."""
         self.talk.ask(request("POST /", XML, body=dumps((100,), "lab.delay").encode()))
-        answer = parse(self.talk.turn(30))
-        self.assertEqual(self.assertRaises(Fault, understood, answer).faultCode, TIMEOUT)
+        response = parse(self.talk.turn(30))
+        self.assertEqual(self.assertRaises(Fault, understood, response).faultCode, TIMEOUT)
 
     def test_left(self) -> None:
-        """When the client leaves, nothing of its call is left, and nothing is logged."""
+        """A call ends without a log entry when its client leaves."""
         for parameters, method in (((100,), "lab.delay"), (("x" * 100_000,), "lab.echo")):
             talk = self.conversation()
             talk.ask(request("POST /", XML, body=dumps(parameters, method).encode()))
@@ -225,12 +238,12 @@ class LaterTests(_Tests):
             self.clock.advance(0)
 
     def test_brokenAfterLeaving(self) -> None:
-        """What breaks while a call is given up is logged, though nobody hears of it."""
+        """An exception during the cancellation of a call is logged."""
         finished: Deferred[None] = Deferred()
         forever: Deferred[None] = Deferred()
 
-        class Asked:
-            """What is used of a request."""
+        class Left:
+            """The part of a request that is used when its client has left."""
 
             def notifyFinish(self) -> Deferred[None]:
                 """Fires when the client has left."""
@@ -242,12 +255,15 @@ class LaterTests(_Tests):
             finally:
                 raise RuntimeError("not cancelled")
 
-        self.assertEqual(resource._settled(Asked(), work()), NOT_DONE_YET)
+        self.assertEqual(
+            resource._rendered(cast(Request, Left()), Deferred.fromCoroutine(work())),
+            NOT_DONE_YET,
+        )
         finished.errback(ConnectionLost())
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_offloaded(self) -> None:
-        """What the pool gives is sent as it is; its faults are faults."""
+        """The pool's XML is sent unchanged."""
         self.registry.add(procedure(rpc("f", offload=True)(lambda: 1)))
         body = dumps((), "f").encode()
         self.assertEqual(self.talk.ask(request("POST /", XML, body=body)), b"")
@@ -255,7 +271,7 @@ class LaterTests(_Tests):
         self.assertEqual(understood(parse(self.talk.heard())), 7)
 
     def test_busy(self) -> None:
-        """A pool that is full says so."""
+        """A full pool is the fault BUSY."""
 
         def full(*_: Any) -> Any:
             raise OwnFault(BUSY, "busy")
@@ -266,11 +282,11 @@ class LaterTests(_Tests):
 
 class FaultTests(_Tests):
     """
-    Everything that is no proper call ends in a Fault, and in no log line.
+    Bad calls end in faults without a log entry.
     """
 
     def test_counted(self) -> None:
-        """A body that is no call is counted by its fault, and as no method's."""
+        """A body that is no call is counted by its code, without a method."""
         self.code(b"")
         self.code(b"<x/>")
         self.call("pow", 2, 3)
@@ -291,18 +307,18 @@ class FaultTests(_Tests):
         ):
             self.assertEqual(self.code(body), wanted, body)
         head = "Content-Type: text/xml; charset=koi8-r"
-        answer = self.ask("POST /RPC2", head, body=whole)
-        wrong = self.assertRaises(Fault, understood, answer)
-        self.assertEqual(wrong.faultCode, UNSUPPORTED_ENCODING)
+        response = self.ask("POST /RPC2", head, body=whole)
+        fault = self.assertRaises(Fault, understood, response)
+        self.assertEqual(fault.faultCode, UNSUPPORTED_ENCODING)
 
     def test_notCalls(self) -> None:
-        """What is no call is a fault, and the connection lives on."""
+        """A body that is no call is a fault, and the connection stays open."""
         for what, body in NOT_CALLS.items():
             self.assertEqual(self.code(body.encode()), NOT_XMLRPC, what)
         self.assertEqual(self.call("add", 2, 3), 5)
 
     def test_hazards(self) -> None:
-        """What froze stock twisted.web.xmlrpc, or made it send 30 MB, is refused at once."""
+        """Calls that freeze twisted.web.xmlrpc, or make it send 30 MB, are refused at once."""
         for method, values in (
             ("pow", (3, 10**7)),
             ("pow", (7, 10**9)),
@@ -316,7 +332,7 @@ class FaultTests(_Tests):
             self.assertEqual(self.code(body), BAD_PARAMETERS, (method, values))
 
     def test_unsendable(self) -> None:
-        """A result that XML-RPC has no form of is a fault; so is one too large."""
+        """A result that XML-RPC cannot carry, or a too large one, is a fault."""
         for value, code in (
             (float("nan"), INTERNAL),
             (2**63, INTERNAL),
@@ -328,7 +344,7 @@ class FaultTests(_Tests):
             self.assertEqual(self.code(dumps((), f"f{id(value)}").encode()), code)
 
     def test_bug(self) -> None:
-        """A bug is an id to the client and a traceback in the log."""
+        """The client gets the id of a bug, and the log its traceback."""
 
         def broken() -> None:
             raise ZeroDivisionError("secret")
@@ -336,10 +352,10 @@ class FaultTests(_Tests):
         self.add(broken)
         self.add(Unreadable, "g")
         for name in ("f", "g"):
-            answer = self.post(dumps((), name).encode())
-            wrong = self.assertRaises(Fault, understood, answer)
-            self.assertEqual(wrong.faultCode, APPLICATION)
-            self.assertNotIn(b"secret", answer.body)
+            response = self.post(dumps((), name).encode())
+            fault = self.assertRaises(Fault, understood, response)
+            self.assertEqual(fault.faultCode, APPLICATION)
+            self.assertNotIn(b"secret", response.body)
             self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
@@ -351,70 +367,74 @@ class Unreadable:
 
 class HTTPTests(_Tests):
     """
-    What HTTP has to say beside calls.
+    Everything of HTTP but calls.
     """
 
     def test_documentation(self) -> None:
-        """GET is the documentation, HEAD its head."""
+        """GET gives the documentation, and HEAD its header."""
         for path in ("/", "/RPC2", "/RPC2/"):
-            answer = self.ask(f"GET {path}")
-            self.assertEqual(answer.headers["content-type"], "text/html; charset=utf-8")
-            self.assertIn("default-src 'none'", answer.headers["content-security-policy"])
-            self.assertIn(b"system.multicall", answer.body)
+            response = self.ask(f"GET {path}")
+            self.assertEqual(response.headers["content-type"], "text/html; charset=utf-8")
+            self.assertIn("default-src 'none'", response.headers["content-security-policy"])
+            self.assertIn(b"system.multicall", response.body)
         head = self.ask("HEAD /RPC2")
         self.assertEqual((head.status, head.body), (200, b""))
-        self.assertEqual(head.headers["content-length"], str(len(answer.body)))
+        self.assertEqual(head.headers["content-length"], str(len(response.body)))
 
     def test_below(self) -> None:
-        """There is nothing below, and nothing beside."""
+        """Paths below and beside are 404."""
         for line in ("GET /RPC2/x", "POST /RPC2/x", "GET /x", "OPTIONS /RPC2/x/y"):
             self.assertEqual(self.ask(line, XML).status, 404)
 
     def test_otherMethods(self) -> None:
-        """OPTIONS says what there is; other methods are refused with that."""
+        """OPTIONS lists the methods in Allow, and so does the 405 of any other."""
         allow = "GET, HEAD, OPTIONS, POST"
-        answer = self.ask("OPTIONS /RPC2")
+        response = self.ask("OPTIONS /RPC2")
         self.assertEqual(
-            (answer.status, answer.headers["allow"], answer.body), (204, allow, b"")
+            (response.status, response.headers["allow"], response.body), (204, allow, b"")
         )
         for method in ("PUT", "DELETE", "PATCH", "INVENTED"):
-            answer = self.ask(f"{method} /RPC2")
-            self.assertEqual((answer.status, answer.headers["allow"]), (405, allow), method)
+            response = self.ask(f"{method} /RPC2")
+            self.assertEqual((response.status, response.headers["allow"]), (405, allow), method)
 
     def test_otherTypes(self) -> None:
-        """What a form on a page elsewhere could send is no call."""
+        """The media types that a foreign page's form can send are refused."""
         body = dumps((2, 3), "add").encode()
-        for said in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
-            answer = self.ask("POST /RPC2", f"Content-Type: {said}", body=body)
-            self.assertEqual(answer.status, 415, said)
-            self.assertIn("text/xml", answer.headers["accept-post"])
+        for content_type in (
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data",
+        ):
+            response = self.ask("POST /RPC2", f"Content-Type: {content_type}", body=body)
+            self.assertEqual(response.status, 415, content_type)
+            self.assertIn("text/xml", response.headers["accept-post"])
         self.assertEqual(self.ask("POST /RPC2", body=body).status, 415)
 
     def test_otherCodings(self) -> None:
-        """Other compressions are refused, broken ones too."""
-        answer = self.post(b"x", "Content-Encoding: br")
+        """Other codings and broken compression are refused."""
+        response = self.post(b"x", "Content-Encoding: br")
         self.assertEqual(
-            (answer.status, answer.headers["accept-encoding"]), (415, "gzip, deflate")
+            (response.status, response.headers["accept-encoding"]), (415, "gzip, deflate")
         )
         for body in (b"x", gzip.compress(b"x")[:-1]):
             self.assertEqual(self.post(body, "Content-Encoding: gzip").status, 400)
 
     def test_tooLarge(self) -> None:
-        """More than 1 MiB is refused, compressed or not."""
+        """A call above 1 MiB is refused, compressed or not."""
         plain = self.post(b"x" * (LARGEST + 1))
         bomb = self.post(gzip.compress(bytes(10_000_000)), "Content-Encoding: gzip")
-        for answer in (plain, bomb):
-            self.assertEqual(answer.status, 413)
-            wrong = self.assertRaises(Fault, understood, answer)
-            self.assertEqual(wrong.faultCode, TOO_LARGE)
+        for response in (plain, bomb):
+            self.assertEqual(response.status, 413)
+            fault = self.assertRaises(Fault, understood, response)
+            self.assertEqual(fault.faultCode, TOO_LARGE)
         just = dumps(("",), "lab.echo").encode()
         padding = b" " * (LARGEST - len(just))
         self.assertEqual(understood(self.post(just + padding)), "")
 
     def test_noCORS(self) -> None:
-        """Scripts of other origins are told nothing, unless that was asked for."""
-        answer = self.ask("OPTIONS /RPC2", "Origin: http://a.example")
-        self.assertFalse([name for name in answer.headers if name.startswith("access")])
+        """Without allowed origins no CORS field is sent."""
+        response = self.ask("OPTIONS /RPC2", "Origin: http://a.example")
+        self.assertFalse([name for name in response.headers if name.startswith("access")])
 
 
 class CORSTests(_Tests):
@@ -426,18 +446,18 @@ class CORSTests(_Tests):
 
     def test_allowed(self) -> None:
         """Scripts of that origin may call."""
-        answer = self.ask("OPTIONS /RPC2", "Origin: http://a.example")
-        self.assertEqual(answer.headers["access-control-allow-origin"], "http://a.example")
-        self.assertEqual(answer.headers["access-control-allow-headers"], "Content-Type")
-        answer = self.post(dumps((2, 3), "add").encode(), "Origin: http://a.example")
-        self.assertEqual(answer.headers["access-control-allow-origin"], "http://a.example")
-        self.assertEqual(answer.headers["vary"], "Origin")
+        response = self.ask("OPTIONS /RPC2", "Origin: http://a.example")
+        self.assertEqual(response.headers["access-control-allow-origin"], "http://a.example")
+        self.assertEqual(response.headers["access-control-allow-headers"], "Content-Type")
+        response = self.post(dumps((2, 3), "add").encode(), "Origin: http://a.example")
+        self.assertEqual(response.headers["access-control-allow-origin"], "http://a.example")
+        self.assertEqual(response.headers["vary"], "Origin")
 
     def test_others(self) -> None:
-        """Those of others may not."""
+        """Scripts of other origins may not call."""
         for head in ("Origin: http://b.example", "Accept: */*"):
-            answer = self.ask("OPTIONS /RPC2", head)
-            self.assertNotIn("access-control-allow-origin", answer.headers)
+            response = self.ask("OPTIONS /RPC2", head)
+            self.assertNotIn("access-control-allow-origin", response.headers)
 
 
 class EveryOriginTests(_Tests):
@@ -449,5 +469,5 @@ class EveryOriginTests(_Tests):
 
     def test_any(self) -> None:
         """Scripts of any origin may call."""
-        answer = self.ask("GET /RPC2", "Origin: http://b.example")
-        self.assertEqual(answer.headers["access-control-allow-origin"], "http://b.example")
+        response = self.ask("GET /RPC2", "Origin: http://b.example")
+        self.assertEqual(response.headers["access-control-allow-origin"], "http://b.example")

@@ -1,5 +1,5 @@
 """
-Scalars: text to value, value to text.
+Scalars from text and to text.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from netd.xmlrpc.faults import NOT_XMLRPC, Fault
 from netd.xmlrpc.scalars import (
     READ,
     base64,
+    base64_text,
     date_time,
     double,
     escaped,
     integer,
-    packed,
     sendable,
     shown,
 )
@@ -33,16 +33,16 @@ NO_BREAK_SPACE = "\u00a0"
 
 class ReadTests(SynchronousTestCase):
     """
-    What is taken, and what the standard library takes and netd does not.
+    Texts that netd reads, and those that only the standard library reads.
     """
 
     def refused(self, kind: str, text: str) -> None:
         """`text` is no `kind`."""
-        wrong = self.assertRaises(Fault, READ[kind], text)
-        self.assertEqual(wrong.code, NOT_XMLRPC, (kind, text))
+        fault = self.assertRaises(Fault, READ[kind], text)
+        self.assertEqual(fault.code, NOT_XMLRPC, (kind, text))
 
     def test_good(self) -> None:
-        """Texts of the grammar, and of the few extensions, have their values."""
+        """Texts of the grammar and of the extensions have values."""
         cases: list[tuple[str, str, Any]] = [
             ("int", "41", 41),
             ("i4", "-2147483648", -(2**31)),
@@ -89,19 +89,19 @@ class ReadTests(SynchronousTestCase):
             self.refused("boolean", text)
 
     def test_doubles(self) -> None:
-        """Names of no number, underscores, hexadecimals, what is out of range: refused."""
+        """nan, inf, underscores, hexadecimals and overflow are refused."""
         for text in ("nan", "inf", "-Infinity", "1_0.0", "0x1p3", "", ".", "1e", "1e999",
                      f"{ARABIC_TWO}.0", "1,5", "1" * 1101):  # fmt: skip
             self.refused("double", text)
 
     def test_base64(self) -> None:
-        """Characters that are no base64, missing and misplaced padding are refused."""
+        """Other characters, and missing or misplaced padding, are refused."""
         for text in ("QQ", "Q", "Q=Q=", "=QQ=", "QQ==QQ==", "QQ==!", f"QQ{NO_BREAK_SPACE}==",
                      "\u00e9"):  # fmt: skip
             self.refused("base64", text)
 
     def test_dates(self) -> None:
-        """Dates and times that there are not are refused."""
+        """Impossible dates and times are refused."""
         for text in ("", "20261322T14:08:55", "20260230T00:00:00", "20261122T24:00:00",
                      "20261122 14:08:55", "2026-1122T14:08:55", "20261122T14:08:55.5",
                      "20261122T14:08:55+2400", f"2026112{ARABIC_TWO}T14:08:55",
@@ -109,17 +109,17 @@ class ReadTests(SynchronousTestCase):
             self.refused("dateTime.iso8601", text)
 
     def test_nil(self) -> None:
-        """A nil with something in it is refused."""
+        """A nil with text is refused."""
         self.refused("nil", "x")
 
 
 class WriteTests(SynchronousTestCase):
     """
-    What goes out.
+    Text of values.
     """
 
     def test_integers(self) -> None:
-        """An int as long as it fits 32 bits, then an i8, then a Fault."""
+        """An integer of 32 bits is an int, of 64 bits an i8, and a larger one a Fault."""
         self.assertEqual(integer(2**31 - 1), "<int>2147483647</int>")
         self.assertEqual(integer(2**31), "<i8>2147483648</i8>")
         self.assertEqual(integer(-(2**31) - 1), "<i8>-2147483649</i8>")
@@ -128,7 +128,7 @@ class WriteTests(SynchronousTestCase):
             self.assertRaises(Fault, integer, value)
 
     def test_doubles(self) -> None:
-        """Doubles have no exponent, which the grammar does not know; nan and inf are Faults."""
+        """Doubles are written without an exponent; nan and inf are Faults."""
         self.assertEqual(double(0.1), "<double>0.1</double>")
         self.assertEqual(double(1e22), "<double>10000000000000000000000</double>")
         self.assertEqual(double(1.5e-7), "<double>0.00000015</double>")
@@ -137,26 +137,27 @@ class WriteTests(SynchronousTestCase):
 
     @given(st.floats(allow_nan=False, allow_infinity=False))
     def test_everyDouble(self, value: float) -> None:
-        """Every finite double comes back as itself, and nothing but digits went."""
+        """Every finite double is written in plain digits and read back exactly."""
         text = double(value)[8:-9]
         self.assertEqual(repr(READ["double"](text)), repr(value))
         self.assertRegex(text, r"\A-?[0-9]+(\.[0-9]+)?\Z")
 
     @given(st.binary(max_size=200))
     def test_base64(self, value: bytes) -> None:
-        """Bytes come back as themselves, from one line."""
+        """Bytes are written in one line and read back."""
         self.assertEqual(READ["base64"](base64(value)[8:-9]), value)
-        self.assertNotIn("\n", packed(value))
+        self.assertNotIn("\n", base64_text(value))
 
     @given(
         st.datetimes(timezones=st.none() | st.timezones().map(lambda _: UTC))
         | st.datetimes().map(lambda d: d.replace(tzinfo=timezone(timedelta(minutes=-210))))
     )
     def test_dates(self, value: datetime) -> None:
-        """A dateTime comes back to the second, with its offset from UTC where it had one."""
+        """A dateTime is read back to the second, with its offset from UTC if any."""
         text = date_time(value)[18:-19]
         got = READ["dateTime.iso8601"](text)
         self.assertEqual(got, value.replace(microsecond=0))
+        assert isinstance(got, datetime)
         self.assertEqual(got.utcoffset(), value.utcoffset())
 
     def test_dateForms(self) -> None:
@@ -168,18 +169,18 @@ class WriteTests(SynchronousTestCase):
         self.assertIn("55Z<", date_time(NOON.replace(tzinfo=UTC)))
 
     def test_escaping(self) -> None:
-        """Markup is escaped, a CR too, which XML would turn into a LF."""
+        """Markup is escaped, and so is a CR, which XML turns into a LF."""
         self.assertEqual(escaped("a<b>&c]]>"), "a&lt;b&gt;&amp;c]]&gt;")
         self.assertEqual(escaped("\t\r\n&"), "\t&#13;\n&amp;")
         self.assertEqual(escaped("\U0001f40d"), "\U0001f40d")
 
     def test_unsendable(self) -> None:
-        """Characters that XML 1.0 has no form of are a Fault, or `?` in the text of a fault."""
+        """Characters outside XML 1.0 are a Fault, or `?` in the text of a fault."""
         for character in "\x00\x08\x0b\x0c\x1f\ufffe\uffff\ud800\udfff":
             self.assertRaises(Fault, escaped, f"a{character}b")
             self.assertEqual(sendable(f"a{character}b"), "a?b")
 
     def test_shown(self) -> None:
-        """A text is shown short and printable."""
+        """The text of a fault shows values shortened and printable."""
         self.assertEqual(shown("a\n\u00e9"), r"'a\n\xe9'")
         self.assertEqual(shown("x" * 41), ascii("x" * 40 + "..."))

@@ -1,5 +1,5 @@
 """
-Every method of one daemon.
+The methods of a daemon.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from netd.xmlrpc.service import build
 
 
 def registry(resource: RPC) -> Registry:
-    """What a resource publishes."""
+    """The registry of a resource."""
     return resource._registry
 
 
 class BuildTests(SynchronousTestCase):
     """
-    The list.
+    Methods and pool.
     """
 
     def test_own(self) -> None:
-        """The seed's, ip, lab, the suites and system are there; each has a help."""
-        found = registry(build(Clock()).resource)
+        """All of netd's groups of methods are published, each with a help text."""
+        published = registry(build(Clock()).resource)
         for name in ("add", "pow", "ip.hosts", "lab.burn", "validator1.easyStructTest",
                      "interopEchoTests.echoValue", "system.multicall"):  # fmt: skip
-            self.assertIsNotNone(found.get(name), name)
-        self.assertEqual([each.name for each in found if not each.help], [])
+            self.assertIsNotNone(published.get(name), name)
+        self.assertEqual([each.name for each in published if not each.help], [])
 
     def test_suites(self) -> None:
         """The suites can be left out."""
@@ -36,25 +36,27 @@ class BuildTests(SynchronousTestCase):
         self.assertFalse([each for each in names if "Test" in each])
 
     def test_published(self) -> None:
-        """The operator's own are beside them."""
-        found = registry(build(Clock(), ["a=netd.test.xmlrpc.published", "math:sqrt"]).resource)
+        """The operator's methods are published beside netd's."""
+        published = registry(
+            build(Clock(), ["a=netd.test.xmlrpc.published", "math:sqrt"]).resource
+        )
         for name in ("a.double", "a.other.name", "sqrt"):
-            self.assertIsNotNone(found.get(name), name)
+            self.assertIsNotNone(published.get(name), name)
 
     def test_refused(self) -> None:
-        """What cannot be published is named, a second method of one name too."""
+        """An object that cannot be published, or whose name is taken, is named."""
         for text, why in (
             ("no_such_module_1:x", "no_such_module_1:x: ModuleNotFoundError"),
             ("math:pow", "math:pow: there are two methods pow"),
         ):
-            wrong = self.assertRaises(ValueError, build, Clock(), [text])
-            self.assertIn(why, str(wrong))
+            error = self.assertRaises(ValueError, build, Clock(), [text])
+            self.assertIn(why, str(error))
 
     def test_pool(self) -> None:
-        """The pool is a service with a name, and starts no process by itself."""
+        """The pool is a named service."""
         self.assertEqual(build(Clock()).pool.name, "rpc-workers")
 
     def test_kept_pool(self) -> None:
-        """A pool that is there already is used."""
+        """An existing pool is used."""
         pool = build(Clock()).pool
         self.assertIs(build(Clock(), pool=pool).pool, pool)

@@ -1,5 +1,5 @@
 """
-What a function takes and gives, from its hints.
+Signatures of functions, from their hints.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.xmlrpc.faults import BAD_PARAMETERS, BadParameters
-from netd.xmlrpc.signature import shape
+from netd.xmlrpc.signature import signature_of
 
 
 def returns(hint: Any) -> Callable[[], Any]:
@@ -23,26 +23,26 @@ def returns(hint: Any) -> Callable[[], Any]:
     return function
 
 
-class ShapeTests(SynchronousTestCase):
+class SignatureTests(SynchronousTestCase):
     """
-    A whole function.
+    The signature of a function.
     """
 
     def refused(self, function: Callable[..., Any], *values: Any) -> str:
-        """Why `values` cannot be given to a function named m."""
-        wrong = self.assertRaises(BadParameters, shape(function).check, "m", values)
-        self.assertEqual(wrong.code, BAD_PARAMETERS)
-        text: str = wrong.text
+        """The text of the fault when m is called with `values`."""
+        fault = self.assertRaises(BadParameters, signature_of(function).check, "m", values)
+        self.assertEqual(fault.code, BAD_PARAMETERS)
+        text: str = fault.text
         return text
 
     def test_signatures(self) -> None:
-        """Defaults and unions expand, in order."""
+        """Defaults and unions expand to variants, in order."""
 
         def function(a: int | str, b: float = 0.5) -> str:
             raise NotImplementedError
 
         self.assertEqual(
-            shape(function).signatures,
+            signature_of(function).variants,
             (
                 ("string", "int"),
                 ("string", "string"),
@@ -52,7 +52,7 @@ class ShapeTests(SynchronousTestCase):
         )
 
     def test_tooMany(self) -> None:
-        """More than 16 signatures are none."""
+        """A function with more than 16 variants has none."""
 
         def sixteen(a: int | str, b: int | str, c: int | str, d: int | str) -> int:
             raise NotImplementedError
@@ -60,11 +60,11 @@ class ShapeTests(SynchronousTestCase):
         def more(a: int | str | None, b: int | str, c: int | str, d: int | str) -> int:
             raise NotImplementedError
 
-        self.assertEqual(len(shape(sixteen).signatures), 16)
-        self.assertEqual(shape(more).signatures, ())
+        self.assertEqual(len(signature_of(sixteen).variants), 16)
+        self.assertEqual(signature_of(more).variants, ())
 
     def test_results(self) -> None:
-        """What is awaited counts, and a missing hint is undef."""
+        """The result is the awaited one, and undef without a hint."""
         for hint, name in (
             (Deferred[int], "int"),
             (Awaitable[str], "string"),
@@ -72,19 +72,19 @@ class ShapeTests(SynchronousTestCase):
             (list[int], "array"),
             (None, "nil"),
         ):
-            self.assertEqual(shape(returns(hint)).signatures, ((name,),), hint)
-        self.assertEqual(shape(lambda: 1).signatures, (("undef",),))
+            self.assertEqual(signature_of(returns(hint)).variants, ((name,),), hint)
+        self.assertEqual(signature_of(lambda: 1).variants, (("undef",),))
 
     def test_unknownHints(self) -> None:
-        """Hints that cannot be evaluated say nothing."""
+        """Hints that cannot be evaluated are undef."""
 
         def function(a: Nowhere) -> int:  # type: ignore[name-defined]  # noqa: F821
             raise NotImplementedError
 
-        self.assertEqual(shape(function).signatures, (("undef", "undef"),))
+        self.assertEqual(signature_of(function).variants, (("undef", "undef"),))
 
     def test_counts(self) -> None:
-        """Too few and too many parameters are refused, naming how many there may be."""
+        """Too few or too many parameters are refused with the number expected."""
         self.assertEqual(self.refused(lambda a: a), "m takes 1 parameter, got 0")
         self.assertEqual(self.refused(lambda: 1, 2), "m takes 0 parameters, got 1")
         self.assertEqual(
@@ -93,7 +93,7 @@ class ShapeTests(SynchronousTestCase):
         self.assertEqual(self.refused(lambda a, *b: a), "m takes at least 1 parameters, got 0")
 
     def test_types(self) -> None:
-        """A wrong parameter is named."""
+        """The fault names the wrong parameter."""
 
         def function(a: int, b: list[int], *c: str) -> None:
             raise NotImplementedError
@@ -101,11 +101,11 @@ class ShapeTests(SynchronousTestCase):
         self.assertEqual(self.refused(function, "", []), "m: a must be int, got string")
         self.assertEqual(self.refused(function, 1, [""]), "m: b[0] must be int, got string")
         self.assertEqual(self.refused(function, 1, [], "", 2), "m: c 2 must be string, got int")
-        shape(function).check("m", (1, [2], "3", "4"))
-        self.assertEqual(shape(function).signatures, ())
+        signature_of(function).check("m", (1, [2], "3", "4"))
+        self.assertEqual(signature_of(function).variants, ())
 
     def test_kinds(self) -> None:
-        """Parameters that have to be named are refused, those with a default overlooked."""
+        """Required keyword parameters are refused, optional ones ignored."""
 
         def optional(a: int, *, b: int = 1) -> int:
             raise NotImplementedError
@@ -116,45 +116,45 @@ class ShapeTests(SynchronousTestCase):
         def anything(**more: int) -> int:
             raise NotImplementedError
 
-        self.assertEqual(shape(optional).signatures, (("int", "int"),))
-        self.assertEqual(shape(anything).signatures, (("int",),))
-        self.assertRaises(ValueError, shape, needed)
+        self.assertEqual(signature_of(optional).variants, (("int", "int"),))
+        self.assertEqual(signature_of(anything).variants, (("int",),))
+        self.assertRaises(ValueError, signature_of, needed)
 
     def test_skip(self) -> None:
-        """Parameters in front that netd itself gives are not the caller's."""
+        """Skipped parameters are no part of the signature."""
 
         def function(peer: str, a: int) -> int:
             raise NotImplementedError
 
-        self.assertEqual(shape(function, skip=1).signatures, (("int", "int"),))
+        self.assertEqual(signature_of(function, skip=1).variants, (("int", "int"),))
 
     def test_byHand(self) -> None:
         """Signatures given by hand replace the hints and are enforced."""
         given = (("int", "int"), ("int", "string", "undef"))
-        made = shape(lambda a, b=None: a, given)
-        self.assertEqual((made.signatures, made.least), (given, 1))
-        made.check("m", [1])
-        made.check("m", ["a", {}])
-        wrongs: tuple[tuple[list[Any], str], ...] = (
+        signature = signature_of(lambda a, b=None: a, given)
+        self.assertEqual((signature.variants, signature.required), (given, 1))
+        signature.check("m", [1])
+        signature.check("m", ["a", {}])
+        bad: tuple[tuple[list[Any], str], ...] = (
             ([0.5], "m: a must be int or string, got double"),
             (["a"], "m takes (int) or (string, undef), got (string)"),
             ([1, 2], "m takes (int) or (string, undef), got (int, int)"),
             ([], "m takes 1 to 2 parameters, got 0"),
         )
-        for values, said in wrongs:
+        for values, text in bad:
             self.assertEqual(
-                self.assertRaises(BadParameters, made.check, "m", values).text, said
+                self.assertRaises(BadParameters, signature.check, "m", values).text, text
             )
 
     def test_byHandAnyNumber(self) -> None:
-        """They can say how many of any number there are."""
-        made = shape(lambda *a: a, [("array", "int", "int")])
-        made.check("m", [1, 2])
-        wrong = self.assertRaises(BadParameters, made.check, "m", [1, ""])
-        self.assertEqual(wrong.text, "m: a 2 must be int, got string")
+        """Signatures given by hand limit `*args`."""
+        signature = signature_of(lambda *a: a, [("array", "int", "int")])
+        signature.check("m", [1, 2])
+        fault = self.assertRaises(BadParameters, signature.check, "m", [1, ""])
+        self.assertEqual(fault.text, "m: a 2 must be int, got string")
 
     def test_byHandWrong(self) -> None:
-        """Signatures that are none, or do not fit the function, are refused."""
+        """Signatures that are invalid or do not fit the function are refused."""
         for given in (
             [()],
             [("float",)],
@@ -162,8 +162,8 @@ class ShapeTests(SynchronousTestCase):
             [("int", "int", "int")],
             [("int",)],
         ):
-            self.assertRaises(ValueError, shape, lambda a: a, given)
+            self.assertRaises(ValueError, signature_of, lambda a: a, given)
 
     def test_any(self) -> None:
-        """Without hints everything is taken."""
-        shape(lambda a: a).check("m", [object()])
+        """Parameters without hints accept everything."""
+        signature_of(lambda a: a).check("m", [object()])

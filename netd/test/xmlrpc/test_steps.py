@@ -1,5 +1,5 @@
 """
-Work in pieces.
+Work in steps.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from netd.xmlrpc.steps import Steps, run_now
 
 class StepsTests(SynchronousTestCase):
     """
-    All pieces at once.
+    All steps without a pause.
     """
 
     def test_result(self) -> None:
-        """The result is what the generator returns, after however many steps."""
+        """The result is returned after any number of steps."""
 
         def work(count: int) -> Steps[int]:
             for _ in range(count):

@@ -1,5 +1,5 @@
 """
-Values on their way out.
+Values as XML.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Half(float):
 
 
 def write(value: Any, most: int = LARGEST) -> str:
-    """What `value` is written as, without the `<value>` around it."""
+    """The XML inside the `<value>` of `value`."""
     text = run_now(Writer(most).write(value)).decode()
     assert text.startswith("<value>")
     assert text.endswith("</value>")
@@ -65,7 +65,7 @@ class WriterTests(SynchronousTestCase):
     """
 
     def test_types(self) -> None:
-        """Each type has its form."""
+        """Each type has its element."""
         for value, form in (
             (1, "<int>1</int>"),
             (2**40, "<i8>1099511627776</i8>"),
@@ -86,8 +86,8 @@ class WriterTests(SynchronousTestCase):
 
     def test_nested(self) -> None:
         """Arrays and structs hold each other."""
-        one = "<value><int>1</int></value>"
-        inner = f"<value><array><data>{one}</data></array></value>"
+        item = "<value><int>1</int></value>"
+        inner = f"<value><array><data>{item}</data></array></value>"
         self.assertEqual(
             write({"a": [1], "b": {"c": Encoded(b"<value>x</value>")}}),
             f"<struct><member><name>a</name>{inner}</member><member><name>b</name><value><struct>"
@@ -95,7 +95,7 @@ class WriterTests(SynchronousTestCase):
         )
 
     def test_kindsOf(self) -> None:
-        """What is a kind of a type is written as that; records are structs."""
+        """A subclass is written as its base class, and a record as a struct."""
         now = datetime(2026, 1, 2, tzinfo=UTC)
         for value, same in (
             (Color.RED, 1),
@@ -111,7 +111,7 @@ class WriterTests(SynchronousTestCase):
             self.assertEqual(write(value), write(same), value)
 
     def test_unsendable(self) -> None:
-        """What has no form is a Fault."""
+        """A value that XML-RPC cannot carry is a Fault."""
         for value in (
             1j,
             object(),
@@ -132,7 +132,7 @@ class WriterTests(SynchronousTestCase):
             )
 
     def test_endless(self) -> None:
-        """An array that holds itself is a Fault; just as deep as can be read is written."""
+        """Values nest as deep as the reader allows; deeper or endless ones are a Fault."""
         endless: list[Any] = []
         endless.append(endless)
         self.assertEqual(self.assertRaises(Fault, write, endless).code, INTERNAL)
@@ -143,23 +143,23 @@ class WriterTests(SynchronousTestCase):
         self.assertRaises(Fault, write, [deep])
 
     def test_tooLarge(self) -> None:
-        """More bytes than a response may have are a Fault, whatever they are made of."""
+        """A result above the limit is a Fault, whatever its type."""
         for value in ("x" * 200_000, b"x" * 200_000, [1] * 10_000, {"x" * 200_000: 1},
                       "\u00e9" * 60_000, ["\u00e9" * 1000] * 60,
                       Encoded(b"x" * 100_001)):  # fmt: skip
-            wrong = self.assertRaises(Fault, write, value, 100_000)
-            self.assertEqual(wrong.code, TOO_LARGE)
+            fault = self.assertRaises(Fault, write, value, 100_000)
+            self.assertEqual(fault.code, TOO_LARGE)
         self.assertEqual(len(write("\u00e9" * 45_000, 100_000)), 45_017)
 
     def test_long(self) -> None:
-        """Long strings and bytes are the same in pieces."""
+        """Long strings and bytes are written in pieces."""
         text = "a<\u00e9" * 50_000
         self.assertEqual(write(text), f"<string>{text.replace('<', '&lt;')}</string>")
         self.assertEqual(write(bytearray(100_000))[8:-9], "A" * 133_334 + "==")
         self.assertIn("</string></value></member>", write({"a": text}))
 
     def test_steps(self) -> None:
-        """Much is written in many steps."""
+        """Large values are written in many steps."""
         self.assertGreater(len(list(Writer().write([1] * 10_000))), 9)
         self.assertGreater(len(list(Writer().write("x" * 1_000_000))), 20)
         self.assertEqual(len(list(Writer().write([1] * 100))), 0)

@@ -1,8 +1,8 @@
 """
-pow, add and mul, the seed's three functions, on int and double.
+pow, add and mul on int and double.
 
-Rules: pure.  Whether a result can be sent is decided before it is computed,
-so that each of them takes microseconds whatever it is given.
+Rules: pure.  Whether a result can be sent is decided before it is computed, so
+that each call takes microseconds whatever its parameters.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Number = int | float
 
 
 def _fits(compute: Callable[[], Number | complex]) -> Number:
-    """What `compute` gives, where XML-RPC has a form of it."""
+    """The result of `compute`; BadParameters when XML-RPC cannot carry it."""
     try:
         value = compute()
     except (OverflowError, ZeroDivisionError):
@@ -72,8 +72,8 @@ def _modular(x: Number, y: Number, z: int) -> int:
         raise BadParameters("a power with a modulus takes ints of 64 bits")
     try:
         return pow(x, y, z)
-    except ValueError as wrong:
-        raise BadParameters(str(wrong)) from None
+    except ValueError as error:
+        raise BadParameters(str(error)) from None
 
 
 _BINARY: Final = (("int", "int", "int"), ("double", "double", "double"))

@@ -1,7 +1,7 @@
 """
-The methods of two public suites that clients are tested against.
+The methods of two public suites that test clients.
 
-Rules: pure.  What each has to give is said by the suites.
+Rules: pure.  The suites define the results.
 
 Source: validator1 of xmlrpc.com (http://1998.xmlrpc.com/validator1Docs.html) and
 interopEchoTests of the XML-RPC interoperability effort (phpxmlrpc ships both).
@@ -10,12 +10,12 @@ interopEchoTests of the XML-RPC interoperability effort (phpxmlrpc ships both).
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from netd.xmlrpc.faults import BadParameters
 from netd.xmlrpc.registry import Procedure, procedure
+from netd.xmlrpc.scalars import Value
 
 _ENTITIES: Final = {
     "ctLeftAngleBrackets": "<",
@@ -26,40 +26,36 @@ _ENTITIES: Final = {
 }
 
 
-def _int(struct: dict[str, Any], name: str) -> int:
+def _int(struct: dict[str, Value], name: str) -> int:
     value = struct.get(name)
     if type(value) is not int:
         raise BadParameters(f"the struct has no int named {name}")
     return value
 
 
-def _sum(struct: dict[str, Any]) -> int:
-    return sum(_int(struct, name) for name in ("moe", "larry", "curly"))
-
-
-def array_of_structs(structs: list[dict[str, Any]]) -> int:
+def array_of_structs(structs: list[dict[str, Value]]) -> int:
     """The sum of the members named curly of all structs."""
-    return sum(_int(each, "curly") for each in structs)
+    return sum(_int(struct, "curly") for struct in structs)
 
 
 def count_the_entities(text: str) -> dict[str, int]:
     """How many of < > & ' and " a text holds."""
-    return {name: text.count(each) for name, each in _ENTITIES.items()}
+    return {name: text.count(entity) for name, entity in _ENTITIES.items()}
 
 
-def easy_struct(struct: dict[str, Any]) -> int:
+def easy_struct(struct: dict[str, Value]) -> int:
     """The sum of the members moe, larry and curly."""
-    return _sum(struct)
+    return sum(_int(struct, name) for name in ("moe", "larry", "curly"))
 
 
-def echo_struct(struct: dict[str, Any]) -> dict[str, Any]:
+def echo_struct(struct: dict[str, Value]) -> dict[str, Value]:
     """The struct that came."""
     return struct
 
 
 def many_types(  # noqa: PLR0917  # the suite's six
     number: int, boolean: bool, text: str, double: float, when: datetime, data: bytes
-) -> list[Any]:
+) -> list[Value]:
     """The six values that came, as an array."""
     return [number, boolean, text, double, when, data]
 
@@ -71,74 +67,20 @@ def moderate_size_array(texts: list[str]) -> str:
     return texts[0] + texts[-1]
 
 
-def nested_struct(calendar: dict[str, Any]) -> int:
+def nested_struct(calendar: dict[str, Value]) -> int:
     """The sum of moe, larry and curly of the struct at 2000, 04, 01."""
-    day: Any = calendar
+    struct = calendar
     for name in ("2000", "04", "01"):
-        day = day.get(name)
-        if type(day) is not dict:
+        member = struct.get(name)
+        if type(member) is not dict:
             raise BadParameters(f"there is no struct named {name}")
-    return _sum(day)
+        struct = member
+    return easy_struct(struct)
 
 
 def simple_struct_return(number: int) -> dict[str, int]:
     """The number times 10, 100 and 1000."""
     return {"times10": number * 10, "times100": number * 100, "times1000": number * 1000}
-
-
-def echo_string(value: str) -> str:
-    """The string that came."""
-    return value
-
-
-def echo_integer(value: int) -> int:
-    """The int that came."""
-    return value
-
-
-def echo_float(value: float) -> float:
-    """The double that came."""
-    return value
-
-
-def echo_boolean(value: bool) -> bool:
-    """The boolean that came."""
-    return value
-
-
-def echo_date(value: datetime) -> datetime:
-    """The dateTime that came."""
-    return value
-
-
-def echo_base64(value: bytes) -> bytes:
-    """The base64 that came."""
-    return value
-
-
-def echo_strings(value: list[str]) -> list[str]:
-    """The array of strings that came."""
-    return value
-
-
-def echo_integers(value: list[int]) -> list[int]:
-    """The array of ints that came."""
-    return value
-
-
-def echo_floats(value: list[float]) -> list[float]:
-    """The array of doubles that came."""
-    return value
-
-
-def echo_structs(value: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The array of structs that came."""
-    return value
-
-
-def echo_value(value: Any) -> Any:
-    """The value that came."""
-    return value
 
 
 def no_in_params() -> str:
@@ -156,37 +98,43 @@ def which_toolkit() -> dict[str, str]:
     }
 
 
-_SUITES: Final[dict[str, dict[str, Callable[..., Any]]]] = {
-    "validator1": {
-        "arrayOfStructsTest": array_of_structs,
-        "countTheEntities": count_the_entities,
-        "easyStructTest": easy_struct,
-        "echoStructTest": echo_struct,
-        "manyTypesTest": many_types,
-        "moderateSizeArrayCheck": moderate_size_array,
-        "nestedStructTest": nested_struct,
-        "simpleStructReturnTest": simple_struct_return,
-    },
-    "interopEchoTests": {
-        "echoString": echo_string,
-        "echoInteger": echo_integer,
-        "echoFloat": echo_float,
-        "echoBoolean": echo_boolean,
-        "echoDate": echo_date,
-        "echoBase64": echo_base64,
-        "echoStruct": echo_struct,
-        "echoStringArray": echo_strings,
-        "echoIntegerArray": echo_integers,
-        "echoFloatArray": echo_floats,
-        "echoStructArray": echo_structs,
-        "echoValue": echo_value,
-        "noInParams": no_in_params,
-        "whichToolkit": which_toolkit,
-    },
+_ECHOES: Final[dict[str, tuple[object, str]]] = {
+    "echoString": (str, "string"),
+    "echoInteger": (int, "int"),
+    "echoFloat": (float, "double"),
+    "echoBoolean": (bool, "boolean"),
+    "echoDate": (datetime, "dateTime"),
+    "echoBase64": (bytes, "base64"),
+    "echoStringArray": (list[str], "array of strings"),
+    "echoIntegerArray": (list[int], "array of ints"),
+    "echoFloatArray": (list[float], "array of doubles"),
+    "echoStructArray": (list[dict[str, Value]], "array of structs"),
+    "echoValue": (Value, "value"),
 }
+"""The type that each echo of interopEchoTests takes and returns, and its name in the help."""
 
-PROCEDURES: Final[tuple[Procedure, ...]] = tuple(
-    procedure(function, f"{suite}.{name}")
-    for suite, methods in _SUITES.items()
-    for name, function in methods.items()
+
+def _echo(name: str, hint: object, noun: str) -> Procedure:
+    """A method that returns its parameter, which must be of the type `hint`."""
+
+    def echo(value: Value) -> Value:
+        return value
+
+    echo.__annotations__ = {"value": hint, "return": hint}
+    return procedure(echo, f"interopEchoTests.{name}", text=f"The {noun} that came.")
+
+
+PROCEDURES: Final[tuple[Procedure, ...]] = (
+    procedure(array_of_structs, "validator1.arrayOfStructsTest"),
+    procedure(count_the_entities, "validator1.countTheEntities"),
+    procedure(easy_struct, "validator1.easyStructTest"),
+    procedure(echo_struct, "validator1.echoStructTest"),
+    procedure(many_types, "validator1.manyTypesTest"),
+    procedure(moderate_size_array, "validator1.moderateSizeArrayCheck"),
+    procedure(nested_struct, "validator1.nestedStructTest"),
+    procedure(simple_struct_return, "validator1.simpleStructReturnTest"),
+    procedure(echo_struct, "interopEchoTests.echoStruct"),
+    procedure(no_in_params, "interopEchoTests.noInParams"),
+    procedure(which_toolkit, "interopEchoTests.whichToolkit"),
+    *(_echo(name, hint, noun) for name, (hint, noun) in _ECHOES.items()),
 )

@@ -1,5 +1,5 @@
 """
-system.*: what a client can ask about the methods there are.
+system.*: what a client can ask about the methods.
 
 Rules: pure.  `system.multicall`, which calls others, is in `netd.xmlrpc.caller`.
 
@@ -9,9 +9,10 @@ and Eric Kidd's system.multicall.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from netd.xmlrpc.registry import Procedure, Registry, procedure
+from netd.xmlrpc.scalars import Value
 
 _CAPABILITIES: Final = {
     "xmlrpc": ("http://www.xmlrpc.com/spec", 1),
@@ -23,50 +24,43 @@ _CAPABILITIES: Final = {
 }
 
 
-class System:
-    """The questions, asked about one registry."""
+def procedures(registry: Registry) -> tuple[Procedure, ...]:
+    """system.* about `registry`, to be added to it."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-
-    def list_methods(self) -> list[str]:
+    def list_methods() -> list[str]:
         """The names of all methods, sorted."""
-        return [each.name for each in self._registry]
+        return [method.name for method in registry]
 
-    def method_help(self, name: str) -> str:
+    def method_help(name: str) -> str:
         """What a method does, in words."""
-        return self._registry[name].help
+        return registry[name].help
 
-    def method_signature(self, name: str) -> Any:
+    def method_signature(name: str) -> list[list[str]] | str:
         """
         The signatures of a method: of each the type of the result and those of the parameters.
 
         "undef" when there are none to tell, because the method takes any number
         of parameters or far too many combinations of types.
         """
-        signatures = self._registry[name].shape.signatures
-        return [list(each) for each in signatures] or "undef"
+        return [list(types) for types in registry[name].signature.variants] or "undef"
 
-    def method_exist(self, name: str) -> bool:
+    def method_exist(name: str) -> bool:
         """Whether there is a method of that name."""
-        return self._registry.get(name) is not None
+        return registry.get(name) is not None
 
-    def get_capabilities(self) -> dict[str, Any]:
-        """What the server can beyond plain XML-RPC: the specification and version of each."""
-        return {
-            name: {"specUrl": url, "specVersion": version}
-            for name, (url, version) in _CAPABILITIES.items()
-        }
-
-
-def procedures(registry: Registry) -> tuple[Procedure, ...]:
-    """system.* about `registry`, to be added to it."""
-    system = System(registry)
     undef = ("array", "string"), ("string", "string")
     return (
-        procedure(system.list_methods, "system.listMethods"),
-        procedure(system.method_help, "system.methodHelp"),
-        procedure(system.method_signature, "system.methodSignature", signatures=undef),
-        procedure(system.method_exist, "system.methodExist"),
-        procedure(system.get_capabilities, "system.getCapabilities"),
+        procedure(list_methods, "system.listMethods"),
+        procedure(method_help, "system.methodHelp"),
+        procedure(method_signature, "system.methodSignature", signatures=undef),
+        procedure(method_exist, "system.methodExist"),
+        procedure(get_capabilities, "system.getCapabilities"),
     )
+
+
+def get_capabilities() -> dict[str, Value]:
+    """What the server can beyond plain XML-RPC: the specification and version of each."""
+    return {
+        name: {"specUrl": url, "specVersion": version}
+        for name, (url, version) in _CAPABILITIES.items()
+    }

@@ -1,8 +1,8 @@
 """
 ip.*: questions about IP addresses and networks.
 
-Rules: pure.  Every answer is bounded: of what a network holds at most `MOST`
-items are given at a time, found by counting and never by listing.
+Rules: pure.  Every result is bounded: at most `MOST` items of a network are
+returned at a time, found by counting and never by listing.
 """
 
 from __future__ import annotations
@@ -10,201 +10,188 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from netd.xmlrpc.faults import BadParameters
 from netd.xmlrpc.registry import Procedure, procedure
-from netd.xmlrpc.scalars import shown
+from netd.xmlrpc.scalars import Value, shown
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
+T = TypeVar("T")
 
 MOST: Final = 1000
+"""Items of one result."""
 MOST_COLLAPSED: Final = 250
-"""The standard library takes 60 µs for each."""
-"""The items of one answer, and of `ip.collapse`'s question."""
+"""Networks that `ip.collapse` takes; the standard library needs 60 µs for each."""
 
 _LONGEST: Final = 100
-"""The characters of an address, its scope included."""
+"""Characters of an address with its scope."""
 
 
-def _read(make: Callable[[str], Any], text: str) -> Any:
+def _parse(parser: Callable[[str], T], text: str) -> T:
     if len(text) > _LONGEST:
         raise BadParameters(f"{shown(text)} is too long for an address")
     try:
-        return make(text)
-    except ValueError as wrong:
-        raise BadParameters(str(wrong)) from None
+        return parser(text)
+    except ValueError as error:
+        raise BadParameters(str(error)) from None
 
 
 def _address(text: str) -> Address:
-    found: Address = _read(ipaddress.ip_address, text)
-    return found
+    return _parse(ipaddress.ip_address, text)
 
 
-def _network(text: str) -> Network:
-    found: Network = _read(ipaddress.ip_network, text)
-    return found
+def _network(text: str, strict: bool = True) -> Network:
+    return _parse(lambda text: ipaddress.ip_network(text, strict), text)
 
 
-def _same(one: Address | Network, other: Address | Network) -> None:
-    if one.version != other.version:
-        raise BadParameters(f"{one} and {other} are not of the same version of IP")
+def _check_versions(first: Address | Network, second: Address | Network) -> None:
+    if first.version != second.version:
+        raise BadParameters(f"{first} and {second} are not of the same version of IP")
 
 
-def _window(offset: int, limit: int) -> None:
+def _check_window(offset: int, limit: int) -> None:
     if offset < 0:
         raise BadParameters(f"the offset {offset} is negative")
     if not 0 <= limit <= MOST:
         raise BadParameters(f"the limit {limit} is not within 0 and {MOST}")
 
 
-def _at(network: Network, number: int) -> str:
-    return str(network[number])
-
-
-def address(address: str) -> dict[str, Any]:
+def address(address: str) -> dict[str, Value]:
     """What an IP address is: its forms and what it is set aside for; the number as text."""
-    one = _address(address)
+    parsed = _address(address)
     return {
-        "address": str(one),
-        "version": one.version,
-        "exploded": one.exploded,
-        "number": str(int(one)),
-        "packed": one.packed,
-        "reverse_pointer": one.reverse_pointer,
-        "is_global": one.is_global,
-        "is_link_local": one.is_link_local,
-        "is_loopback": one.is_loopback,
-        "is_multicast": one.is_multicast,
-        "is_private": one.is_private,
-        "is_reserved": one.is_reserved,
-        "is_unspecified": one.is_unspecified,
+        "address": str(parsed),
+        "version": parsed.version,
+        "exploded": parsed.exploded,
+        "number": str(int(parsed)),
+        "packed": parsed.packed,
+        "reverse_pointer": parsed.reverse_pointer,
+        "is_global": parsed.is_global,
+        "is_link_local": parsed.is_link_local,
+        "is_loopback": parsed.is_loopback,
+        "is_multicast": parsed.is_multicast,
+        "is_private": parsed.is_private,
+        "is_reserved": parsed.is_reserved,
+        "is_unspecified": parsed.is_unspecified,
     }
 
 
-def network(network: str, strict: bool = True) -> dict[str, Any]:
+def network(network: str, strict: bool = True) -> dict[str, Value]:
     """
     What an IP network is: its ends, masks and size; num_addresses as text.
 
     With strict the address must be the network's first.
     """
-    one: Network = _read(lambda text: ipaddress.ip_network(text, strict), network)
-    first, stop = _host_range(one)
+    parsed = _network(network, strict)
+    first, stop = _host_range(parsed)
     return {
-        "network": str(one),
-        "version": one.version,
-        "prefixlen": one.prefixlen,
-        "netmask": str(one.netmask),
-        "hostmask": str(one.hostmask),
-        "network_address": str(one.network_address),
-        "broadcast_address": str(one.broadcast_address),
-        "num_addresses": str(one.num_addresses),
+        "network": str(parsed),
+        "version": parsed.version,
+        "prefixlen": parsed.prefixlen,
+        "netmask": str(parsed.netmask),
+        "hostmask": str(parsed.hostmask),
+        "network_address": str(parsed.network_address),
+        "broadcast_address": str(parsed.broadcast_address),
+        "num_addresses": str(parsed.num_addresses),
         "num_hosts": str(stop - first),
-        "is_global": one.is_global,
-        "is_private": one.is_private,
+        "is_global": parsed.is_global,
+        "is_private": parsed.is_private,
     }
 
 
-def _host_range(one: Network) -> tuple[int, int]:
-    """Where the hosts of a network start and stop, as ipaddress' `hosts()` lists them."""
-    if one.max_prefixlen - one.prefixlen <= 1:
-        return 0, one.num_addresses
+def _host_range(network: Network) -> tuple[int, int]:
+    """The indices at which a network's hosts start and stop, as in ipaddress' `hosts()`."""
+    if network.max_prefixlen - network.prefixlen <= 1:
+        return 0, network.num_addresses
     # IPv6 has no broadcast address, but its first one is the routers' (RFC 4291 2.6.1).
-    return 1, one.num_addresses - (one.version == 4)
+    return 1, network.num_addresses - (network.version == 4)
 
 
 def hosts(network: str, offset: int = 0, limit: int = 100) -> list[str]:
     """The host addresses of a network: `limit` of them, at most 1000, from the `offset`-th."""
-    _window(offset, limit)
-    one = _network(network)
-    first, stop = _host_range(one)
-    return [_at(one, n) for n in range(first + offset, min(first + offset + limit, stop))]
+    _check_window(offset, limit)
+    parsed = _network(network)
+    first, stop = _host_range(parsed)
+    numbers = range(first + offset, min(first + offset + limit, stop))
+    return [str(parsed[number]) for number in numbers]
 
 
 def subnets(network: str, prefix: int, offset: int = 0, limit: int = 100) -> list[str]:
     """The parts of a network that have a longer prefix: `limit`, at most 1000, of them."""
-    _window(offset, limit)
-    one = _network(network)
-    if not one.prefixlen <= prefix <= one.max_prefixlen:
-        raise BadParameters(
-            f"/{prefix} is not within /{one.prefixlen} and /{one.max_prefixlen}"
-        )
-    size = 1 << one.max_prefixlen - prefix
-    count = 1 << prefix - one.prefixlen
-    return [f"{_at(one, n * size)}/{prefix}" for n in range(offset, min(offset + limit, count))]
+    _check_window(offset, limit)
+    parsed = _network(network)
+    shortest, longest = parsed.prefixlen, parsed.max_prefixlen
+    if not shortest <= prefix <= longest:
+        raise BadParameters(f"/{prefix} is not within /{shortest} and /{longest}")
+    size = 1 << longest - prefix
+    count = 1 << prefix - shortest
+    numbers = range(offset, min(offset + limit, count))
+    return [f"{parsed[number * size]}/{prefix}" for number in numbers]
 
 
 def supernet(network: str, prefix: int) -> str:
     """The network of a shorter prefix that a network is in."""
-    one = _network(network)
-    if not 0 <= prefix <= one.prefixlen:
-        raise BadParameters(f"/{prefix} is not within /0 and /{one.prefixlen}")
-    return str(one.supernet(new_prefix=prefix))
+    parsed = _network(network)
+    if not 0 <= prefix <= parsed.prefixlen:
+        raise BadParameters(f"/{prefix} is not within /0 and /{parsed.prefixlen}")
+    return str(parsed.supernet(new_prefix=prefix))
 
 
 def contains(network: str, other: str) -> bool:
     """Whether a network holds an address or a whole other network."""
-    one, two = _network(network), _network(other)
-    _same(one, two)
-    return bool(two.subnet_of(one))  # type: ignore[arg-type]  # of one version
+    outer, inner = _network(network), _network(other)
+    _check_versions(outer, inner)
+    return bool(inner.subnet_of(outer))  # type: ignore[arg-type]  # of one version
 
 
 def overlaps(network: str, other: str) -> bool:
     """Whether two networks have an address in common."""
-    one, two = _network(network), _network(other)
-    return one.overlaps(two)
+    return _network(network).overlaps(_network(other))
 
 
 def collapse(networks: list[str]) -> list[str]:
     """The fewest networks that hold the same addresses as the given ones, at most 250."""
     if len(networks) > MOST_COLLAPSED:
         raise BadParameters(f"{len(networks)} networks, at most {MOST_COLLAPSED} are taken")
-    found = [_network(each) for each in networks]
-    for each in found:
-        _same(found[0], each)
-    return [str(each) for each in ipaddress.collapse_addresses(found)]  # type: ignore[type-var]
+    parsed = list(map(_network, networks))
+    for network in parsed:
+        _check_versions(parsed[0], network)
+    collapsed = ipaddress.collapse_addresses(parsed)  # type: ignore[type-var]  # of one version
+    return list(map(str, collapsed))
 
 
 def exclude(network: str, other: str) -> list[str]:
     """The networks that are left of a network without another one that it holds."""
-    one, two = _network(network), _network(other)
-    _same(one, two)
-    if not two.subnet_of(one):  # type: ignore[arg-type]  # of one version
-        raise BadParameters(f"{two} is not in {one}")
-    left = one.address_exclude(two)  # type: ignore[arg-type]
-    return [str(each) for each in sorted(left)]
+    outer, inner = _network(network), _network(other)
+    _check_versions(outer, inner)
+    if not inner.subnet_of(outer):  # type: ignore[arg-type]  # of one version
+        raise BadParameters(f"{inner} is not in {outer}")
+    rest = outer.address_exclude(inner)  # type: ignore[arg-type]  # of one version
+    return list(map(str, sorted(rest)))
 
 
 def summarize(first: str, last: str) -> list[str]:
     """The fewest networks that hold just the addresses from the first to the last."""
-    one, two = _address(first), _address(last)
-    _same(one, two)
-    if two < one:  # type: ignore[operator]  # of one version
+    start, end = _address(first), _address(last)
+    _check_versions(start, end)
+    if end < start:  # type: ignore[operator]  # of one version
         raise BadParameters(f"{last} comes before {first}")
-    return [str(each) for each in ipaddress.summarize_address_range(one, two)]
+    return list(map(str, ipaddress.summarize_address_range(start, end)))
 
 
-def whoami(peer: str) -> dict[str, Any]:
+def whoami(peer: str) -> dict[str, Value]:
     """The address that you call from, as ip.address describes it; empty when there is none."""
     return address(peer) if peer else {}
 
 
+_FUNCTIONS: Final[tuple[Callable[..., object], ...]] = (
+    *(address, network, hosts, subnets, supernet, contains, overlaps),
+    *(collapse, exclude, summarize),
+)
+
 PROCEDURES: Final[tuple[Procedure, ...]] = (
-    *(
-        procedure(each, f"ip.{each.__name__}")
-        for each in (
-            address,
-            network,
-            hosts,
-            subnets,
-            supernet,
-            contains,
-            overlaps,
-            collapse,
-            exclude,
-            summarize,
-        )
-    ),
+    *(procedure(function, f"ip.{function.__name__}") for function in _FUNCTIONS),
     procedure(whoami, "ip.whoami", with_peer=True),
 )

@@ -1,14 +1,15 @@
 """
-lab.*: methods that do what a client wants to see done.
+lab.*: methods that echo, wait, compute or fail on request.
 
-Rules: knows the clock that it is given, nothing of HTTP.
+Rules: knows a clock and no HTTP.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final, TypedDict
+from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -16,22 +17,16 @@ from twisted.internet.task import deferLater
 
 from netd.xmlrpc.faults import BadParameters, Fault
 from netd.xmlrpc.registry import Procedure, Registry, procedure, rpc
+from netd.xmlrpc.scalars import Value
 
 LONGEST: Final = 3600.0
-"""The seconds of lab.delay and lab.burn; a call is given up after 30 all the same."""
+"""Seconds of lab.delay and lab.burn; a call still times out after 30."""
 
 _MOST_BYTES: Final = 64 * 1024
 _BLOCK: Final = bytes(range(256))
 
 
-class Burnt(TypedDict):
-    """What lab.burn gives."""
-
-    seconds: float
-    rounds: int
-
-
-def echo(value: Any) -> Any:
+def echo(value: Value) -> Value:
     """The value that came."""
     return value
 
@@ -48,7 +43,7 @@ def some_bytes(count: int) -> bytes:
     return (_BLOCK * (count // 256 + 1))[:count]
 
 
-def now() -> datetime:
+def utc_now() -> datetime:
     """The time of day in UTC."""
     return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 
@@ -60,38 +55,36 @@ def _seconds(seconds: float) -> float:
 
 
 @rpc("lab.burn", offload=True)
-def burn(seconds: float) -> Burnt:
+def burn(seconds: float) -> dict[str, float]:
     """Keep a core busy so long, in a process of netd's pool."""
     start = time.perf_counter()
     end = start + _seconds(seconds)
     rounds = 0
-    while (reached := time.perf_counter()) < end:
+    while (now := time.perf_counter()) < end:
         rounds += 1
-    return {"seconds": reached - start, "rounds": rounds}
+    return {"seconds": now - start, "rounds": rounds}
 
 
-class Waiting:
-    """lab.delay on a clock."""
+def _delay(clock: IReactorTime) -> Callable[[float], Deferred[float]]:
+    """`lab.delay` on `clock`."""
 
-    def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
-
-    def delay(self, seconds: float) -> Deferred[float]:
+    def delay(seconds: float) -> Deferred[float]:
         """Wait so long, then give the seconds back."""
-        waited: Deferred[float] = deferLater(self._clock, _seconds(seconds), lambda: seconds)
-        return waited
+        return deferLater(clock, _seconds(seconds), lambda: seconds)
+
+    return delay
 
 
 OFFLOADED: Final = Registry([procedure(burn)])
-"""What a worker of the pool imports this module for."""
+"""The methods that workers of the pool load from here."""
 
 
 def procedures(clock: IReactorTime) -> tuple[Procedure, ...]:
-    """lab.*, what is offloaded apart."""
+    """lab.* without the offloaded methods."""
     return (
         procedure(echo, "lab.echo"),
-        procedure(Waiting(clock).delay, "lab.delay"),
+        procedure(_delay(clock), "lab.delay"),
         procedure(fault, "lab.fault"),
         procedure(some_bytes, "lab.bytes"),
-        procedure(now, "lab.time"),
+        procedure(utc_now, "lab.time"),
     )

@@ -23,7 +23,7 @@ add, mul, power = PROCEDURES
 
 def call(procedure: Procedure, *parameters: Any) -> Any:
     """The result of a call, its parameters checked first."""
-    procedure.shape.check(procedure.name, parameters)
+    procedure.signature.check(procedure.name, parameters)
     return procedure.function(*parameters)
 
 
@@ -37,11 +37,11 @@ def outcome(procedure: Procedure, *parameters: Any) -> Any:
 
 class ArithmeticTests(SynchronousTestCase):
     """
-    Results and refusals.
+    Results and faults.
     """
 
     def test_seed(self) -> None:
-        """The seed's three calls give 8, 5 and 10."""
+        """pow(2, 3), add(2, 3) and mul(5, 2) give 8, 5 and 10."""
         results = [call(power, 2, 3), call(add, 2, 3), call(mul, 5, 2)]
         self.assertEqual(results, [8, 5, 10])
 
@@ -65,25 +65,25 @@ class ArithmeticTests(SynchronousTestCase):
         self.assertEqual([call(power, x, 10**18) for x in (-1, 0, 1)], [1, 0, 1])
 
     def test_powOfInts(self) -> None:
-        """A negative power of an int has no int for a result."""
+        """A negative power of an int is refused."""
         self.assertEqual(outcome(power, 2, -1), "refused")
 
     def test_notReal(self) -> None:
-        """Results that are no finite real number are refused."""
+        """Results that are infinite or complex are refused."""
         self.assertEqual(outcome(mul, 1e308, 10.0), "refused")
         self.assertEqual(outcome(power, -8.0, 0.5), "refused")
         self.assertEqual(outcome(power, 10.0, 400.0), "refused")
         self.assertEqual(outcome(power, 0.0, -1.0), "refused")
 
     def test_hugeIntWithDouble(self) -> None:
-        """An int too large for a double beside one is refused, not an internal error."""
+        """An int too large to become a double is refused without an internal error."""
         self.assertEqual(outcome(add, 10**400, 1.0), "refused")
         self.assertEqual(outcome(mul, 10**400, 1.0), "refused")
         self.assertEqual(outcome(power, 10**400, 1.0), "refused")
 
     @given(I64, I64)
     def test_exactOrRefused(self, x: int, y: int) -> None:
-        """Of 64-bit ints a result is exact, and refused just when it does not fit 64 bits."""
+        """The result of ints is exact, and refused only when it does not fit 64 bits."""
         for procedure, exact in ((add, x + y), (mul, x * y)):
             fits = -(2**63) <= exact < 2**63
             self.assertEqual(outcome(procedure, x, y), exact if fits else "refused")
@@ -97,37 +97,37 @@ class ArithmeticTests(SynchronousTestCase):
 
     @given(st.floats(), st.floats())
     def test_doublesNeverBreak(self, x: float, y: float) -> None:
-        """No pair of doubles gives anything but a finite double or a refusal."""
+        """Any pair of doubles gives a finite double or is refused."""
         for procedure in (add, mul, power):
             result = outcome(procedure, x, y)
             if result != "refused":
                 self.assertEqual(result - result, 0.0)
 
     def test_types(self) -> None:
-        """Booleans and strings are not numbers; the refusal says what was taken and got."""
-        wrongs: list[tuple[Any, ...]] = [(True, 1), ("a", 2), (1,), (1, 2, 3), ([], {})]
-        for bad in wrongs:
+        """Booleans and strings are refused with the expected and the received type."""
+        refused: list[tuple[Any, ...]] = [(True, 1), ("a", 2), (1,), (1, 2, 3), ([], {})]
+        for bad in refused:
             self.assertEqual(outcome(mul, *bad), "refused", bad)
-        wrong = self.assertRaises(BadParameters, call, mul, "a", 3 * 10**7)
-        self.assertEqual(wrong.code, BAD_PARAMETERS)
-        self.assertEqual(wrong.text, "mul: x must be int or double, got string")
+        fault = self.assertRaises(BadParameters, call, mul, "a", 3 * 10**7)
+        self.assertEqual(fault.code, BAD_PARAMETERS)
+        self.assertEqual(fault.text, "mul: x must be int or double, got string")
 
     def test_modular(self) -> None:
-        """A third int takes the remainder, however large the power would be."""
+        """A third int gives the remainder, however large the power."""
         self.assertEqual(call(power, 7, 10**9, 1000), 1)
         self.assertEqual(call(power, 3, -1, 7), 5)
         self.assertEqual(call(power, 2**62, 2**62, 2**61 - 1), pow(2**62, 2**62, 2**61 - 1))
 
     def test_modularRefused(self) -> None:
-        """No modulus of 0, no inverse that there is not, no doubles, nothing beyond 64 bits."""
+        """A modulus of 0, a missing inverse, doubles and larger ints are refused."""
         for values in ((2, 3, 0), (2, -1, 4), (2.0, 3, 5), (2, 3, 5.0), (True, 3, 5)):
             self.assertEqual(outcome(power, *values), "refused", values)
         for values in ((2.0, 3, 5), (2**64, 3, 5)):
             self.assertRaises(BadParameters, power.function, *values)
 
     def test_described(self) -> None:
-        """Each is described by signatures and a help."""
+        """Each method has signatures and a help text."""
         self.assertEqual([each.name for each in PROCEDURES], ["add", "mul", "pow"])
         for each in PROCEDURES:
             self.assertTrue(each.help)
-            self.assertEqual(each.shape.signatures[0], ("int", "int", "int"))
+            self.assertEqual(each.signature.variants[0], ("int", "int", "int"))

@@ -18,10 +18,10 @@ STOOGES = {"moe": 1, "larry": 2, "curly": 3, "other": "x"}
 
 
 def ask(name: str, *values: Any) -> Any:
-    """What a method gives."""
-    found = BY_NAME[name]
-    found.shape.check(name, values)
-    return found.function(*values)
+    """The result of a method."""
+    method = BY_NAME[name]
+    method.signature.check(name, values)
+    return method.function(*values)
 
 
 class ValidatorTests(SynchronousTestCase):
@@ -30,7 +30,7 @@ class ValidatorTests(SynchronousTestCase):
     """
 
     def test_results(self) -> None:
-        """Each test gives what the suite says."""
+        """Each method gives the result that the suite defines."""
         entities = dict.fromkeys(
             ("ctLeftAngleBrackets", "ctRightAngleBrackets", "ctAmpersands", "ctApostrophes"), 1
         )
@@ -51,7 +51,7 @@ class ValidatorTests(SynchronousTestCase):
             self.assertEqual(ask(f"validator1.{name}", *values), result, name)
 
     def test_wrong(self) -> None:
-        """What they cannot work with is refused."""
+        """Values of another structure are refused."""
         for name, value in (
             ("arrayOfStructsTest", [{}]),
             ("arrayOfStructsTest", [1]),
@@ -68,7 +68,7 @@ class EchoTests(SynchronousTestCase):
     """
 
     def test_echoes(self) -> None:
-        """Each gives what came, and takes nothing of another type."""
+        """Each echo returns its value and refuses other types, in arrays too."""
         for name, value in (
             ("String", "a"),
             ("Integer", 1),
@@ -84,9 +84,10 @@ class EchoTests(SynchronousTestCase):
         ):
             self.assertEqual(ask(f"interopEchoTests.echo{name}", value), value)
             self.assertRaises(BadParameters, ask, f"interopEchoTests.echo{name}", None)
+        self.assertRaises(BadParameters, ask, "interopEchoTests.echoStringArray", [1])
         self.assertIsNone(ask("interopEchoTests.echoValue", None))
 
     def test_others(self) -> None:
-        """The toolkit has a name; a call without parameters is answered."""
+        """whichToolkit names netd, and noInParams takes no parameters."""
         self.assertEqual(ask("interopEchoTests.whichToolkit")["toolkitName"], "netd")
         self.assertTrue(ask("interopEchoTests.noInParams"))

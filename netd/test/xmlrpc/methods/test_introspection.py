@@ -29,13 +29,13 @@ class SystemTests(SynchronousTestCase):
             self.registry.add(each)
 
     def ask(self, name: str, *values: Any) -> Any:
-        """What system.NAME gives."""
-        found = self.registry[f"system.{name}"]
-        found.shape.check(found.name, values)
-        return found.function(*values)
+        """The result of system.NAME."""
+        method = self.registry[f"system.{name}"]
+        method.signature.check(method.name, values)
+        return method.function(*values)
 
     def test_list(self) -> None:
-        """listMethods gives every name, its own among them, sorted."""
+        """listMethods gives the sorted names of all methods, itself included."""
         self.assertEqual(
             self.ask("listMethods"),
             [
@@ -50,7 +50,7 @@ class SystemTests(SynchronousTestCase):
         )
 
     def test_help(self) -> None:
-        """methodHelp gives the docstring; every method of this room has one."""
+        """methodHelp gives the docstring, which every method of system.* has."""
         self.assertEqual(self.ask("methodHelp", "half"), "Half of x.")
         for each in introspection.procedures(self.registry):
             self.assertTrue(each.help, each.name)
@@ -65,19 +65,19 @@ class SystemTests(SynchronousTestCase):
         )
 
     def test_exist(self) -> None:
-        """methodExist says whether; to ask the others about what is not there is a fault."""
+        """methodExist is False for an unknown method; help and signature are faults."""
         self.assertEqual(
             [self.ask("methodExist", name) for name in ("half", "x")], [True, False]
         )
         for question in ("methodHelp", "methodSignature"):
-            wrong = self.assertRaises(Fault, self.ask, question, "x")
-            self.assertEqual(wrong.code, NO_METHOD)
+            fault = self.assertRaises(Fault, self.ask, question, "x")
+            self.assertEqual(fault.code, NO_METHOD)
 
     def test_capabilities(self) -> None:
-        """getCapabilities gives specification and version of each."""
-        found = self.ask("getCapabilities")
+        """getCapabilities gives the specification and version of each extension."""
+        method = self.ask("getCapabilities")
         self.assertEqual(
-            sorted(found),
+            sorted(method),
             [
                 "faults_interop",
                 "introspect",
@@ -87,6 +87,6 @@ class SystemTests(SynchronousTestCase):
                 "xmlrpc",
             ],
         )
-        for each in found.values():
+        for each in method.values():
             self.assertTrue(each["specUrl"].startswith("http"))
             self.assertIs(type(each["specVersion"]), int)

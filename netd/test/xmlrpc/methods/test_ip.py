@@ -21,15 +21,15 @@ V6 = st.tuples(st.ip_addresses(v=6), st.integers(118, 128))
 
 
 def ask(name: str, *values: Any) -> Any:
-    """What ip.NAME gives."""
-    found = BY_NAME[f"ip.{name}"]
-    found.shape.check(name, values)
-    return found.function(*values)
+    """The result of ip.NAME."""
+    method = BY_NAME[f"ip.{name}"]
+    method.signature.check(name, values)
+    return method.function(*values)
 
 
 class SeedTests(SynchronousTestCase):
     """
-    The seed's first section.
+    Addresses and networks described.
     """
 
     def test_address(self) -> None:
@@ -47,13 +47,13 @@ class SeedTests(SynchronousTestCase):
         self.assertRaises(BadParameters, ask, "network", "192.0.2.5/24")
 
     def test_hosts(self) -> None:
-        """The hosts of the seed's network are the seed's."""
+        """The hosts of a /29 are its six addresses inside."""
         self.assertEqual(
             ask("hosts", "192.0.2.0/29"), [f"192.0.2.{number}" for number in range(1, 7)]
         )
 
     def test_contains(self) -> None:
-        """An address or a network is in a network or not."""
+        """A network contains an address or a network, or does not."""
         self.assertTrue(ask("contains", "192.0.2.0/28", "192.0.2.6"))
         self.assertFalse(ask("contains", "192.0.2.0/28", "192.0.3.6"))
         self.assertTrue(ask("contains", "192.0.2.0/28", "192.0.2.0/29"))
@@ -62,28 +62,30 @@ class SeedTests(SynchronousTestCase):
 
 class BoundedTests(SynchronousTestCase):
     """
-    However large a network is, the answer is short.
+    Results are bounded, however large a network is.
     """
 
     @given(V4 | V6, st.integers(0, 20), st.integers(0, 20))
     def test_hosts(self, where: Any, offset: int, limit: int) -> None:
-        """A window of the hosts is that window of ipaddress' own list."""
-        one = ipaddress.ip_network(where, strict=False)
-        listed = [str(each) for each in one.hosts()]
-        self.assertEqual(ask("hosts", str(one), offset, limit), listed[offset : offset + limit])
-        self.assertEqual(ask("network", str(one))["num_hosts"], str(len(listed)))
+        """A window of hosts equals the same window of ipaddress' list."""
+        network = ipaddress.ip_network(where, strict=False)
+        listed = [str(each) for each in network.hosts()]
+        self.assertEqual(
+            ask("hosts", str(network), offset, limit), listed[offset : offset + limit]
+        )
+        self.assertEqual(ask("network", str(network))["num_hosts"], str(len(listed)))
 
     @given(V4 | V6, st.integers(0, 8), st.integers(0, 20), st.integers(0, 20))
     def test_subnets(self, where: Any, more: int, offset: int, limit: int) -> None:
-        """A window of the subnets is that window of ipaddress' own list."""
-        one = ipaddress.ip_network(where, strict=False)
-        prefix = min(one.prefixlen + more, one.max_prefixlen)
-        listed = [str(each) for each in one.subnets(new_prefix=prefix)]
-        got = ask("subnets", str(one), prefix, offset, limit)
+        """A window of subnets equals the same window of ipaddress' list."""
+        network = ipaddress.ip_network(where, strict=False)
+        prefix = min(network.prefixlen + more, network.max_prefixlen)
+        listed = [str(each) for each in network.subnets(new_prefix=prefix)]
+        got = ask("subnets", str(network), prefix, offset, limit)
         self.assertEqual(got, listed[offset : offset + limit])
 
     def test_huge(self) -> None:
-        """Of the whole of IPv6 a window is given at once, at its far end too."""
+        """A window of all of IPv6 is given at once, even at a large offset."""
         self.assertEqual(len(ask("hosts", "::/0", 2**62, MOST)), MOST)
         self.assertEqual(ask("hosts", "::/0", 0, 1), ["::1"])
         self.assertEqual(
@@ -106,13 +108,13 @@ class BoundedTests(SynchronousTestCase):
         self.assertEqual(ask("supernet", "192.0.2.0/24", 22), "192.0.0.0/22")
 
     def test_overlaps(self) -> None:
-        """Networks overlap or not; of two versions they do not."""
+        """Networks of different versions do not overlap."""
         self.assertTrue(ask("overlaps", "192.0.2.0/24", "192.0.2.128/25"))
         self.assertFalse(ask("overlaps", "192.0.2.0/24", "192.0.3.0/24"))
         self.assertFalse(ask("overlaps", "192.0.2.0/24", "::/0"))
 
     def test_collapse(self) -> None:
-        """Neighbours become one; more than 250, or both versions, are refused."""
+        """Neighbours collapse; more than 250 networks, or both versions, are refused."""
         halves = ["192.0.2.128/25", "192.0.2.0/25"]
         self.assertEqual(ask("collapse", halves), ["192.0.2.0/24"])
         self.assertEqual(ask("collapse", []), [])
@@ -120,7 +122,7 @@ class BoundedTests(SynchronousTestCase):
         self.assertRaises(BadParameters, ask, "collapse", ["::1", "192.0.2.1"])
 
     def test_exclude(self) -> None:
-        """What is left is listed in order; what is not inside cannot be taken out."""
+        """The rest is listed in order; a network that is not inside is refused."""
         self.assertEqual(
             ask("exclude", "192.0.2.0/24", "192.0.2.64/26"), ["192.0.2.0/26", "192.0.2.128/25"]
         )
@@ -129,7 +131,7 @@ class BoundedTests(SynchronousTestCase):
         self.assertRaises(BadParameters, ask, "exclude", "192.0.2.0/24", "::1")
 
     def test_summarize(self) -> None:
-        """A range becomes networks, at most some hundred of them; the other way it is none."""
+        """A range becomes at most some hundred networks; a reversed range is refused."""
         self.assertEqual(
             ask("summarize", "192.0.2.0", "192.0.2.130"),
             ["192.0.2.0/25", "192.0.2.128/31", "192.0.2.130/32"],
@@ -140,22 +142,22 @@ class BoundedTests(SynchronousTestCase):
         self.assertRaises(BadParameters, ask, "summarize", "192.0.2.9", "::1")
 
     def test_noAddress(self) -> None:
-        """What is no address is refused, shortly."""
+        """A text that is no address is refused with a short fault."""
         for text in ("", "x", "1.2.3", "1.2.3.4/33", "9" * 1_000_000):
             for name in ("address", "network"):
-                wrong = self.assertRaises(BadParameters, ask, name, text)
-                self.assertLess(len(wrong.text), 200)
+                fault = self.assertRaises(BadParameters, ask, name, text)
+                self.assertLess(len(fault.text), 200)
 
     def test_whoami(self) -> None:
-        """The caller's address is described; a caller without one gets an empty struct."""
-        found = BY_NAME["ip.whoami"]
-        self.assertTrue(found.with_peer)
-        self.assertEqual(found.shape.signatures, (("struct",),))
-        self.assertEqual(found.function("192.0.2.7")["address"], "192.0.2.7")
-        self.assertEqual(found.function(""), {})
+        """The client's address is described; without an address the struct is empty."""
+        method = BY_NAME["ip.whoami"]
+        self.assertTrue(method.with_peer)
+        self.assertEqual(method.signature.variants, (("struct",),))
+        self.assertEqual(method.function("192.0.2.7"), ask("address", "192.0.2.7"))
+        self.assertEqual(method.function(""), {})
 
     def test_described(self) -> None:
-        """Each method has a help and signatures."""
+        """Each method has a help text and signatures."""
         for each in PROCEDURES:
             self.assertTrue(each.help, each.name)
-            self.assertTrue(each.shape.signatures, each.name)
+            self.assertTrue(each.signature.variants, each.name)

@@ -15,7 +15,7 @@ from netd.xmlrpc.methods import lab
 
 class LabTests(SynchronousTestCase):
     """
-    Methods that do what one wants to see.
+    Methods that echo, wait, compute or fail.
     """
 
     def setUp(self) -> None:
@@ -25,13 +25,13 @@ class LabTests(SynchronousTestCase):
         }
 
     def ask(self, name: str, *values: Any) -> Any:
-        """What lab.NAME gives."""
-        found = self.methods[f"lab.{name}"]
-        found.shape.check(found.name, values)
-        return found.function(*values)
+        """The result of lab.NAME."""
+        method = self.methods[f"lab.{name}"]
+        method.signature.check(method.name, values)
+        return method.function(*values)
 
     def test_names(self) -> None:
-        """They are six, described, and only burn is offloaded."""
+        """All six methods have a help text, and only burn is offloaded."""
         self.assertEqual(
             sorted(self.methods),
             ["lab.burn", "lab.bytes", "lab.delay", "lab.echo", "lab.fault", "lab.time"],
@@ -41,16 +41,16 @@ class LabTests(SynchronousTestCase):
             self.assertEqual(each.offload, each.name == "lab.burn")
 
     def test_echo(self) -> None:
-        """echo gives what came."""
+        """echo returns its value."""
         self.assertEqual(self.ask("echo", [1, {"a": None}]), [1, {"a": None}])
 
     def test_fault(self) -> None:
-        """fault gives that fault."""
-        wrong = self.assertRaises(Fault, self.ask, "fault", 7, "seven")
-        self.assertEqual((wrong.code, wrong.text), (7, "seven"))
+        """fault raises the requested fault."""
+        fault = self.assertRaises(Fault, self.ask, "fault", 7, "seven")
+        self.assertEqual((fault.code, fault.text), (7, "seven"))
 
     def test_bytes(self) -> None:
-        """bytes gives so many, and no more than 64 KiB."""
+        """bytes gives the requested number, at most 64 KiB."""
         self.assertEqual(self.ask("bytes", 0), b"")
         self.assertEqual(self.ask("bytes", 300), bytes(range(256)) + bytes(range(44)))
         self.assertEqual(len(self.ask("bytes", 65536)), 65536)
@@ -58,13 +58,13 @@ class LabTests(SynchronousTestCase):
             self.assertRaises(BadParameters, self.ask, "bytes", count)
 
     def test_time(self) -> None:
-        """time is of now, in whole seconds without a zone."""
+        """time is the current time in whole seconds, without a zone."""
         now = self.ask("time")
         self.assertEqual((now.microsecond, now.tzinfo), (0, None))
         self.assertGreater(now.year, 2025)
 
     def test_delay(self) -> None:
-        """delay fires after that time and gives the seconds."""
+        """delay waits for the seconds and returns them."""
         waited = self.ask("delay", 2)
         self.clock.advance(1.9)
         self.assertNoResult(waited)
@@ -79,13 +79,13 @@ class LabTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_seconds(self) -> None:
-        """Negative and endless times are refused."""
+        """Negative and too long times are refused."""
         for name in ("delay", "burn"):
             for seconds in (-1, 3600.5, 10**9):
                 self.assertRaises(BadParameters, self.ask, name, seconds)
 
     def test_burn(self) -> None:
-        """burn says how long it was at it and how far it got."""
+        """burn returns its seconds and its rounds."""
         burnt = self.ask("burn", 0.001)
         self.assertGreaterEqual(burnt["seconds"], 0.001)
         self.assertGreaterEqual(burnt["rounds"], 0)
