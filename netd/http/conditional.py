@@ -7,12 +7,12 @@ Rules: pure; knows validators, no file and no clock.
 from __future__ import annotations
 
 import re
-from calendar import timegm
 from collections.abc import Mapping
-from datetime import date
 from typing import Final, TypeAlias
 
 from attrs import frozen
+
+from netd.http import dates
 
 Fields: TypeAlias = Mapping[bytes, tuple[bytes, ...]]
 """The values of each request field by its lower-case name."""
@@ -29,31 +29,6 @@ _TAGS: Final = re.compile(
 )
 _EACH: Final = re.compile(_TAG)
 _ONE: Final = re.compile(_TAG)
-
-_MONTHS: Final = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-_MONTH: Final = rb"(?P<month>" + b"|".join(_MONTHS) + rb")"
-_TIME: Final = rb"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
-# RFC 9110 5.6.7: what is sent today, and two forms that must still be understood.
-_DATES: Final = tuple(
-    re.compile(each)
-    for each in (
-        rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (?P<day>[0-9]{2}) "
-        + _MONTH
-        + rb" (?P<year>[0-9]{4}) "
-        + _TIME
-        + rb" GMT",
-        rb"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, (?P<day>[0-9]{2})-"
-        + _MONTH
-        + rb"-(?P<year>[0-9]{2}) "
-        + _TIME
-        + rb" GMT",
-        rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) "
-        + _MONTH
-        + rb" (?P<day>[ 0-9][0-9]) "
-        + _TIME
-        + rb" (?P<year>[0-9]{4})",
-    )
-)
 
 
 @frozen
@@ -96,7 +71,7 @@ def range_stands(fields: Fields, here: Validators, now: float) -> bool:
         return False
     if _ONE.fullmatch(said[0]):
         return _strong(said[0]) and said[0] == here.etag
-    return here.steady and seconds(said[0], now) == here.modified
+    return here.steady and dates.parse(said[0], now) == here.modified
 
 
 def _strong(tag: bytes) -> bool:
@@ -118,32 +93,4 @@ def _listed(values: tuple[bytes, ...], etag: bytes, weakly: bool) -> bool:
 
 def _date(fields: Fields, name: bytes, now: float) -> int | None:
     values = fields.get(name, ())
-    return seconds(values[0], now) if len(values) == 1 else None
-
-
-def seconds(text: bytes, now: float) -> int | None:
-    """An HTTP-date in seconds since the epoch, or None; `now` settles its century."""
-    for form in _DATES:
-        match = form.fullmatch(text)
-        if match is not None:
-            break
-    else:
-        return None
-    said = match.groupdict()
-    day, year = int(said["day"]), int(said["year"])
-    month = _MONTHS.index(said["month"]) + 1
-    hour, minute, second = int(said["hour"]), int(said["minute"]), int(said["second"])
-    # A leap second is one of the clock readings that RFC 9110 5.6.7 allows.
-    if hour > 23 or minute > 59 or second > 60:
-        return None
-    if len(said["year"]) == 2:
-        this = date.fromtimestamp(now).year
-        year += this - this % 100
-        # More than 50 years ahead means the past.
-        if year > this + 50:
-            year -= 100
-    try:
-        date(year, month, day)
-    except ValueError:
-        return None
-    return timegm((year, month, day, hour, minute, second))
+    return dates.parse(values[0], now) if len(values) == 1 else None

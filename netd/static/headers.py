@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from email.utils import formatdate
 from fnmatch import translate
 from typing import Final, TypeAlias
 
 from attrs import frozen
 
+from netd.http import dates
 from netd.http.conditional import Validators
 from netd.http.negotiation import SUFFIXES
 from netd.settings import Files
@@ -92,7 +92,7 @@ class HeaderTable:
         lines: list[tuple[bytes, bytes]] = [
             (b"Content-Type", named),
             (b"ETag", here.etag),
-            (b"Last-Modified", formatdate(here.modified, usegmt=True).encode()),
+            (b"Last-Modified", dates.http_date(here.modified).encode()),
             (b"Accept-Ranges", b"bytes"),
             (b"Cache-Control", self.cache(names)),
             *self.vary(*([b"Accept-Encoding"] if varies else [])),

@@ -9,7 +9,7 @@ from hypothesis import settings as how
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.http.conditional import Validators, range_stands, seconds, verdict
+from netd.http.conditional import Validators, range_stands, verdict
 
 _property = how(max_examples=50, deadline=None, database=None, derandomize=True)
 
@@ -138,50 +138,3 @@ class RangeStandsTests(SynchronousTestCase):
     def test_absent(self) -> None:
         """Without the field nothing stands in the way."""
         self.assertTrue(range_stands({}, WEAK, NOW))
-
-
-class SecondsTests(SynchronousTestCase):
-    """
-    HTTP-date (RFC 9110 5.6.7).
-    """
-
-    def test_rows(self) -> None:
-        """All three forms are read, and nothing else."""
-        rows = (
-            (AT, MODIFIED),
-            (b"Sunday, 06-Nov-94 08:49:37 GMT", MODIFIED),
-            (b"Sun Nov  6 08:49:37 1994", MODIFIED),
-            (b"Sun Nov 06 08:49:37 1994", MODIFIED),
-            (b"Thu, 01 Jan 1970 00:00:00 GMT", 0),
-            (b"Wed, 31 Dec 1969 23:59:59 GMT", -1),
-            (b"Tue, 30 Jun 2015 23:59:60 GMT", 1435708800),
-            (b"Tue, 29 Feb 2028 00:00:00 GMT", 1835395200),
-            (b"Thu, 29 Feb 2029 00:00:00 GMT", None),
-            (b"Sun, 06 Nov 1994 24:00:00 GMT", None),
-            (b"Sun, 06 Nov 1994 08:60:00 GMT", None),
-            (b"Sun, 06 Nov 1994 08:49:61 GMT", None),
-            (b"Sun, 00 Nov 1994 08:49:37 GMT", None),
-            (b"Sun, 06 Nov 0000 08:49:37 GMT", None),
-            (b"sun, 06 nov 1994 08:49:37 gmt", None),
-            (b"Sun, 6 Nov 1994 08:49:37 GMT", None),
-            (b"Sun, 06 Nov 1994 08:49:37 UTC", None),
-            (b"Sun, 06 Nov 1994 08:49:37 +0100", None),
-            (b"Sun, 06 Nov 1994 08:49:37", None),
-            (b"784111777", None),
-            (b"Sun Nov    08:49:37 1994", None),
-        )
-        for text, meant in rows:
-            with self.subTest(text=text):
-                self.assertEqual(seconds(text, NOW), meant)
-
-    def test_century(self) -> None:
-        """A year of two digits is at most 50 years ahead."""
-        for text, year in ((b"26", 2026), (b"76", 2076), (b"77", 1977), (b"99", 1999)):
-            found = seconds(b"Sunday, 01-Jan-" + text + b" 00:00:00 GMT", NOW)
-            self.assertEqual(found, seconds(b"Sun, 01 Jan %d 00:00:00 GMT" % year, NOW))
-
-    @_property
-    @given(st.binary(max_size=40))
-    def test_anything(self, text: bytes) -> None:
-        """Whatever is sent, there is a number or None."""
-        self.assertIsInstance(seconds(text, NOW), (int, type(None)))
