@@ -28,6 +28,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 import twisted
 from netd.counters import DELAYS, LATE, Counters
+from netd.http.negotiation import weights
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -200,7 +201,7 @@ def exposition(collectors: Iterable[Any], process: bool = True) -> Callable[[str
         ProcessCollector(registry=registry)
 
     def said(accept: str) -> tuple[str, bytes]:
-        if "application/openmetrics-text" in accept.lower():
+        if weights([accept.encode()]).get(b"application/openmetrics-text"):
             written = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
             return OPENMETRICS, written
         return TEXT, generate_latest(registry)

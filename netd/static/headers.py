@@ -16,13 +16,14 @@ from attrs import frozen
 
 from netd.http import dates
 from netd.http.conditional import Validators
-from netd.http.negotiation import SUFFIXES
 from netd.settings import Files
 from netd.static.mime import kind
 from netd.static.paths import Names
 
 Lines: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
+SUFFIXES: Final = {b"br": b".br", b"zstd": b".zst", b"gzip": b".gz"}
+"""The suffix of a sibling by its content coding."""
 STEADY_SECONDS: Final = 2.0
 """How old a file is before its ETag is strong: a later write may leave the same time stamp."""
 

@@ -25,8 +25,8 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
 from netd import settings
-from netd.http import negotiation
 from netd.http.conditional import Fields
+from netd.http.negotiation import choose_media
 from netd.lab.call import JSON, BadCall
 from netd.static import listing, paths
 from netd.static.faults import Fault
@@ -46,6 +46,8 @@ _INDEX: Final = b"index.html"
 _METHODS: Final = b"GET, HEAD, OPTIONS"
 # RFC 9110 13.1 and 14.2
 _CONDITION: Final = re.compile(rb"(?i)\n(?:if-|range:)")
+_HTML: Final = b"text/html"
+_JSON: Final = b"application/json"
 _NONE: Final[Fields] = {}
 _EXHAUSTED: Final = frozenset({EMFILE, ENFILE, ENOMEM})
 
@@ -189,7 +191,7 @@ class Files(Resource):
         """The page that stands in for what is not there, or a plain 404."""
         fields = fields_of(request)
         last = request.postpath[-1] if request.postpath else b""
-        wanted = b"." not in last and negotiation.takes_html(fields.get(b"accept", ()))
+        wanted = b"." not in last and choose_media(fields.get(b"accept", ()), (_HTML,)) == _HTML
         for page, code, fits in ((self._spa, 200, wanted), (self._missing, 404, True)):
             if page is None or not fits:
                 continue
@@ -225,7 +227,7 @@ class Files(Resource):
         if form not in ("", "json", "html"):
             raise BadCall("format is json or html")
         as_json = form == "json" or (
-            not form and negotiation.wants_json(fields.get(b"accept", ()))
+            not form and choose_media(fields.get(b"accept", ()), (_HTML, _JSON)) == _JSON
         )
         write = listing.as_json if as_json else listing.as_html
         kind = JSON.encode() if as_json else b"text/html; charset=utf-8"

@@ -20,13 +20,13 @@ from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
 from netd import settings
-from netd.http import negotiation
 from netd.http.conditional import Fields
+from netd.http.negotiation import IDENTITY, choose_coding
 from netd.http.ranges import Part, Span, length
 from netd.player import Player, Sink
 from netd.static.cache import FileCache, steady
 from netd.static.faults import Fault
-from netd.static.headers import FileHeaders, HeaderTable, Lines
+from netd.static.headers import SUFFIXES, FileHeaders, HeaderTable, Lines
 from netd.static.paths import Names
 from netd.static.selection import Selection, plan
 from netd.static.sendfile import Sender, read
@@ -36,7 +36,7 @@ _log = Logger()
 
 SMALL: Final = 64 * 1024
 """Bytes of a body that are read at once and sent together with the head."""
-_CODED: Final = tuple(negotiation.SUFFIXES.values())
+_CODED: Final = tuple(SUFFIXES.values())
 # What ends with the head, and so has no Content-Length (RFC 9110 8.6).
 _BODILESS: Final = frozenset({204, 304})
 
@@ -139,9 +139,9 @@ class Serving:
         for what was asked, and is not to be remembered as that.
         """
         siblings = self._siblings(names, found)
-        coding = negotiation.coding(fields.get(b"accept-encoding", ()), siblings)
-        if coding is not None:
-            found, coding = self._coded(names, found, coding)
+        coding = None
+        if siblings:
+            found, coding = self._coded(names, found, siblings, fields)
         now = self._now()
         sheet = self.sheets.sheet(names, found.stat, now, coding, bool(siblings))
         if not siblings and not instead:
@@ -236,7 +236,7 @@ class Serving:
         if names[-1].endswith(_CODED):
             return sizes
         path = self._disk.path(names)
-        for coding, suffix in negotiation.SUFFIXES.items():
+        for coding, suffix in SUFFIXES.items():
             try:
                 stat = os.stat(path + suffix)
             except OSError:
@@ -246,11 +246,16 @@ class Serving:
         return sizes
 
     def _coded(
-        self, names: Names, found: OpenFile, coding: bytes
+        self, names: Names, found: OpenFile, siblings: dict[bytes, int], fields: Fields
     ) -> tuple[OpenFile, bytes | None]:
-        """The sibling of `found` in `coding`; `found` itself when that may not be served."""
+        """The sibling that the client prefers and its coding; otherwise `found` itself."""
+        # Of equal weight, the smallest.
+        offered = sorted(siblings, key=siblings.__getitem__)
+        coding = choose_coding(fields.get(b"accept-encoding", ()), offered)
+        if coding is None or coding == IDENTITY:
+            return found, None
         try:
-            other = self._disk.find((*names[:-1], names[-1] + negotiation.SUFFIXES[coding]))
+            other = self._disk.find((*names[:-1], names[-1] + SUFFIXES[coding]))
         except (Missing, Forbidden):
             return found, None
         if other.folder:

@@ -18,10 +18,6 @@ LARGEST: Final = 1024 * 1024
 
 _PIECE: Final = 64 * 1024
 _CHARSET: Final = re.compile(r";[ \t]*charset=(?:\"([^\"\\]*)\"|([^\s;\"]+))", re.IGNORECASE)
-_GZIP: Final = re.compile(
-    r"(?:^|,)[ \t]*(?:gzip|x-gzip|\*)[ \t]*(?:;[ \t]*q=([01](?:\.[0-9]{0,3})?)[ \t]*)?(?=,|$)",
-    re.IGNORECASE,
-)
 
 
 class TooLarge(Exception):
@@ -39,12 +35,6 @@ def media(content_type: str) -> tuple[str, str | None]:
         content_type.partition(";")[0].strip().lower(),
         (found[1] or found[2]) if found else None,
     )
-
-
-def accepts_gzip(accept_encoding: str) -> bool:
-    """Whether gzip is among what a client takes (RFC 9110 12.5.3)."""
-    found = _GZIP.search(accept_encoding)
-    return found is not None and (found[1] is None or float(found[1]) > 0)
 
 
 def _gunzip() -> Any:

@@ -18,6 +18,7 @@ from twisted.web.pages import notFound
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
+from netd.http.negotiation import choose_coding
 from netd.xmlrpc import codec, content_coding
 from netd.xmlrpc.caller import Caller, internal
 from netd.xmlrpc.encodings import charset
@@ -166,7 +167,8 @@ class RPC(Resource):
             answer = codec.fault(internal("writing a result", Failure()))
         if len(answer) > _WORTH_PACKING:
             request.responseHeaders.addRawHeader(b"Vary", b"Accept-Encoding")
-            if content_coding.accepts_gzip(request.getHeader("accept-encoding") or ""):
+            accepted = [request.getHeader(b"accept-encoding") or b""]
+            if choose_coding(accepted, (b"gzip",)) == b"gzip":
                 request.setHeader(b"Content-Encoding", b"gzip")
                 answer = await turns.finish(content_coding.packed(answer))
         return answer

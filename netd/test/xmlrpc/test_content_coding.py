@@ -17,7 +17,6 @@ from netd.xmlrpc.content_coding import (
     CODINGS,
     BadCompression,
     TooLarge,
-    accepts_gzip,
     media,
     packed,
     unpacked,
@@ -53,21 +52,6 @@ class HeaderTests(SynchronousTestCase):
             ("text/plain;charset=", ("text/plain", None)),
         ):
             self.assertEqual(media(text), found)
-
-    def test_acceptsGzip(self) -> None:
-        """gzip is taken when it is named, or anything is, and not with a q of 0."""
-        for text in (
-            "gzip",
-            "deflate, gzip",
-            "GZIP;q=0.5",
-            "x-gzip",
-            "br,*",
-            "gzip ; q=1",
-            "*;q=0.1",
-        ):
-            self.assertTrue(accepts_gzip(text), text)
-        for text in ("", "identity", "gzip;q=0", "gzip; q=0.000", "br", "gzipped", "agzip"):
-            self.assertFalse(accepts_gzip(text), text)
 
 
 class CompressionTests(SynchronousTestCase):
