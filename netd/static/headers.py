@@ -16,12 +16,14 @@ from attrs import frozen
 
 from netd.http import dates
 from netd.http.conditional import Validators
+from netd.http.cors import Policy
 from netd.settings import Files
 from netd.static.mime import kind
 from netd.static.paths import Names
 
 Lines: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
+METHODS: Final = b"GET, HEAD, OPTIONS"
 SUFFIXES: Final = {b"br": b".br", b"zstd": b".zst", b"gzip": b".gz"}
 """The suffix of a sibling by its content coding."""
 STEADY_SECONDS: Final = 2.0
@@ -55,12 +57,15 @@ class HeaderTable:
             (re.compile(translate(glob)), "/" in glob, said.encode())
             for glob, said in config.cache
         )
+        origin = config.cors.encode("latin-1") if config.cors is not None else None
+        origins = frozenset(() if origin is None else (origin,))
+        self._sharing = Policy(METHODS, origins, exposed=_EXPOSED)
         extra = [
             (name.encode("latin-1"), said.encode("latin-1")) for name, said in config.headers
         ]
         self.common: Lines = (
             (b"X-Content-Type-Options", b"nosniff"),
-            *_cors(config.cors),
+            *self._sharing.allow(origin),
             *extra,
         )
         """What every answer of the tree says."""
@@ -70,6 +75,10 @@ class HeaderTable:
         """The Vary field for an answer that `names` had a part in."""
         names = (*names, *self._vary)
         return ((b"Vary", b", ".join(names)),) if names else ()
+
+    def preflight(self, requested: Iterable[bytes]) -> Lines:
+        """The fields of the response to OPTIONS that CORS adds."""
+        return self._sharing.preflight(b", ".join(requested)) if self._sharing.origins else ()
 
     def cache(self, names: Names) -> bytes:
         """The value of Cache-Control for the file `names`."""
@@ -104,15 +113,6 @@ class HeaderTable:
         return FileHeaders(tuple(lines), here, named)
 
 
-def _cors(origin: str | None) -> Lines:
-    if origin is None:
-        return ()
-    return (
-        (b"Access-Control-Allow-Origin", origin.encode("latin-1")),
-        (b"Access-Control-Expose-Headers", _EXPOSED),
-    )
-
-
 def validators(stat: os.stat_result, now: float, coding: bytes | None = None) -> Validators:
     """What tells this state of a file from every other, as far as one can know at `now`."""
     mark = SUFFIXES[coding].replace(b".", b"-") if coding is not None else b""
@@ -121,15 +121,3 @@ def validators(stat: os.stat_result, now: float, coding: bytes | None = None) ->
     # Floored, and never after Date (RFC 9110 8.8.2.1).
     modified = max(0, min(stat.st_mtime_ns // 1_000_000_000, int(now)))
     return Validators(tag if steady else b"W/" + tag, modified, steady)
-
-
-def preflight(cors: str | None, asked: Iterable[bytes]) -> Lines:
-    """What a browser wants to hear before a script of another origin may ask (Fetch, 4.8)."""
-    if cors is None:
-        return ()
-    fields = b", ".join(asked)
-    return (
-        (b"Access-Control-Allow-Methods", b"GET, HEAD, OPTIONS"),
-        *(((b"Access-Control-Allow-Headers", fields),) if fields else ()),
-        (b"Access-Control-Max-Age", b"600"),
-    )

@@ -30,7 +30,7 @@ from netd.http.negotiation import choose_media
 from netd.lab.call import JSON, BadCall
 from netd.static import listing, paths
 from netd.static.faults import Fault
-from netd.static.headers import Lines, preflight
+from netd.static.headers import METHODS, Lines
 from netd.static.listing import Order
 from netd.static.paths import Names
 from netd.static.serving import Serving, say
@@ -43,7 +43,6 @@ SAMPLE: Final = Path(__file__).parent / "sample"
 _SCANS: Final = 4
 """Directories that are read at a time; the reactor's threads are there for others too."""
 _INDEX: Final = b"index.html"
-_METHODS: Final = b"GET, HEAD, OPTIONS"
 # RFC 9110 13.1 and 14.2
 _CONDITION: Final = re.compile(rb"(?i)\n(?:if-|range:)")
 _HTML: Final = b"text/html"
@@ -115,7 +114,6 @@ class Files(Resource):
         self._delivery = Serving(self._disk, config, limits.stall, clock, now)
         self._sheets = self._delivery.sheets
         self._aside = aside
-        self._cors = config.cors
         self._faults = config.faults
         self._longest = limits.max_delay
         self._spa = _page(config.spa)
@@ -169,9 +167,9 @@ class Files(Resource):
 
     def _other(self, request: Any) -> bytes | int:
         if request.method != b"OPTIONS":
-            raise BadCall("files are only read here", 405, (("Allow", _METHODS.decode()),))
+            raise BadCall("files are only read here", 405, (("Allow", METHODS.decode()),))
         asked = fields_of(request).get(b"access-control-request-headers", ())
-        return self._say(request, 204, ((b"Allow", _METHODS), *preflight(self._cors, asked)))
+        return self._say(request, 204, ((b"Allow", METHODS), *self._sheets.preflight(asked)))
 
     def _slash(self, request: Any) -> bytes | int:
         """The links of a directory's page are relative: they need the slash at its end."""

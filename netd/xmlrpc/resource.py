@@ -18,6 +18,7 @@ from twisted.web.pages import notFound
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
+from netd.http.cors import Policy
 from netd.http.negotiation import choose_coding
 from netd.xmlrpc import codec, content_coding
 from netd.xmlrpc.caller import Caller, internal
@@ -45,13 +46,15 @@ class RPC(Resource):
         Resource.__init__(self)
         self._registry = registry
         self._caller = caller
-        self._origins = frozenset(each.encode() for each in origins)
+        self._sharing = Policy(
+            b"POST", frozenset(map(str.encode, origins)), headers=b"Content-Type"
+        )
         self._page = b""
 
     def render(self, request: Any) -> Any:
         """The answer, or NOT_DONE_YET where it takes longer."""
         request.setHeader(b"X-Content-Type-Options", b"nosniff")
-        if self._origins:
+        if self._sharing.origins:
             self._allow_origin(request)
         if any(request.postpath):
             return _plain(request, 404, b"There is nothing below this path.\n")
@@ -71,12 +74,11 @@ class RPC(Resource):
         """Let pages of the origins that were asked for read the answers (Fetch, 3.2)."""
         request.setHeader(b"Vary", b"Origin")
         origin = request.getHeader(b"origin")
-        if origin is not None and (origin in self._origins or b"*" in self._origins):
-            request.setHeader(b"Access-Control-Allow-Origin", origin)
-            if request.method == b"OPTIONS":
-                request.setHeader(b"Access-Control-Allow-Methods", b"POST")
-                request.setHeader(b"Access-Control-Allow-Headers", b"Content-Type")
-                request.setHeader(b"Access-Control-Max-Age", b"600")
+        fields = self._sharing.allow(origin)
+        if fields and request.method == b"OPTIONS":
+            fields += self._sharing.preflight(None)
+        for name, value in fields:
+            request.setHeader(name, value)
 
     def _options(self, request: Any) -> bytes:
         request.setResponseCode(204)

@@ -10,7 +10,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd import settings
-from netd.static.headers import HeaderTable, preflight, validators
+from netd.static.headers import HeaderTable, validators
 
 NOW = 1_700_000_000.5
 
@@ -137,9 +137,11 @@ class PreflightTests(SynchronousTestCase):
 
     def test_rows(self) -> None:
         """Nothing without CORS; with it the methods, and the fields asked about."""
-        self.assertEqual(preflight(None, [b"x"]), ())
+        self.assertEqual(sheets().preflight([b"x"]), ())
         self.assertEqual(
-            [name for name, _ in preflight("*", [])],
+            [name for name, _ in sheets(cors="*").preflight([])],
             [b"Access-Control-Allow-Methods", b"Access-Control-Max-Age"],
         )
-        self.assertIn((b"Access-Control-Allow-Headers", b"range"), preflight("*", [b"range"]))
+        self.assertIn(
+            (b"Access-Control-Allow-Headers", b"range"), sheets(cors="*").preflight([b"range"])
+        )
