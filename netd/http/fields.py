@@ -12,9 +12,10 @@ import re
 from typing import Final
 
 from netd.http.errors import RequestError
+from netd.values import TCHAR
 
 # RFC 9110 5.6.2
-TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+TOKEN: Final = TCHAR.encode() + b"++"
 # RFC 9110 5.5; obs-text (0x80 to 0xff) is allowed, control characters are not.
 FIELD: Final = rb"(?>" + TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)"
 _FIELDS: Final = re.compile(FIELD + rb"*+\r\n")

@@ -16,11 +16,12 @@ from netd.lab.call import JSON, BadCall, Call, Reply
 from netd.lab.endpoints.httpbin_json import answer, document, flat
 from netd.lab.endpoints.inspect import question
 from netd.lab.endpoints.safe_types import allowed
+from netd.values import TCHAR
 
 _TAG: Final = re.compile(r'[ \t]*+(?:W/)?"?([^",]*+)"?[ \t]*+')
 _ETAG: Final = re.compile(r"[!#-~\x80-\xff]{0,1000}")
 
-_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}")
+_NAME: Final = re.compile(TCHAR + "{1,100}")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 _REFUSED: Final = frozenset(
     {
