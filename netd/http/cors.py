@@ -8,11 +8,11 @@ Source: Fetch, 3.3 (the CORS protocol).
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Final
 
 from attrs import frozen
 
-Fields: TypeAlias = tuple[tuple[bytes, bytes], ...]
+from netd.http.fields import FieldLines
 
 ANY: Final = b"*"
 """Every origin."""
@@ -32,7 +32,7 @@ class Policy:
     max_age: int = 600
     """Seconds for which a browser may remember a preflight."""
 
-    def allow(self, origin: bytes | None) -> Fields:
+    def allow(self, origin: bytes | None) -> FieldLines:
         """The fields that let a script of `origin` read a response; empty when it may not."""
         if origin is None or not (origin in self.origins or ANY in self.origins):
             return ()
@@ -43,7 +43,7 @@ class Policy:
             fields.append((b"Access-Control-Expose-Headers", self.exposed))
         return tuple(fields)
 
-    def preflight(self, requested: bytes | None) -> Fields:
+    def preflight(self, requested: bytes | None) -> FieldLines:
         """The fields that answer a preflight with this Access-Control-Request-Headers."""
         headers = requested if self.headers is None else self.headers
         return (

@@ -1,7 +1,7 @@
 """
 Field lines: those of a head, and those of a trailer section.
 
-Rules: pure.  What the patterns do not match is refused, nothing is repaired.
+Rules: pure.  Whatever the patterns do not match is refused; nothing is repaired.
 
 Source: RFC 9110 section 5 and 6.5, RFC 9112 section 5.
 """
@@ -9,10 +9,13 @@ Source: RFC 9110 section 5 and 6.5, RFC 9112 section 5.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, TypeAlias
 
 from netd.http.errors import RequestError
 from netd.values import TCHAR
+
+FieldLines: TypeAlias = tuple[tuple[bytes, bytes], ...]
+"""Names and values in order."""
 
 # RFC 9110 5.6.2
 TOKEN: Final = TCHAR.encode() + b"++"
@@ -33,15 +36,15 @@ def split(block: bytes) -> dict[bytes, tuple[bytes, ...]]:
     return fields
 
 
-def trailers(block: bytes, most_fields: int) -> dict[bytes, tuple[bytes, ...]]:
+def trailers(block: bytes, max_fields: int) -> dict[bytes, tuple[bytes, ...]]:
     """
-    The trailer fields that `block` carries, through its empty line.
+    Values by lower-case name of the trailer section `block`, its empty line included.
 
-    They are kept apart from the header fields: RFC 9110 6.5.1 forbids merging
-    what could change framing or routing.
+    Trailer fields stay apart from header fields: RFC 9110 6.5.1 forbids merging fields
+    that could change framing or routing.
     """
     if _FIELDS.fullmatch(block) is None:
         raise RequestError("trailer")
-    if block.count(b"\n") - 1 > most_fields:
+    if block.count(b"\n") - 1 > max_fields:
         raise RequestError("fields")
     return split(block[:-4])

@@ -1,5 +1,5 @@
 """
-What clients prefer.
+The preferences of clients.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class WeightsTests(SynchronousTestCase):
     """
 
     def test_rows(self) -> None:
-        """Each element has its weight; what is malformed is left out."""
+        """Each element has its weight; a malformed one is ignored."""
         rows: tuple[tuple[bytes, dict[bytes, float]], ...] = (
             (b"", {}),
             (b"gzip", {b"gzip": 1}),
@@ -37,14 +37,14 @@ class WeightsTests(SynchronousTestCase):
             (b"text/html;q=0.3;level=1", {b"text/html": 0.3}),
             (b";q=1", {}),
         )
-        for value, meant in rows:
-            self.assertEqual(weights([value]), meant, value)
+        for value, expected in rows:
+            self.assertEqual(weights([value]), expected, value)
         self.assertEqual(weights([b"a", b"b;q=0"]), {b"a": 1, b"b": 0})
 
     @_property
     @given(st.binary(max_size=40))
     def test_anything(self, value: bytes) -> None:
-        """Whatever is sent, weights are between 0 and 1."""
+        """The weights of any field are between 0 and 1."""
         for weight in weights([value]).values():
             self.assertTrue(0 <= weight <= 1)
 
