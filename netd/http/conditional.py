@@ -70,12 +70,8 @@ def range_applies(fields: Fields, validators: Validators, now: float) -> bool:
         return False
     (value,) = values
     if _ETAG.fullmatch(value):
-        return _is_strong(value) and value == validators.etag
+        return value == validators.etag and not value.startswith(b"W/")
     return validators.strong and dates.parse(value, now) == validators.modified
-
-
-def _is_strong(etag: bytes) -> bool:
-    return not etag.startswith(b"W/")
 
 
 def _listed(values: tuple[bytes, ...], etag: bytes, weakly: bool) -> bool:
@@ -88,7 +84,7 @@ def _listed(values: tuple[bytes, ...], etag: bytes, weakly: bool) -> bool:
     etags = _ETAG.findall(value)
     if weakly:
         return etag.removeprefix(b"W/") in [tag.removeprefix(b"W/") for tag in etags]
-    return _is_strong(etag) and etag in etags
+    return etag in etags and not etag.startswith(b"W/")
 
 
 def _date(fields: Fields, name: bytes, now: float) -> int | None:

@@ -15,6 +15,8 @@ import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from attrs import define
+
 from netd.http.errors import RequestError
 from netd.http.fields import FIELD, TOKEN, split
 
@@ -57,25 +59,9 @@ _MAX_HOSTS: Final = 100
 _hosts: set[bytes] = set()
 
 
+@define(init=False, eq=False, repr=False, weakref_slot=False)
 class Head:
     """One request head, split only as far as the connection needs; immutable once parsed."""
-
-    __slots__ = (
-        "_fields",
-        "_start",
-        "authority",
-        "continues",
-        "keep",
-        "length",
-        "method",
-        "minor",
-        "path",
-        "plain",
-        "postpath",
-        "query",
-        "raw",
-        "uri",
-    )
 
     method: bytes
     uri: bytes

@@ -55,8 +55,11 @@ class Fault:
         """Send `parts` of the file open at `fd` with these faults; abort if it is too short."""
         if self.delay:
             yield Wait(self.delay)
+        size = _CHUNK_BYTES
+        if self.rate is not None:
+            size = max(1, min(size, self.rate // _PIECES_PER_SECOND))
         left = self.truncate
-        for data in _pieces(fd, parts, self._piece_bytes()):
+        for data in _pieces(fd, parts, size):
             if data is None:
                 yield Abort()
                 return
@@ -69,11 +72,6 @@ class Fault:
             if self.rate is not None:
                 yield Wait(len(data) / self.rate)
             left = left - len(data) if left is not None else None
-
-    def _piece_bytes(self) -> int:
-        if self.rate is None:
-            return _CHUNK_BYTES
-        return max(1, min(_CHUNK_BYTES, self.rate // _PIECES_PER_SECOND))
 
 
 def _last(query: Mapping[bytes, list[bytes]], name: bytes) -> str | None:

@@ -13,44 +13,40 @@ DEFAULT: Final = b"application/octet-stream"
 
 # Types that the standard library lacks, or has only in some versions.
 _OURS: Final = {
-    ".7z": "application/x-7z-compressed",
-    ".avif": "image/avif",
-    ".br": "application/octet-stream",
-    ".bz2": "application/x-bzip2",
-    ".conf": "text/plain",
-    ".flac": "audio/flac",
-    ".gz": "application/gzip",
-    ".ini": "text/plain",
-    ".js": "text/javascript",
-    ".jsonl": "application/jsonl",
-    ".log": "text/plain",
-    ".m4a": "audio/mp4",
-    ".md": "text/markdown",
-    ".mjs": "text/javascript",
-    ".ogg": "audio/ogg",
-    ".opus": "audio/ogg",
-    ".otf": "font/otf",
-    ".pcap": "application/vnd.tcpdump.pcap",
-    ".rst": "text/x-rst",
-    ".rtf": "application/rtf",
-    ".tgz": "application/gzip",
-    ".toml": "application/toml",
-    ".ttf": "font/ttf",
-    ".wav": "audio/wav",
-    ".webp": "image/webp",
-    ".woff": "font/woff",
-    ".woff2": "font/woff2",
-    ".xhtml": "application/xhtml+xml",
-    ".xml": "application/xml",
-    ".xz": "application/x-xz",
-    ".yaml": "application/yaml",
-    ".yml": "application/yaml",
-    ".zst": "application/zstd",
+    "application/gzip": ".gz .tgz",
+    "application/jsonl": ".jsonl",
+    "application/octet-stream": ".br",
+    "application/rtf": ".rtf",
+    "application/toml": ".toml",
+    "application/vnd.tcpdump.pcap": ".pcap",
+    "application/x-7z-compressed": ".7z",
+    "application/x-bzip2": ".bz2",
+    "application/x-xz": ".xz",
+    "application/xhtml+xml": ".xhtml",
+    "application/xml": ".xml",
+    "application/yaml": ".yaml .yml",
+    "application/zstd": ".zst",
+    "audio/flac": ".flac",
+    "audio/mp4": ".m4a",
+    "audio/ogg": ".ogg .opus",
+    "audio/wav": ".wav",
+    "font/otf": ".otf",
+    "font/ttf": ".ttf",
+    "font/woff": ".woff",
+    "font/woff2": ".woff2",
+    "image/avif": ".avif",
+    "image/webp": ".webp",
+    "text/javascript": ".js .mjs",
+    "text/markdown": ".md",
+    "text/plain": ".conf .ini .log",
+    "text/x-rst": ".rst",
 }
 
 
 def _table() -> dict[bytes, bytes]:
-    known = {**mimetypes.MimeTypes(filenames=()).types_map[True], **_OURS}
+    known = mimetypes.MimeTypes(filenames=()).types_map[True]
+    for kind, suffixes in _OURS.items():
+        known |= dict.fromkeys(suffixes.split(), kind)
     return {
         suffix.encode(): (
             kind + "; charset=utf-8" if kind.startswith("text/") else kind

@@ -128,6 +128,7 @@ class FileProducer:
         if self._running or self._fd < 0:
             return
         self._running = True
+        self._next_turn = None
         try:
             self._send_burst()
         except OSError as error:
@@ -155,7 +156,7 @@ class FileProducer:
         elif self._socket is not None:
             self._wait_until_writable(self._socket)
         elif not self._paused:
-            self._next_turn = self._clock.callLater(0, self._run_next_turn)
+            self._next_turn = self._clock.callLater(0, self._run)
 
     def _wait_until_writable(self, socket: Connection) -> None:
         """Arrange for a call when the socket takes more."""
@@ -177,11 +178,6 @@ class FileProducer:
             self._replaces_writer = False
             del self._socket.__dict__["doWrite"]
             self._socket.stopWriting()
-
-    def _run_next_turn(self) -> None:
-        self._next_turn = None
-        if not self._paused:
-            self._run()
 
     def _send(self, part: ByteRange, room: int) -> int:
         """Send the beginning of `part`; the number of bytes, 0 when the socket is full."""

@@ -9,18 +9,20 @@ meanwhile change which file is opened, but never lead out of the tree.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from errno import EACCES, EINVAL, ELOOP, ENAMETOOLONG, ENODEV, ENOENT, ENOTDIR, ENXIO, EPERM
 from itertools import islice
 from stat import S_ISDIR, S_ISLNK, S_ISREG
-from typing import Final
+from typing import Final, TypeVar
 
 from attrs import frozen
 
 from netd.settings import Symlinks
 from netd.static.listing import Entry, Listing
 from netd.static.paths import Names, servable
+
+_T = TypeVar("_T")
 
 MAX_ENTRIES: Final = 10_000
 """Entries in the listing of one directory."""
@@ -70,12 +72,7 @@ class Tree:
         with _translated():
             if self._symlinks == "all":
                 return _open(self.path(names))
-            try:
-                return self._walk(names)
-            except OSError as error:
-                if not self._follows(error):
-                    raise
-                return self._walk(self._real(names))
+            return self._resolving(self._walk, names)
 
     def scan(self, names: Names) -> Listing:
         """The entries of the directory `names` that a URL can name; errors as for `find`."""
@@ -108,9 +105,14 @@ class Tree:
             directory = child
         return directory
 
-    def _follows(self, error: OSError) -> bool:
-        """Whether `error` may be due to a link on the way, and links are followed."""
-        return self._symlinks != "none" and error.errno in (ELOOP, ENOTDIR)
+    def _resolving(self, function: Callable[[Names], _T], names: Names) -> _T:
+        """`function(names)`; again with all links resolved, if one is on the way."""
+        try:
+            return function(names)
+        except OSError as error:
+            if self._symlinks == "none" or error.errno not in (ELOOP, ENOTDIR):
+                raise
+            return function(self._real(names))
 
     def _real(self, names: Names) -> Names:
         """
@@ -128,12 +130,7 @@ class Tree:
         """A readable descriptor of the directory `names`."""
         if self._symlinks == "all":
             return os.open(self.path(names), _READ)
-        try:
-            directory = self._descend(names)
-        except OSError as error:
-            if not self._follows(error):
-                raise
-            directory = self._descend(self._real(names))
+        directory = self._resolving(self._descend, names)
         try:
             return os.open(b".", _READ, dir_fd=directory)
         finally:
