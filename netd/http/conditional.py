@@ -7,15 +7,12 @@ Rules: pure; knows validators, no file and no clock.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Final, TypeAlias
+from typing import Final
 
 from attrs import frozen
 
 from netd.http import dates
-
-Fields: TypeAlias = Mapping[bytes, tuple[bytes, ...]]
-"""The values of each request field by its lower-case name."""
+from netd.http.fields import Fields
 
 FIELDS: Final = frozenset(
     {b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since"}

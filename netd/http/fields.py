@@ -9,11 +9,14 @@ Source: RFC 9110 section 5 and 6.5, RFC 9112 section 5.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from netd.http.errors import RequestError
 from netd.values import TCHAR
 
+Fields: TypeAlias = Mapping[bytes, tuple[bytes, ...]]
+"""The values of each field by its lower-case name."""
 FieldLines: TypeAlias = tuple[tuple[bytes, bytes], ...]
 """Names and values in order."""
 

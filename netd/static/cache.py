@@ -55,11 +55,7 @@ _state: Final[Callable[[os.stat_result], tuple[int, ...]]] = attrgetter(
 
 
 def cacheable(stat: os.stat_result, now: float) -> bool:
-    """
-    Whether a file in this state may be cached at the time of day `now`.
-
-    Two writes in quick succession may leave the same time stamp.
-    """
+    """Whether the file's time stamp will tell the next write, at the time of day `now`."""
     return now - max(stat.st_mtime, stat.st_ctime) >= STRONG_AFTER_SECONDS
 
 
@@ -78,10 +74,8 @@ class FileCache:
         if file is None:
             return None
         if self._seconds() < file.expires:
-            if file.body is None:
-                return file
             try:
-                if _state(os.stat(file.path)) == file.state:
+                if file.body is None or _state(os.stat(file.path)) == file.state:
                     return file
             except OSError:
                 # The caller will open the file itself and meet the error again.

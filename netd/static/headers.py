@@ -90,11 +90,7 @@ class HeaderRules:
     def headers(
         self, names: Names, stat: os.stat_result, now: float, coding: bytes | None, varies: bool
     ) -> FileHeaders:
-        """
-        The header fields of the file `names` at the time of day `now`.
-
-        `coding`: the file's content coding.  `varies`: it has siblings in other codings.
-        """
+        """The header fields of a file at the time `now`; `varies`: it has coded siblings."""
         validators = validators_of(stat, now, coding)
         kind = media_type(names[-1])
         fields: list[tuple[bytes, bytes]] = [

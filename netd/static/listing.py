@@ -92,10 +92,9 @@ class Order:
     @classmethod
     def parse(cls, key: str, direction: str) -> Order:
         """The order that a query names; ValueError for any other text."""
-        if key not in _KEYS:
-            raise ValueError(f"sort is one of {', '.join(_KEYS)}")
-        if direction not in _DIRECTIONS:
-            raise ValueError(f"order is one of {', '.join(_DIRECTIONS)}")
+        for name, value, known in (("sort", key, _KEYS), ("order", direction, _DIRECTIONS)):
+            if value not in known:
+                raise ValueError(f"{name} is one of {', '.join(known)}")
         return cls(key, direction)
 
     def sorted(self, entries: Iterable[Entry]) -> list[Entry]:

@@ -24,8 +24,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
 from netd import settings
-from netd.http.conditional import Fields
-from netd.http.fields import FieldLines
+from netd.http.fields import FieldLines, Fields
 from netd.http.negotiation import choose_media
 from netd.http.request import Request
 from netd.lab.call import HTML, JSON, BadCall
@@ -160,8 +159,6 @@ class Files(Resource):
             fields = (*fields, *self._rules.vary())
         return respond(request, code, (*fields, *self._rules.common), body)
 
-    # Errors
-
     def _fail(self, request: Request, error: BaseException | None) -> bytes | int:
         """The response for one of `_ERRORS`."""
         if isinstance(error, OSError):
@@ -199,8 +196,6 @@ class Files(Resource):
         body = reply.body if isinstance(reply.body, bytes) else b""
         return self._say(request, reply.status, tuple(fields), body)
 
-    # Directories
-
     def _list(self, request: Request, names: Names) -> int:
         """Read the directory in a thread, and respond later unless the client disconnects."""
         query = request.args
@@ -212,25 +207,21 @@ class Files(Resource):
         if form not in ("", "json", "html"):
             raise BadCall("format is json or html")
         accept = request.head.fields.get(b"accept", ())
-        if form == "json" or (not form and choose_media(accept, (_HTML, _JSON)) == _JSON):
-            write, kind = listing.as_json, JSON
-            policy: FieldLines = ()
-        else:
-            write, kind = listing.as_html, HTML
-            policy = ((b"Content-Security-Policy", listing.POLICY),)
+        as_json = form == "json"
+        if not form:
+            as_json = choose_media(accept, (_HTML, _JSON)) == _JSON
+        write, kind = (listing.as_json, JSON) if as_json else (listing.as_html, HTML)
         fields: FieldLines = (
             (b"Content-Type", kind.encode()),
             (b"Cache-Control", b"no-cache"),
             *self._rules.vary(b"Accept"),
-            *policy,
+            *(() if as_json else ((b"Content-Security-Policy", listing.POLICY),)),
         )
         page = self._defer_to_thread(lambda: write(names, self._tree.scan(names), order))
-        self._respond_later(request, page, fields)
+        self._send_later(request, page, fields)
         return NOT_DONE_YET
 
-    def _respond_later(
-        self, request: Request, page: Deferred[bytes], fields: FieldLines
-    ) -> None:
+    def _send_later(self, request: Request, page: Deferred[bytes], fields: FieldLines) -> None:
         """Respond with `page` unless the client disconnects before."""
         disconnected: list[Failure] = []
 

@@ -12,8 +12,7 @@ from typing import Final
 from attrs import frozen
 
 from netd.http import conditional, ranges
-from netd.http.conditional import Fields
-from netd.http.fields import FieldLines
+from netd.http.fields import FieldLines, Fields
 from netd.http.ranges import ByteRange, Part
 from netd.lab.call import BadCall
 from netd.static.headers import FileHeaders

@@ -152,7 +152,9 @@ class FileProducer:
             if self._fd < 0:
                 return
         if not self._parts:
-            self._finish()
+            self._close()
+            self._request.unregisterProducer()
+            self._request.finish()
         elif self._socket is not None:
             self._wait_until_writable(self._socket)
         elif not self._paused:
@@ -208,12 +210,6 @@ class FileProducer:
             self._abort()
         self._sent += sent
         return sent
-
-    def _finish(self) -> None:
-        request = self._request
-        self._close()
-        request.unregisterProducer()
-        request.finish()
 
     def _abort(self) -> None:
         self._close()

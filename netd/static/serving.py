@@ -19,8 +19,7 @@ from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
 from netd import settings
-from netd.http.conditional import Fields
-from netd.http.fields import FieldLines
+from netd.http.fields import FieldLines, Fields
 from netd.http.negotiation import IDENTITY, choose_coding
 from netd.http.ranges import ByteRange, Part, length
 from netd.http.request import Request
@@ -113,10 +112,9 @@ class FileServer:
         cache: bool = True,
     ) -> bytes | int:
         """
-        The response with `file`, which is called `names`.
+        The response with `file`, which is called `names`; closes it in the end.
 
-        A `code` other than 200 excludes conditions and ranges.  `cache`: the file may be
-        cached for the request's path.
+        A `code` other than 200 ignores conditions and ranges.
         """
         siblings = self._siblings(names, file)
         coding = None
@@ -231,9 +229,4 @@ class FileServer:
 
 def _selected(body: bytes, parts: Iterable[Part]) -> bytes:
     """The bytes of `parts`, with ranges taken from `body`."""
-    return b"".join(
-        [
-            body[part.start : part.stop] if isinstance(part, ByteRange) else part
-            for part in parts
-        ]
-    )
+    return b"".join([p if isinstance(p, bytes) else body[p.start : p.stop] for p in parts])

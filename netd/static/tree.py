@@ -115,11 +115,7 @@ class Tree:
             return function(self._real(names))
 
     def _real(self, names: Names) -> Names:
-        """
-        The names with all links resolved; Missing when they lead out of the root.
-
-        The result has to be walked again, because files may have moved by then.
-        """
+        """The names without links, to be walked again; Missing when they leave the root."""
         root = os.path.realpath(self._root).rstrip(b"/")
         real = os.path.realpath(self.path(names), strict=True)
         if real != root and not real.startswith(root + b"/"):
