@@ -48,7 +48,7 @@ class FileHeaders:
 
 
 class HeaderRules:
-    """The operator's settings about header fields, applied to one file after the other."""
+    """Makes the header fields of files by the operator's settings."""
 
     def __init__(self, config: Files) -> None:
         self._cache_control = tuple(

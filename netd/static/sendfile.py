@@ -216,7 +216,7 @@ class FileProducer:
         self._request.transport.abortConnection()
 
     def _failed(self, error: OSError) -> None:
-        """Close after an error of the socket; abort after one of the disk."""
+        """Close the file after a socket error; abort the connection after a disk error."""
         socket = self._socket
         if socket is not None and (
             isinstance(error, (ConnectionError, TimeoutError)) or error.errno in _UNREACHABLE

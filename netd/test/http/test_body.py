@@ -127,7 +127,8 @@ class ChunkedTests(SynchronousTestCase):
     def test_roundTrip(self, chunks: list[bytes], cuts: list[int]) -> None:
         """Chunks are decoded to the original bytes, however they arrive."""
         data = (
-            b"".join(b"%x\r\n%b\r\n" % (len(each), each) for each in chunks) + b"0\r\n\r\nrest"
+            b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
+            + b"0\r\n\r\nrest"
         )
         pieces = sorted({cut for cut in cuts if cut < len(data)})
         self.assertEqual(read(chunked(), data, *pieces), (b"".join(chunks), b"rest"))

@@ -255,7 +255,7 @@ ACCEPTED: list[tuple[str, bytes, dict[str, Any]]] = [
 
 
 class RuleTests(SynchronousTestCase):
-    """Each rule of the RFCs, a row each."""
+    """Every rule of the RFCs has a row."""
 
     def test_refused(self) -> None:
         """A head that breaks a rule is refused with that rule's key."""
@@ -268,8 +268,8 @@ class RuleTests(SynchronousTestCase):
             head = feed(data + b"\r\n")
             self.assertIsInstance(head, Head, f"{rule}: {head}")
             for name, value in parts.items():
-                found = getattr(head, name)
-                self.assertEqual(found() if callable(found) else found, value, rule)
+                actual = getattr(head, name)
+                self.assertEqual(actual() if callable(actual) else actual, value, rule)
 
     def test_cuts(self) -> None:
         """A head cut anywhere, or everywhere, is parsed like the whole."""
@@ -328,11 +328,11 @@ class RuleTests(SynchronousTestCase):
 
 TCHAR = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 token = st.text(TCHAR, min_size=1, max_size=12).map(str.encode)
-vchar = st.text([chr(each) for each in range(0x21, 0x7F) if each != 0x23], max_size=20).map(
+vchar = st.text([chr(code) for code in range(0x21, 0x7F) if code != 0x23], max_size=20).map(
     str.encode
 )
 text = st.binary(max_size=20).map(
-    lambda data: bytes(each for each in data if each == 9 or (each >= 32 and each != 127))
+    lambda data: bytes(byte for byte in data if byte == 9 or (byte >= 32 and byte != 127))
 )
 RESERVED = {b"host", b"connection", b"content-length", b"transfer-encoding", b"expect"}
 field = st.tuples(token.filter(lambda name: name.lower() not in RESERVED), text)
@@ -345,7 +345,7 @@ class GrammarTests(SynchronousTestCase):
     @given(token.filter(lambda name: name != b"CONNECT"), vchar, st.lists(field, max_size=8))
     def test_valid(self, method: bytes, path: bytes, fields: list[tuple[bytes, bytes]]) -> None:
         """A generated head is parsed into the parts that it was generated from."""
-        lines = b"".join(b"%b: %b\r\n" % each for each in fields)
+        lines = b"".join(b"%b: %b\r\n" % field for field in fields)
         head = feed(b"%b /%b HTTP/1.1\r\nHost: a\r\n%b\r\n" % (method, path, lines))
         self.assertIsInstance(head, Head)
         assert isinstance(head, Head)

@@ -39,9 +39,9 @@ class ResourceTests(SynchronousTestCase):
 
     def test_sample(self) -> None:
         """Without a configured directory the sample tree is served."""
-        made = resource(settings.Files(None), LIMITS, Clock())
+        tree = resource(settings.Files(None), LIMITS, Clock())
         site = FileSite(SAMPLE)
-        site.site.resource = made
+        site.site.resource = tree
         self.assertEqual(site.get("/hello.txt").body, b"Hello from netd.\n")
         page = (SAMPLE / "index.html").read_bytes()
         self.assertEqual(site.get("/").body, page)

@@ -225,8 +225,8 @@ class FileServerTests(SynchronousTestCase):
         plain = self.site.get("/a.txt")
         self.assertEqual(plain.body, b"0123456789")
         self.assertNotIn(b"content-encoding", plain.fields)
-        for each in (response, plain):
-            self.assertEqual(each.field(b"vary"), b"Accept-Encoding")
+        for coded_or_plain in (response, plain):
+            self.assertEqual(coded_or_plain.field(b"vary"), b"Accept-Encoding")
         self.assertNotEqual(plain.field(b"etag"), response.field(b"etag"))
         itself = self.site.get("/a.txt.gz", "Accept-Encoding: gzip")
         self.assertEqual(itself.body, coded)
