@@ -16,6 +16,9 @@ from typing import Final, Self
 
 from attrs import field, frozen
 
+TCHAR: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+"""A pattern for one character of a token (RFC 9110 5.6.2): a method, a field name."""
+
 _NUMBER: Final = r"[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15}"
 
 # In the order in which a duration names its units.

@@ -1,5 +1,5 @@
 """
-Preconditions of a request: does the client have it already, is it still the same (RFC 9110 13).
+Preconditions of a request and their evaluation (RFC 9110 13).
 
 Rules: pure; knows validators, no file and no clock.
 """
@@ -7,100 +7,68 @@ Rules: pure; knows validators, no file and no clock.
 from __future__ import annotations
 
 import re
-from calendar import timegm
-from collections.abc import Mapping
-from datetime import date
-from typing import Final, TypeAlias
+from typing import Final
 
 from attrs import frozen
 
-Fields: TypeAlias = Mapping[bytes, tuple[bytes, ...]]
-"""The values of each request field by its lower-case name."""
+from netd.http import dates
+from netd.http.fields import Fields
 
 FIELDS: Final = frozenset(
     {b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since"}
 )
-"""The fields that `verdict` looks at."""
+"""The fields that `evaluate` looks at."""
 
 # RFC 9110 8.8.3
-_TAG: Final = rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*+"'
-_TAGS: Final = re.compile(
-    rb"[ \t,]*+" + _TAG + rb"(?:[ \t]*+,[ \t,]*+" + _TAG + rb")*+[ \t,]*+"
-)
-_EACH: Final = re.compile(_TAG)
-_ONE: Final = re.compile(_TAG)
-
-_MONTHS: Final = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-_MONTH: Final = rb"(?P<month>" + b"|".join(_MONTHS) + rb")"
-_TIME: Final = rb"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
-# RFC 9110 5.6.7: what is sent today, and two forms that must still be understood.
-_DATES: Final = tuple(
-    re.compile(each)
-    for each in (
-        rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (?P<day>[0-9]{2}) "
-        + _MONTH
-        + rb" (?P<year>[0-9]{4}) "
-        + _TIME
-        + rb" GMT",
-        rb"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, (?P<day>[0-9]{2})-"
-        + _MONTH
-        + rb"-(?P<year>[0-9]{2}) "
-        + _TIME
-        + rb" GMT",
-        rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) "
-        + _MONTH
-        + rb" (?P<day>[ 0-9][0-9]) "
-        + _TIME
-        + rb" (?P<year>[0-9]{4})",
-    )
+_ETAG_TEXT: Final = rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*+"'
+_ETAG: Final = re.compile(_ETAG_TEXT)
+_ETAGS: Final = re.compile(
+    rb"[ \t,]*+" + _ETAG_TEXT + rb"(?:[ \t]*+,[ \t,]*+" + _ETAG_TEXT + rb")*+[ \t,]*+"
 )
 
 
 @frozen
 class Validators:
-    """What tells one state of a file from another."""
+    """What tells one state of a representation from another (RFC 9110 8.8)."""
 
     etag: bytes
     """As it stands in ETag, with its quotes, and with `W/` when it is weak."""
     modified: int
     """Last-Modified in seconds since the epoch."""
-    steady: bool = True
-    """Old enough for Last-Modified to be a strong validator (RFC 9110 8.8.2.2)."""
+    strong: bool = True
+    """Whether Last-Modified is old enough to be a strong validator (RFC 9110 8.8.2.2)."""
 
 
-def verdict(fields: Fields, here: Validators, now: float) -> int | None:
+def evaluate(fields: Fields, validators: Validators, now: float) -> int | None:
     """
     The status that the preconditions of a GET or HEAD demand: 412, 304, or None to go on.
 
-    In the order of RFC 9110 13.2.2; what cannot be parsed never makes a 304.
+    The order is that of RFC 9110 13.2.2.  A malformed field never leads to a 304.
     """
     if b"if-match" in fields:
-        if not _listed(fields[b"if-match"], here.etag, weakly=False):
+        if not _listed(fields[b"if-match"], validators.etag, weakly=False):
             return 412
     else:
         limit = _date(fields, b"if-unmodified-since", now)
-        if limit is not None and here.modified > limit:
+        if limit is not None and validators.modified > limit:
             return 412
     if b"if-none-match" in fields:
-        return 304 if _listed(fields[b"if-none-match"], here.etag, weakly=True) else None
+        return 304 if _listed(fields[b"if-none-match"], validators.etag, weakly=True) else None
     since = _date(fields, b"if-modified-since", now)
-    return 304 if since is not None and here.modified <= since else None
+    return 304 if since is not None and validators.modified <= since else None
 
 
-def range_stands(fields: Fields, here: Validators, now: float) -> bool:
-    """Whether If-Range, if there is one, lets the Range be answered (RFC 9110 13.1.5)."""
-    said = fields.get(b"if-range")
-    if said is None:
+def range_applies(fields: Fields, validators: Validators, now: float) -> bool:
+    """Whether If-Range, if there is one, lets the Range apply (RFC 9110 13.1.5)."""
+    values = fields.get(b"if-range")
+    if values is None:
         return True
-    if len(said) != 1:
+    if len(values) != 1:
         return False
-    if _ONE.fullmatch(said[0]):
-        return _strong(said[0]) and said[0] == here.etag
-    return here.steady and seconds(said[0], now) == here.modified
-
-
-def _strong(tag: bytes) -> bool:
-    return not tag.startswith(b"W/")
+    (value,) = values
+    if _ETAG.fullmatch(value):
+        return value == validators.etag and not value.startswith(b"W/")
+    return validators.strong and dates.parse(value, now) == validators.modified
 
 
 def _listed(values: tuple[bytes, ...], etag: bytes, weakly: bool) -> bool:
@@ -108,42 +76,14 @@ def _listed(values: tuple[bytes, ...], etag: bytes, weakly: bool) -> bool:
     value = b",".join(values)
     if value.strip(b" \t") == b"*":
         return True
-    if _TAGS.fullmatch(value) is None:
+    if _ETAGS.fullmatch(value) is None:
         return False
-    tags = _EACH.findall(value)
+    etags = _ETAG.findall(value)
     if weakly:
-        return etag.removeprefix(b"W/") in [tag.removeprefix(b"W/") for tag in tags]
-    return _strong(etag) and etag in tags
+        return etag.removeprefix(b"W/") in [tag.removeprefix(b"W/") for tag in etags]
+    return etag in etags and not etag.startswith(b"W/")
 
 
 def _date(fields: Fields, name: bytes, now: float) -> int | None:
     values = fields.get(name, ())
-    return seconds(values[0], now) if len(values) == 1 else None
-
-
-def seconds(text: bytes, now: float) -> int | None:
-    """An HTTP-date in seconds since the epoch, or None; `now` settles its century."""
-    for form in _DATES:
-        match = form.fullmatch(text)
-        if match is not None:
-            break
-    else:
-        return None
-    said = match.groupdict()
-    day, year = int(said["day"]), int(said["year"])
-    month = _MONTHS.index(said["month"]) + 1
-    hour, minute, second = int(said["hour"]), int(said["minute"]), int(said["second"])
-    # A leap second is one of the clock readings that RFC 9110 5.6.7 allows.
-    if hour > 23 or minute > 59 or second > 60:
-        return None
-    if len(said["year"]) == 2:
-        this = date.fromtimestamp(now).year
-        year += this - this % 100
-        # More than 50 years ahead means the past.
-        if year > this + 50:
-            year -= 100
-    try:
-        date(year, month, day)
-    except ValueError:
-        return None
-    return timegm((year, month, day, hour, minute, second))
+    return dates.parse(values[0], now) if len(values) == 1 else None

@@ -1,8 +1,8 @@
 """
-Every reason for which the HTTP front turns a request away, on one page.
+Every error with which the HTTP server refuses a request.
 
-Rules: pure.  A reason is a short key, the same in the answer, in the counter
-and in the tests; the status and the sentence stand here and nowhere else.
+Rules: pure.  An error is a short key, the same in counters and tests; its status and its
+sentence stand here and nowhere else.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ REQUEST_ERRORS: Final[dict[str, tuple[int, str]]] = {
 
 
 class RequestError(Exception):
-    """The request is turned away for the reason called `key`."""
+    """The request is refused with the error called `key`."""
 
     def __init__(self, key: str) -> None:
         super().__init__(key)

@@ -1,65 +1,77 @@
 """
-What a client prefers: Accept and Accept-Encoding (RFC 9110 12.4 and 12.5).
+What a client prefers: Accept and Accept-Encoding with their weights (RFC 9110 12.4, 12.5).
 
-Rules: pure.
+Rules: pure.  An element whose weight is malformed does not count.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-SUFFIXES: Final = {b"br": b".br", b"zstd": b".zst", b"gzip": b".gz"}
-"""Content codings by name, and the suffix of a sibling that is coded so."""
+IDENTITY: Final = b"identity"
+"""The content coding that changes nothing."""
 
-# RFC 9110 12.4.2; other parameters of a media range choose nothing here.
+# RFC 9110 12.4.2; other parameters of an element decide nothing here.
 _WEIGHT: Final = re.compile(
     rb"(?i)(?:^|;)[ \t]*+q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)[ \t]*+(?:$|;)"
 )
 _ANY_WEIGHT: Final = re.compile(rb"(?i)(?:^|;)[ \t]*+q[ \t]*+=")
+# A client that says nothing of identity accepts it, but prefers whatever it names.
+_UNNAMED: Final = 0.0005
 
 
 def weights(values: Iterable[bytes]) -> dict[bytes, float]:
-    """What the fields `values` list, in lower case, and how much each is liked, 0 to 1."""
-    found: dict[bytes, float] = {}
+    """The weight, 0 to 1, of each element of the field `values`, by its lower-case name."""
+    result: dict[bytes, float] = {}
     for element in b",".join(values).split(b","):
         name, _, parameters = element.partition(b";")
         name = name.strip(b" \t").lower()
-        said = _WEIGHT.search(parameters)
-        if not name or (said is None and _ANY_WEIGHT.search(parameters)):
+        weight = _WEIGHT.search(parameters)
+        if not name or (weight is None and _ANY_WEIGHT.search(parameters)):
             continue
-        found[name] = float(said[1]) if said is not None else 1.0
-    return found
+        result[name] = float(weight[1]) if weight is not None else 1.0
+    return result
 
 
-def coding(values: Iterable[bytes], sizes: Mapping[bytes, int]) -> bytes | None:
+def choose_coding(values: Iterable[bytes], offered: Iterable[bytes]) -> bytes | None:
     """
-    Which of the codings in `sizes` (how large the file is in each) the client likes best.
+    The content coding that an Accept-Encoding of `values` prefers (RFC 9110 12.5.3).
 
-    None: the file as it is.  Of those liked equally the smallest wins.
+    The first of the `offered` ones with the highest weight; `IDENTITY` when that has
+    a higher one; None when the client accepts none of them.
     """
-    liked = weights(values)
-    if b"x-gzip" in liked:
-        liked.setdefault(b"gzip", liked[b"x-gzip"])
-    rest = liked.get(b"*", 0.0)
-    plain = liked.get(b"identity", 0.0)
-    # Smaller than as it is: of no use otherwise.
-    ranked = [(-liked.get(name, rest), size, name) for name, size in sizes.items()]
-    weight, _, name = min(ranked, default=(0.0, 0, b""))
-    return name if -weight > 0 and -weight >= plain else None
+    by_name = weights(values)
+    if b"x-gzip" in by_name:
+        by_name.setdefault(b"gzip", by_name[b"x-gzip"])
+    rest = by_name.get(b"*", 0.0)
+    best, highest = None, 0.0
+    for coding in offered:
+        weight = by_name.get(coding, rest)
+        if weight > highest:
+            best, highest = coding, weight
+    plain = by_name.get(IDENTITY, by_name.get(b"*", _UNNAMED))
+    return IDENTITY if plain > highest else best
 
 
-def wants_json(values: Iterable[bytes]) -> bool:
-    """Whether a client would rather have `application/json` than `text/html`."""
-    liked = weights(values)
-    rest = liked.get(b"*/*", 0.0)
-    html = liked.get(b"text/html", liked.get(b"text/*", rest))
-    return liked.get(b"application/json", liked.get(b"application/*", rest)) > html
+def choose_media(values: Iterable[bytes], offered: Sequence[bytes]) -> bytes | None:
+    """
+    The media type that an Accept of `values` prefers (RFC 9110 12.5.1).
+
+    The first of the `offered` ones with the highest weight; without an Accept the
+    first; None when the client accepts none of them.
+    """
+    by_range = weights(values)
+    if not by_range:
+        return offered[0]
+    best = max(offered, key=lambda media: _media_weight(by_range, media))
+    return best if _media_weight(by_range, best) else None
 
 
-def takes_html(values: Iterable[bytes]) -> bool:
-    """Whether a page is of any use to the client; without an Accept everything is."""
-    liked = weights(values)
-    rest = liked.get(b"*/*", 0.0 if liked else 1.0)
-    return liked.get(b"text/html", liked.get(b"text/*", rest)) > 0
+def _media_weight(by_range: Mapping[bytes, float], media: bytes) -> float:
+    """The weight of the most specific range that `media` is in."""
+    for name in (media, media.partition(b"/")[0] + b"/*", b"*/*"):
+        if name in by_range:
+            return by_range[name]
+    return 0.0

@@ -1,10 +1,10 @@
 """
 The head of an HTTP/1.1 request: bytes in, a `Head` or `RequestError` out.
 
-Rules: pure and sans-I/O; knows no connection, no clock and no Twisted.  Each
-pattern is linear in its input (possessive quantifiers, Python 3.11) and IS the
-validator: what it does not match is refused, nothing is repaired.  However the
-bytes of a request are cut into pieces, the verdict is the same.
+Rules: pure and sans-I/O; knows no connection, no clock and no Twisted.  Each pattern is
+linear in its input (possessive quantifiers) and is the validator: whatever it does not
+match is refused, nothing is repaired.  The result does not depend on how the bytes of a
+request are cut into pieces.
 
 Sources: RFC 9110 (semantics), RFC 9112 (HTTP/1.1 syntax).
 """
@@ -15,31 +15,33 @@ import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from attrs import define
+
 from netd.http.errors import RequestError
 from netd.http.fields import FIELD, TOKEN, split
 
 END: Final = b"\r\n\r\n"
-"""What ends a head."""
+"""The end of a head."""
 
 # Visible US-ASCII without "#": a target carries no fragment (RFC 9112 3.2).
 _TARGET: Final = rb"[\x21\x22\x24-\x7e]++"
 
-# One empty line before a request is forgiven (RFC 9112 2.2).
+# One empty line before a request is ignored (RFC 9112 2.2).
 _HEAD: Final = re.compile(
     rb"(?:\r\n)?+(" + TOKEN + rb") (" + _TARGET + rb") HTTP/1\.([01])\r\n" + FIELD + rb"*+\r\n"
 )
-# The fields that decide how the connection goes on, in lower case; found without splitting
-# the rest.
+# The fields that decide about framing and the connection, in lower case; the others are
+# not split.
 _FRAMING: Final = re.compile(
     rb"\n(host|connection|content-length|transfer-encoding|expect):[ \t]*+([^\r]*+)"
 )
-# RFC 9112 3 with any version or, as in HTTP/0.9, none
+# RFC 9112 3 with any version or, as in HTTP/0.9, none.
 _LINE: Final = re.compile(rb"(" + TOKEN + rb") (" + _TARGET + rb")(?: (HTTP/[0-9]\.[0-9]))?")
 _HALF_LINE: Final = re.compile(
     rb"(?:" + TOKEN + rb"(?: (?:" + _TARGET + rb"[\x20-\x7e]*+)?)?)?\r?"
 )
 
-# RFC 3986 3.2.2 without userinfo, which RFC 9110 4.2.4 tells us to distrust
+# RFC 3986 3.2.2 without userinfo, which RFC 9110 4.2.4 distrusts.
 _HOST: Final = rb"(?:\[[0-9A-Fa-f:.]++\]|(?:[\w\-.~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*+)"
 _AUTHORITY: Final = re.compile(_HOST + rb"(?::[0-9]{0,5})?")
 _ABSOLUTE: Final = re.compile(rb"(?i)https?://([^/?]++)(/[^?]*+)?+(\?.*+)?+")
@@ -47,44 +49,23 @@ _CONNECT: Final = re.compile(_HOST + rb":[0-9]{1,5}")
 _ORIGIN: Final = re.compile(rb"(?i)\n(referer|user-agent):[ \t]*+([^\r]*+)")
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
-
-# RFC 9110 5.3: several fields of these are one list.
+# RFC 9110 5.3: several fields of these names are one list.
 _LISTS: Final = frozenset({b"connection", b"expect"})
-# What it is called when one of the others comes twice.
+# The error when a field of another name is repeated.
 _SINGLE: Final = {b"host": "host", b"content-length": "length", b"transfer-encoding": "framing"}
 
-# Hosts that were checked before: a server is asked by few names.
-_MOST_HOSTS: Final = 100
+# Valid values of Host, remembered because a server has few names.
+_MAX_HOSTS: Final = 100
 _hosts: set[bytes] = set()
 
 
+@define(init=False, eq=False, repr=False, weakref_slot=False)
 class Head:
-    """
-    One request head, split only as far as the connection needs it.
-
-    It never changes once parsed, so that the same head may serve many requests.
-    """
-
-    __slots__ = (
-        "_fields",
-        "_start",
-        "authority",
-        "continues",
-        "keep",
-        "length",
-        "method",
-        "minor",
-        "path",
-        "plain",
-        "postpath",
-        "query",
-        "raw",
-        "uri",
-    )
+    """One request head, split only as far as the connection needs; immutable once parsed."""
 
     method: bytes
     uri: bytes
-    """The target in origin-form, whatever form it came in."""
+    """The target in origin-form, whichever form was received."""
     path: bytes
     query: bytes
     postpath: list[bytes]
@@ -92,30 +73,31 @@ class Head:
     minor: bool
     """HTTP/1.1 rather than HTTP/1.0."""
     keep: bool
-    """The client can take another answer on this connection."""
+    """The client accepts another response on this connection."""
     length: int | None
-    """Bytes of the body; None when it comes in chunks."""
+    """Bytes of the body; None for a chunked one."""
     continues: bool
-    """The client waits for `100 Continue` before it sends the body."""
+    """The client waits for `100 Continue` before sending the body."""
     authority: bytes | None
-    """Who is asked according to an absolute-form target; it overrules Host."""
+    """The authority of an absolute-form target, which overrules Host."""
     plain: bool
-    """Its answer needs no old form and has a body: HTTP/1.1, and not HEAD."""
+    """HTTP/1.1, and not HEAD: the response needs no special form."""
     raw: bytes
-    """Exactly what came over the wire."""
+    """The bytes as received."""
     _start: int
     _fields: dict[bytes, tuple[bytes, ...]] | None
 
     @property
     def line(self) -> bytes:
-        """The request line as it came, without its end."""
+        """The request line as received, without its line end."""
         return self.raw[: self._start].strip(b"\r\n")
 
     def origin(self) -> tuple[bytes, bytes]:
-        """Referer and User-Agent, `-` where they are not, for a log that wants nothing else."""
+        """Referer and User-Agent for the access log, `-` without one; nothing else is split."""
         referer = agent = b"-"
         for name, value in _ORIGIN.findall(self.raw, self._start - 1):
-            if len(name) == 7:
+            # Not user-agent, whatever the case of the name.
+            if len(name) == len(b"referer"):
                 referer = value.rstrip(b" \t")
             else:
                 agent = value.rstrip(b" \t")
@@ -123,7 +105,7 @@ class Head:
 
     @property
     def fields(self) -> dict[bytes, tuple[bytes, ...]]:
-        """All values by lower-case name, in the order they came."""
+        """All values by lower-case name, in the order received."""
         if self._fields is None:
             self._fields = fields = split(self.raw[self._start : -4])
             if self.authority is not None:
@@ -132,16 +114,16 @@ class Head:
         return self._fields
 
 
-def parse(raw: bytes, most_target: int, most_fields: int) -> Head:
+def parse(raw: bytes, max_target: int, max_fields: int) -> Head:
     """
-    The head that `raw` is, from its first byte through its first `END`.
+    Parse `raw`, a head from its first byte through its first `END`.
 
-    Raises `RequestError` for anything that RFC 9112 does not allow and for a target
-    of more than `most_target` bytes or more than `most_fields` header fields.
+    Raises `RequestError` for anything that RFC 9112 does not allow, for a target of more
+    than `max_target` bytes and for more than `max_fields` header fields.
     """
     match = _HEAD.fullmatch(raw)
     if match is None:
-        examine(raw, len(raw), most_target)
+        examine(raw, len(raw), max_target)
         raise RequestError("field")
     head = Head()
     head.raw = raw
@@ -149,78 +131,78 @@ def parse(raw: bytes, most_target: int, most_fields: int) -> Head:
     head._start = start = match.end(3) + 2
     head.minor = head.keep = minor == b"1"
     head._fields = head.authority = None
-    if len(target) > most_target:
+    if len(target) > max_target:
         raise RequestError("long-target")
     if target[0] != 0x2F or head.method == b"CONNECT":
         target, head.authority = _origin(head.method, target)
     # No field line has fewer than four bytes.
-    if len(raw) - start > 4 * most_fields and raw.count(b"\n", start) - 1 > most_fields:
+    if len(raw) - start > 4 * max_fields and raw.count(b"\n", start) - 1 > max_fields:
         raise RequestError("fields")
     head.uri = target
     path, _, head.query = target.partition(b"?")
     head.path = path
     segments = path[1:].split(b"/")
     if path.find(b"%") >= 0:
-        segments = [unquote_to_bytes(each) for each in segments]
+        segments = [unquote_to_bytes(segment) for segment in segments]
     head.postpath = segments
     head.length = 0
     head.continues = False
-    found = _FRAMING.findall(raw.lower(), start - 1)
-    # Most heads say nothing there but a Host that was seen before.
-    if len(found) != 1 or found[0][1] not in _hosts or len(found[0][0]) != 4:
-        _frame(head, _collect(found))
+    framing = _FRAMING.findall(raw.lower(), start - 1)
+    # Most heads have none of these fields but a Host that is known.
+    if len(framing) != 1 or framing[0][1] not in _hosts or framing[0][0] != b"host":
+        _frame(head, _collect(framing))
     head.plain = head.minor and head.method != b"HEAD"
     return head
 
 
-def _collect(found: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """One value a name; the names that may come only once are held to that."""
-    said: dict[bytes, bytes] = {}
-    for key, text in found:
+def _collect(lines: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """One value by name; a list field is joined, any other must not be repeated."""
+    fields: dict[bytes, bytes] = {}
+    for name, text in lines:
         value = text.rstrip(b" \t")
-        if key not in said:
-            said[key] = value
-        elif key in _LISTS:
-            said[key] += b"," + value
+        if name not in fields:
+            fields[name] = value
+        elif name in _LISTS:
+            fields[name] += b"," + value
         else:
-            raise RequestError(_SINGLE[key])
-    return said
+            raise RequestError(_SINGLE[name])
+    return fields
 
 
-def _frame(head: Head, said: dict[bytes, bytes]) -> None:
-    """What the fields in `said` mean for host, body and connection, all of it checked."""
-    host = said.get(b"host")
+def _frame(head: Head, fields: dict[bytes, bytes]) -> None:
+    """Validate `fields` and set what they say about body and connection."""
+    host = fields.get(b"host")
     if host is None:
         if head.minor:
             raise RequestError("host")
     elif host not in _hosts:
-        _know(host)
-    if b"connection" in said:
-        head.keep = _persists(said[b"connection"], head.minor)
-    if b"content-length" in said:
-        if _LENGTH.fullmatch(said[b"content-length"]) is None:
+        _check_host(host)
+    if b"connection" in fields:
+        head.keep = _persists(fields[b"connection"], head.minor)
+    if b"content-length" in fields:
+        if _LENGTH.fullmatch(fields[b"content-length"]) is None:
             raise RequestError("length")
-        head.length = int(said[b"content-length"])
-    if b"transfer-encoding" in said:
-        _code(head, said[b"transfer-encoding"], b"content-length" in said)
+        head.length = int(fields[b"content-length"])
+    if b"transfer-encoding" in fields:
+        _set_chunked(head, fields[b"transfer-encoding"], b"content-length" in fields)
     # RFC 9110 10.1.1: HTTP/1.0 cannot expect anything.
-    if b"expect" in said and head.minor:
-        if said[b"expect"] != b"100-continue":
+    if b"expect" in fields and head.minor:
+        if fields[b"expect"] != b"100-continue":
             raise RequestError("expectation")
         head.continues = True
 
 
-def _know(host: bytes) -> None:
-    """Check a Host that was not seen before (RFC 9112 3.2), and remember a few."""
+def _check_host(host: bytes) -> None:
+    """Validate a Host that is not known (RFC 9112 3.2), and remember a limited number."""
     if _AUTHORITY.fullmatch(host) is None:
         raise RequestError("host")
-    if len(_hosts) < _MOST_HOSTS and len(host) < 256:
+    if len(_hosts) < _MAX_HOSTS and len(host) < 256:
         _hosts.add(host)
 
 
-def _code(head: Head, coding: bytes, sized: bool) -> None:
-    """Take the body in chunks (RFC 9112 6.1)."""
-    # Beside a length, or in HTTP/1.0, this is an attempt at smuggling.
+def _set_chunked(head: Head, coding: bytes, sized: bool) -> None:
+    """Validate Transfer-Encoding, and expect a chunked body (RFC 9112 6.1)."""
+    # Beside a length, or in HTTP/1.0, the field is an attempt at smuggling.
     if sized or not head.minor:
         raise RequestError("framing")
     if coding != b"chunked":
@@ -232,7 +214,7 @@ def _persists(options: bytes, minor: bool) -> bool:
     """Whether the connection outlives a request with these options (RFC 9112 9.3)."""
     if options == b"keep-alive":
         return True
-    tokens = [each.strip(b" \t") for each in options.split(b",")]
+    tokens = [token.strip(b" \t") for token in options.split(b",")]
     return b"close" not in tokens and (minor or b"keep-alive" in tokens)
 
 
@@ -249,19 +231,18 @@ def _origin(method: bytes, target: bytes) -> tuple[bytes, bytes | None]:
     return (absolute[2] or b"/") + (absolute[3] or b""), absolute[1]
 
 
-def examine(start: bytes, most: int, most_target: int) -> None:
+def examine(start: bytes, max_head: int, max_target: int) -> None:
     """
-    Return while `start` may still become a head of at most `most` bytes.
+    Check that `start` may still become a head of at most `max_head` bytes.
 
-    Raises `RequestError` as soon as it cannot, so that a client that says something
-    else (TLS, bare line feeds, HTTP/0.9) hears about it and does not wait.
+    Raises `RequestError` as soon as it cannot, so that a client that sends something else
+    (TLS, bare line feeds, HTTP/0.9) gets an error at once.
     """
-    seen = start[:most].removeprefix(b"\r\n")
-    line, ended, rest = seen.partition(b"\r\n")
+    line, ended, rest = start[:max_head].removeprefix(b"\r\n").partition(b"\r\n")
     if not ended:
         if _HALF_LINE.fullmatch(line) is None:
             raise RequestError("line")
-        if len(start) > most:
+        if len(start) > max_head:
             raise RequestError("long-target")
         return
     match = _LINE.fullmatch(line)
@@ -270,12 +251,12 @@ def examine(start: bytes, most: int, most_target: int) -> None:
     method, target, version = match.groups()
     if version not in (b"HTTP/1.1", b"HTTP/1.0"):
         raise RequestError("version")
-    if len(target) > most_target:
+    if len(target) > max_target:
         raise RequestError("long-target")
     if target[0] != 0x2F or method == b"CONNECT":
         _origin(method, target)
     pairs = rest.count(b"\r\n")
     if rest.count(b"\n") != pairs or rest.count(b"\r", 0, len(rest) - 1) > pairs:
         raise RequestError("bare")
-    if len(start) > most:
+    if len(start) > max_head:
         raise RequestError("large-head")

@@ -9,10 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from netd.http import response_head
+from netd.http.cors import ANY, Policy
 from netd.lab.call import SANDBOX
+
+# Scripts of any origin may read every response, as with httpbin.
+_SHARED: Final = Policy(
+    b"GET, POST, PUT, DELETE, PATCH, OPTIONS", credentials=True, max_age=3600
+)
 
 
 class HeaderBlock:
@@ -41,9 +47,7 @@ def standing(kind: str, ours: bool, cors: bool) -> HeaderBlock:
     if not ours:
         found.append((b"Content-Security-Policy", SANDBOX.encode()))
     if cors:
-        # Scripts of any origin may read the answer, as with httpbin.
-        found.append((b"Access-Control-Allow-Origin", b"*"))
-        found.append((b"Access-Control-Allow-Credentials", b"true"))
+        found.extend(_SHARED.allow(ANY))
     return HeaderBlock(*found)
 
 
@@ -54,14 +58,12 @@ def share(request: Any) -> None:
     if head is None or head.raw.lower().find(b"\norigin:") >= 0:
         origin = request.getHeader(b"origin")
         if origin is not None:
-            request.setHeader(b"Access-Control-Allow-Origin", origin)
+            for name, value in _SHARED.allow(origin):
+                request.setHeader(name, value)
     if request.method == b"OPTIONS":
-        methods = b"GET, POST, PUT, DELETE, PATCH, OPTIONS"
-        request.setHeader(b"Access-Control-Allow-Methods", methods)
-        request.setHeader(b"Access-Control-Max-Age", b"3600")
-        wanted = request.getHeader(b"access-control-request-headers")
-        if wanted is not None:
-            request.setHeader(b"Access-Control-Allow-Headers", wanted)
+        requested = request.getHeader(b"access-control-request-headers")
+        for name, value in _SHARED.preflight(requested):
+            request.setHeader(name, value)
 
 
 def add(request: Any, headers: Sequence[tuple[str, str]]) -> None:

@@ -26,6 +26,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 import twisted
 from netd.counters import DELAY_BOUNDS, LATENESS_BOUNDS, Counters
+from netd.http.negotiation import weights
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -167,7 +168,7 @@ def exposition(
         ProcessCollector(registry=registry)
 
     def expose(accept: str) -> tuple[str, bytes]:
-        if "application/openmetrics-text" in accept.lower():
+        if weights([accept.encode()]).get(b"application/openmetrics-text"):
             text: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
             return OPENMETRICS, text
         return TEXT, generate_latest(registry)

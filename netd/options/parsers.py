@@ -13,7 +13,7 @@ from pathlib import Path
 from sys import maxsize
 from typing import Final
 
-from netd.values import Duration, Size, integer
+from netd.values import TCHAR, Duration, Size, integer
 
 
 def path(text: str) -> Path:
@@ -71,7 +71,7 @@ _OURS: Final = frozenset(
 
 def header(text: str) -> tuple[str, str]:
     name, colon, said = text.partition(":")
-    if not colon or re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", name) is None:
+    if not colon or re.fullmatch(TCHAR + "+", name) is None:
         raise ValueError("not NAME:VALUE")
     if not said.isascii() or not said.strip().isprintable():
         raise ValueError("the value is not printable ASCII")

@@ -1,1 +1,1 @@
-"""The static tree: names, types and pages as pure functions, the disk, and one Resource."""
+"""The static files: one Resource for a tree on the disk."""

@@ -1,8 +1,8 @@
 """
-Files that are asked for again and again: small ones kept in memory, of others what is said.
+Recently requested files in memory: small ones whole, of larger ones the header only.
 
-Rules: knows no HTTP.  Nothing stale leaves it: each time, the file's state is
-asked of the kernel; and once a second its way there is looked at anew.
+Rules: knows no request.  No stale file leaves the cache: each use asks the kernel for
+the file's state, and after `MAX_AGE_SECONDS` the path is resolved anew.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Final
 
 from attrs import frozen
 
-from netd.lab.response_fields import HeaderBlock
-from netd.static.headers import STEADY_SECONDS, FileHeaders
+from netd.http.response_head import HeaderBlock
+from netd.static.headers import STRONG_AFTER_SECONDS, FileHeaders
 from netd.static.tree import Missing, OpenFile, open_file
 
-MOST: Final = 16 * 1024 * 1024
-"""Bytes of all of them, with `OVERHEAD` for each."""
-OVERHEAD: Final = 1024
-"""About what a file costs beside its bytes."""
-LOOK_SECONDS: Final = 1.0
-"""How long the links, siblings and permissions on a file's way may go unnoticed."""
+MAX_BYTES: Final = 16 * 1024 * 1024
+"""Bytes of all cached files, with `OVERHEAD_BYTES` for each."""
+OVERHEAD_BYTES: Final = 1024
+"""The approximate cost of a file beside its body."""
+MAX_AGE_SECONDS: Final = 1.0
+"""How long a change of the links, siblings and permissions on a path may go unnoticed."""
 
 
 @frozen
@@ -32,59 +32,53 @@ class CachedFile:
 
     path: bytes
     state: tuple[int, ...]
-    until: float
-    sheet: FileHeaders
+    expires: float
+    headers: FileHeaders
     block: HeaderBlock
-    """The lines of `sheet`."""
+    """The fields of `headers`, made into lines once."""
     body: bytes | None
-    """None: too large to be kept."""
+    """None for a file that is too large to be kept."""
 
     def open(self) -> OpenFile:
-        """The file itself; Missing when it is no longer the same."""
-        found = open_file(self.path)
-        if _state(found.stat) != self.state:
-            os.close(found.fd)
+        """The file, open for reading; Missing when it has changed."""
+        file = open_file(self.path)
+        if _state(file.stat) != self.state:
+            os.close(file.fd)
             raise Missing
-        return found
+        return file
 
 
-# Of an os.stat_result: whatever changes when a file does, as one tuple.
+# Whatever in an os.stat_result changes when a file does, as one tuple.
 _state: Final[Callable[[os.stat_result], tuple[int, ...]]] = attrgetter(
     "st_ino", "st_dev", "st_size", "st_mtime_ns", "st_ctime_ns"
 )
 
 
-def steady(stat: os.stat_result, now: float) -> bool:
-    """
-    Whether a file may be kept at the time of day `now`.
-
-    What was written a moment ago may be written again without a trace in its time stamp.
-    """
-    return now - max(stat.st_mtime, stat.st_ctime) >= STEADY_SECONDS
+def cacheable(stat: os.stat_result, now: float) -> bool:
+    """Whether the file's time stamp will tell the next write, at the time of day `now`."""
+    return now - max(stat.st_mtime, stat.st_ctime) >= STRONG_AFTER_SECONDS
 
 
 class FileCache:
-    """The files kept, by the path of the URL that they were asked by."""
+    """Files by the URL path that they were requested by."""
 
-    def __init__(self, seconds: Callable[[], float], most: int = MOST) -> None:
+    def __init__(self, seconds: Callable[[], float], max_bytes: int = MAX_BYTES) -> None:
         self._seconds = seconds
-        self._most = most
-        self._kept: dict[bytes, CachedFile] = {}
-        self._held = 0
+        self._max_bytes = max_bytes
+        self._files: dict[bytes, CachedFile] = {}
+        self._bytes = 0
 
     def get(self, key: bytes) -> CachedFile | None:
-        """The file asked by `key` when it is kept and, if its body is, still the same."""
-        kept = self._kept.get(key)
-        if kept is None:
+        """The file cached for `key`; None when there is none or its body is stale."""
+        file = self._files.get(key)
+        if file is None:
             return None
-        if self._seconds() < kept.until:
-            if kept.body is None:
-                return kept
+        if self._seconds() < file.expires:
             try:
-                if _state(os.stat(kept.path)) == kept.state:
-                    return kept
+                if file.body is None or _state(os.stat(file.path)) == file.state:
+                    return file
             except OSError:
-                # Whoever looks for it will see why.
+                # The caller will open the file itself and meet the error again.
                 pass
         self.drop(key)
         return None
@@ -94,20 +88,20 @@ class FileCache:
         key: bytes,
         path: bytes,
         stat: os.stat_result,
-        sheet: FileHeaders,
+        headers: FileHeaders,
         body: bytes | None,
     ) -> None:
-        """Keep the file at `path`, which was `steady`; its `body` unless that is large."""
+        """Cache the `cacheable` file at `path`, with its `body` unless that is None."""
         self.drop(key)
-        until, block = self._seconds() + LOOK_SECONDS, HeaderBlock(*sheet.lines)
-        self._kept[key] = CachedFile(path, _state(stat), until, sheet, block, body)
-        self._held += len(body or b"") + OVERHEAD
-        while self._held > self._most:
-            # The one that was looked at longest ago.
-            self.drop(next(iter(self._kept)))
+        expires, block = self._seconds() + MAX_AGE_SECONDS, HeaderBlock(headers.fields)
+        self._files[key] = CachedFile(path, _state(stat), expires, headers, block, body)
+        self._bytes += len(body or b"") + OVERHEAD_BYTES
+        while self._bytes > self._max_bytes:
+            # A dict keeps insertion order: the first file is the oldest.
+            self.drop(next(iter(self._files)))
 
     def drop(self, key: bytes) -> None:
-        """Forget the file asked by `key`."""
-        kept = self._kept.pop(key, None)
-        if kept is not None:
-            self._held -= len(kept.body or b"") + OVERHEAD
+        """Forget the file cached for `key`, if there is one."""
+        file = self._files.pop(key, None)
+        if file is not None:
+            self._bytes -= len(file.body or b"") + OVERHEAD_BYTES

@@ -1,7 +1,7 @@
 """
-Faults that a client may ask of a file: `?netd.delay=`, `?netd.rate=`, `?netd.truncate=`.
+Faults that a query puts on a file: `?netd.delay=`, `?netd.rate=`, `?netd.truncate=`.
 
-Rules: pure but for the descriptor it reads from; the Player performs what it says.
+Rules: pure but for reading the file; a Player performs the script.
 """
 
 from __future__ import annotations
@@ -16,52 +16,55 @@ from netd.lab.call import BadCall
 from netd.script import Abort, Script, Send, Wait
 from netd.values import Duration, Size
 
-_CHUNK = 64 * 1024
+_CHUNK_BYTES = 64 * 1024
 _PIECES_PER_SECOND = 10
 
 
 @frozen
 class Fault:
-    """What is to go wrong with one answer."""
+    """The faults of one response."""
 
     delay: float = 0.0
     """Seconds before the first byte."""
     rate: int | None = None
     """Bytes of the body a second."""
     truncate: int | None = None
-    """Bytes of the body after which the connection is cut."""
+    """Bytes of the body after which the connection is closed."""
 
     @classmethod
-    def parse(cls, query: Mapping[bytes, list[bytes]], longest: float) -> Fault | None:
-        """What `query` asks for, None when nothing; BadCall for what cannot be."""
+    def parse(cls, query: Mapping[bytes, list[bytes]], max_delay: float) -> Fault | None:
+        """The faults in `query`, None without any; BadCall for values that are not allowed."""
         try:
             delay = Duration.parse(_last(query, b"netd.delay") or "0").seconds
             rate = _last(query, b"netd.rate")
-            cut = _last(query, b"netd.truncate")
+            truncate = _last(query, b"netd.truncate")
             fault = cls(
                 delay,
                 Size.parse(rate).count if rate is not None else None,
-                Size.parse(cut).count if cut is not None else None,
+                Size.parse(truncate).count if truncate is not None else None,
             )
-        except ValueError as wrong:
-            raise BadCall(f"netd.delay, netd.rate or netd.truncate: {wrong}") from None
+        except ValueError as error:
+            raise BadCall(f"netd.delay, netd.rate or netd.truncate: {error}") from None
         if fault.rate == 0:
             raise BadCall("netd.rate: at least 1 byte a second")
-        if delay > longest:
-            raise BadCall(f"netd.delay: longer than {longest:g} s")
+        if delay > max_delay:
+            raise BadCall(f"netd.delay: longer than {max_delay:g} s")
         return None if fault == cls() else fault
 
     def script(self, fd: int, parts: Iterable[Part]) -> Script:
-        """`parts` of the file open at `fd`, badly sent; a file that is too short ends it."""
+        """Send `parts` of the file open at `fd` with these faults; abort if it is too short."""
         if self.delay:
             yield Wait(self.delay)
+        size = _CHUNK_BYTES
+        if self.rate is not None:
+            size = max(1, min(size, self.rate // _PIECES_PER_SECOND))
         left = self.truncate
-        for data in _pieces(fd, parts, self._piece()):
+        for data in _pieces(fd, parts, size):
             if data is None:
                 yield Abort()
                 return
             if left is not None and len(data) > left:
-                # Also when nothing is left: the head goes out with it.
+                # Even an empty piece: the response header leaves with it.
                 yield Send(data[:left])
                 yield Abort()
                 return
@@ -69,13 +72,6 @@ class Fault:
             if self.rate is not None:
                 yield Wait(len(data) / self.rate)
             left = left - len(data) if left is not None else None
-
-    def _piece(self) -> int:
-        return (
-            _CHUNK
-            if self.rate is None
-            else max(1, min(_CHUNK, self.rate // _PIECES_PER_SECOND))
-        )
 
 
 def _last(query: Mapping[bytes, list[bytes]], name: bytes) -> str | None:

@@ -1,7 +1,7 @@
 """
-What is said about a file in the head of an answer.
+The header fields of a file's response.
 
-Rules: pure; knows the name and the state of a file, not where it is.
+Rules: pure; knows the name and the state of a file, not where the file is.
 """
 
 from __future__ import annotations
@@ -9,126 +9,109 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from email.utils import formatdate
 from fnmatch import translate
-from typing import Final, TypeAlias
+from typing import Final
 
 from attrs import frozen
 
+from netd.http import dates
 from netd.http.conditional import Validators
-from netd.http.negotiation import SUFFIXES
+from netd.http.cors import Policy
+from netd.http.fields import FieldLines
 from netd.settings import Files
-from netd.static.mime import kind
+from netd.static.mime import media_type
 from netd.static.paths import Names
 
-Lines: TypeAlias = tuple[tuple[bytes, bytes], ...]
+METHODS: Final = b"GET, HEAD, OPTIONS"
+SUFFIXES: Final = {b"br": b".br", b"zstd": b".zst", b"gzip": b".gz"}
+"""The suffix of a sibling by its content coding."""
+STRONG_AFTER_SECONDS: Final = 2.0
+"""The age from which a file's ETag is strong: a later write may leave the same time stamp."""
 
-STEADY_SECONDS: Final = 2.0
-"""How old a file is before its ETag is strong: a later write may leave the same time stamp."""
-
-# RFC 9110 15.4.5: what a 304 repeats of the 200; the rest would only describe a body.
+# RFC 9110 15.4.5: a 304 repeats the other fields of the 200; these describe only the body.
 _OF_BODY: Final = frozenset({b"Content-Type", b"Content-Encoding", b"Accept-Ranges"})
 _EXPOSED: Final = b"ETag, Content-Length, Content-Range, Accept-Ranges, Content-Encoding"
 
 
 @frozen
 class FileHeaders:
-    """The fields of a file's answer, and the validators they name."""
+    """The header fields of a 200 with a file, and the validators among them."""
 
-    lines: Lines
-    here: Validators
-    kind: bytes
-    """Its Content-Type."""
+    fields: FieldLines
+    validators: Validators
+    media_type: bytes
 
     @property
-    def short(self) -> Lines:
-        """The lines that go with a 304."""
-        return tuple(line for line in self.lines if line[0] not in _OF_BODY)
+    def not_modified(self) -> FieldLines:
+        """The fields of a 304."""
+        return tuple(line for line in self.fields if line[0] not in _OF_BODY)
 
 
-class HeaderTable:
-    """Makes the sheet of each file, as the operator's settings want it."""
+class HeaderRules:
+    """Makes the header fields of files by the operator's settings."""
 
     def __init__(self, config: Files) -> None:
-        self._globs = tuple(
-            (re.compile(translate(glob)), "/" in glob, said.encode())
-            for glob, said in config.cache
+        self._cache_control = tuple(
+            (re.compile(translate(glob)), "/" in glob, value.encode())
+            for glob, value in config.cache
         )
+        origin = config.cors.encode("latin-1") if config.cors is not None else None
+        origins = frozenset(() if origin is None else (origin,))
+        self._sharing = Policy(METHODS, origins, exposed=_EXPOSED)
         extra = [
-            (name.encode("latin-1"), said.encode("latin-1")) for name, said in config.headers
+            (name.encode("latin-1"), value.encode("latin-1")) for name, value in config.headers
         ]
-        self.common: Lines = (
+        self.common: FieldLines = (
             (b"X-Content-Type-Options", b"nosniff"),
-            *_cors(config.cors),
+            *self._sharing.allow(origin),
             *extra,
         )
-        """What every answer of the tree says."""
-        self._vary = [b"Origin"] if config.cors not in (None, "*") else []
+        """The fields of every response of the tree."""
+        self._vary = [b"Origin"] if origin not in (None, b"*") else []
 
-    def vary(self, *names: bytes) -> Lines:
-        """The Vary field for an answer that `names` had a part in."""
+    def vary(self, *names: bytes) -> FieldLines:
+        """The Vary field of a response that depends on the request fields `names`."""
         names = (*names, *self._vary)
         return ((b"Vary", b", ".join(names)),) if names else ()
 
-    def cache(self, names: Names) -> bytes:
-        """The value of Cache-Control for the file `names`."""
+    def preflight(self, requested: Iterable[bytes]) -> FieldLines:
+        """The CORS fields of the response to OPTIONS."""
+        return self._sharing.preflight(b", ".join(requested)) if self._sharing.origins else ()
+
+    def cache_control(self, names: Names) -> bytes:
+        """The value of Cache-Control for the file `names`: that of the first glob that fits."""
         path = os.fsdecode(b"/".join(names))
-        last = path.rpartition("/")[2]
-        for pattern, whole, said in self._globs:
-            if pattern.match(path if whole else last):
-                return said
+        name = path.rpartition("/")[2]
+        for pattern, whole_path, value in self._cache_control:
+            if pattern.match(path if whole_path else name):
+                return value
         return b"no-cache"
 
-    def sheet(
+    def headers(
         self, names: Names, stat: os.stat_result, now: float, coding: bytes | None, varies: bool
     ) -> FileHeaders:
-        """
-        What is said of the file `names` at the time `now`; `coding` is its content coding.
-
-        `varies`: there are siblings in other codings.
-        """
-        here = validators(stat, now, coding)
-        named = kind(names[-1])
-        lines: list[tuple[bytes, bytes]] = [
-            (b"Content-Type", named),
-            (b"ETag", here.etag),
-            (b"Last-Modified", formatdate(here.modified, usegmt=True).encode()),
+        """The header fields of a file at the time `now`; `varies`: it has coded siblings."""
+        validators = validators_of(stat, now, coding)
+        kind = media_type(names[-1])
+        fields: list[tuple[bytes, bytes]] = [
+            (b"Content-Type", kind),
+            (b"ETag", validators.etag),
+            (b"Last-Modified", dates.http_date(validators.modified).encode()),
             (b"Accept-Ranges", b"bytes"),
-            (b"Cache-Control", self.cache(names)),
+            (b"Cache-Control", self.cache_control(names)),
             *self.vary(*([b"Accept-Encoding"] if varies else [])),
             *self.common,
         ]
         if coding is not None:
-            lines.append((b"Content-Encoding", coding))
-        return FileHeaders(tuple(lines), here, named)
+            fields.append((b"Content-Encoding", coding))
+        return FileHeaders(tuple(fields), validators, kind)
 
 
-def _cors(origin: str | None) -> Lines:
-    if origin is None:
-        return ()
-    return (
-        (b"Access-Control-Allow-Origin", origin.encode("latin-1")),
-        (b"Access-Control-Expose-Headers", _EXPOSED),
-    )
-
-
-def validators(stat: os.stat_result, now: float, coding: bytes | None = None) -> Validators:
-    """What tells this state of a file from every other, as far as one can know at `now`."""
+def validators_of(stat: os.stat_result, now: float, coding: bytes | None = None) -> Validators:
+    """The validators of a file in this state and `coding` at the time of day `now`."""
     mark = SUFFIXES[coding].replace(b".", b"-") if coding is not None else b""
-    steady = now - stat.st_mtime >= STEADY_SECONDS
+    strong = now - stat.st_mtime >= STRONG_AFTER_SECONDS
     tag = b'"%x-%x-%x%b"' % (stat.st_mtime_ns % 2**64, stat.st_size, stat.st_ino, mark)
-    # Floored, and never after Date (RFC 9110 8.8.2.1).
+    # Rounded down, and never after Date (RFC 9110 8.8.2.1).
     modified = max(0, min(stat.st_mtime_ns // 1_000_000_000, int(now)))
-    return Validators(tag if steady else b"W/" + tag, modified, steady)
-
-
-def preflight(cors: str | None, asked: Iterable[bytes]) -> Lines:
-    """What a browser wants to hear before a script of another origin may ask (Fetch, 4.8)."""
-    if cors is None:
-        return ()
-    fields = b", ".join(asked)
-    return (
-        (b"Access-Control-Allow-Methods", b"GET, HEAD, OPTIONS"),
-        *(((b"Access-Control-Allow-Headers", fields),) if fields else ()),
-        (b"Access-Control-Max-Age", b"600"),
-    )
+    return Validators(tag if strong else b"W/" + tag, modified, strong)

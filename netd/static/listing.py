@@ -1,8 +1,8 @@
 """
 A directory as a page and as JSON.
 
-Rules: pure; knows names, sizes and times, no disk.  The page has no script and
-says so to the browser; whatever a file is called, it is text here.
+Rules: pure; knows names, sizes and times, no disk.  The page has no script, and its
+policy forbids any; every file name is escaped.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ POLICY: Final = (
     f"default-src 'none'; style-src 'sha256-{_DIGEST}'; img-src data:; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 ).encode()
-"""The Content-Security-Policy of the page: its own style, and nothing else."""
+"""The Content-Security-Policy of the page, which allows its own style only."""
 
 
 @frozen
@@ -55,22 +55,22 @@ class Entry:
     """One line of a directory."""
 
     name: bytes
-    folder: bool
+    directory: bool
     size: int
     modified: float
 
 
 @frozen
 class Listing:
-    """What is in a directory."""
+    """The entries of a directory."""
 
     entries: tuple[Entry, ...]
-    whole: bool
-    """False when there is more than is listed."""
+    complete: bool
+    """False when the directory has more entries than are listed."""
 
 
-_KEYS: Final[dict[str, Callable[[Entry], object]]] = {
-    "name": lambda entry: entry.name,
+_KEYS: Final[dict[str, Callable[[Entry], tuple[object, ...]]]] = {
+    "name": lambda entry: (entry.name,),
     "size": lambda entry: (entry.size, entry.name),
     "time": lambda entry: (entry.modified, entry.name),
 }
@@ -79,37 +79,36 @@ _COLUMNS: Final = (
     ("size", "Size", "size"),
     ("time", "Modified (UTC)", "time"),
 )
-_ORDERS: Final = ("asc", "desc")
+_DIRECTIONS: Final = ("asc", "desc")
 
 
 @frozen
 class Order:
-    """How a listing is sorted; directories always come first."""
+    """The order of a listing; directories always come first."""
 
     key: str = "name"
-    way: str = "asc"
+    direction: str = "asc"
 
     @classmethod
-    def parse(cls, key: str, way: str) -> Order:
-        """What a query says; ValueError for what cannot be."""
-        if key not in _KEYS:
-            raise ValueError(f"sort is one of {', '.join(_KEYS)}")
-        if way not in _ORDERS:
-            raise ValueError(f"order is one of {', '.join(_ORDERS)}")
-        return cls(key, way)
+    def parse(cls, key: str, direction: str) -> Order:
+        """The order that a query names; ValueError for any other text."""
+        for name, value, known in (("sort", key, _KEYS), ("order", direction, _DIRECTIONS)):
+            if value not in known:
+                raise ValueError(f"{name} is one of {', '.join(known)}")
+        return cls(key, direction)
 
     def sorted(self, entries: Iterable[Entry]) -> list[Entry]:
         """`entries` in this order."""
-        folders: list[Entry] = []
+        directories: list[Entry] = []
         files: list[Entry] = []
         for entry in entries:
-            (folders if entry.folder else files).append(entry)
-        # A directory's own size says nothing about what is in it.
-        inner = "name" if self.key == "size" else self.key
-        down = self.way == "desc"
-        folders.sort(key=_KEYS[inner], reverse=down and inner == self.key)  # type: ignore[arg-type]  # each key's values compare
-        files.sort(key=_KEYS[self.key], reverse=down)  # type: ignore[arg-type]
-        return folders + files
+            (directories if entry.directory else files).append(entry)
+        # A directory's size says nothing about its contents.
+        key = "name" if self.key == "size" else self.key
+        reverse = self.direction == "desc"
+        directories.sort(key=_KEYS[key], reverse=reverse and key == self.key)
+        files.sort(key=_KEYS[self.key], reverse=reverse)
+        return directories + files
 
 
 def size(count: int) -> str:
@@ -128,36 +127,36 @@ def _time(seconds: float) -> datetime | None:
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError, OSError):
-        # A clock gone mad; some file systems can hold any number.
+        # Some file systems can hold any number.
         return None
 
 
-def as_json(names: Names, scan: Listing, order: Order) -> bytes:
-    """The listing as JSON; `href` is exact where `name` had to be made readable."""
+def as_json(names: Names, listing: Listing, order: Order) -> bytes:
+    """The listing as JSON; `href` is exact where `name` is escaped for a reader."""
     entries = []
-    for entry in order.sorted(scan.entries):
-        when = _time(entry.modified)
+    for entry in order.sorted(listing.entries):
+        modified = _time(entry.modified)
         entries.append(
             {
                 "name": display(entry.name),
-                "href": link(entry.name, entry.folder),
-                "type": "directory" if entry.folder else "file",
-                "size": None if entry.folder else entry.size,
-                "modified": when and when.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "href": link(entry.name, entry.directory),
+                "type": "directory" if entry.directory else "file",
+                "size": None if entry.directory else entry.size,
+                "modified": modified and modified.strftime("%Y-%m-%dT%H:%M:%SZ"),
             }
         )
     path = "".join(display(name) + "/" for name in names)
-    said = {"path": "/" + path, "entries": entries, "complete": scan.whole}
-    return json.dumps(said, indent=1, ensure_ascii=False).encode() + b"\n"
+    document = {"path": "/" + path, "entries": entries, "complete": listing.complete}
+    return json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
-def as_html(names: Names, scan: Listing, order: Order) -> bytes:
-    """The listing as a page that needs nothing but itself."""
+def as_html(names: Names, listing: Listing, order: Order) -> bytes:
+    """The listing as a page that loads nothing else."""
     title = "/" + "".join(escape(display(name)) + "/" for name in names)
     rows = ['<tr><td><a href="../">../</a><td class=size><td class=time>'] if names else []
-    rows += map(_row, order.sorted(scan.entries))
-    note = f"{len(scan.entries)} {'entry' if len(scan.entries) == 1 else 'entries'}"
-    if not scan.whole:
+    rows += map(_row, order.sorted(listing.entries))
+    note = f"{len(listing.entries)} {'entry' if len(listing.entries) == 1 else 'entries'}"
+    if not listing.complete:
         note = f"Only the first {note} are shown"
     lines = [
         "<!doctype html>",
@@ -166,7 +165,7 @@ def as_html(names: Names, scan: Listing, order: Order) -> bytes:
         '<meta name="robots" content="noindex"><link rel="icon" href="data:,">',
         f"<title>{title}</title><style>{_STYLE}</style>",
         f"<h1><bdi>{title}</bdi></h1>",
-        f"<table><thead><tr>{''.join(_heading(*each, order) for each in _COLUMNS)}<tbody>",
+        f"<table><thead><tr>{''.join(_heading(*column, order) for column in _COLUMNS)}<tbody>",
         *rows,
         f'</table><p>{note}. <a href="?format=json">JSON</a></p></html>',
     ]
@@ -174,20 +173,21 @@ def as_html(names: Names, scan: Listing, order: Order) -> bytes:
 
 
 def _heading(key: str, text: str, style: str, order: Order) -> str:
-    here = key == order.key
-    way = "desc" if here and order.way == "asc" else "asc"
-    mark = {"asc": " \u2191", "desc": " \u2193"}[order.way] if here else ""
-    sort = {"asc": "ascending", "desc": "descending"}[order.way] if here else "none"
-    href = f"?sort={key}&amp;order={way}"
+    mark, sort, next_direction = "", "none", "asc"
+    if key == order.key and order.direction == "asc":
+        mark, sort, next_direction = " \u2191", "ascending", "desc"
+    elif key == order.key:
+        mark, sort = " \u2193", "descending"
+    href = f"?sort={key}&amp;order={next_direction}"
     return f'<th class="{style}" aria-sort="{sort}"><a href="{href}">{text}{mark}</a>'
 
 
 def _row(entry: Entry) -> str:
-    name = escape(display(entry.name)) + ("/" if entry.folder else "")
-    when = _time(entry.modified)
-    day, clock = (when.strftime("%Y-%m-%d"), when.strftime("%H:%M")) if when else ("-", "")
-    shown = "" if entry.folder else size(entry.size)
+    name = escape(display(entry.name)) + ("/" if entry.directory else "")
+    modified = _time(entry.modified)
+    date, time = modified.strftime("%Y-%m-%d %H:%M").split() if modified else ("-", "")
+    shown = "" if entry.directory else size(entry.size)
     return (
-        f'<tr><td><a href="{link(entry.name, entry.folder)}"><bdi>{name}</bdi></a>'
-        f"<td class=size>{shown}<td class=time>{day}<span> {clock}</span>"
+        f'<tr><td><a href="{link(entry.name, entry.directory)}"><bdi>{name}</bdi></a>'
+        f"<td class=size>{shown}<td class=time>{date}<span> {time}</span>"
     )

@@ -1,5 +1,5 @@
 """
-What a file holds, by its name (RFC 9110 8.3).
+The media type of a file by its name (RFC 9110 8.3).
 
 Rules: pure; the same on every machine, because no file of the system is read.
 """
@@ -11,54 +11,42 @@ from typing import Final
 
 DEFAULT: Final = b"application/octet-stream"
 
-# What the standard library does not know, or knows otherwise from version to version.
+# Types that the standard library lacks, or has only in some versions.
 _OURS: Final = {
-    ".7z": "application/x-7z-compressed",
-    ".avif": "image/avif",
-    ".br": "application/octet-stream",
-    ".bz2": "application/x-bzip2",
-    ".conf": "text/plain",
-    ".css": "text/css",
-    ".csv": "text/csv",
-    ".flac": "audio/flac",
-    ".gz": "application/gzip",
-    ".ico": "image/vnd.microsoft.icon",
-    ".ini": "text/plain",
-    ".jpg": "image/jpeg",
-    ".js": "text/javascript",
-    ".json": "application/json",
-    ".jsonl": "application/jsonl",
-    ".log": "text/plain",
-    ".m4a": "audio/mp4",
-    ".md": "text/markdown",
-    ".mjs": "text/javascript",
-    ".ogg": "audio/ogg",
-    ".opus": "audio/ogg",
-    ".otf": "font/otf",
-    ".pcap": "application/vnd.tcpdump.pcap",
-    ".rst": "text/x-rst",
-    ".rtf": "application/rtf",
-    ".tgz": "application/gzip",
-    ".toml": "application/toml",
-    ".ttf": "font/ttf",
-    ".wasm": "application/wasm",
-    ".wav": "audio/wav",
-    ".webmanifest": "application/manifest+json",
-    ".webp": "image/webp",
-    ".woff": "font/woff",
-    ".woff2": "font/woff2",
-    ".xhtml": "application/xhtml+xml",
-    ".xml": "application/xml",
-    ".xz": "application/x-xz",
-    ".yaml": "application/yaml",
-    ".yml": "application/yaml",
-    ".zip": "application/zip",
-    ".zst": "application/zstd",
+    "application/gzip": ".gz .tgz",
+    "application/jsonl": ".jsonl",
+    "application/octet-stream": ".br",
+    "application/rtf": ".rtf",
+    "application/toml": ".toml",
+    "application/vnd.tcpdump.pcap": ".pcap",
+    "application/x-7z-compressed": ".7z",
+    "application/x-bzip2": ".bz2",
+    "application/x-xz": ".xz",
+    "application/xhtml+xml": ".xhtml",
+    "application/xml": ".xml",
+    "application/yaml": ".yaml .yml",
+    "application/zstd": ".zst",
+    "audio/flac": ".flac",
+    "audio/mp4": ".m4a",
+    "audio/ogg": ".ogg .opus",
+    "audio/wav": ".wav",
+    "font/otf": ".otf",
+    "font/ttf": ".ttf",
+    "font/woff": ".woff",
+    "font/woff2": ".woff2",
+    "image/avif": ".avif",
+    "image/webp": ".webp",
+    "text/javascript": ".js .mjs",
+    "text/markdown": ".md",
+    "text/plain": ".conf .ini .log",
+    "text/x-rst": ".rst",
 }
 
 
 def _table() -> dict[bytes, bytes]:
-    known = {**mimetypes.MimeTypes(filenames=()).types_map[True], **_OURS}
+    known = mimetypes.MimeTypes(filenames=()).types_map[True]
+    for kind, suffixes in _OURS.items():
+        known |= dict.fromkeys(suffixes.split(), kind)
     return {
         suffix.encode(): (
             kind + "; charset=utf-8" if kind.startswith("text/") else kind
@@ -71,7 +59,7 @@ TYPES: Final = _table()
 """Content-Type by the last suffix of a name, in lower case."""
 
 
-def kind(name: bytes) -> bytes:
-    """The value of Content-Type for a file called `name`; what is unknown is only bytes."""
+def media_type(name: bytes) -> bytes:
+    """The value of Content-Type for a file called `name`; `DEFAULT` for an unknown suffix."""
     stem, dot, suffix = name.rpartition(b".")
     return TYPES.get(b"." + suffix.lower(), DEFAULT) if dot and stem else DEFAULT

@@ -1,5 +1,5 @@
 """
-Names of files: what a URL may ask for, how a link is written, what a reader gets to see.
+File names: from a URL, in a link, and in text for a reader.
 
 Rules: pure; names are bytes, as the kernel has them, because not all are UTF-8.
 """
@@ -15,7 +15,7 @@ from urllib.parse import quote
 from netd.lab.call import BadCall
 
 Names: TypeAlias = tuple[bytes, ...]
-"""A path below the root, one name a step."""
+"""A path below the root, name by name."""
 
 _WELL_KNOWN: Final = b".well-known"
 _FORBIDDEN: Final = re.compile(rb"[\0/\\]")
@@ -24,20 +24,20 @@ _QUERY: Final = "!$&'()*+,-./:;=?@_~%"
 
 
 def hidden(name: bytes, top: bool) -> bool:
-    """Whether `name` is nobody's business; `top` says that it stands in the root."""
+    """Whether `name`, in the root directory if `top`, is a hidden dot file."""
     return name.startswith(b".") and not (top and name == _WELL_KNOWN)
 
 
 def servable(name: bytes, top: bool) -> bool:
-    """Whether a URL can ask for a directory entry called `name`."""
+    """Whether a URL can name a directory entry called `name`."""
     return not hidden(name, top) and _FORBIDDEN.search(name) is None
 
 
 def resolve(segments: Sequence[bytes]) -> tuple[Names, bool]:
     """
-    The names that percent-decoded `segments` of a URL ask for, and whether a slash ended it.
+    The names in the percent-decoded `segments` of a URL, and whether it ends with a slash.
 
-    BadCall: 400 for what is no name on any disk, 404 for what is hidden.
+    BadCall: 400 for a name that no disk has, 404 for an empty or hidden one.
     """
     slash = bool(segments) and not segments[-1]
     names = tuple(segments[:-1] if slash else segments)
@@ -49,20 +49,19 @@ def resolve(segments: Sequence[bytes]) -> tuple[Names, bool]:
     return names, slash
 
 
-def link(name: bytes, folder: bool = False) -> str:
-    """A relative reference to `name` (RFC 3986 4.2); a colon in it is no scheme."""
-    return quote(name, safe="") + ("/" if folder else "")
+def link(name: bytes, directory: bool = False) -> str:
+    """A relative reference to `name` (RFC 3986 4.2), never mistaken for a scheme."""
+    return quote(name, safe="") + ("/" if directory else "")
 
 
 def location(names: Sequence[bytes], query: bytes) -> bytes:
-    """The directory `names` as an absolute path, never read as another host, and `query`."""
+    """The absolute path of the directory `names`, never mistaken for a host, and `query`."""
     path = "".join("/" + quote(name, safe="") for name in names) + "/"
-    said = "?" + quote(query, safe=_QUERY) if query else ""
-    return (path + said).encode()
+    return (path + ("?" + quote(query, safe=_QUERY) if query else "")).encode()
 
 
 def display(name: bytes) -> str:
-    """`name` for a reader: what is not UTF-8, a control or a direction mark is made visible."""
+    """`name` for a reader, with bytes that are not UTF-8 and invisible characters escaped."""
     text = name.decode("utf-8", "surrogateescape")
     return "".join(map(_visible, text)) if not text.isprintable() else text
 

@@ -1,8 +1,7 @@
 """
-The static tree as a Resource: from the URL to a file, a listing or a refusal.
+The static tree as a Resource: from the URL to a file, a listing or an error.
 
-Rules: runs under netd's engine and under stock `twisted.web.server.Site`; what
-the client, the tree or the disk did wrong becomes a status here, and only here.
+Rules: only this module turns errors of the client, the tree and the disk into a status.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import time
 from collections.abc import Callable
 from errno import EMFILE, ENFILE, ENOMEM
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from twisted.internet.defer import Deferred, DeferredSemaphore, maybeDeferred
 from twisted.internet.interfaces import IReactorThreads, IReactorTime
@@ -25,72 +24,58 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
 from netd import settings
-from netd.http import negotiation
-from netd.http.conditional import Fields
-from netd.lab.call import JSON, BadCall
+from netd.http.fields import FieldLines, Fields
+from netd.http.negotiation import choose_media
+from netd.http.request import Request
+from netd.lab.call import HTML, JSON, BadCall
 from netd.static import listing, paths
 from netd.static.faults import Fault
-from netd.static.headers import Lines, preflight
+from netd.static.headers import METHODS
 from netd.static.listing import Order
 from netd.static.paths import Names
-from netd.static.serving import Serving, say
+from netd.static.serving import FileServer, respond
 from netd.static.tree import Forbidden, Missing, Tree
 
 _log = Logger()
 
 SAMPLE: Final = Path(__file__).parent / "sample"
-"""The tree that the package brings."""
-_SCANS: Final = 4
-"""Directories that are read at a time; the reactor's threads are there for others too."""
+"""The tree that the package contains."""
+_MAX_SCANS: Final = 4
+"""Directories that are read at a time; others need the reactor's threads, too."""
 _INDEX: Final = b"index.html"
-_METHODS: Final = b"GET, HEAD, OPTIONS"
 # RFC 9110 13.1 and 14.2
 _CONDITION: Final = re.compile(rb"(?i)\n(?:if-|range:)")
-_NONE: Final[Fields] = {}
+_NO_FIELDS: Final[Fields] = {}
+_HTML: Final = b"text/html"
+_JSON: Final = b"application/json"
+_ERRORS: Final = (BadCall, Missing, Forbidden, OSError)
 _EXHAUSTED: Final = frozenset({EMFILE, ENFILE, ENOMEM})
 
-Aside: TypeAlias = Callable[[Callable[[], bytes]], Deferred[bytes]]
-"""Calls a function where it may take its time."""
+DeferToThread: TypeAlias = Callable[[Callable[[], bytes]], Deferred[bytes]]
+"""Calls a function where it may block."""
 
 
-def aside(reactor: Any) -> Aside:
-    """In a thread of `reactor`'s; at once where it is only a clock."""
-    if not IReactorThreads.providedBy(reactor):
+def defer_to_thread(reactor: IReactorTime) -> DeferToThread:
+    """Call in a thread of `reactor`; at once where that is only a clock."""
+    threads = IReactorThreads(reactor, None)
+    if threads is None:
         return maybeDeferred
-    few = DeferredSemaphore(_SCANS)
+    limit = DeferredSemaphore(_MAX_SCANS)
 
-    def call(make: Callable[[], bytes]) -> Deferred[bytes]:
-        return few.run(deferToThreadPool, reactor, reactor.getThreadPool(), make)
+    def call(function: Callable[[], bytes]) -> Deferred[bytes]:
+        return limit.run(lambda: deferToThreadPool(threads, threads.getThreadPool(), function))
 
     return call
 
 
 def resource(config: settings.Files, limits: settings.Limits, clock: IReactorTime) -> IResource:
-    """The tree that `config` names; UsageError when it is not a directory one can read."""
+    """The tree that `config` names; UsageError when its directory cannot be read."""
     root = config.root if config.root is not None else SAMPLE
     try:
         os.listdir(root)
-    except OSError as wrong:
-        raise UsageError(f"--files {root}: {wrong.strerror}") from None
-    return Files(root, config, limits, clock, aside=aside(clock))
-
-
-def fields_of(request: Any) -> Fields:
-    """All that the request's header says, by lower-case name."""
-    head = getattr(request, "head", None)
-    if head is not None:
-        # netd's engine has them in this form.
-        fields: Fields = head.fields
-        return fields
-    said = request.requestHeaders.getAllRawHeaders()
-    return {name.lower(): tuple(values) for name, values in said}
-
-
-def _conditions(request: Any) -> Fields:
-    """The fields of the request when there is a condition or a Range among them."""
-    head = getattr(request, "head", None)
-    # Most ask for no more than the file: then their fields need not be split.
-    return fields_of(request) if head is None or _CONDITION.search(head.raw) else _NONE
+    except OSError as error:
+        raise UsageError(f"--files {root}: {error.strerror}") from None
+    return Files(root, config, limits, clock, defer_to_thread=defer_to_thread(clock))
 
 
 class Files(Resource):
@@ -105,167 +90,162 @@ class Files(Resource):
         limits: settings.Limits,
         clock: IReactorTime,
         *,
-        aside: Aside,
+        defer_to_thread: DeferToThread,
         now: Callable[[], float] = time.time,
     ) -> None:
         Resource.__init__(self)
-        self._disk = Tree(root, config.symlinks)
-        self._delivery = Serving(self._disk, config, limits.stall, clock, now)
-        self._sheets = self._delivery.sheets
-        self._aside = aside
-        self._cors = config.cors
+        self._tree = Tree(root, config.symlinks)
+        self._server = FileServer(self._tree, config, limits.stall, clock, now)
+        self._rules = self._server.rules
+        self._defer_to_thread = defer_to_thread
         self._faults = config.faults
-        self._longest = limits.max_delay
-        self._spa = _page(config.spa)
-        self._missing = _page(config.missing)
+        self._max_delay = limits.max_delay
+        self._spa = _names(config.spa)
+        self._missing = _names(config.missing)
 
-    def render(self, request: Any) -> bytes | int:
-        """Answer `request`."""
-        return self._guarded(request, lambda: self._found(request))
-
-    def _guarded(self, request: Any, answer: Callable[[], bytes | int]) -> bytes | int:
-        """What `answer` gives, or the refusal that its exception stands for."""
+    def render(self, request: Request) -> bytes | int:
+        """Respond to `request`."""
         try:
-            return answer()
-        except BadCall as bad:
-            return self._absent(request) if bad.status == 404 else self._refuse(request, bad)
-        except Missing:
-            return self._absent(request)
-        except Forbidden:
-            return self._refuse(request, BadCall("this may not be read", 403))
-        except OSError as error:
-            return self._refuse(request, _own(error))
+            return self._respond(request)
+        except _ERRORS as error:
+            return self._fail(request, error)
 
-    def _found(self, request: Any) -> bytes | int:
+    def _respond(self, request: Request) -> bytes | int:
         if request.method not in (b"GET", b"HEAD"):
-            return self._other(request)
+            return self._options(request)
         fault = None
         if self._faults and b"netd." in request.uri:
-            fault = Fault.parse(request.args, self._longest)
+            fault = Fault.parse(request.args, self._max_delay)
+        head = request.head
         if fault is None:
-            kept = self._delivery.kept(request, _conditions(request))
-            if kept is not None:
-                return kept
-        fields = fields_of(request)
-        path, slash = paths.resolve(request.postpath)
-        found = self._disk.find(path)
-        if not found.folder:
-            if slash:
-                os.close(found.fd)
-                raise Missing
-            return self._delivery.file(request, fields, path, found, fault=fault)
-        if not slash:
-            return self._slash(request)
-        page = (*path, _INDEX)
-        try:
-            found = self._disk.find(page)
-        except Missing:
-            return self._list(request, fields, path)
-        if found.folder:
-            return self._list(request, fields, path)
-        return self._delivery.file(request, fields, page, found, fault=fault)
+            # Most requests have no condition and no Range: their fields need not be split.
+            conditional = _CONDITION.search(head.raw)
+            cached = self._server.cached(request, head.fields if conditional else _NO_FIELDS)
+            if cached is not None:
+                return cached
+        names, slash = paths.resolve(request.postpath)
+        file = self._tree.find(names)
+        if file.directory:
+            if not slash:
+                return self._add_slash(request)
+            directory, names = names, (*names, _INDEX)
+            try:
+                file = self._tree.find(names)
+            except Missing:
+                return self._list(request, directory)
+            if file.directory:
+                return self._list(request, directory)
+        elif slash:
+            os.close(file.fd)
+            raise Missing
+        return self._server.serve(request, head.fields, names, file, fault=fault)
 
-    def _other(self, request: Any) -> bytes | int:
+    def _options(self, request: Request) -> bytes:
         if request.method != b"OPTIONS":
-            raise BadCall("files are only read here", 405, (("Allow", _METHODS.decode()),))
-        asked = fields_of(request).get(b"access-control-request-headers", ())
-        return self._say(request, 204, ((b"Allow", _METHODS), *preflight(self._cors, asked)))
+            raise BadCall("files are only read here", 405, (("Allow", METHODS.decode()),))
+        requested = request.head.fields.get(b"access-control-request-headers", ())
+        fields = ((b"Allow", METHODS), *self._rules.preflight(requested))
+        return self._say(request, 204, fields)
 
-    def _slash(self, request: Any) -> bytes | int:
-        """The links of a directory's page are relative: they need the slash at its end."""
+    def _add_slash(self, request: Request) -> bytes:
+        """Redirect: the relative links of a directory's page need the slash at the end."""
         path = [*request.prepath, *request.postpath]
-        where = paths.location(path, request.uri.partition(b"?")[2])
-        return self._say(request, 308, ((b"Location", where),))
+        location = paths.location(path, request.uri.partition(b"?")[2])
+        return self._say(request, 308, ((b"Location", location),))
 
-    def _say(self, request: Any, code: int, lines: Lines, body: bytes = b"") -> bytes | int:
-        """An answer that is no file's."""
-        if not any(name == b"Vary" for name, _ in lines):
-            lines = (*lines, *self._sheets.vary())
-        return say(request, code, (*lines, *self._sheets.common), body)
+    def _say(self, request: Request, code: int, fields: FieldLines, body: bytes = b"") -> bytes:
+        """A response without a file."""
+        if not any(name == b"Vary" for name, _ in fields):
+            fields = (*fields, *self._rules.vary())
+        return respond(request, code, (*fields, *self._rules.common), body)
 
-    # What is not there
+    def _fail(self, request: Request, error: BaseException | None) -> bytes | int:
+        """The response for one of `_ERRORS`."""
+        if isinstance(error, OSError):
+            error = _disk_error(error)
+        elif isinstance(error, Forbidden):
+            error = BadCall("this may not be read", 403)
+        if isinstance(error, BadCall) and error.status != 404:
+            return self._refuse(request, error)
+        return self._absent(request)
 
-    def _absent(self, request: Any) -> bytes | int:
-        """The page that stands in for what is not there, or a plain 404."""
-        fields = fields_of(request)
+    def _absent(self, request: Request) -> bytes | int:
+        """The operator's page for a missing file, or a plain 404."""
+        fields = request.head.fields
         last = request.postpath[-1] if request.postpath else b""
-        wanted = b"." not in last and negotiation.takes_html(fields.get(b"accept", ()))
-        for page, code, fits in ((self._spa, 200, wanted), (self._missing, 404, True)):
+        page_wanted = b"." not in last and choose_media(fields.get(b"accept", ()), (_HTML,))
+        for page, code, fits in ((self._spa, 200, page_wanted), (self._missing, 404, True)):
             if page is None or not fits:
                 continue
             try:
-                found = self._disk.find(page)
-                if not found.folder:
-                    return self._delivery.file(
-                        request, fields, page, found, code=code, instead=True
+                file = self._tree.find(page)
+                if not file.directory:
+                    return self._server.serve(
+                        request, fields, page, file, code=code, cache=False
                     )
-            except BadCall as bad:
-                return self._refuse(request, bad)
+            except BadCall as error:
+                return self._refuse(request, error)
             except (Missing, Forbidden, OSError):
                 _log.warn("cannot read {page} below --files", page=b"/".join(page))
         return self._refuse(request, BadCall("no such file", 404))
 
-    def _refuse(self, request: Any, bad: BadCall) -> bytes | int:
-        reply = bad.reply()
-        lines = [(b"Content-Type", JSON.encode())]
-        lines += [(name.encode(), value.encode()) for name, value in reply.headers]
+    def _refuse(self, request: Request, error: BadCall) -> bytes:
+        reply = error.reply()
+        fields = [(b"Content-Type", _JSON)]
+        fields += [(name.encode(), value.encode()) for name, value in reply.headers]
         body = reply.body if isinstance(reply.body, bytes) else b""
-        return self._say(request, reply.status, tuple(lines), body)
+        return self._say(request, reply.status, tuple(fields), body)
 
-    # Directories
-
-    def _list(self, request: Any, fields: Fields, path: Names) -> int:
-        """Read the directory elsewhere; the answer follows, unless the client leaves."""
-        asked = request.args
+    def _list(self, request: Request, names: Names) -> int:
+        """Read the directory in a thread, and respond later unless the client disconnects."""
+        query = request.args
         try:
-            order = Order.parse(_last(asked, b"sort", "name"), _last(asked, b"order", "asc"))
-        except ValueError as wrong:
-            raise BadCall(str(wrong)) from None
-        form = _last(asked, b"format", "")
+            order = Order.parse(_last(query, b"sort", "name"), _last(query, b"order", "asc"))
+        except ValueError as error:
+            raise BadCall(str(error)) from None
+        form = _last(query, b"format", "")
         if form not in ("", "json", "html"):
             raise BadCall("format is json or html")
-        as_json = form == "json" or (
-            not form and negotiation.wants_json(fields.get(b"accept", ()))
-        )
-        write = listing.as_json if as_json else listing.as_html
-        kind = JSON.encode() if as_json else b"text/html; charset=utf-8"
-        lines: Lines = (
-            (b"Content-Type", kind),
+        accept = request.head.fields.get(b"accept", ())
+        as_json = form == "json"
+        if not form:
+            as_json = choose_media(accept, (_HTML, _JSON)) == _JSON
+        write, kind = (listing.as_json, JSON) if as_json else (listing.as_html, HTML)
+        fields: FieldLines = (
+            (b"Content-Type", kind.encode()),
             (b"Cache-Control", b"no-cache"),
-            *self._sheets.vary(b"Accept"),
+            *self._rules.vary(b"Accept"),
+            *(() if as_json else ((b"Content-Security-Policy", listing.POLICY),)),
         )
-        if not as_json:
-            lines = (*lines, (b"Content-Security-Policy", listing.POLICY))
-        made = self._aside(lambda: write(path, self._disk.scan(path), order))
-        self._later(request, made, lines)
+        page = self._defer_to_thread(lambda: write(names, self._tree.scan(names), order))
+        self._send_later(request, page, fields)
         return NOT_DONE_YET
 
-    def _later(self, request: Any, made: Deferred[bytes], lines: Lines) -> None:
-        """Answer with what is made of a directory, unless the client leaves before."""
-        gone: list[Failure] = []
+    def _send_later(self, request: Request, page: Deferred[bytes], fields: FieldLines) -> None:
+        """Respond with `page` unless the client disconnects before."""
+        disconnected: list[Failure] = []
 
-        def answer(page: bytes | Failure) -> None:
-            if gone:
+        def finish(result: bytes | Failure) -> None:
+            if disconnected:
                 return
-            body = self._guarded(request, lambda: self._say(request, 200, lines, _said(page)))
+            body: bytes | int
+            if isinstance(result, Failure):
+                result.trap(*_ERRORS)
+                body = self._fail(request, result.value)
+            else:
+                body = self._say(request, 200, fields, result)
             if isinstance(body, bytes):
-                if request.method != b"HEAD":
+                if body:
                     request.setHeader(b"Content-Length", b"%d" % len(body))
-                request.write(body)
+                    request.write(body)
                 request.finish()
 
         def bug(failure: Failure) -> None:
             _log.failure("while listing a directory", failure)
             request.transport.abortConnection()
 
-        request.notifyFinish().addErrback(gone.append)
-        made.addBoth(answer).addErrback(bug)
-
-
-def _said(page: bytes | Failure) -> bytes:
-    if isinstance(page, Failure):
-        page.raiseException()
-    return page
+        request.notifyFinish().addErrback(disconnected.append)
+        page.addBoth(finish).addErrback(bug)
 
 
 def _last(query: dict[bytes, list[bytes]], name: bytes, default: str) -> str:
@@ -273,12 +253,12 @@ def _last(query: dict[bytes, list[bytes]], name: bytes, default: str) -> str:
     return values[-1].decode("latin-1") if values else default
 
 
-def _page(name: str | None) -> Names | None:
-    return tuple(os.fsencode(name).split(b"/")) if name is not None else None
+def _names(page: str | None) -> Names | None:
+    return tuple(os.fsencode(page).split(b"/")) if page is not None else None
 
 
-def _own(error: OSError) -> BadCall:
-    """What the disk or the machine itself got wrong."""
+def _disk_error(error: OSError) -> BadCall:
+    """The error response for a disk fault or for exhausted resources."""
     if error.errno in _EXHAUSTED:
         return BadCall("no room to open a file at the moment", 503, (("Retry-After", "1"),))
     _log.error("while reading a file: {error}", error=error)

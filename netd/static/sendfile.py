@@ -1,32 +1,30 @@
 """
-A file's bytes on their way to a client: by the kernel alone where that is possible.
+The producer of a response body that is a file, sent by the kernel where that is possible.
 
-Rules: knows descriptors and one request, no names.  Exactly the bytes that were
-promised leave, or the connection is cut; in the end the descriptor is closed
-and no timer is left.
+Rules: knows descriptors and one request, no names.  Exactly the promised bytes are sent,
+or the connection is aborted; in the end the descriptor is closed and no timer is left.
 
-On plain TCP under netd's own engine `os.sendfile` moves the bytes, at most
-`BURST` a reactor turn; elsewhere (TLS, a foreign site) they are read and written.
+Over plain TCP `os.sendfile` moves at most `BURST` bytes a reactor turn; over TLS the file
+is read and written.
 """
 
 from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from errno import EHOSTUNREACH, EINVAL, ENETDOWN, ENETUNREACH, ENOSYS, ENOTSUP, EOPNOTSUPP
 from fcntl import ioctl
 from math import inf
 from termios import TIOCOUTQ
-from typing import Any, Final
+from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.internet.tcp import Connection
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from netd.http.ranges import Part, Span
+from netd.http.ranges import ByteRange, Part, length
 from netd.http.request import Request
 from netd.transport import private
 from netd.transport.tcp import bytes_unsent, flush
@@ -34,50 +32,51 @@ from netd.transport.tcp import bytes_unsent, flush
 _log = Logger()
 
 BURST: Final = 2 * 1024 * 1024
-"""Bytes of one transfer in one reactor turn, so that small answers beside it need not wait."""
+"""Bytes of one transfer in one reactor turn, so that small responses need not wait for it."""
 _CHUNK: Final = 128 * 1024
-"""Bytes that are read and written at a time where sendfile is not."""
-# A file system may have no sendfile for its files.
-_CANNOT: Final = frozenset({EINVAL, ENOSYS, ENOTSUP, EOPNOTSUPP})
+"""Bytes of one read without sendfile."""
+# A file system may not support sendfile.
+_UNSUPPORTED: Final = frozenset({EINVAL, ENOSYS, ENOTSUP, EOPNOTSUPP})
 _SUPPORTED: Final = hasattr(os, "sendfile") and private.SENDFILE.missing() is None
 _UNREACHABLE: Final = frozenset({EHOSTUNREACH, ENETUNREACH, ENETDOWN})
 
 
-def read(fd: int, parts: Iterable[Part]) -> bytes | None:
-    """All of `parts` at once; None when the file is shorter than they say."""
-    pieces = []
-    for part in parts:
-        if isinstance(part, bytes):
-            pieces.append(part)
-        else:
-            data = os.pread(fd, part.length, part.start)
-            if len(data) < part.length:
-                return None
-            pieces.append(data)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+def read(fd: int, parts: Sequence[Part]) -> bytes | None:
+    """The bytes of `parts`; None when the file is too short for them."""
+    pieces = [
+        part if isinstance(part, bytes) else os.pread(fd, part.length, part.start)
+        for part in parts
+    ]
+    body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return body if len(body) == length(parts) else None
 
 
-def socket_of(request: Any) -> Connection | None:
-    """The transport whose socket takes a file directly; None where that would be wrong."""
-    if not isinstance(request, Request) or not _SUPPORTED:
-        return None
+def _plain_socket(request: Request) -> Connection | None:
+    """The transport, if the kernel may write a file to its socket: plain TCP."""
     transport = request.transport
     plain = isinstance(transport, Connection) and not transport.TLS
-    return transport if plain else None
+    return transport if plain and _SUPPORTED else None
+
+
+def _count_sent(request: Request, count: int) -> None:
+    """Tell `request` that the kernel sent `count` bytes of its body."""
+    request.sentLength += count
+    if request._left is not None:
+        request._left -= count
 
 
 @implementer(IPushProducer)
-class Sender:
+class FileProducer:
     """
     Sends `parts` of the file open at `fd` as the body of `request`, and finishes it.
 
-    The head has to be set, Content-Length included.  `fd` is taken over.  A
-    client that takes nothing for `stall` seconds is cut off.
+    The caller has set status and fields, Content-Length included, and gives up `fd`.  A
+    client that acknowledges nothing for `stall` seconds is disconnected.
     """
 
     def __init__(
         self,
-        request: Any,
+        request: Request,
         fd: int,
         parts: Iterable[Part],
         clock: IReactorTime,
@@ -93,192 +92,176 @@ class Sender:
         self._zero_copy = zero_copy
         self._socket: Connection | None = None
         self._sent = 0
-        self._taken: int | None = None
+        self._acknowledged: int | None = None
         self._paused = False
         self._running = False
-        self._stands_in = False
-        self._next: IDelayedCall | None = None
-        self._watch: IDelayedCall | None = None
+        self._replaces_writer = False
+        self._next_turn: IDelayedCall | None = None
+        self._stall_check: IDelayedCall | None = None
 
     def start(self) -> None:
         """Send the head and what the client takes at once; the rest follows by itself."""
         request = self._request
-        request.notifyFinish().addErrback(self._left)
+        request.notifyFinish().addErrback(lambda _: self._close())
         request.registerProducer(self, True)
         request.write(b"")
         if self._zero_copy:
-            self._socket = socket_of(request)
+            self._socket = _plain_socket(request)
         self._run()
         if self._fd >= 0 and self._socket is not None and self._stall < inf:
-            self._watch = self._clock.callLater(self._stall, self._look)
+            self._stall_check = self._clock.callLater(self._stall, self._check_progress)
 
     def pauseProducing(self) -> None:
-        """The client is slower than we are."""
+        """Send nothing until `resumeProducing`."""
         self._paused = True
 
     def resumeProducing(self) -> None:
-        """The client has caught up."""
+        """Go on sending."""
         self._paused = False
-        if self._next is None:
+        if self._next_turn is None:
             self._run()
 
     def stopProducing(self) -> None:
-        """The client is gone."""
-        self._close()
-
-    def _left(self, _: Failure) -> None:
+        """Close the file: the client has disconnected."""
         self._close()
 
     def _run(self) -> None:
-        # A write may pause or resume us before it returns.
+        # A write may pause or resume this producer before it returns.
         if self._running or self._fd < 0:
             return
         self._running = True
+        self._next_turn = None
         try:
-            self._turn()
+            self._send_burst()
         except OSError as error:
-            self._broke(error)
+            self._failed(error)
         finally:
             self._running = False
 
-    def _turn(self) -> None:
-        """At most a burst; ends with the answer done, or with a way to be called again."""
+    def _send_burst(self) -> None:
+        """Send at most a burst; then finish, or arrange for the next call."""
         room = BURST
         while self._parts and room > 0 and not self._paused:
             part = self._parts.pop()
             if isinstance(part, bytes):
                 self._request.write(part)
             else:
-                moved = self._move(part, room)
-                room = room - moved if moved else 0
-                if moved < part.length:
-                    self._parts.append(Span(part.start + moved, part.stop))
-            # Whatever was called may have found the client gone.
+                sent = self._send(part, room)
+                room = room - sent if sent else 0
+                if sent < part.length:
+                    self._parts.append(ByteRange(part.start + sent, part.stop))
+            # A write may have closed the file, if the client has disconnected.
             if self._fd < 0:
                 return
         if not self._parts:
-            self._finish()
+            self._close()
+            self._request.unregisterProducer()
+            self._request.finish()
         elif self._socket is not None:
-            self._wait(self._socket)
+            self._wait_until_writable(self._socket)
         elif not self._paused:
-            self._next = self._clock.callLater(0, self._again)
+            self._next_turn = self._clock.callLater(0, self._run)
 
-    def _wait(self, socket: Connection) -> None:
-        """Be called again as soon as the socket takes more."""
+    def _wait_until_writable(self, socket: Connection) -> None:
+        """Arrange for a call when the socket takes more."""
         if bytes_unsent(socket):
-            # By the transport, once it has nothing left of its own.
-            self._stand_down()
+            # The transport calls resumeProducing once its own buffer is empty.
+            self._restore_writer()
             socket.producerPaused = True
             socket.startWriting()
-        elif not self._stands_in:
-            # By the reactor, in the transport's place: saves it an empty write and two
-            # changes of what it waits for, each time.
-            self._stands_in = True
+        elif not self._replaces_writer:
+            # The reactor calls _run in place of the transport, which saves an empty write
+            # and two changes of the descriptor's interest set each time.
+            self._replaces_writer = True
             socket.__dict__["doWrite"] = self._run
             socket.startWriting()
 
-    def _stand_down(self) -> None:
-        """Give the transport its place back."""
-        if self._stands_in and self._socket is not None:
-            self._stands_in = False
+    def _restore_writer(self) -> None:
+        """Let the reactor call the transport's own doWrite again."""
+        if self._replaces_writer and self._socket is not None:
+            self._replaces_writer = False
             del self._socket.__dict__["doWrite"]
             self._socket.stopWriting()
 
-    def _again(self) -> None:
-        self._next = None
-        if not self._paused:
-            self._run()
-
-    def _move(self, span: Span, room: int) -> int:
-        """Send the beginning of `span`; how much of it, 0 when the client takes nothing now."""
+    def _send(self, part: ByteRange, room: int) -> int:
+        """Send the beginning of `part`; the number of bytes, 0 when the socket is full."""
+        count = min(part.length, room)
         if self._socket is None:
-            data = os.pread(self._fd, min(span.length, room, _CHUNK), span.start)
+            data = os.pread(self._fd, min(count, _CHUNK), part.start)
             if data:
                 self._request.write(data)
-            moved = len(data)
+            sent = len(data)
         else:
-            # Nothing may overtake what the transport still holds.
+            # The kernel must not overtake bytes that the transport still holds.
             self._request.channel.flush()
             if not flush(self._socket):
                 return 0
             try:
-                moved = os.sendfile(
-                    self._socket.fileno(), self._fd, span.start, min(span.length, room)
-                )
+                sent = os.sendfile(self._socket.fileno(), self._fd, part.start, count)
             except BlockingIOError:
                 return 0
             except OSError as error:
-                if error.errno not in _CANNOT:
+                if error.errno not in _UNSUPPORTED:
                     raise
-                self._stand_down()
+                self._restore_writer()
                 self._socket = None
-                return self._move(span, room)
-            self._account(moved)
-        if not moved:
-            self._cut()
-        self._sent += moved
-        return moved
+                return self._send(part, room)
+            _count_sent(self._request, sent)
+        if not sent:
+            # The file has become shorter: only an aborted connection can say so.
+            self._abort()
+        self._sent += sent
+        return sent
 
-    def _account(self, moved: int) -> None:
-        """Tell the request of bytes that did not pass through it."""
-        self._request.sentLength += moved
-        self._request._left -= moved
-
-    def _finish(self) -> None:
-        request = self._request
-        self._close()
-        request.unregisterProducer()
-        request.finish()
-
-    def _cut(self) -> None:
-        """The file is shorter than was promised: only the end of the connection can say so."""
+    def _abort(self) -> None:
         self._close()
         self._request.transport.abortConnection()
 
-    def _broke(self, error: OSError) -> None:
+    def _failed(self, error: OSError) -> None:
+        """Close the file after a socket error; abort the connection after a disk error."""
         socket = self._socket
         if socket is not None and (
             isinstance(error, (ConnectionError, TimeoutError)) or error.errno in _UNREACHABLE
         ):
-            # The reactor notices as well, and knows how to tell everyone.
             self._close()
+            # The transport meets the same error and reports the lost connection.
             socket.startWriting()
             return
         _log.error("while sending a file: {error}", error=error)
-        self._cut()
+        self._abort()
 
-    def _look(self) -> None:
-        """Whether the client has taken anything since the last look."""
-        self._watch = None
+    def _check_progress(self) -> None:
+        """Abort if the client has acknowledged nothing since the last check."""
+        self._stall_check = None
         socket = self._socket
         if socket is None:
-            # What is written instead has its own watch.
+            # The connection's own time limit covers bytes that are written to it.
             return
-        queued = _queued(socket)
-        taken = None if queued is None else self._sent - queued
-        if taken is not None and taken == self._taken:
-            self._cut()
+        queued = _unacknowledged(socket)
+        acknowledged = None if queued is None else self._sent - queued
+        if acknowledged is not None and acknowledged == self._acknowledged:
+            self._abort()
             return
-        self._taken = taken
-        self._watch = self._clock.callLater(self._stall, self._look)
+        self._acknowledged = acknowledged
+        self._stall_check = self._clock.callLater(self._stall, self._check_progress)
 
     def _close(self) -> None:
         if self._fd < 0:
             return
         os.close(self._fd)
         self._fd = -1
-        self._stand_down()
-        for timer in (self._next, self._watch):
+        self._restore_writer()
+        for timer in (self._next_turn, self._stall_check):
             if timer is not None:
                 timer.cancel()
-        self._next = self._watch = None
+        self._next_turn = self._stall_check = None
 
 
-def _queued(socket: Connection) -> int | None:
-    """Bytes in the kernel that the client has not acknowledged; None where nobody knows."""
-    found = array("i", [0])
+def _unacknowledged(socket: Connection) -> int | None:
+    """Sent bytes that the client has not acknowledged; None where the kernel cannot tell."""
+    count = array("i", [0])
     try:
-        ioctl(socket.fileno(), TIOCOUTQ, found)
+        ioctl(socket.fileno(), TIOCOUTQ, count)
     except OSError:
         return None
-    return found[0]
+    return count[0]

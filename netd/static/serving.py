@@ -1,8 +1,8 @@
 """
-A file on its way into an answer: which form of it, which part, and by what means.
+The response with a file: in which coding, which part, from memory, at once or by a producer.
 
-Rules: knows requests and open files, not URLs; every descriptor that it is
-given is closed in the end, whatever happens on the way.
+Rules: knows requests and open files, not URLs.  Every descriptor that is passed in is
+closed in the end.
 """
 
 from __future__ import annotations
@@ -10,257 +10,223 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from math import inf
-from typing import Any, Final
+from typing import Final
 
-from attrs import frozen
-from twisted.internet.interfaces import IProducer, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
 from netd import settings
-from netd.http import negotiation
-from netd.http.conditional import Fields
-from netd.http.ranges import Part, Span, length
+from netd.http.fields import FieldLines, Fields
+from netd.http.negotiation import IDENTITY, choose_coding
+from netd.http.ranges import ByteRange, Part, length
+from netd.http.request import Request
 from netd.player import Player, Sink
-from netd.static.cache import FileCache, steady
+from netd.static.cache import FileCache, cacheable
 from netd.static.faults import Fault
-from netd.static.headers import FileHeaders, HeaderTable, Lines
+from netd.static.headers import SUFFIXES, FileHeaders, HeaderRules
 from netd.static.paths import Names
-from netd.static.selection import Selection, plan
-from netd.static.sendfile import Sender, read
+from netd.static.selection import Selection, select
+from netd.static.sendfile import FileProducer, read
 from netd.static.tree import Forbidden, Missing, OpenFile, Tree
 
 _log = Logger()
 
 SMALL: Final = 64 * 1024
-"""Bytes of a body that are read at once and sent together with the head."""
-_CODED: Final = tuple(negotiation.SUFFIXES.values())
-# What ends with the head, and so has no Content-Length (RFC 9110 8.6).
-_BODILESS: Final = frozenset({204, 304})
+"""Bytes of the largest body that is read at once and sent together with the head."""
+_CODED: Final = tuple(SUFFIXES.values())
 
 
-def say(
-    request: Any, code: int, lines: Lines, body: bytes, size: int | None = None
-) -> bytes | int:
-    """What `render` returns for a whole body; a HEAD may leave it out and say its `size`."""
+def respond(request: Request, code: int, fields: FieldLines, body: bytes) -> bytes:
+    """Set status and fields, and give back `body` for `render` to return."""
     request.setResponseCode(code)
-    for name, value in lines:
+    for name, value in fields:
         request.setHeader(name, value)
-    if code in _BODILESS:
-        request.finish()
-        return NOT_DONE_YET
-    if request.method == b"HEAD":
-        request.setHeader(b"Content-Length", b"%d" % (len(body) if size is None else size))
-        return b""
     return body
 
 
 @implementer(Sink)
-@frozen
-class _Stage:
-    """An answer as a stage; what was said before an abort still gets there."""
+class _ResponseSink:
+    """A response as a Player's sink; bytes written before an abort are still sent."""
 
-    request: Any
-
-    def write(self, data: bytes) -> None:
-        self.request.write(data)
-
-    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
-        self.request.registerProducer(producer, streaming)
-
-    def unregisterProducer(self) -> None:
-        self.request.unregisterProducer()
-
-    def finish(self) -> None:
-        self.request.finish()
-
-    def abort(self) -> None:
-        self.request.loseConnection()
+    def __init__(self, request: Request) -> None:
+        self.write = request.write
+        self.registerProducer = request.registerProducer
+        self.unregisterProducer = request.unregisterProducer
+        self.finish = request.finish
+        self.abort = request.loseConnection
 
 
-class Serving:
-    """Answers requests with files of one tree."""
+class FileServer:
+    """Responds to requests with the files of one tree."""
 
     def __init__(
         self,
-        disk: Tree,
+        tree: Tree,
         config: settings.Files,
         stall: float,
         clock: IReactorTime,
         now: Callable[[], float],
     ) -> None:
-        self.sheets = HeaderTable(config)
-        self._disk = disk
+        self.rules = HeaderRules(config)
+        self._tree = tree
         self._zero_copy = config.sendfile
         self._stall = stall or inf
         self._clock = clock
         self._now = now
-        self._shelf = FileCache(clock.seconds)
+        self._cache = FileCache(clock.seconds)
 
-    def kept(self, request: Any, fields: Fields) -> bytes | int | None:
-        """The answer from memory; None when the file is not there or no longer the same."""
-        kept = self._shelf.get(request.path)
-        if kept is None:
+    def cached(self, request: Request, fields: Fields) -> bytes | int | None:
+        """The response from the cache; None when the file is not cached or has changed."""
+        cached = self._cache.get(request.path)
+        if cached is None:
             return None
-        body = kept.body
+        body = cached.body
         if body is None:
             try:
-                found = kept.open()
+                file = cached.open()
             except Missing:
-                self._shelf.drop(request.path)
+                self._cache.drop(request.path)
                 return None
-            return self._answer(request, fields, found, kept.sheet)
+            return self._respond(request, fields, file, cached.headers)
         if not fields and request.method == b"GET":
-            # Nothing to weigh up: what most requests for small files are.
-            kept.block.put(request)
+            # Most requests for small files have no condition and no range.
+            request.setLines(cached.block)
             return body
-        made = plan(request.method, fields, kept.sheet, len(body), self._now())
-        if made.code == 206:
-            body = _cut(body, made.parts)
-        return say(request, made.code, made.lines, body)
+        selection = select(request.method, fields, cached.headers, len(body), self._now())
+        if selection.code == 206:
+            body = _selected(body, selection.parts)
+        return respond(request, selection.code, selection.fields, body)
 
-    def file(
+    def serve(
         self,
-        request: Any,
+        request: Request,
         fields: Fields,
         names: Names,
-        found: OpenFile,
+        file: OpenFile,
         *,
         fault: Fault | None = None,
         code: int = 200,
-        instead: bool = False,
+        cache: bool = True,
     ) -> bytes | int:
         """
-        The answer with `found`, which stands under `names`.
+        The response with `file`, which is called `names`; closes it in the end.
 
-        A `code` other than 200 goes with all of it.  `instead`: it stands in
-        for what was asked, and is not to be remembered as that.
+        A `code` other than 200 ignores conditions and ranges.
         """
-        siblings = self._siblings(names, found)
-        coding = negotiation.coding(fields.get(b"accept-encoding", ()), siblings)
-        if coding is not None:
-            found, coding = self._coded(names, found, coding)
+        siblings = self._siblings(names, file)
+        coding = None
+        if siblings:
+            file, coding = self._preferred(names, file, siblings, fields)
         now = self._now()
-        sheet = self.sheets.sheet(names, found.stat, now, coding, bool(siblings))
-        if not siblings and not instead:
-            self._keep(request.path, names, found, sheet, now)
-        return self._answer(request, fields, found, sheet, code=code, fault=fault)
+        headers = self.rules.headers(names, file.stat, now, coding, bool(siblings))
+        if cache and not siblings and cacheable(file.stat, now):
+            self._put(request.path, names, file, headers)
+        return self._respond(request, fields, file, headers, code=code, fault=fault)
 
-    def _keep(
-        self, key: bytes, names: Names, found: OpenFile, sheet: FileHeaders, now: float
-    ) -> None:
-        """Put `found` on the shelf: with its bytes when they are few."""
-        size = found.stat.st_size
-        if not steady(found.stat, now):
-            return
+    def _put(self, key: bytes, names: Names, file: OpenFile, headers: FileHeaders) -> None:
+        """Cache `file`, with its body if that is small."""
+        size = file.stat.st_size
         try:
-            body = read(found.fd, (Span(0, size),)) if size <= SMALL else None
+            body = read(file.fd, (ByteRange(0, size),)) if size <= SMALL else None
         except OSError:
-            # The answer will meet it too, and say so.
+            # The response meets the same error and reports it.
             return
         if size > SMALL or body is not None:
-            self._shelf.put(key, self._disk.path(names), found.stat, sheet, body)
+            self._cache.put(key, self._tree.path(names), file.stat, headers, body)
 
-    def _answer(
+    def _respond(
         self,
-        request: Any,
+        request: Request,
         fields: Fields,
-        found: OpenFile,
-        sheet: FileHeaders,
+        file: OpenFile,
+        headers: FileHeaders,
         *,
         code: int = 200,
         fault: Fault | None = None,
     ) -> bytes | int:
-        """The answer with what `sheet` says of `found`, which is closed in the end."""
-        fd, size = found.fd, found.stat.st_size
+        """The response with `file` and its `headers`; closes the file in the end."""
+        fd, size = file.fd, file.stat.st_size
         try:
-            made = Selection(code, sheet.lines, (Span(0, size),))
+            selection = Selection(code, headers.fields, (ByteRange(0, size),))
             if code == 200:
-                made = plan(request.method, fields, sheet, size, self._now())
-            total = length(made.parts)
+                selection = select(request.method, fields, headers, size, self._now())
+            total = length(selection.parts)
+            if request.method != b"HEAD" and fault is None and total <= SMALL:
+                body = read(fd, selection.parts) if total else b""
+                if body is not None:
+                    return respond(request, selection.code, selection.fields, body)
+                # The file has become shorter: its bytes are neither the old nor the new ones.
+                request.transport.abortConnection()
+                return NOT_DONE_YET
+            respond(request, selection.code, selection.fields, b"")
+            if not selection.parts:
+                return b""
+            request.setHeader(b"Content-Length", b"%d" % total)
             if request.method == b"HEAD" or not total:
-                return say(request, made.code, made.lines, b"", total)
-            if fault is None and total <= SMALL:
-                return self._whole(request, made, read(fd, made.parts))
+                return b""
             fd = -1
-            self._send(request, made, total, found.fd, fault)
+            self._produce(request, selection.parts, file.fd, fault)
             return NOT_DONE_YET
         finally:
             if fd >= 0:
                 os.close(fd)
 
-    def _whole(self, request: Any, made: Selection, body: bytes | None) -> bytes | int:
-        if body is not None:
-            return say(request, made.code, made.lines, body)
-        # It shrank since it was opened: what is there is neither the old file nor the new.
-        request.transport.abortConnection()
-        return NOT_DONE_YET
-
-    def _send(
-        self, request: Any, made: Selection, total: int, fd: int, fault: Fault | None
+    def _produce(
+        self, request: Request, parts: tuple[Part, ...], fd: int, fault: Fault | None
     ) -> None:
-        request.setResponseCode(made.code)
-        for name, value in made.lines:
-            request.setHeader(name, value)
-        request.setHeader(b"Content-Length", b"%d" % total)
-        if fault is not None:
-            self._perform(request, made, fd, fault)
-        else:
-            Sender(
-                request,
-                fd,
-                made.parts,
-                self._clock,
-                stall=self._stall,
-                zero_copy=self._zero_copy,
-            ).start()
+        """Write the body `parts` of the file open at `fd`, and close it in the end."""
+        if fault is None:
+            producer = FileProducer(
+                request, fd, parts, self._clock, stall=self._stall, zero_copy=self._zero_copy
+            )
+            producer.start()
+            return
+        player = Player(fault.script(fd, parts), _ResponseSink(request), self._clock)
 
-    def _perform(self, request: Any, made: Selection, fd: int, fault: Fault) -> None:
-        player = Player(fault.script(fd, made.parts), _Stage(request), self._clock)
-
-        def left(_: Failure) -> None:
-            player.stopProducing()
-
-        def broke(failure: Failure) -> None:
+        def failed(failure: Failure) -> None:
             _log.error("while sending a file: {error}", error=failure.value)
             request.transport.abortConnection()
 
-        request.notifyFinish().addErrback(left)
-        player.perform().addErrback(broke).addBoth(lambda _: os.close(fd))
+        request.notifyFinish().addErrback(lambda _: player.stopProducing())
+        player.perform().addErrback(failed).addBoth(lambda _: os.close(fd))
 
-    def _siblings(self, names: Names, found: OpenFile) -> dict[bytes, int]:
-        """The sizes of `found` in the codings that lie beside it and are not outdated."""
+    def _siblings(self, names: Names, file: OpenFile) -> dict[bytes, int]:
+        """The sizes of the siblings of `file` that are not outdated, by their coding."""
         sizes: dict[bytes, int] = {}
         if names[-1].endswith(_CODED):
             return sizes
-        path = self._disk.path(names)
-        for coding, suffix in negotiation.SUFFIXES.items():
+        path = self._tree.path(names)
+        for coding, suffix in SUFFIXES.items():
             try:
                 stat = os.stat(path + suffix)
             except OSError:
                 continue
-            if stat.st_mtime_ns >= found.stat.st_mtime_ns:
+            if stat.st_mtime_ns >= file.stat.st_mtime_ns:
                 sizes[coding] = stat.st_size
         return sizes
 
-    def _coded(
-        self, names: Names, found: OpenFile, coding: bytes
+    def _preferred(
+        self, names: Names, file: OpenFile, siblings: dict[bytes, int], fields: Fields
     ) -> tuple[OpenFile, bytes | None]:
-        """The sibling of `found` in `coding`; `found` itself when that may not be served."""
+        """The sibling that the client prefers and its coding; otherwise `file` and None."""
+        # Of equal weight, the smallest.
+        offered = sorted(siblings, key=siblings.__getitem__)
+        coding = choose_coding(fields.get(b"accept-encoding", ()), offered)
+        if coding is None or coding == IDENTITY:
+            return file, None
         try:
-            other = self._disk.find((*names[:-1], names[-1] + negotiation.SUFFIXES[coding]))
+            sibling = self._tree.find((*names[:-1], names[-1] + SUFFIXES[coding]))
         except (Missing, Forbidden):
-            return found, None
-        if other.folder:
-            return found, None
-        os.close(found.fd)
-        return other, coding
+            return file, None
+        if sibling.directory:
+            return file, None
+        os.close(file.fd)
+        return sibling, coding
 
 
-def _cut(body: bytes, parts: Iterable[Part]) -> bytes:
-    """The parts of `body`."""
-    return b"".join(
-        [body[part.start : part.stop] if isinstance(part, Span) else part for part in parts]
-    )
+def _selected(body: bytes, parts: Iterable[Part]) -> bytes:
+    """The bytes of `parts`, with ranges taken from `body`."""
+    return b"".join([p if isinstance(p, bytes) else body[p.start : p.stop] for p in parts])

@@ -1,19 +1,20 @@
 """
-The tree on the disk: names in, an open descriptor out, nothing outside ever touched.
+The tree on the disk: names in, an open descriptor out, never one outside of the tree.
 
-Rules: knows no HTTP.  What is opened is what was checked: each name is opened
-below the descriptor of its parent and no link is followed on the way, so that
-whoever moves files about meanwhile changes what is found, never where.
+Rules: knows no HTTP.  The checked file is the opened file: each name is opened below the
+descriptor of its parent, and no link is followed on the way.  Files that are moved
+meanwhile change which file is opened, but never lead out of the tree.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from errno import EACCES, EINVAL, ELOOP, ENAMETOOLONG, ENODEV, ENOENT, ENOTDIR, ENXIO, EPERM
+from itertools import islice
 from stat import S_ISDIR, S_ISLNK, S_ISREG
-from typing import Final
+from typing import Final, TypeVar
 
 from attrs import frozen
 
@@ -21,22 +22,24 @@ from netd.settings import Symlinks
 from netd.static.listing import Entry, Listing
 from netd.static.paths import Names, servable
 
-MOST_ENTRIES: Final = 10_000
-"""Entries of one directory that are listed."""
+_T = TypeVar("_T")
 
-# Not blocking: the open of a FIFO would wait for a writer.
+MAX_ENTRIES: Final = 10_000
+"""Entries in the listing of one directory."""
+
+# O_NONBLOCK: opening a FIFO would wait for a writer.
 _FILE: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _READ: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_FOLDER: Final = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+_DIRECTORY: Final = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 _ABSENT: Final = frozenset({ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EINVAL, ENXIO, ENODEV})
 
 
 class Missing(Exception):
-    """There is nothing here that could be served."""
+    """There is no file or directory that could be served."""
 
 
 class Forbidden(Exception):
-    """The kernel does not let us."""
+    """The kernel denies access."""
 
 
 @frozen
@@ -45,50 +48,42 @@ class OpenFile:
 
     stat: os.stat_result
     fd: int = -1
-    """The file's, and the caller's to close; -1 for a directory."""
+    """The caller closes it; -1 for a directory."""
 
     @property
-    def folder(self) -> bool:
+    def directory(self) -> bool:
         """Whether it is a directory."""
         return self.fd < 0
 
 
 class Tree:
-    """The files below `root`, with `symlinks` followed or not."""
+    """The files below `root`; `symlinks` says which links are followed."""
 
     def __init__(self, root: str | os.PathLike[str], symlinks: Symlinks = "inside") -> None:
         self._root = os.fsencode(root)
         self._symlinks = symlinks
 
     def path(self, names: Names) -> bytes:
-        """Where `names` would be, if no link stood in between."""
+        """The path of `names`, links not resolved."""
         return b"/".join((self._root, *names))
 
     def find(self, names: Names) -> OpenFile:
-        """What `names` lead to; Missing, Forbidden, or OSError for a fault of the disk."""
-        with _reasons():
+        """The file or directory `names`; Missing, Forbidden, or OSError for a disk fault."""
+        with _translated():
             if self._symlinks == "all":
                 return _open(self.path(names))
-            try:
-                return self._walk(names)
-            except OSError as error:
-                if not self._follows(error):
-                    raise
-                return self._walk(self._real(names))
+            return self._resolving(self._walk, names)
 
     def scan(self, names: Names) -> Listing:
-        """The entries of the directory `names` that can be asked for; errors as for `find`."""
-        with _reasons():
-            folder = self._folder(names)
+        """The entries of the directory `names` that a URL can name; errors as for `find`."""
+        with _translated():
+            directory = self._readable(names)
             try:
-                found: list[Entry] = []
-                for entry in self._entries(folder, names):
-                    if len(found) == MOST_ENTRIES:
-                        return Listing(tuple(found), False)
-                    found.append(entry)
-                return Listing(tuple(found), True)
+                # One more than allowed tells whether the listing is complete.
+                entries = tuple(islice(self._entries(directory, names), MAX_ENTRIES + 1))
+                return Listing(entries[:MAX_ENTRIES], len(entries) <= MAX_ENTRIES)
             finally:
-                os.close(folder)
+                os.close(directory)
 
     def _walk(self, names: Names) -> OpenFile:
         if not names:
@@ -101,84 +96,80 @@ class Tree:
 
     def _descend(self, names: Names) -> int:
         """A descriptor of the directory `names`; a link on the way is ENOTDIR or ELOOP."""
-        folder = os.open(self._root, _FOLDER)
+        directory = os.open(self._root, _DIRECTORY)
         for name in names:
             try:
-                inner = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+                child = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
             finally:
-                os.close(folder)
-            folder = inner
-        return folder
+                os.close(directory)
+            directory = child
+        return directory
 
-    def _follows(self, error: OSError) -> bool:
-        """Whether `error` may be a link on the way, and links are followed."""
-        return self._symlinks != "none" and error.errno in (ELOOP, ENOTDIR)
+    def _resolving(self, function: Callable[[Names], _T], names: Names) -> _T:
+        """`function(names)`; again with all links resolved, if one is on the way."""
+        try:
+            return function(names)
+        except OSError as error:
+            if self._symlinks == "none" or error.errno not in (ELOOP, ENOTDIR):
+                raise
+            return function(self._real(names))
 
     def _real(self, names: Names) -> Names:
-        """
-        Where `names` lead once all links are followed; Missing when that is not below the root.
-
-        To be walked again: what it says may be wrong by the time it is used.
-        """
+        """The names without links, to be walked again; Missing when they leave the root."""
         root = os.path.realpath(self._root).rstrip(b"/")
         real = os.path.realpath(self.path(names), strict=True)
         if real != root and not real.startswith(root + b"/"):
             raise Missing
         return tuple(real[len(root) + 1 :].split(b"/")) if real != root else ()
 
-    def _folder(self, names: Names) -> int:
-        """A descriptor of the directory `names` that can be read from."""
+    def _readable(self, names: Names) -> int:
+        """A readable descriptor of the directory `names`."""
         if self._symlinks == "all":
             return os.open(self.path(names), _READ)
+        directory = self._resolving(self._descend, names)
         try:
-            folder = self._descend(names)
-        except OSError as error:
-            if not self._follows(error):
-                raise
-            folder = self._descend(self._real(names))
-        try:
-            return os.open(b".", _READ, dir_fd=folder)
+            return os.open(b".", _READ, dir_fd=directory)
         finally:
-            os.close(folder)
+            os.close(directory)
 
-    def _entries(self, folder: int, names: Names) -> Iterator[Entry]:
-        with os.scandir(folder) as entries:
-            for each in entries:
-                name = os.fsencode(each.name)
+    def _entries(self, directory: int, names: Names) -> Iterator[Entry]:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                name = os.fsencode(entry.name)
                 if not servable(name, not names):
                     continue
                 try:
                     stat = (
                         self._linked((*names, name))
-                        if each.is_symlink()
-                        else each.stat(follow_symlinks=False)
+                        if entry.is_symlink()
+                        else entry.stat(follow_symlinks=False)
                     )
                 except (OSError, Missing, Forbidden):
-                    # Gone meanwhile, or a link to nowhere that may be shown.
+                    # Deleted meanwhile, or a link to nothing that may be listed.
                     continue
                 if S_ISREG(stat.st_mode) or S_ISDIR(stat.st_mode):
                     yield Entry(name, S_ISDIR(stat.st_mode), stat.st_size, stat.st_mtime)
 
     def _linked(self, names: Names) -> os.stat_result:
-        found = self.find(names)
-        if not found.folder:
-            os.close(found.fd)
-        return found.stat
+        file = self.find(names)
+        if not file.directory:
+            os.close(file.fd)
+        return file.stat
 
 
 def _open(path: bytes, parent: int | None = None) -> OpenFile:
-    """What is at `path` below `parent`; links are followed only without a `parent`."""
+    """The file at `path` below `parent`; links are followed only without a `parent`."""
     follow = parent is None
     stat = os.stat(path, dir_fd=parent, follow_symlinks=follow)
     if S_ISLNK(stat.st_mode):
         raise OSError(ELOOP, os.strerror(ELOOP))
     if S_ISDIR(stat.st_mode):
         return OpenFile(stat)
-    # Opening some devices does things to them.
+    # Merely opening some devices has effects.
     if not S_ISREG(stat.st_mode):
         raise Missing
     fd = os.open(path, _FILE if follow else _FILE | os.O_NOFOLLOW, dir_fd=parent)
-    # By now it may be another one: what counts is what is open.
+    # Another file may have taken its place since.
     stat = os.fstat(fd)
     if not S_ISREG(stat.st_mode):
         os.close(fd)
@@ -187,7 +178,7 @@ def _open(path: bytes, parent: int | None = None) -> OpenFile:
 
 
 def open_file(path: bytes) -> OpenFile:
-    """What is at `path`, links followed, unseen; Missing for whatever goes wrong."""
+    """The file at `path`, links followed and nothing checked; Missing for every error."""
     try:
         fd = os.open(path, _FILE)
     except OSError as error:
@@ -196,8 +187,8 @@ def open_file(path: bytes) -> OpenFile:
 
 
 @contextmanager
-def _reasons() -> Iterator[None]:
-    """Errors of the kernel by what they mean to a client; what is left is the disk's own."""
+def _translated() -> Iterator[None]:
+    """Turn kernel errors that a client causes into Missing and Forbidden."""
     try:
         yield
     except OSError as error:

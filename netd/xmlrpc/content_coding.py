@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Callable
 from typing import Final
 
-from netd.http import negotiation
 from netd.xmlrpc.steps import Steps
 
 LARGEST: Final = 1024 * 1024
@@ -35,12 +34,6 @@ def media_type(content_type: str) -> tuple[str, str | None]:
     match = _CHARSET.search(content_type)
     charset = (match[1] or match[2]) if match else None
     return content_type.partition(";")[0].strip().lower(), charset
-
-
-def accepts_gzip(accept_encoding: bytes) -> bool:
-    """Whether a client accepts gzip (RFC 9110 12.5.3)."""
-    weights = negotiation.weights((accept_encoding,))
-    return weights.get(b"gzip", weights.get(b"x-gzip", weights.get(b"*", 0))) > 0
 
 
 def _deflate_wbits(body: bytes) -> int:

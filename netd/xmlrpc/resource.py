@@ -17,6 +17,8 @@ from twisted.web.pages import notFound
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
+from netd.http.cors import Policy
+from netd.http.negotiation import choose_coding
 from netd.http.request import Request
 from netd.xmlrpc import codec, content_coding
 from netd.xmlrpc.caller import Caller, internal_error
@@ -45,13 +47,15 @@ class RPC(Resource):
         Resource.__init__(self)
         self._registry = registry
         self._caller = caller
-        self._origins = frozenset(origin.encode() for origin in origins)
+        self._sharing = Policy(
+            b"POST", frozenset(map(str.encode, origins)), headers=b"Content-Type"
+        )
         self._page = b""
 
     def render(self, request: Request) -> bytes | int:
         """The body of the response, or NOT_DONE_YET when it comes later."""
         request.setHeader(b"X-Content-Type-Options", b"nosniff")
-        if self._origins:
+        if self._sharing.origins:
             self._allow_origin(request)
         if any(request.postpath):
             return _plain(request, 404, b"There is nothing below this path.\n")
@@ -71,12 +75,11 @@ class RPC(Resource):
         """Let scripts of the allowed origins read the response (Fetch, 3.2)."""
         request.setHeader(b"Vary", b"Origin")
         origin = request.getHeader(b"origin")
-        if origin is not None and (origin in self._origins or b"*" in self._origins):
-            request.setHeader(b"Access-Control-Allow-Origin", origin)
-            if request.method == b"OPTIONS":
-                request.setHeader(b"Access-Control-Allow-Methods", b"POST")
-                request.setHeader(b"Access-Control-Allow-Headers", b"Content-Type")
-                request.setHeader(b"Access-Control-Max-Age", b"600")
+        fields = self._sharing.allow(origin)
+        if fields and request.method == b"OPTIONS":
+            fields += self._sharing.preflight(None)
+        for name, value in fields:
+            request.setHeader(name, value)
 
     def _options(self, request: Request) -> bytes:
         request.setResponseCode(204)
@@ -165,7 +168,8 @@ class RPC(Resource):
             body = codec.fault(internal_error("writing a result", Failure()))
         if len(body) > _WORTH_COMPRESSING:
             request.responseHeaders.addRawHeader(b"Vary", b"Accept-Encoding")
-            if content_coding.accepts_gzip(request.getHeader(b"accept-encoding") or b""):
+            accepted = [request.getHeader(b"accept-encoding") or b""]
+            if choose_coding(accepted, (b"gzip",)) == b"gzip":
                 request.setHeader(b"Content-Encoding", b"gzip")
                 body = await cooperative.finish(content_coding.gzipped(body))
         return body

@@ -9,18 +9,19 @@ Source: RFC 9110 8.8 and 13, RFC 9111.
 from __future__ import annotations
 
 import re
-from email.utils import formatdate
 from typing import Any, Final
 
+from netd.http import dates
 from netd.lab.call import JSON, BadCall, Call, Reply
 from netd.lab.endpoints.httpbin_json import answer, document, flat
 from netd.lab.endpoints.inspect import question
 from netd.lab.endpoints.safe_types import allowed
+from netd.values import TCHAR
 
 _TAG: Final = re.compile(r'[ \t]*+(?:W/)?"?([^",]*+)"?[ \t]*+')
 _ETAG: Final = re.compile(r"[!#-~\x80-\xff]{0,1000}")
 
-_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}")
+_NAME: Final = re.compile(TCHAR + "{1,100}")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 _REFUSED: Final = frozenset(
     {
@@ -40,7 +41,7 @@ def cache(call: Call) -> Reply:
     """Say back the request, or 304 to a client that says it has it."""
     if call.header("if-modified-since") or call.header("if-none-match"):
         return Reply(b"", 304)
-    when = formatdate(call.bench.now(), usegmt=True)
+    when = dates.http_date(call.bench.now())
     tag = f"{call.bench.random.getrandbits(128):032x}"
     return answer(question(call), headers=(("Last-Modified", when), ("ETag", f'"{tag}"')))
 

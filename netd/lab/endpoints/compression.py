@@ -9,7 +9,6 @@ Source: RFC 9110 8.4 and 12.5.3.
 from __future__ import annotations
 
 import gzip
-import re
 import zlib
 from collections.abc import Callable
 from importlib import import_module
@@ -17,16 +16,12 @@ from typing import Any, Final
 
 from attrs import evolve
 
+from netd.http import negotiation
 from netd.lab.call import BadCall, Call, Reply
 from netd.lab.endpoints.httpbin_json import answer, headers
 from netd.lab.endpoints.inspect import question
 
 Coder = Callable[[bytes], bytes]
-
-_WEIGHTED: Final = re.compile(
-    r"[ \t]*+([!#$%&'*+\-.^_`|~0-9A-Za-z]++)"
-    r"(?:[ \t]*+;[ \t]*+[qQ]=([01](?:\.[0-9]{0,3})?))?[ \t]*+"
-)
 
 
 def _installed(name: str) -> Any:
@@ -105,20 +100,8 @@ def zstd(call: Call) -> Reply:
 
 def negotiate(accept: str | None) -> str | None:
     """The coding that an Accept-Encoding wants most, `identity` too; None for none."""
-    if accept is None:
-        return "identity"
-    weights: dict[str, float] = {}
-    for each in accept.split(","):
-        found = _WEIGHTED.fullmatch(each)
-        if found is not None:
-            weights[found[1].lower().removeprefix("x-")] = float(found[2] or 1)
-    other = weights.get("*", 0.0)
-    ours = {name: weights.get(name, other) for name in CODERS}
-    best = max(ours, key=lambda name: ours[name])
-    plain = weights.get("identity", weights.get("*", 0.001))
-    if ours[best] > 0 and ours[best] >= plain:
-        return best
-    return "identity" if plain > 0 else None
+    coding = negotiation.choose_coding([(accept or "").encode()], map(str.encode, CODERS))
+    return coding.decode() if coding is not None else None
 
 
 def compressed(call: Call) -> Reply:

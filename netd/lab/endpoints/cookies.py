@@ -14,8 +14,9 @@ from typing import Final
 
 from netd.lab.call import HTML, BadCall, Call, Headers, Reply
 from netd.lab.endpoints.httpbin_json import answer, shown
+from netd.values import TCHAR
 
-_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_NAME: Final = re.compile(TCHAR + "+")
 # RFC 6265 4.1.1: cookie-octet
 _PLAIN: Final = re.compile(rb"[!#-+\--:<-\[\]-~]*")
 _ESCAPED: Final = re.compile(r'\\(?:([0-3][0-7]{2})|(["\\]))')

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from netd.http import negotiation
 from netd.lab.call import HTML, JSON, Call, Reply
 from netd.lab.endpoints.status import of
 
@@ -88,11 +89,11 @@ def deny(call: Call) -> Reply:
 
 def image(call: Call) -> Reply:
     """An image of a type that Accept has; PNG without one, 406 when none fits."""
-    accept = (call.header("accept") or "image/*").lower()
+    accepted = negotiation.weights([(call.header("accept") or "image/*").encode()])
     for name, kind in _TYPES.items():
-        if kind in accept:
+        if accepted.get(kind.encode()):
             return _image(name)
-    return _image("png") if "image/*" in accept else of(406)
+    return _image("png") if accepted.get(b"image/*") else of(406)
 
 
 def image_of(call: Call) -> Reply:

@@ -10,6 +10,7 @@ import json
 from html import escape
 from typing import Final
 
+from netd.http import negotiation
 from netd.lab.call import HTML, JSON, TEXT, Call, Reply
 from netd.lab.endpoints.openapi import document
 from netd.lab.routes import Route
@@ -40,6 +41,7 @@ small { display: block; opacity: .75 }
 
 # The page brings its own style and nothing else.
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"
+_FORMS: Final = {b"text/plain": "text", b"text/html": "html", b"application/json": "json"}
 
 
 def health(call: Call) -> Reply:
@@ -70,11 +72,9 @@ def openapi(call: Call) -> Reply:
 
 
 def _form(accept: str) -> str:
-    """HTML for browsers, JSON for who asks for it, text for the rest."""
-    said = accept.lower()
-    if "text/html" in said:
-        return "html"
-    return "json" if "application/json" in said else "text"
+    """The form that `accept` prefers; text when it prefers none."""
+    media = negotiation.choose_media([accept.encode()], tuple(_FORMS))
+    return _FORMS[media] if media is not None else "text"
 
 
 def _methods(route: Route) -> str:

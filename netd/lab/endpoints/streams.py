@@ -17,13 +17,14 @@ from netd.lab.endpoints.httpbin_json import document
 from netd.lab.endpoints.inspect import question
 from netd.lab.endpoints.status import choose, of
 from netd.script import Send, Step, Wait
+from netd.values import TCHAR
 
 MOST_DRIP: Final = 10 * 1024 * 1024
 _PIECE: Final = 64 * 1024
 # Drops a second, at most; more cannot be told apart.
 _DROPS: Final = 100
 
-_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}")
+_NAME: Final = re.compile(TCHAR + "{1,100}")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 # RFC 9110 6.5.1: fields that frame, route, authenticate or change the content
 _NO_TRAILERS: Final = frozenset(

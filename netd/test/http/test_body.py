@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.http.body import MOST_EXTENSIONS, Chunked, Sized
+from netd.http.body import MAX_EXTENSIONS, Chunked, Sized
 from netd.http.errors import RequestError
 
 
 def read(body: Sized | Chunked, data: bytes, *cuts: int) -> tuple[bytes, bytes | None] | str:
-    """What `body` makes of `data`: its bytes and the rest, or the key of a refusal."""
+    """The bytes that `body` reads from `data` and the rest, or the key of an error."""
     taken = b""
     stops = [*cuts, len(data)]
     for start, stop in zip([0, *cuts], stops, strict=True):
@@ -25,12 +25,12 @@ def read(body: Sized | Chunked, data: bytes, *cuts: int) -> tuple[bytes, bytes |
     return taken, None
 
 
-def chunked(most: int = 1000) -> Chunked:
+def chunked(max_bytes: int = 1000) -> Chunked:
     """A decoder with small limits."""
-    return Chunked(most, most_trailers=60, most_fields=3)
+    return Chunked(max_bytes, max_trailers=60, max_fields=3)
 
 
-# Each row: the rule, the wire, and the key of its refusal or what is read and what is left.
+# Each row: the rule, the bytes, and the key of the error or the body and the rest.
 CHUNKS: list[tuple[str, bytes, tuple[bytes, bytes | None] | str]] = [
     ("the empty body", b"0\r\n\r\n", (b"", b"")),
     ("what follows is left", b"0\r\n\r\nGET", (b"", b"GET")),
@@ -88,19 +88,19 @@ class ChunkedTests(SynchronousTestCase):
     """RFC 9112 7.1."""
 
     def test_rules(self) -> None:
-        """Each rule is kept."""
+        """Each rule of the RFC is enforced."""
         for rule, data, verdict in CHUNKS:
             self.assertEqual(read(chunked(), data), verdict, rule)
 
     def test_cuts(self) -> None:
-        """A body cut anywhere, or everywhere, gets the verdict of the whole."""
+        """A body cut anywhere, or everywhere, is read like the whole."""
         for rule, data, verdict in CHUNKS:
             for at in range(1, len(data)):
                 self.assertEqual(read(chunked(), data, at), verdict, f"{rule} cut at {at}")
             self.assertEqual(read(chunked(), data, *range(1, len(data))), verdict, rule)
 
     def test_trailers(self) -> None:
-        """The trailer fields are there once the body is whole."""
+        """The trailer fields are available once the body is complete."""
         body = chunked()
         body.feed(b"0\r\nA: b")
         self.assertEqual(body.trailers, {})
@@ -108,7 +108,7 @@ class ChunkedTests(SynchronousTestCase):
         self.assertEqual(body.trailers, {b"a": (b"b",)})
 
     def test_keepsNothing(self) -> None:
-        """What was given out is not kept."""
+        """The decoder keeps no byte of the body."""
         body = Chunked(10**9, 1000, 10)
         body.feed(b"fffffff\r\n")
         for _ in range(100):
@@ -116,8 +116,8 @@ class ChunkedTests(SynchronousTestCase):
         self.assertEqual(body._buffer, b"")
 
     def test_extensionsAllowance(self) -> None:
-        """The allowance for extensions is what the page says."""
-        self.assertEqual(MOST_EXTENSIONS, 256)
+        """The limit on chunk extensions is exact."""
+        self.assertEqual(MAX_EXTENSIONS, 256)
 
     @settings(max_examples=200, deadline=None)
     @given(
@@ -125,9 +125,10 @@ class ChunkedTests(SynchronousTestCase):
         st.lists(st.integers(1, 200), max_size=5),
     )
     def test_roundTrip(self, chunks: list[bytes], cuts: list[int]) -> None:
-        """What was cut into chunks is put together again, however it arrives."""
+        """Chunks are decoded to the original bytes, however they arrive."""
         data = (
-            b"".join(b"%x\r\n%b\r\n" % (len(each), each) for each in chunks) + b"0\r\n\r\nrest"
+            b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
+            + b"0\r\n\r\nrest"
         )
         pieces = sorted({cut for cut in cuts if cut < len(data)})
         self.assertEqual(read(chunked(), data, *pieces), (b"".join(chunks), b"rest"))
@@ -135,7 +136,7 @@ class ChunkedTests(SynchronousTestCase):
     @settings(max_examples=200, deadline=None)
     @given(st.binary(max_size=40), st.integers(0, 20), st.lists(st.integers(1, 60), max_size=5))
     def test_noise(self, noise: bytes, at: int, cuts: list[int]) -> None:
-        """Whatever is put into a body, cutting it does not change what is read or refused."""
+        """Cutting a body with any noise in it does not change the result."""
         data = b"3;a=b\r\nabc\r\n0\r\nc: d\r\n\r\n"
         data = data[:at] + noise + data[at:]
         pieces = sorted({cut for cut in cuts if cut < len(data)})
@@ -146,14 +147,14 @@ class SizedTests(SynchronousTestCase):
     """RFC 9112 6.2."""
 
     def test_cuts(self) -> None:
-        """So many bytes are the body, however they arrive, and the rest is left."""
+        """The body has exactly its length, however it arrives."""
         for at in range(8):
             self.assertEqual(read(Sized(5), b"abcdefg", at), (b"abcde", b"fg"))
 
     def test_short(self) -> None:
-        """Until all are there, the body is not whole."""
+        """A body that is too short is not complete."""
         self.assertEqual(read(Sized(5), b"abcd", 2), (b"abcd", None))
 
     def test_noTrailers(self) -> None:
-        """There is no trailer section."""
+        """A sized body has no trailer section."""
         self.assertEqual(Sized(1).trailers, {})

@@ -34,7 +34,7 @@ class TrailerTests(SynchronousTestCase):
         self.assertEqual(split(b""), {})
 
     def test_refused(self) -> None:
-        """What is no field, and what is too many, is refused."""
+        """A malformed field line and too many fields are refused."""
         for key, block in (
             ("trailer", b"a b: c\r\n\r\n"),
             ("trailer", b"a: b\nc: d\r\n\r\n"),

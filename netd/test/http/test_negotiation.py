@@ -1,5 +1,5 @@
 """
-What clients prefer.
+The preferences of clients.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from hypothesis import settings as how
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.http.negotiation import coding, takes_html, wants_json, weights
+from netd.http.negotiation import IDENTITY, choose_coding, choose_media, weights
 
 _property = how(max_examples=50, deadline=None, database=None, derandomize=True)
+
+HTML, JSON = b"text/html", b"application/json"
 
 
 class WeightsTests(SynchronousTestCase):
@@ -20,7 +22,7 @@ class WeightsTests(SynchronousTestCase):
     """
 
     def test_rows(self) -> None:
-        """Each element has its weight; what is malformed is left out."""
+        """Each element has its weight; a malformed one is ignored."""
         rows: tuple[tuple[bytes, dict[bytes, float]], ...] = (
             (b"", {}),
             (b"gzip", {b"gzip": 1}),
@@ -35,69 +37,79 @@ class WeightsTests(SynchronousTestCase):
             (b"text/html;q=0.3;level=1", {b"text/html": 0.3}),
             (b";q=1", {}),
         )
-        for value, meant in rows:
-            self.assertEqual(weights([value]), meant, value)
+        for value, expected in rows:
+            self.assertEqual(weights([value]), expected, value)
         self.assertEqual(weights([b"a", b"b;q=0"]), {b"a": 1, b"b": 0})
 
     @_property
     @given(st.binary(max_size=40))
     def test_anything(self, value: bytes) -> None:
-        """Whatever is sent, weights are between 0 and 1."""
+        """The weights of any field are between 0 and 1."""
         for weight in weights([value]).values():
             self.assertTrue(0 <= weight <= 1)
 
 
 class CodingTests(SynchronousTestCase):
     """
-    Which sibling is sent.
+    Accept-Encoding.
     """
 
     def test_rows(self) -> None:
-        """The best liked, of those the smallest, and none that was refused."""
+        """The highest weight wins, of equal ones the first offered; 0 is a refusal."""
         rows = (
-            (b"", None),
+            (b"", IDENTITY),
             (b"gzip", b"gzip"),
             (b"x-gzip", b"gzip"),
+            (b"GZIP;q=0.5", b"gzip"),
+            (b"gzip ; q=1", b"gzip"),
             (b"gzip, br", b"br"),
             (b"gzip, br;q=0.9", b"gzip"),
-            (b"gzip;q=0, br;q=0", None),
+            (b"gzip;q=0, br;q=0", IDENTITY),
+            (b"gzip; q=0.000", IDENTITY),
             (b"*", b"br"),
+            (b"*;q=0.1", b"br"),
             (b"*;q=0", None),
             (b"*, br;q=0", b"gzip"),
-            (b"identity", None),
-            (b"identity, gzip;q=0.5", None),
+            (b"*;q=0, gzip", b"gzip"),
+            (b"identity", IDENTITY),
+            (b"identity;q=0", None),
+            (b"identity, gzip;q=0.5", IDENTITY),
             (b"identity;q=0.5, gzip;q=0.5", b"gzip"),
             (b"identity;q=0, gzip;q=0.1", b"gzip"),
-            (b"zstd", None),
-            (b"gzip;q=x", None),
+            (b"zstd", IDENTITY),
+            (b"gzipped, agzip", IDENTITY),
+            (b"gzip;q=x", IDENTITY),
         )
-        for value, meant in rows:
-            self.assertEqual(coding([value], {b"gzip": 20, b"br": 10}), meant, value)
-        self.assertIsNone(coding([b"gzip"], {}))
+        for value, chosen in rows:
+            self.assertEqual(choose_coding([value], (b"br", b"gzip")), chosen, value)
+        self.assertEqual(choose_coding([b"gzip"], ()), IDENTITY)
+        self.assertEqual(choose_coding((), (b"gzip",)), IDENTITY)
 
 
-class PagesTests(SynchronousTestCase):
+class MediaTests(SynchronousTestCase):
     """
-    Page or JSON.
+    Accept.
     """
 
-    def test_json(self) -> None:
-        """JSON goes to whoever likes it better than a page."""
-        for value, meant in (
-            (b"", False),
-            (b"*/*", False),
-            (b"application/json", True),
-            (b"application/*", True),
-            (b"application/json, */*", False),
-            (b"application/json, */*;q=0.1", True),
-            (b"text/html, application/json;q=0.9", False),
-            (b"text/html,application/xhtml+xml,*/*;q=0.8", False),
+    def test_two(self) -> None:
+        """The highest weight wins, of equal ones the first offered."""
+        for value, chosen in (
+            (b"", HTML),
+            (b"*/*", HTML),
+            (b"text/html", HTML),
+            (b"application/json", JSON),
+            (b"application/*", JSON),
+            (b"application/json, */*", HTML),
+            (b"application/json, */*;q=0.1", JSON),
+            (b"text/html, application/json;q=0.9", HTML),
+            (b"text/html,application/xhtml+xml,*/*;q=0.8", HTML),
+            (b"image/png", None),
         ):
-            self.assertEqual(wants_json([value]), meant, value)
+            self.assertEqual(choose_media([value], (HTML, JSON)), chosen, value)
 
-    def test_html(self) -> None:
-        """A page goes to whoever does not say that it is of no use."""
-        for value, meant in (
+    def test_only(self) -> None:
+        """The only type offered is chosen unless the most specific range refuses it."""
+        for value, accepted in (
             (b"", True),
             (b"*/*", True),
             (b"text/html", True),
@@ -105,5 +117,6 @@ class PagesTests(SynchronousTestCase):
             (b"application/json", False),
             (b"image/*", False),
             (b"text/html;q=0, */*", False),
+            (b"text/*;q=0, */*", False),
         ):
-            self.assertEqual(takes_html([value]), meant, value)
+            self.assertEqual(choose_media([value], (HTML,)) == HTML, accepted, value)

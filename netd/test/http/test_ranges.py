@@ -9,12 +9,12 @@ from hypothesis import settings as how
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.http.ranges import MOST, Span, length, multipart, parse
+from netd.http.ranges import MAX_RANGES, ByteRange, length, multipart, parse
 
 _property = how(max_examples=50, deadline=None, database=None, derandomize=True)
 
 
-# What is asked of a file of 100 bytes, and what it means: spans, nothing, or to be ignored.
+# Range fields for a file of 100 bytes, and their ranges; None: the field is ignored.
 ROWS: tuple[tuple[bytes, tuple[tuple[int, int], ...] | None], ...] = (
     # 14.1.2
     (b"bytes=0-0", ((0, 1),)),
@@ -28,7 +28,7 @@ ROWS: tuple[tuple[bytes, tuple[tuple[int, int], ...] | None], ...] = (
     (b"bytes=-999999999999999999999999", ((0, 100),)),
     (b"bytes=" + b"0" * 5000 + b"7-7", ((7, 8),)),
     (b"bytes=7-" + b"9" * 5000, ((7, 100),)),
-    # 14.1: units are case-insensitive, and another one is not ours
+    # 14.1: units are case-insensitive, and an unknown unit is ignored
     (b"BYTES=1-1", ((1, 2),)),
     (b"Bytes=1-1", ((1, 2),)),
     (b"lines=1-1", None),
@@ -41,7 +41,7 @@ ROWS: tuple[tuple[bytes, tuple[tuple[int, int], ...] | None], ...] = (
     (b"bytes=-0", ()),
     (b"bytes=999999999999999999999999-", ()),
     (b"bytes=100-,200-", ()),
-    # One that is suffices
+    # One satisfiable range suffices
     (b"bytes=100-,5-5", ((5, 6),)),
     # Malformed
     (b"bytes=", None),
@@ -60,7 +60,7 @@ ROWS: tuple[tuple[bytes, tuple[tuple[int, int], ...] | None], ...] = (
     ("bytes=\u0661-\u0662".encode(), None),
     (b"bytes=0-1,x", None),
     (b"bytes 0-1", None),
-    # Lists (5.6.1): spaces and empty elements are forgiven
+    # Lists (5.6.1): spaces and empty elements are ignored
     (b"bytes=0-1,5-6", ((0, 2), (5, 7))),
     (b"bytes=0-1 ,\t5-6", ((0, 2), (5, 7))),
     (b"bytes=,0-1,,5-6,", ((0, 2), (5, 7))),
@@ -71,7 +71,7 @@ ROWS: tuple[tuple[bytes, tuple[tuple[int, int], ...] | None], ...] = (
     (b"bytes=0-9,2-4", ((0, 10),)),
     (b"bytes=5-9,0-4,20-29", ((0, 10), (20, 30))),
     (b"bytes=0-4,6-9", ((0, 5), (6, 10))),
-    # More than there is
+    # More bytes than the file has
     (b"bytes=0-,0-", None),
     (b"bytes=0-,-1", None),
     (b"bytes=0-98,98-99", None),
@@ -80,16 +80,16 @@ ROWS: tuple[tuple[bytes, tuple[tuple[int, int], ...] | None], ...] = (
 
 class ParseTests(SynchronousTestCase):
     """
-    What a Range field asks for.
+    From a Range field to ranges.
     """
 
     def test_rows(self) -> None:
-        """Each field means what RFC 9110 says."""
-        for value, meant in ROWS:
+        """Each field is parsed as RFC 9110 says."""
+        for value, expected in ROWS:
             with self.subTest(value=value[:40]):
-                spans = parse(value, 100)
-                found = spans if spans is None else tuple((s.start, s.stop) for s in spans)
-                self.assertEqual(found, meant)
+                ranges = parse(value, 100)
+                pairs = ranges if ranges is None else tuple((r.start, r.stop) for r in ranges)
+                self.assertEqual(pairs, expected)
 
     def test_empty(self) -> None:
         """No range of an empty file can be satisfied."""
@@ -97,14 +97,14 @@ class ParseTests(SynchronousTestCase):
             self.assertEqual(parse(value, 0), ())
 
     def test_many(self) -> None:
-        """The 51st range is one too many."""
-        asked = [b"%d-%d" % (at, at) for at in range(0, 4 * MOST, 4)]
-        found = parse(b"bytes=" + b",".join(asked), 1000)
-        self.assertEqual(len(found or ()), MOST)
-        self.assertIsNone(parse(b"bytes=" + b",".join([*asked, b"999-999"]), 1000))
+        """A field with 51 ranges is ignored."""
+        specs = [b"%d-%d" % (at, at) for at in range(0, 4 * MAX_RANGES, 4)]
+        ranges = parse(b"bytes=" + b",".join(specs), 1000)
+        self.assertEqual(len(ranges or ()), MAX_RANGES)
+        self.assertIsNone(parse(b"bytes=" + b",".join([*specs, b"999-999"]), 1000))
 
     def test_amplified(self) -> None:
-        """500 times the whole file gives it once."""
+        """A field that requests the whole file many times is ignored."""
         self.assertIsNone(parse(b"bytes=" + b",".join([b"0-"] * 500), 36))
         self.assertIsNone(parse(b"bytes=" + b",".join([b"0-"] * 40), 36))
 
@@ -112,16 +112,16 @@ class ParseTests(SynchronousTestCase):
         """Positions beyond 4 GiB are exact."""
         size = 5 * 2**30
         self.assertEqual(
-            parse(b"bytes=4294967297-4294967298", size), (Span(2**32 + 1, 2**32 + 3),)
+            parse(b"bytes=4294967297-4294967298", size), (ByteRange(2**32 + 1, 2**32 + 3),)
         )
-        self.assertEqual(parse(b"bytes=-1", size), (Span(size - 1, size),))
+        self.assertEqual(parse(b"bytes=-1", size), (ByteRange(size - 1, size),))
 
     @_property
     @given(st.binary(max_size=60), st.integers(0, 2**40))
     def test_anything(self, value: bytes, size: int) -> None:
-        """Whatever is sent, the spans are within the file, ascending and apart."""
-        for said in (value, b"bytes=" + value):
-            self._check(parse(said, size), size)
+        """The ranges of any field are within the file, ascending and apart."""
+        for field in (value, b"bytes=" + value):
+            self._check(parse(field, size), size)
 
     @_property
     @given(
@@ -131,49 +131,49 @@ class ParseTests(SynchronousTestCase):
         ),
         st.integers(0, 100),
     )
-    def test_wellFormed(self, asked: list[tuple[int | None, int | None]], size: int) -> None:
-        """The spans hold exactly the bytes asked for, each once."""
+    def test_wellFormed(self, specs: list[tuple[int | None, int | None]], size: int) -> None:
+        """The ranges hold exactly the requested bytes, each once."""
         texts = [
             f"{'' if first is None else first}-{'' if last is None else last}"
-            for first, last in asked
+            for first, last in specs
         ]
-        spans = parse(("bytes=" + ",".join(texts)).encode(), size)
-        self._check(spans, size)
-        if spans is None:
+        ranges = parse(("bytes=" + ",".join(texts)).encode(), size)
+        self._check(ranges, size)
+        if ranges is None:
             return
-        meant: set[int] = set()
-        for first, last in asked:
+        expected: set[int] = set()
+        for first, last in specs:
             if first is None:
-                meant.update(range(max(0, size - (last or 0)), size))
+                expected.update(range(max(0, size - (last or 0)), size))
             else:
-                meant.update(range(first, size if last is None else min(last + 1, size)))
-        self.assertEqual({at for s in spans for at in range(s.start, s.stop)}, meant)
+                expected.update(range(first, size if last is None else min(last + 1, size)))
+        self.assertEqual({at for r in ranges for at in range(r.start, r.stop)}, expected)
 
-    def _check(self, spans: tuple[Span, ...] | None, size: int) -> None:
+    def _check(self, ranges: tuple[ByteRange, ...] | None, size: int) -> None:
         end = -1
-        for span in spans or ():
-            self.assertGreater(span.start, end)
-            self.assertGreater(span.length, 0)
-            end = span.stop
+        for item in ranges or ():
+            self.assertGreater(item.start, end)
+            self.assertGreater(item.length, 0)
+            end = item.stop
         self.assertLessEqual(end, size)
 
 
 class MultipartTests(SynchronousTestCase):
     """
-    The form of an answer with several ranges.
+    The body of a response with several ranges.
     """
 
     def test_form(self) -> None:
-        """Each part says its type and where it belongs (RFC 9110 14.6)."""
-        parts = multipart((Span(0, 2), Span(5, 7)), 10, b"text/plain", b"B")
-        said = b"".join(part if isinstance(part, bytes) else b"<>" for part in parts)
+        """Each part has its Content-Type and Content-Range (RFC 9110 14.6)."""
+        parts = multipart((ByteRange(0, 2), ByteRange(5, 7)), 10, b"text/plain", b"B")
+        body = b"".join(part if isinstance(part, bytes) else b"<>" for part in parts)
         self.assertEqual(
-            said,
+            body,
             b"--B\r\nContent-Type: text/plain\r\nContent-Range: bytes 0-1/10\r\n\r\n<>"
             b"\r\n--B\r\nContent-Type: text/plain\r\nContent-Range: bytes 5-6/10\r\n\r\n<>"
             b"\r\n--B--\r\n",
         )
 
     def test_length(self) -> None:
-        """The length counts what is said and what is read."""
-        self.assertEqual(length([b"abc", Span(10, 20), b"d"]), 14)
+        """The length counts literal bytes and ranges."""
+        self.assertEqual(length([b"abc", ByteRange(10, 20), b"d"]), 14)

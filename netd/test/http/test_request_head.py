@@ -1,4 +1,4 @@
-"""The head parser, rule by rule and cut by cut; fuzzing is in `engine/test_oracles.py`."""
+"""The head parser, rule by rule and cut by cut; fuzzing is in `test_oracles.py`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ONE = b"Host: a\r\n"
 
 
 def feed(data: bytes, *pieces: int) -> Head | str:
-    """The head in `data`, or the key of its refusal; `pieces` are where it is cut."""
+    """The head in `data`, or the key of its error; `pieces` are where it is cut."""
     seen = b""
     stops = [*pieces, len(data)]
     for start, stop in zip([0, *pieces], stops, strict=True):
@@ -33,13 +33,13 @@ def feed(data: bytes, *pieces: int) -> Head | str:
 
 
 def same(first: Head | str, second: Head | str) -> bool:
-    """Whether two verdicts are the same."""
+    """Whether two results are the same."""
     if isinstance(first, str) or isinstance(second, str):
         return first == second
     return first.raw == second.raw and first.uri == second.uri and first.keep == second.keep
 
 
-# What is refused, and as what.  Each row names the rule.
+# Refused heads: the rule, the key of the error, and the bytes.
 REFUSED: list[tuple[str, str, bytes]] = [
     ("RFC 9112 3: method is a token", "line", b"G(T / HTTP/1.1\r\n" + ONE),
     ("RFC 9112 3: method is not empty", "line", b" / HTTP/1.1\r\n" + ONE),
@@ -162,7 +162,7 @@ REFUSED: list[tuple[str, str, bytes]] = [
     ("netd: head, bytes first", "long-target", b"GET /" + b"a" * 16384 + b" HTTP/1.1\r\n"),
 ]
 
-# What is not refused although some would, and what is remarkable about it.
+# Valid heads that some servers refuse, and the attributes that matter.
 ACCEPTED: list[tuple[str, bytes, dict[str, Any]]] = [
     ("any token is a method", b"!#$%&'*+-.^_`|~09aZ / HTTP/1.1\r\n" + ONE, {"uri": b"/"}),
     (
@@ -255,24 +255,24 @@ ACCEPTED: list[tuple[str, bytes, dict[str, Any]]] = [
 
 
 class RuleTests(SynchronousTestCase):
-    """Each rule of the RFCs, a row each."""
+    """Every rule of the RFCs has a row."""
 
     def test_refused(self) -> None:
-        """What a rule forbids is refused under that rule's key."""
+        """A head that breaks a rule is refused with that rule's key."""
         for rule, key, data in REFUSED:
             self.assertEqual(feed(data + b"\r\n"), key, rule)
 
     def test_accepted(self) -> None:
-        """What no rule forbids is a head with the right parts."""
+        """A head that breaks no rule has the right parts."""
         for rule, data, parts in ACCEPTED:
             head = feed(data + b"\r\n")
             self.assertIsInstance(head, Head, f"{rule}: {head}")
             for name, value in parts.items():
-                found = getattr(head, name)
-                self.assertEqual(found() if callable(found) else found, value, rule)
+                actual = getattr(head, name)
+                self.assertEqual(actual() if callable(actual) else actual, value, rule)
 
     def test_cuts(self) -> None:
-        """A head cut anywhere, or everywhere, gets the verdict of the whole."""
+        """A head cut anywhere, or everywhere, is parsed like the whole."""
         for rule, begun in [(row[0], row[-1]) for row in REFUSED] + [
             row[:2] for row in ACCEPTED
         ]:
@@ -293,13 +293,13 @@ class RuleTests(SynchronousTestCase):
             self.assertIsInstance(feed(data), verdict)
 
     def patch_most(self, size: int) -> None:
-        """Let heads be this large."""
+        """Set the limit on the size of a head."""
         import sys
 
         self.patch(sys.modules[__name__], "MOST", size)
 
     def test_linear(self) -> None:
-        """The worst heads cost no more than their length: the patterns cannot backtrack."""
+        """The time for the worst heads is linear: the patterns do not backtrack."""
         import time
 
         for unit in (
@@ -328,24 +328,24 @@ class RuleTests(SynchronousTestCase):
 
 TCHAR = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 token = st.text(TCHAR, min_size=1, max_size=12).map(str.encode)
-vchar = st.text([chr(each) for each in range(0x21, 0x7F) if each != 0x23], max_size=20).map(
+vchar = st.text([chr(code) for code in range(0x21, 0x7F) if code != 0x23], max_size=20).map(
     str.encode
 )
 text = st.binary(max_size=20).map(
-    lambda data: bytes(each for each in data if each == 9 or (each >= 32 and each != 127))
+    lambda data: bytes(byte for byte in data if byte == 9 or (byte >= 32 and byte != 127))
 )
 RESERVED = {b"host", b"connection", b"content-length", b"transfer-encoding", b"expect"}
 field = st.tuples(token.filter(lambda name: name.lower() not in RESERVED), text)
 
 
 class GrammarTests(SynchronousTestCase):
-    """Heads made from the grammar, and heads made from them by accident."""
+    """Heads generated from the grammar, and heads with noise."""
 
     @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
     @given(token.filter(lambda name: name != b"CONNECT"), vchar, st.lists(field, max_size=8))
     def test_valid(self, method: bytes, path: bytes, fields: list[tuple[bytes, bytes]]) -> None:
-        """Everything that the grammar makes is taken apart into what it was made of."""
-        lines = b"".join(b"%b: %b\r\n" % each for each in fields)
+        """A generated head is parsed into the parts that it was generated from."""
+        lines = b"".join(b"%b: %b\r\n" % field for field in fields)
         head = feed(b"%b /%b HTTP/1.1\r\nHost: a\r\n%b\r\n" % (method, path, lines))
         self.assertIsInstance(head, Head)
         assert isinstance(head, Head)
@@ -359,7 +359,7 @@ class GrammarTests(SynchronousTestCase):
     @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.binary(max_size=60), st.integers(0, 40), st.lists(st.integers(1, 90), max_size=4))
     def test_anyBytes(self, noise: bytes, at: int, cuts: list[int]) -> None:
-        """Whatever is put into a head, cutting it does not change the verdict."""
+        """Cutting a head with any noise in it does not change the result."""
         data = b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
         data = data[:at] + noise + data[at:]
         pieces = sorted({cut for cut in cuts if cut < len(data)})

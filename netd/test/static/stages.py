@@ -1,8 +1,8 @@
 """
-A tree of files under netd's engine or a stock site, and clients of both.
+A tree of files on netd's HTTP server or on a stock site, and clients of both.
 
-Rules: knows no test.  `Room` has no socket; `Line` has a real one and no reactor:
-whoever plays says when something is read or written.
+Rules: knows no test.  A `Client` has no socket; a `SocketClient` has one and no reactor:
+each test says when the server reads and writes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from twisted.web import server
 
 from netd import settings
 from netd.counters import Counters
+from netd.http import response_head
+from netd.http.request_head import Head
 from netd.http.server import Site
 from netd.static.resource import Files
 from netd.test.http.stages import LIMITS, Answer, Pipe, answers
@@ -29,92 +31,124 @@ from netd.transport.tcp import TCPTransport
 PEER: Final = IPv4Address("TCP", "127.0.0.1", 40000)
 
 
-class Quiet(server.Site):
+class StockRequest(server.Request):
+    """A stock request with the attributes of netd's own that the files use."""
+
+    @property
+    def head(self) -> Head:
+        """The header fields, as received and split."""
+        head = Head()
+        lines = list(self.requestHeaders.getAllRawHeaders())
+        head.raw = b"".join(b"\n%b: %b" % (name, b",".join(values)) for name, values in lines)
+        head._fields = {name.lower(): tuple(values) for name, values in lines}
+        return head
+
+    def setLines(self, block: response_head.HeaderBlock) -> None:
+        """Set the fields of `block`."""
+        for name, value in response_head.said(block.by_name):
+            self.setHeader(name, value)
+
+    def write(self, data: bytes) -> None:
+        """Write `data`; a status without a body has no Content-Length either."""
+        if self.code in response_head.NO_BODY:
+            self.responseHeaders.removeHeader(b"content-length")
+        super().write(data)
+
+
+class StockSite(server.Site):
     """A stock site that logs nothing."""
 
     displayTracebacks = False
+    requestFactory = StockRequest
 
     def log(self, request: Any) -> None:
-        """Say nothing of it."""
+        """Log nothing."""
 
 
-class Room:
-    """One tree below `root`, and a site for it; `config` are fields of `settings.Files`."""
+class FileSite:
+    """A site with the files below `root`; `config` are fields of `settings.Files`."""
 
-    def __init__(self, root: Path, engine: bool = True, **config: Any) -> None:
+    def __init__(
+        self, root: Path, stock: bool = False, limits: settings.Limits = LIMITS, **config: Any
+    ) -> None:
         self.clock = Clock()
-        self.engine = engine
-        self.wall = 2_000_000_000.0
+        self.time = 2_000_000_000.0
         """The time of day."""
-        self.delayed: list[Callable[[], object]] = []
-        """What was put aside, when `patient`."""
-        self.patient = False
-        made = settings.Files(root, **config)
-        self.files = Files(root, made, LIMITS, self.clock, aside=self.aside, now=self.now)
+        self.calls: list[Callable[[], object]] = []
+        """Calls for a thread, while `hold_calls`."""
+        self.hold_calls = False
+        self.files = Files(
+            root,
+            settings.Files(root, **config),
+            limits,
+            self.clock,
+            defer_to_thread=self.defer_to_thread,
+            now=self.now,
+        )
         self.site: Any
-        if engine:
-            self.site = Site(self.files, self.clock, LIMITS, Counters(), now=self.now)
+        if stock:
+            self.site = StockSite(self.files, reactor=self.clock)
         else:
-            self.site = Quiet(self.files, reactor=self.clock)
+            self.site = Site(self.files, self.clock, limits, Counters(), now=self.now)
 
     def now(self) -> float:
         """The time of day."""
-        return self.wall
+        return self.time
 
-    def aside(self, call: Callable[[], bytes]) -> Deferred[bytes]:
-        """At once, or when it is said."""
-        if not self.patient:
-            return maybeDeferred(call)
+    def defer_to_thread(self, function: Callable[[], bytes]) -> Deferred[bytes]:
+        """Call `function` at once, or when the test does."""
+        if not self.hold_calls:
+            return maybeDeferred(function)
         done: Deferred[bytes] = Deferred()
-        self.delayed.append(lambda: maybeDeferred(call).chainDeferred(done))
+        self.calls.append(lambda: maybeDeferred(function).chainDeferred(done))
         return done
 
     def connect(self) -> Client:
         """A new client."""
         return Client(self)
 
-    def ask(self, target: str, *fields: str, method: str = "GET") -> Answer:
-        """The answer that comes at once to one request of a new client."""
+    def get(self, target: str, *fields: str, method: str = "GET") -> Answer:
+        """The response to one request of a new client, sent at once."""
         client = self.connect()
-        client.ask(target, *fields, method=method)
-        return client.answer(method)
+        client.send(target, *fields, method=method)
+        return client.response(method)
 
 
 class Client:
     """One connection without a socket."""
 
-    def __init__(self, room: Room) -> None:
-        self.room = room
+    def __init__(self, site: FileSite) -> None:
+        self.clock = site.clock
         self.transport: Any = Pipe(peerAddress=PEER)
-        self.channel = room.site.buildProtocol(PEER)
+        self.channel = site.site.buildProtocol(PEER)
         self.channel.makeConnection(self.transport)
 
-    def ask(self, target: str, *fields: str, method: str = "GET") -> None:
-        """Say one request."""
+    def send(self, target: str, *fields: str, method: str = "GET") -> None:
+        """Send one request."""
         self.channel.dataReceived(request(target, *fields, method=method))
 
     def turn(self, times: int = 1) -> None:
-        """Make the calls that are due now, but not those that they ask for."""
-        clock = self.room.clock
+        """Make the calls that are due now, but not those that they schedule."""
         for _ in range(times):
-            for call in [each for each in clock.calls if each.getTime() <= clock.seconds()]:
+            now = self.clock.seconds()
+            for call in [call for call in self.clock.calls if call.getTime() <= now]:
                 if call.active():
-                    clock.calls.remove(call)
+                    self.clock.calls.remove(call)
                     call.called = 1
                     call.func(*call.args, **call.kw)
 
-    def said(self) -> bytes:
-        """All that came back."""
+    def received(self) -> bytes:
+        """All bytes that the server has sent."""
         data: bytes = self.transport.value()
         return data
 
-    def answer(self, method: str = "GET") -> Answer:
-        """The only answer."""
-        (only,) = answers(self.said(), "H" if method == "HEAD" else "")
-        return only
+    def response(self, method: str = "GET") -> Answer:
+        """The only response."""
+        (response,) = answers(self.received(), "H" if method == "HEAD" else "")
+        return response
 
-    def leave(self, reason: Exception) -> None:
-        """Be gone."""
+    def disconnect(self, reason: Exception) -> None:
+        """Close the connection."""
         if self.transport.producer is not None:
             self.transport.producer.stopProducing()
         self.channel.connectionLost(Failure(reason))
@@ -127,81 +161,83 @@ def request(target: str, *fields: str, method: str = "GET") -> bytes:
     )
 
 
-class Line(Clock):
-    """One real connection to a site of netd's engine, and the reactor of its server's end."""
+class SocketClient(Clock):
+    """One real connection to a site, and the reactor of the server's end."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, site: FileSite) -> None:
         super().__init__()
-        self.room = room
+        self.site = site.site
         self.readers: set[Any] = set()
         self.writers: set[Any] = set()
         with socket.create_server(("127.0.0.1", 0)) as listening:
-            # Small: a client that reads nothing is slow at once.
+            # Small buffers: a client that reads nothing stops the server at once.
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32 * 1024)
             self.client = socket.socket()
             self.client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * 1024)
             self.client.connect(listening.getsockname())
-            here, address = listening.accept()
-        here.setblocking(False)
+            accepted, address = listening.accept()
+        accepted.setblocking(False)
         self.client.setblocking(False)
-        self.channel = room.site.buildProtocol(PEER)
-        self.transport = TCPTransport(here, self.channel, address, None, 0, self)  # type: ignore[arg-type]
+        self.channel = self.site.buildProtocol(PEER)
+        self.transport = TCPTransport(accepted, self.channel, address, None, 0, self)  # type: ignore[arg-type]
         self.channel.makeConnection(self.transport)
 
     # The reactor
 
     def addReader(self, reader: Any) -> None:
-        """Note it."""
+        """Watch `reader`."""
         self.readers.add(reader)
 
     def removeReader(self, reader: Any) -> None:
-        """Forget it."""
+        """Stop watching `reader`."""
         self.readers.discard(reader)
 
     def addWriter(self, writer: Any) -> None:
-        """Note it."""
+        """Watch `writer`."""
         self.writers.add(writer)
 
     def removeWriter(self, writer: Any) -> None:
-        """Forget it."""
+        """Stop watching `writer`."""
         self.writers.discard(writer)
 
     def turn(self) -> None:
         """One turn of the reactor."""
         self.advance(0)
-        for group, do in ((tuple(self.readers), "doRead"), (tuple(self.writers), "doWrite")):
-            for each in group:
-                if not each.connected:
+        for descriptors, method, event in (
+            (tuple(self.readers), "doRead", select.POLLIN),
+            (tuple(self.writers), "doWrite", select.POLLOUT),
+        ):
+            for descriptor in descriptors:
+                if not descriptor.connected:
                     continue
                 poll = select.poll()
-                poll.register(
-                    each.fileno(), select.POLLIN if do == "doRead" else select.POLLOUT
-                )
+                poll.register(descriptor.fileno(), event)
                 if not poll.poll(0):
                     continue
-                why = getattr(each, do)()
+                why = getattr(descriptor, method)()
                 if why is not None:
-                    each.connectionLost(why if isinstance(why, Failure) else Failure(why))
+                    failure = why if isinstance(why, Failure) else Failure(why)
+                    descriptor.connectionLost(failure)
 
     # The client
 
-    def say(self, data: bytes) -> None:
-        """Send it."""
+    def send(self, data: bytes) -> None:
+        """Send `data`, and turn once."""
         self.client.sendall(data)
         self.turn()
 
-    def hear(self, most: int = 2**20) -> bytes:
-        """What came, at most so many bytes."""
+    def receive(self, limit: int = 2**20) -> bytes:
+        """The bytes that have arrived, at most `limit`."""
         try:
-            return self.client.recv(most)
+            return self.client.recv(limit)
         except BlockingIOError:
             return b""
 
-    def hear_all(self, enough: int) -> bytes:
-        """Turn and read until so many bytes came, or the end."""
+    def receive_all(self, count: int) -> bytes:
+        """Turn and receive until `count` bytes have arrived, or the connection ends."""
         data = b""
-        while len(data) < enough:
-            # What the kernel does by itself takes a moment now and then.
+        while len(data) < count:
+            # The kernel's own work takes a moment now and then.
             ready, _, _ = select.select([self.client], [], [], 0 if self.writers else 0.1)
             try:
                 piece = self.client.recv(2**20) if ready else b""
@@ -214,7 +250,7 @@ class Line(Clock):
         return data
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Close both ends."""
         self.client.close()
         if self.transport.connected:
             self.transport.connectionLost(Failure(ConnectionError()))

@@ -1,5 +1,5 @@
 """
-Files kept in memory.
+Files in memory.
 """
 
 from __future__ import annotations
@@ -12,40 +12,40 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.http.conditional import Validators
-from netd.static.cache import LOOK_SECONDS, OVERHEAD, FileCache, steady
+from netd.static.cache import MAX_AGE_SECONDS, OVERHEAD_BYTES, FileCache, cacheable
 from netd.static.headers import FileHeaders
 from netd.static.tree import Missing
 from netd.test.static.test_tree import descriptors
 
-SHEET = FileHeaders((), Validators(b'"a"', 0), b"text/plain")
+HEADERS = FileHeaders((), Validators(b'"a"', 0), b"text/plain")
 
 
-class ShelfTests(SynchronousTestCase):
+class FileCacheTests(SynchronousTestCase):
     """
-    What is kept, and for how long.
+    Which files are cached, and for how long.
     """
 
     def setUp(self) -> None:
-        """A shelf for two small files, and one file."""
+        """Make a cache for two small files, and one file."""
         self.clock = Clock()
-        self.shelf = FileCache(self.clock.seconds, 2 * (OVERHEAD + 10))
+        self.cache = FileCache(self.clock.seconds, 2 * (OVERHEAD_BYTES + 10))
         self.file = Path(self.mktemp())
         self.file.write_bytes(b"0123456789")
 
     def put(self, key: bytes, body: bytes | None = b"0123456789") -> None:
-        """Put the file there."""
+        """Cache the file."""
         path = os.fsencode(self.file)
-        self.shelf.put(key, path, os.stat(path), SHEET, body)
+        self.cache.put(key, path, os.stat(path), HEADERS, body)
 
-    def test_kept(self) -> None:
-        """What was put there is there."""
+    def test_cached(self) -> None:
+        """A cached file is found by its key."""
         self.put(b"/a")
-        kept = self.shelf.get(b"/a")
-        self.assertEqual(kept and kept.body, b"0123456789")
-        self.assertIsNone(self.shelf.get(b"/b"))
+        cached = self.cache.get(b"/a")
+        self.assertEqual(cached and cached.body, b"0123456789")
+        self.assertIsNone(self.cache.get(b"/b"))
 
     def test_changed(self) -> None:
-        """A file that changed in any way is forgotten."""
+        """A file that has changed in any way is dropped."""
 
         def replace() -> None:
             other = self.file.with_name(self.file.name + "-other")
@@ -61,49 +61,49 @@ class ShelfTests(SynchronousTestCase):
             self.file.unlink,
         ):
             self.put(b"/a", self.file.read_bytes())
-            self.assertIsNotNone(self.shelf.get(b"/a"))
+            self.assertIsNotNone(self.cache.get(b"/a"))
             change()
-            self.assertIsNone(self.shelf.get(b"/a"))
-            self.assertIsNone(self.shelf.get(b"/a"))
+            self.assertIsNone(self.cache.get(b"/a"))
+            self.assertIsNone(self.cache.get(b"/a"))
 
-    def test_looked(self) -> None:
-        """After a second the way to the file is looked at anew."""
+    def test_expired(self) -> None:
+        """A file is dropped after a second."""
         self.put(b"/a")
-        self.clock.advance(LOOK_SECONDS - 0.01)
-        self.assertIsNotNone(self.shelf.get(b"/a"))
+        self.clock.advance(MAX_AGE_SECONDS - 0.01)
+        self.assertIsNotNone(self.cache.get(b"/a"))
         self.clock.advance(0.01)
-        self.assertIsNone(self.shelf.get(b"/a"))
+        self.assertIsNone(self.cache.get(b"/a"))
 
-    def test_steady(self) -> None:
-        """What was written or changed a moment ago is not to be kept."""
+    def test_cacheable(self) -> None:
+        """A file that was written or changed a moment ago is not cacheable."""
         now = time.time()
         stat = self.file.stat()
-        self.assertFalse(steady(stat, now + 1))
-        self.assertTrue(steady(stat, now + 3))
+        self.assertFalse(cacheable(stat, now + 1))
+        self.assertTrue(cacheable(stat, now + 3))
         os.utime(self.file, (1, 1))
-        self.assertFalse(steady(self.file.stat(), now + 1))
+        self.assertFalse(cacheable(self.file.stat(), now + 1))
 
     def test_large(self) -> None:
-        """Of a large file only what is said is kept; it is opened, if it is still the same."""
+        """A file that is cached without its body is opened, unless it has changed."""
         before = descriptors()
         self.put(b"/a", None)
-        kept = self.shelf.get(b"/a")
-        assert kept is not None
-        found = kept.open()
-        self.assertEqual(os.read(found.fd, 100), b"0123456789")
-        os.close(found.fd)
+        cached = self.cache.get(b"/a")
+        assert cached is not None
+        file = cached.open()
+        self.assertEqual(os.read(file.fd, 100), b"0123456789")
+        os.close(file.fd)
         self.file.write_bytes(b"01234")
-        self.assertRaises(Missing, kept.open)
+        self.assertRaises(Missing, cached.open)
         self.file.unlink()
-        self.assertRaises(Missing, kept.open)
+        self.assertRaises(Missing, cached.open)
         self.assertEqual(descriptors(), before)
 
     def test_full(self) -> None:
-        """When there is no room the oldest leaves; the same file takes its place only once."""
+        """A full cache drops the oldest file; putting a file again takes no more room."""
         for key in (b"/a", b"/a", b"/b"):
             self.put(key)
-        self.assertIsNotNone(self.shelf.get(b"/a"))
+        self.assertIsNotNone(self.cache.get(b"/a"))
         self.put(b"/c")
-        self.assertIsNone(self.shelf.get(b"/a"))
-        self.assertIsNotNone(self.shelf.get(b"/b"))
-        self.assertIsNotNone(self.shelf.get(b"/c"))
+        self.assertIsNone(self.cache.get(b"/a"))
+        self.assertIsNotNone(self.cache.get(b"/b"))
+        self.assertIsNotNone(self.cache.get(b"/c"))

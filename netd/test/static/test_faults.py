@@ -1,5 +1,5 @@
 """
-Faults on files.
+Faults of files.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.http.ranges import Part, Span
+from netd.http.ranges import ByteRange, Part
 from netd.lab.call import BadCall
 from netd.script import Abort, Send, Step, Wait
 from netd.static.faults import Fault
 
 
-def asked(**query: bytes) -> Fault | None:
-    """The fault that a query asks for."""
-    said = {b"netd." + name.encode(): [value] for name, value in query.items()}
-    return Fault.parse({b"other": [b"1"], **said}, 60.0)
+def parse(**query: bytes) -> Fault | None:
+    """The fault in a query."""
+    fields = {b"netd." + name.encode(): [value] for name, value in query.items()}
+    return Fault.parse({b"other": [b"1"], **fields}, 60.0)
 
 
 class ParseTests(SynchronousTestCase):
@@ -27,15 +27,15 @@ class ParseTests(SynchronousTestCase):
     """
 
     def test_rows(self) -> None:
-        """Durations and sizes as everywhere in netd; nothing asked is no fault."""
-        self.assertIsNone(asked())
-        self.assertIsNone(asked(delay=b"0"))
-        self.assertEqual(asked(delay=b"250ms"), Fault(delay=0.25))
-        self.assertEqual(asked(rate=b"1KiB"), Fault(rate=1024))
-        self.assertEqual(asked(truncate=b"0"), Fault(truncate=0))
+        """Durations and sizes are parsed as everywhere in netd; no value is no fault."""
+        self.assertIsNone(parse())
+        self.assertIsNone(parse(delay=b"0"))
+        self.assertEqual(parse(delay=b"250ms"), Fault(delay=0.25))
+        self.assertEqual(parse(rate=b"1KiB"), Fault(rate=1024))
+        self.assertEqual(parse(truncate=b"0"), Fault(truncate=0))
 
     def test_refused(self) -> None:
-        """What cannot be is a 400."""
+        """An impossible value is a 400."""
         for query in (
             {"delay": b"-1"},
             {"delay": b"61"},
@@ -46,16 +46,16 @@ class ParseTests(SynchronousTestCase):
             {"truncate": b""},
         ):
             with self.subTest(query=query), self.assertRaises(BadCall) as caught:
-                asked(**query)
+                parse(**query)
             self.assertEqual(caught.exception.status, 400)
 
 
 class ScriptTests(SynchronousTestCase):
     """
-    From a fault to what is sent.
+    From a fault to a script.
     """
 
-    def played(self, fault: Fault, *parts: Part) -> list[Step]:
+    def script(self, fault: Fault, *parts: Part) -> list[Step]:
         """The script for a file of ten digits."""
         file = Path(self.mktemp())
         file.write_bytes(b"0123456789")
@@ -64,16 +64,16 @@ class ScriptTests(SynchronousTestCase):
         return list(fault.script(fd, parts))
 
     def test_delay(self) -> None:
-        """The wait comes first."""
+        """The delay comes first."""
         self.assertEqual(
-            self.played(Fault(delay=2.0), b"<", Span(2, 5), b">"),
+            self.script(Fault(delay=2.0), b"<", ByteRange(2, 5), b">"),
             [Wait(2.0), Send(b"<"), Send(b"234"), Send(b">")],
         )
 
     def test_rate(self) -> None:
-        """Ten pieces a second, each followed by the time it takes."""
+        """Ten pieces a second are sent, each followed by its share of time."""
         self.assertEqual(
-            self.played(Fault(rate=40), Span(0, 10)),
+            self.script(Fault(rate=40), ByteRange(0, 10)),
             [
                 Send(b"0123"),
                 Wait(0.1),
@@ -83,22 +83,22 @@ class ScriptTests(SynchronousTestCase):
                 Wait(0.05),
             ],
         )
-        self.assertEqual(self.played(Fault(rate=1), Span(0, 1)), [Send(b"0"), Wait(1.0)])
+        self.assertEqual(self.script(Fault(rate=1), ByteRange(0, 1)), [Send(b"0"), Wait(1.0)])
 
     def test_truncate(self) -> None:
-        """The connection is cut after so many bytes, or not at all when there are fewer."""
-        for count, meant in (
+        """The script aborts after so many bytes, unless the body has no more."""
+        for count, steps in (
             (0, [Send(b""), Abort()]),
             (4, [Send(b"0123"), Abort()]),
             (10, [Send(b"0123456789")]),
             (11, [Send(b"0123456789")]),
         ):
-            self.assertEqual(self.played(Fault(truncate=count), Span(0, 10)), meant)
+            self.assertEqual(self.script(Fault(truncate=count), ByteRange(0, 10)), steps)
         self.assertEqual(
-            self.played(Fault(truncate=3), b"ab", Span(0, 10)),
+            self.script(Fault(truncate=3), b"ab", ByteRange(0, 10)),
             [Send(b"ab"), Send(b"0"), Abort()],
         )
 
     def test_short(self) -> None:
-        """A file that is shorter than was promised ends in a cut."""
-        self.assertEqual(self.played(Fault(), Span(5, 20)), [Send(b"56789"), Abort()])
+        """The script aborts where the file is shorter than promised."""
+        self.assertEqual(self.script(Fault(), ByteRange(5, 20)), [Send(b"56789"), Abort()])

@@ -24,11 +24,11 @@ ENTRIES = (
     Entry(b"z", True, 4096, 1_500_000_000.0),
     Entry(b"y", True, 8192, 1_400_000_000.0),
 )
-SCAN = Listing(ENTRIES, True)
+LISTING = Listing(ENTRIES, True)
 
 
 class Page(HTMLParser):
-    """What a browser makes of a page: its tags, its links and its text."""
+    """The tags, the links and the text of a page."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__()
@@ -38,18 +38,18 @@ class Page(HTMLParser):
         self.feed(data.decode())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note it, and where it leads."""
+        """Keep the tag, and its link."""
         self.tags.append(tag)
         self.links += [value or "" for name, value in attrs if tag == "a" and name == "href"]
 
     def handle_data(self, data: str) -> None:
-        """Note it."""
+        """Keep the text."""
         self.text += data
 
 
-def names(key: str, way: str) -> list[bytes]:
-    """The entries' names in this order."""
-    return [entry.name for entry in Order.parse(key, way).sorted(ENTRIES)]
+def names(key: str, direction: str) -> list[bytes]:
+    """The names of the entries in this order."""
+    return [entry.name for entry in Order.parse(key, direction).sorted(ENTRIES)]
 
 
 class OrderTests(SynchronousTestCase):
@@ -60,7 +60,7 @@ class OrderTests(SynchronousTestCase):
     def test_rows(self) -> None:
         """Directories come first, in both directions."""
         a, b, c, y, z = b"a <i>&\"'\n.txt", b"b.txt", b"\xff", b"y", b"z"
-        for key, way, meant in (
+        for key, direction, expected in (
             ("name", "asc", [y, z, a, b, c]),
             ("name", "desc", [z, y, c, b, a]),
             ("size", "asc", [y, z, c, a, b]),
@@ -68,11 +68,11 @@ class OrderTests(SynchronousTestCase):
             ("time", "asc", [y, z, a, b, c]),
             ("time", "desc", [z, y, c, b, a]),
         ):
-            with self.subTest(key=key, way=way):
-                self.assertEqual(names(key, way), meant)
+            with self.subTest(key=key, direction=direction):
+                self.assertEqual(names(key, direction), expected)
 
     def test_refused(self) -> None:
-        """An order that is none is said to be none."""
+        """An unknown order is a ValueError."""
         self.assertRaises(ValueError, Order.parse, "colour", "asc")
         self.assertRaises(ValueError, Order.parse, "name", "up")
 
@@ -83,8 +83,8 @@ class SizeTests(SynchronousTestCase):
     """
 
     def test_rows(self) -> None:
-        """Four digits at most."""
-        for count, meant in (
+        """A size has at most four digits."""
+        for count, expected in (
             (0, "0 B"),
             (1023, "1023 B"),
             (1024, "1.0 KiB"),
@@ -93,7 +93,7 @@ class SizeTests(SynchronousTestCase):
             (5 * 2**30, "5.0 GiB"),
             (2**63 - 1, "8192.0 PiB"),
         ):
-            self.assertEqual(size(count), meant)
+            self.assertEqual(size(count), expected)
 
 
 class HTMLTests(SynchronousTestCase):
@@ -102,8 +102,8 @@ class HTMLTests(SynchronousTestCase):
     """
 
     def test_links(self) -> None:
-        """Every entry is linked by its exact name, below the directory itself."""
-        page = Page(as_html((b"sub",), SCAN, Order()))
+        """Every entry is linked by its exact name, relative to the directory."""
+        page = Page(as_html((b"sub",), LISTING, Order()))
         self.assertEqual(
             page.links,
             [
@@ -121,8 +121,8 @@ class HTMLTests(SynchronousTestCase):
         )
 
     def test_escaped(self) -> None:
-        """A name is text, whatever it says; the page has neither script nor image."""
-        page = Page(as_html((b"<script>",), SCAN, Order()))
+        """Every name is escaped; the page has neither script nor image."""
+        page = Page(as_html((b"<script>",), LISTING, Order()))
         self.assertTrue({"script", "i", "img"}.isdisjoint(page.tags))
         self.assertIn("/<script>/", page.text)
         self.assertIn("a <i>&\"'\\n.txt", page.text)
@@ -131,35 +131,35 @@ class HTMLTests(SynchronousTestCase):
         self.assertIn("2023-11-14 22:13", page.text)
 
     def test_root(self) -> None:
-        """The root has nothing above it."""
-        self.assertNotIn("../", Page(as_html((), SCAN, Order())).links)
+        """The page of the root has no link to a parent."""
+        self.assertNotIn("../", Page(as_html((), LISTING, Order())).links)
 
     def test_sorted(self) -> None:
-        """A heading turns its own order round, and shows it."""
-        page = as_html((), SCAN, Order("size", "asc"))
+        """The heading of the current order shows it and links to the reverse."""
+        page = as_html((), LISTING, Order("size", "asc"))
         self.assertIn("?sort=size&amp;order=desc", page.decode())
         self.assertIn('aria-sort="ascending"', page.decode())
         self.assertIn("Size \u2191", Page(page).text)
 
     def test_count(self) -> None:
-        """It says how many there are, and when there are more."""
-        self.assertIn("5 entries.", Page(as_html((), SCAN, Order())).text)
-        one = Listing(ENTRIES[:1], True)
-        self.assertIn("1 entry.", Page(as_html((), one, Order())).text)
+        """The page says how many entries are listed, and when there are more."""
+        self.assertIn("5 entries.", Page(as_html((), LISTING, Order())).text)
+        single = Listing(ENTRIES[:1], True)
+        self.assertIn("1 entry.", Page(as_html((), single, Order())).text)
         more = Listing(ENTRIES, False)
         self.assertIn(
             "Only the first 5 entries are shown", Page(as_html((), more, Order())).text
         )
 
     def test_policy(self) -> None:
-        """The policy allows the page's style and nothing that runs."""
+        """The policy allows the page's style and no script."""
         self.assertIn(b"default-src 'none'; style-src 'sha256-", POLICY)
         self.assertNotIn(b"unsafe", POLICY)
 
     @_property
     @given(st.lists(st.binary(min_size=1, max_size=20), max_size=5))
     def test_anything(self, names: list[bytes]) -> None:
-        """Whatever files are called, the page has one row for each and stays well-formed."""
+        """A page with any names has one link for each entry."""
         entries = tuple(Entry(name, False, 1, 0.0) for name in names)
         page = Page(as_html((), Listing(entries, True), Order()))
         self.assertEqual(len(page.links), 4 + len(names))
@@ -167,14 +167,14 @@ class HTMLTests(SynchronousTestCase):
 
 class JSONTests(SynchronousTestCase):
     """
-    The same for programs.
+    The listing as JSON.
     """
 
-    def test_whole(self) -> None:
+    def test_document(self) -> None:
         """Names are readable, links exact, times in UTC."""
-        said = json.loads(as_json((b"a", b"b"), Listing(ENTRIES[2:4], False), Order()))
+        document = json.loads(as_json((b"a", b"b"), Listing(ENTRIES[2:4], False), Order()))
         self.assertEqual(
-            said,
+            document,
             {
                 "path": "/a/b/",
                 "complete": False,

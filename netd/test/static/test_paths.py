@@ -1,5 +1,5 @@
 """
-What may be asked for, and how names look.
+File names in URLs, links and texts.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class ResolveTests(SynchronousTestCase):
     """
 
     def test_rows(self) -> None:
-        """Names and the slash at the end are told apart."""
+        """Names and the slash at the end are separated."""
         rows: tuple[tuple[list[bytes], tuple[tuple[bytes, ...], bool]], ...] = (
             ([], ((), False)),
             ([b""], ((), True)),
@@ -34,11 +34,11 @@ class ResolveTests(SynchronousTestCase):
             ([b"\xff\n\"' %41"], ((b"\xff\n\"' %41",), False)),
             ([b"a.."], ((b"a..",), False)),
         )
-        for segments, meant in rows:
-            self.assertEqual(resolve(segments), meant)
+        for segments, expected in rows:
+            self.assertEqual(resolve(segments), expected)
 
     def test_refused(self) -> None:
-        """What is no name is a 400; what is hidden or empty is as if it were not there."""
+        """An impossible name is a 400; a hidden or empty one is a 404."""
         rows: tuple[tuple[list[bytes], int], ...] = (
             ([b"a\0b"], 400),
             ([b"a/b"], 400),
@@ -61,7 +61,7 @@ class ResolveTests(SynchronousTestCase):
     @_property
     @given(st.lists(st.binary(max_size=6), max_size=4))
     def test_anything(self, segments: list[bytes]) -> None:
-        """Whatever is asked, it is a 4xx or a path that stays below."""
+        """Any path is a 4xx or stays below the root."""
         try:
             names, _ = resolve(segments)
         except BadCall as bad:
@@ -75,12 +75,12 @@ class ResolveTests(SynchronousTestCase):
 
 class ServableTests(SynchronousTestCase):
     """
-    Which entries of a directory are shown.
+    Which entries of a directory are listed.
     """
 
     def test_rows(self) -> None:
-        """Only what can be asked for."""
-        for name, top, meant in (
+        """Only an entry that a URL can name is servable."""
+        for name, top, expected in (
             (b"a", True, True),
             (b".a", True, False),
             (b".well-known", True, True),
@@ -88,7 +88,7 @@ class ServableTests(SynchronousTestCase):
             (b"a\\b", True, False),
             (b"\xff", False, True),
         ):
-            self.assertEqual(servable(name, top), meant)
+            self.assertEqual(servable(name, top), expected)
 
 
 class LinkTests(SynchronousTestCase):
@@ -99,17 +99,17 @@ class LinkTests(SynchronousTestCase):
     @_property
     @given(st.binary(min_size=1, max_size=20))
     def test_exact(self, name: bytes) -> None:
-        """A link leads back to exactly the name, and is never a scheme, a query or a host."""
-        made = link(name)
-        self.assertEqual(unquote_to_bytes(made), name)
-        self.assertTrue(set(made).isdisjoint(":/?#\\\"<>&' "))
+        """A link decodes to exactly the name, and is never a scheme, a query or a host."""
+        text = link(name)
+        self.assertEqual(unquote_to_bytes(text), name)
+        self.assertTrue(set(text).isdisjoint(":/?#\\\"<>&' "))
 
-    def test_folder(self) -> None:
-        """A directory's ends with a slash."""
-        self.assertEqual(link(b"a b", folder=True), "a%20b/")
+    def test_directory(self) -> None:
+        """The link to a directory ends with a slash."""
+        self.assertEqual(link(b"a b", directory=True), "a%20b/")
 
     def test_location(self) -> None:
-        """A redirect names only a path, and keeps the query."""
+        """A location is a path with the query, never a host."""
         self.assertEqual(location([b"files", b"a b"], b""), b"/files/a%20b/")
         self.assertEqual(location([b"a"], b"x=1&y=%20"), b"/a/?x=1&y=%20")
         self.assertEqual(location([b"a"], b"\r\nX: 1\xff"), b"/a/?%0D%0AX:%201%FF")
@@ -122,7 +122,7 @@ class DisplayTests(SynchronousTestCase):
     """
 
     def test_rows(self) -> None:
-        """What cannot be seen, or turns the text around, is made visible."""
+        """Invisible characters and direction marks are escaped."""
         for name, shown in (
             (b"plain name", "plain name"),
             ("Grüße 日本".encode(), "Grüße 日本"),
@@ -139,5 +139,5 @@ class DisplayTests(SynchronousTestCase):
     @_property
     @given(st.binary(max_size=20))
     def test_anything(self, name: bytes) -> None:
-        """Whatever a file is called, it can be written in UTF-8."""
+        """Any name is displayed as valid UTF-8."""
         display(name).encode()

@@ -1,5 +1,5 @@
 """
-The static tree, from the URL to the answer, under both engines.
+The static tree, from the URL to the response, on netd's server and on a stock site.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from hypothesis import strategies as st
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Clock
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from twisted.web.resource import Resource
 
 from netd import settings
-from netd.static.resource import SAMPLE, aside, resource
+from netd.static.resource import SAMPLE, defer_to_thread, resource
 from netd.test.http.stages import LIMITS
-from netd.test.static.stages import Room
+from netd.test.static.stages import FileSite
 from netd.test.static.test_tree import descriptors
 
 _property = how(max_examples=25, deadline=None, database=None, derandomize=True)
@@ -33,27 +34,27 @@ _property = how(max_examples=25, deadline=None, database=None, derandomize=True)
 
 class ResourceTests(SynchronousTestCase):
     """
-    Which tree is served.
+    The choice of the tree.
     """
 
     def test_sample(self) -> None:
-        """Without a directory of the operator's, the sample tree is served."""
-        made = resource(settings.Files(None), LIMITS, Clock())
-        room = Room(SAMPLE)
-        room.site.resource = made
-        self.assertEqual(room.ask("/hello.txt").body, b"Hello from netd.\n")
+        """Without a configured directory the sample tree is served."""
+        tree = resource(settings.Files(None), LIMITS, Clock())
+        site = FileSite(SAMPLE)
+        site.site.resource = tree
+        self.assertEqual(site.get("/hello.txt").body, b"Hello from netd.\n")
         page = (SAMPLE / "index.html").read_bytes()
-        self.assertEqual(room.ask("/").body, page)
+        self.assertEqual(site.get("/").body, page)
 
     def test_sampleIsComplete(self) -> None:
-        """The sample's index page names every other file of the sample, and nothing else."""
+        """The sample's index page links every other file of the sample, and nothing else."""
         page = (SAMPLE / "index.html").read_text()
         linked = {part.split('"')[0] for part in page.split('href="')[1:]}
-        there = {path.name for path in SAMPLE.iterdir()} - {"index.html"}
-        self.assertEqual(linked, there)
+        files = {path.name for path in SAMPLE.iterdir()} - {"index.html"}
+        self.assertEqual(linked, files)
 
     def test_refused(self) -> None:
-        """A path that is no directory is refused in one line that names it."""
+        """A path that is not a directory is refused in one line that names the path."""
         file = Path(self.mktemp())
         file.write_bytes(b"")
         for path, reason in (
@@ -61,40 +62,42 @@ class ResourceTests(SynchronousTestCase):
             (file, "Not a directory"),
         ):
             config = settings.Files(path)
-            wrong = self.assertRaises(UsageError, resource, config, LIMITS, Clock())
-            self.assertEqual(str(wrong), f"--files {path}: {reason}")
+            error = self.assertRaises(UsageError, resource, config, LIMITS, Clock())
+            self.assertEqual(str(error), f"--files {path}: {reason}")
 
 
-class AsideTests(TestCase):
+class DeferToThreadTests(TestCase):
     """
-    Where directories are read.
+    The thread that reads directories.
     """
 
     def test_thread(self) -> Deferred[None]:
-        """A reactor lends a thread."""
+        """With a reactor the call is made in another thread."""
 
-        def where() -> bytes:
+        def thread_name() -> bytes:
             return threading.current_thread().name.encode()
 
         def check(name: bytes) -> None:
             self.assertNotEqual(name, threading.main_thread().name.encode())
 
-        return aside(reactor)(where).addCallback(check)
+        return defer_to_thread(IReactorTime(reactor))(thread_name).addCallback(check)
 
     def test_clock(self) -> None:
-        """A clock has none: it is done at once."""
-        self.assertEqual(self.successResultOf(aside(Clock())(lambda: b"done")), b"done")
+        """With a clock, which has no threads, the call is made at once."""
+        self.assertEqual(
+            self.successResultOf(defer_to_thread(Clock())(lambda: b"done")), b"done"
+        )
 
 
 class FilesTests(SynchronousTestCase):
     """
-    What each URL gives.
+    The response to each URL.
     """
 
-    engine = True
+    stock = False
 
     def setUp(self) -> None:
-        """A tree; no descriptor may stay open."""
+        """Make a tree; no descriptor may stay open."""
         self.root = Path(self.mktemp())
         (self.root / "sub" / "deep").mkdir(parents=True)
         (self.root / "sub" / "b.txt").write_bytes(b"bb")
@@ -109,10 +112,10 @@ class FilesTests(SynchronousTestCase):
         (self.root / "app.html").write_bytes(b"<p>app</p>")
         before = descriptors()
         self.addCleanup(lambda: self.assertEqual(descriptors(), before))
-        self.room = Room(self.root, self.engine)
+        self.site = FileSite(self.root, self.stock)
 
     def test_names(self) -> None:
-        """Names are decoded once; what is none is a 4xx."""
+        """Names are percent-decoded once; an unusable name is a 4xx."""
         (self.root / "a b%20").write_bytes(b"odd")
         (self.root / os.fsdecode(b"\xff\n")).write_bytes(b"bytes")
         for target, code in (
@@ -140,10 +143,10 @@ class FilesTests(SynchronousTestCase):
             ("/a%00b", 400),
         ):
             with self.subTest(target=target):
-                self.assertEqual(self.room.ask(target).code, code)
+                self.assertEqual(self.site.get(target).code, code)
 
     def test_ranges(self) -> None:
-        """Strange ranges are a 200 or a 416, never a 500, and never more than the file."""
+        """Odd ranges are a 200, 206 or 416, and never more than the file."""
         for value, code in (
             ("bytes=-100", 206),
             ("bytes=500-,600-", 416),
@@ -151,26 +154,26 @@ class FilesTests(SynchronousTestCase):
             ("bytes=\xb2-", 200),
             ("bytes=" + ",".join(["0-"] * 500), 200),
         ):
-            answer = self.room.ask("/404.html", f"Range: {value}")
-            self.assertEqual(answer.code, code)
+            response = self.site.get("/404.html", f"Range: {value}")
+            self.assertEqual(response.code, code)
             if code != 416:
-                self.assertEqual(answer.body, b"<p>lost</p>")
+                self.assertEqual(response.body, b"<p>lost</p>")
 
     def test_redirect(self) -> None:
-        """A directory without its slash is a path away, query and all."""
-        answer = self.room.ask("/sub?sort=size")
-        self.assertEqual(answer.code, 308)
-        self.assertEqual(answer.field(b"location"), b"/sub/?sort=size")
-        self.assertEqual(self.room.ask("/page").field(b"location"), b"/page/")
+        """A directory without its slash is redirected, with its query."""
+        response = self.site.get("/sub?sort=size")
+        self.assertEqual(response.code, 308)
+        self.assertEqual(response.field(b"location"), b"/sub/?sort=size")
+        self.assertEqual(self.site.get("/page").field(b"location"), b"/page/")
 
     def test_index(self) -> None:
-        """A directory's index page stands for it, when it is a file."""
-        self.assertEqual(self.room.ask("/page/").body, b"<p>page</p>")
-        self.assertIn(b"index.html/", self.room.ask("/odd/").body)
+        """A directory is served as its index page, if that is a file."""
+        self.assertEqual(self.site.get("/page/").body, b"<p>page</p>")
+        self.assertIn(b"index.html/", self.site.get("/odd/").body)
 
     def test_listing(self) -> None:
-        """A directory without one is listed, as a page or as JSON, in the order asked for."""
-        page = self.room.ask("/sub/?sort=size&order=desc")
+        """A directory without an index page is listed as requested: HTML or JSON, sorted."""
+        page = self.site.get("/sub/?sort=size&order=desc")
         self.assertEqual(page.code, 200)
         self.assertEqual(page.field(b"content-type"), b"text/html; charset=utf-8")
         self.assertEqual(page.field(b"vary"), b"Accept")
@@ -182,119 +185,123 @@ class FilesTests(SynchronousTestCase):
             ("/sub/?format=json", ()),
             ("/sub/", ("Accept: application/json",)),
         ):
-            answer = self.room.ask(target, *fields)
-            self.assertEqual(answer.field(b"content-type"), b"application/json")
-            names = [entry["name"] for entry in json.loads(answer.body)["entries"]]
+            response = self.site.get(target, *fields)
+            self.assertEqual(response.field(b"content-type"), b"application/json")
+            names = [entry["name"] for entry in json.loads(response.body)["entries"]]
             self.assertEqual(names, ["deep", "a.txt", "b.txt"])
-        html = self.room.ask("/sub/?format=html", "Accept: application/json")
+        html = self.site.get("/sub/?format=html", "Accept: application/json")
         self.assertEqual(html.field(b"content-type"), b"text/html; charset=utf-8")
 
     def test_listingHead(self) -> None:
-        """HEAD of a listing says its length."""
-        page = self.room.ask("/sub/")
-        head = self.room.ask("/sub/", method="HEAD")
+        """The response to HEAD of a listing has its Content-Length."""
+        page = self.site.get("/sub/")
+        head = self.site.get("/sub/", method="HEAD")
         self.assertEqual(head.field(b"content-length"), b"%d" % len(page.body))
 
     def test_listingRefused(self) -> None:
-        """An order or a form that is none is a 400."""
+        """An unknown order or format is a 400."""
         for query in ("sort=colour", "order=up", "format=xml", "sort=%ff"):
-            self.assertEqual(self.room.ask(f"/sub/?{query}").code, 400)
+            self.assertEqual(self.site.get(f"/sub/?{query}").code, 400)
 
     def test_listingHides(self) -> None:
         """Dot files are not listed."""
-        self.assertNotIn(b".secret", self.room.ask("/").body)
+        self.assertNotIn(b".secret", self.site.get("/").body)
 
-    def test_listingLate(self) -> None:
-        """The answer waits for the thread; a client that leaves is not answered."""
-        self.room.patient = True
-        client = self.room.connect()
-        client.ask("/sub/")
-        self.assertEqual(client.said(), b"")
-        self.room.delayed.pop()()
-        self.assertEqual(client.answer().code, 200)
-        other = self.room.connect()
-        other.ask("/sub/")
-        other.leave(ConnectionLost())
-        self.room.delayed.pop()()
-        self.assertEqual(other.said(), b"")
+    def test_listingLater(self) -> None:
+        """The response waits for the thread; a client that disconnects gets none."""
+        self.site.hold_calls = True
+        client = self.site.connect()
+        client.send("/sub/")
+        self.assertEqual(client.received(), b"")
+        self.site.calls.pop()()
+        self.assertEqual(client.response().code, 200)
+        other = self.site.connect()
+        other.send("/sub/")
+        other.disconnect(ConnectionLost())
+        self.site.calls.pop()()
+        self.assertEqual(other.received(), b"")
 
     def test_listingGone(self) -> None:
-        """What happens to a directory before it is read counts."""
+        """The state of a directory when it is read decides."""
         for change, code in (
             (lambda: (self.root / "sub").rename(self.root / "gone"), 404),
             (lambda: self.patch(os, "scandir", _raiser(errno.EACCES)), 403),
             (lambda: self.patch(os, "scandir", _raiser(errno.EIO)), 500),
         ):
-            self.room.patient = True
-            client = self.room.connect()
-            client.ask("/sub/" if (self.root / "sub").exists() else "/gone/")
+            self.site.hold_calls = True
+            client = self.site.connect()
+            client.send("/sub/" if (self.root / "sub").exists() else "/gone/")
             change()
-            self.room.delayed.pop()()
-            self.assertEqual(client.answer().code, code)
+            self.site.calls.pop()()
+            self.assertEqual(client.response().code, code)
 
     def test_listingBug(self) -> None:
-        """A bug in a listing ends the connection and is logged."""
-        client = self.room.connect()
+        """A bug in a listing aborts the connection and is logged."""
+        client = self.site.connect()
         with patch("netd.static.listing.as_html", side_effect=ZeroDivisionError):
-            client.ask("/sub/")
+            client.send("/sub/")
         self.assertTrue(client.transport.aborted)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_methods(self) -> None:
-        """GET, HEAD and OPTIONS; everything else is a 405 that says so."""
-        options = self.room.ask("/sub/a.txt", method="OPTIONS")
+        """GET, HEAD and OPTIONS are allowed; any other method is a 405 with Allow."""
+        options = self.site.get("/sub/a.txt", method="OPTIONS")
         self.assertEqual((options.code, options.body), (204, b""))
         self.assertEqual(options.field(b"allow"), b"GET, HEAD, OPTIONS")
         self.assertNotIn(b"content-length", options.fields)
         for method in ("PUT", "DELETE", "POST", "PATCH", "PROPFIND", "BREW"):
-            answer = self.room.ask("/sub/a.txt", method=method)
-            self.assertEqual(answer.code, 405)
-            self.assertEqual(answer.field(b"allow"), b"GET, HEAD, OPTIONS")
+            response = self.site.get("/sub/a.txt", method=method)
+            self.assertEqual(response.code, 405)
+            self.assertEqual(response.field(b"allow"), b"GET, HEAD, OPTIONS")
 
     def test_errors(self) -> None:
-        """What may not be read is a 403, a want of descriptors a 503, a broken disk a 500."""
+        """A forbidden file is a 403, a lack of descriptors a 503, a disk fault a 500."""
         for number, code in (
             (errno.EACCES, 403),
             (errno.EMFILE, 503),
             (errno.EIO, 500),
         ):
             with patch.object(os, "open", _raiser(number)):
-                answer = self.room.ask("/sub/a.txt")
-            self.assertEqual(answer.code, code)
-            self.assertEqual(json.loads(answer.body)["status_code"], code)
-            self.assertEqual(answer.fields.get(b"retry-after"), [b"1"] if code == 503 else None)
+                response = self.site.get("/sub/a.txt")
+            self.assertEqual(response.code, code)
+            self.assertEqual(json.loads(response.body)["status_code"], code)
+            self.assertEqual(
+                response.fields.get(b"retry-after"), [b"1"] if code == 503 else None
+            )
 
     def test_special(self) -> None:
-        """A FIFO is a 404, at once."""
+        """A FIFO is a 404 at once."""
         os.mkfifo(self.root / "fifo")
-        self.assertEqual(self.room.ask("/fifo").code, 404)
+        self.assertEqual(self.site.get("/fifo").code, 404)
 
     def test_cors(self) -> None:
-        """Scripts of other origins may read what the operator says, refusals included."""
-        room = Room(self.root, self.engine, cors="https://a.example")
+        """Scripts of the configured origin may read every response, errors included."""
+        site = FileSite(self.root, self.stock, cors="https://a.example")
         for target in ("/sub/a.txt", "/none", "/sub/", "/sub"):
-            answer = room.ask(target)
-            self.assertEqual(answer.field(b"access-control-allow-origin"), b"https://a.example")
-            self.assertIn(b"Origin", answer.field(b"vary") or b"")
-        answer = room.ask(
+            response = site.get(target)
+            self.assertEqual(
+                response.field(b"access-control-allow-origin"), b"https://a.example"
+            )
+            self.assertIn(b"Origin", response.field(b"vary") or b"")
+        response = site.get(
             "/sub/a.txt",
             "Origin: https://a.example",
             "Access-Control-Request-Method: GET",
             "Access-Control-Request-Headers: range",
             method="OPTIONS",
         )
-        self.assertEqual(answer.field(b"access-control-allow-headers"), b"range")
-        self.assertNotIn(b"access-control-allow-origin", self.room.ask("/none").fields)
+        self.assertEqual(response.field(b"access-control-allow-headers"), b"range")
+        self.assertNotIn(b"access-control-allow-origin", self.site.get("/none").fields)
 
     def test_headers(self) -> None:
-        """The operator's fields go with files and listings."""
-        room = Room(self.root, self.engine, headers=(("X-One", "1"),))
+        """Configured fields are in the responses with files and listings."""
+        site = FileSite(self.root, self.stock, headers=(("X-One", "1"),))
         for target in ("/sub/a.txt", "/sub/"):
-            self.assertEqual(room.ask(target).field(b"x-one"), b"1")
+            self.assertEqual(site.get(target).field(b"x-one"), b"1")
 
     def test_spa(self) -> None:
-        """What is missing is the application's page to a browser, and missing to others."""
-        room = Room(self.root, self.engine, spa="app.html")
+        """A browser gets the application's page for a missing path, other clients a 404."""
+        site = FileSite(self.root, self.stock, spa="app.html")
         for target, accept, code in (
             ("/some/route", "text/html,*/*;q=0.8", 200),
             ("/some/route", "*/*", 200),
@@ -303,37 +310,37 @@ class FilesTests(SynchronousTestCase):
             ("/sub/a.txt", "*/*", 200),
             ("/%2e%2e/x", "text/html", 400),
         ):
-            answer = room.ask(target, f"Accept: {accept}")
-            self.assertEqual(answer.code, code, target)
-            self.assertEqual(answer.body == b"<p>app</p>", code == 200 and "route" in target)
-        answer = room.ask("/some/route", 'If-Match: "other"')
-        self.assertEqual(answer.code, 412)
+            response = site.get(target, f"Accept: {accept}")
+            self.assertEqual(response.code, code, target)
+            self.assertEqual(response.body == b"<p>app</p>", code == 200 and "route" in target)
+        response = site.get("/some/route", 'If-Match: "other"')
+        self.assertEqual(response.code, 412)
 
     def test_missing(self) -> None:
-        """A 404 has the operator's page, whole, with the status it is for."""
-        room = Room(self.root, self.engine, missing="404.html")
+        """A 404 has the configured page as its body, whatever ranges or conditions are sent."""
+        site = FileSite(self.root, self.stock, missing="404.html")
         for fields in ((), ("Range: bytes=0-0", "If-None-Match: *")):
-            answer = room.ask("/none", *fields)
-            self.assertEqual((answer.code, answer.body), (404, b"<p>lost</p>"))
-            self.assertEqual(answer.field(b"content-type"), b"text/html; charset=utf-8")
-        self.assertEqual(room.ask("/none", method="HEAD").field(b"content-length"), b"11")
+            response = site.get("/none", *fields)
+            self.assertEqual((response.code, response.body), (404, b"<p>lost</p>"))
+            self.assertEqual(response.field(b"content-type"), b"text/html; charset=utf-8")
+        self.assertEqual(site.get("/none", method="HEAD").field(b"content-length"), b"11")
 
     def test_pagesGone(self) -> None:
-        """When the pages themselves are missing, a plain 404 stands in."""
+        """A missing path is a plain 404 when the configured pages are missing, too."""
         for name in ("none.html", "sub"):
-            room = Room(self.root, self.engine, missing=name, spa=name)
-            answer = room.ask("/route")
-            self.assertEqual(answer.code, 404)
-            self.assertEqual(json.loads(answer.body)["status_code"], 404)
+            site = FileSite(self.root, self.stock, missing=name, spa=name)
+            response = site.get("/route")
+            self.assertEqual(response.code, 404)
+            self.assertEqual(json.loads(response.body)["status_code"], 404)
 
-    def test_notKept(self) -> None:
-        """A stand-in is not remembered as what was asked for."""
-        room = Room(self.root, self.engine, missing="404.html", spa="app.html")
-        self.assertEqual(room.ask("/late").body, b"<p>app</p>")
+    def test_notCached(self) -> None:
+        """The page for a missing file is not cached as that file."""
+        site = FileSite(self.root, self.stock, missing="404.html", spa="app.html")
+        self.assertEqual(site.get("/late").body, b"<p>app</p>")
         (self.root / "late").write_bytes(b"here")
-        self.assertEqual(room.ask("/late").body, b"here")
-        self.assertEqual(room.ask("/x.js").code, 404)
-        self.assertEqual(room.ask("/x.js").code, 404)
+        self.assertEqual(site.get("/late").body, b"here")
+        self.assertEqual(site.get("/x.js").code, 404)
+        self.assertEqual(site.get("/x.js").code, 404)
 
 
 def _raiser(number: int) -> object:
@@ -345,10 +352,10 @@ def _raiser(number: int) -> object:
 
 class StockFilesTests(FilesTests):
     """
-    The same under a stock site.
+    The same on a stock site.
     """
 
-    engine = False
+    stock = True
 
 
 class AnythingTests(SynchronousTestCase):
@@ -359,32 +366,32 @@ class AnythingTests(SynchronousTestCase):
     @_property
     @given(st.binary(max_size=12), st.binary(max_size=12))
     def test_anything(self, path: bytes, value: bytes) -> None:
-        """Whatever is asked, however it is encoded, the answer is no 5xx."""
+        """No path and no field value leads to a 5xx."""
         root = Path(self.mktemp())
         root.mkdir()
         target = "/" + "".join(f"%{byte:02x}" for byte in path)
         text = "".join(chr(byte) for byte in value if byte not in b"\r\n\0" and byte > 31)
         for name in ("Range", "If-None-Match", "If-Range", "Accept-Encoding", "Accept"):
-            for engine in (True, False):
-                answer = Room(root, engine).ask(target, f"{name}: {text}")
-                self.assertLess(answer.code, 500)
+            for stock in (False, True):
+                response = FileSite(root, stock).get(target, f"{name}: {text}")
+                self.assertLess(response.code, 500)
 
 
 class MountedTests(SynchronousTestCase):
     """
-    The tree below a path of a larger site.
+    The tree below a path of a site.
     """
 
     def test_redirect(self) -> None:
-        """The mount is part of the way to a directory."""
+        """A redirect names the path of the tree, too."""
         root = Path(self.mktemp())
         (root / "sub").mkdir(parents=True)
-        for engine in (True, False):
-            room = Room(root, engine)
+        for stock in (False, True):
+            site = FileSite(root, stock)
             tree = Resource()
-            tree.putChild(b"files", room.files)
-            room.site.resource = tree
+            tree.putChild(b"files", site.files)
+            site.site.resource = tree
             for target, where in (("/files", b"/files/"), ("/files/sub?x", b"/files/sub/?x")):
-                answer = room.ask(target)
-                self.assertEqual((answer.code, answer.field(b"location")), (308, where))
-            self.assertEqual(room.ask("/files/").code, 200)
+                response = site.get(target)
+                self.assertEqual((response.code, response.field(b"location")), (308, where))
+            self.assertEqual(site.get("/files/").code, 200)

@@ -1,5 +1,5 @@
 """
-Files on their way to clients.
+Bodies that are files.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
-from netd.http.ranges import Part, Span, length
+from netd.http.ranges import ByteRange, Part, length
 from netd.static import sendfile
-from netd.static.sendfile import BURST, Sender, read
+from netd.static.sendfile import BURST, FileProducer, read
 from netd.test.http.stages import answers
-from netd.test.static.stages import Client, Line, Room, request
+from netd.test.static.stages import Client, FileSite, SocketClient, request
 
 SIZE = 3 * BURST + 17
 BODY = bytes(range(256)) * (SIZE // 256 + 1)
 
 
-class Sends(Resource):
-    """Answers everything with parts of a file."""
+class FileResource(Resource):
+    """Responds to every request with parts of a file."""
 
     isLeaf = True
 
@@ -36,7 +36,7 @@ class Sends(Resource):
         Resource.__init__(self)
         self.file = file
         self.clock = clock
-        self.parts: list[Part] = [Span(0, file.stat().st_size)]
+        self.parts: list[Part] = [ByteRange(0, file.stat().st_size)]
         self.how = how
         self.fd = -1
 
@@ -45,7 +45,7 @@ class Sends(Resource):
         self.fd = os.open(self.file, os.O_RDONLY)
         request.setHeader(b"Content-Length", b"%d" % length(self.parts))
         request.setHeader(b"Content-Type", b"text/plain")
-        Sender(request, self.fd, self.parts, self.clock, **self.how).start()
+        FileProducer(request, self.fd, self.parts, self.clock, **self.how).start()
         return NOT_DONE_YET
 
 
@@ -58,54 +58,54 @@ def opened(fd: int) -> bool:
     return True
 
 
-class SenderCase(SynchronousTestCase):
+class _Tests(SynchronousTestCase):
     """A file, and a Resource that sends it."""
 
     def setUp(self) -> None:
-        """A file of several bursts."""
+        """Make a file of several bursts."""
         self.file = Path(self.mktemp())
         self.file.write_bytes(BODY[:SIZE])
 
-    def sends(self, room: Room, clock: Clock, **how: Any) -> Sends:
-        """Let `room` answer with the file."""
-        resource = Sends(self.file, clock, **how)
-        room.site.resource = resource
+    def mount(self, site: FileSite, clock: Clock, **how: Any) -> FileResource:
+        """Let `site` respond with the file."""
+        resource = FileResource(self.file, clock, **how)
+        site.site.resource = resource
         return resource
 
-    def line(self, **how: Any) -> tuple[Line, Sends]:
-        """A real connection that was asked for the file."""
-        room = Room(Path())
-        line = Line(room)
+    def connect(self, **how: Any) -> tuple[SocketClient, FileResource]:
+        """A real connection to a site with the file."""
+        site = FileSite(Path())
+        line = SocketClient(site)
         self.addCleanup(line.close)
-        resource = self.sends(room, line, **how)
+        resource = self.mount(site, line, **how)
         return line, resource
 
 
-class ReadTests(SenderCase):
+class ReadTests(_Tests):
     """
-    Small answers.
+    Small bodies.
     """
 
     def test_parts(self) -> None:
-        """What is said and what is read come as one; a short file is None."""
+        """The bytes of all parts are joined; a short file is None."""
         fd = os.open(self.file, os.O_RDONLY)
         self.addCleanup(os.close, fd)
-        self.assertEqual(read(fd, [b"<", Span(65, 68), b">"]), b"<ABC>")
-        self.assertEqual(read(fd, [Span(65, 68)]), b"ABC")
-        self.assertIsNone(read(fd, [Span(SIZE - 1, SIZE + 1)]))
+        self.assertEqual(read(fd, [b"<", ByteRange(65, 68), b">"]), b"<ABC>")
+        self.assertEqual(read(fd, [ByteRange(65, 68)]), b"ABC")
+        self.assertIsNone(read(fd, [ByteRange(SIZE - 1, SIZE + 1)]))
 
 
-class KernelTests(SenderCase):
+class SendfileTests(_Tests):
     """
-    By os.sendfile, over a real connection.
+    os.sendfile over a real connection.
     """
 
     def test_whole(self) -> None:
-        """The client gets exactly the file, and the connection goes on."""
-        line, resource = self.line()
-        line.say(request("/") * 2)
-        heard = line.hear_all(2 * (SIZE + 119))
-        first, second = answers(heard)
+        """The client gets exactly the file, and the connection stays open."""
+        line, resource = self.connect()
+        line.send(request("/") * 2)
+        received = line.receive_all(2 * (SIZE + 119))
+        first, second = answers(received)
         self.assertEqual(first.body, BODY[:SIZE])
         self.assertEqual(second.body, BODY[:SIZE])
         self.assertFalse(opened(resource.fd))
@@ -113,25 +113,25 @@ class KernelTests(SenderCase):
         self.assertEqual(line.getDelayedCalls(), [])
 
     def test_counted(self) -> None:
-        """What the kernel sent is counted as sent."""
-        line, _ = self.line()
-        line.say(request("/"))
-        line.hear_all(SIZE)
+        """Bytes that the kernel sent are counted."""
+        line, _ = self.connect()
+        line.send(request("/"))
+        line.receive_all(SIZE)
         line.turn()
-        self.assertEqual(line.room.site._counters.sent, SIZE)
+        self.assertEqual(line.site._counters.sent, SIZE)
 
     def test_parts(self) -> None:
-        """Spans and what is between them come in their order."""
-        line, resource = self.line()
-        resource.parts = [b"<<", Span(1, BURST + 5), b"|" * 70_000, Span(0, 3), b">>"]
-        line.say(request("/"))
-        meant = b"<<" + BODY[1 : BURST + 5] + b"|" * 70_000 + BODY[:3] + b">>"
-        (answer,) = answers(line.hear_all(len(meant) + 150))
-        self.assertEqual(answer.body, meant)
+        """ByteRanges and what is between them come in their order."""
+        line, resource = self.connect()
+        resource.parts = [b"<<", ByteRange(1, BURST + 5), b"|" * 70_000, ByteRange(0, 3), b">>"]
+        line.send(request("/"))
+        body = b"<<" + BODY[1 : BURST + 5] + b"|" * 70_000 + BODY[:3] + b">>"
+        (response,) = answers(line.receive_all(len(body) + 150))
+        self.assertEqual(response.body, body)
 
     def test_burst(self) -> None:
         """One turn of the reactor moves at most a burst, however fast the client is."""
-        line, _ = self.line()
+        line, _ = self.connect()
         moved: list[int] = []
 
         def quick(out: int, fd: int, offset: int, count: int) -> int:
@@ -140,16 +140,16 @@ class KernelTests(SenderCase):
 
         self.patch(os, "sendfile", quick)
         moved.append(0)
-        line.say(request("/"))
+        line.send(request("/"))
         while line.channel.request is not None:
             moved.append(0)
             line.turn()
         self.assertEqual(moved, [BURST, BURST, BURST, 17])
 
     def test_slow(self) -> None:
-        """While the client reads nothing, nothing is sent and nothing spins."""
-        line, resource = self.line()
-        line.say(request("/"))
+        """While the client reads nothing, the kernel is not called."""
+        line, resource = self.connect()
+        line.send(request("/"))
         for _ in range(5):
             line.turn()
         calls: list[int] = []
@@ -166,45 +166,45 @@ class KernelTests(SenderCase):
         self.assertTrue(opened(resource.fd))
 
     def test_shrunk(self) -> None:
-        """A file that is cut short meanwhile ends the connection, not the answer."""
-        line, resource = self.line()
-        line.say(request("/"))
+        """A file that becomes shorter meanwhile aborts the connection."""
+        line, resource = self.connect()
+        line.send(request("/"))
         os.truncate(self.file, BURST)
-        heard = line.hear_all(SIZE + 400)
-        self.assertLess(len(heard), SIZE)
+        received = line.receive_all(SIZE + 400)
+        self.assertLess(len(received), SIZE)
         self.assertFalse(opened(resource.fd))
         line.turn()
         self.assertFalse(line.transport.connected)
 
     def test_grown(self) -> None:
-        """Of a file that grows meanwhile, exactly what was promised is sent."""
-        line, _ = self.line()
-        line.say(request("/"))
+        """Of a file that grows meanwhile, exactly the promised bytes are sent."""
+        line, _ = self.connect()
+        line.send(request("/"))
         with self.file.open("ab") as file:
             file.write(b"more" * 1000)
-        (answer,) = answers(line.hear_all(SIZE + 200))
-        self.assertEqual(answer.body, BODY[:SIZE])
+        (response,) = answers(line.receive_all(SIZE + 200))
+        self.assertEqual(response.body, BODY[:SIZE])
 
     def test_replaced(self) -> None:
-        """A file that is replaced or deleted meanwhile is sent as it was."""
+        """A file that is replaced or deleted meanwhile is sent unchanged."""
         for change in (
             self.file.unlink,
             self.file.touch,
         ):
-            line, _ = self.line()
-            line.say(request("/"))
+            line, _ = self.connect()
+            line.send(request("/"))
             other = self.file.with_name("other")
             other.write_bytes(b"other")
             change()
             other.rename(self.file)
-            (answer,) = answers(line.hear_all(SIZE + 200))
-            self.assertEqual(answer.body, BODY[:SIZE])
+            (response,) = answers(line.receive_all(SIZE + 200))
+            self.assertEqual(response.body, BODY[:SIZE])
             self.file.write_bytes(BODY[:SIZE])
 
-    def test_left(self) -> None:
-        """A client that leaves closes the file; no timer is left."""
-        line, resource = self.line(stall=30.0)
-        line.say(request("/"))
+    def test_disconnected(self) -> None:
+        """The file is closed when the client disconnects; no timer is left."""
+        line, resource = self.connect(stall=30.0)
+        line.send(request("/"))
         self.assertTrue(opened(resource.fd))
         self.assertEqual(len(line.getDelayedCalls()), 1)
         line.client.close()
@@ -214,36 +214,36 @@ class KernelTests(SenderCase):
         self.assertEqual(line.getDelayedCalls(), [])
 
     def test_reset(self) -> None:
-        """A connection that breaks while it is sent to is found by the reactor."""
-        line, resource = self.line()
-        line.say(request("/"))
-        line.hear(1000)
+        """A broken connection is left for the reactor to find."""
+        line, resource = self.connect()
+        line.send(request("/"))
+        line.receive(1000)
 
         def broken(*_: int) -> int:
             raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
         self.patch(os, "sendfile", broken)
-        line.hear_all(SIZE)
+        line.receive_all(SIZE)
         self.assertFalse(opened(resource.fd))
         self.assertIn(line.transport, line.writers | line.readers)
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_disk(self) -> None:
-        """A fault of the disk cuts the connection."""
-        line, resource = self.line()
+        """A disk fault aborts the connection."""
+        line, resource = self.connect()
 
         def broken(*_: int) -> int:
             raise OSError(errno.EIO, "Input/output error")
 
         self.patch(os, "sendfile", broken)
-        line.say(request("/"))
+        line.send(request("/"))
         line.turn()
         self.assertFalse(line.transport.connected)
         self.assertFalse(opened(resource.fd))
 
-    def test_cannot(self) -> None:
-        """Where a file system has no sendfile, the file is read and written."""
-        line, _ = self.line(stall=30.0)
+    def test_unsupported(self) -> None:
+        """Without support of the file system, the file is read and written."""
+        line, _ = self.connect(stall=30.0)
         real = os.sendfile
         calls: list[int] = []
 
@@ -254,23 +254,22 @@ class KernelTests(SenderCase):
             raise OSError(errno.EINVAL, "Invalid argument")
 
         self.patch(os, "sendfile", once)
-        line.say(request("/"))
-        # The watch has nothing to look at any more.
+        line.send(request("/"))
+        # The check of the client's progress ends then.
         line.advance(31)
-        (answer,) = answers(line.hear_all(SIZE + 200))
-        self.assertEqual(answer.body, BODY[:SIZE])
+        (response,) = answers(line.receive_all(SIZE + 200))
+        self.assertEqual(response.body, BODY[:SIZE])
         self.assertEqual(len(calls), 2)
         self.assertEqual(line.getDelayedCalls(), [])
 
     def test_stalled(self) -> None:
-        """A client that takes nothing is cut off; one that takes a little is not."""
-        line, resource = self.line(stall=30.0)
-        line.say(request("/"))
+        """Only a client that acknowledges no byte at all is disconnected."""
+        line, resource = self.connect(stall=30.0)
+        line.send(request("/"))
         for _ in range(4):
             line.advance(30)
-            # However little: it is what the client has acknowledged that counts.
             self.assertTrue(opened(resource.fd))
-            line.hear_all(60_000)
+            line.receive_all(60_000)
         line.advance(30)
         line.advance(30)
         self.assertFalse(opened(resource.fd))
@@ -279,82 +278,82 @@ class KernelTests(SenderCase):
         self.assertEqual(line.getDelayedCalls(), [])
 
     def test_unknown(self) -> None:
-        """Where the kernel does not tell what is acknowledged, nobody is cut off."""
+        """Without numbers from the kernel no client is disconnected."""
 
         def unable(*_: object) -> int:
             raise OSError(errno.ENOTTY, "Inappropriate ioctl for device")
 
         self.patch(sendfile, "ioctl", unable)
-        line, resource = self.line(stall=30.0)
-        line.say(request("/"))
+        line, resource = self.connect(stall=30.0)
+        line.send(request("/"))
         for _ in range(5):
             line.advance(30)
         self.assertTrue(opened(resource.fd))
 
 
-class ReadAndWriteTests(SenderCase):
+class ReadAndWriteTests(_Tests):
     """
-    Everywhere else.
+    Read and write.
     """
 
-    engine = True
+    stock = False
 
-    def client(self, **how: Any) -> tuple[Client, Sends]:
+    def client(self, **how: Any) -> tuple[Client, FileResource]:
         """A client without a socket."""
-        room = Room(Path(), self.engine)
-        resource = self.sends(room, room.clock, **how)
-        return room.connect(), resource
+        site = FileSite(Path(), self.stock)
+        resource = self.mount(site, site.clock, **how)
+        return site.connect(), resource
 
     def test_whole(self) -> None:
-        """A burst at a time, one a turn, and nothing after the end."""
+        """Each turn sends one burst, and no timer is left."""
         client, resource = self.client(stall=inf)
-        client.ask("/")
-        seen = [len(client.said())]
+        client.send("/")
+        counts = [len(client.received())]
         while opened(resource.fd):
             client.turn()
-            seen.append(len(client.said()))
-        self.assertEqual([b - a for a, b in pairwise(seen)], [BURST, BURST, 17])
-        self.assertEqual(client.answer().body, BODY[:SIZE])
-        self.assertEqual(client.room.clock.getDelayedCalls()[1:], [])
+            counts.append(len(client.received()))
+        self.assertEqual([b - a for a, b in pairwise(counts)], [BURST, BURST, 17])
+        self.assertEqual(client.response().body, BODY[:SIZE])
+        self.assertEqual(client.clock.getDelayedCalls()[1:], [])
 
-    def test_asked(self) -> None:
-        """Without zero copy a plain connection is written to as well."""
-        line, _ = self.line(zero_copy=False)
+    def test_switchedOff(self) -> None:
+        """With zero copy switched off a file on plain TCP is read and written."""
+        line, _ = self.connect(zero_copy=False)
         self.patch(os, "sendfile", None)
-        line.say(request("/"))
-        (answer,) = answers(line.hear_all(SIZE + 200))
-        self.assertEqual(answer.body, BODY[:SIZE])
+        line.send(request("/"))
+        (response,) = answers(line.receive_all(SIZE + 200))
+        self.assertEqual(response.body, BODY[:SIZE])
 
     def test_paused(self) -> None:
-        """While the client is slow nothing is read; afterwards it goes on where it was."""
+        """A paused producer sends nothing and then goes on where it stopped."""
         client, resource = self.client()
-        client.ask("/")
+        client.send("/")
         producer = client.transport.producer
         producer.pauseProducing()
-        before = len(client.said())
+        before = len(client.received())
         client.turn(10)
-        self.assertEqual(len(client.said()), before)
+        self.assertEqual(len(client.received()), before)
         producer.resumeProducing()
         producer.pauseProducing()
         client.turn(10)
         producer.resumeProducing()
         client.turn(10)
-        self.assertEqual(client.answer().body, BODY[:SIZE])
+        self.assertEqual(client.response().body, BODY[:SIZE])
         self.assertFalse(opened(resource.fd))
 
     def test_shrunk(self) -> None:
-        """A file that is cut short meanwhile ends the connection."""
+        """A file that becomes shorter meanwhile aborts the connection."""
         client, resource = self.client()
-        client.ask("/")
+        client.send("/")
         os.truncate(self.file, BURST + 10)
         client.turn(3)
         self.assertTrue(client.transport.aborted)
         self.assertFalse(opened(resource.fd))
 
     def test_disk(self) -> None:
-        """So does a fault of the disk."""
+        """A disk fault aborts the connection."""
         client, resource = self.client()
-        client.ask("/")
+        client.send("/")
 
         def broken(*_: int) -> bytes:
             raise OSError(errno.EIO, "Input/output error")
@@ -364,20 +363,20 @@ class ReadAndWriteTests(SenderCase):
         self.assertTrue(client.transport.aborted)
         self.assertFalse(opened(resource.fd))
 
-    def test_left(self) -> None:
-        """A client that leaves closes the file and cancels the next turn."""
+    def test_disconnected(self) -> None:
+        """The file is closed and the next turn cancelled when the client disconnects."""
         client, resource = self.client()
-        client.ask("/")
+        client.send("/")
         self.assertTrue(opened(resource.fd))
-        client.leave(ConnectionLost())
+        client.disconnect(ConnectionLost())
         self.assertFalse(opened(resource.fd))
-        times = [call.getTime() for call in client.room.clock.getDelayedCalls()]
+        times = [call.getTime() for call in client.clock.getDelayedCalls()]
         self.assertNotIn(0, times)
 
 
 class StockTests(ReadAndWriteTests):
     """
-    Under a stock site.
+    The same on a stock site.
     """
 
-    engine = False
+    stock = True

@@ -25,13 +25,13 @@ def descriptors() -> set[str]:
     return set(os.listdir("/proc/self/fd" if os.path.exists("/proc/self/fd") else "/dev/fd"))
 
 
-class DiskTests(SynchronousTestCase):
+class TreeTests(SynchronousTestCase):
     """
-    What is found, and what is not.
+    Which files a tree has.
     """
 
     def setUp(self) -> None:
-        """A tree with links of every kind, and something outside it."""
+        """Make a tree with links of every kind, and files outside of it."""
         self.base = Path(self.mktemp())
         self.root = self.base / "root"
         (self.root / "sub" / "deep").mkdir(parents=True)
@@ -61,23 +61,23 @@ class DiskTests(SynchronousTestCase):
         """The file at `path`, None for a directory; no descriptor stays open."""
         before = descriptors()
         try:
-            found = Tree(self.root, policy).find(tuple(os.fsencode(path).split(b"/")))
-            if found.folder:
+            file = Tree(self.root, policy).find(tuple(os.fsencode(path).split(b"/")))
+            if file.directory:
                 return None
             try:
-                return os.read(found.fd, 100)
+                return os.read(file.fd, 100)
             finally:
-                os.close(found.fd)
+                os.close(file.fd)
         finally:
             self.assertEqual(descriptors(), before)
 
     def names(self, path: str = "", policy: Symlinks = "inside") -> set[bytes]:
-        """What is listed of the directory `path`."""
+        """The listed names of the directory `path`."""
         before = descriptors()
         names = tuple(os.fsencode(path).split(b"/")) if path else ()
-        scan = Tree(self.root, policy).scan(names)
+        listing = Tree(self.root, policy).scan(names)
         self.assertEqual(descriptors(), before)
-        return {entry.name for entry in scan.entries}
+        return {entry.name for entry in listing.entries}
 
     def test_plain(self) -> None:
         """Files and directories are found, whatever the policy on links."""
@@ -85,18 +85,18 @@ class DiskTests(SynchronousTestCase):
             self.assertEqual(self.read("file", policy), b"file")
             self.assertEqual(self.read("sub/deep/low", policy), b"low")
             self.assertIsNone(self.read("sub/deep", policy))
-            self.assertTrue(Tree(self.root, policy).find(()).folder)
+            self.assertTrue(Tree(self.root, policy).find(()).directory)
 
     def test_missing(self) -> None:
-        """What is not there is missing, and so is a name below a file or one too long."""
+        """An absent file, a name below a file and a name that is too long are missing."""
         for policy in POLICIES:
             for path in ("none", "none/none", "file/none", "sub/none", "x" * 300, "x/" * 3000):
                 self.assertRaises(Missing, self.read, path, policy)
                 self.assertRaises(Missing, self.names, path, policy)
             self.assertRaises(Missing, self.names, "file", policy)
 
-    def test_missingLeaves(self) -> None:
-        """What is missing leaves nothing, nor whoever asked for it, to the collector."""
+    def test_missingLeavesNoCycle(self) -> None:
+        """A missing file leaves no reference cycle."""
         gc.collect()
         gc.disable()
         self.addCleanup(gc.enable)
@@ -109,7 +109,7 @@ class DiskTests(SynchronousTestCase):
         self.assertEqual(gc.collect(), 0)
 
     def test_linksInside(self) -> None:
-        """By default links are followed as long as they stay below the root."""
+        """By default links are followed while they stay below the root."""
         self.assertEqual(self.read("in"), b"low")
         self.assertEqual(self.read("in-folder/low"), b"low")
         self.assertEqual(self.read("in-absolute"), b"file")
@@ -132,7 +132,7 @@ class DiskTests(SynchronousTestCase):
         self.assertRaises(Missing, self.names, "out-folder")
 
     def test_linksNone(self) -> None:
-        """No link is followed when none is to be."""
+        """With the policy `none` no link is followed."""
         for path in (
             "in",
             "in-folder/low",
@@ -146,7 +146,7 @@ class DiskTests(SynchronousTestCase):
         self.assertRaises(Missing, self.names, "in-folder", "none")
 
     def test_linksAll(self) -> None:
-        """Every link is followed when all are to be; a loop is missing all the same."""
+        """With the policy `all` every link is followed; a loop is missing."""
         self.assertEqual(self.read("out", "all"), b"secret")
         self.assertEqual(self.read("up/outside/secret", "all"), b"secret")
         self.assertEqual(self.read("in-folder/low", "all"), b"low")
@@ -155,12 +155,12 @@ class DiskTests(SynchronousTestCase):
             self.assertRaises(Missing, self.read, path, "all")
 
     def test_rootIsLink(self) -> None:
-        """The root itself may be a link: that is the operator's word."""
+        """The root itself may be a link, whatever the policy."""
         link = self.base / "link"
         link.symlink_to("root")
         for policy in POLICIES:
-            found = Tree(link, policy).find((b"file",))
-            os.close(found.fd)
+            file = Tree(link, policy).find((b"file",))
+            os.close(file.fd)
         os.close(Tree(link).find((b"in-absolute",)).fd)
 
     def test_wholeDisk(self) -> None:
@@ -169,15 +169,15 @@ class DiskTests(SynchronousTestCase):
         os.close(Tree("/").find(path).fd)
 
     def test_special(self) -> None:
-        """FIFOs, sockets and devices are missing, and nobody waits for a writer."""
+        """FIFOs, sockets and devices are missing, and no open waits for a writer."""
         os.mkfifo(self.root / "fifo")
         (self.root / "fifo-link").symlink_to("fifo")
         (self.root / "null").symlink_to("/dev/null")
         server = socket.socket(socket.AF_UNIX)
         self.addCleanup(server.close)
-        here = os.open(self.root, os.O_RDONLY)
-        self.addCleanup(os.close, here)
-        server.bind(f"/proc/self/fd/{here}/socket")
+        directory = os.open(self.root, os.O_RDONLY)
+        self.addCleanup(os.close, directory)
+        server.bind(f"/proc/self/fd/{directory}/socket")
         for policy in POLICIES:
             for path in ("fifo", "fifo-link", "socket", "null"):
                 self.assertRaises(Missing, self.read, path, policy)
@@ -185,18 +185,18 @@ class DiskTests(SynchronousTestCase):
             self.assertTrue(listed.isdisjoint({b"fifo", b"fifo-link", b"socket", b"null"}))
 
     def test_turnedFifo(self) -> None:
-        """A file that turns into a FIFO just before it is opened is missing, and closed."""
+        """A file that becomes a FIFO just before it is opened is missing, and closed."""
         real = os.stat
         os.mkfifo(self.root / "fifo")
 
-        def late(path: bytes, **how: object) -> os.stat_result:
+        def outdated(path: bytes, **how: object) -> os.stat_result:
             return real(b"file" if path == b"fifo" else path, **how)  # type: ignore[arg-type]
 
-        self.patch(os, "stat", late)
+        self.patch(os, "stat", outdated)
         self.assertRaises(Missing, self.read, "fifo")
 
     def test_swapped(self) -> None:
-        """While a directory is swapped with a link out of the root, nothing outside is read."""
+        """A directory that is swapped with a link out of the root leads to no file outside."""
         (self.root / "swap").mkdir()
         (self.root / "swap" / "secret").write_bytes(b"mine")
         (self.root / "spare").symlink_to("../outside")
@@ -221,11 +221,11 @@ class DiskTests(SynchronousTestCase):
             thread.join()
 
     def test_forbidden(self) -> None:
-        """What may not be read is said to be just that."""
+        """A file without permission is forbidden."""
         (self.root / "file").chmod(0)
         (self.root / "sub").chmod(0)
         self.addCleanup((self.root / "sub").chmod, 0o755)
-        # Root reads everything: be somebody else, who must get here first.
+        # Root reads everything: be another user, who must have access to the tree.
         for path in (self.base, *Path(self.base).parents):
             path.chmod(0o755)
         user = os.geteuid()
@@ -240,7 +240,7 @@ class DiskTests(SynchronousTestCase):
             os.seteuid(user)
 
     def test_broken(self) -> None:
-        """A fault of the disk stays what it is."""
+        """A disk fault stays an OSError."""
 
         def broken(*_: object, **__: object) -> int:
             raise OSError(5, "Input/output error")
@@ -250,7 +250,7 @@ class DiskTests(SynchronousTestCase):
         self.assertEqual(error.errno, 5)
 
     def test_entries(self) -> None:
-        """A listing holds what can be asked for; links count as what they lead to."""
+        """A listing has the entries that a URL can name; a link counts as its target."""
         (self.root / ".hidden").write_bytes(b"")
         (self.root / "back\\slash").write_bytes(b"")
         (self.root / ".well-known").mkdir()
@@ -261,12 +261,12 @@ class DiskTests(SynchronousTestCase):
         everything = plain | inside | {b"out", b"out-folder", b"out-neighbour", b"up"}
         self.assertEqual(self.names(policy="all"), everything | {b"out-absolute"})
         entries = {entry.name: entry for entry in Tree(self.root).scan(()).entries}
-        self.assertEqual((entries[b"in"].size, entries[b"in"].folder), (3, False))
-        self.assertTrue(entries[b"in-folder"].folder)
-        self.assertTrue(entries[b"sub"].folder)
+        self.assertEqual((entries[b"in"].size, entries[b"in"].directory), (3, False))
+        self.assertTrue(entries[b"in-folder"].directory)
+        self.assertTrue(entries[b"sub"].directory)
 
     def test_strange(self) -> None:
-        """Names of any bytes are listed and found."""
+        """Names of any bytes are listed and file."""
         names = [
             b" ",
             b"a\nb",
@@ -285,19 +285,19 @@ class DiskTests(SynchronousTestCase):
                 file.write(name)
         self.assertEqual(self.names("sub/deep"), {b"low", *names})
         for name in names:
-            found = Tree(self.root).find((b"sub", b"deep", name))
-            self.assertEqual(os.read(found.fd, 100), name)
-            os.close(found.fd)
+            opened = Tree(self.root).find((b"sub", b"deep", name))
+            self.assertEqual(os.read(opened.fd, 100), name)
+            os.close(opened.fd)
 
     def test_many(self) -> None:
-        """Of very many entries only so many are listed, and it says so."""
-        self.patch(tree, "MOST_ENTRIES", 5)
+        """A listing has a limited number of entries and says when there are more."""
+        self.patch(tree, "MAX_ENTRIES", 5)
         folder = self.root / "sub" / "deep"
         for number in range(4):
             (folder / f"{number}").write_bytes(b"")
         names = (b"sub", b"deep")
-        scan = Tree(self.root).scan(names)
-        self.assertEqual((len(scan.entries), scan.whole), (5, True))
+        listing = Tree(self.root).scan(names)
+        self.assertEqual((len(listing.entries), listing.complete), (5, True))
         (folder / "more").write_bytes(b"")
-        scan = Tree(self.root).scan(names)
-        self.assertEqual((len(scan.entries), scan.whole), (5, False))
+        listing = Tree(self.root).scan(names)
+        self.assertEqual((len(listing.entries), listing.complete), (5, False))

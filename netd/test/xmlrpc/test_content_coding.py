@@ -17,7 +17,6 @@ from netd.xmlrpc.content_coding import (
     CODINGS,
     BadCompression,
     TooLarge,
-    accepts_gzip,
     decompressed,
     gzipped,
     media_type,
@@ -53,21 +52,6 @@ class HeaderTests(SynchronousTestCase):
             ("text/plain;charset=", ("text/plain", None)),
         ):
             self.assertEqual(media_type(text), expected)
-
-    def test_acceptsGzip(self) -> None:
-        """A client accepts gzip by its name or by `*`, unless its weight is 0."""
-        for text in (
-            "gzip",
-            "deflate, gzip",
-            "GZIP;q=0.5",
-            "x-gzip",
-            "br,*",
-            "gzip ; q=1",
-            "*;q=0.1",
-        ):
-            self.assertTrue(accepts_gzip(text.encode()), text)
-        for text in ("", "identity", "gzip;q=0", "gzip;q=0, *", "br", "gzipped", "agzip"):
-            self.assertFalse(accepts_gzip(text.encode()), text)
 
 
 class CompressionTests(SynchronousTestCase):
