@@ -22,9 +22,9 @@ from netd.counters import Counters
 from netd.ops import rlimit
 from netd.ops.inherited import Inherited, assign
 from netd.ops.reload import Reload
-from netd.ops.signals import impatient, on_signal
+from netd.ops.signals import on_signal, on_stop_signal
 from netd.ops.status import Status
-from netd.ops.systemd import Ready
+from netd.ops.systemd import Notifier
 from netd.parts import Parts, numbered, small_services
 from netd.services import table, udp
 from netd.settings import Settings
@@ -66,7 +66,7 @@ def _fitted(settings: Settings) -> Settings:
     limits = settings.http.limits
     if limits.connections < maxsize:
         return settings
-    limits = evolve(limits, connections=rlimit.connections())
+    limits = evolve(limits, connections=rlimit.max_connections())
     return evolve(settings, http=evolve(settings.http, limits=limits))
 
 
@@ -119,8 +119,10 @@ class Daemon(MultiService):
             self.reloader = Reload(parts.settings, fitted, parts.reloadables())
         facts = {"connections": parts.connections, "waiting answers": parts.waiting}
         self._status = Status(parts.reactor, parts.counters, self.listening, facts)
-        self._ready = Ready(parts.reactor, self.listening, parts.environ, self._status.summary)
-        for name, service in (*services(parts), ("ready", self._ready)):
+        self._notifier = Notifier(
+            parts.reactor, self.listening, parts.environ, self._status.summary
+        )
+        for name, service in (*services(parts), ("ready", self._notifier)):
             service.setName(name)
             service.setServiceParent(self)
 
@@ -148,9 +150,9 @@ class Daemon(MultiService):
     def reload(self) -> None:
         """Read the configuration again and use it, unless any of it is wrong."""
         if self.running and self.reloader is not None:
-            self._ready.reloading()
+            self._notifier.reloading()
             self.reopen_logs()
-            self._ready.reloaded(self.reloader())
+            self._notifier.reloaded(self.reloader())
 
     def reopen_logs(self) -> None:
         """Write to new log files, after a rotation."""
@@ -159,12 +161,14 @@ class Daemon(MultiService):
 
     def stopService(self) -> Deferred[Any]:
         """Stop every service; fires when the last response is sent or the grace is over."""
-        restore: Callable[[Any], Any] = impatient(self.parts.reactor, self.parts.drain.hurry)
+        restore: Callable[[Any], Any] = on_stop_signal(
+            self.parts.reactor, self.parts.drain.hurry
+        )
         stopped: Deferred[Any] = MultiService.stopService(self)
         return stopped.addBoth(restore).addBoth(self._close)
 
     def _close(self, result: Any) -> Any:
-        self._ready.close()
+        self._notifier.close()
         self.parts.logs.stop()
         return result
 

@@ -21,13 +21,13 @@ from netd.counters import Counters
 from netd.http.server import Site
 from netd.lab.endpoints.probes import Probes
 from netd.ops.logging.setup import Logs, logs
-from netd.ops.metrics import Gauges, Netd, exposition
+from netd.ops.metrics import Collector, Gauges, exposition
 from netd.ops.reload import Commit, Reloadable
 from netd.services import table
 from netd.services.impairment import Impairments
 from netd.services.source_policy import SourcePolicy
 from netd.services.tcp import ServiceFactory
-from netd.services.udp import Policy
+from netd.services.udp import DatagramPolicy
 from netd.settings import SERVICES, Impairment, Settings
 from netd.transport.access import Access, AccessFactory, AccessPolicy
 from netd.transport.drain import Drain
@@ -35,7 +35,7 @@ from netd.transport.tls import TLS
 from netd.values import Endpoint
 from netd.xmlrpc import service as xmlrpc
 from netd.xmlrpc.pool import Pool
-from netd.xmlrpc.resource import Alone
+from netd.xmlrpc.resource import RPCRoot
 
 
 @frozen
@@ -48,7 +48,7 @@ class Parts:
     counters: Counters
     logs: Logs
     access: AccessPolicy
-    datagrams: Policy
+    datagrams: DatagramPolicy
     pool: Pool
     probes: Probes
     drain: Drain
@@ -81,7 +81,7 @@ class Parts:
             rpc.pool.busy,
             tls.left if tls is not None else dict,
         )
-        metrics = exposition([Netd(__version__, counters, gauges)])
+        metrics = exposition(Collector(__version__, counters, gauges))
         probes = Probes(metrics, lambda: bool(drain.running))
         written = logs(
             settings.watch.log,
@@ -180,7 +180,7 @@ def open_connections(
 ) -> dict[str, int]:
     """How many connections are open, by server."""
     counts = {name: len(each.channels) for name, each in sites.items()}
-    return counts | {name: len(each.connected) for name, each in streams.items()}
+    return counts | {name: len(each.connections) for name, each in streams.items()}
 
 
 def waiting_responses(sites: Mapping[str, Site]) -> dict[str, int]:
@@ -205,7 +205,7 @@ def _roots(
     if settings.files.listen:
         roots["files-http"] = site.files_only(settings, reactor)
     if settings.rpc.listen:
-        roots["rpc-http"] = Alone(rpc.resource)
+        roots["rpc-http"] = RPCRoot(rpc.resource)
     return roots
 
 
@@ -235,12 +235,14 @@ def _rpc(
         raise UsageError(f"--rpc {error}") from None
 
 
-def _datagrams(settings: Settings, counters: Counters) -> Policy:
+def _datagrams(settings: Settings, counters: Counters) -> DatagramPolicy:
     """What becomes of datagrams; the same networks may send them as may connect."""
     udp = settings.udp
     impairments = None if udp.impairment == Impairment() else Impairments(udp.impairment)
     networks = AccessList(settings.access.allow, settings.access.deny)
-    return Policy(SourcePolicy(networks, udp.any_source, udp.rate), counters, impairments)
+    return DatagramPolicy(
+        SourcePolicy(networks, udp.any_source, udp.rate), counters, impairments
+    )
 
 
 def _streams(settings: Settings, reactor: Any, counters: Counters) -> dict[str, ServiceFactory]:

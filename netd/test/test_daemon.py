@@ -29,7 +29,7 @@ from netd.counters import Counters
 from netd.daemon import Daemon, build
 from netd.http.context import AccessRecord
 from netd.ops.inherited import Inherited
-from netd.ops.logging.access_log import Text
+from netd.ops.logging.access_log import TextLog
 from netd.ops.logging.line_writer import LineWriter
 from netd.settings import TLS, Service, Settings, Watch
 from netd.test.lab.conversation import Transport
@@ -215,7 +215,7 @@ class StartTests(DaemonCase):
             client.sendto(b"hello", ("127.0.0.1", listener.bound.port))
             port.doRead()
             self.assertEqual(client.recv(100), b"hello")
-        self.assertEqual(daemon.parts.counters.echoes, 1)
+        self.assertEqual(daemon.parts.counters.datagrams_sent, 1)
 
     def ask(self, adopted: Adopted, head: bytes) -> bytes:
         """What the first port's site answers to a request."""
@@ -272,7 +272,8 @@ class StartTests(DaemonCase):
                 sock.sendto(b"hello", port.socket.getsockname())
                 port.doRead()
         self.assertEqual(
-            (daemon.parts.counters.echoes, sum(daemon.parts.counters.drops.values())), (0, 2)
+            (daemon.parts.counters.datagrams_sent, sum(daemon.parts.counters.drops.values())),
+            (0, 2),
         )
 
     def test_rate(self) -> None:
@@ -296,7 +297,7 @@ class StartTests(DaemonCase):
             sock.sendto(b"hello", port.socket.getsockname())
             port.doRead()
         self.assertEqual(
-            (daemon.parts.counters.datagrams, daemon.parts.counters.echoes), (1, 0)
+            (daemon.parts.counters.datagrams, daemon.parts.counters.datagrams_sent), (1, 0)
         )
 
     def test_ready(self) -> None:
@@ -308,7 +309,7 @@ class StartTests(DaemonCase):
             self.assertEqual(events, [])
             daemon.startService()
         said = " ".join(f"{name}={where}" for name, where in daemon.listening().items())
-        self.assertEqual([event["said"] for event in events if "said" in event], [said])
+        self.assertEqual([event["listen"] for event in events if "listen" in event], [said])
         # The environment that was given is the one that is used.
         self.assertEqual(len([event for event in events if "address" in event]), 1)
 
@@ -546,7 +547,7 @@ class SignalTests(Managed):
         twistd's application logs in the daemon's format, unless it has an observer of its own.
         """
         config = evolve(settings_with(), watch=Watch(log="json"))
-        for observer in (None, Text(LineWriter(1, Clock(), Counters()))):
+        for observer in (None, TextLog(LineWriter(1, Clock(), Counters()))):
             application: Any = Application("netd")
             if observer is not None:
                 application.setComponent(ILogObserver, observer)
@@ -576,13 +577,13 @@ class SignalTests(Managed):
     def test_dump(self) -> None:
         """SIGUSR2 logs services, connections, waiting responses, timers and counters."""
         daemon = self.start(evolve(settings_with(), services=(Service("echo", ANY_PORT),)))
-        daemon.parts.counters.answers[200] += 1
+        daemon.parts.counters.responses[200] += 1
         lines = self.signal(signal.SIGUSR2)
         self.assertEqual(len(lines), 5)
         self.assertRegex(lines[0], r"^state: services: http=tcp:\d+:.* tcp-echo=tcp:\d+:")
         self.assertEqual(lines[1], "state: connections: 0 (http=0 tcp-echo=0)")
         self.assertEqual(lines[2], "state: waiting answers: 0 (http=0)")
-        self.assertIn("answers[200]=1", lines[4])
+        self.assertIn("responses[200]=1", lines[4])
 
     def test_first(self) -> None:
         """The signal handlers are installed before READY=1 is sent."""

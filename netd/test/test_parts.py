@@ -64,10 +64,10 @@ class ProbeTests(DaemonCase):
         self.assertEqual(self.names(daemon), ["http", "metrics-http"])
         site, own = (each.factory for each in self.reactor.adopted)
         self.assertIn(b" 404 ", self.ask(site, "/metrics"))
-        before = daemon.parts.counters.answers.copy()
+        before = daemon.parts.counters.responses.copy()
         self.assertIn(b" 200 ", self.ask(own, "/metrics"))
         self.assertIn(b" 404 ", self.ask(own, "/"))
-        self.assertEqual(daemon.parts.counters.answers, before)
+        self.assertEqual(daemon.parts.counters.responses, before)
 
     def test_outlast(self) -> None:
         """

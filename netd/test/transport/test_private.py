@@ -24,7 +24,7 @@ import netd
 import twisted
 from netd.daemon import build
 from netd.test.stages import Reactor
-from netd.test.test_daemon import asked
+from netd.test.test_daemon import settings_with
 from netd.transport import private
 from netd.transport.private import FEATURES, UDP, UNIX, Feature
 from netd.values import Endpoint
@@ -215,7 +215,7 @@ class CheckTests(SynchronousTestCase):
     def test_start(self) -> None:
         """The daemon checks its listeners, and refuses to start with a UNIX socket."""
         self.lack("_bindPath")
-        build(asked(), Reactor(), {})
+        build(settings_with(), Reactor(), {})
         path = Endpoint("unix", self.mktemp(), 0)
         with self.assertRaises(UsageError):
-            build(asked(path), Reactor(), {})
+            build(settings_with(path), Reactor(), {})
