@@ -19,7 +19,7 @@ import requests
 import requests_cache
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.browser import document, screenshot
+from tests.browser import browser, resize, screenshot
 from tests.certificates import certificate
 from tests.clients import connect, curl, receive
 from tests.running import Daemon, eventually, run, undisturbed
@@ -265,14 +265,16 @@ class CachingTests(TreeCase):
         self.assertEqual(part.read_bytes(), other)
 
     def test_browser(self) -> None:
-        """A browser that reloads a page asks whether it changed, and is told no."""
+        """A browser that reloads an unchanged page gets a 304."""
         put(
             self.root / "page.html",
             b"<!doctype html><link rel=stylesheet href=style.css><p id=p>one</p><script>"
             b"if (!sessionStorage.again) { sessionStorage.again = 1; location.reload() }"
             b"else { document.getElementById('p').textContent = 'reloaded' }</script>",
         )
-        self.assertIn("reloaded", document(f"{self.url}/page.html"))
+        driver = self.enterContext(browser())
+        driver.get(f"{self.url}/page.html")
+        eventually(lambda: True if "reloaded" in driver.page_source else None, "the reload")
         self.daemon.logged('GET /page.html HTTP/1.1" 304')
         log = logged(self.daemon, self.url)
         self.assertEqual(len(re.findall(r'GET /page\.html HTTP/1\.1" 200', log)), 1)
@@ -308,21 +310,23 @@ class ListingTests(TreeCase):
         self.pictures.mkdir(parents=True, exist_ok=True)
 
     def test_pictures(self) -> None:
-        """It is light or dark as the reader likes it, and fits a phone as it fits a desk."""
-        seen = {}
-        for scheme, dark in (("light", False), ("dark", True)):
-            for form, width in (("wide", 1100), ("narrow", 500)):
-                picture = self.pictures / f"listing-{scheme}-{form}.png"
-                data = screenshot(f"{self.url}/", picture, width=width, height=900, dark=dark)
-                seen[scheme, form] = shade(data)
-                self.assertEqual(struct.unpack(">II", data[16:24]), (width, 900))
-        for form in ("wide", "narrow"):
-            self.assertGreater(seen["light", form], 200)
-            self.assertLess(seen["dark", form], 60)
+        """The listing follows the preferred colour scheme on a wide and on a narrow screen."""
+        driver = self.enterContext(browser())
+        driver.get(f"{self.url}/")
+        for width in (1100, 500):
+            resize(driver, width, 900)
+            light, dark = (screenshot(driver, dark=dark) for dark in (False, True))
+            for scheme, png in (("light", light), ("dark", dark)):
+                (self.pictures / f"listing-{scheme}-{width}.png").write_bytes(png)
+                self.assertEqual(struct.unpack(">II", png[16:24]), (width, 900))
+            self.assertGreater(brightness(light), 200)
+            self.assertLess(brightness(dark), 60)
 
     def test_document(self) -> None:
-        """A browser sees every name as text, runs nothing, and every link leads to its file."""
-        page = document(f"{self.url}/?sort=size&order=desc")
+        """A browser shows every name as text and runs no script; every link leads to a file."""
+        driver = self.enterContext(browser())
+        driver.get(f"{self.url}/?sort=size&order=desc")
+        page = driver.page_source
         self.assertNotIn("<b>", page)
         self.assertNotIn("<script", page)
         self.assertIn("new\\nline.txt", page)
@@ -333,7 +337,7 @@ class ListingTests(TreeCase):
             self.assertIn(requests.head(f"{self.url}/{link}", timeout=60).status_code, (200,))
 
 
-def shade(png: bytes) -> int:
+def brightness(png: bytes) -> int:
     """How bright the pixel in the top left corner is, 0 to 255 (PNG, 8 bits a channel)."""
     at, data = 8, b""
     while at < len(png):

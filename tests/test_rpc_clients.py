@@ -16,18 +16,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.browser import Browser
+from tests.browser import browser, element, overflow, resize
 from tests.running import MODULE, ROOT, Daemon, environment, eventually, run, succeed
 
 CLIENTS = ROOT / "tests" / "rpc_clients"
 EXAMPLE = "shop=examples.rpc_methods"
 
-# Keys by WebDriver's numbers (W3C WebDriver 17.4.2).
-TAB = "\ue004"
-SELECT_ALL = "\ue009a\ue000"
-CONTROL_ENTER = "\ue009\ue007\ue000"
+SELECT_ALL = Keys.CONTROL + "a" + Keys.NULL
+CONTROL_ENTER = Keys.CONTROL + Keys.ENTER + Keys.NULL
 
 FOUND = {
     "add": "5",
@@ -304,59 +304,51 @@ def _alive(pid: int) -> bool:
 
 class BrowserTests(SynchronousTestCase):
     """
-    The documentation page in headless Chromium, driven by WebDriver.
+    The documentation page in headless Chromium.
     """
 
     def setUp(self) -> None:
         self.daemon = self.enterContext(Daemon())
-        self.browser = self.enterContext(Browser())
-        self.browser.go(f"{self.daemon.url}/RPC2")
+        self.driver = self.enterContext(browser())
+        self.driver.get(f"{self.daemon.url}/RPC2")
 
     def test_form(self) -> None:
         """
-        The form calls a method with the keyboard alone, and says results and faults.
+        The form calls a method with the keyboard alone, and shows results and faults.
         """
-        browser = self.browser
-        browser.script("document.querySelector('#method').focus()")
-        browser.keys("add", "#method")
-        browser.keys(TAB, "#method")
-        self.assertEqual(browser.script("return document.activeElement.id"), "parameters")
-        browser.keys(SELECT_ALL, "#parameters")
-        browser.keys("40, 2", "#parameters")
-        browser.keys(CONTROL_ENTER, "#parameters")
-        self.assertEqual(eventually(self.said, "an answer"), "42")
-        browser.keys(SELECT_ALL, "#parameters")
-        browser.keys('40, "x"', "#parameters")
-        browser.click("form button")
+        self.driver.execute_script("document.querySelector('#method').focus()")
+        self.driver.switch_to.active_element.send_keys("add" + Keys.TAB)
+        parameters = self.driver.switch_to.active_element
+        self.assertEqual(parameters.get_attribute("id"), "parameters")
+        parameters.send_keys(SELECT_ALL + "40, 2" + CONTROL_ENTER)
+        self.assertEqual(eventually(self.output, "a result"), "42")
+        parameters.send_keys(SELECT_ALL + '40, "x"')
+        element(self.driver, "form button").click()
         fault = eventually(
-            lambda: found if "Fault" in (found := self.said() or "") else None, ""
+            lambda: text if "Fault" in (text := self.output() or "") else None, "a fault"
         )
         self.assertEqual(fault, "Fault -32602: add: y must be int or double, got string")
 
-    def said(self) -> str | None:
-        """What the form says."""
-        text = str(self.browser.script("return document.querySelector('output').textContent"))
+    def output(self) -> str | None:
+        """The result or fault that the form shows; None before there is one."""
+        text = element(self.driver, "output").get_property("textContent")
+        assert isinstance(text, str)
         return text if text not in ("", "...") else None
 
     def test_try(self) -> None:
         """
-        Each method's button fills the form in; a struct's members are shown.
+        The button of a method fills in the form, and a struct is shown with its members.
         """
-        self.browser.click('button[data-method="ip.network"]')
-        self.browser.click("form button")
-        self.assertIn('"num_addresses": "16"', eventually(self.said, "an answer"))
+        element(self.driver, 'button[data-method="ip.network"]').click()
+        element(self.driver, "form button").click()
+        self.assertIn('"num_addresses": "16"', eventually(self.output, "a result"))
 
     def test_phone(self) -> None:
         """
-        On a phone nothing is wider than the screen; the page runs without an error.
+        The page is no wider than a phone, and its script has filled in the examples.
         """
-        self.browser.size(390, 844)
-        wide = self.browser.script(
-            "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        self.assertEqual(wide, 0)
-        self.assertEqual(
-            self.browser.script("return document.querySelectorAll('pre').length > 9"), True
-        )
-        text = self.browser.script("return document.querySelector('pre').textContent")
-        self.assertIn(f"{self.daemon.url}/RPC2", text)
+        resize(self.driver, 390, 844)
+        self.assertEqual(overflow(self.driver), 0)
+        examples = self.driver.find_elements(By.CSS_SELECTOR, "pre")
+        self.assertGreater(len(examples), 9)
+        self.assertIn(f"{self.daemon.url}/RPC2", str(examples[0].get_property("textContent")))
