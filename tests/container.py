@@ -14,14 +14,21 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import tempfile
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from twisted.trial.unittest import SkipTest
 
-from tests.running import DEADLINE, ROOT, Finished, eventually, run, succeed
+from tests.running import (
+    DEADLINE,
+    ROOT,
+    Finished,
+    children,
+    eventually,
+    run,
+    succeed,
+    temporary_directory,
+)
 
 _UNITS: Final = ROOT / "contrib" / "systemd"
 _PYTHON: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -47,38 +54,33 @@ class Container:
             raise SkipTest("a true systemd needs root and systemd-nspawn")
         self._stack = contextlib.ExitStack()
         with contextlib.ExitStack() as stack:
-            self._room = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="netd-")))
+            self._folder = stack.enter_context(temporary_directory())
             self.root = self._mount(stack)
             self._install()
             self._boot(stack)
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        wrong: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def _mount(self, stack: contextlib.ExitStack) -> Path:
         """This machine's files, over which another's can be written."""
         for words in (
-            ("-t", "tmpfs", "tmpfs", self._room),
-            ("-t", "overlay", "overlay", self._room / "root", "-o", self._layers()),
+            ("-t", "tmpfs", "tmpfs", self._folder),
+            ("-t", "overlay", "overlay", self._folder / "root", "-o", self._layers()),
         ):
             for name in ("upper", "work", "root"):
-                if self._room.is_mount():
-                    (self._room / name).mkdir()
+                if self._folder.is_mount():
+                    (self._folder / name).mkdir()
             done = run("mount", *words)
             if done.status:
                 raise SkipTest(f"a true systemd needs an overlay: {done.err}")
             stack.callback(run, "umount", "-l", words[3])
-        return self._room / "root"
+        return self._folder / "root"
 
     def _layers(self) -> str:
-        return f"lowerdir=/,upperdir={self._room}/upper,workdir={self._room}/work"
+        return f"lowerdir=/,upperdir={self._folder}/upper,workdir={self._folder}/work"
 
     def _install(self) -> None:
         """Units, and an identity of its own."""
@@ -89,13 +91,13 @@ class Container:
 
     def drop_in(self, name: str, text: str | None = None) -> None:
         """A drop-in of netd.service: `text`, or what contrib/systemd/ has under this name."""
-        room = self.root / "etc/systemd/system/netd.service.d"
-        room.mkdir(exist_ok=True)
+        folder = self.root / "etc/systemd/system/netd.service.d"
+        folder.mkdir(exist_ok=True)
         said = (_UNITS / f"{name}.conf").read_text() if text is None else text
-        (room / f"{name}.conf").write_text(said)
+        (folder / f"{name}.conf").write_text(said)
 
     def _boot(self, stack: contextlib.ExitStack) -> None:
-        log = self._room / "log"
+        log = self._folder / "log"
         with log.open("wb") as out:
             nspawn = subprocess.Popen(
                 [
@@ -165,7 +167,7 @@ class Container:
 
 def _leader(nspawn: int) -> int | None:
     """The process that is the first one in the container of `nspawn`."""
-    for pid in _children(nspawn):
+    for pid in _descendants(nspawn):
         with contextlib.suppress(OSError):
             for line in Path(f"/proc/{pid}/status").read_text().splitlines():
                 if line.startswith("NSpid:") and line.split()[-1] == "1":
@@ -173,10 +175,6 @@ def _leader(nspawn: int) -> int | None:
     return None
 
 
-def _children(pid: int) -> list[int]:
-    try:
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    except OSError:
-        return []
-    found = [int(each) for each in text.split()]
-    return found + [other for each in found for other in _children(each)]
+def _descendants(pid: int) -> list[int]:
+    direct = children(pid)
+    return direct + [other for child in direct for other in _descendants(child)]

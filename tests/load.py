@@ -12,10 +12,9 @@ import sys
 import threading
 import time
 from collections import Counter
-from types import TracebackType
 from typing import Final, Self
 
-from tests.clients import connect, receive
+from tests.clients import exchange
 from tests.running import eventually
 
 _THREADS: Final = 8
@@ -42,12 +41,7 @@ class Load:
             thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        wrong: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def stop(self) -> None:
@@ -73,10 +67,8 @@ class Load:
 
     def _ask(self) -> None:
         try:
-            with connect(self._address) as sock:
-                sock.sendall(self._request)
-                answer = receive(sock)
-            head, _, body = answer.partition(b"\r\n\r\n")
+            response = exchange(self._address, self._request)
+            head, _, body = response.partition(b"\r\n\r\n")
             lines = head.decode().split("\r\n")
             fields = dict(line.lower().split(": ", 1) for line in lines[1:])
             if int(fields["content-length"]) != len(body):

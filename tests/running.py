@@ -9,18 +9,20 @@ READY notification and not from the log.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from attrs import frozen
+from twisted.trial.unittest import SkipTest
 
 from netd.values import Endpoint
 
@@ -118,6 +120,40 @@ def succeed(
     return done.out
 
 
+@contextmanager
+def temporary_directory() -> Iterator[Path]:
+    """A directory that is removed when the context ends."""
+    with tempfile.TemporaryDirectory(prefix="netd-") as name:
+        yield Path(name)
+
+
+def need(program: str) -> str:
+    """The path of `program`; the test is skipped where the program is not installed."""
+    # Some programs live where only root's search path looks.
+    places = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))
+    path = shutil.which(program, path=places)
+    if path is None:
+        raise SkipTest(f"{program} is not installed")
+    return path
+
+
+def children(pid: int) -> list[int]:
+    """The process ids of the children of a process; none when that has ended."""
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return []
+    return [int(word) for word in text.split()]
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """A port of the loopback on which nothing listens at the moment."""
+    with socket.socket(type=kind) as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
 def eventually(found: Callable[[], T | None], what: str, deadline: float = DEADLINE) -> T:
     """The first result of `found` that is not None; AssertionError naming `what` when late."""
     end = time.monotonic() + deadline
@@ -166,12 +202,12 @@ class Daemon:
         """The assignments of each notification so far."""
 
     def __enter__(self) -> Self:
-        self._room = tempfile.TemporaryDirectory(prefix="netd-")
-        room = Path(self._room.name)
-        self._log = room / "log"
-        (room / "empty").mkdir()
+        self._folder = tempfile.TemporaryDirectory(prefix="netd-")
+        folder = Path(self._folder.name)
+        self._log = folder / "log"
+        (folder / "empty").mkdir()
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._notify.bind(str(room / "notify"))
+        self._notify.bind(str(folder / "notify"))
         self._notify.settimeout(0.05)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -179,9 +215,9 @@ class Daemon:
                 env={
                     "NETD_PORT": "0",
                     **self._environ,
-                    "NOTIFY_SOCKET": str(room / "notify"),
+                    "NOTIFY_SOCKET": str(folder / "notify"),
                 },
-                cwd=self._cwd or room / "empty",
+                cwd=self._cwd or folder / "empty",
                 pass_fds=self._inherit,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -194,12 +230,7 @@ class Daemon:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        wrong: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         try:
             if self._process.poll() is None:
                 self.stop()
@@ -214,7 +245,7 @@ class Daemon:
             self._process.kill()
             self._process.wait(DEADLINE)
         self._notify.close()
-        self._room.cleanup()
+        self._folder.cleanup()
 
     @property
     def log(self) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import shutil
 import socket
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,36 +15,32 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests import handing
 from tests.certificates import certificate
-from tests.clients import GREETING, connect, curl, receive
+from tests.clients import GREETING, curl, datagrams, exchange
 from tests.load import Load
-from tests.running import DEADLINE, MODULE, Daemon, eventually, run
+from tests.running import (
+    DEADLINE,
+    MODULE,
+    Daemon,
+    eventually,
+    free_port,
+    run,
+    temporary_directory,
+)
 
 _PASSED = ("NETD_PORT", "NETD_DELAY", "NETD_UDP", "NOTIFY_SOCKET", "PYTHONPATH")
-
-
-def free(kind: socket.SocketKind) -> int:
-    """A port of the loopback that nobody has at the moment."""
-    with socket.socket(type=kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def get(address: tuple[str, int]) -> bytes | None:
     """The answer to a request, None while there is none."""
     try:
-        with connect(address) as sock:
-            sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            return receive(sock)
+        return exchange(address, b"GET / HTTP/1.0\r\n\r\n")
     except ConnectionError:
         return None
 
 
 def echo(address: tuple[str, int]) -> bytes | None:
     """The echo of a datagram, None when it does not come soon."""
-    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(0.2)
+    with datagrams("::1" if ":" in address[0] else "127.0.0.1", timeout=0.2) as sock:
         sock.connect(address)
         try:
             sock.send(b"hello")
@@ -71,7 +66,7 @@ class ActivateTests(SynchronousTestCase):
         netd: Sequence[str] = (),
     ) -> tuple[Daemon, bytes]:
         """The daemon that the first client started, and what that client got."""
-        address = ("127.0.0.1", free(kind))
+        address = ("127.0.0.1", free_port(kind))
         datagram = ("-d",) if kind is socket.SOCK_DGRAM else ()
         way = (
             *("systemd-socket-activate", *datagram, "-l", f"127.0.0.1:{address[1]}", *words),
@@ -197,8 +192,8 @@ class HandedTests(SynchronousTestCase):
         """
         One named https is served with TLS.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        leaf, key = certificate(room)
+        folder = self.enterContext(temporary_directory())
+        leaf, key = certificate(folder)
         sock = self.sock()
         daemon = self.enterContext(
             self.daemon(
@@ -215,15 +210,15 @@ class HandedTests(SynchronousTestCase):
         """
         A UNIX socket stays where it is when the daemon is gone.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
+        folder = self.enterContext(temporary_directory())
         sock = self.enterContext(socket.socket(socket.AF_UNIX))
-        sock.bind(str(room / "s"))
+        sock.bind(str(folder / "s"))
         sock.listen()
         for _ in range(2):
             with self.daemon(names=("http",), socks=(sock,)):
-                got = curl("http://localhost/", "--unix-socket", str(room / "s"))
+                got = curl("http://localhost/", "--unix-socket", str(folder / "s"))
                 self.assertEqual(got.body, GREETING)
-        self.assertTrue((room / "s").exists())
+        self.assertTrue((folder / "s").exists())
 
     def test_nothing(self) -> None:
         """
@@ -272,8 +267,8 @@ class MemoryTests(SynchronousTestCase):
         """
         With HTTPS the start ends in one line that says so; without it all is well.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        leaf, key = certificate(room)
+        folder = self.enterContext(temporary_directory())
+        leaf, key = certificate(folder)
         forbid = (sys.executable, "-c", _FORBID)
         done = run(
             *(*forbid, *MODULE, "--port=0", "--https=0"),

@@ -5,7 +5,6 @@ What contrib/ and the guide for operators promise, as far as it can be tried her
 from __future__ import annotations
 
 import re
-import tempfile
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -13,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.options.table import OPTIONS
 from tests.certificates import certificate
 from tests.clients import curl
-from tests.running import MODULE, ROOT, Daemon, environment, run
+from tests.running import MODULE, ROOT, Daemon, environment, run, temporary_directory
 
 
 class AlertTests(SynchronousTestCase):
@@ -34,8 +33,8 @@ class AlertTests(SynchronousTestCase):
         """
         Every metric that a rule or the guide names is one that a daemon has.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        leaf, key = certificate(room)
+        folder = self.enterContext(temporary_directory())
+        leaf, key = certificate(folder)
         daemon = self.enterContext(
             Daemon("--https", "0", "--certificate", leaf, "--private-key", key)
         )

@@ -145,7 +145,7 @@ class FilesTests(TreeCase):
 
     def test_descriptors(self) -> None:
         """Clients that come, take a little and go leave no descriptor behind."""
-        folder = Path(f"/proc/{self.daemon._process.pid}/fd")
+        folder = Path(f"/proc/{self.daemon.pid}/fd")
 
         def large() -> int:
             names = [os.readlink(each) for each in folder.iterdir() if os.path.lexists(each)]

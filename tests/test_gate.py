@@ -12,14 +12,12 @@ import socket
 import ssl
 import stat
 import tempfile
-from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.certificates import certificate
-from tests.clients import connect, curl, receive
-from tests.running import MODULE, Daemon, run, succeed
-from tests.test_wire import need
+from tests.clients import connect, curl, datagrams, exchange, receive
+from tests.running import MODULE, Daemon, need, run, succeed, temporary_directory
 
 V1 = b"PROXY TCP4 203.0.113.9 192.0.2.2 4711 80\r\n"
 GET = b"GET /healthz HTTP/1.1\r\nHost: netd\r\nConnection: close\r\n\r\n"
@@ -65,9 +63,7 @@ class ListTests(SynchronousTestCase):
                     denied = b"HTTP/1.1 403 " if name == "http" else b""
                     self.assertEqual(said.startswith(denied), not heard or not denied)
                     self.assertEqual(bool(said), heard or bool(denied), (host, name))
-            with socket.socket(type=socket.SOCK_DGRAM) as sock:
-                sock.bind((host, 0))
-                sock.settimeout(10 if heard else 0.3)
+            with datagrams(host, timeout=10 if heard else 0.3) as sock:
                 sock.sendto(b"x", daemon.address("udp"))
                 try:
                     self.assertEqual((sock.recv(10), heard), (b"x", True))
@@ -78,12 +74,12 @@ class ListTests(SynchronousTestCase):
         """
         Over TLS too, and whatever they send, the denied hear why; in a crowd some are closed.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
-        path, key = certificate(room)
+        folder = self.enterContext(temporary_directory())
+        path, key = certificate(folder)
         secure = ("--https", "0", "--certificate", path, "--private-key", key)
         daemon = self.enterContext(Daemon("--deny", "127.0.0.2", *secure))
         from_there = ("--interface", "127.0.0.2")
-        body = room / "body"
+        body = folder / "body"
         body.write_bytes(bytes(500_000))
         port = daemon.where("https").port
         for url, *more in (
@@ -140,8 +136,8 @@ class ProxyTests(SynchronousTestCase):
         """
         Behind the header comes TLS; the log names the client in the header.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
-        path, key = certificate(room)
+        folder = self.enterContext(temporary_directory())
+        path, key = certificate(folder)
         daemon = self.enterContext(
             Daemon(
                 *("--proxy-from", "127.0.0.1", "--https", "0"),
@@ -203,11 +199,9 @@ class ProxyTests(SynchronousTestCase):
         daemon = self.enterContext(
             Daemon("--proxy-from", "127.0.0.1", "--deny", "203.0.113.0/24")
         )
-        with connect(daemon.address()) as sock:
-            sock.sendall(V1 + GET)
-            said = receive(sock)
-            self.assertTrue(said.startswith(b"HTTP/1.1 403 Forbidden\r\n"), said)
-            self.assertTrue(said.endswith(b"\r\n\r\nyour network may not speak here\n"), said)
+        said = exchange(daemon.address(), V1 + GET)
+        self.assertTrue(said.startswith(b"HTTP/1.1 403 Forbidden\r\n"), said)
+        self.assertTrue(said.endswith(b"\r\n\r\nyour network may not speak here\n"), said)
 
 
 class UnixTests(SynchronousTestCase):
@@ -219,8 +213,8 @@ class UnixTests(SynchronousTestCase):
         """
         HTTP over it works, its mode is what was asked for, and it is gone after the stop.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
-        path = room / "web.sock"
+        folder = self.enterContext(temporary_directory())
+        path = folder / "web.sock"
         for _ in range(2):
             daemon = self.enterContext(Daemon("--http", f"unix:{path}:mode=600"))
             self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
@@ -233,8 +227,8 @@ class UnixTests(SynchronousTestCase):
         """
         Whoever the file's mode lets in counts as 127.0.0.1: believed unless loopback is not.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
-        path = room / "web.sock"
+        folder = self.enterContext(temporary_directory())
+        path = folder / "web.sock"
         said = ("-H", "X-Forwarded-For: 203.0.113.9", "-H", "X-Forwarded-Proto: https")
         for options, origin, scheme in (
             ((), "203.0.113.9", "https"),

@@ -4,17 +4,13 @@ HAProxy itself in front of two netds.
 
 from __future__ import annotations
 
-import socket
 import subprocess
-import tempfile
 from collections import Counter
-from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.clients import curl
-from tests.running import DEADLINE, Daemon, eventually
-from tests.test_wire import need
+from tests.clients import curl, listening
+from tests.running import DEADLINE, Daemon, eventually, free_port, need, temporary_directory
 
 _CONFIG = """\
 defaults
@@ -38,11 +34,9 @@ class HAProxyTests(SynchronousTestCase):
     def front(self, mode: str, send: str, one: Daemon, two: Daemon) -> int:
         """The port of an HAProxy in front of both, ended when the test is over."""
         program = need("haproxy")
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            port: int = sock.getsockname()[1]
-        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
-        config = room / "haproxy.cfg"
+        port = free_port()
+        folder = self.enterContext(temporary_directory())
+        config = folder / "haproxy.cfg"
         ports = {"one": one.where().port, "two": two.where().port}
         config.write_text(_CONFIG.format(mode=mode, port=port, send=send, **ports))
         process = subprocess.Popen(
@@ -53,15 +47,7 @@ class HAProxyTests(SynchronousTestCase):
         )
         self.addCleanup(process.wait, DEADLINE)
         self.addCleanup(process.terminate)
-
-        def reached() -> bool | None:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-            except ConnectionRefusedError:
-                return None
-            return True
-
-        eventually(reached, "HAProxy's listening")
+        eventually(lambda: listening(("127.0.0.1", port)), "HAProxy's listening")
         return port
 
     def test_denied(self) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,9 +13,10 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.clients import curl
-from tests.running import Daemon, environment, eventually, run, tool_environment
+from tests.clients import curl, listening
+from tests.running import Daemon, environment, eventually, free_port, run, tool_environment
 
+_GUNICORN = (sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", "4")
 _CHECKS = (sys.executable, "-m", "netd.test.conformance")
 
 
@@ -111,17 +111,15 @@ class Httpbin:
     """psf/httpbin under gunicorn, in a process of its own."""
 
     def __enter__(self) -> Httpbin:
-        self._room = tempfile.TemporaryDirectory(prefix="httpbin-")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            number = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{number}"
-        command = (sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", "4")
-        log = Path(self._room.name) / "log"
+        self._folder = tempfile.TemporaryDirectory(prefix="httpbin-")
+        address = ("127.0.0.1", free_port())
+        self.url = f"http://127.0.0.1:{address[1]}"
+        log = Path(self._folder.name) / "log"
+        listen = ("-b", f"127.0.0.1:{address[1]}", "--log-file", str(log))
         self._process = subprocess.Popen(
-            [*command, "-b", f"127.0.0.1:{number}", "--log-file", str(log), "httpbin:app"],
+            [*_GUNICORN, *listen, "httpbin:app"],
             env=tool_environment(),
-            cwd=self._room.name,
+            cwd=self._folder.name,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
@@ -129,8 +127,7 @@ class Httpbin:
         def answers() -> bool | None:
             if self._process.poll() is not None:
                 raise AssertionError(f"gunicorn ended: {log.read_text()}")
-            with socket.socket() as probe:
-                return True if probe.connect_ex(("127.0.0.1", number)) == 0 else None
+            return listening(address)
 
         eventually(answers, "gunicorn listening")
         return self
@@ -138,4 +135,4 @@ class Httpbin:
     def __exit__(self, *_: object) -> None:
         os.killpg(self._process.pid, signal.SIGTERM)
         self._process.wait(30)
-        self._room.cleanup()
+        self._folder.cleanup()

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import certificate
 from tests.clients import curl
-from tests.running import ROOT, Daemon, run, tool_environment
+from tests.running import ROOT, Daemon, run, temporary_directory, tool_environment
 
 QUIET = ("curl", "-qsS", "--noproxy", "*", "-o", "/dev/null")
 
@@ -187,8 +186,8 @@ class TLSTests(SynchronousTestCase):
         """
         Version, cipher and SNI are those that the client has; url and cookies are secure.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        leaf, key = certificate(room)
+        folder = self.enterContext(temporary_directory())
+        leaf, key = certificate(folder)
         daemon = self.enterContext(
             Daemon("--https", "0", "--certificate", leaf, "--private-key", key)
         )

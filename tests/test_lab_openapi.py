@@ -5,12 +5,11 @@ The OpenAPI document, taken at its word by Schemathesis.
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.running import Daemon, run, tool_environment
+from tests.running import Daemon, run, temporary_directory, tool_environment
 
 
 class SchemathesisTests(SynchronousTestCase):
@@ -22,7 +21,7 @@ class SchemathesisTests(SynchronousTestCase):
         """
         Whatever fits the document, or just does not, is never answered with an unasked 5xx.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        folder = self.enterContext(temporary_directory())
         url = self.enterContext(Daemon("--max-delay", "50ms", "--delay", "0s")).url
         # What fails because it is asked to, is no answer at all, or leads in circles.
         asked = "/(status|fault|retry|unstable|echo|drip|brotli|zstd)|^/$|redirect/"
@@ -32,7 +31,7 @@ class SchemathesisTests(SynchronousTestCase):
             *("--max-examples", "5", "--seed", "1", "--phases", "examples,coverage,fuzzing"),
             *("--suppress-health-check", "all", "--generation-database", ":memory:"),
             environ=tool_environment(no_proxy="*"),
-            cwd=room,
+            cwd=folder,
             deadline=300,
         )
         self.assertEqual(done.status, 0, done.out[-5000:] + done.err[-1000:])

@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import subprocess
-import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,8 @@ from urllib.request import urlopen
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.clients import curl
-from tests.running import MODULE, Daemon, environment, eventually
-from tests.test_watch import samples
+from tests.clients import curl, samples
+from tests.running import MODULE, Daemon, environment, eventually, temporary_directory
 
 _SECRETS = ("-H", "Authorization: Basic c2VjcmV0MQ==", "-b", "name=secret2", "-d", "secret3")
 
@@ -103,14 +101,14 @@ class LossTests(SynchronousTestCase):
 
     def start(self, *words: str, **standard: Any) -> tuple[subprocess.Popen[bytes], str]:
         """A daemon whose output goes where `standard` says, and where it is."""
-        room = self.enterContext(tempfile.TemporaryDirectory())
+        folder = self.enterContext(temporary_directory())
         notify = self.enterContext(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        notify.bind(f"{room}/notify")
+        notify.bind(f"{folder}/notify")
         notify.settimeout(60)
         process = self.enterContext(
             subprocess.Popen(
                 [*MODULE, "--port", "0", *words],
-                env=environment(NOTIFY_SOCKET=f"{room}/notify"),
+                env=environment(NOTIFY_SOCKET=f"{folder}/notify"),
                 stdin=subprocess.DEVNULL,
                 **standard,
             )

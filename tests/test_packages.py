@@ -18,7 +18,7 @@ from pathlib import Path
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.clients import GREETING, curl
-from tests.running import ROOT, Daemon, run, succeed, tool_environment
+from tests.running import ROOT, Daemon, run, succeed, temporary_directory, tool_environment
 
 _PLUGIN = "twisted/plugins/netd_plugin.py"
 
@@ -39,9 +39,9 @@ def _strange(_: str, names: Iterable[str]) -> set[str]:
 @functools.cache
 def _built() -> tuple[Path, Path]:
     """The wheel and the sdist; made once, since every test here only reads them."""
-    room = Path(tempfile.mkdtemp(prefix="netd-dist-"))
-    atexit.register(shutil.rmtree, room)
-    source = room / "source"
+    folder = Path(tempfile.mkdtemp(prefix="netd-dist-"))
+    atexit.register(shutil.rmtree, folder)
+    source = folder / "source"
     shutil.copytree(ROOT, source, ignore=_strange)
     # What using a checkout leaves behind.
     for litter in ("twisted/plugins/dropin.cache", "netd/__pycache__/x.pyc", "twistd.log"):
@@ -49,11 +49,11 @@ def _built() -> tuple[Path, Path]:
         (source / litter).write_bytes(b"litter")
     # Without isolation: hatchling is already here, and this works without a network.
     succeed(
-        *(sys.executable, "-m", "build", "--no-isolation", "--outdir", room / "dist", source),
+        *(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder / "dist", source),
         environ=tool_environment(),
     )
-    (wheel,) = (room / "dist").glob("*.whl")
-    (sdist,) = (room / "dist").glob("*.tar.gz")
+    (wheel,) = (folder / "dist").glob("*.whl")
+    (sdist,) = (folder / "dist").glob("*.tar.gz")
     return wheel, sdist
 
 
@@ -100,13 +100,13 @@ class InstallTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.room = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.folder = self.enterContext(temporary_directory())
         self.environ = tool_environment()
 
     def venv(self) -> Path:
         """The `bin` of a fresh virtual environment."""
-        succeed(sys.executable, "-m", "venv", self.room / "venv", environ=self.environ)
-        return self.room / "venv" / "bin"
+        succeed(sys.executable, "-m", "venv", self.folder / "venv", environ=self.environ)
+        return self.folder / "venv" / "bin"
 
     def pip(self, venv: Path, *arguments: str | Path) -> None:
         """`pip install` there."""
@@ -130,10 +130,10 @@ class InstallTests(SynchronousTestCase):
         scripts = self.venv()
         self.pip(scripts, "twisted[tls]>=26.10", "attrs>=23.1")
         alone = run(
-            scripts / "python", "-c", "import netd", environ=self.environ, cwd=self.room
+            scripts / "python", "-c", "import netd", environ=self.environ, cwd=self.folder
         )
         self.assertIn("No module named 'netd'", alone.err)
-        source = self.room / "checkout"
+        source = self.folder / "checkout"
         shutil.copytree(ROOT, source, ignore=_strange)
         tac = (scripts / "twistd", "-n", "--pidfile=", "-y", source / "netd.tac")
         with Daemon(way=tac, environ=self.environ) as daemon:
@@ -152,7 +152,7 @@ class InstallTests(SynchronousTestCase):
         After `pip install -e .` the same commands run, plugin included.
         """
         scripts = self.venv()
-        source = self.room / "checkout"
+        source = self.folder / "checkout"
         shutil.copytree(ROOT, source, ignore=_strange)
         self.pip(scripts, "-e", source)
         self.runs(scripts / "twistd", "-n", "--pidfile=", "netd")
@@ -170,25 +170,25 @@ class InstallTests(SynchronousTestCase):
         """
         After `uv tool install` the `netd` script stands in for twistd.
         """
-        self.environ["UV_TOOL_DIR"] = str(self.room / "tools")
-        self.environ["UV_TOOL_BIN_DIR"] = str(self.room / "bin")
+        self.environ["UV_TOOL_DIR"] = str(self.folder / "tools")
+        self.environ["UV_TOOL_BIN_DIR"] = str(self.folder / "bin")
         succeed(
             *(self.tool("uv"), "tool", "install", "--python", sys.executable, _built()[0]),
             environ=self.environ,
             deadline=_PATIENCE,
         )
-        self.runs(self.room / "bin" / "netd")
+        self.runs(self.folder / "bin" / "netd")
 
     def test_pipx(self) -> None:
         """
         After `pipx install` the `netd` script stands in for twistd.
         """
-        self.environ["PIPX_HOME"] = str(self.room / "pipx")
-        self.environ["PIPX_BIN_DIR"] = str(self.room / "bin")
-        self.environ["PIPX_MAN_DIR"] = str(self.room / "man")
+        self.environ["PIPX_HOME"] = str(self.folder / "pipx")
+        self.environ["PIPX_BIN_DIR"] = str(self.folder / "bin")
+        self.environ["PIPX_MAN_DIR"] = str(self.folder / "man")
         succeed(
             *(self.tool("pipx"), "install", "--python", sys.executable, _built()[0]),
             environ=self.environ,
             deadline=_PATIENCE,
         )
-        self.runs(self.room / "bin" / "netd")
+        self.runs(self.folder / "bin" / "netd")

@@ -4,14 +4,13 @@ Flag beats environment beats file beats default, as `--print-config` shows it.
 
 from __future__ import annotations
 
-import tempfile
 import tomllib
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import curl
-from tests.running import MODULE, Daemon, Finished, environment, run
+from tests.running import MODULE, Daemon, Finished, environment, run, temporary_directory
 
 
 class PrecedenceTests(SynchronousTestCase):
@@ -20,12 +19,12 @@ class PrecedenceTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.room = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        self.file = self.room / "netd.toml"
+        self.folder = self.enterContext(temporary_directory())
+        self.file = self.folder / "netd.toml"
 
     def netd(self, *arguments: str | Path, **said: str) -> Finished:
         """What `netd ARGUMENTS` says in an environment that says NETD_* as given."""
-        return run(*MODULE, *arguments, environ=environment(**said), cwd=self.room)
+        return run(*MODULE, *arguments, environ=environment(**said), cwd=self.folder)
 
     def printed(self, *arguments: str | Path, **said: str) -> dict[str, tuple[object, str]]:
         """Every value and its origin by option."""
@@ -86,7 +85,7 @@ class PrecedenceTests(SynchronousTestCase):
         """
         NETD_CONFIG names the file, and --config another.
         """
-        other = self.room / "other.toml"
+        other = self.folder / "other.toml"
         self.file.write_text('delay = "1s"\n')
         other.write_text('delay = "2s"\n')
         named = {"NETD_CONFIG": str(self.file)}
@@ -97,12 +96,12 @@ class PrecedenceTests(SynchronousTestCase):
         """
         What --print-config prints is a file that --config takes and prints as the same values.
         """
-        said = ("--delay", "250ms", "--http", r"tcp:0:interface=\:\:1", "--files", self.room)
+        said = ("--delay", "250ms", "--http", r"tcp:0:interface=\:\:1", "--files", self.folder)
         first = self.netd("--print-config", *said).out
         self.file.write_text(first)
         second = self.netd("--print-config", "--config", self.file).out
         self.assertEqual(tomllib.loads(second), tomllib.loads(first))
-        self.assertEqual(tomllib.loads(first)["files"], str(self.room))
+        self.assertEqual(tomllib.loads(first)["files"], str(self.folder))
 
     def test_check(self) -> None:
         """

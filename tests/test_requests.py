@@ -4,14 +4,11 @@ The file tree as the seed's `requests` reads it.
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import requests
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import GREETING
-from tests.running import DEADLINE, ROOT, Daemon
+from tests.running import DEADLINE, ROOT, Daemon, temporary_directory
 
 _SAMPLE = ROOT / "netd" / "web" / "sample"
 
@@ -54,7 +51,7 @@ class RequestsTests(SynchronousTestCase):
         """
         `--files DIR` serves that directory instead, subdirectories and odd names too.
         """
-        root = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        root = self.enterContext(temporary_directory())
         (root / "deep" / "er").mkdir(parents=True)
         (root / "deep" / "er" / "a b%2F.txt").write_bytes(b"odd")
         (root / "empty.bin").touch()

@@ -21,7 +21,17 @@ from selenium.webdriver.common.keys import Keys
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.browser import browser, element, overflow, resize
-from tests.running import MODULE, ROOT, Daemon, environment, eventually, run, succeed
+from tests.running import (
+    DEADLINE,
+    MODULE,
+    ROOT,
+    Daemon,
+    children,
+    environment,
+    eventually,
+    run,
+    succeed,
+)
 
 CLIENTS = ROOT / "tests" / "rpc_clients"
 EXAMPLE = "shop=examples.rpc_methods"
@@ -218,18 +228,21 @@ class PythonTests(SynchronousTestCase):
 
     def worker(self) -> int | None:
         """The process id of the daemon's one worker, when it has one."""
-        pid = self.daemon._process.pid
-        words = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return int(words[0]) if words else None
+        return next(iter(children(self.daemon.pid)), None)
+
+    def burn(self, seconds: float) -> http.client.HTTPConnection:
+        """A connection on which a worker has begun to compute for so long."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=DEADLINE)
+        self.addCleanup(connection.close)
+        body = xmlrpc.client.dumps((seconds,), "lab.burn")
+        connection.request("POST", "/", body, {"Content-Type": "text/xml"})
+        return connection
 
     def test_killedWorker(self) -> None:
         """
         A worker killed in the middle of a call faults that call only, and is replaced.
         """
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
-        self.addCleanup(connection.close)
-        body = xmlrpc.client.dumps((25.0,), "lab.burn")
-        connection.request("POST", "/", body, {"Content-Type": "text/xml"})
+        connection = self.burn(25.0)
         pid = eventually(self.worker, "a worker")
         os.kill(pid, signal.SIGKILL)
         said = connection.getresponse().read()
@@ -241,9 +254,7 @@ class PythonTests(SynchronousTestCase):
         """
         A client that leaves frees its worker for the next one at once.
         """
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
-        body = xmlrpc.client.dumps((25.0,), "lab.burn")
-        connection.request("POST", "/", body, {"Content-Type": "text/xml"})
+        connection = self.burn(25.0)
         first = eventually(self.worker, "a worker")
         # Reset: after a mere FIN the client could still be reading.
         connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -255,10 +266,7 @@ class PythonTests(SynchronousTestCase):
         """
         When the daemon is killed its busy worker goes as well.
         """
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
-        self.addCleanup(connection.close)
-        body = xmlrpc.client.dumps((25.0,), "lab.burn")
-        connection.request("POST", "/", body, {"Content-Type": "text/xml"})
+        self.burn(25.0)
         pid = eventually(self.worker, "a worker")
         self.daemon.signal(signal.SIGKILL)
         self.daemon.ended()
@@ -268,10 +276,7 @@ class PythonTests(SynchronousTestCase):
         """
         A stop lets the call in flight end, and leaves no worker.
         """
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
-        self.addCleanup(connection.close)
-        body = xmlrpc.client.dumps((0.5,), "lab.burn")
-        connection.request("POST", "/", body, {"Content-Type": "text/xml"})
+        connection = self.burn(0.5)
         pid = eventually(self.worker, "a worker")
         self.daemon.signal(signal.SIGTERM)
         results: Any = xmlrpc.client.loads(connection.getresponse().read())[0]

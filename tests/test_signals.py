@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import tempfile
 import time
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import connect, curl, receive
 from tests.load import Load
-from tests.running import MODULE, TWISTD, Daemon, environment, eventually
+from tests.running import MODULE, TWISTD, Daemon, environment, eventually, temporary_directory
 
 
 class _Configured(SynchronousTestCase):
@@ -24,8 +23,8 @@ class _Configured(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.room = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        self.file = self.room / "netd.toml"
+        self.folder = self.enterContext(temporary_directory())
+        self.file = self.folder / "netd.toml"
         self.file.write_text("")
         self.reloads = 0
 
@@ -69,7 +68,7 @@ class ReloadTests(_Configured):
         """
         A list of networks is read anew, and what only a restart changes is said.
         """
-        networks = self.room / "networks"
+        networks = self.folder / "networks"
         networks.write_text("192.0.2.0/24\n")
         daemon = self.enterContext(Daemon("--config", self.file, "--deny", f"@{networks}"))
         self.assertEqual(curl(f"{daemon.url}/healthz").status, 200)
@@ -85,10 +84,10 @@ class ReloadTests(_Configured):
         """
         SIGHUP and SIGUSR1 write to a new file under the old name.
         """
-        log = self.room / "access"
+        log = self.folder / "access"
         daemon = self.enterContext(Daemon("--config", self.file, "--access-log", log))
         for number in (signal.SIGHUP, signal.SIGUSR1):
-            log.rename(self.room / number.name)
+            log.rename(self.folder / number.name)
             daemon.signal(number)
             eventually(lambda: log.exists() or None, "a new log")
             path = f"/status/{200 + number}"

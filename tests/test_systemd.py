@@ -139,12 +139,12 @@ class SystemdTests(SynchronousTestCase):
         HTTPS without tls.conf stops the start with one line; with it, it is served.
         """
         machine = self.machine
-        room = machine.root / "etc/netd/tls"
-        room.mkdir(parents=True)
-        leaf, key = certificate(room)
-        leaf.rename(room / "certificate.pem")
-        key.rename(room / "key.pem")
-        (room / "certificate.pem").chmod(0o644)
+        folder = machine.root / "etc/netd/tls"
+        folder.mkdir(parents=True)
+        leaf, key = certificate(folder)
+        leaf.rename(folder / "certificate.pem")
+        key.rename(folder / "key.pem")
+        (folder / "certificate.pem").chmod(0o644)
         self.options()
         machine.drop_in("tls")
         machine.drop_in("zz-forbidden", "[Service]\nMemoryDenyWriteExecute=yes\n")
@@ -160,6 +160,6 @@ class SystemdTests(SynchronousTestCase):
         machine.systemctl("reset-failed", "netd.service")
         machine.systemctl("start", "netd.socket", "netd-https.socket", "netd.service")
         said = machine.curl(
-            "--cacert", str(room / "certificate.pem"), "https://localhost:8443/"
+            "--cacert", str(folder / "certificate.pem"), "https://localhost:8443/"
         )
         self.assertEqual(said, GREETING.decode())

@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import json
 import signal
-import tempfile
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import authority, certificate, signed
 from tests.clients import GREETING, ab, curl
-from tests.running import Daemon, Finished, eventually, run
+from tests.running import Daemon, Finished, eventually, run, temporary_directory
 
 
 class TLSTests(SynchronousTestCase):
@@ -22,8 +21,8 @@ class TLSTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        self.leaf, self.key = certificate(room)
+        folder = self.enterContext(temporary_directory())
+        self.leaf, self.key = certificate(folder)
         self.daemon = self.enterContext(
             Daemon(
                 *("--delay", "0.1s", "--https", "0"),
@@ -102,12 +101,12 @@ class VulnerabilityTests(SynchronousTestCase):
         """
         Protocols, cipher categories, forward secrecy and vulnerabilities: nothing to object to.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        leaf, key = certificate(room)
+        folder = self.enterContext(temporary_directory())
+        leaf, key = certificate(folder)
         daemon = self.enterContext(
             Daemon("--https", "0", "--certificate", leaf, "--private-key", key, "--delay", "0s")
         )
-        found = room / "found.json"
+        found = folder / "found.json"
         done = run(
             *("testssl", "--quiet", "--color", "0", "--warnings", "off", "--ip", "one"),
             *("--nodns", "min", "--jsonfile", found, "-p", "-s", "-f", "-U"),
@@ -132,9 +131,9 @@ class ClientCertificateTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.room = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        self.leaf, self.key = certificate(self.room)
-        self.authority = authority(self.room)
+        self.folder = self.enterContext(temporary_directory())
+        self.leaf, self.key = certificate(self.folder)
+        self.authority = authority(self.folder)
 
     def start(self, *more: str) -> None:
         """A daemon that asks clients who they are."""
@@ -156,7 +155,7 @@ class ClientCertificateTests(SynchronousTestCase):
         A certificate of the authority gets an answer; /tls and the access log say whose it is.
         """
         self.start()
-        done = self.ask(signed(self.room, self.authority, "Alice Smith"))
+        done = self.ask(signed(self.folder, self.authority, "Alice Smith"))
         self.assertEqual(done.status, 0, done.err)
         said = json.loads(done.out)["tls"]
         self.assertEqual(said["client"], "Alice Smith")
@@ -168,12 +167,12 @@ class ClientCertificateTests(SynchronousTestCase):
         None, a stranger's and an expired one are refused in the handshake, without a traceback.
         """
         self.start()
-        stranger = authority(self.room, "stranger")
+        stranger = authority(self.folder, "stranger")
         for shown in (
             None,
-            certificate(self.room, "self"),
-            signed(self.room, stranger, "Mallory"),
-            signed(self.room, self.authority, "Late", expired=True),
+            certificate(self.folder, "self"),
+            signed(self.folder, stranger, "Mallory"),
+            signed(self.folder, self.authority, "Late", expired=True),
         ):
             done = self.ask(shown)
             self.assertNotEqual(done.status, 0, shown)
@@ -188,7 +187,7 @@ class ClientCertificateTests(SynchronousTestCase):
         self.start("--client-ca-optional", "yes")
         said = json.loads(self.ask(None).out)["tls"]
         self.assertEqual((said["client"], said["client_certificate"]), (None, None))
-        mallory = signed(self.room, authority(self.room, "stranger"), "Mallory")
+        mallory = signed(self.folder, authority(self.folder, "stranger"), "Mallory")
         self.assertNotEqual(self.ask(mallory).status, 0)
 
 
@@ -198,7 +197,7 @@ class RotationTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.room = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.folder = self.enterContext(temporary_directory())
 
     def shown(self, daemon: Daemon, name: str) -> str:
         """The subject of what openssl is shown when it asks for `name`."""
@@ -213,8 +212,8 @@ class RotationTests(SynchronousTestCase):
         """
         SIGHUP brings a new certificate; a corrupt one leaves the old, and one line says so.
         """
-        leaf, key = certificate(self.room, "first")
-        other = certificate(self.room, "second")
+        leaf, key = certificate(self.folder, "first")
+        other = certificate(self.folder, "second")
         daemon = self.enterContext(
             Daemon("--https", "0", "--certificate", leaf, "--private-key", key)
         )
@@ -235,11 +234,11 @@ class RotationTests(SynchronousTestCase):
         """
         `--certificate-dir` shows each name its own certificate, or that of its wildcard.
         """
-        names = self.room / "names"
+        names = self.folder / "names"
         names.mkdir()
         for name in ("default", "a.example.org"):
             certificate(names, name)
-        leaf, key = certificate(self.room, "wild")
+        leaf, key = certificate(self.folder, "wild")
         (names / "_.example.org.pem").write_bytes(leaf.read_bytes() + key.read_bytes())
         daemon = self.enterContext(Daemon("--https", "0", "--certificate-dir", names))
         for name, subject in (

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import certificate
-from tests.running import MODULE, Daemon, Finished, run, succeed
+from tests.running import MODULE, Daemon, Finished, run, succeed, temporary_directory
 
 
 class HealthTests(SynchronousTestCase):
@@ -44,8 +43,8 @@ class HealthTests(SynchronousTestCase):
         """
         Over HTTPS it believes the system, or the file that it is given, and nobody else.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        leaf, key = certificate(room)
+        folder = self.enterContext(temporary_directory())
+        leaf, key = certificate(folder)
         daemon = self.enterContext(
             Daemon("--https", "0", "--certificate", leaf, "--private-key", key)
         )

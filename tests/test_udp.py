@@ -10,8 +10,8 @@ import socket
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.clients import curl
-from tests.running import DEADLINE, Daemon
+from tests.clients import curl, datagrams
+from tests.running import Daemon
 
 _LARGEST = 65_507
 
@@ -32,20 +32,12 @@ class EchoTests(SynchronousTestCase):
     UDP on the port that the daemon says.
     """
 
-    def client(self) -> socket.socket:
-        """A datagram socket that waits for nothing for ever."""
-        sock = self.enterContext(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        sock.settimeout(DEADLINE)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024 * 1024)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1024 * 1024)
-        return sock
-
     def test_everySize(self) -> None:
         """
         Datagrams of no, one and 65 507 bytes, and some between, come back whole.
         """
         address = self.enterContext(Daemon()).address("udp")
-        client = self.client()
+        client = self.enterContext(datagrams())
         for size in (1, 0, 2, 512, 1472, 8192, 8193, 50_000, _LARGEST):
             data = os.urandom(size)
             client.sendto(data, address)
@@ -58,7 +50,7 @@ class EchoTests(SynchronousTestCase):
         Each of many clients gets its own datagram back and nobody else's.
         """
         address = self.enterContext(Daemon()).address("udp")
-        clients = [self.client() for _ in range(50)]
+        clients = [self.enterContext(datagrams()) for _ in range(50)]
         for number, client in enumerate(clients):
             client.sendto(b"%d" % number, address)
         for number, client in enumerate(clients):
@@ -87,7 +79,7 @@ class EchoTests(SynchronousTestCase):
         The web site answers while datagrams, empty ones too, pour in.
         """
         daemon = self.enterContext(Daemon())
-        client = self.client()
+        client = self.enterContext(datagrams())
         client.setblocking(False)
         for number in range(2000):
             try:

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Final
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from tests.running import ROOT, Finished, run
+from tests.running import ROOT, Finished, run, temporary_directory
 
 _UNITS: Final = ROOT / "contrib" / "systemd"
 _COMMAND: Final = "/opt/netd/bin/netd"
@@ -37,12 +36,12 @@ class UnitTests(SynchronousTestCase):
             raise SkipTest("systemd-analyze is not installed")
         program = shutil.which("true")
         assert program is not None
-        self.room = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.folder = self.enterContext(temporary_directory())
         self.units = []
         for unit in sorted([*_UNITS.glob("*.service"), *_UNITS.glob("*.socket")]):
-            (self.room / unit.name).write_text(unit.read_text().replace(_COMMAND, program))
-            self.units.append(self.room / unit.name)
-        self.drop_ins = self.room / "netd.service.d"
+            (self.folder / unit.name).write_text(unit.read_text().replace(_COMMAND, program))
+            self.units.append(self.folder / unit.name)
+        self.drop_ins = self.folder / "netd.service.d"
 
     def use(self, *names: str) -> None:
         """These drop-ins, and no other."""
@@ -90,7 +89,7 @@ class UnitTests(SynchronousTestCase):
         """
         for names, most in _MOST.items():
             self.use(*names)
-            unit = self.room / "netd.service"
+            unit = self.folder / "netd.service"
             done = self.analyze("security", "--offline=true", "--threshold=100", unit)
             found = re.search(r"exposure level for netd\.service: ([0-9.]+)", done.out)
             assert found is not None, done.out + done.err

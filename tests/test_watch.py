@@ -4,24 +4,13 @@ What watches a daemon: /metrics, /healthz and /readyz.
 
 from __future__ import annotations
 
-import socket
 import xmlrpc.client
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
-from prometheus_client.parser import text_string_to_metric_families as families
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.clients import connect, curl, receive
+from tests.clients import connect, curl, datagrams, exchange, samples
 from tests.running import Daemon, eventually, run
-
-
-def samples(text: str) -> dict[tuple[str, ...], float]:
-    """Every sample by its name and the values of its labels, in their order."""
-    return {
-        (sample.name, *[value for _, value in sorted(sample.labels.items())]): sample.value
-        for family in families(text)
-        for sample in family.samples
-    }
 
 
 class MetricsTests(SynchronousTestCase):
@@ -43,14 +32,11 @@ class MetricsTests(SynchronousTestCase):
             self.assertEqual(proxy.pow(2, 3), 8)
             with self.assertRaises(xmlrpc.client.Fault):
                 proxy.nothing()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.settimeout(10)
+        with datagrams() as sock:
             sock.connect(self.daemon.address("udp"))
             sock.send(b"x")
             self.assertEqual(sock.recv(10), b"x")
-        with connect(self.daemon.address()) as sock:
-            sock.sendall(b"nonsense\r\n\r\n")
-            receive(sock)
+        exchange(self.daemon.address(), b"nonsense\r\n\r\n")
         found = samples(curl(f"{url}/metrics").text)
         for key, value in (
             (("netd_http_requests_total", "404"), 1),

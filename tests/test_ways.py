@@ -4,13 +4,12 @@ Every way to run it, from a directory that knows nothing of netd.
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import GREETING, curl
-from tests.running import MODULE, ROOT, TWISTD, Daemon, environment, run
+from tests.running import MODULE, ROOT, TWISTD, Daemon, environment, run, temporary_directory
 
 _REACTORS = {
     "epoll": "EPollReactor",
@@ -45,13 +44,13 @@ class WaysTests(SynchronousTestCase):
         """
         `twistd -ny netd.tac` from another directory, configured by NETD_* and a TOML file.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        (room / "netd.toml").write_text('delay = "1h"\nhttp = ["0"]\n')
-        environ = environment(NETD_DELAY="1ms", NETD_CONFIG=str(room / "netd.toml"))
+        folder = self.enterContext(temporary_directory())
+        (folder / "netd.toml").write_text('delay = "1h"\nhttp = ["0"]\n')
+        environ = environment(NETD_DELAY="1ms", NETD_CONFIG=str(folder / "netd.toml"))
         # The tac itself finds the checkout.
         del environ["PYTHONPATH"]
         daemon = self.enterContext(
-            Daemon(way=(*TWISTD, "-y", ROOT / "netd.tac"), environ=environ, cwd=room)
+            Daemon(way=(*TWISTD, "-y", ROOT / "netd.tac"), environ=environ, cwd=folder)
         )
         self.greets(daemon)
         self.assertEqual(curl(f"http://localhost:{daemon.where('http-2').port}/").status, 200)

@@ -6,29 +6,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import signal
 import socket
-import tempfile
 import threading
 from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from tests.clients import connect, curl, receive
-from tests.running import DEADLINE, Daemon, eventually, run
+from tests.clients import connect, curl, datagrams, receive
+from tests.running import DEADLINE, Daemon, eventually, need, run, temporary_directory
 
-# Some of these live where only root looks for programs.
-_SYSTEM = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))
 _MOST = 300 * 1024 * 1024
-
-
-def need(program: str) -> str:
-    """The path of `program`; the test is skipped where it is not installed."""
-    found = shutil.which(program, path=_SYSTEM)
-    if found is None:
-        raise SkipTest(f"{program} is not installed")
-    return found
 
 
 def resident(pid: int) -> int:
@@ -53,9 +41,7 @@ class DatagramTests(SynchronousTestCase):
         """
         daemon = self.enterContext(Daemon())
         address = daemon.address("udp")
-        with socket.socket(type=socket.SOCK_DGRAM) as twin:
-            twin.bind(("127.0.0.2", address[1]))
-            twin.settimeout(0.2)
+        with datagrams("127.0.0.2", address[1], 0.2) as twin:
             twin.sendto(b"", address)
             with self.assertRaises(TimeoutError):
                 twin.recv(1)
@@ -68,9 +54,7 @@ class DatagramTests(SynchronousTestCase):
         """
         port = self.enterContext(Daemon("--udp", "udp:0:interface=*")).where("udp").port
         for host in ("127.0.0.1", "127.0.0.2", "127.1.2.3", "::1"):
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            with socket.socket(family, socket.SOCK_DGRAM) as client:
-                client.settimeout(DEADLINE)
+            with datagrams("::1" if ":" in host else "127.0.0.1") as client:
                 client.sendto(b"x", (host, port))
                 data, source = client.recvfrom(10)
                 self.assertEqual((data, source[0]), (b"x", host))
@@ -85,7 +69,7 @@ class DatagramTests(SynchronousTestCase):
             stop = threading.Event()
 
             def flood(data: bytes = data, stop: threading.Event = stop) -> None:
-                with socket.socket(type=socket.SOCK_DGRAM) as client:
+                with datagrams() as client:
                     # Nobody reads the answers; that is the client's own affair.
                     for _ in range(300_000):
                         if stop.is_set():
@@ -110,8 +94,7 @@ class DatagramTests(SynchronousTestCase):
         daemon = self.enterContext(Daemon(*services(*(f"{name}=udp" for name in names))))
         for name, length in (("daytime", 26), ("time", 4), ("qotd", None)):
             address = daemon.address(f"udp-{name}")
-            with socket.socket(type=socket.SOCK_DGRAM) as client:
-                client.settimeout(DEADLINE)
+            with datagrams() as client:
                 client.sendto(b"", address)
                 said = client.recv(1000)
                 self.assertEqual(len(said), length or len(said), said)
@@ -141,8 +124,7 @@ class DatagramTests(SynchronousTestCase):
         A source is answered so often as --udp-rate says, and a burst of a fifth of that.
         """
         daemon = self.enterContext(Daemon("--udp-rate", "10"))
-        with socket.socket(type=socket.SOCK_DGRAM) as client:
-            client.settimeout(DEADLINE)
+        with datagrams() as client:
             client.connect(daemon.address("udp"))
             for _ in range(100):
                 client.send(b"x")
@@ -155,7 +137,7 @@ class DatagramTests(SynchronousTestCase):
         """
         daemon = self.enterContext(Daemon())
         daemon.signal(signal.SIGSTOP)
-        with socket.socket(type=socket.SOCK_DGRAM) as client:
+        with datagrams() as client:
             client.connect(daemon.address("udp"))
             for _ in range(20_000):
                 client.send(b"x" * 1000)
@@ -171,8 +153,7 @@ class DatagramTests(SynchronousTestCase):
         seen = []
         for _ in range(2):
             daemon = self.enterContext(Daemon("--udp-loss", "50%", "--udp-seed", "7"))
-            with socket.socket(type=socket.SOCK_DGRAM) as client:
-                client.settimeout(DEADLINE)
+            with datagrams() as client:
                 client.connect(daemon.address("udp"))
                 for number in range(100):
                     client.send(b"%d" % number)
@@ -235,7 +216,7 @@ class StreamTests(SynchronousTestCase):
         300 MiB sent to a client that does not read grow no memory, and all of it comes back.
         """
         daemon = self.enterContext(Daemon(*services("echo=tcp")))
-        pid = daemon._process.pid
+        pid = daemon.pid
         before = resident(pid)
         piece = os.urandom(1024 * 1024)
         sent, heard = hashlib.sha256(), hashlib.sha256()
@@ -305,8 +286,8 @@ class StreamTests(SynchronousTestCase):
         """
         A service listens on a path too, and its mode is what was asked for.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
-        path = room / "echo.sock"
+        folder = self.enterContext(temporary_directory())
+        path = folder / "echo.sock"
         daemon = self.enterContext(Daemon("--service", f"echo=unix:{path}:mode=600"))
         self.assertEqual(path.stat().st_mode & 0o777, 0o600)
         with socket.socket(socket.AF_UNIX) as sock:
