@@ -6,13 +6,13 @@ the others cannot wait so often at once.
 
 import re
 import urllib.request
-from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from bench import herd, load, measure, process, rounds
-from bench.http import Effort
 from bench.load import WORKLOADS, Run
 from bench.peers import Choice, Peer, choose
+from bench.rounds import Effort, Table
 
 _KEEP_ALIVE = WORKLOADS[0]
 _PATH = "/get"
@@ -32,25 +32,18 @@ def main(choice: Choice, effort: Effort) -> int:
     with process.staged(peers, choice) as stage:
         about = f"Medians of {effort.rounds} interleaved rounds of {effort.seconds} s"
         print(measure.opening(stage.versions, about, notes), flush=True)
-        print(f"\n### GET {_PATH}, keep-alive\n\n{_costs(stage, peers, effort)}", flush=True)
+        warm, measured = (partial(_ask, stage, effort, count) for count in (1, effort.seconds))
+        table = Table("get", f"GET {_PATH}, keep-alive", warm, measured)
+        rounds.report(stage, peers, [table], effort.rounds)
         ours = [peer for peer in peers if peer.label.startswith("netd")]
         failed = [_herds(stage, peer) for peer in ours]
     return int(any(failed))
 
 
-def _costs(stage: process.Stage, peers: Sequence[Peer], effort: Effort) -> str:
-    """CPU a request of each peer, and its ratio to netd's."""
-
-    def asking(seconds: int) -> rounds.Load:
-        def run(server: process.Server) -> Run:
-            asked = replace(server, peer=replace(server.peer, path=_PATH))
-            return load.run(stage, asked, _KEEP_ALIVE, seconds, effort.connections)
-
-        return run
-
-    loads = (asking(1), asking(effort.seconds))
-    rows = rounds.measured(stage, peers, "get", loads, effort.rounds)
-    return rounds.table(rows, rounds.Columns())
+def _ask(stage: process.Stage, effort: Effort, seconds: int, server: process.Server) -> Run:
+    """Load one server with requests for `_PATH`."""
+    at_path = replace(server, peer=replace(server.peer, path=_PATH))
+    return load.run(stage, at_path, _KEEP_ALIVE, seconds, effort.connections)
 
 
 def _herds(stage: process.Stage, peer: Peer) -> bool:

@@ -48,8 +48,7 @@ class Stage:
     python: Path
     client_core: int
     server_core: int
-    go_httpbin: str
-    netd_args: tuple[str, ...]
+    choice: Choice
     versions: tuple[str, ...]  # of the peers, for the report
 
     def on_core(self, core: int, argv: Sequence[object]) -> list[str]:
@@ -87,10 +86,8 @@ def staged(peers: Sequence[Peer], choice: Choice) -> Iterator[Stage]:
         versions += [f"{name} {number}" for name, number in venv.versions(python).items()]
     if any(peer.label.startswith("nginx") for peer in peers):
         versions.append(f"nginx {version(nginx(), '-v', behind='nginx/')}")
-    binary = str(Path(choice.go_httpbin).resolve()) if choice.go_httpbin else ""
     with tempfile.TemporaryDirectory(prefix="netd-bench-") as folder:
-        args = (Path(folder), python, cores[0], cores[-1], binary, choice.netd_args)
-        yield Stage(*args, tuple(versions))
+        yield Stage(Path(folder), python, cores[0], cores[-1], choice, tuple(versions))
 
 
 def version(*command: str, behind: str) -> str:
@@ -122,8 +119,8 @@ def running(stage: Stage, peer: Peer, tls: bool = False) -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix=f"{peer.label}-", dir=stage.folder))
     certificate, key = stage.certificate() if tls else (Path(), Path())
     first, second = free_ports()
-    args = (stage.python, certificate, key, stage.go_httpbin, stage.netd_args)
-    start = peer.start(Place(first, second, tls, folder, *args))
+    place = Place(first, second, tls, folder, stage.python, certificate, key, stage.choice)
+    start = peer.start(place)
     log = folder / "output.txt"
     with log.open("wb") as output:
         process = subprocess.Popen(
