@@ -13,7 +13,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from tests import handing
+from tests import pass_sockets
 from tests.certificates import certificate
 from tests.clients import GREETING, curl, datagrams, exchange
 from tests.load import Load
@@ -111,7 +111,7 @@ class ActivateTests(SynchronousTestCase):
         self.assertNotIn(GREETING, got)
         self.assertEqual(curl(daemon.url).body, GREETING)
 
-    def test_named_datagram(self) -> None:
+    def test_namedDatagram(self) -> None:
         """
         So is that of a datagram socket.
         """
@@ -146,11 +146,11 @@ class HandedTests(SynchronousTestCase):
         self, *words: str | Path, names: Sequence[str] | None, socks: Sequence[socket.socket]
     ) -> Daemon:
         """A daemon that gets `socks`."""
-        way = (*handing.way(names, socks), *MODULE)
+        way = (*pass_sockets.way(names, socks), *MODULE)
         numbers = [sock.fileno() for sock in socks]
         return Daemon("--delay=10ms", *words, way=way, inherit=numbers)
 
-    def test_by_type(self) -> None:
+    def test_byType(self) -> None:
         """
         Of two without names the stream socket is for HTTP and the datagram socket for UDP.
         """
@@ -162,7 +162,7 @@ class HandedTests(SynchronousTestCase):
                 self.assertEqual(curl(daemon.url).body, GREETING)
                 self.assertEqual(echo(daemon.address("udp")), b"hello")
 
-    def test_same_name(self) -> None:
+    def test_sameName(self) -> None:
         """
         Two of one name are both served.
         """
@@ -172,7 +172,7 @@ class HandedTests(SynchronousTestCase):
             self.assertEqual(curl(f"http://localhost:{number}/").body, GREETING)
         self.assertEqual(daemon.where().port, one.getsockname()[1])
 
-    def test_both_families(self) -> None:
+    def test_bothFamilies(self) -> None:
         """
         Clients of both families are served on one socket, under the address that is theirs.
         """

@@ -63,7 +63,7 @@ class ClientTests(SynchronousTestCase):
             seen.pop(name, None)
         self.assertEqual(seen, {name: SEEN[name] for name in seen})
 
-    def test_http_client(self) -> None:
+    def test_httpClient(self) -> None:
         """
         http.client.
         """

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.clients import GREETING
 from tests.running import DEADLINE, ROOT, Daemon, temporary_directory
 
-_SAMPLE = ROOT / "netd" / "web" / "sample"
+_SAMPLE = ROOT / "netd" / "static" / "sample"
 
 
 class RequestsTests(SynchronousTestCase):

@@ -161,7 +161,7 @@ class WatchdogTests(_Configured):
         before = sum("WATCHDOG" in each for each in daemon.notices)
         daemon.notice("WATCHDOG", before + 3)
 
-    def test_other_process(self) -> None:
+    def test_otherProcess(self) -> None:
         """
         None is sent that is wanted of another process.
         """

@@ -170,7 +170,7 @@ class ProxyTests(SynchronousTestCase):
             self.assertTrue(receive(sock).endswith(b"ok\n"))
         daemon.logged("203.0.113.9")
 
-    def test_no_header(self) -> None:
+    def test_noHeader(self) -> None:
         """
         A proxy that sends none gets no answer.
         """
@@ -192,7 +192,7 @@ class ProxyTests(SynchronousTestCase):
                 self.assertEqual(heard(sock), b"")
         self.assertEqual(curl(f"{daemon.url}/healthz").body, b"ok\n")
 
-    def test_denied_client(self) -> None:
+    def test_deniedClient(self) -> None:
         """
         The lists hold for the client in the header.
         """
@@ -300,7 +300,7 @@ class NamespaceTests(SynchronousTestCase):
             self.assertEqual(self.ask(53, lab.where("udp").port, host), "hello")
             self.assertEqual(self.ask(19, lab.where("udp").port, host), "")
 
-    def test_short_questions(self) -> None:
+    def test_shortQuestions(self) -> None:
         """
         From elsewhere a question shorter than its answer gets none, unless --allow names it.
         """
@@ -311,7 +311,7 @@ class NamespaceTests(SynchronousTestCase):
         self.assertEqual(len(self.ask(40_000, known.where("udp-daytime").port)), 26)
         stranger.logged("short question")
 
-    def test_link_local(self) -> None:
+    def test_linkLocal(self) -> None:
         """
         A link-local address with its interface is listened on, announced and answered from.
         """

@@ -35,7 +35,7 @@ class DatagramTests(SynchronousTestCase):
     The policy, against a real process.
     """
 
-    def test_spoofed_own_address(self) -> None:
+    def test_spoofedOwnAddress(self) -> None:
         """
         A datagram from the port number it listens on is not answered, from anywhere here.
         """
@@ -48,7 +48,7 @@ class DatagramTests(SynchronousTestCase):
         daemon.logged("source port")
         self.assertEqual(curl(f"{daemon.url}/healthz").status, 200)
 
-    def test_asked_address(self) -> None:
+    def test_askedAddress(self) -> None:
         """
         Bound to every address, it answers from the one that was asked, of either family.
         """
@@ -131,7 +131,7 @@ class DatagramTests(SynchronousTestCase):
             self.assertEqual([client.recv(10) for _ in range(2)], [b"x", b"x"])
         daemon.logged("datagrams: rate")
 
-    def test_receive_buffer(self) -> None:
+    def test_receiveBuffer(self) -> None:
         """
         What the kernel drops while the daemon stands still is counted and said.
         """

@@ -1,5 +1,5 @@
 """
-What a service manager does with sockets: `python -m tests.handing NAMES FDS COMMAND...`.
+What a service manager does with sockets: `python -m tests.pass_sockets NAMES FDS COMMAND...`.
 
 Rules: runs in a process of its own, which becomes COMMAND; the standard library only.
 """
@@ -17,7 +17,7 @@ _FIRST = 3
 def way(names: Sequence[str] | None, sockets: Sequence[socket]) -> tuple[str, ...]:
     """What stands before a command that is to get `sockets`; without `names` they have none."""
     numbers = ",".join(str(sock.fileno()) for sock in sockets)
-    return (sys.executable, "-m", "tests.handing", ":".join(names or ()), numbers)
+    return (sys.executable, "-m", "tests.pass_sockets", ":".join(names or ()), numbers)
 
 
 def main(names: str, numbers: str, *command: str) -> None:

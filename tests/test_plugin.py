@@ -49,7 +49,7 @@ class PluginTests(SynchronousTestCase):
         """
         self.assertEqual(self.maker().description, "A network workbench daemon.")
 
-    def test_leads_to_tap(self) -> None:
+    def test_leadsToTap(self) -> None:
         """
         Its options and its service are those of netd.tap.
         """
@@ -66,7 +66,7 @@ class PluginTests(SynchronousTestCase):
         imports = [line for line in text.splitlines() if "import" in line]
         self.assertEqual(imports, ["from twisted.application.service import ServiceMaker"])
 
-    def test_no_package(self) -> None:
+    def test_noPackage(self) -> None:
         """
         No `__init__.py` claims the twisted namespace for netd.
         """
@@ -151,7 +151,7 @@ class TacTests(SynchronousTestCase):
             "netd: --port x (NETD_PORT): not a port number from 0 to 65535",
         )
 
-    def test_beside_it(self) -> None:
+    def test_besideIt(self) -> None:
         """
         It finds the netd that stands beside it, wherever it is loaded from.
         """

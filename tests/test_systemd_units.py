@@ -54,7 +54,7 @@ class UnitTests(SynchronousTestCase):
         """What `systemd-analyze WORDS` says."""
         return run("systemd-analyze", "--no-pager", *words)
 
-    def test_every_file(self) -> None:
+    def test_everyFile(self) -> None:
         """
         Every unit and every drop-in is among those that are judged here.
         """
@@ -74,7 +74,7 @@ class UnitTests(SynchronousTestCase):
             done = self.analyze("verify", "--man=no", *self.units)
             self.assertEqual((done.status, done.out, done.err), (0, "", ""), names)
 
-    def test_verify_finds(self) -> None:
+    def test_verifyFinds(self) -> None:
         """
         What is wrong in a drop-in is found.
         """
