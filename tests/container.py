@@ -1,5 +1,5 @@
 """
-A machine of its own: a true systemd over an overlay of this one, without a network.
+A true systemd in a container: an overlay of this machine, without a network.
 
 Rules: needs root, systemd-nspawn and a kernel that lets it; SkipTest says what is
 missing.  Nothing is written to the machine below, and nothing is left of the one above.
@@ -47,7 +47,7 @@ Environment=PYTHONPATH=/opt/source:/opt/packages LD_LIBRARY_PATH=/opt/python/lib
 
 
 class Container:
-    """Booted when the context is entered, with netd's units installed and not started."""
+    """A booted system with netd's units installed and not started."""
 
     def __enter__(self) -> Self:
         if os.geteuid() or shutil.which("systemd-nspawn") is None:
@@ -65,7 +65,7 @@ class Container:
         self._stack.close()
 
     def _mount(self, stack: contextlib.ExitStack) -> Path:
-        """This machine's files, over which another's can be written."""
+        """An overlay of this machine's files that can be written to."""
         for words in (
             ("-t", "tmpfs", "tmpfs", self._folder),
             ("-t", "overlay", "overlay", self._folder / "root", "-o", self._layers()),
@@ -83,18 +83,20 @@ class Container:
         return f"lowerdir=/,upperdir={self._folder}/upper,workdir={self._folder}/work"
 
     def _install(self) -> None:
-        """Units, and an identity of its own."""
+        """Install the units and an empty machine id."""
         (self.root / "etc/machine-id").write_text("")
         for unit in (*_UNITS.glob("*.service"), *_UNITS.glob("*.socket")):
             shutil.copy(unit, self.root / "etc/systemd/system")
         self.drop_in("override", _OVERRIDE)
 
     def drop_in(self, name: str, text: str | None = None) -> None:
-        """A drop-in of netd.service: `text`, or what contrib/systemd/ has under this name."""
+        """
+        Install a drop-in of netd.service: `text`, or the file of this name in contrib/systemd/.
+        """
         folder = self.root / "etc/systemd/system/netd.service.d"
         folder.mkdir(exist_ok=True)
-        said = (_UNITS / f"{name}.conf").read_text() if text is None else text
-        (folder / f"{name}.conf").write_text(said)
+        content = (_UNITS / f"{name}.conf").read_text() if text is None else text
+        (folder / f"{name}.conf").write_text(content)
 
     def _boot(self, stack: contextlib.ExitStack) -> None:
         log = self._folder / "log"
@@ -104,7 +106,7 @@ class Container:
                     *("systemd-nspawn", "-q", "-D", str(self.root), "--boot"),
                     *("--register=no", "--keep-unit", "--private-network", "--console=pipe"),
                     *(f"--machine=netd-{os.getpid()}", "--link-journal=no"),
-                    *(f"--bind-ro={here}:{there}" for here, there in _BOUND.items()),
+                    *(f"--bind-ro={source}:{target}" for source, target in _BOUND.items()),
                     "systemd.unit=basic.target",
                 ],
                 stdin=subprocess.DEVNULL,
@@ -136,17 +138,17 @@ class Container:
         nspawn.wait(DEADLINE)
 
     def inside(self, *command: str) -> Finished:
-        """How `command` ends in there."""
+        """Run `command` in the container."""
         return run(
             "nsenter", "-t", str(self._leader), *["-m", "-p", "-n", "-u", "-i"], *command
         )
 
     def near(self, *command: str) -> tuple[str, ...]:
-        """`command`, to be run out here but with the network in there."""
+        """The words that run `command` here but in the container's network."""
         return ("nsenter", "-t", str(self._leader), "-n", *command)
 
     def systemctl(self, *words: str) -> str:
-        """What `systemctl` says, which must succeed."""
+        """The output of `systemctl`, which must succeed."""
         done = self.inside("systemctl", "--no-pager", *words)
         if done.status:
             raise AssertionError(f"{words}: {done.out}{done.err}\n{self.journal()}")
@@ -157,16 +159,16 @@ class Container:
         return self.systemctl("show", "-P", name, "netd.service")
 
     def journal(self) -> str:
-        """What netd.service said so far."""
+        """The journal of netd.service so far."""
         return self.inside("journalctl", "--no-pager", "-o", "cat", "-u", "netd.service").out
 
     def curl(self, *words: str) -> str:
-        """What curl gets in there."""
+        """The output of curl in the container."""
         return succeed(*self.near("curl", "-q", "-sS", "-m", str(DEADLINE), *words))
 
 
 def _leader(nspawn: int) -> int | None:
-    """The process that is the first one in the container of `nspawn`."""
+    """The process id of the first process in the container of `nspawn`."""
     for pid in _descendants(nspawn):
         with contextlib.suppress(OSError):
             for line in Path(f"/proc/{pid}/status").read_text().splitlines():

@@ -1,8 +1,8 @@
 """
-Clients that come at a steady rate, whatever becomes of the daemon meanwhile.
+Clients that come at a steady rate, whatever the daemon does.
 
 Rules: one connection a request, as those who only just come have; a request
-that gets no whole answer is a failure, whatever the reason.
+that gets no whole response is a failure, whatever the reason.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Load:
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._come) for _ in range(_THREADS)]
         self.answered: list[int] = []
-        """The status of each answer."""
+        """The status of each response."""
         self.failures: list[str] = []
         """What each request that got none saw."""
 
@@ -45,17 +45,17 @@ class Load:
         self.stop()
 
     def stop(self) -> None:
-        """No new requests; returns when the last one has ended."""
+        """Send no new requests, and return when the last one has ended."""
         self._over.set()
         for thread in self._threads:
             thread.join()
 
     def more(self, number: int) -> None:
-        """Wait until `number` requests more have an answer."""
+        """Wait until `number` further requests have a response."""
         before = len(self.answered)
         eventually(
             lambda: True if len(self.answered) >= before + number or self.failures else None,
-            f"{number} answers more",
+            f"{number} responses more",
         )
 
     def _come(self) -> None:
@@ -79,11 +79,11 @@ class Load:
 
 
 def main(host: str, port: str) -> None:
-    """Come until standard input ends, then print what came of it as JSON."""
+    """Send requests until standard input ends, then print the counts as JSON."""
     with Load((host, int(port))) as load:
         sys.stdin.read()
-    answers = Counter(load.answered)
-    json.dump({"answers": answers, "failures": load.failures}, sys.stdout)
+    responses = Counter(load.answered)
+    json.dump({"responses": responses, "failures": load.failures}, sys.stdout)
 
 
 if __name__ == "__main__":

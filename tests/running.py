@@ -53,7 +53,9 @@ _PRIVATE: Final = frozenset(
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """This process's, with the checkout importable and nothing said about netd in it."""
+    """
+    This environment without settings of netd, and with the checkout importable.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -63,7 +65,9 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 def tool_environment(**changes: str) -> dict[str, str]:
-    """For pip, uv and their like: without the checkout, and their warnings are their own."""
+    """
+    An environment for pip, uv and other tools: without the checkout, warnings as they come.
+    """
     kept = environment(**changes)
     del kept["PYTHONPATH"]
     kept.pop("PYTHONWARNINGS", None)
@@ -72,7 +76,7 @@ def tool_environment(**changes: str) -> dict[str, str]:
 
 @frozen
 class Finished:
-    """How a program ended, what it said, and how many seconds it took."""
+    """The status, the output and the run time of a program that has ended."""
 
     status: int
     out: str
@@ -84,16 +88,16 @@ def run(
     *command: str | Path,
     environ: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    say: str = "",
+    stdin: str = "",
     deadline: float = DEADLINE,
 ) -> Finished:
-    """Run `command` to its end with `say` on its stdin; killed and an error when it is late."""
+    """Run `command` with `stdin` to its end; a command that takes too long is killed."""
     started = time.monotonic()
     done = subprocess.run(
         [str(word) for word in command],
         env=environment() if environ is None else dict(environ),
         cwd=cwd,
-        input=say.encode(),
+        input=stdin.encode(),
         capture_output=True,
         timeout=deadline,
         check=False,
@@ -103,7 +107,7 @@ def run(
 
 
 def _text(data: bytes) -> str:
-    """`data` as text that can become the same bytes again."""
+    """`data` as text that encodes to the same bytes again."""
     return data.decode("utf-8", "surrogateescape")
 
 
@@ -113,7 +117,7 @@ def succeed(
     cwd: Path | None = None,
     deadline: float = DEADLINE,
 ) -> str:
-    """Run `command`, which must end well, and return what it said on stdout."""
+    """Run `command`, which must succeed, and return its standard output."""
     done = run(*command, environ=environ, cwd=cwd, deadline=deadline)
     if done.status:
         raise AssertionError(f"{command} ended with {done.status}:\n{done.out}\n{done.err}")
@@ -154,10 +158,12 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
         return port
 
 
-def eventually(found: Callable[[], T | None], what: str, deadline: float = DEADLINE) -> T:
-    """The first result of `found` that is not None; AssertionError naming `what` when late."""
+def eventually(poll: Callable[[], T | None], what: str, deadline: float = DEADLINE) -> T:
+    """
+    The first result of `poll` that is not None; AssertionError naming `what` after `deadline`.
+    """
     end = time.monotonic() + deadline
-    while (result := found()) is None:
+    while (result := poll()) is None:
         if time.monotonic() > end:
             raise AssertionError(f"{what} did not happen within {deadline} seconds")
         time.sleep(0.01)
@@ -168,7 +174,7 @@ def undisturbed(measure: Callable[[], float], at_most: float, attempts: int = 3)
     """
     The first of `measure()`'s seconds that is not more than `at_most`, or the last attempt's.
 
-    How late an answer is at most says as much about the other processes of
+    How late a response is at most says as much about the other processes of
     the machine as about netd, so one undisturbed attempt is enough.
     """
     for _ in range(attempts):
@@ -234,11 +240,11 @@ class Daemon:
         try:
             if self._process.poll() is None:
                 self.stop()
-            said = self.log
+            log = self.log
         finally:
             self._end()
-        if any(word in said for word in _FORBIDDEN):
-            raise AssertionError(f"the daemon's log is not clean:\n{said}")
+        if any(word in log for word in _FORBIDDEN):
+            raise AssertionError(f"the daemon's log is not clean:\n{log}")
 
     def _end(self) -> None:
         if self._process.poll() is None:
@@ -249,11 +255,11 @@ class Daemon:
 
     @property
     def log(self) -> str:
-        """What it has said so far, on stdout and stderr."""
+        """Everything on stdout and stderr so far."""
         return self._log.read_text("utf-8", "replace")
 
     def logged(self, text: str, deadline: float = DEADLINE) -> str:
-        """Wait until `text` stands in the log; the log."""
+        """Wait until `text` stands in the log, and return the log."""
         return eventually(
             lambda: log if text in (log := self.log) else None, f"{text!r} in the log", deadline
         )
@@ -261,7 +267,7 @@ class Daemon:
     def notice(self, name: str, number: int = 1) -> str:
         """Wait for the `number`-th notification that assigns `name`, and return the value."""
 
-        def found() -> str | None:
+        def value_of_notice() -> str | None:
             values = [notice[name] for notice in self.notices if name in notice]
             if len(values) >= number:
                 return values[number - 1]
@@ -270,26 +276,26 @@ class Daemon:
                 raise AssertionError(f"netd ended with {ended}:\n{self.log}")
             return None
 
-        return eventually(found, f"notification {number} of {name}")
+        return eventually(value_of_notice, f"notification {number} of {name}")
 
     def hear(self) -> bool:
-        """Take one notification more into `notices`; whether there was one."""
+        """Add the next notification to `notices`; False when none came."""
         try:
-            said = self._notify.recv(65_536).decode()
+            notification = self._notify.recv(65_536).decode()
         except TimeoutError:
             return False
-        self.notices.append(dict(line.split("=", 1) for line in said.splitlines()))
+        self.notices.append(dict(line.split("=", 1) for line in notification.splitlines()))
         return True
 
     @property
     def pid(self) -> int:
-        """The number of its process."""
+        """Its process id."""
         return self._process.pid
 
     def where(self, name: str = "http") -> Endpoint:
-        """The address of the listener `name`, as it announced it."""
-        said = dict(each.split("=", 1) for each in self.notice("X_NETD_LISTEN").split())
-        return Endpoint.parse(said[name], "udp" if name.startswith("udp") else "tcp")
+        """The address that the listener `name` has announced."""
+        announced = dict(each.split("=", 1) for each in self.notice("X_NETD_LISTEN").split())
+        return Endpoint.parse(announced[name], "udp" if name.startswith("udp") else "tcp")
 
     def address(self, name: str = "http") -> tuple[str, int]:
         """The same for `socket.connect`."""
@@ -302,11 +308,11 @@ class Daemon:
         return f"http://localhost:{self.where().port}"
 
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Send a signal, and do not wait for what it does."""
+        """Send a signal, without waiting for its effect."""
         self._process.send_signal(number)
 
     def ended(self, deadline: float = DEADLINE) -> int:
-        """Wait for its end; the status, negative for a signal."""
+        """Wait for its end and return the status, negative for a signal."""
         try:
             return self._process.wait(deadline)
         except subprocess.TimeoutExpired:
@@ -315,6 +321,6 @@ class Daemon:
             ) from None
 
     def stop(self) -> int:
-        """End it with SIGTERM; the status."""
+        """End it with SIGTERM and return the status."""
         self.signal()
         return self.ended()

@@ -1,5 +1,5 @@
 """
-Sockets that somebody else opened: systemd-socket-activate, and a parent that keeps them.
+Inherited sockets: systemd-socket-activate, and a parent that keeps them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PASSED = ("NETD_PORT", "NETD_DELAY", "NETD_UDP", "NOTIFY_SOCKET", "PYTHONPATH")
 
 
 def get(address: tuple[str, int]) -> bytes | None:
-    """The answer to a request, None while there is none."""
+    """The response to a request; None when there is none."""
     try:
         return exchange(address, b"GET / HTTP/1.0\r\n\r\n")
     except ConnectionError:
@@ -39,7 +39,7 @@ def get(address: tuple[str, int]) -> bytes | None:
 
 
 def echo(address: tuple[str, int]) -> bytes | None:
-    """The echo of a datagram, None when it does not come soon."""
+    """The echo of a datagram; None when it does not come soon."""
     with datagrams("::1" if ":" in address[0] else "127.0.0.1", timeout=0.2) as sock:
         sock.connect(address)
         try:
@@ -51,7 +51,7 @@ def echo(address: tuple[str, int]) -> bytes | None:
 
 class ActivateTests(SynchronousTestCase):
     """
-    `systemd-socket-activate`, which starts netd when the first client comes.
+    `systemd-socket-activate`, which starts netd for the first client.
     """
 
     def setUp(self) -> None:
@@ -65,7 +65,7 @@ class ActivateTests(SynchronousTestCase):
         *words: str,
         netd: Sequence[str] = (),
     ) -> tuple[Daemon, bytes]:
-        """The daemon that the first client started, and what that client got."""
+        """The daemon that the first client starts, and the response to that client."""
         address = ("127.0.0.1", free_port(kind))
         datagram = ("-d",) if kind is socket.SOCK_DGRAM else ()
         way = (
@@ -75,7 +75,7 @@ class ActivateTests(SynchronousTestCase):
         )
         got: list[bytes] = []
         first = threading.Thread(
-            target=lambda: got.append(eventually(lambda: ask(address), "an answer"))
+            target=lambda: got.append(eventually(lambda: ask(address), "a response"))
         )
         first.start()
         self.addCleanup(first.join)
@@ -85,7 +85,7 @@ class ActivateTests(SynchronousTestCase):
 
     def test_stream(self) -> None:
         """
-        A stream socket without a name is the HTTP port; the UDP echo is as ever.
+        A stream socket without a name is the HTTP port; the UDP echo listens as usual.
         """
         daemon, got = self.activated(get, socket.SOCK_STREAM)
         self.assertTrue(got.endswith(GREETING), got)
@@ -102,7 +102,7 @@ class ActivateTests(SynchronousTestCase):
 
     def test_named(self) -> None:
         """
-        A name is that of a listener.
+        The name of a stream socket chooses its listener.
         """
         daemon, got = self.activated(
             get, socket.SOCK_STREAM, "--fdname=files-http", netd=("--files-http=1",)
@@ -113,7 +113,7 @@ class ActivateTests(SynchronousTestCase):
 
     def test_namedDatagram(self) -> None:
         """
-        So is that of a datagram socket.
+        The name of a datagram socket chooses its listener.
         """
         daemon, got = self.activated(
             echo, socket.SOCK_DGRAM, "--fdname=udp-echo", netd=("--service=echo=udp:1",)
@@ -133,7 +133,7 @@ class HandedTests(SynchronousTestCase):
         family: socket.AddressFamily = socket.AF_INET,
         host: str = "127.0.0.1",
     ) -> socket.socket:
-        """One that listens, and is closed when the test is over."""
+        """A bound socket that the test closes at its end."""
         sock = self.enterContext(socket.socket(family, kind))
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -145,14 +145,14 @@ class HandedTests(SynchronousTestCase):
     def daemon(
         self, *words: str | Path, names: Sequence[str] | None, socks: Sequence[socket.socket]
     ) -> Daemon:
-        """A daemon that gets `socks`."""
+        """A daemon that inherits `socks`."""
         way = (*pass_sockets.way(names, socks), *MODULE)
         numbers = [sock.fileno() for sock in socks]
         return Daemon("--delay=10ms", *words, way=way, inherit=numbers)
 
     def test_byType(self) -> None:
         """
-        Of two without names the stream socket is for HTTP and the datagram socket for UDP.
+        Without names the stream socket is for HTTP and the datagram socket for UDP.
         """
         for names in (None, ("netd", "netd"), ("netd.socket", "netd.socket")):
             datagrams, streams = self.sock(socket.SOCK_DGRAM), self.sock()
@@ -164,7 +164,7 @@ class HandedTests(SynchronousTestCase):
 
     def test_sameName(self) -> None:
         """
-        Two of one name are both served.
+        Two sockets of one name are both served.
         """
         one, two = self.sock(), self.sock(family=socket.AF_INET6, host="::1")
         daemon = self.enterContext(self.daemon(names=("http", "http"), socks=(one, two)))
@@ -174,7 +174,7 @@ class HandedTests(SynchronousTestCase):
 
     def test_bothFamilies(self) -> None:
         """
-        Clients of both families are served on one socket, under the address that is theirs.
+        Clients of both families are served on one socket and logged with their own addresses.
         """
         streams = self.sock(family=socket.AF_INET6, host="::")
         datagrams = self.sock(socket.SOCK_DGRAM, socket.AF_INET6, "::")
@@ -190,7 +190,7 @@ class HandedTests(SynchronousTestCase):
 
     def test_https(self) -> None:
         """
-        One named https is served with TLS.
+        A socket named https is served with TLS.
         """
         folder = self.enterContext(temporary_directory())
         leaf, key = certificate(folder)
@@ -208,7 +208,7 @@ class HandedTests(SynchronousTestCase):
 
     def test_path(self) -> None:
         """
-        A UNIX socket stays where it is when the daemon is gone.
+        An inherited UNIX socket still exists when the daemon has ended.
         """
         folder = self.enterContext(temporary_directory())
         sock = self.enterContext(socket.socket(socket.AF_UNIX))
@@ -222,7 +222,7 @@ class HandedTests(SynchronousTestCase):
 
     def test_nothing(self) -> None:
         """
-        A descriptor that is for nothing ends the start in one line.
+        A descriptor that fits no listener stops the start with one line.
         """
         sock = self.sock()
         with self.assertRaises(AssertionError) as caught:
@@ -235,7 +235,7 @@ class HandedTests(SynchronousTestCase):
 
     def test_restarts(self) -> None:
         """
-        Restarted three times under load on a socket that stays, it answers every request.
+        Three restarts under load on inherited sockets lose no request.
         """
         sock = self.sock()
         with Load(sock.getsockname()) as load:
@@ -260,12 +260,12 @@ _FORBID = (
 
 class MemoryTests(SynchronousTestCase):
     """
-    Where memory must not be written and then run, as under MemoryDenyWriteExecute=yes.
+    A process that cannot make written memory executable, as under MemoryDenyWriteExecute=yes.
     """
 
     def test_tls(self) -> None:
         """
-        With HTTPS the start ends in one line that says so; without it all is well.
+        HTTPS stops the start with one line; without HTTPS netd runs.
         """
         folder = self.enterContext(temporary_directory())
         leaf, key = certificate(folder)

@@ -1,5 +1,5 @@
 """
-The reference says what the code does.
+docs/reference/ agrees with the code.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ class ReferenceTests(SynchronousTestCase):
     """
 
     def test_generated(self) -> None:
-        """Every page is what docs/generate.py would write now, and there is no other."""
+        """docs/generate.py would write exactly the pages that docs/reference/ has."""
         pages = runpy.run_path(str(ROOT / "docs" / "generate.py"))["pages"]()
-        there = {path.name: path.read_text() for path in (ROOT / "docs/reference").iterdir()}
-        self.assertEqual(there, pages)
+        written = {path.name: path.read_text() for path in (ROOT / "docs/reference").iterdir()}
+        self.assertEqual(written, pages)
 
     def test_manual(self) -> None:
-        """mandoc finds no mistake in the manual page, and shows every option and its text."""
+        """mandoc accepts the manual page, which shows every option and its text."""
         path = ROOT / "docs/reference/netd.1"
         done = run("mandoc", "-Tlint", "-Wwarning", path)
         self.assertEqual((done.status, done.out), (0, ""), done.out)

@@ -1,5 +1,5 @@
 """
-HAProxy itself in front of two netds.
+HAProxy in front of two daemons.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class HAProxyTests(SynchronousTestCase):
     """
 
     def front(self, mode: str, send: str, one: Daemon, two: Daemon) -> int:
-        """The port of an HAProxy in front of both, ended when the test is over."""
+        """The port of an HAProxy in front of both daemons."""
         program = need("haproxy")
         port = free_port()
         folder = self.enterContext(temporary_directory())
@@ -52,7 +52,7 @@ class HAProxyTests(SynchronousTestCase):
 
     def test_denied(self) -> None:
         """
-        A client that may not speak gets the 403, and the server is not taken for dead.
+        A denied client gets the 403, and HAProxy keeps the server in use.
         """
         daemons = [
             self.enterContext(Daemon("--proxy-from", "127.0.0.1", "--deny", "127.0.0.2"))
@@ -65,7 +65,7 @@ class HAProxyTests(SynchronousTestCase):
 
     def test_balance(self) -> None:
         """
-        Through TCP and HTTP, with headers of either version, both get their share.
+        Through TCP and HTTP, with either version of the header, each daemon gets half.
         """
         for mode, send in (
             ("tcp", "send-proxy-v2"),
@@ -78,8 +78,8 @@ class HAProxyTests(SynchronousTestCase):
             ]
             port = self.front(mode, send, *daemons)
             for _ in range(10):
-                answer = curl(f"http://127.0.0.1:{port}/", "-A", "through-haproxy")
-                self.assertEqual(answer.status, 200)
+                response = curl(f"http://127.0.0.1:{port}/", "-A", "through-haproxy")
+                self.assertEqual(response.status, 200)
             share = Counter[int]()
             for number, daemon in enumerate(daemons):
                 share[number] = daemon.logged("through-haproxy").count("through-haproxy")

@@ -1,5 +1,5 @@
 """
-The wheel and the sdist, and netd installed from them where there is nothing else of it.
+The wheel and the sdist, and netd installed from them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PATIENCE = 600.0
 
 
 def _strange(_: str, names: Iterable[str]) -> set[str]:
-    """What of a checkout is not in a clone."""
+    """The files of a checkout that a clone does not have."""
     return {
         name
         for name in names
@@ -38,7 +38,7 @@ def _strange(_: str, names: Iterable[str]) -> set[str]:
 
 @functools.cache
 def _built() -> tuple[Path, Path]:
-    """The wheel and the sdist; made once, since every test here only reads them."""
+    """The wheel and the sdist, built once for all tests, which only read them."""
     folder = Path(tempfile.mkdtemp(prefix="netd-dist-"))
     atexit.register(shutil.rmtree, folder)
     source = folder / "source"
@@ -59,11 +59,11 @@ def _built() -> tuple[Path, Path]:
 
 class ContentTests(SynchronousTestCase):
     """
-    What `python -m build` packs.
+    The contents of the packages that `python -m build` makes.
     """
 
     def clean(self, names: Sequence[str]) -> None:
-        """The plugin and the sample tree are there; what must not be there is not."""
+        """The package has the plugin and the sample tree, and no stray files."""
         self.assertIn(_PLUGIN, names)
         self.assertIn("netd/py.typed", names)
         self.assertIn("netd/static/sample/index.html", names)
@@ -85,7 +85,7 @@ class ContentTests(SynchronousTestCase):
 
     def test_sdist(self) -> None:
         """
-        The sdist holds what the wheel is made of, and the tests and the tac beside it.
+        The sdist holds the sources of the wheel, the tests and the tac.
         """
         with tarfile.open(_built()[1]) as archive:
             names = [name.partition("/")[2] for name in archive.getnames()]
@@ -96,7 +96,7 @@ class ContentTests(SynchronousTestCase):
 
 class InstallTests(SynchronousTestCase):
     """
-    Installed into a place of its own, run from an empty directory.
+    netd installed into a virtual environment, run from an empty directory.
     """
 
     def setUp(self) -> None:
@@ -104,31 +104,32 @@ class InstallTests(SynchronousTestCase):
         self.environ = tool_environment()
 
     def venv(self) -> Path:
-        """The `bin` of a fresh virtual environment."""
+        """The `bin` directory of a fresh virtual environment."""
         succeed(sys.executable, "-m", "venv", self.folder / "venv", environ=self.environ)
         return self.folder / "venv" / "bin"
 
     def pip(self, venv: Path, *arguments: str | Path) -> None:
-        """`pip install` there."""
+        """Run `pip install` in that environment."""
         succeed(
             *(venv / "python", "-m", "pip", "install", "--quiet", *arguments),
             environ=self.environ,
             deadline=_PATIENCE,
         )
 
-    def runs(self, *way: str | Path, **said: str) -> None:
-        """The daemon started this way answers."""
-        with Daemon("--port", "0", way=way, environ={**self.environ, **said}) as daemon:
+    def runs(self, *way: str | Path, **variables: str) -> None:
+        """The daemon started this way responds."""
+        with Daemon("--port", "0", way=way, environ={**self.environ, **variables}) as daemon:
             self.assertEqual(curl(f"{daemon.url}/echo").body, GREETING)
             self.assertEqual(curl(f"{daemon.url}/files/hello.txt").status, 200)
 
     def test_wheel(self) -> None:
         """
-        With Twisted and TLS there, `twistd -ny netd.tac` runs from a bare checkout;
-        with the wheel, `twistd -n netd`, `netd` and `python -m netd` run from anywhere.
+        With netd's dependencies `twistd -ny netd.tac` runs from a bare checkout; with the wheel
+        `twistd -n netd`, `netd` and `python -m netd` run from anywhere.
         """
         scripts = self.venv()
-        self.pip(scripts, "twisted[tls]>=26.10", "attrs>=23.1")
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        self.pip(scripts, *project["dependencies"])
         alone = run(
             scripts / "python", "-c", "import netd", environ=self.environ, cwd=self.folder
         )
@@ -138,9 +139,6 @@ class InstallTests(SynchronousTestCase):
         tac = (scripts / "twistd", "-n", "--pidfile=", "-y", source / "netd.tac")
         with Daemon(way=tac, environ=self.environ) as daemon:
             self.assertEqual(curl(f"{daemon.url}/echo").body, GREETING)
-
-        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-        self.pip(scripts, *project["dependencies"])
         self.pip(scripts, "--no-deps", _built()[0])
         succeed(scripts / "python", "-m", "pip", "check", environ=self.environ)
         self.runs(scripts / "twistd", "-n", "--pidfile=", "netd")
@@ -160,11 +158,11 @@ class InstallTests(SynchronousTestCase):
         self.runs(scripts / "python", "-m", "netd")
 
     def tool(self, name: str) -> str:
-        """The path of a program that may stand beside this interpreter only."""
-        found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
-        if found is None:
+        """The path of a program, which may stand beside this interpreter only."""
+        path = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+        if path is None:
             raise SkipTest(f"{name} is not installed")
-        return found
+        return path
 
     def test_uv(self) -> None:
         """

@@ -1,5 +1,5 @@
 """
-XML-RPC as the clients of five ecosystems speak it, and the page as a browser shows it.
+XML-RPC clients of five languages, and the documentation page in a browser.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ FOUND = {
 
 class ClientTests(SynchronousTestCase):
     """
-    One daemon, clients of other languages.
+    Clients in other languages.
     """
 
     def setUp(self) -> None:
@@ -67,7 +67,7 @@ class ClientTests(SynchronousTestCase):
         self.url = f"{self.daemon.url}/RPC2"
 
     def findings(self, *command: str | Path) -> dict[str, str]:
-        """What a client's script prints."""
+        """The results that a client's script prints."""
         lines = succeed(*command, self.url).splitlines()
         return dict(line.split(" ", 1) for line in lines)
 
@@ -94,7 +94,7 @@ class ClientTests(SynchronousTestCase):
         self.assertEqual(self.findings("php", CLIENTS / "client.php"), wanted)
 
     def c_client(self, *words: str) -> str:
-        """What xmlrpc-c's client prints of a result."""
+        """The output of xmlrpc-c's client for a call."""
         done = run("xmlrpc", self.url, *words, environ=environment(LC_ALL="C.UTF-8"))
         return done.out + done.err
 
@@ -102,7 +102,7 @@ class ClientTests(SynchronousTestCase):
         """
         C's xmlrpc-c introspects and calls; its tool has no arrays, structs and dates to send.
         """
-        for words, said in (
+        for words, printed in (
             (("add", "i/2", "i/3"), "Integer: 5"),
             (("pow", "i/2", "i/62"), f"64-bit integer: {2**62}"),
             (("add", "I/4294967296", "i/1"), f"64-bit integer: {2**32 + 1}"),
@@ -115,7 +115,7 @@ class ClientTests(SynchronousTestCase):
             (("lab.echo", "n/"), "Nil"),
             (("lab.echo", "d/0.5"), "Floating Point: 0.5"),
         ):
-            self.assertIn(said.lower(), self.c_client(*words).lower(), words)
+            self.assertIn(printed.lower(), self.c_client(*words).lower(), words)
 
 
 class PythonTests(SynchronousTestCase):
@@ -130,32 +130,32 @@ class PythonTests(SynchronousTestCase):
         self.proxy: Any = self.server(f"http://localhost:{self.port}")
 
     def server(self, url: str) -> Any:
-        """A client of it."""
-        made = xmlrpc.client.ServerProxy(url, allow_none=True, use_builtin_types=True)
-        return self.enterContext(made)
+        """A client of `url`."""
+        proxy = xmlrpc.client.ServerProxy(url, allow_none=True, use_builtin_types=True)
+        return self.enterContext(proxy)
 
     def code(self, name: str, *values: object) -> int:
-        """The code of the fault that a call ends in."""
+        """The fault code of a call."""
         call: Any = self.proxy
         for part in name.split("."):
             call = getattr(call, part)
-        wrong = self.assertRaises(xmlrpc.client.Fault, call, *values)
-        return int(wrong.faultCode)
+        fault = self.assertRaises(xmlrpc.client.Fault, call, *values)
+        return int(fault.faultCode)
 
     def post(self, body: bytes, **headers: str) -> tuple[int, bytes]:
-        """Status and body of the answer to a POST to a fresh connection."""
+        """Status and body of the response to a POST on a fresh connection."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=20)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml", **named})
-            answer = connection.getresponse()
-            return answer.status, answer.read()
+            response = connection.getresponse()
+            return response.status, response.read()
         finally:
             connection.close()
 
     def test_example(self) -> None:
         """
-        The example's functions are there: typed, async, offloaded, one with a struct.
+        The example publishes typed, async and offloaded functions, and one with a struct.
         """
         shop = self.proxy.shop
         self.assertEqual(shop.price("tea", 3), 7.5)
@@ -171,7 +171,7 @@ class PythonTests(SynchronousTestCase):
 
     def test_values(self) -> None:
         """
-        Values of every type come back as they went.
+        Values of every type come back unchanged.
         """
         now = datetime(2026, 11, 22, 14, 8, 55)
         value: list[Any] = [
@@ -202,36 +202,36 @@ class PythonTests(SynchronousTestCase):
 
     def test_compression(self) -> None:
         """
-        deflate and gzip are taken, a bomb is refused.
+        deflate and gzip are accepted, a bomb is refused.
         """
         body = xmlrpc.client.dumps((2, 3), "add").encode()
         for coding, pack in (("gzip", gzip.compress), ("deflate", zlib.compress)):
-            status, said = self.post(pack(body), Content_Encoding=coding)
-            self.assertEqual((status, xmlrpc.client.loads(said)[0]), (200, (5,)))
+            status, response = self.post(pack(body), Content_Encoding=coding)
+            self.assertEqual((status, xmlrpc.client.loads(response)[0]), (200, (5,)))
             status, _ = self.post(pack(bytes(50_000_000)), Content_Encoding=coding)
             self.assertEqual(status, 413)
 
     def test_hostile(self) -> None:
         """
-        What froze or broke stock twisted.web.xmlrpc is refused, and nothing is logged.
+        Calls that froze or broke stock twisted.web.xmlrpc are refused, and nothing is logged.
         """
         call = "<methodCall><methodName>lab.echo</methodName><params><param><value>{}"
         deep = call.format("<array><data><value>" * 20_000)
         entity = "<!DOCTYPE x [<!ENTITY a 'aaaa'>]>" + call.format("&a;")
         for body in (deep, entity, call.format(""), "<methodResponse/>", "x" * 900_000):
-            status, said = self.post(body.encode())
+            status, response = self.post(body.encode())
             self.assertEqual(status, 200)
-            self.assertRaises(xmlrpc.client.Fault, xmlrpc.client.loads, said)
+            self.assertRaises(xmlrpc.client.Fault, xmlrpc.client.loads, response)
         self.assertEqual(self.post(b"x" * 1_100_000)[0], 413)
         self.assertEqual(self.code("pow", 7, 10**9), -32602)
         self.assertEqual(self.code("mul", "a", 3 * 10**7), -32602)
 
     def worker(self) -> int | None:
-        """The process id of the daemon's one worker, when it has one."""
+        """The process id of the daemon's worker; None without one."""
         return next(iter(children(self.daemon.pid)), None)
 
     def burn(self, seconds: float) -> http.client.HTTPConnection:
-        """A connection on which a worker has begun to compute for so long."""
+        """A connection on which a worker computes for `seconds`."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=DEADLINE)
         self.addCleanup(connection.close)
         body = xmlrpc.client.dumps((seconds,), "lab.burn")
@@ -240,19 +240,19 @@ class PythonTests(SynchronousTestCase):
 
     def test_killedWorker(self) -> None:
         """
-        A worker killed in the middle of a call faults that call only, and is replaced.
+        A worker killed during a call faults that call only, and is replaced.
         """
         connection = self.burn(25.0)
         pid = eventually(self.worker, "a worker")
         os.kill(pid, signal.SIGKILL)
-        said = connection.getresponse().read()
-        wrong = self.assertRaises(xmlrpc.client.Fault, xmlrpc.client.loads, said)
-        self.assertEqual(wrong.faultCode, -32603)
+        response = connection.getresponse().read()
+        fault = self.assertRaises(xmlrpc.client.Fault, xmlrpc.client.loads, response)
+        self.assertEqual(fault.faultCode, -32603)
         self.assertEqual(self.proxy.shop.largest_prime(10), 7)
 
     def test_leftWorker(self) -> None:
         """
-        A client that leaves frees its worker for the next one at once.
+        A client that leaves frees its worker at once.
         """
         connection = self.burn(25.0)
         first = eventually(self.worker, "a worker")
@@ -264,7 +264,7 @@ class PythonTests(SynchronousTestCase):
 
     def test_killedDaemon(self) -> None:
         """
-        When the daemon is killed its busy worker goes as well.
+        A busy worker ends when the daemon is killed.
         """
         self.burn(25.0)
         pid = eventually(self.worker, "a worker")
@@ -288,7 +288,7 @@ class PythonTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        What cannot be published stops the start with one line.
+        An object that cannot be published stops the start with one line.
         """
         for text, why in (("nosuch_mod:x", "ModuleNotFoundError"), ("math:pow", "two methods")):
             command = ("--port", "0", "--rpc", text)

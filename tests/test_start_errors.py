@@ -1,5 +1,5 @@
 """
-What stops a start: one line that names the option and the value, and exit status 1.
+Mistakes that stop a start: one line that names option and value, and exit status 1.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class RefusalTests(SynchronousTestCase):
         self.folder = self.enterContext(temporary_directory())
 
     def file(self, name: str, text: str) -> None:
-        """A file in the folder."""
+        """Write a file into the folder."""
         (self.folder / name).write_text(text)
 
     def refuse(self, *rows: Row) -> None:
-        """Each row ends with status 1, its line on stderr and nothing else anywhere."""
+        """Each row ends with status 1, its line on stderr and no other output."""
         with threads(2) as pool:
             for row, done in zip(rows, pool.map(self.start, rows), strict=True):
                 line = f"netd: {row[2].format(folder=self.folder)}"
@@ -41,15 +41,15 @@ class RefusalTests(SynchronousTestCase):
                 self.assertTrue(done.err[:-1].isprintable(), f"{row}: {done}")
 
     def start(self, row: Row) -> Finished:
-        """What comes of a start as `row` says, or of `--check-config` where it says that."""
+        """Start netd as `row` says."""
         words: Sequence[str] = [word.format(folder=self.folder) for word in row[0].split(" ")]
-        said = {name: value.format(folder=self.folder) for name, value in row[1].items()}
-        environ = environment(**{"NETD_PORT": "0", **said})
+        variables = {name: value.format(folder=self.folder) for name, value in row[1].items()}
+        environ = environment(**{"NETD_PORT": "0", **variables})
         return run(*MODULE, *filter(None, words), environ=environ, cwd=self.folder)
 
     def test_hosts(self) -> None:
         """
-        An address that is unknown, not this machine's or not well-formed.
+        An address that is unknown, not this machine's or malformed is refused.
         """
         long = "x" * 64
         self.refuse(
@@ -67,7 +67,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_takenPorts(self) -> None:
         """
-        A TCP or UDP port that another process has.
+        A TCP or UDP port of another process is refused.
         """
         with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
             for sock in (stream, datagrams):
@@ -89,7 +89,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_ports(self) -> None:
         """
-        What is no port number or endpoint.
+        A text that is not a port number or endpoint is refused.
         """
         self.refuse(
             ("--port x", {}, "--port x: not a port number from 0 to 65535"),
@@ -103,7 +103,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_files(self) -> None:
         """
-        A files directory that is missing or none.
+        A files directory that is missing or not a directory is refused.
         """
         self.file("file", "")
         self.refuse(
@@ -119,7 +119,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_certificates(self) -> None:
         """
-        A certificate or key that is missing, no PEM, encrypted or another's.
+        A certificate or key that is missing, not PEM, encrypted or of another pair is refused.
         """
         leaf, key = certificate(self.folder)
         certificate(self.folder, "other")
@@ -144,7 +144,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_durations(self) -> None:
         """
-        A delay that is not a number of seconds one could wait, wherever it was said.
+        A delay that is not a finite, positive number of seconds is refused in every place.
         """
         flags, variables = ("nan", "inf", "-1", "1_0"), ("nan", "1e3", "3 s", "400d")
         self.refuse(
@@ -159,7 +159,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_sizes(self) -> None:
         """
-        A size that is no number of bytes.
+        A text that is not a number of bytes is refused.
         """
         self.refuse(
             ("--max-body 10XB", {}, "--max-body 10XB: "),
@@ -169,7 +169,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_toml(self) -> None:
         """
-        A configuration file that is missing, broken, or holds what netd does not know.
+        A configuration file that is missing, broken, or has unknown keys is refused.
         """
         self.file("unknown", "prot = 1\n")
         self.file("broken", "port =\n")
@@ -195,7 +195,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_commandLine(self) -> None:
         """
-        A flag that netd does not have, one without its value, or a stray word.
+        An unknown flag, a flag without its value and a stray word are refused.
         """
         self.refuse(
             ("--prot 3", {}, "--prot: not an option, did you mean --port?"),
@@ -205,7 +205,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_oneLine(self) -> None:
         """
-        Control characters in a value cannot make two lines of one.
+        Control characters in a value do not break the line.
         """
         self.refuse(
             ("--delay=1\n2", {}, r"--delay '1\n2': "),
@@ -217,7 +217,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_noneLeftOut(self) -> None:
         """
-        A further listener that cannot be bound stops the daemon, which never runs without it.
+        A second listener that cannot be bound stops the daemon.
         """
         with socket.socket() as sock:
             sock.bind(("127.0.0.1", 0))

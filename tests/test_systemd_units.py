@@ -1,5 +1,5 @@
 """
-The systemd units, as systemd-analyze judges them.
+The systemd units, checked by systemd-analyze.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MOST: Final = {
 
 class UnitTests(SynchronousTestCase):
     """
-    `contrib/systemd/`, with a program in it that exists here.
+    `contrib/systemd/`, with a program that exists here.
     """
 
     def setUp(self) -> None:
@@ -44,19 +44,19 @@ class UnitTests(SynchronousTestCase):
         self.drop_ins = self.folder / "netd.service.d"
 
     def use(self, *names: str) -> None:
-        """These drop-ins, and no other."""
+        """Install these drop-ins, and no others."""
         shutil.rmtree(self.drop_ins, ignore_errors=True)
         self.drop_ins.mkdir()
         for name in names:
             shutil.copy(_UNITS / f"{name}.conf", self.drop_ins)
 
     def analyze(self, *words: str | Path) -> Finished:
-        """What `systemd-analyze WORDS` says."""
+        """The finished `systemd-analyze WORDS`."""
         return run("systemd-analyze", "--no-pager", *words)
 
     def test_everyFile(self) -> None:
         """
-        Every unit and every drop-in is among those that are judged here.
+        The tests below cover every unit and every drop-in.
         """
         drop_ins = {path.stem for path in _UNITS.glob("*.conf")}
         self.assertEqual(drop_ins, {name for names in _MOST for name in names})
@@ -67,7 +67,7 @@ class UnitTests(SynchronousTestCase):
 
     def test_verify(self) -> None:
         """
-        `verify` finds nothing to say of them.
+        `verify` reports no mistake.
         """
         for names in _MOST:
             self.use(*names)
@@ -76,7 +76,7 @@ class UnitTests(SynchronousTestCase):
 
     def test_verifyFinds(self) -> None:
         """
-        What is wrong in a drop-in is found.
+        `verify` reports a mistake in a drop-in.
         """
         self.use("strict")
         (self.drop_ins / "wrong.conf").write_text("[Service]\nNoSuchThing=1\n")
@@ -85,19 +85,19 @@ class UnitTests(SynchronousTestCase):
 
     def test_security(self) -> None:
         """
-        `security` finds it no more exposed than was promised for each set of drop-ins.
+        `security` prints at most the promised exposure for each set of drop-ins.
         """
         for names, most in _MOST.items():
             self.use(*names)
             unit = self.folder / "netd.service"
             done = self.analyze("security", "--offline=true", "--threshold=100", unit)
-            found = re.search(r"exposure level for netd\.service: ([0-9.]+)", done.out)
-            assert found is not None, done.out + done.err
-            self.assertLessEqual(float(found[1]), most, f"{names}\n{done.out}")
+            exposure = re.search(r"exposure level for netd\.service: ([0-9.]+)", done.out)
+            assert exposure is not None, done.out + done.err
+            self.assertLessEqual(float(exposure[1]), most, f"{names}\n{done.out}")
 
     def test_notify(self) -> None:
         """
-        Its main process is netd itself, in the foreground, which says when it is ready.
+        The main process is netd itself, in the foreground, with Type=notify.
         """
         lines = (_UNITS / "netd.service").read_text().splitlines()
         for line in (

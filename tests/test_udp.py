@@ -1,5 +1,5 @@
 """
-The datagram echo.
+The UDP echo.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _LARGEST = 65_507
 
 
 def _free(number: int) -> bool:
-    """Whether nobody has this port, neither for streams nor for datagrams."""
+    """Whether this port is free for TCP and for UDP."""
     with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
         try:
             stream.bind(("127.0.0.1", number))
@@ -29,25 +29,25 @@ def _free(number: int) -> bool:
 
 class EchoTests(SynchronousTestCase):
     """
-    UDP on the port that the daemon says.
+    UDP on the announced port.
     """
 
     def test_everySize(self) -> None:
         """
-        Datagrams of no, one and 65 507 bytes, and some between, come back whole.
+        Datagrams of 0, 1, 65 507 and other numbers of bytes come back whole.
         """
         address = self.enterContext(Daemon()).address("udp")
         client = self.enterContext(datagrams())
         for size in (1, 0, 2, 512, 1472, 8192, 8193, 50_000, _LARGEST):
             data = os.urandom(size)
             client.sendto(data, address)
-            answer, source = client.recvfrom(_LARGEST + 1)
-            self.assertEqual(len(answer), size)
-            self.assertEqual((answer == data, source), (True, address))
+            response, source = client.recvfrom(_LARGEST + 1)
+            self.assertEqual(len(response), size)
+            self.assertEqual((response == data, source), (True, address))
 
     def test_manyClients(self) -> None:
         """
-        Each of many clients gets its own datagram back and nobody else's.
+        Each of many clients gets its own datagram back.
         """
         address = self.enterContext(Daemon()).address("udp")
         clients = [self.enterContext(datagrams()) for _ in range(50)]
@@ -58,7 +58,7 @@ class EchoTests(SynchronousTestCase):
 
     def test_samePort(self) -> None:
         """
-        Without --udp the echo has the port number of the web site.
+        Without --udp the echo has the port number of HTTP.
         """
         # Below the range that the kernel chooses from, so that nobody is given it meanwhile.
         number = next(filter(_free, iter(lambda: random.randrange(20_000, 32_000), None)))
@@ -68,7 +68,7 @@ class EchoTests(SynchronousTestCase):
 
     def test_off(self) -> None:
         """
-        `--udp 0` leaves it out, and the rest is there.
+        `--udp 0` turns the echo off, and HTTP is served.
         """
         daemon = self.enterContext(Daemon("--udp", "0"))
         self.assertNotIn("udp=", daemon.notice("X_NETD_LISTEN"))
@@ -76,7 +76,7 @@ class EchoTests(SynchronousTestCase):
 
     def test_flood(self) -> None:
         """
-        The web site answers while datagrams, empty ones too, pour in.
+        HTTP responds while datagrams, empty ones too, arrive.
         """
         daemon = self.enterContext(Daemon())
         client = self.enterContext(datagrams())
