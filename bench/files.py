@@ -28,7 +28,7 @@ GIB = 2**30
 _DOWNLOADS = 4
 _BESIDE = 200
 _LONGEST_SECONDS = 120
-# Files younger than this are not served from anybody's memory.
+# No server keeps younger files in memory.
 _SETTLE_SECONDS = 2.5
 
 _Load = Callable[[Stage, Server], Run]
@@ -79,7 +79,7 @@ def _beside(stage: Stage, server: Server) -> Run:
                 if len(connection.getresponse().read()) != 1024:
                     raise LoadError("not 1024 bytes")
                 waits.append(time.monotonic() - began)
-                # Not in step with the downloads.
+                # Out of step with the downloads.
                 time.sleep(0.003)
         finally:
             connection.close()
@@ -88,7 +88,7 @@ def _beside(stage: Stage, server: Server) -> Run:
 
 @contextmanager
 def _background(commands: Sequence[Sequence[str]]) -> Iterator[None]:
-    """These processes run meanwhile."""
+    """Run these processes while the block runs."""
     running = [subprocess.Popen(each, stdout=subprocess.DEVNULL) for each in commands]
     try:
         time.sleep(0.3)
@@ -168,7 +168,7 @@ def _go_binary(folder: Path, beside: Path) -> str:
 
 
 def _tree(folder: Path) -> Path:
-    """The files that are asked for; the large one has no blocks on the disk."""
+    """The files of the tree; the large one has no blocks on the disk."""
     tree = folder / "tree"
     tree.mkdir()
     folder.chmod(0o755)

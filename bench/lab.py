@@ -23,7 +23,8 @@ _BUCKET = re.compile(r'^netd_http_delay_lateness_seconds_bucket{le="(.+)"} (.+)$
 
 
 def main(choice: Choice, effort: Effort) -> int:
-    """Print both tables; 1 when a client went without its answer.
+    """
+    Print both tables; 1 when a client got no response.
 
     Raises ValueError for a bad option and HerdError when the open files do not suffice.
     """
@@ -47,7 +48,8 @@ def _ask(stage: process.Stage, effort: Effort, seconds: int, server: process.Ser
 
 
 def _herds(stage: process.Stage, peer: Peer) -> bool:
-    """Print how late a few and many answers of `/delay/3` were; whether one was missing.
+    """
+    Print how late a few and many responses of `/delay/3` were; True when one was missing.
 
     The first columns are the client's: they hold its connect and its queue.  What was asked of
     the daemon is when an answer leaves, counted from when it was asked: that is the next one.
@@ -71,7 +73,7 @@ def _herds(stage: process.Stage, peer: Peer) -> bool:
 
 
 def _left(port: int) -> str:
-    """How late 99 of 100 answers left, by the daemon's own count, from `/metrics`."""
+    """How late 99 of 100 responses left, as `/metrics` counts."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
         found = _BUCKET.findall(answer.read().decode())
     counts = {bound: float(count) for bound, count in found}

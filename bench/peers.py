@@ -193,14 +193,14 @@ def _nginx(serves: str, kind: str, log: bool, place: Place) -> Start:
         tls=" ssl" if place.tls else "",
         backlog=BACKLOG,
         pem=pem if place.tls else "",
-        # Whoever started the bench, for the tree may be nobody else's.
+        # The user of the bench, because another user may not be able to read the tree.
         user="" if os.geteuid() else "user root;",
         kind=kind,
         serves=serves.format(tree=place.choice.tree),
     )
     config = place.folder / "nginx.conf"
     config.write_text(text)
-    # -e: the log of the moments before the configuration is read, otherwise the system's.
+    # -e: the log until the configuration is read, which is otherwise the system's.
     argv: list[object] = [nginx(), "-e", place.folder / "error.log", "-c", config]
     return Start([*argv, "-p", place.folder])
 
@@ -223,7 +223,7 @@ def _httpbin(place: Place) -> Start:
     return Start([*argv, "-b", f"127.0.0.1:{place.port}", "httpbin:app"])
 
 
-# What gives the same bytes, of the same type but for httpbin's HTML.
+# A URL with the same bytes and type (httpbin's type is HTML).
 _BASE64 = f"/base64/{base64.b64encode(_BODY.encode()).decode()}"
 
 
@@ -236,7 +236,7 @@ def _tree(
 
 PEERS = (
     Peer("netd", partial(_netd, ()), suites=("http", "idle", "lab")),
-    # The delay-echo itself, which is what it waits at; at /echo it does not.
+    # The delay-echo: / waits, /echo does not.
     Peer("netd-echo", partial(_netd, ("--delay", "3s")), "/echo", "/", suites=("c10k",)),
     Peer("netd-delay", partial(_netd, ()), suites=("c10k",)),
     Peer("stock", partial(_stock, 0), venv=True, suites=("http", "c10k", "idle")),
@@ -285,7 +285,8 @@ def _missing(peer: Peer, suite: str, choice: Choice) -> str:
 
 
 def choose(choice: Choice, suite: str) -> tuple[list[Peer], list[str]]:
-    """The peers to run, and what the reader of the table has to know about the choice.
+    """
+    The peers to run, and notes on the choice for the reader.
 
     Raises ValueError for a label that is unknown or was asked for and cannot run.
     """

@@ -73,13 +73,13 @@ def _rows(python: Path, folder: Path, netd_args: Sequence[str]) -> tuple[list[Ro
 
 
 def process_output(*command: str) -> str:
-    """What a program prints."""
+    """The standard output of a program."""
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 @contextmanager
 def _running(row: Row, core: int, folder: Path) -> Iterator[None]:
-    """The row's server, ended when the block is left; StartError when it does not answer 5."""
+    """Run the row's server during the block; StartError when it does not respond with 5."""
     row.port = process.free_ports()[0]
     with (folder / f"{row.label.replace(' ', '-')}.txt").open("wb") as output:
         argv = ["taskset", "-c", str(core), *map(str, row.argv), str(row.port)]
@@ -99,7 +99,7 @@ def _running(row: Row, core: int, folder: Path) -> Iterator[None]:
 
 
 def _sum(port: int) -> object:
-    """What add(2, 3) gives; None while nobody answers."""
+    """The result of add(2, 3); None while no server responds."""
     try:
         return loads(post(port, dumps((2, 3), "add").encode()))[0][0]
     except OSError:
@@ -107,7 +107,7 @@ def _sum(port: int) -> object:
 
 
 def post(port: int, body: bytes) -> bytes:
-    """The answer to a call on a connection of its own."""
+    """The response to a call on a connection of its own."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml"})
@@ -127,7 +127,7 @@ def main(choice: Choice, effort: Effort) -> int:
     with tempfile.TemporaryDirectory(prefix="netd-bench-") as name, ExitStack() as stack:
         folder = Path(name)
         rows, notes = _rows(python, folder, choice.netd_args)
-        # The second table is netd's, so that netd is never left out.
+        # netd is always measured, because the last table is about netd alone.
         rows = [row for row in rows if row.label in {"netd", *only}]
         versions = [f"{key} {number}" for key, number in venv.versions(python).items()]
         medians = f"Medians of {effort.rounds} interleaved rounds of {effort.seconds} s"
@@ -153,7 +153,7 @@ def _measure(rows: list[Row], folder: Path, core: int, effort: Effort) -> None:
         row.runs.clear()
     for number in range(effort.rounds + 1):
         for row in rows:
-            # The standard library's serves one connection and lets the others wait.
+            # SimpleXMLRPCServer serves one connection at a time.
             if row.error or (count > 1 and row.label == "SimpleXMLRPCServer"):
                 continue
             url = f"http://127.0.0.1:{row.port}/RPC2"
@@ -183,7 +183,7 @@ def _table(rows: list[Row]) -> str:
 
 
 def _waiting(netd: Row) -> str:
-    """The slowest `/healthz`, and what memory grew, while each thing happens."""
+    """The slowest `/healthz`, and the growth of memory, during each event."""
     things: dict[str, Callable[[], object]] = {"nothing": lambda: time.sleep(0.5)}
     for name, body in hostile.bodies().items():
         things[name] = partial(post, netd.port, body)
@@ -200,7 +200,7 @@ def _waiting(netd: Row) -> str:
 
 
 def _slowest(port: int, happen: Callable[[], object]) -> tuple[float, float]:
-    """The slowest answer of `/healthz` while something happens, and how long that took."""
+    """The slowest response of `/healthz` while `happen` runs, and how long that took."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.connect()
     took: list[float] = []

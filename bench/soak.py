@@ -88,12 +88,12 @@ def _table(run: _Run, seconds: float, before: int, after: int) -> str:
 
 
 def warm_up(seconds: float) -> float:
-    """When counting begins in a run of this length; never after the middle of it."""
+    """When counting begins in a run of this length; at the latest in the middle of the run."""
     return min(seconds / 2, max(seconds * _WARM_SHARE, _WARM_SECONDS))
 
 
 def slope(points: list[tuple[float, int]]) -> float:
-    """The slope of the line that is nearest to the points, by least squares."""
+    """The slope of the line nearest to the points, by least squares."""
     mean_x = sum(x for x, _ in points) / len(points)
     mean_y = sum(y for _, y in points) / len(points)
     spread = sum((x - mean_x) ** 2 for x, _ in points)
@@ -109,7 +109,7 @@ def quarters(points: list[tuple[float, int]]) -> str:
 
 @contextmanager
 def _started(log: Path, notify: Path, more: tuple[str, ...]) -> Iterator[_Run]:
-    """A netd of its own, on the last core, that is ready; StartError when it is not."""
+    """A netd on the last core that is ready; StartError when it is not."""
     cores = sorted(os.sched_getaffinity(0))
     words = [sys.executable, "-m", "netd", "--port", "0", "--service", "echo=tcp:0", *more]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready, log.open("wb") as output:
@@ -176,7 +176,7 @@ async def _soak(run: _Run, seconds: float) -> None:
         await asyncio.sleep(_SAMPLE_SECONDS)
     over.set()
     await asyncio.gather(*tasks)
-    # What was still open is closed by now, or never will be.
+    # Time for the daemon to close its last connections.
     await asyncio.sleep(_SAMPLE_SECONDS)
 
 

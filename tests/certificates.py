@@ -43,7 +43,7 @@ def signed(
         *("openssl", "req", "-new", *_KEY, "-subj", f"/O=netd/CN={name}"),
         *("-keyout", key, "-out", request),
     )
-    # A certificate that ended before it began counts as expired, and needs no other clock.
+    # A certificate that ends before it begins counts as expired, without another clock.
     succeed(
         *("openssl", "x509", "-req", "-in", request, "-CA", by[0], "-CAkey", by[1]),
         *("-CAcreateserial", "-days", "-1" if expired else "2"),

@@ -32,7 +32,7 @@ from tests.running import (
 
 _UNITS: Final = ROOT / "contrib" / "systemd"
 _PYTHON: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
-# The service sees no home; so what it runs is bound to where it may look.
+# The service sees no home, so its Python and packages are bound to other paths.
 _BOUND: Final = {
     sys.base_prefix: "/opt/python",
     sysconfig.get_path("purelib"): "/opt/packages",
@@ -129,7 +129,7 @@ class Container:
         return "active" in self.inside("systemctl", "is-active", "basic.target").out or None
 
     def _end(self, nspawn: subprocess.Popen[bytes]) -> None:
-        # The first process takes all others of its namespace with it.
+        # All processes of a namespace end with its first process.
         leader = _leader(nspawn.pid)
         if leader is not None:
             os.kill(leader, signal.SIGKILL)

@@ -61,7 +61,7 @@ class Load:
     def _come(self) -> None:
         due = time.monotonic()
         while not self._over.wait(max(0.0, due - time.monotonic())):
-            # Late ones come at once, and do not pile up.
+            # Late requests are sent at once, and do not pile up.
             due = max(due + self._seconds, time.monotonic())
             self._ask()
 

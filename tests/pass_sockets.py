@@ -22,7 +22,7 @@ def way(names: Sequence[str] | None, sockets: Sequence[socket]) -> tuple[str, ..
 
 def main(names: str, numbers: str, *command: str) -> None:
     """Become `command`, with the sockets at the descriptors from 3 on."""
-    # Copies far away first, so that no place is taken when its turn comes.
+    # Copies at high numbers first, so that the numbers from 3 on are free.
     far = [os.dup2(int(each), 200 + place) for place, each in enumerate(numbers.split(","))]
     for place, each in enumerate(far, _FIRST):
         os.dup2(each, place)

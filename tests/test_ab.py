@@ -34,7 +34,7 @@ class SeedTests(SynchronousTestCase):
             self.assertEqual((bench.length, bench.complete, bench.failed), (58, 5, 0))
             self.assertGreaterEqual(bench.shortest, 3.0)
             self.assertGreaterEqual(bench.seconds, 3.0)
-            # One delay, or ab's first request and then the other four at once.
+            # One delay; or two, where ab sends the first request alone.
             waves = 1 if bench.seconds < 4.5 else 2
             return max(bench.longest, bench.seconds / waves)
 

@@ -98,7 +98,7 @@ class ListTests(SynchronousTestCase):
         for each in crowd:
             with contextlib.suppress(OSError):
                 each.sendall(GET)
-        # How many of them hear it depends on how fast they come.
+        # The speed of the clients decides how many of them get the response.
         for each in crowd:
             self.assertIn(received(each)[:13], (b"HTTP/1.1 403 ", b""))
         self.assertEqual(curl(f"{daemon.url}/healthz").status, 200)
@@ -152,7 +152,7 @@ class ProxyTests(SynchronousTestCase):
                 sock.sendall(GET)
                 self.assertTrue(receive(sock).endswith(b"ok\n"))
         daemon.logged("203.0.113.9")
-        # A handshake without a header is no header.
+        # A TLS handshake without a PROXY header is a bad header.
         with connect(where) as plain, self.assertRaises((ssl.SSLError, OSError)):
             ssl.create_default_context(cafile=str(path)).wrap_socket(
                 plain, server_hostname="localhost"

@@ -242,7 +242,7 @@ class HandedTests(SynchronousTestCase):
             for _ in range(3):
                 with self.daemon(names=("http",), socks=(sock,)):
                     load.more(50)
-            # Whoever came after the last stop waits in the queue of the socket.
+            # Clients that came after the last stop wait in the queue of the socket.
             with self.daemon(names=("http",), socks=(sock,)):
                 load.more(50)
                 load.stop()

@@ -114,7 +114,7 @@ class EchoTests(SynchronousTestCase):
         self.daemon.logged('"GET /delay/50s HTTP/1.1" 499 ')
         started = time.monotonic()
         self.daemon.stop()
-        # The default grace is 10 s, and the delay would have been far longer.
+        # The grace is 10 s and the delay far longer, so that a timer left over would show.
         self.assertLess(time.monotonic() - started, 5.0)
 
 

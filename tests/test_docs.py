@@ -34,3 +34,24 @@ class ReferenceTests(SynchronousTestCase):
         for option in OPTIONS:
             self.assertIn(f"--{option.name} VALUE", plain)
             self.assertIn(" ".join(option.help.split()), plain)
+
+
+class LinkTests(SynchronousTestCase):
+    """
+    The links of the Markdown files.
+    """
+
+    def test_relative(self) -> None:
+        """Every relative link leads to a file, and its fragment to a heading of that file."""
+        pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("contrib/**/*.md")]
+        for page in pages:
+            for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+                path, _, fragment = link.partition("#")
+                if "://" in link:
+                    continue
+                target = page.parent / path if path else page
+                self.assertTrue(target.exists(), f"{page}: {link}")
+                if fragment:
+                    headings = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
+                    slugs = {re.sub(r"[^\w -]", "", each.lower()) for each in headings}
+                    self.assertIn(fragment.replace("-", " "), slugs, f"{page}: {link}")

@@ -141,7 +141,7 @@ class LossTests(SynchronousTestCase):
             self.addCleanup(os.close, read)
             process, url = self.start("--log", form, stdout=write, stderr=write)
             os.close(write)
-            # As long as it takes; each request is a line of more than 4 KB.
+            # Until the pipe is full; each request is a line of more than 4 KB.
             query = "x" * 7000
             while not self.drops(url):
                 for _ in range(20):

@@ -46,7 +46,7 @@ class EngineTests(SynchronousTestCase):
         daemon = self.enterContext(Daemon("--delay=2s"))
         with ExitStack() as clients:
             sockets = [clients.enter_context(connect(daemon.address())) for _ in range(1000)]
-            # Accepted in their order: with the last one answered all have been let in.
+            # Connections are accepted in order: a response to the last one means that all are.
             sockets[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: netd\r\n\r\n")
             self.assertIn(b" 200 ", sockets[-1].recv(65536))
             for sock in sockets:
@@ -67,7 +67,7 @@ class EngineTests(SynchronousTestCase):
             before, started = _cpu(daemon.pid), time.monotonic()
             time.sleep(3)
             elapsed = time.monotonic() - started
-            # It rests half a second at a time; what spins has a whole core.
+            # netd rests half a second at a time; a spinning process uses a whole core.
             self.assertLess(_cpu(daemon.pid) - before, elapsed / 4)
         answered = eventually(lambda: _asked(daemon), "response after the crowd has left")
         self.assertEqual(answered, 200)

@@ -22,7 +22,7 @@ from tests.running import ROOT, Daemon, run, succeed, temporary_directory, tool_
 
 _PLUGIN = "twisted/plugins/netd_plugin.py"
 
-# Installing may fetch the dependencies.
+# pip may download the dependencies.
 _PATIENCE = 600.0
 
 
@@ -43,7 +43,7 @@ def _built() -> tuple[Path, Path]:
     atexit.register(shutil.rmtree, folder)
     source = folder / "source"
     shutil.copytree(ROOT, source, ignore=_strange)
-    # What using a checkout leaves behind.
+    # Files that the use of a checkout leaves behind.
     for litter in ("twisted/plugins/dropin.cache", "netd/__pycache__/x.pyc", "twistd.log"):
         (source / litter).parent.mkdir(exist_ok=True)
         (source / litter).write_bytes(b"litter")

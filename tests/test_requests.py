@@ -20,7 +20,7 @@ class RequestsTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.session = self.enterContext(requests.Session())
-        # Not by way of this machine's proxy.
+        # Without this machine's proxy.
         self.session.trust_env = False
 
     def get(self, url: str) -> requests.Response:

@@ -109,7 +109,7 @@ class ClientTests(SynchronousTestCase):
             (("system.listMethods",), "'system.multicall'"),
             (("system.methodSignature", "s/add"), "'int'"),
             (("nope",), "-32601"),
-            # The tool writes what is not ASCII in hexadecimal.
+            # The tool prints bytes that are not ASCII in hexadecimal.
             (("lab.echo", "s/h\u00e9<&>"), r"'h\xc3\xa9<&>'"),
             (("lab.echo", "h/00ff"), "Bit string: 00ff"),
             (("lab.echo", "n/"), "Nil"),
@@ -256,7 +256,7 @@ class PythonTests(SynchronousTestCase):
         """
         connection = self.burn(25.0)
         first = eventually(self.worker, "a worker")
-        # Reset: after a mere FIN the client could still be reading.
+        # A reset: after a FIN the client could still be reading.
         connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()
         self.assertEqual(self.proxy.shop.largest_prime(10), 7)

@@ -70,7 +70,7 @@ class DatagramTests(SynchronousTestCase):
 
             def flood(data: bytes = data, stop: threading.Event = stop) -> None:
                 with datagrams() as client:
-                    # Nobody reads the responses; that is the client's own affair.
+                    # The client does not read the responses.
                     for _ in range(300_000):
                         if stop.is_set():
                             break
@@ -98,7 +98,7 @@ class DatagramTests(SynchronousTestCase):
                 client.sendto(b"", address)
                 response = client.recv(1000)
                 self.assertEqual(len(response), length or len(response), response)
-            # socat sends no empty datagram; a short one is a question all the same.
+            # socat sends no empty datagram; a short one is a request too.
             done = run("socat", "-t", "2", "-", f"UDP4:{address[0]}:{address[1]}", stdin="?")
             self.assertEqual(len(done.out.encode("utf-8", "surrogateescape")), len(response))
 
@@ -230,7 +230,7 @@ class StreamTests(SynchronousTestCase):
 
             thread = threading.Thread(target=write)
             thread.start()
-            # Both kernels are full when netd does not read any more.
+            # Once netd stops reading, the kernel's buffers are full and the writer waits.
             with self.assertRaises(AssertionError):
                 eventually(lambda: None if thread.is_alive() else True, "the end", 1.0)
             held = resident(pid) - before

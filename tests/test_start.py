@@ -47,7 +47,7 @@ class WaysTests(SynchronousTestCase):
         folder = self.enterContext(temporary_directory())
         (folder / "netd.toml").write_text('delay = "1h"\nhttp = ["0"]\n')
         environ = environment(NETD_DELAY="1ms", NETD_CONFIG=str(folder / "netd.toml"))
-        # The tac itself finds the checkout.
+        # netd.tac itself finds the checkout.
         del environ["PYTHONPATH"]
         daemon = self.enterContext(
             Daemon(way=(*TWISTD, "-y", ROOT / "netd.tac"), environ=environ, cwd=folder)
@@ -97,5 +97,5 @@ class WaysTests(SynchronousTestCase):
         backlog = min(granted + 1, 65_535)
         with Daemon("--http", f"tcp:0:backlog={backlog}") as daemon:
             warned = daemon.log.count(f"the kernel queues {granted} connections")
-        # What --port asks for is 4096.
+        # --port has a backlog of 4096.
         self.assertEqual(warned, (backlog > granted) + (granted < 4096))

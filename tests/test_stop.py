@@ -25,8 +25,8 @@ class StopTests(SynchronousTestCase):
 
     def settle(self, daemon: Daemon) -> None:
         """Wait until the daemon has read everything that was sent so far."""
-        # One turn of its reactor reads every connection that has something, so the
-        # second response comes after what was there before the first.
+        # One turn of the reactor reads every connection with data, so that the second
+        # response follows the data that was there before the first.
         for _ in range(2):
             self.assertEqual(curl(f"{daemon.url}/healthz").status, 200)
 

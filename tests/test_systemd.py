@@ -68,7 +68,7 @@ class SystemdTests(SynchronousTestCase):
         counts = json.loads(out)
         self.assertEqual(counts["failures"], [])
         self.assertEqual(list(counts["responses"]), ["200"])
-        # As many as a busy machine gets to ask meanwhile.
+        # A busy machine sends at least so many requests meanwhile.
         self.assertGreater(counts["responses"]["200"], 20)
 
     def test_journal(self) -> None:

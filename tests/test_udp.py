@@ -60,7 +60,7 @@ class EchoTests(SynchronousTestCase):
         """
         Without --udp the echo has the port number of HTTP.
         """
-        # Below the range that the kernel chooses from, so that nobody is given it meanwhile.
+        # Below the range of the kernel, which thus gives the port to no other process.
         number = next(filter(_free, iter(lambda: random.randrange(20_000, 32_000), None)))
         daemon = self.enterContext(Daemon("--port", str(number)))
         self.assertEqual(daemon.address("http"), ("127.0.0.1", number))
