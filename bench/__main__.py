@@ -6,14 +6,15 @@ Rules: options become values here and nowhere else; each command is the module o
 import argparse
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from bench import c10k, files, http, idle, lab, rpc, soak, udp, venv
 from bench.herd import HerdError
 from bench.load import WORKLOADS
-from bench.peers import PEERS, Choice
+from bench.peers import Choice, labels
 from bench.process import StartError
+from bench.rounds import Effort
 
 
 def main(words: Sequence[str]) -> int:
@@ -32,53 +33,45 @@ def main(words: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     parser = argparse.ArgumentParser(prog="python -m bench")
-    commands = parser.add_subparsers(
-        required=True, metavar="http | c10k | idle | files | rpc | udp | lab | soak"
-    )
-    http_command = commands.add_parser("http", help="CPU per request and requests per second")
-    http_command.set_defaults(run=_http)
-    _count(http_command, "--rounds", 5, 100)
-    _count(http_command, "--seconds", 2, 60)
-    _count(http_command, "--connections", 16, 10_000)
+    commands = parser.add_subparsers(required=True, metavar=" | ".join(_COMMANDS))
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text)
+        added.set_defaults(run=_COMMANDS[name])
+        return added
+
+    added = command("http", "CPU per request and requests per second")
+    _effort(added)
     names = ",".join(workload.name for workload in WORKLOADS)
-    http_command.add_argument("--workloads", default="", help=f"of {names}; all by default")
-    c10k_command = commands.add_parser("c10k", help="10 000 connections asking 3 s at once")
-    c10k_command.set_defaults(run=_c10k)
-    _count(c10k_command, "--rounds", 3, 20)
-    _count(c10k_command, "--connections", 10_000, 50_000)
-    idle_command = commands.add_parser("idle", help="memory of an idle connection")
-    idle_command.set_defaults(run=_idle)
-    _count(idle_command, "--connections", 5000, 25_000)
-    files_command = commands.add_parser("files", help="CPU per file and per GiB")
-    files_command.set_defaults(run=_files)
-    _count(files_command, "--rounds", 5, 100)
-    _count(files_command, "--seconds", 2, 60)
-    _count(files_command, "--connections", 16, 10_000)
-    kinds = "1k,100k,1g,tls-1k,tls-1g,beside"
-    files_command.add_argument("--kinds", default="", help=f"of {kinds}; all by default")
-    rpc_command = commands.add_parser("rpc", help="CPU per XML-RPC call, and who waits for one")
-    rpc_command.set_defaults(run=_rpc)
-    _count(rpc_command, "--rounds", 5, 100)
-    _count(rpc_command, "--seconds", 2, 60)
-    _count(rpc_command, "--connections", 16, 10_000)
-    for command in (http_command, c10k_command, idle_command, files_command, rpc_command):
-        _shared(command)
-    lab_command = commands.add_parser("lab", help="CPU of /get, and how late delays leave")
-    lab_command.set_defaults(run=_lab)
-    _count(lab_command, "--rounds", 5, 100)
-    _count(lab_command, "--seconds", 2, 60)
-    _count(lab_command, "--connections", 16, 10_000)
-    _shared(lab_command)
-    udp_command = commands.add_parser("udp", help="CPU per datagram, and /healthz under floods")
-    udp_command.set_defaults(run=_udp)
-    _count(udp_command, "--rounds", 5, 100)
-    _count(udp_command, "--datagrams", 100_000, 1_000_000)
-    soak_command = commands.add_parser("soak", help="a mix of everything, for minutes")
-    soak_command.set_defaults(run=_soak)
-    soak_command.add_argument(
+    added.add_argument("--workloads", default="", help=f"of {names}; all by default")
+    _shared(added, labels("http"))
+    added = command("c10k", "10 000 connections that ask for 3 s at once")
+    _count(added, "--rounds", 3, 20)
+    _count(added, "--connections", 10_000, 50_000)
+    _shared(added, labels("c10k"))
+    added = command("idle", "memory of an idle connection")
+    _count(added, "--connections", 5000, 25_000)
+    _shared(added, labels("idle"))
+    added = command("files", "CPU per file and per GiB")
+    _effort(added)
+    added.add_argument(
+        "--kinds", default="", help=f"of {','.join(files.KINDS)}; all by default"
+    )
+    _shared(added, labels("files"))
+    added = command("rpc", "CPU per XML-RPC call, and who waits for one")
+    _effort(added)
+    _shared(added, rpc.LABELS)
+    added = command("lab", "CPU of /get, and how late delayed responses leave")
+    _effort(added)
+    _shared(added, labels("lab"))
+    added = command("udp", "CPU per datagram, and /healthz under floods")
+    _count(added, "--rounds", 5, 100)
+    _count(added, "--datagrams", 100_000, 1_000_000)
+    added = command("soak", "a mix of everything, for minutes")
+    added.add_argument(
         "--minutes", type=_minutes, default=10.0, metavar="N", help="10 by default"
     )
-    soak_command.add_argument("--netd-args", default="", metavar="ARGS", help="more for netd")
+    added.add_argument("--netd-args", default="", metavar="ARGS", help="more options for netd")
     return parser
 
 
@@ -90,10 +83,17 @@ def _minutes(text: str) -> float:
     return number
 
 
-def _shared(command: argparse.ArgumentParser) -> None:
-    """The options every command has."""
-    labels = ",".join(peer.label for peer in PEERS)
-    command.add_argument("--only", default="", metavar="SERVERS", help=f"of {labels}")
+def _effort(command: argparse.ArgumentParser) -> None:
+    """The options of a command that loads servers in rounds."""
+    _count(command, "--rounds", 5, 100)
+    _count(command, "--seconds", 2, 60)
+    _count(command, "--connections", 16, 10_000)
+
+
+def _shared(command: argparse.ArgumentParser, servers: Iterable[str]) -> None:
+    """The options of a command that compares servers."""
+    known = ",".join(servers)
+    command.add_argument("--only", default="", metavar="SERVERS", help=f"of {known}")
     command.add_argument("--go-httpbin", default="", metavar="PATH", help="its binary")
     more = "more options for netd, given as --netd-args='--one --two 2'"
     command.add_argument("--netd-args", default="", metavar="ARGS", help=more)
@@ -120,53 +120,27 @@ def _count(command: argparse.ArgumentParser, flag: str, default: int, largest: i
 
 
 def _choice(options: argparse.Namespace) -> Choice:
-    """Who runs, of the options every command has."""
+    """The servers to run, of the options that most commands have."""
     netd_args = tuple(shlex.split(options.netd_args))
-    return Choice(options.only, options.go_httpbin, netd_args, options.venv.expanduser())
+    binary = str(Path(options.go_httpbin).resolve()) if options.go_httpbin else ""
+    return Choice(options.only, binary, netd_args, options.venv.expanduser())
 
 
-def _http(options: argparse.Namespace) -> int:
-    """The first command."""
-    effort = http.Effort(options.rounds, options.seconds, options.connections)
-    return http.main(_choice(options), effort, options.workloads)
+def _effort_of(options: argparse.Namespace) -> Effort:
+    """The load, of the options that `_effort` has added."""
+    return Effort(options.rounds, options.seconds, options.connections)
 
 
-def _c10k(options: argparse.Namespace) -> int:
-    """The second command."""
-    return c10k.main(_choice(options), options.connections, options.rounds)
-
-
-def _idle(options: argparse.Namespace) -> int:
-    """The third command."""
-    return idle.main(_choice(options), options.connections)
-
-
-def _files(options: argparse.Namespace) -> int:
-    """The fourth command."""
-    effort = (options.rounds, options.seconds, options.connections)
-    return files.main(_choice(options), *effort, options.kinds)
-
-
-def _rpc(options: argparse.Namespace) -> int:
-    """The fifth command."""
-    folder = options.venv.expanduser()
-    return rpc.main(folder, options.rounds, options.seconds, options.connections)
-
-
-def _lab(options: argparse.Namespace) -> int:
-    """The one that is about httpbin's endpoints."""
-    effort = http.Effort(options.rounds, options.seconds, options.connections)
-    return lab.main(_choice(options), effort)
-
-
-def _udp(options: argparse.Namespace) -> int:
-    """The one that is about datagrams."""
-    return udp.main(options.rounds, options.datagrams)
-
-
-def _soak(options: argparse.Namespace) -> int:
-    """The one that takes long."""
-    return soak.main(options.minutes, tuple(shlex.split(options.netd_args)))
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "http": lambda o: http.main(_choice(o), _effort_of(o), o.workloads),
+    "c10k": lambda o: c10k.main(_choice(o), o.connections, o.rounds),
+    "idle": lambda o: idle.main(_choice(o), o.connections),
+    "files": lambda o: files.main(_choice(o), _effort_of(o), o.kinds),
+    "rpc": lambda o: rpc.main(_choice(o), _effort_of(o)),
+    "lab": lambda o: lab.main(_choice(o), _effort_of(o)),
+    "udp": lambda o: udp.main(o.rounds, o.datagrams),
+    "soak": lambda o: soak.main(o.minutes, tuple(shlex.split(o.netd_args))),
+}
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ _DEADLINE_SECONDS = 30.0
 
 
 class Round(NamedTuple):
-    """One herd against one server; milliseconds are those over the 3 s asked for."""
+    """One herd against one server; milliseconds are the time beyond the requested 3 s."""
 
     burst_seconds: float
     wall_seconds: float
@@ -41,7 +41,8 @@ class Row:
 
 
 def main(choice: Choice, connections: int, rounds: int) -> int:
-    """Print the table; 1 when a client went without its answer.
+    """
+    Print the table; 1 when a client got no response.
 
     Raises ValueError for a bad option and HerdError when the open files do not suffice.
     """
@@ -86,7 +87,7 @@ def _round(stage: process.Stage, row: Row, count: int) -> None:
     row.drops += lost.drops
     row.overflows += lost.overflows
     row.errors += outcome.errors
-    # "Exactly the delay that was asked for": an answer before its time is wrong, not fast.
+    # A response before its time is wrong, not fast.
     if early := sum(latency < DELAY_SECONDS for latency in outcome.latencies):
         row.errors["answered before 3 s"] += early
     if outcome.latencies:

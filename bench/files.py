@@ -6,49 +6,41 @@ measured is the server, not the disk.
 
 import http.client
 import os
+import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from bench import load, measure, process, rounds, static
+from bench import load, measure, process, rounds
 from bench.load import LoadError, Run, Workload
-from bench.peers import Choice, Peer, named
+from bench.peers import LENGTH_FILE, SERVERS, Choice, Peer, choose, named
 from bench.process import Server, Stage
+from bench.rounds import Columns, Effort, Table
+
+KINDS = ("1k", "100k", "1g", "tls-1k", "tls-1g", "beside")
 
 GIB = 2**30
 _DOWNLOADS = 4
 _BESIDE = 200
 _LONGEST_SECONDS = 120
-# Files younger than this are not served from anybody's memory.
+# No server keeps younger files in memory.
 _SETTLE_SECONDS = 2.5
 
 _Load = Callable[[Stage, Server], Run]
 
 
-@dataclass(frozen=True)
-class Kind:
-    """One table: which file, how it is asked for, and what a row's figures are."""
-
-    name: str
-    title: str
-    cost: str
-    rate: str
-    load: _Load
-    tls: bool = False
-
-
-def _wrk(file: str, seconds: int, connections: int, tls: bool = False) -> _Load:
+def _wrk(file: str, effort: Effort, tls: bool = False) -> _Load:
     """Many requests for one file."""
     work = Workload(f"files-{file}", file, "", tls)
 
     def run(stage: Stage, server: Server) -> Run:
-        asked = replace(server, peer=replace(server.peer, path=_path(server.peer, file)))
-        return load.run(stage, asked, work, seconds, connections)
+        at_file = replace(server, peer=replace(server.peer, path=_path(server.peer, file)))
+        return load.run(stage, at_file, work, effort.seconds, effort.connections)
 
     return run
 
@@ -87,7 +79,7 @@ def _beside(stage: Stage, server: Server) -> Run:
                 if len(connection.getresponse().read()) != 1024:
                     raise LoadError("not 1024 bytes")
                 waits.append(time.monotonic() - began)
-                # Not in step with the downloads.
+                # Out of step with the downloads.
                 time.sleep(0.003)
         finally:
             connection.close()
@@ -96,7 +88,7 @@ def _beside(stage: Stage, server: Server) -> Run:
 
 @contextmanager
 def _background(commands: Sequence[Sequence[str]]) -> Iterator[None]:
-    """These processes run meanwhile."""
+    """Run these processes while the block runs."""
     running = [subprocess.Popen(each, stdout=subprocess.DEVNULL) for each in commands]
     try:
         time.sleep(0.3)
@@ -116,57 +108,71 @@ def _curl(server: Server, file: str, tls: bool, repeat: int = 1) -> list[object]
 
 
 def _path(peer: Peer, file: str) -> str:
-    return peer.path.removesuffix(static.LENGTH_FILE) + file
+    return peer.path.removesuffix(LENGTH_FILE) + file
 
 
-def _kinds(seconds: int, connections: int) -> list[Kind]:
+def _tables(stage: Stage, effort: Effort) -> list[Table]:
     """Every table, in its order."""
-    request = ("CPU us/request", "requests/s")
-    gib = ("CPU us/GiB", "GiB/s")
-    small = _wrk("1k", seconds, connections)
-    large = _wrk("100k", seconds, connections)
-    secure = _wrk("1k", seconds, connections, tls=True)
+    request = Columns("CPU us/request", "requests/s", "cost", (2, 2))
+    gib = Columns("CPU us/GiB", "GiB/s", "cost", (2, 2))
+    wait = Columns("median us", "1/p99 a second", "cost", (2, 2))
+
+    def table(name: str, title: str, columns: Columns, load: _Load, tls: bool = False) -> Table:
+        run = partial(load, stage)
+        return Table(name, title, run, run, columns, tls)
+
     return [
-        Kind("1k", "1 KiB, keep-alive", *request, small),
-        Kind("100k", "100 KiB, keep-alive", *request, large),
-        Kind("1g", "1 GiB", *gib, _download()),
-        Kind("tls-1k", "1 KiB over TLS, keep-alive", *request, secure, tls=True),
-        Kind("tls-1g", "1 GiB over TLS", *gib, _download(tls=True), tls=True),
-        Kind("beside", "1 KiB beside four downloads", "median us", "1/p99 a second", _beside),
+        table("1k", "1 KiB, keep-alive", request, _wrk("1k", effort)),
+        table("100k", "100 KiB, keep-alive", request, _wrk("100k", effort)),
+        table("1g", "1 GiB", gib, _download()),
+        table("tls-1k", "1 KiB over TLS, keep-alive", request, _wrk("1k", effort, True), True),
+        table("tls-1g", "1 GiB over TLS", gib, _download(tls=True), True),
+        table("beside", "1 KiB beside four downloads", wait, _beside),
     ]
 
 
-def main(choice: Choice, count: int, seconds: int, connections: int, names: str) -> int:
+def main(choice: Choice, effort: Effort, names: str) -> int:
     """Print a table for each kind named; 1 when a row is an error.
 
     Raises ValueError for a bad option.
     """
-    kinds = {kind.name: kind for kind in _kinds(seconds, connections)}
-    asked = named("--kinds", names, list(kinds)) or kinds
-    failed = False
-    with tempfile.TemporaryDirectory(prefix="netd-bench-files-") as folder:
-        tree = _tree(Path(folder))
-        binary = static.go_binary(Path(folder), choice.venv / "bin")
-        peers, notes = static.peers(tree, choice, binary)
+    kinds = named("--kinds", names, KINDS) or KINDS
+    with tempfile.TemporaryDirectory(prefix="netd-bench-files-") as name:
+        folder = Path(name)
+        binary = _go_binary(folder, choice.venv / "bin")
+        choice = replace(choice, tree=_tree(folder), go_static=binary)
+        peers, notes = choose(choice, "files")
         with process.staged(peers, choice) as stage:
-            about = f"Medians of {count} interleaved rounds, {connections} connections"
+            medians = f"Medians of {effort.rounds} interleaved rounds"
+            about = f"{medians}, {effort.connections} connections"
             print(measure.opening(stage.versions, about, notes), flush=True)
-            for kind in (kinds[name] for name in asked):
-                run = partial(kind.load, stage)
-                rows = rounds.measured(stage, peers, kind.name, (run, run), count, tls=kind.tls)
-                columns = rounds.Columns(kind.cost, kind.rate, "cost", (2, 2))
-                table = rounds.table(rows, columns)
-                print(f"\n### {kind.title}\n\n{table}", flush=True)
-                failed = failed or any(row.error for row in rows)
-    return int(failed)
+            known = {table.name: table for table in _tables(stage, effort)}
+            tables = [known[kind] for kind in kinds]
+            return int(rounds.report(stage, peers, tables, effort.rounds))
+
+
+def _go_binary(folder: Path, beside: Path) -> str:
+    """The path of the Go server, built in `folder`; empty where there is no `go`.
+
+    `go` is looked for on the path and in `beside`.
+    """
+    places = os.pathsep.join([os.environ.get("PATH", os.defpath), str(beside)])
+    go = shutil.which("go", path=places)
+    if go is None:
+        return ""
+    binary = str(folder / "static-go")
+    own = {"GOCACHE": str(folder / "go-cache"), "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local"}
+    command = [go, "build", "-o", binary, "."]
+    subprocess.run(command, cwd=SERVERS / "static_go", env={**os.environ, **own}, check=True)
+    return binary
 
 
 def _tree(folder: Path) -> Path:
-    """The files that are asked for; the large one has no blocks on the disk."""
+    """The files of the tree; the large one has no blocks on the disk."""
     tree = folder / "tree"
     tree.mkdir()
     folder.chmod(0o755)
-    (tree / static.LENGTH_FILE).write_bytes(b"x" * 58)
+    (tree / LENGTH_FILE).write_bytes(b"x" * 58)
     (tree / "1k").write_bytes(os.urandom(1024))
     (tree / "100k").write_bytes(os.urandom(100 * 1024))
     with (tree / "1g").open("wb") as file:

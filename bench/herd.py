@@ -25,11 +25,11 @@ _WRITE = select.EPOLLIN | select.EPOLLOUT
 
 
 class HerdError(Exception):
-    """The herd cannot be gathered; the text says why."""
+    """The clients cannot be started; the text says why."""
 
 
 class Outcome(NamedTuple):
-    """What became of the herd."""
+    """The latencies and errors of the herd."""
 
     latencies: list[float]  # seconds, from just before connect() to the last byte
     wall: float  # seconds, from the first connect() to the last byte of all
@@ -53,7 +53,7 @@ class _Client:
             self.socket.bind((f"127.0.0.{1 + number // _PER_ADDRESS}", 0))
 
     def send(self, request: bytes) -> None:
-        """Send once the connection stands; before that, leave it for epoll's answer."""
+        """Send if the connection is established; otherwise epoll will say when it is."""
         try:
             self.socket.send(request)
             self.sent = True
@@ -61,7 +61,7 @@ class _Client:
             pass
 
     def receive(self) -> bool:
-        """Read what is there; true once the answer is complete and good."""
+        """Read what is there; true once the response is complete and good."""
         data = self.socket.recv(65536)
         if not data:
             raise ConnectionError("closed early")
@@ -70,7 +70,9 @@ class _Client:
 
 
 def _complete(data: bytes) -> bool:
-    """True when `data` holds a whole 200 answer. Raises ConnectionError for another status."""
+    """
+    True when `data` holds a whole 200 response. Raises ConnectionError for another status.
+    """
     if not (head := _HEAD.match(data)):
         return False
     if head[1] != b"200":
@@ -92,7 +94,8 @@ def allow_files(count: int) -> None:
 def stampede(
     port: int, count: int, request: bytes, deadline: float, tick: Callable[[], None]
 ) -> Outcome:
-    """Let `count` clients connect and ask at once, and wait for the answers.
+    """
+    Let `count` clients connect and ask at once, and wait for the responses.
 
     Ends when all are answered or `deadline` seconds after the first connect(); `tick` is called
     about every 0.1 s while answers are awaited.
@@ -110,7 +113,7 @@ def stampede(
 
 
 class _Herd:
-    """The clients between their first connect() and the last answer."""
+    """The clients between their first connect() and the last response."""
 
     def __init__(self, poll: select.epoll, request: bytes) -> None:
         self._poll = poll
@@ -122,7 +125,7 @@ class _Herd:
     def run(
         self, port: int, clients: Sequence[_Client], deadline: float, tick: Callable[[], None]
     ) -> Outcome:
-        """All of it; see `stampede`."""
+        """Run the whole herd; see `stampede`."""
         begun = time.monotonic()
         for client in clients:
             self._begin(client, port)
@@ -140,7 +143,8 @@ class _Herd:
         return Outcome(self._latencies, ended - begun, burst, self._errors)
 
     def _begin(self, client: _Client, port: int) -> None:
-        """Connect, and ask in the same breath where the handshake is through already.
+        """
+        Connect, and send at once where the handshake is complete.
 
         On loopback it mostly is: it runs inside connect(). To hold the request back until all
         have connected would only add the herd's own start to every latency.
@@ -173,7 +177,7 @@ class _Herd:
             return
         except OSError as error:
             self._fail(error)
-        # Answered or lost: the connection stays open to the end, for the herd stands together.
+        # The connection stays open to the end, so that all are open at once.
         del self._waiting[number]
         self._poll.unregister(number)
 

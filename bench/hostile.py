@@ -24,7 +24,7 @@ def _numbered(shape: str, before: bytes, after: bytes, count: int) -> bytes:
 
 
 def bodies() -> dict[str, bytes]:
-    """Each by what it is; none is longer than 1 MiB."""
+    """The bodies by their names; none is longer than 1 MiB."""
     array, end = b"<array><data>", b"</data></array>"
     member = "<member><name>{}</name><value/></member>"
     return {

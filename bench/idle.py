@@ -64,7 +64,7 @@ def _measure(server: process.Server, count: int) -> tuple[int, int]:
 
 
 def _idle(port: int, request: bytes) -> socket.socket:
-    """A connection that has had its one answer."""
+    """A connection that has had its one response."""
     guest = socket.create_connection(("127.0.0.1", port), _TIMEOUT_SECONDS)
     try:
         guest.sendall(request)

@@ -6,13 +6,13 @@ the others cannot wait so often at once.
 
 import re
 import urllib.request
-from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from bench import herd, load, measure, process, rounds
-from bench.http import Effort
 from bench.load import WORKLOADS, Run
 from bench.peers import Choice, Peer, choose
+from bench.rounds import Effort, Table
 
 _KEEP_ALIVE = WORKLOADS[0]
 _PATH = "/get"
@@ -23,7 +23,8 @@ _BUCKET = re.compile(r'^netd_http_delay_lateness_seconds_bucket{le="(.+)"} (.+)$
 
 
 def main(choice: Choice, effort: Effort) -> int:
-    """Print both tables; 1 when a client went without its answer.
+    """
+    Print both tables; 1 when a client got no response.
 
     Raises ValueError for a bad option and HerdError when the open files do not suffice.
     """
@@ -32,29 +33,23 @@ def main(choice: Choice, effort: Effort) -> int:
     with process.staged(peers, choice) as stage:
         about = f"Medians of {effort.rounds} interleaved rounds of {effort.seconds} s"
         print(measure.opening(stage.versions, about, notes), flush=True)
-        print(f"\n### GET {_PATH}, keep-alive\n\n{_costs(stage, peers, effort)}", flush=True)
+        warm, measured = (partial(_ask, stage, effort, count) for count in (1, effort.seconds))
+        table = Table("get", f"GET {_PATH}, keep-alive", warm, measured)
+        rounds.report(stage, peers, [table], effort.rounds)
         ours = [peer for peer in peers if peer.label.startswith("netd")]
         failed = [_herds(stage, peer) for peer in ours]
     return int(any(failed))
 
 
-def _costs(stage: process.Stage, peers: Sequence[Peer], effort: Effort) -> str:
-    """CPU a request of each peer, and its ratio to netd's."""
-
-    def asking(seconds: int) -> rounds.Load:
-        def run(server: process.Server) -> Run:
-            asked = replace(server, peer=replace(server.peer, path=_PATH))
-            return load.run(stage, asked, _KEEP_ALIVE, seconds, effort.connections)
-
-        return run
-
-    loads = (asking(1), asking(effort.seconds))
-    rows = rounds.measured(stage, peers, "get", loads, effort.rounds)
-    return rounds.table(rows, rounds.Columns())
+def _ask(stage: process.Stage, effort: Effort, seconds: int, server: process.Server) -> Run:
+    """Load one server with requests for `_PATH`."""
+    at_path = replace(server, peer=replace(server.peer, path=_PATH))
+    return load.run(stage, at_path, _KEEP_ALIVE, seconds, effort.connections)
 
 
 def _herds(stage: process.Stage, peer: Peer) -> bool:
-    """Print how late a few and many answers of `/delay/3` were; whether one was missing.
+    """
+    Print how late a few and many responses of `/delay/3` were; True when one was missing.
 
     The first columns are the client's: they hold its connect and its queue.  What was asked of
     the daemon is when an answer leaves, counted from when it was asked: that is the next one.
@@ -78,7 +73,7 @@ def _herds(stage: process.Stage, peer: Peer) -> bool:
 
 
 def _left(port: int) -> str:
-    """How late 99 of 100 answers left, by the daemon's own count, from `/metrics`."""
+    """How late 99 of 100 responses left, as `/metrics` counts."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
         found = _BUCKET.findall(answer.read().decode())
     counts = {bound: float(count) for bound, count in found}

@@ -83,7 +83,7 @@ class LoadError(Exception):
 
 
 class Run(NamedTuple):
-    """What one run of wrk against one server gave."""
+    """The result of one run of wrk against one server."""
 
     cpu_microseconds: float  # a request
     requests_per_second: float
@@ -110,7 +110,7 @@ def run(
         raise LoadError(f"wrk did not end {seconds + 15} s after its start") from None
     except subprocess.CalledProcessError as error:
         raise LoadError(f"wrk: {(error.stderr or error.stdout).strip()}") from None
-    # The server still has wrk's connections to close: that is part of the price.
+    # The server still has to close wrk's connections, which is part of its cost.
     time.sleep(_SETTLE_SECONDS)
     return result(done.stdout, measure.cpu_seconds(server.pid) - before)
 

@@ -109,7 +109,7 @@ def _cpu_model() -> str:
 
 
 def opening(versions: Iterable[str], about: str, notes: Iterable[str]) -> str:
-    """What stands above the tables: the machine, what was done to it, and the notes."""
+    """The text above the tables: the machine, the load, and the notes."""
     return "\n\n".join([f"{_machine(versions)}. {about}.", *(f"{note}." for note in notes)])
 
 

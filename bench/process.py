@@ -28,12 +28,12 @@ _END_SECONDS = 5.0
 
 
 class StartError(Exception):
-    """A server did not start, or does not answer what all must answer."""
+    """A server did not start, or its response is not the expected one."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs and has answered once."""
+    """A server that runs and has responded once."""
 
     peer: Peer
     port: int
@@ -48,8 +48,7 @@ class Stage:
     python: Path
     client_core: int
     server_core: int
-    go_httpbin: str
-    netd_args: tuple[str, ...]
+    choice: Choice
     versions: tuple[str, ...]  # of the peers, for the report
 
     def on_core(self, core: int, argv: Sequence[object]) -> list[str]:
@@ -70,7 +69,8 @@ class Stage:
 
 @contextmanager
 def staged(peers: Sequence[Peer], choice: Choice) -> Iterator[Stage]:
-    """A stage for these peers, with their environment made where one of them needs it.
+    """
+    A stage for these peers; makes their environment if one of them needs it.
 
     Raises StartError or VenvError when something it takes is missing.
     """
@@ -87,10 +87,8 @@ def staged(peers: Sequence[Peer], choice: Choice) -> Iterator[Stage]:
         versions += [f"{name} {number}" for name, number in venv.versions(python).items()]
     if any(peer.label.startswith("nginx") for peer in peers):
         versions.append(f"nginx {version(nginx(), '-v', behind='nginx/')}")
-    binary = str(Path(choice.go_httpbin).resolve()) if choice.go_httpbin else ""
     with tempfile.TemporaryDirectory(prefix="netd-bench-") as folder:
-        args = (Path(folder), python, cores[0], cores[-1], binary, choice.netd_args)
-        yield Stage(*args, tuple(versions))
+        yield Stage(Path(folder), python, cores[0], cores[-1], choice, tuple(versions))
 
 
 def version(*command: str, behind: str) -> str:
@@ -115,15 +113,16 @@ def _leave(number: int, _frame: FrameType | None) -> None:
 
 @contextmanager
 def running(stage: Stage, peer: Peer, tls: bool = False) -> Iterator[Server]:
-    """A fresh server of this kind, pinned, ready, and ended when the block is left.
+    """
+    A fresh server of this kind, pinned and ready, which ends with the block.
 
     Raises StartError when it does not start or answers something else than 58 bytes.
     """
     folder = Path(tempfile.mkdtemp(prefix=f"{peer.label}-", dir=stage.folder))
     certificate, key = stage.certificate() if tls else (Path(), Path())
     first, second = free_ports()
-    args = (stage.python, certificate, key, stage.go_httpbin, stage.netd_args)
-    start = peer.start(Place(first, second, tls, folder, *args))
+    place = Place(first, second, tls, folder, stage.python, certificate, key, stage.choice)
+    start = peer.start(place)
     log = folder / "output.txt"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -158,7 +157,7 @@ def free_ports() -> tuple[int, int]:
 def _wait_ready(
     process: subprocess.Popen[bytes], peer: Peer, port: int, tls: bool, log: Path
 ) -> None:
-    """Return once the peer's path is answered with 200 and 58 bytes."""
+    """Return once the peer's path gets a 200 with 58 bytes."""
     deadline = time.monotonic() + _READY_SECONDS
     why = ""
     while time.monotonic() < deadline:
@@ -180,7 +179,7 @@ def _ask(path: str, port: int, tls: bool) -> tuple[int, int]:
     """Status and body length of one GET."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     if tls:
-        # The certificate is ours and self-signed; only that TLS works is asked here.
+        # The certificate is self-signed; this only checks that TLS works.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)
@@ -199,7 +198,7 @@ def _last_line(log: Path) -> str:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM, and SIGKILL for what is left: this process and its children, nothing else."""
+    """End this process and its children, and nothing else: SIGTERM, then SIGKILL."""
     family = measure.tree(process.pid)
     process.terminate()
     try:

@@ -6,7 +6,7 @@ the median of the rounds' own ratios: neighbours in time are what compares.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -44,24 +44,51 @@ class Columns:
     decimals: tuple[int, int] = (1, 0)
 
 
-def measured(
-    stage: process.Stage,
-    peers: Sequence[Peer],
-    name: str,
-    loads: tuple[Load, Load],
-    rounds: int,
-    *,
-    tls: bool = False,
+@dataclass(frozen=True)
+class Effort:
+    """How long and how hard every server is loaded."""
+
+    rounds: int
+    seconds: int
+    connections: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: what each server is asked, and what the figures mean."""
+
+    name: str
+    title: str
+    warm: Load
+    load: Load
+    columns: Columns = Columns()
+    tls: bool = False
+
+
+def report(
+    stage: process.Stage, peers: Sequence[Peer], tables: Iterable[Table], rounds: int
+) -> bool:
+    """Measure and print the tables; True when a row is an error."""
+    failed = False
+    for table in tables:
+        rows = _measured(stage, peers, table, rounds)
+        print(f"\n### {table.title}\n\n{_markdown(rows, table.columns)}", flush=True)
+        failed = failed or any(row.error for row in rows)
+    return failed
+
+
+def _measured(
+    stage: process.Stage, peers: Sequence[Peer], table: Table, rounds: int
 ) -> list[Row]:
-    """All rounds of the table `name`, one row a peer; `loads` warm up, and measure."""
-    warm, load = loads
+    """All rounds of a table, one row a peer."""
+    name = table.name
     rows = [Row(peer) for peer in peers]
     with ExitStack() as stack:
         ready: list[tuple[Row, process.Server]] = []
         for row in rows:
             try:
-                server = stack.enter_context(process.running(stage, row.peer, tls))
-                warm(server)
+                server = stack.enter_context(process.running(stage, row.peer, table.tls))
+                table.warm(server)
                 ready.append((row, server))
             except (process.StartError, LoadError, OSError) as error:
                 _fail(row, name, error)
@@ -70,7 +97,7 @@ def measured(
             for row, server in ready:
                 if not row.error:
                     try:
-                        row.runs.append(load(server))
+                        row.runs.append(table.load(server))
                     except (LoadError, OSError) as error:
                         _fail(row, name, error)
     return rows
@@ -82,7 +109,7 @@ def _fail(row: Row, name: str, error: Exception) -> None:
     print(f"{name}: {row.peer.label}: error: {error}", file=sys.stderr)
 
 
-def table(rows: Sequence[Row], columns: Columns) -> str:
+def _markdown(rows: Sequence[Row], columns: Columns) -> str:
     """The Markdown table; ratios are against the first of netd's rows."""
     whole = [row for row in rows if not row.error and row.peer.label.startswith("netd")]
     header = ["server", columns.cost, "min-max", columns.rate]

@@ -13,15 +13,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from xmlrpc.client import dumps, loads
 
 from bench import hostile, load, measure, process, venv
-from bench.peers import ROOT, SERVERS
+from bench.peers import ROOT, SERVERS, Choice, named
+from bench.rounds import Effort
 
 _BODY = dumps((2, 3), "add").replace("\n", "\\n").replace("'", "\\'")
 _SCRIPT = f"""
@@ -43,9 +44,19 @@ class Row:
     error: str = ""
 
 
-def _rows(python: Path, folder: Path) -> tuple[list[Row], list[str]]:
-    """Who is measured, and who cannot be."""
-    netd: list[object] = [sys.executable, "-m", "netd", "--udp", 0, "--delay", "0s", "--port"]
+LABELS = (
+    "netd",
+    "twisted.web.xmlrpc",
+    "SimpleXMLRPCServer",
+    "aiohttp-xmlrpc",
+    "xmlrpc-c Abyss",
+)
+
+
+def _rows(python: Path, folder: Path, netd_args: Sequence[str]) -> tuple[list[Row], list[str]]:
+    """The servers that can be measured, and why another one cannot."""
+    netd: list[object] = [sys.executable, "-m", "netd", "--udp", 0, "--delay", "0s"]
+    netd += [*netd_args, "--port"]
     rows = [
         Row("netd", netd),
         Row("twisted.web.xmlrpc", [python, SERVERS / "rpc_stock.py"]),
@@ -62,13 +73,13 @@ def _rows(python: Path, folder: Path) -> tuple[list[Row], list[str]]:
 
 
 def process_output(*command: str) -> str:
-    """What a program prints."""
+    """The standard output of a program."""
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 @contextmanager
 def _running(row: Row, core: int, folder: Path) -> Iterator[None]:
-    """The row's server, ended when the block is left; StartError when it does not answer 5."""
+    """Run the row's server during the block; StartError when it does not respond with 5."""
     row.port = process.free_ports()[0]
     with (folder / f"{row.label.replace(' ', '-')}.txt").open("wb") as output:
         argv = ["taskset", "-c", str(core), *map(str, row.argv), str(row.port)]
@@ -88,7 +99,7 @@ def _running(row: Row, core: int, folder: Path) -> Iterator[None]:
 
 
 def _sum(port: int) -> object:
-    """What add(2, 3) gives; None while nobody answers."""
+    """The result of add(2, 3); None while no server responds."""
     try:
         return loads(post(port, dumps((2, 3), "add").encode()))[0][0]
     except OSError:
@@ -96,7 +107,7 @@ def _sum(port: int) -> object:
 
 
 def post(port: int, body: bytes) -> bytes:
-    """The answer to a call on a connection of its own."""
+    """The response to a call on a connection of its own."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml"})
@@ -105,56 +116,55 @@ def post(port: int, body: bytes) -> bytes:
         connection.close()
 
 
-def main(folder: Path, rounds: int, seconds: int, connections: int) -> int:
-    """Print both tables; 1 when a row is an error."""
+def main(choice: Choice, effort: Effort) -> int:
+    """Print both tables; 1 when a row is an error.
+
+    Raises ValueError for a bad option.
+    """
     cores = sorted(os.sched_getaffinity(0))
-    python = venv.ensure(folder)
+    only = named("--only", choice.only, LABELS) or LABELS
+    python = venv.ensure(choice.venv)
     with tempfile.TemporaryDirectory(prefix="netd-bench-") as name, ExitStack() as stack:
-        room = Path(name)
-        rows, notes = _rows(python, room)
+        folder = Path(name)
+        rows, notes = _rows(python, folder, choice.netd_args)
+        # netd is always measured, because the last table is about netd alone.
+        rows = [row for row in rows if row.label in {"netd", *only}]
         versions = [f"{key} {number}" for key, number in venv.versions(python).items()]
-        about = f"Medians of {rounds} interleaved rounds of {seconds} s, add(2, 3)"
-        print(measure.opening(versions, about, notes), flush=True)
+        medians = f"Medians of {effort.rounds} interleaved rounds of {effort.seconds} s"
+        print(measure.opening(versions, f"{medians}, add(2, 3)", notes), flush=True)
         for row in rows:
             try:
-                stack.enter_context(_running(row, cores[-1], room))
+                stack.enter_context(_running(row, cores[-1], folder))
             except process.StartError as error:
                 row.error = str(error)
-        for count in dict.fromkeys((connections, 1)):
-            _measure(rows, room, cores[0], rounds, seconds, count)
+        for count in dict.fromkeys((effort.connections, 1)):
+            _measure(rows, folder, cores[0], replace(effort, connections=count))
             print(f"\n### {count} keep-alive connection{'s' * (count > 1)}\n\n{_table(rows)}")
         print(f"\n### /healthz while netd works\n\n{_waiting(rows[0])}", flush=True)
     return int(any(row.error for row in rows))
 
 
-def _measure(  # noqa: PLR0917  # what a load is
-    rows: list[Row], room: Path, core: int, rounds: int, seconds: int, count: int
-) -> None:
+def _measure(rows: list[Row], folder: Path, core: int, effort: Effort) -> None:
     """All rounds of all servers, in turn."""
-    script = room / "call.lua"
+    count = effort.connections
+    script = folder / "call.lua"
     script.write_text(_SCRIPT + load.DONE)
     for row in rows:
         row.runs.clear()
-    for number in range(rounds + 1):
+    for number in range(effort.rounds + 1):
         for row in rows:
-            # The standard library's serves one connection and lets the others wait.
+            # SimpleXMLRPCServer serves one connection at a time.
             if row.error or (count > 1 and row.label == "SimpleXMLRPCServer"):
                 continue
             url = f"http://127.0.0.1:{row.port}/RPC2"
-            wrk = [
-                "wrk",
-                "-t1",
-                f"-c{count}",
-                f"-d{seconds if number else 1}s",
-                "-s",
-                str(script),
-            ]
+            seconds = effort.seconds if number else 1
+            wrk = ["wrk", "-t1", f"-c{count}", f"-d{seconds}s", "-s", str(script)]
             before = measure.cpu_seconds(row.pid)
             done = process_output("taskset", "-c", str(core), *wrk, url)
-            found = load.result(done, measure.cpu_seconds(row.pid) - before)
+            result = load.result(done, measure.cpu_seconds(row.pid) - before)
             # The first round warms up.
             if number:
-                row.runs.append(found)
+                row.runs.append(result)
 
 
 def _table(rows: list[Row]) -> str:
@@ -173,7 +183,7 @@ def _table(rows: list[Row]) -> str:
 
 
 def _waiting(netd: Row) -> str:
-    """The slowest `/healthz`, and what memory grew, while each thing happens."""
+    """The slowest `/healthz`, and the growth of memory, during each event."""
     things: dict[str, Callable[[], object]] = {"nothing": lambda: time.sleep(0.5)}
     for name, body in hostile.bodies().items():
         things[name] = partial(post, netd.port, body)
@@ -190,7 +200,7 @@ def _waiting(netd: Row) -> str:
 
 
 def _slowest(port: int, happen: Callable[[], object]) -> tuple[float, float]:
-    """The slowest answer of `/healthz` while something happens, and how long that took."""
+    """The slowest response of `/healthz` while `happen` runs, and how long that took."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.connect()
     took: list[float] = []

@@ -1,8 +1,8 @@
 """`python -m bench soak`: netd under a mix of everything for minutes; does it grow or err?
 
-Rules: the load is paced, not pushed: what is looked for is what stays behind, not how fast it
-goes. Every answer is checked; one that is wrong, late or missing is an error, and each error
-makes the run fail. Growth is a line through the samples after the warm-up (least squares).
+Rules: the load is paced: the soak looks for what stays behind, not for how fast the server
+goes. Every response is checked; a wrong, late or missing one is an error, and an error makes
+the run fail. Growth is a line through the samples after the warm-up (least squares).
 """
 
 import asyncio
@@ -13,14 +13,14 @@ import subprocess
 import sys
 import tempfile
 import time
-import xmlrpc.client
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import measure
+from bench.exchanges import EXCHANGES, PACE_SECONDS, Exchange, Ports, WrongResponseError
 from bench.peers import ROOT
 from bench.process import StartError, end
 
@@ -30,24 +30,16 @@ _WARM_SECONDS = 30.0
 _SAMPLE_SECONDS = 1.0
 _TIMEOUT_SECONDS = 10.0
 _START_SECONDS = 20.0
-_PACE_SECONDS = 0.02
-"""What each client waits between two exchanges."""
 _CLIENTS = 4
 """Of each kind."""
 _REPORT_SECONDS = 60.0
 
 
-class WrongAnswerError(Exception):
-    """An answer that is not what was asked for."""
-
-
 @dataclass
 class _Run:
-    """What was seen so far."""
+    """The measurements so far."""
 
-    http: int
-    echo: int
-    udp: int
+    ports: Ports
     pid: int
     done: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
@@ -56,7 +48,7 @@ class _Run:
 
 
 def main(minutes: float, netd_args: tuple[str, ...]) -> int:
-    """Print what became of it; 1 when there was an error, or the server ended."""
+    """Print the figures; 1 when there was an error, or the server ended."""
     print(measure.opening((), f"{minutes:g} minutes of everything", ()), flush=True)
     with tempfile.TemporaryDirectory(prefix="netd-soak-") as folder:
         log = Path(folder) / "log"
@@ -96,12 +88,12 @@ def _table(run: _Run, seconds: float, before: int, after: int) -> str:
 
 
 def warm_up(seconds: float) -> float:
-    """When counting begins in a run of this length; never after the middle of it."""
+    """When counting begins in a run of this length; at the latest in the middle of the run."""
     return min(seconds / 2, max(seconds * _WARM_SHARE, _WARM_SECONDS))
 
 
 def slope(points: list[tuple[float, int]]) -> float:
-    """The slope of the line that is nearest to the points, by least squares."""
+    """The slope of the line nearest to the points, by least squares."""
     mean_x = sum(x for x, _ in points) / len(points)
     mean_y = sum(y for _, y in points) / len(points)
     spread = sum((x - mean_x) ** 2 for x, _ in points)
@@ -117,7 +109,7 @@ def quarters(points: list[tuple[float, int]]) -> str:
 
 @contextmanager
 def _started(log: Path, notify: Path, more: tuple[str, ...]) -> Iterator[_Run]:
-    """A netd of its own, on the last core, that is ready; StartError when it is not."""
+    """A netd on the last core that is ready; StartError when it is not."""
     cores = sorted(os.sched_getaffinity(0))
     words = [sys.executable, "-m", "netd", "--port", "0", "--service", "echo=tcp:0", *more]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready, log.open("wb") as output:
@@ -133,34 +125,35 @@ def _started(log: Path, notify: Path, more: tuple[str, ...]) -> Iterator[_Run]:
         )
         try:
             os.sched_setaffinity(process.pid, {cores[-1]})
-            where = _announced(ready, log)
+            ports = _announced(ready, log)
             os.sched_setaffinity(0, {cores[0]})
-            yield _Run(where["http"], where["tcp-echo"], where["udp"], process.pid)
+            yield _Run(ports, process.pid)
         finally:
             end(process)
 
 
-def _announced(ready: socket.socket, log: Path) -> dict[str, int]:
-    """The port of each listener, as READY=1 tells it."""
+def _announced(ready: socket.socket, log: Path) -> Ports:
+    """The ports of the listeners, from the notification that holds READY=1."""
     try:
-        said = ready.recv(65_536).decode()
+        notification = ready.recv(65_536).decode()
     except TimeoutError:
         raise StartError(f"not ready: {log.read_text()[-1000:]}") from None
-    (line,) = [each for each in said.splitlines() if each.startswith("X_NETD_LISTEN=")]
-    pairs = [each.split("=", 1) for each in line.partition("=")[2].split()]
-    return {name: int(where.split(":")[1]) for name, where in pairs}
+    assignments = dict(line.split("=", 1) for line in notification.splitlines())
+    pairs = [word.split("=", 1) for word in assignments["X_NETD_LISTEN"].split()]
+    ports = {name: int(address.split(":")[1]) for name, address in pairs}
+    return Ports(ports["http"], ports["tcp-echo"], ports["udp"])
 
 
 def _timers(pid: int, log: Path) -> int:
-    """How many delayed calls the daemon has, by its own word; -1 when it does not say."""
+    """The number of delayed calls that the daemon logs on SIGUSR2; -1 when it logs none."""
     mark = "state: timers: "
     seen = log.read_text().count(mark)
     os.kill(pid, signal.SIGUSR2)
     deadline = time.monotonic() + _TIMEOUT_SECONDS
     while time.monotonic() < deadline:
-        said = log.read_text().split(mark)[seen + 1 :]
-        if said and "\n" in said[0]:
-            return int(said[0].split(",")[0].split()[0])
+        states = log.read_text().split(mark)[seen + 1 :]
+        if states and "\n" in states[0]:
+            return int(states[0].split(",")[0].split()[0])
         time.sleep(0.05)
     return -1
 
@@ -168,31 +161,22 @@ def _timers(pid: int, log: Path) -> int:
 async def _soak(run: _Run, seconds: float) -> None:
     """Everything at once until the time is over, sampled all the while."""
     started = time.monotonic()
-    kinds: dict[str, Callable[[_Run], Awaitable[None]]] = {
-        "HTTP, kept alive": _get,
-        "HTTP, delayed": _delayed,
-        "HTTP, left in the middle": _leave,
-        "files": _file,
-        "XML-RPC": _call,
-        "TCP echo": _echo,
-        "UDP echo": _datagram,
-    }
     over = asyncio.Event()
     tasks = [
-        asyncio.create_task(_client(run, name, act, over))
-        for name, act in kinds.items()
+        asyncio.create_task(_client(run, name, exchange, over))
+        for name, exchange in EXCHANGES.items()
         for _ in range(_CLIENTS)
     ]
-    told = started
+    reported = started
     while (now := time.monotonic()) < started + seconds:
         _sample(run, now - started)
-        if now - told >= _REPORT_SECONDS:
-            told = now
+        if now - reported >= _REPORT_SECONDS:
+            reported = now
             print(f"{(now - started) / 60:.0f} min: {run.done.total()}", file=sys.stderr)
         await asyncio.sleep(_SAMPLE_SECONDS)
     over.set()
     await asyncio.gather(*tasks)
-    # What was still open is closed by now, or never will be.
+    # Time for the daemon to close its last connections.
     await asyncio.sleep(_SAMPLE_SECONDS)
 
 
@@ -204,92 +188,13 @@ def _sample(run: _Run, at: float) -> None:
     run.samples.append((at, measure.rss_bytes([run.pid]), descriptors))
 
 
-async def _client(
-    run: _Run, name: str, act: Callable[[_Run], Awaitable[None]], over: asyncio.Event
-) -> None:
+async def _client(run: _Run, name: str, exchange: Exchange, over: asyncio.Event) -> None:
     """One client: an exchange, a pause, until it is over."""
     while not over.is_set():
         try:
-            await asyncio.wait_for(act(run), _TIMEOUT_SECONDS)
-        except (OSError, EOFError, TimeoutError, WrongAnswerError, ValueError) as wrong:
-            run.errors[f"{name}: {type(wrong).__name__} {wrong}"] += 1
+            await asyncio.wait_for(exchange(run.ports), _TIMEOUT_SECONDS)
+        except (OSError, EOFError, TimeoutError, WrongResponseError, ValueError) as error:
+            run.errors[f"{name}: {type(error).__name__} {error}"] += 1
         else:
             run.done[name] += 1
-        await asyncio.sleep(_PACE_SECONDS)
-
-
-async def _ask(run: _Run, requests: list[bytes], expected: Callable[[bytes], bool]) -> None:
-    """Requests on one connection, one after the other, each answer looked at."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", run.http)
-    try:
-        for request in requests:
-            writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = head.lower().partition(b"content-length: ")[2].partition(b"\r")[0]
-            body = await reader.readexactly(int(length))
-            if not head.startswith(b"HTTP/1.1 200 ") or not expected(body):
-                raise WrongAnswerError(head.partition(b"\r")[0].decode("latin-1"))
-    finally:
-        writer.close()
-        await writer.wait_closed()
-
-
-def _request(target: str) -> bytes:
-    return f"GET {target} HTTP/1.1\r\nHost: netd\r\n\r\n".encode()
-
-
-async def _get(run: _Run) -> None:
-    await _ask(run, [_request("/get?a=b")] * 5, lambda body: b'"a": "b"' in body)
-
-
-async def _delayed(run: _Run) -> None:
-    await _ask(run, [_request("/echo?delay=50ms")] * 2, lambda body: len(body) == 58)
-
-
-async def _leave(run: _Run) -> None:
-    """Ask for what takes long, and go."""
-    _, writer = await asyncio.open_connection("127.0.0.1", run.http)
-    writer.write(_request("/drip?duration=5&numbytes=50"))
-    await asyncio.sleep(_PACE_SECONDS)
-    writer.close()
-    await writer.wait_closed()
-
-
-async def _file(run: _Run) -> None:
-    await _ask(
-        run,
-        [_request("/files/primes.csv"), _request("/files/zeros.bin")],
-        bool,
-    )
-
-
-_CALL = xmlrpc.client.dumps((3, 4), "pow").encode()
-
-
-async def _call(run: _Run) -> None:
-    head = "POST /RPC2 HTTP/1.1\r\nHost: netd\r\nContent-Type: text/xml\r\n"
-    request = f"{head}Content-Length: {len(_CALL)}\r\n\r\n".encode() + _CALL
-    await _ask(run, [request] * 3, lambda body: b">81<" in body)
-
-
-async def _echo(run: _Run) -> None:
-    said = os.urandom(2000)
-    reader, writer = await asyncio.open_connection("127.0.0.1", run.echo)
-    try:
-        writer.write(said)
-        if await reader.readexactly(len(said)) != said:
-            raise WrongAnswerError("other bytes")
-    finally:
-        writer.close()
-        await writer.wait_closed()
-
-
-async def _datagram(run: _Run) -> None:
-    loop = asyncio.get_running_loop()
-    said = os.urandom(500)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.setblocking(False)
-        sock.connect(("127.0.0.1", run.udp))
-        await loop.sock_sendall(sock, said)
-        if await loop.sock_recv(sock, 2000) != said:
-            raise WrongAnswerError("another datagram")
+        await asyncio.sleep(PACE_SECONDS)

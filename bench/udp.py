@@ -41,7 +41,7 @@ class _Server:
 
 @dataclass
 class _Tally:
-    """What the rounds of one server gave."""
+    """The figures of one server's rounds."""
 
     microseconds: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
@@ -51,7 +51,7 @@ class _Tally:
 
 
 def main(rounds: int, count: int) -> int:
-    """Print both tables; 1 when a server lost half of what it was asked or more."""
+    """Print both tables; 1 when a server lost half of the datagrams or more."""
     if not shutil.which("cc") or not shutil.which("taskset"):
         raise StartError("cc and taskset are needed")
     cores = sorted(os.sched_getaffinity(0))
@@ -80,7 +80,7 @@ def main(rounds: int, count: int) -> int:
 
 
 def _commands(program: Path) -> dict[str, list[object]]:
-    """Who is measured, `PORT` and `SPARE` still to be filled in; netd first."""
+    """The command lines with `PORT` and `SPARE` still to be filled in; netd first."""
     netd: list[object] = [sys.executable, "-m", "netd", "--port", "SPARE", "--udp"]
     plain: list[object] = [sys.executable, SERVERS / "datagrams.py"]
     return {
@@ -96,7 +96,7 @@ def _commands(program: Path) -> dict[str, list[object]]:
 def _running(
     label: str, command: Sequence[object], core: int, program: Path
 ) -> Iterator[_Server]:
-    """The server `label`, pinned, answering, and ended when the block is left."""
+    """The server `label`, pinned and responding, which ends with the block."""
     port, spare = free_ports()
     words = [str(word).replace("PORT", str(port)) for word in command]
     words = [str(spare) if word == "SPARE" else word for word in words]
@@ -119,7 +119,7 @@ def _running(
 
 
 def _answers(program: Path, port: int, count: int, window: int) -> list[float]:
-    """What `udp ask` prints."""
+    """The output of `udp ask`."""
     command = [str(program), "ask", str(port), str(count), str(window)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return [float(word) for word in done.stdout.split()]

@@ -72,7 +72,7 @@ def ensure(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         _call(sys.executable, "-m", "venv", "--clear", str(folder))
-        # Ours but unfinished: after a broken install it is made again, not refused.
+        # Marks the folder as the bench's own: a broken install is repeated, not refused.
         stamp.write_text("unfinished")
         _call(str(python), "-m", "pip", "install", "--quiet", *_requirements())
     except subprocess.CalledProcessError as error:

@@ -1,1 +1,3 @@
-"""End to end: netd as a process of its own, and the programs that people point at it."""
+"""
+End-to-end tests: netd in a process of its own, and the programs that people use with netd.
+"""

@@ -1,25 +1,27 @@
 """
-A real browser: headless Chromium, looking at one page, or driven through several.
+A headless Chromium, driven by Selenium.
 
-Rules: nothing of it outlives the call or the context; it has a profile of its
-own, no network beyond this machine, and no say in anything.
+Rules: nothing outlives the context; each browser has a profile of its own and uses no proxy;
+the installed chromedriver is used, never one that Selenium would download.
 """
 
 from __future__ import annotations
 
-import http.client
-import json
-import re
+import os
 import shutil
-import subprocess
 import tempfile
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+from unittest import mock
 
-from tests.running import succeed
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.remote.webelement import WebElement
 
-_ALONE: Final = (
-    "--headless",
+_FLAGS: Final = (
+    "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -27,120 +29,58 @@ _ALONE: Final = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-dev-shm-usage",
     "--hide-scrollbars",
     "--no-proxy-server",
 )
 
 
-def chromium() -> str:
-    """Its path; an AssertionError where it is not installed."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert found is not None, "apt-get install chromium"
-    return found
+def _installed(*names: str) -> str:
+    """The path of the first of these programs that is installed."""
+    path = next(filter(None, map(shutil.which, names)), None)
+    assert path is not None, "apt-get install chromium chromium-driver"
+    return path
 
 
-def screenshot(
-    url: str, picture: Path, *, width: int = 1000, height: int = 700, dark: bool = False
-) -> bytes:
-    """The page at `url` as a PNG, written to `picture` as well."""
-    # 0 is dark, 1 is light in Blink's preferredColorScheme.
-    scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
-    size = f"--window-size={width},{height}"
-    _look(scheme, size, f"--screenshot={picture}", url)
-    return picture.read_bytes()
-
-
-def document(url: str) -> str:
-    """The page at `url` as the browser understands it, once its scripts have run."""
-    # Time for timers, not for the network: the page decides when it is done.
-    return _look("--virtual-time-budget=5000", "--dump-dom", url)
-
-
-def _look(*arguments: str) -> str:
-    with tempfile.TemporaryDirectory(prefix="netd-browser-") as profile:
-        own = f"--user-data-dir={profile}"
-        said = succeed(chromium(), *_ALONE, own, *arguments)
-        # Its helpers may write for a moment more.
-        shutil.rmtree(profile, ignore_errors=True)
-        Path(profile).mkdir(exist_ok=True)
-        return said
-
-
-class Browser:
-    """Headless Chromium behind chromedriver, spoken to in plain WebDriver."""
-
-    def __enter__(self) -> Browser:
-        self._room = tempfile.TemporaryDirectory(
-            prefix="netd-browser-", ignore_cleanup_errors=True
-        )
-        self._driver = subprocess.Popen(
-            [shutil.which("chromedriver") or "chromedriver", "--port=0"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert self._driver.stdout is not None
+@contextmanager
+def browser() -> Iterator[Chrome]:
+    """A browser with an empty profile."""
+    options = ChromeOptions()
+    options.binary_location = _installed("chromium", "chromium-browser")
+    for flag in _FLAGS:
+        options.add_argument(flag)
+    service = ChromeService(_installed("chromedriver"))
+    # Chromium's processes may write for a moment after the session has ended.
+    with tempfile.TemporaryDirectory(prefix="netd-", ignore_cleanup_errors=True) as profile:
+        options.add_argument(f"--user-data-dir={profile}")
+        # Selenium would otherwise talk to chromedriver through $http_proxy.
+        with mock.patch.dict(os.environ, no_proxy="localhost"):
+            driver = Chrome(options, service)
         try:
-            for line in self._driver.stdout:
-                if found := re.search(r"successfully on port (\d+)", line):
-                    break
-            self._port = int(found[1])  # type: ignore[index]  # it says so, or nothing works
-            flags = ["headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run",
-                     "disable-background-networking", "disable-component-update",
-                     "disable-sync", "disable-dev-shm-usage",
-                     f"user-data-dir={self._room.name}"]  # fmt: skip
-            options = {"args": [f"--{flag}" for flag in flags]}
-            wanted = {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}
-            self._session = ""
-            self._session = f"/{self._ask('POST', '', wanted)['sessionId']}"
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if getattr(self, "_session", ""):
-            self._ask("DELETE", "")
-        self._driver.terminate()
-        self._driver.wait(20)
-        assert self._driver.stdout is not None
-        self._driver.stdout.close()
-        self._room.cleanup()
-
-    def _ask(self, method: str, path: str, body: object = None) -> Any:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
-        try:
-            text = None if body is None else json.dumps(body)
-            connection.request(method, f"/session{self._session}{path}", text)
-            value = json.loads(connection.getresponse().read())["value"]
+            yield driver
         finally:
-            connection.close()
-        if isinstance(value, dict) and "error" in value:
-            raise AssertionError(value["message"])
-        return value
+            driver.quit()
 
-    def go(self, url: str) -> None:
-        """Open a page."""
-        self._ask("POST", "/url", {"url": url})
 
-    def size(self, width: int, height: int) -> None:
-        """Make the screen that large, as a phone's."""
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": True}
-        command = {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics}
-        self._ask("POST", "/goog/cdp/execute", command)
+def element(driver: WebDriver, selector: str) -> WebElement:
+    """The first element that a CSS selector matches."""
+    return driver.find_element(By.CSS_SELECTOR, selector)
 
-    def script(self, text: str) -> Any:
-        """Run a script in the page."""
-        return self._ask("POST", "/execute/sync", {"script": text, "args": []})
 
-    def _element(self, selector: str) -> str:
-        found = self._ask("POST", "/element", {"using": "css selector", "value": selector})
-        return str(next(iter(found.values())))
+def resize(driver: Chrome, width: int, height: int) -> None:
+    """Give the page a screen of this many CSS pixels."""
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": True}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
-    def click(self, selector: str) -> None:
-        """Click an element."""
-        self._ask("POST", f"/element/{self._element(selector)}/click", {})
 
-    def keys(self, text: str, selector: str) -> None:
-        """Type into an element."""
-        self._ask("POST", f"/element/{self._element(selector)}/value", {"text": text})
+def overflow(driver: Chrome) -> int:
+    """By how many CSS pixels the page is wider than the screen."""
+    root = "document.documentElement"
+    return int(driver.execute_script(f"return {root}.scrollWidth - {root}.clientWidth"))
+
+
+def screenshot(driver: Chrome, *, dark: bool) -> bytes:
+    """The page as a PNG, as a reader with this preferred colour scheme sees it."""
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    return driver.get_screenshot_as_png()

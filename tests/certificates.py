@@ -11,9 +11,9 @@ from tests.running import succeed
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
 
-def certificate(room: Path, name: str = "localhost") -> tuple[Path, Path]:
-    """The PEM files of a self-signed certificate for localhost and of its key, in `room`."""
-    leaf, key = room / f"{name}.pem", room / f"{name}.key"
+def certificate(folder: Path, name: str = "localhost") -> tuple[Path, Path]:
+    """The PEM files of a self-signed certificate for localhost and of its key, in `folder`."""
+    leaf, key = folder / f"{name}.pem", folder / f"{name}.key"
     succeed(
         *("openssl", "req", "-x509", *_KEY, "-days", "2", "-subj", f"/CN={name}"),
         *("-addext", f"subjectAltName=DNS:{name},DNS:localhost,IP:127.0.0.1"),
@@ -22,9 +22,9 @@ def certificate(room: Path, name: str = "localhost") -> tuple[Path, Path]:
     return leaf, key
 
 
-def authority(room: Path, name: str = "authority") -> tuple[Path, Path]:
+def authority(folder: Path, name: str = "authority") -> tuple[Path, Path]:
     """The PEM files of a certificate that signs others, and of its key."""
-    leaf, key = room / f"{name}.pem", room / f"{name}.key"
+    leaf, key = folder / f"{name}.pem", folder / f"{name}.key"
     succeed(
         *("openssl", "req", "-x509", *_KEY, "-days", "2", "-subj", f"/CN={name}"),
         *("-keyout", key, "-out", leaf),
@@ -33,17 +33,17 @@ def authority(room: Path, name: str = "authority") -> tuple[Path, Path]:
 
 
 def signed(
-    room: Path, by: tuple[Path, Path], name: str, *, expired: bool = False
+    folder: Path, by: tuple[Path, Path], name: str, *, expired: bool = False
 ) -> tuple[Path, Path]:
     """The PEM files of a client's certificate that `by` signed, and of its key."""
-    leaf, key = room / f"{name}.pem", room / f"{name}.key"
-    request, extensions = room / f"{name}.csr", room / "client.ext"
+    leaf, key = folder / f"{name}.pem", folder / f"{name}.key"
+    request, extensions = folder / f"{name}.csr", folder / "client.ext"
     extensions.write_text("extendedKeyUsage=clientAuth\nbasicConstraints=CA:FALSE\n")
     succeed(
         *("openssl", "req", "-new", *_KEY, "-subj", f"/O=netd/CN={name}"),
         *("-keyout", key, "-out", request),
     )
-    # A certificate that ended before it began counts as expired, and needs no other clock.
+    # A certificate that ends before it begins counts as expired, without another clock.
     succeed(
         *("openssl", "x509", "-req", "-in", request, "-CA", by[0], "-CAkey", by[1]),
         *("-CAcreateserial", "-days", "-1" if expired else "2"),

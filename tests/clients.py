@@ -1,7 +1,7 @@
 """
-The programs that people point at netd, and a bare socket.
+Clients of netd: curl, ab, and plain TCP and UDP sockets.
 
-Rules: each function runs one client to its end and returns what it saw.
+Rules: each function that runs a program runs it to its end and returns its result.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from io import BytesIO
 from typing import Final, Self
 
 from attrs import frozen
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.running import DEADLINE, run
 
 GREETING: Final = b"One reactor, many clients: each waits its own delay only.\n"
-"""The 58 bytes at `/`; said here again because they are promised."""
+"""The 58 bytes at `/`, repeated here because the README promises them."""
 
 
 @frozen
-class Answer:
+class Response:
     """One HTTP response as curl got it."""
 
     status: int
@@ -41,7 +42,7 @@ class Answer:
 _TIME: Final = re.compile(rb"\nseconds=([0-9.]+)\Z")
 
 
-def curl(url: str, *arguments: str) -> Answer:
+def curl(url: str, *arguments: str) -> Response:
     """The response to `curl ARGUMENTS url`; an AssertionError when curl reports a failure."""
     # -q: no ~/.curlrc; --noproxy: this machine's proxy settings are not the subject.
     done = run(
@@ -58,12 +59,12 @@ def curl(url: str, *arguments: str) -> Answer:
     while status < 200:
         status = int(file.readline().split()[1])
         headers = parse_headers(file)
-    return Answer(status, headers, file.read(), float(timed[1]))
+    return Response(status, headers, file.read(), float(timed[1]))
 
 
 @frozen
-class Bench:
-    """What `ab` printed, times in seconds."""
+class ABReport:
+    """The figures that `ab` prints; times in seconds."""
 
     length: int
     complete: int
@@ -82,7 +83,7 @@ class Bench:
         def number(pattern: str) -> float:
             match = re.search(pattern, text, re.MULTILINE)
             if match is None:
-                raise AssertionError(f"no {pattern} in what ab said:\n{text}")
+                raise AssertionError(f"no {pattern} in the output of ab:\n{text}")
             return float(match[1])
 
         return cls(
@@ -96,25 +97,60 @@ class Bench:
         )
 
 
-def ab(url: str, *arguments: str) -> Bench:
+def ab(url: str, *arguments: str) -> ABReport:
     """The table that `ab ARGUMENTS url` prints."""
     done = run("ab", *arguments, url)
     if done.status:
         raise AssertionError(f"ab {arguments} {url}: {done.status} {done.err}")
-    return Bench.parse(done.out)
-
-
-def receive(sock: socket.socket) -> bytes:
-    """Everything until the other side closes."""
-    found = b""
-    while data := sock.recv(65_536):
-        found += data
-    return found
+    return ABReport.parse(done.out)
 
 
 def connect(address: tuple[str, int]) -> socket.socket:
     """A TCP connection none of whose operations waits for ever."""
     return socket.create_connection(address, DEADLINE)
+
+
+def receive(sock: socket.socket) -> bytes:
+    """All bytes until the other side closes."""
+    received = b""
+    while data := sock.recv(65_536):
+        received += data
+    return received
+
+
+def exchange(address: tuple[str, int], data: bytes) -> bytes:
+    """Connect, send `data`, and return all bytes until the other side closes."""
+    with connect(address) as sock:
+        sock.sendall(data)
+        return receive(sock)
+
+
+def listening(address: tuple[str, int]) -> bool | None:
+    """True when a connection to `address` is accepted, otherwise None (for `eventually`)."""
+    with socket.socket() as sock:
+        return True if sock.connect_ex(address) == 0 else None
+
+
+def datagrams(
+    host: str = "127.0.0.1", port: int = 0, timeout: float = DEADLINE
+) -> socket.socket:
+    """A UDP socket bound to `host`, none of whose operations waits longer than `timeout`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    sock.bind((host, port))
+    sock.settimeout(timeout)
+    for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        sock.setsockopt(socket.SOL_SOCKET, buffer, 1024 * 1024)
+    return sock
+
+
+def samples(metrics: str) -> dict[tuple[str, ...], float]:
+    """Each sample of /metrics by its name and its label values in the order of the labels."""
+    return {
+        (sample.name, *[value for _, value in sorted(sample.labels.items())]): sample.value
+        for family in text_string_to_metric_families(metrics)
+        for sample in family.samples
+    }
 
 
 def threads(number: int) -> ThreadPoolExecutor:

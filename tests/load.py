@@ -1,8 +1,8 @@
 """
-Clients that come at a steady rate, whatever becomes of the daemon meanwhile.
+Clients that come at a steady rate, whatever the daemon does.
 
 Rules: one connection a request, as those who only just come have; a request
-that gets no whole answer is a failure, whatever the reason.
+that gets no whole response is a failure, whatever the reason.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ import sys
 import threading
 import time
 from collections import Counter
-from types import TracebackType
 from typing import Final, Self
 
-from tests.clients import connect, receive
+from tests.clients import exchange
 from tests.running import eventually
 
 _THREADS: Final = 8
@@ -33,7 +32,7 @@ class Load:
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._come) for _ in range(_THREADS)]
         self.answered: list[int] = []
-        """The status of each answer."""
+        """The status of each response."""
         self.failures: list[str] = []
         """What each request that got none saw."""
 
@@ -42,41 +41,34 @@ class Load:
             thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        wrong: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def stop(self) -> None:
-        """No new requests; returns when the last one has ended."""
+        """Send no new requests, and return when the last one has ended."""
         self._over.set()
         for thread in self._threads:
             thread.join()
 
     def more(self, number: int) -> None:
-        """Wait until `number` requests more have an answer."""
+        """Wait until `number` further requests have a response."""
         before = len(self.answered)
         eventually(
             lambda: True if len(self.answered) >= before + number or self.failures else None,
-            f"{number} answers more",
+            f"{number} responses more",
         )
 
     def _come(self) -> None:
         due = time.monotonic()
         while not self._over.wait(max(0.0, due - time.monotonic())):
-            # Late ones come at once, and do not pile up.
+            # Late requests are sent at once, and do not pile up.
             due = max(due + self._seconds, time.monotonic())
             self._ask()
 
     def _ask(self) -> None:
         try:
-            with connect(self._address) as sock:
-                sock.sendall(self._request)
-                answer = receive(sock)
-            head, _, body = answer.partition(b"\r\n\r\n")
+            response = exchange(self._address, self._request)
+            head, _, body = response.partition(b"\r\n\r\n")
             lines = head.decode().split("\r\n")
             fields = dict(line.lower().split(": ", 1) for line in lines[1:])
             if int(fields["content-length"]) != len(body):
@@ -87,11 +79,11 @@ class Load:
 
 
 def main(host: str, port: str) -> None:
-    """Come until standard input ends, then print what came of it as JSON."""
+    """Send requests until standard input ends, then print the counts as JSON."""
     with Load((host, int(port))) as load:
         sys.stdin.read()
-    answers = Counter(load.answered)
-    json.dump({"answers": answers, "failures": load.failures}, sys.stdout)
+    responses = Counter(load.answered)
+    json.dump({"responses": responses, "failures": load.failures}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -9,18 +9,20 @@ READY notification and not from the log.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from attrs import frozen
+from twisted.trial.unittest import SkipTest
 
 from netd.values import Endpoint
 
@@ -51,7 +53,9 @@ _PRIVATE: Final = frozenset(
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """This process's, with the checkout importable and nothing said about netd in it."""
+    """
+    This environment without settings of netd, and with the checkout importable.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -61,7 +65,9 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 def tool_environment(**changes: str) -> dict[str, str]:
-    """For pip, uv and their like: without the checkout, and their warnings are their own."""
+    """
+    An environment for pip, uv and other tools: without the checkout, warnings as they come.
+    """
     kept = environment(**changes)
     del kept["PYTHONPATH"]
     kept.pop("PYTHONWARNINGS", None)
@@ -70,7 +76,7 @@ def tool_environment(**changes: str) -> dict[str, str]:
 
 @frozen
 class Finished:
-    """How a program ended, what it said, and how many seconds it took."""
+    """The status, the output and the run time of a program that has ended."""
 
     status: int
     out: str
@@ -82,16 +88,16 @@ def run(
     *command: str | Path,
     environ: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    say: str = "",
+    stdin: str = "",
     deadline: float = DEADLINE,
 ) -> Finished:
-    """Run `command` to its end with `say` on its stdin; killed and an error when it is late."""
+    """Run `command` with `stdin` to its end; a command that takes too long is killed."""
     started = time.monotonic()
     done = subprocess.run(
         [str(word) for word in command],
         env=environment() if environ is None else dict(environ),
         cwd=cwd,
-        input=say.encode(),
+        input=stdin.encode(),
         capture_output=True,
         timeout=deadline,
         check=False,
@@ -101,7 +107,7 @@ def run(
 
 
 def _text(data: bytes) -> str:
-    """`data` as text that can become the same bytes again."""
+    """`data` as text that encodes to the same bytes again."""
     return data.decode("utf-8", "surrogateescape")
 
 
@@ -111,17 +117,53 @@ def succeed(
     cwd: Path | None = None,
     deadline: float = DEADLINE,
 ) -> str:
-    """Run `command`, which must end well, and return what it said on stdout."""
+    """Run `command`, which must succeed, and return its standard output."""
     done = run(*command, environ=environ, cwd=cwd, deadline=deadline)
     if done.status:
         raise AssertionError(f"{command} ended with {done.status}:\n{done.out}\n{done.err}")
     return done.out
 
 
-def eventually(found: Callable[[], T | None], what: str, deadline: float = DEADLINE) -> T:
-    """The first result of `found` that is not None; AssertionError naming `what` when late."""
+@contextmanager
+def temporary_directory() -> Iterator[Path]:
+    """A directory that is removed when the context ends."""
+    with tempfile.TemporaryDirectory(prefix="netd-") as name:
+        yield Path(name)
+
+
+def need(program: str) -> str:
+    """The path of `program`; the test is skipped where the program is not installed."""
+    # Some programs live where only root's search path looks.
+    places = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))
+    path = shutil.which(program, path=places)
+    if path is None:
+        raise SkipTest(f"{program} is not installed")
+    return path
+
+
+def children(pid: int) -> list[int]:
+    """The process ids of the children of a process; none when that has ended."""
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return []
+    return [int(word) for word in text.split()]
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """A port of the loopback on which nothing listens at the moment."""
+    with socket.socket(type=kind) as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def eventually(poll: Callable[[], T | None], what: str, deadline: float = DEADLINE) -> T:
+    """
+    The first result of `poll` that is not None; AssertionError naming `what` after `deadline`.
+    """
     end = time.monotonic() + deadline
-    while (result := found()) is None:
+    while (result := poll()) is None:
         if time.monotonic() > end:
             raise AssertionError(f"{what} did not happen within {deadline} seconds")
         time.sleep(0.01)
@@ -132,7 +174,7 @@ def undisturbed(measure: Callable[[], float], at_most: float, attempts: int = 3)
     """
     The first of `measure()`'s seconds that is not more than `at_most`, or the last attempt's.
 
-    How late an answer is at most says as much about the other processes of
+    How late a response is at most says as much about the other processes of
     the machine as about netd, so one undisturbed attempt is enough.
     """
     for _ in range(attempts):
@@ -166,12 +208,12 @@ class Daemon:
         """The assignments of each notification so far."""
 
     def __enter__(self) -> Self:
-        self._room = tempfile.TemporaryDirectory(prefix="netd-")
-        room = Path(self._room.name)
-        self._log = room / "log"
-        (room / "empty").mkdir()
+        self._folder = tempfile.TemporaryDirectory(prefix="netd-")
+        folder = Path(self._folder.name)
+        self._log = folder / "log"
+        (folder / "empty").mkdir()
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._notify.bind(str(room / "notify"))
+        self._notify.bind(str(folder / "notify"))
         self._notify.settimeout(0.05)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -179,9 +221,9 @@ class Daemon:
                 env={
                     "NETD_PORT": "0",
                     **self._environ,
-                    "NOTIFY_SOCKET": str(room / "notify"),
+                    "NOTIFY_SOCKET": str(folder / "notify"),
                 },
-                cwd=self._cwd or room / "empty",
+                cwd=self._cwd or folder / "empty",
                 pass_fds=self._inherit,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -194,35 +236,30 @@ class Daemon:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        wrong: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         try:
             if self._process.poll() is None:
                 self.stop()
-            said = self.log
+            log = self.log
         finally:
             self._end()
-        if any(word in said for word in _FORBIDDEN):
-            raise AssertionError(f"the daemon's log is not clean:\n{said}")
+        if any(word in log for word in _FORBIDDEN):
+            raise AssertionError(f"the daemon's log is not clean:\n{log}")
 
     def _end(self) -> None:
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait(DEADLINE)
         self._notify.close()
-        self._room.cleanup()
+        self._folder.cleanup()
 
     @property
     def log(self) -> str:
-        """What it has said so far, on stdout and stderr."""
+        """Everything on stdout and stderr so far."""
         return self._log.read_text("utf-8", "replace")
 
     def logged(self, text: str, deadline: float = DEADLINE) -> str:
-        """Wait until `text` stands in the log; the log."""
+        """Wait until `text` stands in the log, and return the log."""
         return eventually(
             lambda: log if text in (log := self.log) else None, f"{text!r} in the log", deadline
         )
@@ -230,7 +267,7 @@ class Daemon:
     def notice(self, name: str, number: int = 1) -> str:
         """Wait for the `number`-th notification that assigns `name`, and return the value."""
 
-        def found() -> str | None:
+        def value_of_notice() -> str | None:
             values = [notice[name] for notice in self.notices if name in notice]
             if len(values) >= number:
                 return values[number - 1]
@@ -239,26 +276,26 @@ class Daemon:
                 raise AssertionError(f"netd ended with {ended}:\n{self.log}")
             return None
 
-        return eventually(found, f"notification {number} of {name}")
+        return eventually(value_of_notice, f"notification {number} of {name}")
 
     def hear(self) -> bool:
-        """Take one notification more into `notices`; whether there was one."""
+        """Add the next notification to `notices`; False when none came."""
         try:
-            said = self._notify.recv(65_536).decode()
+            notification = self._notify.recv(65_536).decode()
         except TimeoutError:
             return False
-        self.notices.append(dict(line.split("=", 1) for line in said.splitlines()))
+        self.notices.append(dict(line.split("=", 1) for line in notification.splitlines()))
         return True
 
     @property
     def pid(self) -> int:
-        """The number of its process."""
+        """Its process id."""
         return self._process.pid
 
     def where(self, name: str = "http") -> Endpoint:
-        """The address of the listener `name`, as it announced it."""
-        said = dict(each.split("=", 1) for each in self.notice("X_NETD_LISTEN").split())
-        return Endpoint.parse(said[name], "udp" if name.startswith("udp") else "tcp")
+        """The address that the listener `name` has announced."""
+        announced = dict(each.split("=", 1) for each in self.notice("X_NETD_LISTEN").split())
+        return Endpoint.parse(announced[name], "udp" if name.startswith("udp") else "tcp")
 
     def address(self, name: str = "http") -> tuple[str, int]:
         """The same for `socket.connect`."""
@@ -271,11 +308,11 @@ class Daemon:
         return f"http://localhost:{self.where().port}"
 
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Send a signal, and do not wait for what it does."""
+        """Send a signal, without waiting for its effect."""
         self._process.send_signal(number)
 
     def ended(self, deadline: float = DEADLINE) -> int:
-        """Wait for its end; the status, negative for a signal."""
+        """Wait for its end and return the status, negative for a signal."""
         try:
             return self._process.wait(deadline)
         except subprocess.TimeoutExpired:
@@ -284,6 +321,6 @@ class Daemon:
             ) from None
 
     def stop(self) -> int:
-        """End it with SIGTERM; the status."""
+        """End it with SIGTERM and return the status."""
         self.signal()
         return self.ended()

@@ -1,8 +1,8 @@
 """
-ApacheBench, with the seed's own command line.
+ApacheBench against the default delay of 3 s, and against none.
 
 ab 2.4.34 and later opens one connection first and holds the other four back
-until it has read the head of the first answer ("Use only one connection to
+until it has read the head of the first response ("Use only one connection to
 determine working destination socket address" in its changelog), so that five
 concurrent requests to any server that waits 3 s take it 6 s.  What netd
 promises, five clients in 3.0 to 3.3 s, is shown by five of them at once.
@@ -20,12 +20,12 @@ from tests.running import Daemon, undisturbed
 
 class SeedTests(SynchronousTestCase):
     """
-    `ab -n 5 -c 5 http://localhost:PORT/` and its like, against the default delay of 3 s.
+    `ab -n 5 -c 5 http://localhost:PORT/` and similar commands, with the default delay of 3 s.
     """
 
     def test_seedCommand(self) -> None:
         """
-        The seed's command reports 58 bytes and no failure, and each request took 3.0 to 3.3 s.
+        ab -n 5 -c 5 reports 58 bytes and no failure, and each request takes 3.0 to 3.3 s.
         """
         url = self.enterContext(Daemon()).url
 
@@ -34,7 +34,7 @@ class SeedTests(SynchronousTestCase):
             self.assertEqual((bench.length, bench.complete, bench.failed), (58, 5, 0))
             self.assertGreaterEqual(bench.shortest, 3.0)
             self.assertGreaterEqual(bench.seconds, 3.0)
-            # One delay, or ab's first request and then the other four at once.
+            # One delay; or two, where ab sends the first request alone.
             waves = 1 if bench.seconds < 4.5 else 2
             return max(bench.longest, bench.seconds / waves)
 
@@ -42,7 +42,7 @@ class SeedTests(SynchronousTestCase):
 
     def test_fiveAtOnce(self) -> None:
         """
-        Five `ab -n 1 -c 1` started together are done after 3.0 to 3.3 s in all.
+        Five `ab -n 1 -c 1` started together take 3.0 to 3.3 s in all.
         """
         url = self.enterContext(Daemon()).url
 
@@ -60,17 +60,17 @@ class SeedTests(SynchronousTestCase):
 
     def test_fiveCurls(self) -> None:
         """
-        Five curls started together each have their 58 bytes after 3.0 to 3.3 s in all.
+        Five curls started together each get 58 bytes after 3.0 to 3.3 s.
         """
         url = self.enterContext(Daemon()).url
 
         def measure() -> float:
             started = time.monotonic()
             with threads(5) as pool:
-                answers = list(pool.map(lambda _: curl(f"{url}/"), range(5)))
+                responses = list(pool.map(lambda _: curl(f"{url}/"), range(5)))
             seconds = time.monotonic() - started
-            self.assertEqual([answer.body for answer in answers], [GREETING] * 5)
-            self.assertGreaterEqual(min(answer.seconds for answer in answers), 3.0)
+            self.assertEqual([response.body for response in responses], [GREETING] * 5)
+            self.assertGreaterEqual(min(response.seconds for response in responses), 3.0)
             return seconds
 
         self.assertLessEqual(undisturbed(measure, 3.3), 3.3)
@@ -78,12 +78,12 @@ class SeedTests(SynchronousTestCase):
 
 class LoadTests(SynchronousTestCase):
     """
-    ab with a delay short enough to ask often.
+    ab with many requests and a short delay.
     """
 
     def test_keepAlive(self) -> None:
         """
-        `ab -k`, HTTP/1.0 asking for a kept connection, fails no request.
+        `ab -k`, which keeps HTTP/1.0 connections, reports no failed request.
         """
         url = self.enterContext(Daemon("--delay", "50ms")).url
         bench = ab(f"{url}/", "-k", "-n100", "-c10")
@@ -91,7 +91,7 @@ class LoadTests(SynchronousTestCase):
 
     def test_noDelay(self) -> None:
         """
-        A thousand requests without a delay, fifty at once, are answered without a failure.
+        A thousand requests without a delay, fifty at once, succeed.
         """
         url = self.enterContext(Daemon("--delay", "0")).url
         bench = ab(f"{url}/", "-n1000", "-c50")

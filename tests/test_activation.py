@@ -1,5 +1,5 @@
 """
-Sockets that somebody else opened: systemd-socket-activate, and a parent that keeps them.
+Inherited sockets: systemd-socket-activate, and a parent that keeps them.
 """
 
 from __future__ import annotations
@@ -7,45 +7,40 @@ from __future__ import annotations
 import shutil
 import socket
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from tests import handing
+from tests import pass_sockets
 from tests.certificates import certificate
-from tests.clients import GREETING, connect, curl, receive
+from tests.clients import GREETING, curl, datagrams, exchange
 from tests.load import Load
-from tests.running import DEADLINE, MODULE, Daemon, eventually, run
+from tests.running import (
+    DEADLINE,
+    MODULE,
+    Daemon,
+    eventually,
+    free_port,
+    run,
+    temporary_directory,
+)
 
 _PASSED = ("NETD_PORT", "NETD_DELAY", "NETD_UDP", "NOTIFY_SOCKET", "PYTHONPATH")
 
 
-def free(kind: socket.SocketKind) -> int:
-    """A port of the loopback that nobody has at the moment."""
-    with socket.socket(type=kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
 def get(address: tuple[str, int]) -> bytes | None:
-    """The answer to a request, None while there is none."""
+    """The response to a request; None when there is none."""
     try:
-        with connect(address) as sock:
-            sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            return receive(sock)
+        return exchange(address, b"GET / HTTP/1.0\r\n\r\n")
     except ConnectionError:
         return None
 
 
 def echo(address: tuple[str, int]) -> bytes | None:
-    """The echo of a datagram, None when it does not come soon."""
-    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(0.2)
+    """The echo of a datagram; None when it does not come soon."""
+    with datagrams("::1" if ":" in address[0] else "127.0.0.1", timeout=0.2) as sock:
         sock.connect(address)
         try:
             sock.send(b"hello")
@@ -56,7 +51,7 @@ def echo(address: tuple[str, int]) -> bytes | None:
 
 class ActivateTests(SynchronousTestCase):
     """
-    `systemd-socket-activate`, which starts netd when the first client comes.
+    `systemd-socket-activate`, which starts netd for the first client.
     """
 
     def setUp(self) -> None:
@@ -70,8 +65,8 @@ class ActivateTests(SynchronousTestCase):
         *words: str,
         netd: Sequence[str] = (),
     ) -> tuple[Daemon, bytes]:
-        """The daemon that the first client started, and what that client got."""
-        address = ("127.0.0.1", free(kind))
+        """The daemon that the first client starts, and the response to that client."""
+        address = ("127.0.0.1", free_port(kind))
         datagram = ("-d",) if kind is socket.SOCK_DGRAM else ()
         way = (
             *("systemd-socket-activate", *datagram, "-l", f"127.0.0.1:{address[1]}", *words),
@@ -80,7 +75,7 @@ class ActivateTests(SynchronousTestCase):
         )
         got: list[bytes] = []
         first = threading.Thread(
-            target=lambda: got.append(eventually(lambda: ask(address), "an answer"))
+            target=lambda: got.append(eventually(lambda: ask(address), "a response"))
         )
         first.start()
         self.addCleanup(first.join)
@@ -90,7 +85,7 @@ class ActivateTests(SynchronousTestCase):
 
     def test_stream(self) -> None:
         """
-        A stream socket without a name is the HTTP port; the UDP echo is as ever.
+        A stream socket without a name is the HTTP port; the UDP echo listens as usual.
         """
         daemon, got = self.activated(get, socket.SOCK_STREAM)
         self.assertTrue(got.endswith(GREETING), got)
@@ -107,7 +102,7 @@ class ActivateTests(SynchronousTestCase):
 
     def test_named(self) -> None:
         """
-        A name is that of a listener.
+        The name of a stream socket chooses its listener.
         """
         daemon, got = self.activated(
             get, socket.SOCK_STREAM, "--fdname=files-http", netd=("--files-http=1",)
@@ -116,9 +111,9 @@ class ActivateTests(SynchronousTestCase):
         self.assertNotIn(GREETING, got)
         self.assertEqual(curl(daemon.url).body, GREETING)
 
-    def test_named_datagram(self) -> None:
+    def test_namedDatagram(self) -> None:
         """
-        So is that of a datagram socket.
+        The name of a datagram socket chooses its listener.
         """
         daemon, got = self.activated(
             echo, socket.SOCK_DGRAM, "--fdname=udp-echo", netd=("--service=echo=udp:1",)
@@ -138,7 +133,7 @@ class HandedTests(SynchronousTestCase):
         family: socket.AddressFamily = socket.AF_INET,
         host: str = "127.0.0.1",
     ) -> socket.socket:
-        """One that listens, and is closed when the test is over."""
+        """A bound socket that the test closes at its end."""
         sock = self.enterContext(socket.socket(family, kind))
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -150,14 +145,14 @@ class HandedTests(SynchronousTestCase):
     def daemon(
         self, *words: str | Path, names: Sequence[str] | None, socks: Sequence[socket.socket]
     ) -> Daemon:
-        """A daemon that gets `socks`."""
-        way = (*handing.way(names, socks), *MODULE)
+        """A daemon that inherits `socks`."""
+        way = (*pass_sockets.way(names, socks), *MODULE)
         numbers = [sock.fileno() for sock in socks]
         return Daemon("--delay=10ms", *words, way=way, inherit=numbers)
 
-    def test_by_type(self) -> None:
+    def test_byType(self) -> None:
         """
-        Of two without names the stream socket is for HTTP and the datagram socket for UDP.
+        Without names the stream socket is for HTTP and the datagram socket for UDP.
         """
         for names in (None, ("netd", "netd"), ("netd.socket", "netd.socket")):
             datagrams, streams = self.sock(socket.SOCK_DGRAM), self.sock()
@@ -167,9 +162,9 @@ class HandedTests(SynchronousTestCase):
                 self.assertEqual(curl(daemon.url).body, GREETING)
                 self.assertEqual(echo(daemon.address("udp")), b"hello")
 
-    def test_same_name(self) -> None:
+    def test_sameName(self) -> None:
         """
-        Two of one name are both served.
+        Two sockets of one name are both served.
         """
         one, two = self.sock(), self.sock(family=socket.AF_INET6, host="::1")
         daemon = self.enterContext(self.daemon(names=("http", "http"), socks=(one, two)))
@@ -177,9 +172,9 @@ class HandedTests(SynchronousTestCase):
             self.assertEqual(curl(f"http://localhost:{number}/").body, GREETING)
         self.assertEqual(daemon.where().port, one.getsockname()[1])
 
-    def test_both_families(self) -> None:
+    def test_bothFamilies(self) -> None:
         """
-        Clients of both families are served on one socket, under the address that is theirs.
+        Clients of both families are served on one socket and logged with their own addresses.
         """
         streams = self.sock(family=socket.AF_INET6, host="::")
         datagrams = self.sock(socket.SOCK_DGRAM, socket.AF_INET6, "::")
@@ -195,10 +190,10 @@ class HandedTests(SynchronousTestCase):
 
     def test_https(self) -> None:
         """
-        One named https is served with TLS.
+        A socket named https is served with TLS.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        leaf, key = certificate(room)
+        folder = self.enterContext(temporary_directory())
+        leaf, key = certificate(folder)
         sock = self.sock()
         daemon = self.enterContext(
             self.daemon(
@@ -213,21 +208,21 @@ class HandedTests(SynchronousTestCase):
 
     def test_path(self) -> None:
         """
-        A UNIX socket stays where it is when the daemon is gone.
+        An inherited UNIX socket still exists when the daemon has ended.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
+        folder = self.enterContext(temporary_directory())
         sock = self.enterContext(socket.socket(socket.AF_UNIX))
-        sock.bind(str(room / "s"))
+        sock.bind(str(folder / "s"))
         sock.listen()
         for _ in range(2):
             with self.daemon(names=("http",), socks=(sock,)):
-                got = curl("http://localhost/", "--unix-socket", str(room / "s"))
+                got = curl("http://localhost/", "--unix-socket", str(folder / "s"))
                 self.assertEqual(got.body, GREETING)
-        self.assertTrue((room / "s").exists())
+        self.assertTrue((folder / "s").exists())
 
     def test_nothing(self) -> None:
         """
-        A descriptor that is for nothing ends the start in one line.
+        A descriptor that fits no listener stops the start with one line.
         """
         sock = self.sock()
         with self.assertRaises(AssertionError) as caught:
@@ -240,14 +235,14 @@ class HandedTests(SynchronousTestCase):
 
     def test_restarts(self) -> None:
         """
-        Restarted three times under load on a socket that stays, it answers every request.
+        Three restarts under load on inherited sockets lose no request.
         """
         sock = self.sock()
         with Load(sock.getsockname()) as load:
             for _ in range(3):
                 with self.daemon(names=("http",), socks=(sock,)):
                     load.more(50)
-            # Whoever came after the last stop waits in the queue of the socket.
+            # Clients that came after the last stop wait in the queue of the socket.
             with self.daemon(names=("http",), socks=(sock,)):
                 load.more(50)
                 load.stop()
@@ -265,15 +260,15 @@ _FORBID = (
 
 class MemoryTests(SynchronousTestCase):
     """
-    Where memory must not be written and then run, as under MemoryDenyWriteExecute=yes.
+    A process that cannot make written memory executable, as under MemoryDenyWriteExecute=yes.
     """
 
     def test_tls(self) -> None:
         """
-        With HTTPS the start ends in one line that says so; without it all is well.
+        HTTPS stops the start with one line; without HTTPS netd runs.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        leaf, key = certificate(room)
+        folder = self.enterContext(temporary_directory())
+        leaf, key = certificate(folder)
         forbid = (sys.executable, "-c", _FORBID)
         done = run(
             *(*forbid, *MODULE, "--port=0", "--https=0"),

@@ -1,11 +1,10 @@
 """
-What contrib/ and the guide for operators promise, as far as it can be tried here.
+The promises of contrib/ and docs/operations.md that can be tested here.
 """
 
 from __future__ import annotations
 
 import re
-import tempfile
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -13,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.options.table import OPTIONS
 from tests.certificates import certificate
 from tests.clients import curl
-from tests.running import MODULE, ROOT, Daemon, environment, run
+from tests.running import MODULE, ROOT, Daemon, environment, run, temporary_directory
 
 
 class AlertTests(SynchronousTestCase):
@@ -25,27 +24,27 @@ class AlertTests(SynchronousTestCase):
 
     def test_rules(self) -> None:
         """
-        promtool understands every rule.
+        promtool accepts every rule.
         """
         done = run("promtool", "check", "rules", self.file)
         self.assertEqual(done.status, 0, done.out + done.err)
 
     def test_metrics(self) -> None:
         """
-        Every metric that a rule or the guide names is one that a daemon has.
+        A daemon has every metric that a rule or the guide names.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        leaf, key = certificate(room)
+        folder = self.enterContext(temporary_directory())
+        leaf, key = certificate(folder)
         daemon = self.enterContext(
             Daemon("--https", "0", "--certificate", leaf, "--private-key", key)
         )
-        said = curl(f"{daemon.url}/metrics").text
-        there = set(re.findall(r"^# TYPE (\S+)", said, re.MULTILINE))
+        metrics = curl(f"{daemon.url}/metrics").text
+        present = set(re.findall(r"^# TYPE (\S+)", metrics, re.MULTILINE))
         guide = (ROOT / "docs/operations.md").read_text()
         named = set(re.findall(r"\b(?:netd_[a-z_]+|process_[a-z_]+s)\b", self.file.read_text()))
         named |= set(re.findall(r"\bnetd_[a-z_]+[a-z]\b", guide))
-        self.assertEqual({each.removesuffix("_bucket") for each in named} - there, set())
-        own = {each for each in there if each.startswith("netd_")}
+        self.assertEqual({each.removesuffix("_bucket") for each in named} - present, set())
+        own = {each for each in present if each.startswith("netd_")}
         self.assertEqual(own - named, set(), "not in the guide")
 
 
@@ -56,20 +55,20 @@ class ContainerTests(SynchronousTestCase):
 
     def test_environment(self) -> None:
         """
-        The environment of the Dockerfile is a good configuration, and where its check asks.
+        The environment of the Dockerfile is valid, and its health check asks the right port.
         """
         text = (ROOT / "contrib/container/Dockerfile").read_text()
-        said = dict(re.findall(r"\b(NETD_[A-Z_]+)=(\S+)", text))
-        self.assertEqual(said["NETD_BIND"], "*")
-        done = run(*MODULE, "--check-config", environ=environment(**said))
+        variables = dict(re.findall(r"\b(NETD_[A-Z_]+)=(\S+)", text))
+        self.assertEqual(variables["NETD_BIND"], "*")
+        done = run(*MODULE, "--check-config", environ=environment(**variables))
         self.assertEqual(done.status, 0, done.err)
-        elsewhere = {**said, "NETD_METRICS_HTTP": "1"}
-        done = run(*MODULE, "--healthcheck", environ=environment(**elsewhere))
+        other_port = {**variables, "NETD_METRICS_HTTP": "1"}
+        done = run(*MODULE, "--healthcheck", environ=environment(**other_port))
         self.assertIn("http://127.0.0.1:1/healthz", done.err)
 
     def test_variables(self) -> None:
         """
-        Every variable that the files set is one of an option.
+        Every variable that the files set belongs to an option.
         """
         known = {option.variable for option in OPTIONS}
         for name in ("Dockerfile", "compose.yaml", "kubernetes.yaml"):
@@ -86,7 +85,7 @@ class GuideTests(SynchronousTestCase):
 
     def test_haproxy(self) -> None:
         """
-        HAProxy understands its configuration.
+        HAProxy accepts the configuration in the guide.
         """
         guide = (ROOT / "docs/operations.md").read_text()
         (block,) = [each for each in guide.split("```")[1::2] if "frontend" in each]
@@ -97,11 +96,11 @@ class GuideTests(SynchronousTestCase):
 
     def test_names(self) -> None:
         """
-        Every name that a line of JSON may have is in its table.
+        The guide lists every name in a JSON log line.
         """
         guide = (ROOT / "docs/operations.md").read_text()
         daemon = self.enterContext(Daemon("--log", "json"))
         curl(f"{daemon.url}/get", "-e", "http://a/")
-        said = daemon.logged('"access"')
-        for name in set(re.findall(r'"([a-z]+)": ', said)):
+        log = daemon.logged('"access"')
+        for name in set(re.findall(r'"([a-z]+)": ', log)):
             self.assertIn(f"`{name}`", guide)

@@ -1,5 +1,5 @@
 """
-The web site as curl and netcat see it.
+HTTP as curl and netcat see it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _TEXT = "text/plain; charset=utf-8"
 
 class EchoTests(SynchronousTestCase):
     """
-    Delay-echo at `/`.
+    The delay-echo at `/`.
     """
 
     def setUp(self) -> None:
@@ -27,36 +27,36 @@ class EchoTests(SynchronousTestCase):
 
     def test_greeting(self) -> None:
         """
-        GET waits the delay and gives the constant 58 bytes as plain text that no one sniffs.
+        GET waits the delay and gets the 58 bytes as plain text with nosniff.
         """
-        answer = curl(self.url)
-        self.assertEqual((answer.status, answer.body), (200, GREETING))
-        self.assertEqual(len(answer.body), 58)
-        self.assertEqual(answer.headers["content-type"], _TEXT)
-        self.assertEqual(answer.headers["content-length"], "58")
-        self.assertEqual(answer.headers["x-content-type-options"], "nosniff")
-        self.assertEqual(answer.headers["server"], "netd")
-        self.assertGreaterEqual(answer.seconds, 0.3)
+        response = curl(self.url)
+        self.assertEqual((response.status, response.body), (200, GREETING))
+        self.assertEqual(len(response.body), 58)
+        self.assertEqual(response.headers["content-type"], _TEXT)
+        self.assertEqual(response.headers["content-length"], "58")
+        self.assertEqual(response.headers["x-content-type-options"], "nosniff")
+        self.assertEqual(response.headers["server"], "netd")
+        self.assertGreaterEqual(response.seconds, 0.3)
 
     def test_head(self) -> None:
         """
-        HEAD waits as well, and has the head of GET and no body.
+        HEAD waits too, and gets the header of GET without a body.
         """
-        answer = curl(self.url, "--head")
-        self.assertEqual((answer.status, answer.body), (200, b""))
-        self.assertEqual(answer.headers["content-length"], "58")
-        self.assertGreaterEqual(answer.seconds, 0.3)
+        response = curl(self.url, "--head")
+        self.assertEqual((response.status, response.body), (200, b""))
+        self.assertEqual(response.headers["content-length"], "58")
+        self.assertGreaterEqual(response.seconds, 0.3)
 
     def test_body(self) -> None:
         """
         A POSTed body comes back byte for byte with its type, after the delay.
         """
         body = '{"answer": 42, "why": "é"}'
-        answer = curl(self.url, "--json", body)
-        self.assertEqual((answer.status, answer.text), (200, body))
-        self.assertEqual(answer.headers["content-type"], "application/json")
-        self.assertEqual(answer.headers["x-content-type-options"], "nosniff")
-        self.assertGreaterEqual(answer.seconds, 0.3)
+        response = curl(self.url, "--json", body)
+        self.assertEqual((response.status, response.text), (200, body))
+        self.assertEqual(response.headers["content-type"], "application/json")
+        self.assertEqual(response.headers["x-content-type-options"], "nosniff")
+        self.assertGreaterEqual(response.seconds, 0.3)
 
     def test_chunkedBody(self) -> None:
         """
@@ -66,40 +66,40 @@ class EchoTests(SynchronousTestCase):
         with tempfile.NamedTemporaryFile() as file:
             file.write(body)
             file.flush()
-            answer = curl(
+            response = curl(
                 self.url,
                 *("--data-binary", f"@{file.name}", "-H", "Transfer-Encoding: chunked"),
                 *("-H", "Content-Type: application/octet-stream"),
             )
-        self.assertEqual((answer.status, len(answer.body)), (200, len(body)))
-        self.assertEqual(answer.body, body)
-        self.assertEqual(answer.headers["content-type"], "application/octet-stream")
+        self.assertEqual((response.status, len(response.body)), (200, len(body)))
+        self.assertEqual(response.body, body)
+        self.assertEqual(response.headers["content-type"], "application/octet-stream")
 
     def test_activeContent(self) -> None:
         """
-        What a browser would run comes back as plain text.
+        A body that a browser would execute comes back as plain text.
         """
         for kind in ("text/html", "image/svg+xml", "application/xhtml+xml", "text/html;a=b"):
-            answer = curl(self.url, "-H", f"Content-Type: {kind}", "-d", "<script>1</script>")
-            self.assertEqual(answer.text, "<script>1</script>")
-            self.assertEqual(answer.headers["content-type"], _TEXT, kind)
+            response = curl(self.url, "-H", f"Content-Type: {kind}", "-d", "<script>1</script>")
+            self.assertEqual(response.text, "<script>1</script>")
+            self.assertEqual(response.headers["content-type"], _TEXT, kind)
 
     def test_http10(self) -> None:
         """
         An HTTP/1.0 client gets the 58 bytes and then the end of the connection.
         """
-        answer = curl(self.url, "--http1.0")
-        self.assertEqual((answer.status, answer.body), (200, GREETING))
+        response = curl(self.url, "--http1.0")
+        self.assertEqual((response.status, response.body), (200, GREETING))
         with connect(self.daemon.address()) as sock:
             sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
             self.assertTrue(receive(sock).endswith(b"\r\n\r\n" + GREETING))
 
     def test_halfClosed(self) -> None:
         """
-        `printf ... | nc -N`, which closes its side at once, gets its answer.
+        `printf ... | nc -N`, which closes its side at once, gets its response.
         """
         host, port = self.daemon.address()
-        done = run("nc", "-N", host, str(port), say="GET / HTTP/1.1\r\nHost: netd\r\n\r\n")
+        done = run("nc", "-N", host, str(port), stdin="GET / HTTP/1.1\r\nHost: netd\r\n\r\n")
         self.assertEqual(done.status, 0, done.err)
         self.assertTrue(done.out.startswith("HTTP/1.1 200 OK\r\n"), done.out)
         self.assertTrue(done.out.endswith("\r\n\r\n" + GREETING.decode()), done.out)
@@ -107,20 +107,20 @@ class EchoTests(SynchronousTestCase):
 
     def test_leaving(self) -> None:
         """
-        A client that leaves is logged as 499 and keeps nothing waiting.
+        A client that leaves is logged as 499, and no timer is left.
         """
         done = run("curl", "-qsS", "--noproxy", "*", "-m", "1", f"{self.url}delay/50s")
         self.assertEqual(done.status, 28, done.err)
         self.daemon.logged('"GET /delay/50s HTTP/1.1" 499 ')
         started = time.monotonic()
         self.daemon.stop()
-        # The default grace is 10 s, and the delay would have been far longer.
+        # The grace is 10 s and the delay far longer, so that a timer left over would show.
         self.assertLess(time.monotonic() - started, 5.0)
 
 
 class SiteTests(SynchronousTestCase):
     """
-    Everything beside `/`, under a default delay that nothing here waits for.
+    Every other URL, under a default delay for which nothing here waits.
     """
 
     def setUp(self) -> None:
@@ -128,100 +128,102 @@ class SiteTests(SynchronousTestCase):
 
     def test_delay(self) -> None:
         """
-        `/echo?delay=250ms` waits 0.25 s whatever the method, an invented one too, and echoes.
+        `/echo?delay=250ms` waits 0.25 s for any method, an unknown one too, and echoes.
         """
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"):
 
             def measure(method: str = method) -> float:
-                answer = curl(f"{self.url}/echo?delay=250ms", "-X", method)
-                self.assertEqual((answer.status, answer.body), (200, GREETING), method)
-                self.assertGreaterEqual(answer.seconds, 0.25, method)
-                return answer.seconds
+                response = curl(f"{self.url}/echo?delay=250ms", "-X", method)
+                self.assertEqual((response.status, response.body), (200, GREETING), method)
+                self.assertGreaterEqual(response.seconds, 0.25, method)
+                return response.seconds
 
             self.assertLessEqual(undisturbed(measure, 0.55), 0.55, method)
-        answer = curl(f"{self.url}/echo", "-X", "PUT", "-d", "a=1")
-        self.assertEqual(answer.text, "a=1")
+        response = curl(f"{self.url}/echo", "-X", "PUT", "-d", "a=1")
+        self.assertEqual(response.text, "a=1")
 
     def test_badDelay(self) -> None:
         """
-        A duration that is none is a 400 in JSON that says so.
+        An invalid duration is a 400 in JSON that says why.
         """
         for text in ("nan", "inf", "-1", "1_0", "x", "1s1m"):
-            answer = curl(f"{self.url}/delay/{text}")
-            self.assertEqual(answer.status, 400, text)
-            self.assertEqual(answer.headers["content-type"], "application/json")
-            said = json.loads(answer.body)
-            self.assertEqual((said["status_code"], said["error"]), (400, "Bad Request"))
-            self.assertIn("duration", said["detail"])
+            response = curl(f"{self.url}/delay/{text}")
+            self.assertEqual(response.status, 400, text)
+            self.assertEqual(response.headers["content-type"], "application/json")
+            error = json.loads(response.body)
+            self.assertEqual((error["status_code"], error["error"]), (400, "Bad Request"))
+            self.assertIn("duration", error["detail"])
 
     def test_health(self) -> None:
         """
-        `/healthz` says ok without the delay, and no cache may keep it.
+        `/healthz` says ok without the delay, and no cache may store it.
         """
-        answer = curl(f"{self.url}/healthz")
-        self.assertEqual((answer.status, answer.body), (200, b"ok\n"))
-        self.assertEqual(answer.headers["cache-control"], "no-store")
+        response = curl(f"{self.url}/healthz")
+        self.assertEqual((response.status, response.body), (200, b"ok\n"))
+        self.assertEqual(response.headers["cache-control"], "no-store")
 
     def test_help(self) -> None:
         """
         `/help` names every route in plain text.
         """
-        answer = curl(f"{self.url}/help")
-        self.assertEqual((answer.status, answer.headers["content-type"]), (200, _TEXT))
-        paths = [line.split()[0] for line in answer.text.splitlines()]
+        response = curl(f"{self.url}/help")
+        self.assertEqual((response.status, response.headers["content-type"]), (200, _TEXT))
+        paths = [line.split()[0] for line in response.text.splitlines()]
         self.assertEqual(paths[0], "/")
         self.assertLessEqual({"/delay/<duration>", "/healthz", "/help"}, set(paths))
 
     def test_notFound(self) -> None:
         """
-        A path that nobody answers is a 404 in JSON.
+        An unknown path is a 404 in JSON.
         """
         for path in ("/nowhere", "/healthz/", "/delay/", "/delay/1s/2s", "/files/nothing"):
             self.assertEqual(curl(f"{self.url}{path}").status, 404, path)
-        answer = curl(f"{self.url}/nowhere")
-        self.assertEqual(json.loads(answer.body)["status_code"], 404)
+        response = curl(f"{self.url}/nowhere")
+        self.assertEqual(json.loads(response.body)["status_code"], 404)
 
     def test_wrongMethod(self) -> None:
         """
-        A method that a path does not take is a 405 whose Allow lists those it takes.
+        An unsupported method is a 405 whose Allow lists the supported ones.
         """
-        answer = curl(f"{self.url}/healthz", "-d", "x")
-        self.assertEqual((answer.status, answer.headers["allow"]), (405, "GET, HEAD, OPTIONS"))
-        answer = curl(f"{self.url}/RPC2", "-X", "DELETE")
-        self.assertEqual(answer.status, 405)
-        self.assertIn("POST", answer.headers["allow"])
+        response = curl(f"{self.url}/healthz", "-d", "x")
+        self.assertEqual(
+            (response.status, response.headers["allow"]), (405, "GET, HEAD, OPTIONS")
+        )
+        response = curl(f"{self.url}/RPC2", "-X", "DELETE")
+        self.assertEqual(response.status, 405)
+        self.assertIn("POST", response.headers["allow"])
 
     def test_options(self) -> None:
         """
         OPTIONS is a 204 with the same Allow and no body.
         """
-        answer = curl(f"{self.url}/help", "-X", "OPTIONS")
-        self.assertEqual((answer.status, answer.body), (204, b""))
-        self.assertEqual(answer.headers["allow"], "GET, HEAD, OPTIONS")
+        response = curl(f"{self.url}/help", "-X", "OPTIONS")
+        self.assertEqual((response.status, response.body), (204, b""))
+        self.assertEqual(response.headers["allow"], "GET, HEAD, OPTIONS")
 
     def test_head(self) -> None:
         """
-        HEAD of a page gives its length and not the page.
+        HEAD of a page gets the length of the page and no body.
         """
         page = curl(f"{self.url}/help")
-        answer = curl(f"{self.url}/help", "--head")
-        self.assertEqual((answer.status, answer.body), (200, b""))
-        self.assertEqual(answer.headers["content-length"], str(len(page.body)))
+        response = curl(f"{self.url}/help", "--head")
+        self.assertEqual((response.status, response.body), (200, b""))
+        self.assertEqual(response.headers["content-length"], str(len(page.body)))
 
     def test_server(self) -> None:
         """
-        Every answer, a refusal too, says that netd gave it.
+        Every response, a refusal too, has `Server: netd`.
         """
         for path in ("/healthz", "/nowhere", "/delay/x", "/files/", "/RPC2"):
             self.assertEqual(curl(f"{self.url}{path}").headers["server"], "netd", path)
 
     def test_largeBody(self) -> None:
         """
-        A body longer than --max-body is a 413, one of that length is echoed.
+        A body longer than --max-body is a 413; a body of that length is echoed.
         """
         fits = "x" * 10_000
         self.assertEqual(curl(f"{self.url}/echo", "-d", fits).text, fits)
         for chunked in ((), ("-H", "Transfer-Encoding: chunked")):
-            answer = curl(f"{self.url}/echo", "-d", fits + "x", *chunked)
-            self.assertEqual(answer.status, 413, chunked)
-            self.assertEqual(answer.headers["server"], "netd")
+            response = curl(f"{self.url}/echo", "-d", fits + "x", *chunked)
+            self.assertEqual(response.status, 413, chunked)
+            self.assertEqual(response.headers["server"], "netd")

@@ -1,5 +1,5 @@
 """
-The reference says what the code does.
+docs/reference/ agrees with the code.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ class ReferenceTests(SynchronousTestCase):
     """
 
     def test_generated(self) -> None:
-        """Every page is what docs/generate.py would write now, and there is no other."""
+        """docs/generate.py would write exactly the pages that docs/reference/ has."""
         pages = runpy.run_path(str(ROOT / "docs" / "generate.py"))["pages"]()
-        there = {path.name: path.read_text() for path in (ROOT / "docs/reference").iterdir()}
-        self.assertEqual(there, pages)
+        written = {path.name: path.read_text() for path in (ROOT / "docs/reference").iterdir()}
+        self.assertEqual(written, pages)
 
     def test_manual(self) -> None:
-        """mandoc finds no mistake in the manual page, and shows every option and its text."""
+        """mandoc accepts the manual page, which shows every option and its text."""
         path = ROOT / "docs/reference/netd.1"
         done = run("mandoc", "-Tlint", "-Wwarning", path)
         self.assertEqual((done.status, done.out), (0, ""), done.out)
@@ -34,3 +34,24 @@ class ReferenceTests(SynchronousTestCase):
         for option in OPTIONS:
             self.assertIn(f"--{option.name} VALUE", plain)
             self.assertIn(" ".join(option.help.split()), plain)
+
+
+class LinkTests(SynchronousTestCase):
+    """
+    The links of the Markdown files.
+    """
+
+    def test_relative(self) -> None:
+        """Every relative link leads to a file, and its fragment to a heading of that file."""
+        pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("contrib/**/*.md")]
+        for page in pages:
+            for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+                path, _, fragment = link.partition("#")
+                if "://" in link:
+                    continue
+                target = page.parent / path if path else page
+                self.assertTrue(target.exists(), f"{page}: {link}")
+                if fragment:
+                    headings = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
+                    slugs = {re.sub(r"[^\w -]", "", each.lower()) for each in headings}
+                    self.assertIn(fragment.replace("-", " "), slugs, f"{page}: {link}")

@@ -1,5 +1,5 @@
 """
-The static tree, as real clients see it.
+The static tree as real clients see it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import requests
 import requests_cache
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.browser import document, screenshot
+from tests.browser import browser, resize, screenshot
 from tests.certificates import certificate
 from tests.clients import connect, curl, receive
 from tests.running import Daemon, eventually, run, undisturbed
@@ -29,7 +29,7 @@ LARGE = os.urandom(1024) * 3000
 
 
 def put(path: Path, data: bytes, mtime: float = LONG_AGO) -> Path:
-    """Write a file as it was long ago."""
+    """Write a file with an old modification time."""
     path.write_bytes(data)
     os.utime(path, (mtime, mtime))
     return path
@@ -51,7 +51,7 @@ class TreeCase(SynchronousTestCase):
         self.url = f"http://localhost:{self.daemon.where('files-http').port}"
 
     def connect(self) -> socket.socket:
-        """A bare connection to the tree's own port."""
+        """A TCP connection to the tree's own port."""
         sock = connect(self.daemon.address("files-http"))
         self.addCleanup(sock.close)
         return sock
@@ -59,31 +59,31 @@ class TreeCase(SynchronousTestCase):
 
 class FilesTests(TreeCase):
     """
-    Where the tree is, and what it says.
+    The places of the tree, and its responses.
     """
 
     def test_both(self) -> None:
         """The same file is below /files/ and at the root of its own port."""
         for url in (f"{self.daemon.url}/files", self.url):
-            answer = curl(f"{url}/small.txt")
-            self.assertEqual((answer.status, answer.body), (200, b"small\n"))
-            self.assertEqual(answer.headers["content-type"], "text/plain; charset=utf-8")
+            response = curl(f"{url}/small.txt")
+            self.assertEqual((response.status, response.body), (200, b"small\n"))
+            self.assertEqual(response.headers["content-type"], "text/plain; charset=utf-8")
             self.assertEqual(curl(f"{url}/none").status, 404)
         self.assertEqual(curl(f"{self.url}/", "-H", "Accept: application/json").status, 200)
 
     def test_large(self) -> None:
-        """A large file arrives whole; two at once on one connection too."""
+        """A large file arrives whole, and so do two on one connection."""
         got = requests.get(f"{self.url}/large.bin", timeout=60)
         self.assertEqual(got.content, LARGE)
         sock = self.connect()
         ask = b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n"
         sock.sendall(ask + ask.replace(b"Host", b"Connection: close\r\nHost"))
-        heard = receive(sock)
-        self.assertEqual(heard.count(LARGE), 2)
-        self.assertEqual(len(re.findall(rb"HTTP/1.1 200", heard)), 2)
+        received = receive(sock)
+        self.assertEqual(received.count(LARGE), 2)
+        self.assertEqual(len(re.findall(rb"HTTP/1.1 200", received)), 2)
 
     def test_tricks(self) -> None:
-        """No path leads out of the tree or to what is hidden, and none is an error of ours."""
+        """No path leads out of the tree or to a hidden file, and none causes a 5xx."""
         put(self.root / ".secret", b"secret")
         (self.root / "passwd").symlink_to("/etc/passwd")
         os.mkfifo(self.root / "fifo")
@@ -98,12 +98,12 @@ class FilesTests(TreeCase):
             "/fifo",
             "//etc/passwd",
         ):
-            answer = curl(f"{self.url}{path}", "--path-as-is")
-            self.assertIn(answer.status, (400, 404), path)
-            self.assertNotIn(b"root:", answer.body)
+            response = curl(f"{self.url}{path}", "--path-as-is")
+            self.assertIn(response.status, (400, 404), path)
+            self.assertNotIn(b"root:", response.body)
 
     def test_growing(self) -> None:
-        """From a log that is written to, each answer is exactly as long as it says."""
+        """Each response from a growing log is exactly as long as its Content-Length."""
         log = put(self.root / "live.log", b"line 0\n")
         done = threading.Event()
 
@@ -127,7 +127,7 @@ class FilesTests(TreeCase):
                 writing.result()
 
     def test_shrinking(self) -> None:
-        """A file that shrinks meanwhile cuts the connection, and nothing else."""
+        """A file that shrinks meanwhile cuts its connection, and no other."""
         path = self.root / "shrinks.bin"
         with path.open("wb") as file:
             file.truncate(64 * 2**20)
@@ -144,8 +144,8 @@ class FilesTests(TreeCase):
             self.assertEqual(curl(f"{self.url}/small.txt").status, 200)
 
     def test_descriptors(self) -> None:
-        """Clients that come, take a little and go leave no descriptor behind."""
-        folder = Path(f"/proc/{self.daemon._process.pid}/fd")
+        """Clients that leave in the middle of a file leave no descriptor open."""
+        folder = Path(f"/proc/{self.daemon.pid}/fd")
 
         def large() -> int:
             names = [os.readlink(each) for each in folder.iterdir() if os.path.lexists(each)]
@@ -159,14 +159,14 @@ class FilesTests(TreeCase):
         eventually(lambda: True if large() == 0 else None, "closed files")
 
     def test_huge(self) -> None:
-        """A range past 4 GiB of a sparse file of 5 GiB."""
+        """A range past 4 GiB of a sparse file of 5 GiB has the right bytes."""
         path = self.root / "huge"
         with path.open("wb") as file:
             file.truncate(5 * 2**30)
             file.seek(2**32 + 7)
             file.write(b"needle")
-        answer = curl(f"{self.url}/huge", "-r", f"{2**32 + 7}-{2**32 + 12}")
-        self.assertEqual((answer.status, answer.body), (206, b"needle"))
+        response = curl(f"{self.url}/huge", "-r", f"{2**32 + 7}-{2**32 + 12}")
+        self.assertEqual((response.status, response.body), (206, b"needle"))
         tail = requests.get(
             f"{self.url}/huge",
             headers={"Range": f"bytes={2**32}-{2**32 + 999_999}"},
@@ -176,7 +176,7 @@ class FilesTests(TreeCase):
         self.assertEqual(tail.content[7:13], b"needle")
 
     def test_many(self) -> None:
-        """Of 100 000 entries the first are listed, while others are answered at once."""
+        """The listing of 100 000 entries is cut, and other requests do not wait for it."""
         folder = self.root / "many"
         folder.mkdir()
         for number in range(100_000):
@@ -189,14 +189,14 @@ class FilesTests(TreeCase):
                 return curl(f"{self.url}/small.txt").seconds
 
             slowest = max(wait() for _ in range(10))
-            said = listing.result().json()
-        self.assertEqual(len(said["entries"]), 10_000)
-        self.assertFalse(said["complete"])
+            entries = listing.result().json()
+        self.assertEqual(len(entries["entries"]), 10_000)
+        self.assertFalse(entries["complete"])
         self.assertLess(undisturbed(lambda: min(slowest, wait()), 0.05), 0.5)
 
 
 def logged(daemon: Daemon, url: str) -> str:
-    """The access log once everything asked so far stands in it: it is written in batches."""
+    """The access log, which is written in batches, with all requests so far."""
     curl(f"{url}/the-end")
     return daemon.logged("GET /the-end")
 
@@ -209,7 +209,7 @@ class CachingTests(TreeCase):
     options = ("--files-cache", "*.css=max-age=3600")
 
     def test_requestsCache(self) -> None:
-        """requests-cache revalidates what it must, and serves what it may."""
+        """requests-cache revalidates no-cache files and serves others from its cache."""
         put(self.root / "style.css", b"body {}")
         session = requests_cache.CachedSession(
             str(self.root.parent / "cache"), backend="sqlite", cache_control=True
@@ -231,7 +231,7 @@ class CachingTests(TreeCase):
         self.assertEqual(len(re.findall(r"GET /style\.css", log)), 1)
 
     def test_curlEtag(self) -> None:
-        """curl --etag-compare fetches again only what changed."""
+        """curl --etag-compare fetches a file again only when it has changed."""
         tag = str(self.root.parent / "etag")
         url = f"{self.url}/small.txt"
         self.assertEqual(curl(url, "--etag-save", tag).status, 200)
@@ -241,7 +241,7 @@ class CachingTests(TreeCase):
         self.assertEqual(curl(url, "--etag-compare", tag).body, b"other\n")
 
     def test_curlResume(self) -> None:
-        """A download goes on where it was; across a replaced file it begins anew."""
+        """curl resumes a download; a replaced file is sent from its beginning."""
         url = f"{self.url}/large.bin"
         etag = curl(url, "--head").headers["etag"]
         part = self.root.parent / "part"
@@ -265,14 +265,16 @@ class CachingTests(TreeCase):
         self.assertEqual(part.read_bytes(), other)
 
     def test_browser(self) -> None:
-        """A browser that reloads a page asks whether it changed, and is told no."""
+        """A browser that reloads an unchanged page gets a 304."""
         put(
             self.root / "page.html",
             b"<!doctype html><link rel=stylesheet href=style.css><p id=p>one</p><script>"
             b"if (!sessionStorage.again) { sessionStorage.again = 1; location.reload() }"
             b"else { document.getElementById('p').textContent = 'reloaded' }</script>",
         )
-        self.assertIn("reloaded", document(f"{self.url}/page.html"))
+        driver = self.enterContext(browser())
+        driver.get(f"{self.url}/page.html")
+        eventually(lambda: True if "reloaded" in driver.page_source else None, "the reload")
         self.daemon.logged('GET /page.html HTTP/1.1" 304')
         log = logged(self.daemon, self.url)
         self.assertEqual(len(re.findall(r'GET /page\.html HTTP/1\.1" 200', log)), 1)
@@ -280,7 +282,7 @@ class CachingTests(TreeCase):
 
 class ListingTests(TreeCase):
     """
-    The listing, looked at.
+    The listing in a browser.
     """
 
     def setUp(self) -> None:
@@ -308,21 +310,23 @@ class ListingTests(TreeCase):
         self.pictures.mkdir(parents=True, exist_ok=True)
 
     def test_pictures(self) -> None:
-        """It is light or dark as the reader likes it, and fits a phone as it fits a desk."""
-        seen = {}
-        for scheme, dark in (("light", False), ("dark", True)):
-            for form, width in (("wide", 1100), ("narrow", 500)):
-                picture = self.pictures / f"listing-{scheme}-{form}.png"
-                data = screenshot(f"{self.url}/", picture, width=width, height=900, dark=dark)
-                seen[scheme, form] = shade(data)
-                self.assertEqual(struct.unpack(">II", data[16:24]), (width, 900))
-        for form in ("wide", "narrow"):
-            self.assertGreater(seen["light", form], 200)
-            self.assertLess(seen["dark", form], 60)
+        """The listing follows the preferred colour scheme on a wide and on a narrow screen."""
+        driver = self.enterContext(browser())
+        driver.get(f"{self.url}/")
+        for width in (1100, 500):
+            resize(driver, width, 900)
+            light, dark = (screenshot(driver, dark=dark) for dark in (False, True))
+            for scheme, png in (("light", light), ("dark", dark)):
+                (self.pictures / f"listing-{scheme}-{width}.png").write_bytes(png)
+                self.assertEqual(struct.unpack(">II", png[16:24]), (width, 900))
+            self.assertGreater(brightness(light), 200)
+            self.assertLess(brightness(dark), 60)
 
     def test_document(self) -> None:
-        """A browser sees every name as text, runs nothing, and every link leads to its file."""
-        page = document(f"{self.url}/?sort=size&order=desc")
+        """A browser shows every name as text and runs no script; every link leads to a file."""
+        driver = self.enterContext(browser())
+        driver.get(f"{self.url}/?sort=size&order=desc")
+        page = driver.page_source
         self.assertNotIn("<b>", page)
         self.assertNotIn("<script", page)
         self.assertIn("new\\nline.txt", page)
@@ -333,8 +337,8 @@ class ListingTests(TreeCase):
             self.assertIn(requests.head(f"{self.url}/{link}", timeout=60).status_code, (200,))
 
 
-def shade(png: bytes) -> int:
-    """How bright the pixel in the top left corner is, 0 to 255 (PNG, 8 bits a channel)."""
+def brightness(png: bytes) -> int:
+    """The brightness of the top left pixel, 0 to 255 (PNG, 8 bits a channel)."""
     at, data = 8, b""
     while at < len(png):
         size, kind = struct.unpack(">I4s", png[at : at + 8])
@@ -347,11 +351,11 @@ def shade(png: bytes) -> int:
 
 class SecureTests(SynchronousTestCase):
     """
-    Over TLS.
+    The tree over TLS.
     """
 
     def test_whole(self) -> None:
-        """A large file and its ranges arrive intact; a client that leaves harms nobody."""
+        """A large file and its ranges arrive intact, also after a client that left."""
         root = Path(self.mktemp()).absolute()
         root.mkdir()
         put(root / "large.bin", LARGE)

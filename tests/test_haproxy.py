@@ -1,20 +1,16 @@
 """
-HAProxy itself in front of two netds.
+HAProxy in front of two daemons.
 """
 
 from __future__ import annotations
 
-import socket
 import subprocess
-import tempfile
 from collections import Counter
-from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.clients import curl
-from tests.running import DEADLINE, Daemon, eventually
-from tests.test_wire import need
+from tests.clients import curl, listening
+from tests.running import DEADLINE, Daemon, eventually, free_port, need, temporary_directory
 
 _CONFIG = """\
 defaults
@@ -36,13 +32,11 @@ class HAProxyTests(SynchronousTestCase):
     """
 
     def front(self, mode: str, send: str, one: Daemon, two: Daemon) -> int:
-        """The port of an HAProxy in front of both, ended when the test is over."""
+        """The port of an HAProxy in front of both daemons."""
         program = need("haproxy")
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            port: int = sock.getsockname()[1]
-        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
-        config = room / "haproxy.cfg"
+        port = free_port()
+        folder = self.enterContext(temporary_directory())
+        config = folder / "haproxy.cfg"
         ports = {"one": one.where().port, "two": two.where().port}
         config.write_text(_CONFIG.format(mode=mode, port=port, send=send, **ports))
         process = subprocess.Popen(
@@ -53,20 +47,12 @@ class HAProxyTests(SynchronousTestCase):
         )
         self.addCleanup(process.wait, DEADLINE)
         self.addCleanup(process.terminate)
-
-        def reached() -> bool | None:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-            except ConnectionRefusedError:
-                return None
-            return True
-
-        eventually(reached, "HAProxy's listening")
+        eventually(lambda: listening(("127.0.0.1", port)), "HAProxy's listening")
         return port
 
     def test_denied(self) -> None:
         """
-        A client that may not speak gets the 403, and the server is not taken for dead.
+        A denied client gets the 403, and HAProxy keeps the server in use.
         """
         daemons = [
             self.enterContext(Daemon("--proxy-from", "127.0.0.1", "--deny", "127.0.0.2"))
@@ -79,7 +65,7 @@ class HAProxyTests(SynchronousTestCase):
 
     def test_balance(self) -> None:
         """
-        Through TCP and HTTP, with headers of either version, both get their share.
+        Through TCP and HTTP, with either version of the header, each daemon gets half.
         """
         for mode, send in (
             ("tcp", "send-proxy-v2"),
@@ -92,8 +78,8 @@ class HAProxyTests(SynchronousTestCase):
             ]
             port = self.front(mode, send, *daemons)
             for _ in range(10):
-                answer = curl(f"http://127.0.0.1:{port}/", "-A", "through-haproxy")
-                self.assertEqual(answer.status, 200)
+                response = curl(f"http://127.0.0.1:{port}/", "-A", "through-haproxy")
+                self.assertEqual(response.status, 200)
             share = Counter[int]()
             for number, daemon in enumerate(daemons):
                 share[number] = daemon.logged("through-haproxy").count("through-haproxy")

@@ -1,12 +1,11 @@
 """
-The conformance checks, run against netd and, as a check of the checks, against httpbin itself.
+The conformance checks, run against netd and against httpbin itself.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,9 +13,10 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.clients import curl
-from tests.running import Daemon, environment, eventually, run, tool_environment
+from tests.clients import curl, listening
+from tests.running import Daemon, environment, eventually, free_port, run, tool_environment
 
+_GUNICORN = (sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", "4")
 _CHECKS = (sys.executable, "-m", "netd.test.conformance")
 
 
@@ -27,7 +27,7 @@ class ConformanceTests(SynchronousTestCase):
 
     def test_netd(self) -> None:
         """
-        Every check holds, of httpbin's endpoints and of netd's own.
+        netd passes every check, of httpbin's endpoints and of its own.
         """
         url = self.enterContext(Daemon()).url.replace("localhost", "127.0.0.1")
         done = run(*_CHECKS, "--beyond", url, environ=environment(no_proxy="*"))
@@ -35,7 +35,7 @@ class ConformanceTests(SynchronousTestCase):
 
     def test_httpbin(self) -> None:
         """
-        Every check of httpbin's endpoints holds of httpbin under gunicorn, too.
+        httpbin under gunicorn passes every check of its own endpoints.
         """
         url = self.enterContext(Httpbin()).url
         done = run(*_CHECKS, url, environ=environment(no_proxy="*"))
@@ -43,7 +43,7 @@ class ConformanceTests(SynchronousTestCase):
 
     def test_differences(self) -> None:
         """
-        The checks that netd adds are differences: httpbin fails them, all but those listed.
+        httpbin fails every check that netd adds, except those listed.
         """
         url = self.enterContext(Httpbin()).url
         done = run(*_CHECKS, "--beyond", url, environ=environment(no_proxy="*"))
@@ -57,7 +57,7 @@ class ConformanceTests(SynchronousTestCase):
 
     def test_usage(self) -> None:
         """
-        Without a URL it says how it is used.
+        Without a single URL the command exits with 2.
         """
         for words in ((), ("--other", "http://x"), ("http://x", "http://y")):
             self.assertEqual(run(*_CHECKS, *words).status, 2)
@@ -65,12 +65,12 @@ class ConformanceTests(SynchronousTestCase):
 
 class OptionTests(SynchronousTestCase):
     """
-    The lab's options, in a daemon.
+    The options of the lab, in a daemon.
     """
 
     def test_all(self) -> None:
         """
-        Each opens or closes what it says.
+        Each option of the lab has its effect.
         """
         daemon = self.enterContext(
             Daemon(
@@ -87,10 +87,10 @@ class OptionTests(SynchronousTestCase):
             self.assertEqual(curl(f"{url}/{path}").status, 200)
         away = curl(f"{url}/redirect-to?url=http://a.example.org/")
         self.assertEqual(away.headers["location"], "http://a.example.org/")
-        said = curl(
+        headers = curl(
             f"{url}/headers", "-H", "X-Secret-A: hush", "-H", "X-Forwarded-For: 9.9.9.9"
         )
-        self.assertNotIn("hush", said.text)
+        self.assertNotIn("hush", headers.text)
         self.assertNotIn("9.9.9.9", curl(f"{url}/ip", "-H", "X-Forwarded-For: 9.9.9.9").text)
         page = curl(f"{url}/echo?type=text/html&body=x")
         self.assertEqual(page.headers["content-type"], "text/html")
@@ -98,44 +98,41 @@ class OptionTests(SynchronousTestCase):
 
     def test_seed(self) -> None:
         """
-        Two daemons with the same seed leave the same to chance.
+        Two daemons with the same seed make the same random choices.
         """
-        found = set()
+        bodies = set()
         for _ in range(2):
             url = self.enterContext(Daemon("--seed", "7")).url
-            found.add(tuple(curl(f"{url}/bytes/8").body for _ in range(3)))
-        self.assertEqual(len(found), 1)
+            bodies.add(tuple(curl(f"{url}/bytes/8").body for _ in range(3)))
+        self.assertEqual(len(bodies), 1)
 
 
 class Httpbin:
     """psf/httpbin under gunicorn, in a process of its own."""
 
     def __enter__(self) -> Httpbin:
-        self._room = tempfile.TemporaryDirectory(prefix="httpbin-")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            number = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{number}"
-        command = (sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", "4")
-        log = Path(self._room.name) / "log"
+        self._folder = tempfile.TemporaryDirectory(prefix="httpbin-")
+        address = ("127.0.0.1", free_port())
+        self.url = f"http://127.0.0.1:{address[1]}"
+        log = Path(self._folder.name) / "log"
+        listen = ("-b", f"127.0.0.1:{address[1]}", "--log-file", str(log))
         self._process = subprocess.Popen(
-            [*command, "-b", f"127.0.0.1:{number}", "--log-file", str(log), "httpbin:app"],
+            [*_GUNICORN, *listen, "httpbin:app"],
             env=tool_environment(),
-            cwd=self._room.name,
+            cwd=self._folder.name,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
 
-        def answers() -> bool | None:
+        def accepts() -> bool | None:
             if self._process.poll() is not None:
                 raise AssertionError(f"gunicorn ended: {log.read_text()}")
-            with socket.socket() as probe:
-                return True if probe.connect_ex(("127.0.0.1", number)) == 0 else None
+            return listening(address)
 
-        eventually(answers, "gunicorn listening")
+        eventually(accepts, "gunicorn listening")
         return self
 
     def __exit__(self, *_: object) -> None:
         os.killpg(self._process.pid, signal.SIGTERM)
         self._process.wait(30)
-        self._room.cleanup()
+        self._folder.cleanup()

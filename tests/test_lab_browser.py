@@ -1,17 +1,15 @@
 """
-The help and the form in a browser.
+`/help` and `/forms/post` in a browser.
 """
 
 from __future__ import annotations
 
 import json
-import tempfile
-from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.table import ROUTES
-from tests.browser import Browser, screenshot
+from tests.browser import browser, element, overflow, resize, screenshot
 from tests.running import Daemon, eventually
 
 
@@ -22,27 +20,24 @@ class HelpTests(SynchronousTestCase):
 
     def test_table(self) -> None:
         """
-        The browser shows a row for each route, and nothing is wider than a phone.
+        The page has a row for each route and is no wider than the screen of a phone.
         """
         daemon = self.enterContext(Daemon())
-        browser = self.enterContext(Browser())
-        browser.size(390, 844)
-        browser.go(f"{daemon.url}/help")
-        rows = browser.script("return document.querySelectorAll('tbody tr').length")
+        driver = self.enterContext(browser())
+        resize(driver, 390, 844)
+        driver.get(f"{daemon.url}/help")
+        rows = driver.execute_script("return document.querySelectorAll('tbody tr').length")
         self.assertEqual(rows, len(ROUTES))
-        wide = browser.script(
-            "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        self.assertLessEqual(wide, 0)
+        self.assertLessEqual(overflow(driver), 0)
 
     def test_picture(self) -> None:
         """
-        It can be drawn, light and dark.
+        The page looks different under a light and a dark colour scheme.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
         daemon = self.enterContext(Daemon())
-        light = screenshot(f"{daemon.url}/help", room / "light.png")
-        dark = screenshot(f"{daemon.url}/help", room / "dark.png", dark=True)
+        driver = self.enterContext(browser())
+        driver.get(f"{daemon.url}/help")
+        light, dark = (screenshot(driver, dark=dark) for dark in (False, True))
         self.assertTrue(light.startswith(b"\x89PNG"))
         self.assertNotEqual(light, dark)
 
@@ -54,21 +49,20 @@ class FormTests(SynchronousTestCase):
 
     def test_order(self) -> None:
         """
-        A pizza can be ordered, and /post shows what of.
+        The form posts every field, and /post shows the values.
         """
         daemon = self.enterContext(Daemon())
-        browser = self.enterContext(Browser())
-        browser.go(f"{daemon.url}/forms/post")
-        browser.keys("Zoë", "input[name=custname]")
-        browser.click("input[value=large]")
-        for topping in ("bacon", "onion"):
-            browser.click(f"input[value={topping}]")
-        browser.click("button")
+        driver = self.enterContext(browser())
+        driver.get(f"{daemon.url}/forms/post")
+        element(driver, "input[name=custname]").send_keys("Zoë")
+        for choice in ("large", "bacon", "onion"):
+            element(driver, f"input[value={choice}]").click()
+        element(driver, "button").click()
 
         def shown() -> str | None:
-            text = str(browser.script("return document.body.textContent"))
+            text = str(driver.execute_script("return document.body.textContent"))
             return text if '"form"' in text else None
 
-        form = json.loads(eventually(shown, "the answer of /post"))["form"]
+        form = json.loads(eventually(shown, "the response of /post"))["form"]
         wanted = {"custname": "Zoë", "size": "large", "topping": ["bacon", "onion"]}
         self.assertEqual({name: form[name] for name in wanted}, wanted)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import certificate
 from tests.clients import curl
-from tests.running import ROOT, Daemon, run, tool_environment
+from tests.running import ROOT, Daemon, run, temporary_directory, tool_environment
 
 QUIET = ("curl", "-qsS", "--noproxy", "*", "-o", "/dev/null")
 
@@ -44,29 +43,29 @@ SEEN: dict[str, Any] = {
 
 class ClientTests(SynchronousTestCase):
     """
-    What each client sees, and the error that each fault is for it.
+    The results of each client, and the error that each fault causes in it.
     """
 
     def setUp(self) -> None:
         self.url = self.enterContext(Daemon()).url.replace("localhost", "127.0.0.1")
 
     def client(self, *command: str | Path) -> Any:
-        """What a script saw."""
+        """The results that a script prints."""
         done = run(*command, self.url, environ=tool_environment(no_proxy="*"))
         self.assertEqual(done.status, 0, done.err)
         return json.loads(done.out)
 
     def compare(self, seen: Any, faults: dict[str, str], timeout: str) -> None:
-        """It saw what is to be seen, and errors where they should be."""
+        """The results are those expected, and the faults are errors."""
         self.assertEqual(seen.pop("faults"), faults)
         self.assertEqual((seen.pop("timeout"), seen.pop("hang")), (timeout, timeout))
         for name in ("form", "brotli"):
             seen.pop(name, None)
         self.assertEqual(seen, {name: SEEN[name] for name in seen})
 
-    def test_http_client(self) -> None:
+    def test_httpClient(self) -> None:
         """
-        http.client.
+        http.client gets the expected results.
         """
         faults = {
             "close": "RemoteDisconnected",
@@ -80,7 +79,7 @@ class ClientTests(SynchronousTestCase):
 
     def test_requests(self) -> None:
         """
-        requests.
+        requests gets the expected results.
         """
         seen = self.client(sys.executable, CLIENTS / "with_requests.py")
         self.assertEqual(seen["form"], {"a": ["1", "2"]})
@@ -96,7 +95,7 @@ class ClientTests(SynchronousTestCase):
 
     def test_httpx(self) -> None:
         """
-        httpx.
+        httpx gets the expected results.
         """
         seen = self.client(sys.executable, CLIENTS / "with_httpx.py")
         faults = dict.fromkeys(
@@ -106,7 +105,7 @@ class ClientTests(SynchronousTestCase):
 
     def test_aiohttp(self) -> None:
         """
-        aiohttp.
+        aiohttp gets the expected results.
         """
         seen = self.client(sys.executable, CLIENTS / "with_aiohttp.py")
         faults = {
@@ -121,7 +120,7 @@ class ClientTests(SynchronousTestCase):
 
     def test_treq(self) -> None:
         """
-        treq.
+        treq gets the expected results.
         """
         seen = self.client(sys.executable, CLIENTS / "with_treq.py")
         faults = {
@@ -132,7 +131,7 @@ class ClientTests(SynchronousTestCase):
 
     def test_fetch(self) -> None:
         """
-        Node's fetch.
+        Node's fetch gets the expected results.
         """
         seen = self.client("node", CLIENTS / "with_fetch.mjs")
         faults = {
@@ -149,12 +148,12 @@ class ClientTests(SynchronousTestCase):
         """
         A Scrapy spider finds each of the ten pages of links.
         """
-        found = self.client(sys.executable, CLIENTS / "spider.py")
-        self.assertEqual(found, [f"10/{number}" for number in range(10)])
+        pages = self.client(sys.executable, CLIENTS / "spider.py")
+        self.assertEqual(pages, [f"10/{number}" for number in range(10)])
 
     def test_curl(self) -> None:
         """
-        curl: digest, cookies, compression, ranges, uploads, trailers, and every fault.
+        curl handles digest, cookies, compression, ranges, uploads, trailers, and every fault.
         """
         for algorithm in ("MD5", "SHA-256"):
             url = f"{self.url}/digest-auth/auth/u/p/{algorithm}"
@@ -185,10 +184,10 @@ class TLSTests(SynchronousTestCase):
 
     def test_facts(self) -> None:
         """
-        Version, cipher and SNI are those that the client has; url and cookies are secure.
+        Version, cipher and SNI are those of the client; url and cookies are secure.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        leaf, key = certificate(room)
+        folder = self.enterContext(temporary_directory())
+        leaf, key = certificate(folder)
         daemon = self.enterContext(
             Daemon("--https", "0", "--certificate", leaf, "--private-key", key)
         )
@@ -196,10 +195,10 @@ class TLSTests(SynchronousTestCase):
         trust = ("--cacert", str(leaf))
         for flag, version in (("--tlsv1.3", "TLSv1.3"), ("--tls-max", "TLSv1.2")):
             more = ("1.2",) if flag == "--tls-max" else ()
-            found = json.loads(curl(f"{url}/tls", *trust, flag, *more).text)["tls"]
-            self.assertEqual((found["version"], found["sni"]), (version, "localhost"))
-            self.assertIsNone(found["client_certificate"])
-            self.assertGreaterEqual(found["bits"], 128)
+            facts = json.loads(curl(f"{url}/tls", *trust, flag, *more).text)["tls"]
+            self.assertEqual((facts["version"], facts["sni"]), (version, "localhost"))
+            self.assertIsNone(facts["client_certificate"])
+            self.assertGreaterEqual(facts["bits"], 128)
         self.assertIn(f'"url": "{url}/get"', curl(f"{url}/get", *trust).text)
         field = curl(f"{url}/cookies/set/a/b", *trust).headers["set-cookie"]
         self.assertEqual(field, "a=b; Secure; Path=/")

@@ -1,5 +1,5 @@
 """
-The four forms of the log, and what becomes of lines that nobody takes.
+The forms of the log, and lines that cannot be written.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import subprocess
-import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,8 @@ from urllib.request import urlopen
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.clients import curl
-from tests.running import MODULE, Daemon, environment, eventually
-from tests.test_watch import samples
+from tests.clients import curl, samples
+from tests.running import MODULE, Daemon, environment, eventually, temporary_directory
 
 _SECRETS = ("-H", "Authorization: Basic c2VjcmV0MQ==", "-b", "name=secret2", "-d", "secret3")
 
@@ -30,7 +28,7 @@ class FormTests(SynchronousTestCase):
     """
 
     def use(self, daemon: Daemon) -> None:
-        """A request whose line, and nothing else of it, may be in a log."""
+        """Send a request with a body, a cookie and credentials."""
         curl(f"{daemon.url}/post?a=b", "-A", 'me "too"', *_SECRETS)
 
     def clean(self, log: str) -> None:
@@ -40,7 +38,7 @@ class FormTests(SynchronousTestCase):
 
     def test_text(self) -> None:
         """
-        The daemon's own lines are twistd's, answers are in the combined format.
+        The daemon's own lines are twistd's; the access log has the combined format.
         """
         daemon = self.enterContext(Daemon("--log", "text"))
         self.use(daemon)
@@ -51,28 +49,28 @@ class FormTests(SynchronousTestCase):
 
     def test_json(self) -> None:
         """
-        Each line is an object, those of the start and of the end too.
+        Each line is a JSON object, those of the start and of the end too.
         """
         daemon = self.enterContext(Daemon("--log", "json"))
         self.use(daemon)
         daemon.logged('"event": "access"')
         daemon.stop()
         self.clean(daemon.log)
-        said: list[dict[str, Any]] = [json.loads(line) for line in daemon.log.splitlines()]
-        for each in said:
-            self.assertLessEqual({"time", "level", "event", "message"}, set(each))
-        (answer,) = [each for each in said if each["event"] == "access"]
+        entries: list[dict[str, Any]] = [json.loads(line) for line in daemon.log.splitlines()]
+        for entry in entries:
+            self.assertLessEqual({"time", "level", "event", "message"}, set(entry))
+        (response,) = [entry for entry in entries if entry["event"] == "access"]
         self.assertEqual(
-            (answer["method"], answer["target"], answer["status"], answer["agent"]),
+            (response["method"], response["target"], response["status"], response["agent"]),
             ("POST", "/post?a=b", 200, 'me "too"'),
         )
-        messages = [each["message"] for each in said]
+        messages = [entry["message"] for entry in entries]
         self.assertTrue(any(each.startswith("ready: http=") for each in messages), messages)
         self.assertEqual(messages[-1], "Server Shut Down.")
 
     def test_error(self) -> None:
         """
-        A line that a function of the operator prints is an object as well.
+        A line that a function of the operator prints is a JSON object too.
         """
         daemon = self.enterContext(Daemon("--log", "json", "--rpc", "builtins:print"))
         curl(
@@ -86,74 +84,74 @@ class FormTests(SynchronousTestCase):
 
     def test_journal(self) -> None:
         """
-        Where the journal is to be spoken to and is not there, answers come all the same.
+        Requests are served where --log journal finds no journal.
         """
         daemon = self.enterContext(Daemon("--log", "journal"))
         self.use(daemon)
         if not os.path.exists("/run/systemd/journal/socket"):
-            found = samples(curl(f"{daemon.url}/metrics").text)
-            self.assertGreater(found["netd_log_drops_total",], 1)
+            metrics = samples(curl(f"{daemon.url}/metrics").text)
+            self.assertGreater(metrics["netd_log_drops_total",], 1)
         self.assertNotIn("POST /post", daemon.log)
 
 
 class LossTests(SynchronousTestCase):
     """
-    Lines that nobody takes.
+    Lines that nobody reads.
     """
 
     def start(self, *words: str, **standard: Any) -> tuple[subprocess.Popen[bytes], str]:
-        """A daemon whose output goes where `standard` says, and where it is."""
-        room = self.enterContext(tempfile.TemporaryDirectory())
+        """A daemon whose output goes where `standard` says, and its URL."""
+        folder = self.enterContext(temporary_directory())
         notify = self.enterContext(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        notify.bind(f"{room}/notify")
+        notify.bind(f"{folder}/notify")
         notify.settimeout(60)
         process = self.enterContext(
             subprocess.Popen(
                 [*MODULE, "--port", "0", *words],
-                env=environment(NOTIFY_SOCKET=f"{room}/notify"),
+                env=environment(NOTIFY_SOCKET=f"{folder}/notify"),
                 stdin=subprocess.DEVNULL,
                 **standard,
             )
         )
         self.addCleanup(process.kill)
-        said = notify.recv(65_536).decode()
-        port = said.partition("http=tcp:")[2].partition(":")[0]
+        notification = notify.recv(65_536).decode()
+        port = notification.partition("http=tcp:")[2].partition(":")[0]
         return process, f"http://127.0.0.1:{port}"
 
     def drops(self, url: str) -> float:
-        """How many lines were lost."""
+        """The number of lines lost."""
         return samples(curl(f"{url}/metrics").text)["netd_log_drops_total",]
 
     def lost(self, url: str) -> float | None:
-        """The same; None as long as that is none."""
+        """The number of lines lost, None for zero."""
         return self.drops(url) or None
 
     def end(self, process: subprocess.Popen[bytes]) -> None:
-        """It ends as it should, whatever became of its words."""
+        """Stop the daemon, which must end in the usual way."""
         process.send_signal(signal.SIGTERM)
         process.wait(60)
         self.assertIn(process.returncode, (0, -signal.SIGTERM))
 
     def test_nobodyReads(self) -> None:
         """
-        A pipe that nobody reads holds up neither answers nor the end; lines are counted.
+        A pipe that nobody reads delays neither responses nor the end; lost lines are counted.
         """
         for form in ("text", "json"):
             read, write = os.pipe()
             self.addCleanup(os.close, read)
             process, url = self.start("--log", form, stdout=write, stderr=write)
             os.close(write)
-            # As long as it takes; each request is a line of more than 4 KB.
+            # Until the pipe is full; each request is a line of more than 4 KB.
             query = "x" * 7000
             while not self.drops(url):
                 for _ in range(20):
-                    with urlopen(f"{url}/healthz?{query}", timeout=60) as answer:
-                        self.assertEqual(answer.status, 200)
+                    with urlopen(f"{url}/healthz?{query}", timeout=60) as response:
+                        self.assertEqual(response.status, 200)
             self.end(process)
 
     def test_deadPipe(self) -> None:
         """
-        A pipe whose reader is gone loses lines, never an answer.
+        A pipe whose reader has gone loses lines, never a response.
         """
         for form in ("text", "json"):
             read, write = os.pipe()
@@ -167,7 +165,7 @@ class LossTests(SynchronousTestCase):
 
     def test_fullDisk(self) -> None:
         """
-        A full disk loses lines, never an answer.
+        A full disk loses lines, never a response.
         """
         with Path("/dev/full").open("wb") as full:
             process, url = self.start("--log", "json", stdout=full, stderr=full)

@@ -1,5 +1,5 @@
 """
-The wheel and the sdist, and netd installed from them where there is nothing else of it.
+The wheel and the sdist, and netd installed from them.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from pathlib import Path
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.clients import GREETING, curl
-from tests.running import ROOT, Daemon, run, succeed, tool_environment
+from tests.running import ROOT, Daemon, run, succeed, temporary_directory, tool_environment
 
 _PLUGIN = "twisted/plugins/netd_plugin.py"
 
-# Installing may fetch the dependencies.
+# pip may download the dependencies.
 _PATIENCE = 600.0
 
 
 def _strange(_: str, names: Iterable[str]) -> set[str]:
-    """What of a checkout is not in a clone."""
+    """The files of a checkout that a clone does not have."""
     return {
         name
         for name in names
@@ -38,32 +38,32 @@ def _strange(_: str, names: Iterable[str]) -> set[str]:
 
 @functools.cache
 def _built() -> tuple[Path, Path]:
-    """The wheel and the sdist; made once, since every test here only reads them."""
-    room = Path(tempfile.mkdtemp(prefix="netd-dist-"))
-    atexit.register(shutil.rmtree, room)
-    source = room / "source"
+    """The wheel and the sdist, built once for all tests, which only read them."""
+    folder = Path(tempfile.mkdtemp(prefix="netd-dist-"))
+    atexit.register(shutil.rmtree, folder)
+    source = folder / "source"
     shutil.copytree(ROOT, source, ignore=_strange)
-    # What using a checkout leaves behind.
+    # Files that the use of a checkout leaves behind.
     for litter in ("twisted/plugins/dropin.cache", "netd/__pycache__/x.pyc", "twistd.log"):
         (source / litter).parent.mkdir(exist_ok=True)
         (source / litter).write_bytes(b"litter")
     # Without isolation: hatchling is already here, and this works without a network.
     succeed(
-        *(sys.executable, "-m", "build", "--no-isolation", "--outdir", room / "dist", source),
+        *(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder / "dist", source),
         environ=tool_environment(),
     )
-    (wheel,) = (room / "dist").glob("*.whl")
-    (sdist,) = (room / "dist").glob("*.tar.gz")
+    (wheel,) = (folder / "dist").glob("*.whl")
+    (sdist,) = (folder / "dist").glob("*.tar.gz")
     return wheel, sdist
 
 
 class ContentTests(SynchronousTestCase):
     """
-    What `python -m build` packs.
+    The contents of the packages that `python -m build` makes.
     """
 
     def clean(self, names: Sequence[str]) -> None:
-        """The plugin and the sample tree are there; what must not be there is not."""
+        """The package has the plugin and the sample tree, and no stray files."""
         self.assertIn(_PLUGIN, names)
         self.assertIn("netd/py.typed", names)
         self.assertIn("netd/static/sample/index.html", names)
@@ -85,7 +85,7 @@ class ContentTests(SynchronousTestCase):
 
     def test_sdist(self) -> None:
         """
-        The sdist holds what the wheel is made of, and the tests and the tac beside it.
+        The sdist holds the sources of the wheel, the tests and the tac.
         """
         with tarfile.open(_built()[1]) as archive:
             names = [name.partition("/")[2] for name in archive.getnames()]
@@ -96,51 +96,49 @@ class ContentTests(SynchronousTestCase):
 
 class InstallTests(SynchronousTestCase):
     """
-    Installed into a place of its own, run from an empty directory.
+    netd installed into a virtual environment, run from an empty directory.
     """
 
     def setUp(self) -> None:
-        self.room = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.folder = self.enterContext(temporary_directory())
         self.environ = tool_environment()
 
     def venv(self) -> Path:
-        """The `bin` of a fresh virtual environment."""
-        succeed(sys.executable, "-m", "venv", self.room / "venv", environ=self.environ)
-        return self.room / "venv" / "bin"
+        """The `bin` directory of a fresh virtual environment."""
+        succeed(sys.executable, "-m", "venv", self.folder / "venv", environ=self.environ)
+        return self.folder / "venv" / "bin"
 
     def pip(self, venv: Path, *arguments: str | Path) -> None:
-        """`pip install` there."""
+        """Run `pip install` in that environment."""
         succeed(
             *(venv / "python", "-m", "pip", "install", "--quiet", *arguments),
             environ=self.environ,
             deadline=_PATIENCE,
         )
 
-    def runs(self, *way: str | Path, **said: str) -> None:
-        """The daemon started this way answers."""
-        with Daemon("--port", "0", way=way, environ={**self.environ, **said}) as daemon:
+    def runs(self, *way: str | Path, **variables: str) -> None:
+        """The daemon started this way responds."""
+        with Daemon("--port", "0", way=way, environ={**self.environ, **variables}) as daemon:
             self.assertEqual(curl(f"{daemon.url}/echo").body, GREETING)
             self.assertEqual(curl(f"{daemon.url}/files/hello.txt").status, 200)
 
     def test_wheel(self) -> None:
         """
-        With Twisted and TLS there, `twistd -ny netd.tac` runs from a bare checkout;
-        with the wheel, `twistd -n netd`, `netd` and `python -m netd` run from anywhere.
+        With netd's dependencies `twistd -ny netd.tac` runs from a bare checkout; with the wheel
+        `twistd -n netd`, `netd` and `python -m netd` run from anywhere.
         """
         scripts = self.venv()
-        self.pip(scripts, "twisted[tls]>=26.10", "attrs>=23.1")
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        self.pip(scripts, *project["dependencies"])
         alone = run(
-            scripts / "python", "-c", "import netd", environ=self.environ, cwd=self.room
+            scripts / "python", "-c", "import netd", environ=self.environ, cwd=self.folder
         )
         self.assertIn("No module named 'netd'", alone.err)
-        source = self.room / "checkout"
+        source = self.folder / "checkout"
         shutil.copytree(ROOT, source, ignore=_strange)
         tac = (scripts / "twistd", "-n", "--pidfile=", "-y", source / "netd.tac")
         with Daemon(way=tac, environ=self.environ) as daemon:
             self.assertEqual(curl(f"{daemon.url}/echo").body, GREETING)
-
-        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-        self.pip(scripts, *project["dependencies"])
         self.pip(scripts, "--no-deps", _built()[0])
         succeed(scripts / "python", "-m", "pip", "check", environ=self.environ)
         self.runs(scripts / "twistd", "-n", "--pidfile=", "netd")
@@ -152,7 +150,7 @@ class InstallTests(SynchronousTestCase):
         After `pip install -e .` the same commands run, plugin included.
         """
         scripts = self.venv()
-        source = self.room / "checkout"
+        source = self.folder / "checkout"
         shutil.copytree(ROOT, source, ignore=_strange)
         self.pip(scripts, "-e", source)
         self.runs(scripts / "twistd", "-n", "--pidfile=", "netd")
@@ -160,35 +158,35 @@ class InstallTests(SynchronousTestCase):
         self.runs(scripts / "python", "-m", "netd")
 
     def tool(self, name: str) -> str:
-        """The path of a program that may stand beside this interpreter only."""
-        found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
-        if found is None:
+        """The path of a program, which may stand beside this interpreter only."""
+        path = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+        if path is None:
             raise SkipTest(f"{name} is not installed")
-        return found
+        return path
 
     def test_uv(self) -> None:
         """
         After `uv tool install` the `netd` script stands in for twistd.
         """
-        self.environ["UV_TOOL_DIR"] = str(self.room / "tools")
-        self.environ["UV_TOOL_BIN_DIR"] = str(self.room / "bin")
+        self.environ["UV_TOOL_DIR"] = str(self.folder / "tools")
+        self.environ["UV_TOOL_BIN_DIR"] = str(self.folder / "bin")
         succeed(
             *(self.tool("uv"), "tool", "install", "--python", sys.executable, _built()[0]),
             environ=self.environ,
             deadline=_PATIENCE,
         )
-        self.runs(self.room / "bin" / "netd")
+        self.runs(self.folder / "bin" / "netd")
 
     def test_pipx(self) -> None:
         """
         After `pipx install` the `netd` script stands in for twistd.
         """
-        self.environ["PIPX_HOME"] = str(self.room / "pipx")
-        self.environ["PIPX_BIN_DIR"] = str(self.room / "bin")
-        self.environ["PIPX_MAN_DIR"] = str(self.room / "man")
+        self.environ["PIPX_HOME"] = str(self.folder / "pipx")
+        self.environ["PIPX_BIN_DIR"] = str(self.folder / "bin")
+        self.environ["PIPX_MAN_DIR"] = str(self.folder / "man")
         succeed(
             *(self.tool("pipx"), "install", "--python", sys.executable, _built()[0]),
             environ=self.environ,
             deadline=_PATIENCE,
         )
-        self.runs(self.room / "bin" / "netd")
+        self.runs(self.folder / "bin" / "netd")

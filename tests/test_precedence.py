@@ -1,35 +1,36 @@
 """
-Flag beats environment beats file beats default, as `--print-config` shows it.
+A flag beats the environment, which beats the file, which beats the default.
 """
 
 from __future__ import annotations
 
-import tempfile
 import tomllib
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import curl
-from tests.running import MODULE, Daemon, Finished, environment, run
+from tests.running import MODULE, Daemon, Finished, environment, run, temporary_directory
 
 
 class PrecedenceTests(SynchronousTestCase):
     """
-    The same option said in several places.
+    One option set in several places.
     """
 
     def setUp(self) -> None:
-        self.room = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        self.file = self.room / "netd.toml"
+        self.folder = self.enterContext(temporary_directory())
+        self.file = self.folder / "netd.toml"
 
-    def netd(self, *arguments: str | Path, **said: str) -> Finished:
-        """What `netd ARGUMENTS` says in an environment that says NETD_* as given."""
-        return run(*MODULE, *arguments, environ=environment(**said), cwd=self.room)
+    def netd(self, *arguments: str | Path, **variables: str) -> Finished:
+        """The finished `netd ARGUMENTS` in an environment with these NETD_* variables."""
+        return run(*MODULE, *arguments, environ=environment(**variables), cwd=self.folder)
 
-    def printed(self, *arguments: str | Path, **said: str) -> dict[str, tuple[object, str]]:
-        """Every value and its origin by option."""
-        done = self.netd("--print-config", *arguments, **said)
+    def printed(
+        self, *arguments: str | Path, **variables: str
+    ) -> dict[str, tuple[object, str]]:
+        """The value and the origin of each option that --print-config prints."""
+        done = self.netd("--print-config", *arguments, **variables)
         self.assertEqual((done.status, done.err), (0, ""))
         values = tomllib.loads(done.out)
         return {
@@ -40,7 +41,7 @@ class PrecedenceTests(SynchronousTestCase):
 
     def test_default(self) -> None:
         """
-        What nobody said has its default, and says so.
+        An option that is set nowhere has its default, marked as such.
         """
         printed = self.printed()
         self.assertEqual(printed["port"], ("8000", "default"))
@@ -51,7 +52,7 @@ class PrecedenceTests(SynchronousTestCase):
 
     def test_order(self) -> None:
         """
-        Each place is beaten by the one above it.
+        A flag beats the environment, the environment the file, the file the default.
         """
         self.file.write_text('delay = "1s"\nport = 1\nbind = "127.0.0.3"\ngrace = 1.5\n')
         printed = self.printed(
@@ -67,7 +68,7 @@ class PrecedenceTests(SynchronousTestCase):
 
     def test_repeatable(self) -> None:
         """
-        A repeatable option is replaced as a whole by the place that beats the others.
+        The strongest place replaces a repeatable option as a whole.
         """
         self.file.write_text('http = ["1", "2"]\n')
         self.assertEqual(
@@ -84,9 +85,9 @@ class PrecedenceTests(SynchronousTestCase):
 
     def test_configOfEnvironment(self) -> None:
         """
-        NETD_CONFIG names the file, and --config another.
+        NETD_CONFIG names the file, unless --config names another.
         """
-        other = self.room / "other.toml"
+        other = self.folder / "other.toml"
         self.file.write_text('delay = "1s"\n')
         other.write_text('delay = "2s"\n')
         named = {"NETD_CONFIG": str(self.file)}
@@ -95,18 +96,18 @@ class PrecedenceTests(SynchronousTestCase):
 
     def test_roundTrip(self) -> None:
         """
-        What --print-config prints is a file that --config takes and prints as the same values.
+        --config takes the output of --print-config, which then prints the same values.
         """
-        said = ("--delay", "250ms", "--http", r"tcp:0:interface=\:\:1", "--files", self.room)
-        first = self.netd("--print-config", *said).out
+        flags = ("--delay", "250ms", "--http", r"tcp:0:interface=\:\:1", "--files", self.folder)
+        first = self.netd("--print-config", *flags).out
         self.file.write_text(first)
         second = self.netd("--print-config", "--config", self.file).out
         self.assertEqual(tomllib.loads(second), tomllib.loads(first))
-        self.assertEqual(tomllib.loads(first)["files"], str(self.room))
+        self.assertEqual(tomllib.loads(first)["files"], str(self.folder))
 
     def test_check(self) -> None:
         """
-        --check-config says that all is good, or what is wrong and exits with 1.
+        --check-config says that all is well, or prints the mistake and exits with 1.
         """
         good = self.netd("--check-config", "--delay", "1s")
         self.assertEqual(good.status, 0, good.err)
@@ -120,7 +121,7 @@ class PrecedenceTests(SynchronousTestCase):
 
     def test_inForce(self) -> None:
         """
-        What was settled is what the daemon does.
+        The daemon uses the values that --print-config prints.
         """
         self.file.write_text('delay = "1h"\nmax-body = "10B"\nbind = "127.0.0.3"\n')
         daemon = self.enterContext(

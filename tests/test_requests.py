@@ -1,38 +1,35 @@
 """
-The file tree as the seed's `requests` reads it.
+The sample tree as requests reads it.
 """
 
 from __future__ import annotations
-
-import tempfile
-from pathlib import Path
 
 import requests
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import GREETING
-from tests.running import DEADLINE, ROOT, Daemon
+from tests.running import DEADLINE, ROOT, Daemon, temporary_directory
 
-_SAMPLE = ROOT / "netd" / "web" / "sample"
+_SAMPLE = ROOT / "netd" / "static" / "sample"
 
 
 class RequestsTests(SynchronousTestCase):
     """
-    `requests.get`, on a connection that is kept.
+    `requests.get` on a kept connection.
     """
 
     def setUp(self) -> None:
         self.session = self.enterContext(requests.Session())
-        # Not by way of this machine's proxy.
+        # Without this machine's proxy.
         self.session.trust_env = False
 
     def get(self, url: str) -> requests.Response:
-        """The response, when it came in time."""
+        """The response, which must come within the deadline."""
         return self.session.get(url, timeout=DEADLINE)
 
     def test_sampleTree(self) -> None:
         """
-        The tree that netd brings has an index page and files of several types, byte for byte.
+        The sample tree has an index page and files of several types, byte for byte.
         """
         url = self.enterContext(Daemon()).url
         index = self.get(f"{url}/files/")
@@ -41,20 +38,20 @@ class RequestsTests(SynchronousTestCase):
         self.assertEqual(index.content[:15].lower(), b"<!doctype html>")
         types = set()
         for path in _SAMPLE.iterdir():
-            found = self.get(f"{url}/files/{path.name}")
-            self.assertEqual(found.content, path.read_bytes(), path.name)
-            self.assertEqual(found.headers["content-length"], str(path.stat().st_size))
-            self.assertEqual(found.headers["x-content-type-options"], "nosniff")
-            types.add(found.headers["content-type"].split(";")[0])
+            response = self.get(f"{url}/files/{path.name}")
+            self.assertEqual(response.content, path.read_bytes(), path.name)
+            self.assertEqual(response.headers["content-length"], str(path.stat().st_size))
+            self.assertEqual(response.headers["x-content-type-options"], "nosniff")
+            types.add(response.headers["content-type"].split(";")[0])
         self.assertLessEqual(
             {"text/html", "text/plain", "application/json", "text/csv", "image/png"}, types
         )
 
     def test_ownTree(self) -> None:
         """
-        `--files DIR` serves that directory instead, subdirectories and odd names too.
+        `--files DIR` serves that directory instead, with subdirectories and odd names.
         """
-        root = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        root = self.enterContext(temporary_directory())
         (root / "deep" / "er").mkdir(parents=True)
         (root / "deep" / "er" / "a b%2F.txt").write_bytes(b"odd")
         (root / "empty.bin").touch()
@@ -68,11 +65,11 @@ class RequestsTests(SynchronousTestCase):
 
     def test_keptConnection(self) -> None:
         """
-        Requests one after another on one connection are answered in order.
+        Requests on one connection get their responses in order.
         """
         url = self.enterContext(Daemon("--delay", "10ms")).url
         for number in range(20):
             body = b"%d" % number
-            answer = self.session.put(f"{url}/", data=body, timeout=DEADLINE)
-            self.assertEqual((answer.status_code, answer.content), (200, body))
+            response = self.session.put(f"{url}/", data=body, timeout=DEADLINE)
+            self.assertEqual((response.status_code, response.content), (200, body))
             self.assertEqual(self.get(f"{url}/").content, GREETING)

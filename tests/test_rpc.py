@@ -1,5 +1,5 @@
 """
-XML-RPC as the seed's client speaks it.
+XML-RPC as Python's xmlrpc.client speaks it.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class SeedTests(SynchronousTestCase):
         self.proxy = self.enterContext(ServerProxy(self.url))
 
     def fault(self, name: str, *parameters: object) -> Fault:
-        """The Fault that this call ends in."""
+        """The Fault that a call ends in."""
         fault: Fault = self.assertRaises(Fault, getattr(self.proxy, name), *parameters)
         return fault
 
     def test_seedScript(self) -> None:
         """
-        The seed's client, in an interpreter of its own, prints 8, 5, 10 and the methods.
+        A client script in an interpreter of its own prints 8, 5, 10 and the methods.
         """
         done = run(sys.executable, "-c", _SEED, self.url)
         self.assertEqual(done.status, 0, done.err)
@@ -98,10 +98,10 @@ class SeedTests(SynchronousTestCase):
 
     def test_notXML(self) -> None:
         """
-        A body that is no call is a Fault, and a DTD in it is refused.
+        A body that is not a call is a Fault, and a DTD is refused.
         """
         for body in ("", "nothing", "<methodCall/>", "<!DOCTYPE a><methodCall/>"):
-            answer = curl(f"{self.url}/RPC2", "-H", "Content-Type: text/xml", "-d", body)
-            self.assertEqual(answer.status, 200, body)
-            self.assertIn("<fault>", answer.text)
-            self.assertTrue(answer.headers["content-type"].startswith("text/xml"))
+            response = curl(f"{self.url}/RPC2", "-H", "Content-Type: text/xml", "-d", body)
+            self.assertEqual(response.status, 200, body)
+            self.assertIn("<fault>", response.text)
+            self.assertTrue(response.headers["content-type"].startswith("text/xml"))

@@ -1,5 +1,5 @@
 """
-XML-RPC as the clients of five ecosystems speak it, and the page as a browser shows it.
+XML-RPC clients of five languages, and the documentation page in a browser.
 """
 
 from __future__ import annotations
@@ -16,18 +16,28 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.browser import Browser
-from tests.running import MODULE, ROOT, Daemon, environment, eventually, run, succeed
+from tests.browser import browser, element, overflow, resize
+from tests.running import (
+    DEADLINE,
+    MODULE,
+    ROOT,
+    Daemon,
+    children,
+    environment,
+    eventually,
+    run,
+    succeed,
+)
 
 CLIENTS = ROOT / "tests" / "rpc_clients"
 EXAMPLE = "shop=examples.rpc_methods"
 
-# Keys by WebDriver's numbers (W3C WebDriver 17.4.2).
-TAB = "\ue004"
-SELECT_ALL = "\ue009a\ue000"
-CONTROL_ENTER = "\ue009\ue007\ue000"
+SELECT_ALL = Keys.CONTROL + "a" + Keys.NULL
+CONTROL_ENTER = Keys.CONTROL + Keys.ENTER + Keys.NULL
 
 FOUND = {
     "add": "5",
@@ -49,7 +59,7 @@ FOUND = {
 
 class ClientTests(SynchronousTestCase):
     """
-    One daemon, clients of other languages.
+    Clients in other languages.
     """
 
     def setUp(self) -> None:
@@ -57,7 +67,7 @@ class ClientTests(SynchronousTestCase):
         self.url = f"{self.daemon.url}/RPC2"
 
     def findings(self, *command: str | Path) -> dict[str, str]:
-        """What a client's script prints."""
+        """The results that a client's script prints."""
         lines = succeed(*command, self.url).splitlines()
         return dict(line.split(" ", 1) for line in lines)
 
@@ -84,7 +94,7 @@ class ClientTests(SynchronousTestCase):
         self.assertEqual(self.findings("php", CLIENTS / "client.php"), wanted)
 
     def c_client(self, *words: str) -> str:
-        """What xmlrpc-c's client prints of a result."""
+        """The output of xmlrpc-c's client for a call."""
         done = run("xmlrpc", self.url, *words, environ=environment(LC_ALL="C.UTF-8"))
         return done.out + done.err
 
@@ -92,20 +102,20 @@ class ClientTests(SynchronousTestCase):
         """
         C's xmlrpc-c introspects and calls; its tool has no arrays, structs and dates to send.
         """
-        for words, said in (
+        for words, printed in (
             (("add", "i/2", "i/3"), "Integer: 5"),
             (("pow", "i/2", "i/62"), f"64-bit integer: {2**62}"),
             (("add", "I/4294967296", "i/1"), f"64-bit integer: {2**32 + 1}"),
             (("system.listMethods",), "'system.multicall'"),
             (("system.methodSignature", "s/add"), "'int'"),
             (("nope",), "-32601"),
-            # The tool writes what is not ASCII in hexadecimal.
+            # The tool prints bytes that are not ASCII in hexadecimal.
             (("lab.echo", "s/h\u00e9<&>"), r"'h\xc3\xa9<&>'"),
             (("lab.echo", "h/00ff"), "Bit string: 00ff"),
             (("lab.echo", "n/"), "Nil"),
             (("lab.echo", "d/0.5"), "Floating Point: 0.5"),
         ):
-            self.assertIn(said.lower(), self.c_client(*words).lower(), words)
+            self.assertIn(printed.lower(), self.c_client(*words).lower(), words)
 
 
 class PythonTests(SynchronousTestCase):
@@ -120,32 +130,32 @@ class PythonTests(SynchronousTestCase):
         self.proxy: Any = self.server(f"http://localhost:{self.port}")
 
     def server(self, url: str) -> Any:
-        """A client of it."""
-        made = xmlrpc.client.ServerProxy(url, allow_none=True, use_builtin_types=True)
-        return self.enterContext(made)
+        """A client of `url`."""
+        proxy = xmlrpc.client.ServerProxy(url, allow_none=True, use_builtin_types=True)
+        return self.enterContext(proxy)
 
     def code(self, name: str, *values: object) -> int:
-        """The code of the fault that a call ends in."""
+        """The fault code of a call."""
         call: Any = self.proxy
         for part in name.split("."):
             call = getattr(call, part)
-        wrong = self.assertRaises(xmlrpc.client.Fault, call, *values)
-        return int(wrong.faultCode)
+        fault = self.assertRaises(xmlrpc.client.Fault, call, *values)
+        return int(fault.faultCode)
 
     def post(self, body: bytes, **headers: str) -> tuple[int, bytes]:
-        """Status and body of the answer to a POST to a fresh connection."""
+        """Status and body of the response to a POST on a fresh connection."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=20)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml", **named})
-            answer = connection.getresponse()
-            return answer.status, answer.read()
+            response = connection.getresponse()
+            return response.status, response.read()
         finally:
             connection.close()
 
     def test_example(self) -> None:
         """
-        The example's functions are there: typed, async, offloaded, one with a struct.
+        The example publishes typed, async and offloaded functions, and one with a struct.
         """
         shop = self.proxy.shop
         self.assertEqual(shop.price("tea", 3), 7.5)
@@ -161,7 +171,7 @@ class PythonTests(SynchronousTestCase):
 
     def test_values(self) -> None:
         """
-        Values of every type come back as they went.
+        Values of every type come back unchanged.
         """
         now = datetime(2026, 11, 22, 14, 8, 55)
         value: list[Any] = [
@@ -192,60 +202,61 @@ class PythonTests(SynchronousTestCase):
 
     def test_compression(self) -> None:
         """
-        deflate and gzip are taken, a bomb is refused.
+        deflate and gzip are accepted, a bomb is refused.
         """
         body = xmlrpc.client.dumps((2, 3), "add").encode()
         for coding, pack in (("gzip", gzip.compress), ("deflate", zlib.compress)):
-            status, said = self.post(pack(body), Content_Encoding=coding)
-            self.assertEqual((status, xmlrpc.client.loads(said)[0]), (200, (5,)))
+            status, response = self.post(pack(body), Content_Encoding=coding)
+            self.assertEqual((status, xmlrpc.client.loads(response)[0]), (200, (5,)))
             status, _ = self.post(pack(bytes(50_000_000)), Content_Encoding=coding)
             self.assertEqual(status, 413)
 
     def test_hostile(self) -> None:
         """
-        What froze or broke stock twisted.web.xmlrpc is refused, and nothing is logged.
+        Calls that froze or broke stock twisted.web.xmlrpc are refused, and nothing is logged.
         """
         call = "<methodCall><methodName>lab.echo</methodName><params><param><value>{}"
         deep = call.format("<array><data><value>" * 20_000)
         entity = "<!DOCTYPE x [<!ENTITY a 'aaaa'>]>" + call.format("&a;")
         for body in (deep, entity, call.format(""), "<methodResponse/>", "x" * 900_000):
-            status, said = self.post(body.encode())
+            status, response = self.post(body.encode())
             self.assertEqual(status, 200)
-            self.assertRaises(xmlrpc.client.Fault, xmlrpc.client.loads, said)
+            self.assertRaises(xmlrpc.client.Fault, xmlrpc.client.loads, response)
         self.assertEqual(self.post(b"x" * 1_100_000)[0], 413)
         self.assertEqual(self.code("pow", 7, 10**9), -32602)
         self.assertEqual(self.code("mul", "a", 3 * 10**7), -32602)
 
     def worker(self) -> int | None:
-        """The process id of the daemon's one worker, when it has one."""
-        pid = self.daemon._process.pid
-        words = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return int(words[0]) if words else None
+        """The process id of the daemon's worker; None without one."""
+        return next(iter(children(self.daemon.pid)), None)
+
+    def burn(self, seconds: float) -> http.client.HTTPConnection:
+        """A connection on which a worker computes for `seconds`."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=DEADLINE)
+        self.addCleanup(connection.close)
+        body = xmlrpc.client.dumps((seconds,), "lab.burn")
+        connection.request("POST", "/", body, {"Content-Type": "text/xml"})
+        return connection
 
     def test_killedWorker(self) -> None:
         """
-        A worker killed in the middle of a call faults that call only, and is replaced.
+        A worker killed during a call faults that call only, and is replaced.
         """
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
-        self.addCleanup(connection.close)
-        body = xmlrpc.client.dumps((25.0,), "lab.burn")
-        connection.request("POST", "/", body, {"Content-Type": "text/xml"})
+        connection = self.burn(25.0)
         pid = eventually(self.worker, "a worker")
         os.kill(pid, signal.SIGKILL)
-        said = connection.getresponse().read()
-        wrong = self.assertRaises(xmlrpc.client.Fault, xmlrpc.client.loads, said)
-        self.assertEqual(wrong.faultCode, -32603)
+        response = connection.getresponse().read()
+        fault = self.assertRaises(xmlrpc.client.Fault, xmlrpc.client.loads, response)
+        self.assertEqual(fault.faultCode, -32603)
         self.assertEqual(self.proxy.shop.largest_prime(10), 7)
 
     def test_leftWorker(self) -> None:
         """
-        A client that leaves frees its worker for the next one at once.
+        A client that leaves frees its worker at once.
         """
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
-        body = xmlrpc.client.dumps((25.0,), "lab.burn")
-        connection.request("POST", "/", body, {"Content-Type": "text/xml"})
+        connection = self.burn(25.0)
         first = eventually(self.worker, "a worker")
-        # Reset: after a mere FIN the client could still be reading.
+        # A reset: after a FIN the client could still be reading.
         connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()
         self.assertEqual(self.proxy.shop.largest_prime(10), 7)
@@ -253,12 +264,9 @@ class PythonTests(SynchronousTestCase):
 
     def test_killedDaemon(self) -> None:
         """
-        When the daemon is killed its busy worker goes as well.
+        A busy worker ends when the daemon is killed.
         """
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
-        self.addCleanup(connection.close)
-        body = xmlrpc.client.dumps((25.0,), "lab.burn")
-        connection.request("POST", "/", body, {"Content-Type": "text/xml"})
+        self.burn(25.0)
         pid = eventually(self.worker, "a worker")
         self.daemon.signal(signal.SIGKILL)
         self.daemon.ended()
@@ -268,10 +276,7 @@ class PythonTests(SynchronousTestCase):
         """
         A stop lets the call in flight end, and leaves no worker.
         """
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
-        self.addCleanup(connection.close)
-        body = xmlrpc.client.dumps((0.5,), "lab.burn")
-        connection.request("POST", "/", body, {"Content-Type": "text/xml"})
+        connection = self.burn(0.5)
         pid = eventually(self.worker, "a worker")
         self.daemon.signal(signal.SIGTERM)
         results: Any = xmlrpc.client.loads(connection.getresponse().read())[0]
@@ -283,7 +288,7 @@ class PythonTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        What cannot be published stops the start with one line.
+        An object that cannot be published stops the start with one line.
         """
         for text, why in (("nosuch_mod:x", "ModuleNotFoundError"), ("math:pow", "two methods")):
             command = ("--port", "0", "--rpc", text)
@@ -304,59 +309,51 @@ def _alive(pid: int) -> bool:
 
 class BrowserTests(SynchronousTestCase):
     """
-    The documentation page in headless Chromium, driven by WebDriver.
+    The documentation page in headless Chromium.
     """
 
     def setUp(self) -> None:
         self.daemon = self.enterContext(Daemon())
-        self.browser = self.enterContext(Browser())
-        self.browser.go(f"{self.daemon.url}/RPC2")
+        self.driver = self.enterContext(browser())
+        self.driver.get(f"{self.daemon.url}/RPC2")
 
     def test_form(self) -> None:
         """
-        The form calls a method with the keyboard alone, and says results and faults.
+        The form calls a method with the keyboard alone, and shows results and faults.
         """
-        browser = self.browser
-        browser.script("document.querySelector('#method').focus()")
-        browser.keys("add", "#method")
-        browser.keys(TAB, "#method")
-        self.assertEqual(browser.script("return document.activeElement.id"), "parameters")
-        browser.keys(SELECT_ALL, "#parameters")
-        browser.keys("40, 2", "#parameters")
-        browser.keys(CONTROL_ENTER, "#parameters")
-        self.assertEqual(eventually(self.said, "an answer"), "42")
-        browser.keys(SELECT_ALL, "#parameters")
-        browser.keys('40, "x"', "#parameters")
-        browser.click("form button")
+        self.driver.execute_script("document.querySelector('#method').focus()")
+        self.driver.switch_to.active_element.send_keys("add" + Keys.TAB)
+        parameters = self.driver.switch_to.active_element
+        self.assertEqual(parameters.get_attribute("id"), "parameters")
+        parameters.send_keys(SELECT_ALL + "40, 2" + CONTROL_ENTER)
+        self.assertEqual(eventually(self.output, "a result"), "42")
+        parameters.send_keys(SELECT_ALL + '40, "x"')
+        element(self.driver, "form button").click()
         fault = eventually(
-            lambda: found if "Fault" in (found := self.said() or "") else None, ""
+            lambda: text if "Fault" in (text := self.output() or "") else None, "a fault"
         )
         self.assertEqual(fault, "Fault -32602: add: y must be int or double, got string")
 
-    def said(self) -> str | None:
-        """What the form says."""
-        text = str(self.browser.script("return document.querySelector('output').textContent"))
+    def output(self) -> str | None:
+        """The result or fault that the form shows; None before there is one."""
+        text = element(self.driver, "output").get_property("textContent")
+        assert isinstance(text, str)
         return text if text not in ("", "...") else None
 
     def test_try(self) -> None:
         """
-        Each method's button fills the form in; a struct's members are shown.
+        The button of a method fills in the form, and a struct is shown with its members.
         """
-        self.browser.click('button[data-method="ip.network"]')
-        self.browser.click("form button")
-        self.assertIn('"num_addresses": "16"', eventually(self.said, "an answer"))
+        element(self.driver, 'button[data-method="ip.network"]').click()
+        element(self.driver, "form button").click()
+        self.assertIn('"num_addresses": "16"', eventually(self.output, "a result"))
 
     def test_phone(self) -> None:
         """
-        On a phone nothing is wider than the screen; the page runs without an error.
+        The page is no wider than a phone, and its script has filled in the examples.
         """
-        self.browser.size(390, 844)
-        wide = self.browser.script(
-            "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        self.assertEqual(wide, 0)
-        self.assertEqual(
-            self.browser.script("return document.querySelectorAll('pre').length > 9"), True
-        )
-        text = self.browser.script("return document.querySelector('pre').textContent")
-        self.assertIn(f"{self.daemon.url}/RPC2", text)
+        resize(self.driver, 390, 844)
+        self.assertEqual(overflow(self.driver), 0)
+        examples = self.driver.find_elements(By.CSS_SELECTOR, "pre")
+        self.assertGreater(len(examples), 9)
+        self.assertIn(f"{self.daemon.url}/RPC2", str(examples[0].get_property("textContent")))

@@ -1,5 +1,5 @@
 """
-What signals do to the daemon, and notifications to its service manager.
+Signals to the daemon, and notifications to its service manager.
 """
 
 from __future__ import annotations
@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import tempfile
 import time
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import connect, curl, receive
 from tests.load import Load
-from tests.running import MODULE, TWISTD, Daemon, environment, eventually
+from tests.running import MODULE, TWISTD, Daemon, environment, eventually, temporary_directory
 
 
 class _Configured(SynchronousTestCase):
@@ -24,13 +23,13 @@ class _Configured(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.room = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        self.file = self.room / "netd.toml"
+        self.folder = self.enterContext(temporary_directory())
+        self.file = self.folder / "netd.toml"
         self.file.write_text("")
         self.reloads = 0
 
     def reload(self, daemon: Daemon, text: str) -> str:
-        """Reload with this in the file; the status that the service manager is told."""
+        """Reload with this configuration, and return the status in the notification."""
         self.file.write_text(text)
         self.reloads += 1
         daemon.signal(signal.SIGHUP)
@@ -46,8 +45,7 @@ class ReloadTests(_Configured):
 
     def test_underLoad(self) -> None:
         """
-        Twenty reloads under 200 requests a second, a broken file each fourth time: no request
-        fails, and what a broken file would change stays.
+        Twenty reloads under load fail no request, and a broken file changes nothing.
         """
         daemon = self.enterContext(Daemon("--config", self.file))
         with Load(daemon.address()) as load:
@@ -59,17 +57,19 @@ class ReloadTests(_Configured):
                 self.assertEqual(status.startswith("Not reloaded: --grace -1"), broken, status)
                 load.more(10)
                 most = 100 + number - broken
-                answers = [curl(f"{daemon.url}/{'a' * length}") for length in (most - 1, most)]
-                self.assertEqual([each.status for each in answers], [404, 414])
+                responses = [
+                    curl(f"{daemon.url}/{'a' * length}") for length in (most - 1, most)
+                ]
+                self.assertEqual([each.status for each in responses], [404, 414])
         self.assertEqual(load.failures, [])
         self.assertEqual(set(load.answered), {200})
         self.assertEqual(daemon.log.count("not reloaded, all stays as it was"), 5)
 
     def test_lists(self) -> None:
         """
-        A list of networks is read anew, and what only a restart changes is said.
+        A reload reads network lists again, and names the options that need a restart.
         """
-        networks = self.room / "networks"
+        networks = self.folder / "networks"
         networks.write_text("192.0.2.0/24\n")
         daemon = self.enterContext(Daemon("--config", self.file, "--deny", f"@{networks}"))
         self.assertEqual(curl(f"{daemon.url}/healthz").status, 200)
@@ -83,12 +83,12 @@ class ReloadTests(_Configured):
 
     def test_logs(self) -> None:
         """
-        SIGHUP and SIGUSR1 write to a new file under the old name.
+        SIGHUP and SIGUSR1 reopen the logs under their names.
         """
-        log = self.room / "access"
+        log = self.folder / "access"
         daemon = self.enterContext(Daemon("--config", self.file, "--access-log", log))
         for number in (signal.SIGHUP, signal.SIGUSR1):
-            log.rename(self.room / number.name)
+            log.rename(self.folder / number.name)
             daemon.signal(number)
             eventually(lambda: log.exists() or None, "a new log")
             path = f"/status/{200 + number}"
@@ -101,7 +101,7 @@ class ReloadTests(_Configured):
 
     def test_twistd(self) -> None:
         """
-        Plain `twistd -n` outlives all of them.
+        Plain `twistd -n` survives all these signals.
         """
         daemon = self.enterContext(Daemon("--config", self.file, way=(*TWISTD, "netd")))
         for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
@@ -117,7 +117,7 @@ class StateTests(_Configured):
 
     def test_dump(self) -> None:
         """
-        It tells who is connected and what waits, a line each.
+        SIGUSR2 logs the clients and the waiting responses, one in a line.
         """
         daemon = self.enterContext(Daemon("--service", "echo=tcp:0"))
         with connect(daemon.address()) as one, connect(daemon.address("tcp-echo")) as other:
@@ -135,16 +135,16 @@ class StateTests(_Configured):
 
 class WatchdogTests(_Configured):
     """
-    Signs of life.
+    WATCHDOG=1.
     """
 
     def state(self, daemon: Daemon) -> str:
-        """What the kernel says of the process: T is stopped."""
+        """The kernel's state of the process; T is stopped."""
         return Path(f"/proc/{daemon.pid}/stat").read_text().rpartition(")")[2].split()[0]
 
     def test_stopped(self) -> None:
         """
-        They come while the reactor turns, not while it stands still, and again afterwards.
+        The watchdog stops while the reactor stands still, and then goes on.
         """
         interval = 0.2
         environ = environment(WATCHDOG_USEC=str(int(interval * 1_000_000)))
@@ -154,17 +154,17 @@ class WatchdogTests(_Configured):
         eventually(lambda: self.state(daemon) == "T" or None, "the stop")
         while daemon.hear():
             pass
-        heard = len(daemon.notices)
+        count = len(daemon.notices)
         time.sleep(5 * interval)
         daemon.hear()
-        self.assertEqual(len(daemon.notices), heard)
+        self.assertEqual(len(daemon.notices), count)
         os.kill(daemon.pid, signal.SIGCONT)
         before = sum("WATCHDOG" in each for each in daemon.notices)
         daemon.notice("WATCHDOG", before + 3)
 
-    def test_other_process(self) -> None:
+    def test_otherProcess(self) -> None:
         """
-        None is sent that is wanted of another process.
+        A WATCHDOG_PID of another process gets no watchdog.
         """
         environ = environment(WATCHDOG_USEC="100000", WATCHDOG_PID="1")
         daemon = self.enterContext(Daemon(environ=environ))
@@ -175,7 +175,7 @@ class WatchdogTests(_Configured):
 
     def test_stopping(self) -> None:
         """
-        They go on while a stop waits for an answer.
+        The watchdog goes on while a stop waits for a response.
         """
         environ = environment(WATCHDOG_USEC="200000")
         daemon = self.enterContext(Daemon(environ=environ))

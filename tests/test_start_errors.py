@@ -1,20 +1,18 @@
 """
-What stops a start: one line that names the option and the value, and exit status 1.
+Mistakes that stop a start: one line that names option and value, and exit status 1.
 """
 
 from __future__ import annotations
 
 import socket
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TypeAlias
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import certificate
 from tests.clients import threads
-from tests.running import MODULE, Finished, environment, run, succeed
+from tests.running import MODULE, Finished, environment, run, succeed, temporary_directory
 
 Row: TypeAlias = tuple[str, Mapping[str, str], str]
 """Arguments with spaces between, additions to the environment, how the line goes on."""
@@ -22,36 +20,36 @@ Row: TypeAlias = tuple[str, Mapping[str, str], str]
 
 class RefusalTests(SynchronousTestCase):
     """
-    Tables of (arguments, environment, line); {room} stands for a directory of files.
+    Tables of (arguments, environment, line); {folder} stands for a directory of files.
     """
 
     def setUp(self) -> None:
-        self.room = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.folder = self.enterContext(temporary_directory())
 
     def file(self, name: str, text: str) -> None:
-        """A file in the room."""
-        (self.room / name).write_text(text)
+        """Write a file into the folder."""
+        (self.folder / name).write_text(text)
 
     def refuse(self, *rows: Row) -> None:
-        """Each row ends with status 1, its line on stderr and nothing else anywhere."""
+        """Each row ends with status 1, its line on stderr and no other output."""
         with threads(2) as pool:
             for row, done in zip(rows, pool.map(self.start, rows), strict=True):
-                line = f"netd: {row[2].format(room=self.room)}"
+                line = f"netd: {row[2].format(folder=self.folder)}"
                 self.assertEqual((done.status, done.out), (1, ""), f"{row}: {done}")
                 self.assertEqual(done.err[: len(line)], line, f"{row}: {done}")
                 self.assertEqual(done.err.count("\n"), 1, f"{row}: {done}")
                 self.assertTrue(done.err[:-1].isprintable(), f"{row}: {done}")
 
     def start(self, row: Row) -> Finished:
-        """What comes of a start as `row` says, or of `--check-config` where it says that."""
-        words: Sequence[str] = [word.format(room=self.room) for word in row[0].split(" ")]
-        said = {name: value.format(room=self.room) for name, value in row[1].items()}
-        environ = environment(**{"NETD_PORT": "0", **said})
-        return run(*MODULE, *filter(None, words), environ=environ, cwd=self.room)
+        """Start netd as `row` says."""
+        words: Sequence[str] = [word.format(folder=self.folder) for word in row[0].split(" ")]
+        variables = {name: value.format(folder=self.folder) for name, value in row[1].items()}
+        environ = environment(**{"NETD_PORT": "0", **variables})
+        return run(*MODULE, *filter(None, words), environ=environ, cwd=self.folder)
 
     def test_hosts(self) -> None:
         """
-        An address that is unknown, not this machine's or not well-formed.
+        An address that is unknown, not this machine's or malformed is refused.
         """
         long = "x" * 64
         self.refuse(
@@ -69,7 +67,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_takenPorts(self) -> None:
         """
-        A TCP or UDP port that another process has.
+        A TCP or UDP port of another process is refused.
         """
         with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
             for sock in (stream, datagrams):
@@ -91,7 +89,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_ports(self) -> None:
         """
-        What is no port number or endpoint.
+        A text that is not a port number or endpoint is refused.
         """
         self.refuse(
             ("--port x", {}, "--port x: not a port number from 0 to 65535"),
@@ -105,27 +103,27 @@ class RefusalTests(SynchronousTestCase):
 
     def test_files(self) -> None:
         """
-        A files directory that is missing or none.
+        A files directory that is missing or not a directory is refused.
         """
         self.file("file", "")
         self.refuse(
             (
-                "--files {room}/none",
+                "--files {folder}/none",
                 {},
-                "--files {room}/none: No such file or directory",
+                "--files {folder}/none: No such file or directory",
             ),
-            ("--files {room}/file", {}, "--files {room}/file: Not a directory"),
-            ("", {"NETD_FILES": "{room}/none"}, "--files {room}/none: No such file"),
-            ("--check-config --files {room}/none", {}, "--files {room}/none: No such file"),
+            ("--files {folder}/file", {}, "--files {folder}/file: Not a directory"),
+            ("", {"NETD_FILES": "{folder}/none"}, "--files {folder}/none: No such file"),
+            ("--check-config --files {folder}/none", {}, "--files {folder}/none: No such file"),
         )
 
     def test_certificates(self) -> None:
         """
-        A certificate or key that is missing, no PEM, encrypted or another's.
+        A certificate or key that is missing, not PEM, encrypted or of another pair is refused.
         """
-        leaf, key = certificate(self.room)
-        certificate(self.room, "other")
-        secret = self.room / "secret.key"
+        leaf, key = certificate(self.folder)
+        certificate(self.folder, "other")
+        secret = self.folder / "secret.key"
         succeed("openssl", "ec", "-in", key, "-aes128", "-passout", "pass:x", "-out", secret)
         self.file("bad", "hello\n")
         https = "--https 0 --certificate"
@@ -134,19 +132,19 @@ class RefusalTests(SynchronousTestCase):
             ("--https 0", {}, "--https 0: needs --certificate"),
             (f"--certificate {leaf}", {}, f"--certificate {leaf}: needs --https"),
             (f"--private-key {key}", {}, f"--private-key {key}: needs --https"),
-            (f"{https} {{room}}/none", {}, "--certificate {room}/none: No such file"),
-            (f"{https} {{room}}", {}, "--certificate {room}: Is a directory"),
-            (f"{https} {{room}}/bad", {}, "--certificate {room}/bad: "),
+            (f"{https} {{folder}}/none", {}, "--certificate {folder}/none: No such file"),
+            (f"{https} {{folder}}", {}, "--certificate {folder}: Is a directory"),
+            (f"{https} {{folder}}/bad", {}, "--certificate {folder}/bad: "),
             (f"{https} {leaf}", {}, f"--certificate {leaf}: "),
-            (f"{with_key} {{room}}/none", {}, "--private-key {room}/none: No such file"),
-            (f"{with_key} {{room}}/bad", {}, "--private-key {room}/bad: "),
-            (f"{with_key} {{room}}/other.key", {}, "--private-key {room}/other.key: "),
+            (f"{with_key} {{folder}}/none", {}, "--private-key {folder}/none: No such file"),
+            (f"{with_key} {{folder}}/bad", {}, "--private-key {folder}/bad: "),
+            (f"{with_key} {{folder}}/other.key", {}, "--private-key {folder}/other.key: "),
             (f"{with_key} {secret}", {}, f"--private-key {secret}: "),
         )
 
     def test_durations(self) -> None:
         """
-        A delay that is not a number of seconds one could wait, wherever it was said.
+        A delay that is not a finite, positive number of seconds is refused in every place.
         """
         flags, variables = ("nan", "inf", "-1", "1_0"), ("nan", "1e3", "3 s", "400d")
         self.refuse(
@@ -161,7 +159,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_sizes(self) -> None:
         """
-        A size that is no number of bytes.
+        A text that is not a number of bytes is refused.
         """
         self.refuse(
             ("--max-body 10XB", {}, "--max-body 10XB: "),
@@ -171,33 +169,33 @@ class RefusalTests(SynchronousTestCase):
 
     def test_toml(self) -> None:
         """
-        A configuration file that is missing, broken, or holds what netd does not know.
+        A configuration file that is missing, broken, or has unknown keys is refused.
         """
         self.file("unknown", "prot = 1\n")
         self.file("broken", "port =\n")
         self.file("nan", "delay = nan\n")
         self.file("list", "port = [1]\n")
         self.file("truth", "port = true\n")
-        (self.room / "latin").write_bytes(b'delay = "\xe9"\n')
+        (self.folder / "latin").write_bytes(b'delay = "\xe9"\n')
         self.refuse(
-            ("--config {room}/none", {}, "--config {room}/none: No such file or directory"),
-            ("--config {room}", {}, "--config {room}: Is a directory"),
+            ("--config {folder}/none", {}, "--config {folder}/none: No such file or directory"),
+            ("--config {folder}", {}, "--config {folder}: Is a directory"),
             (
-                "--config {room}/unknown",
+                "--config {folder}/unknown",
                 {},
-                "--config {room}/unknown: unknown key prot, did you mean port?",
+                "--config {folder}/unknown: unknown key prot, did you mean port?",
             ),
-            ("--config {room}/broken", {}, "--config {room}/broken: Invalid value"),
-            ("--config {room}/nan", {}, "--delay nan ({room}/nan): not a duration"),
-            ("--config {room}/list", {}, "--config {room}/list: port = "),
-            ("--config {room}/truth", {}, "--config {room}/truth: port = True"),
-            ("--config {room}/latin", {}, "--config {room}/latin: "),
-            ("", {"NETD_CONFIG": "{room}/none"}, "--config {room}/none: No such file"),
+            ("--config {folder}/broken", {}, "--config {folder}/broken: Invalid value"),
+            ("--config {folder}/nan", {}, "--delay nan ({folder}/nan): not a duration"),
+            ("--config {folder}/list", {}, "--config {folder}/list: port = "),
+            ("--config {folder}/truth", {}, "--config {folder}/truth: port = True"),
+            ("--config {folder}/latin", {}, "--config {folder}/latin: "),
+            ("", {"NETD_CONFIG": "{folder}/none"}, "--config {folder}/none: No such file"),
         )
 
     def test_commandLine(self) -> None:
         """
-        A flag that netd does not have, one without its value, or a stray word.
+        An unknown flag, a flag without its value and a stray word are refused.
         """
         self.refuse(
             ("--prot 3", {}, "--prot: not an option, did you mean --port?"),
@@ -207,19 +205,19 @@ class RefusalTests(SynchronousTestCase):
 
     def test_oneLine(self) -> None:
         """
-        Control characters in a value cannot make two lines of one.
+        Control characters in a value do not break the line.
         """
         self.refuse(
             ("--delay=1\n2", {}, r"--delay '1\n2': "),
             ("--bind=\x1b[1m", {}, r"--bind '\x1b[1m': "),
-            ("--files={room}/\nx", {}, ""),
-            ("--config={room}/\nx", {}, ""),
+            ("--files={folder}/\nx", {}, ""),
+            ("--config={folder}/\nx", {}, ""),
             ("extra\nword", {}, ""),
         )
 
     def test_noneLeftOut(self) -> None:
         """
-        A further listener that cannot be bound stops the daemon, which never runs without it.
+        A second listener that cannot be bound stops the daemon.
         """
         with socket.socket() as sock:
             sock.bind(("127.0.0.1", 0))

@@ -1,5 +1,5 @@
 """
-How the daemon ends.
+The end of the daemon.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ _SOON: Final = 5.0
 
 class StopTests(SynchronousTestCase):
     """
-    SIGTERM while clients are there.
+    SIGTERM with clients connected.
     """
 
-    def heard(self, daemon: Daemon) -> None:
-        """Return when all that was sent so far has reached the daemon."""
-        # One turn of its reactor reads every connection that has something, so the
-        # second answer comes after what was there before the first.
+    def settle(self, daemon: Daemon) -> None:
+        """Wait until the daemon has read everything that was sent so far."""
+        # One turn of the reactor reads every connection with data, so that the second
+        # response follows the data that was there before the first.
         for _ in range(2):
             self.assertEqual(curl(f"{daemon.url}/healthz").status, 200)
 
     def test_inFlight(self) -> None:
         """
-        Fifty answers in flight are all delivered whole, and the process ends right after.
+        Fifty responses in flight are delivered whole, and the process ends right after.
         """
         daemon = self.enterContext(Daemon())
         with ExitStack() as clients:
             sockets = [clients.enter_context(connect(daemon.address())) for _ in range(50)]
             for sock in sockets:
                 sock.sendall(b"GET /echo?delay=1s HTTP/1.1\r\nHost: netd\r\n\r\n")
-            self.heard(daemon)
+            self.settle(daemon)
             daemon.signal()
             daemon.notice("STOPPING")
             for sock in sockets:
-                answer = receive(sock)
-                self.assertTrue(answer.startswith(b"HTTP/1.1 200 OK\r\n"), answer)
-                self.assertTrue(answer.endswith(b"\r\n\r\n" + GREETING), answer)
-                self.assertIn(b"\r\nConnection: close\r\n", answer)
+                response = receive(sock)
+                self.assertTrue(response.startswith(b"HTTP/1.1 200 OK\r\n"), response)
+                self.assertTrue(response.endswith(b"\r\n\r\n" + GREETING), response)
+                self.assertIn(b"\r\nConnection: close\r\n", response)
         started = time.monotonic()
         daemon.ended()
         self.assertLess(time.monotonic() - started, _SOON)
@@ -54,12 +54,12 @@ class StopTests(SynchronousTestCase):
 
     def test_newcomers(self) -> None:
         """
-        While an answer is in flight nobody new is let in.
+        While a response is in flight no new client can connect.
         """
         daemon = self.enterContext(Daemon())
         with connect(daemon.address()) as sock:
             sock.sendall(b"GET /delay/50s HTTP/1.1\r\nHost: netd\r\n\r\n")
-            self.heard(daemon)
+            self.settle(daemon)
             daemon.signal()
 
             def refused() -> bool | None:
@@ -77,13 +77,13 @@ class StopTests(SynchronousTestCase):
 
     def test_idle(self) -> None:
         """
-        A kept connection that waits for nothing is closed at once, not after the grace.
+        An idle kept connection is closed at once, not after the grace.
         """
         daemon = self.enterContext(Daemon())
         with connect(daemon.address()) as used, connect(daemon.address()) as fresh:
             used.sendall(b"GET /healthz HTTP/1.1\r\nHost: netd\r\n\r\n")
             self.assertTrue(used.recv(65_536).endswith(b"ok\n"))
-            self.heard(daemon)
+            self.settle(daemon)
             started = time.monotonic()
             daemon.signal()
             self.assertEqual((receive(used), receive(fresh)), (b"", b""))
@@ -92,12 +92,12 @@ class StopTests(SynchronousTestCase):
 
     def test_grace(self) -> None:
         """
-        What is not finished when the grace is over is cut, and the log says how many.
+        Unfinished responses are cut at the end of the grace, and the log says how many.
         """
         daemon = self.enterContext(Daemon("--grace", "0.2s"))
         with connect(daemon.address()) as sock:
             sock.sendall(b"GET /delay/50s HTTP/1.1\r\nHost: netd\r\n\r\n")
-            self.heard(daemon)
+            self.settle(daemon)
             started = time.monotonic()
             daemon.signal()
             self.assertRaises(ConnectionResetError, receive, sock)
@@ -114,7 +114,7 @@ class StopTests(SynchronousTestCase):
         daemon = self.enterContext(Daemon("--grace", "1h"))
         with connect(daemon.address()) as sock:
             sock.sendall(b"GET /delay/50s HTTP/1.1\r\nHost: netd\r\n\r\n")
-            self.heard(daemon)
+            self.settle(daemon)
             daemon.signal()
             daemon.notice("STOPPING")
             started = time.monotonic()
@@ -125,7 +125,7 @@ class StopTests(SynchronousTestCase):
 
     def test_status(self) -> None:
         """
-        The process ends by the SIGTERM it got, as twistd does, having said STOPPING=1.
+        The process ends by SIGTERM, as twistd does, after STOPPING=1.
         """
         daemon = self.enterContext(Daemon())
         self.assertEqual(daemon.stop(), -signal.SIGTERM)
@@ -134,7 +134,7 @@ class StopTests(SynchronousTestCase):
 
     def test_interrupt(self) -> None:
         """
-        Control-C stops it as well.
+        SIGINT stops the daemon too.
         """
         daemon = self.enterContext(Daemon())
         daemon.signal(signal.SIGINT)

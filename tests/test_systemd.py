@@ -31,19 +31,19 @@ class SystemdTests(SynchronousTestCase):
         self.machine = self.enterContext(Container())
 
     def options(self, *lines: str) -> None:
-        """What /etc/default/netd says."""
+        """Write /etc/default/netd."""
         text = "".join(f"{line}\n" for line in ("NETD_DELAY=10ms", *lines))
         (self.machine.root / "etc/default/netd").write_text(text)
 
     def served(self) -> None:
-        """HTTP and UDP are answered."""
+        """HTTP and UDP respond."""
         self.assertEqual(self.machine.curl(_URL), GREETING.decode())
         done = run(*self.machine.near(sys.executable, "-c", _ECHO))
         self.assertEqual(done.out, "hello\n", done.err)
 
     def test_life(self) -> None:
         """
-        It serves the sockets of systemd, reloads, and restarts under load without a failure.
+        netd serves the sockets of systemd, reloads, and restarts under load without a failure.
         """
         machine = self.machine
         self.options()
@@ -65,15 +65,15 @@ class SystemdTests(SynchronousTestCase):
             machine.systemctl("restart", "netd.service")
             self.served()
         out, _ = load.communicate(b"")
-        said = json.loads(out)
-        self.assertEqual(said["failures"], [])
-        self.assertEqual(list(said["answers"]), ["200"])
-        # As many as a busy machine gets to ask meanwhile.
-        self.assertGreater(said["answers"]["200"], 20)
+        counts = json.loads(out)
+        self.assertEqual(counts["failures"], [])
+        self.assertEqual(list(counts["responses"]), ["200"])
+        # A busy machine sends at least so many requests meanwhile.
+        self.assertGreater(counts["responses"]["200"], 20)
 
     def test_journal(self) -> None:
         """
-        Answers and the daemon's own lines are entries with fields, and belong to the unit.
+        Access and daemon lines are journal entries with fields, and belong to the unit.
         """
         machine = self.machine
         self.options()
@@ -86,9 +86,9 @@ class SystemdTests(SynchronousTestCase):
             out = machine.inside(*words, "-t", "netd", *fields).out
             return [json.loads(line) for line in out.splitlines()] or None
 
-        (answer,) = eventually(lambda: entries("NETD_STATUS=200"), "the answer's entry")
+        (response,) = eventually(lambda: entries("NETD_STATUS=200"), "the response's entry")
         self.assertEqual(
-            {name: answer[name] for name in ("NETD_METHOD", "NETD_TARGET", "PRIORITY")},
+            {name: response[name] for name in ("NETD_METHOD", "NETD_TARGET", "PRIORITY")},
             {"NETD_METHOD": "GET", "NETD_TARGET": "/", "PRIORITY": "6"},
         )
         events = eventually(lambda: entries("NETD_EVENT=daemon"), "the daemon's entries")
@@ -96,7 +96,7 @@ class SystemdTests(SynchronousTestCase):
 
     def test_watchdog(self) -> None:
         """
-        A process that stands still is killed and started again.
+        A stopped process is killed and started again.
         """
         machine = self.machine
         self.options()
@@ -111,7 +111,7 @@ class SystemdTests(SynchronousTestCase):
 
     def test_strict(self) -> None:
         """
-        Without any network of its own it serves the sockets of systemd.
+        Without a network of its own netd serves the sockets of systemd.
         """
         machine = self.machine
         self.options()
@@ -124,7 +124,7 @@ class SystemdTests(SynchronousTestCase):
 
     def test_direct(self) -> None:
         """
-        With direct.conf it binds by itself.
+        With direct.conf netd binds its addresses itself.
         """
         machine = self.machine
         self.options()
@@ -136,15 +136,15 @@ class SystemdTests(SynchronousTestCase):
 
     def test_tls(self) -> None:
         """
-        HTTPS without tls.conf stops the start with one line; with it, it is served.
+        HTTPS without tls.conf stops the start with one line; with tls.conf it is served.
         """
         machine = self.machine
-        room = machine.root / "etc/netd/tls"
-        room.mkdir(parents=True)
-        leaf, key = certificate(room)
-        leaf.rename(room / "certificate.pem")
-        key.rename(room / "key.pem")
-        (room / "certificate.pem").chmod(0o644)
+        folder = machine.root / "etc/netd/tls"
+        folder.mkdir(parents=True)
+        leaf, key = certificate(folder)
+        leaf.rename(folder / "certificate.pem")
+        key.rename(folder / "key.pem")
+        (folder / "certificate.pem").chmod(0o644)
         self.options()
         machine.drop_in("tls")
         machine.drop_in("zz-forbidden", "[Service]\nMemoryDenyWriteExecute=yes\n")
@@ -159,7 +159,7 @@ class SystemdTests(SynchronousTestCase):
         machine.systemctl("daemon-reload")
         machine.systemctl("reset-failed", "netd.service")
         machine.systemctl("start", "netd.socket", "netd-https.socket", "netd.service")
-        said = machine.curl(
-            "--cacert", str(room / "certificate.pem"), "https://localhost:8443/"
+        body = machine.curl(
+            "--cacert", str(folder / "certificate.pem"), "https://localhost:8443/"
         )
-        self.assertEqual(said, GREETING.decode())
+        self.assertEqual(body, GREETING.decode())

@@ -1,19 +1,18 @@
 """
-HTTPS with a certificate of one's own.
+HTTPS.
 """
 
 from __future__ import annotations
 
 import json
 import signal
-import tempfile
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import authority, certificate, signed
 from tests.clients import GREETING, ab, curl
-from tests.running import Daemon, Finished, eventually, run
+from tests.running import Daemon, Finished, eventually, run, temporary_directory
 
 
 class TLSTests(SynchronousTestCase):
@@ -22,8 +21,8 @@ class TLSTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        self.leaf, self.key = certificate(room)
+        folder = self.enterContext(temporary_directory())
+        self.leaf, self.key = certificate(folder)
         self.daemon = self.enterContext(
             Daemon(
                 *("--delay", "0.1s", "--https", "0"),
@@ -33,18 +32,18 @@ class TLSTests(SynchronousTestCase):
         self.port = self.daemon.where("https").port
 
     def handshake(self, *arguments: str) -> Finished:
-        """What `openssl s_client` makes of the port."""
+        """The output of `openssl s_client` for the port."""
         to = f"127.0.0.1:{self.port}"
         return run("openssl", "s_client", "-connect", to, "-CAfile", self.leaf, *arguments)
 
     def test_curl(self) -> None:
         """
-        A client that trusts the certificate gets every answer over HTTPS, and over HTTP too.
+        A client that trusts the certificate gets every response over HTTPS, and over HTTP too.
         """
         url = f"https://localhost:{self.port}"
-        answer = curl(f"{url}/", "--cacert", str(self.leaf))
-        self.assertEqual((answer.status, answer.body), (200, GREETING))
-        self.assertGreaterEqual(answer.seconds, 0.1)
+        response = curl(f"{url}/", "--cacert", str(self.leaf))
+        self.assertEqual((response.status, response.body), (200, GREETING))
+        self.assertGreaterEqual(response.seconds, 0.1)
         large = curl(f"{url}/files/zeros.bin", "--cacert", str(self.leaf))
         self.assertEqual(large.body, bytes(len(large.body)))
         self.assertEqual(large.headers["content-length"], str(len(large.body)))
@@ -52,14 +51,14 @@ class TLSTests(SynchronousTestCase):
 
     def test_stranger(self) -> None:
         """
-        A client that does not trust the certificate breaks off, and the log stays clean.
+        A client that does not trust the certificate closes, and the log has no error.
         """
         done = run("curl", "-qsS", "--noproxy", "*", f"https://localhost:{self.port}/")
         self.assertEqual(done.status, 60, done.err)
 
     def test_versions(self) -> None:
         """
-        TLS 1.2 and 1.3 are spoken; 1.1 is answered with the alert for a wrong version.
+        TLS 1.2 and 1.3 work; 1.1 gets the alert for a wrong version.
         """
         for version, name in (("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")):
             done = self.handshake(version)
@@ -72,14 +71,14 @@ class TLSTests(SynchronousTestCase):
 
     def test_protocol(self) -> None:
         """
-        ALPN settles on http/1.1.
+        ALPN selects http/1.1.
         """
         done = self.handshake("-alpn", "h2,http/1.1")
         self.assertIn("ALPN protocol: http/1.1", done.out)
 
     def test_notTLS(self) -> None:
         """
-        Plain HTTP to the HTTPS port is refused without a trace in the log.
+        Plain HTTP to the HTTPS port is refused, and the log has no error.
         """
         done = run("curl", "-qsS", "--noproxy", "*", f"http://localhost:{self.port}/")
         self.assertNotEqual(done.status, 0)
@@ -87,7 +86,7 @@ class TLSTests(SynchronousTestCase):
 
     def test_ab(self) -> None:
         """
-        `ab` over HTTPS fails no request.
+        `ab` over HTTPS reports no failed request.
         """
         bench = ab(f"https://localhost:{self.port}/", "-n", "20", "-c", "10")
         self.assertEqual((bench.length, bench.complete, bench.failed), (58, 20, 0))
@@ -95,56 +94,56 @@ class TLSTests(SynchronousTestCase):
 
 class VulnerabilityTests(SynchronousTestCase):
     """
-    What testssl.sh finds.
+    The findings of testssl.sh.
     """
 
     def test_nothing(self) -> None:
         """
-        Protocols, cipher categories, forward secrecy and vulnerabilities: nothing to object to.
+        testssl.sh reports no weak protocol, cipher or vulnerability.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        leaf, key = certificate(room)
+        folder = self.enterContext(temporary_directory())
+        leaf, key = certificate(folder)
         daemon = self.enterContext(
             Daemon("--https", "0", "--certificate", leaf, "--private-key", key, "--delay", "0s")
         )
-        found = room / "found.json"
+        report = folder / "found.json"
         done = run(
             *("testssl", "--quiet", "--color", "0", "--warnings", "off", "--ip", "one"),
-            *("--nodns", "min", "--jsonfile", found, "-p", "-s", "-f", "-U"),
+            *("--nodns", "min", "--jsonfile", report, "-p", "-s", "-f", "-U"),
             f"localhost:{daemon.where('https').port}",
             deadline=300,
         )
-        self.assertTrue(found.exists(), done.out + done.err)
-        said = {each["id"]: each for each in json.loads(found.read_text())}
-        # This machine's openssl lacks what some tests of other servers want.
-        said.pop("engine_problem", None)
-        bad = [each for each in said.values() if each["severity"] not in ("OK", "INFO")]
+        self.assertTrue(report.exists(), done.out + done.err)
+        findings = {each["id"]: each for each in json.loads(report.read_text())}
+        # testssl.sh warns that this openssl lacks features, which says nothing about netd.
+        findings.pop("engine_problem", None)
+        bad = [each for each in findings.values() if each["severity"] not in ("OK", "INFO")]
         self.assertEqual(bad, [])
         for name in ("TLS1_2", "TLS1_3", "cipherlist_STRONG", "heartbleed", "ROBOT", "LUCKY13"):
-            self.assertEqual(said[name]["severity"], "OK", said[name])
+            self.assertEqual(findings[name]["severity"], "OK", findings[name])
         for name in ("SSLv2", "SSLv3", "TLS1", "TLS1_1", "cipherlist_AVERAGE"):
-            self.assertEqual(said[name]["finding"], "not offered")
+            self.assertEqual(findings[name]["finding"], "not offered")
 
 
 class ClientCertificateTests(SynchronousTestCase):
     """
-    `--client-ca F`: clients show certificates, made by openssl.
+    `--client-ca F`, with certificates made by openssl.
     """
 
     def setUp(self) -> None:
-        self.room = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        self.leaf, self.key = certificate(self.room)
-        self.authority = authority(self.room)
+        self.folder = self.enterContext(temporary_directory())
+        self.leaf, self.key = certificate(self.folder)
+        self.authority = authority(self.folder)
 
     def start(self, *more: str) -> None:
-        """A daemon that asks clients who they are."""
+        """Start a daemon that requests client certificates."""
         pair = ("--certificate", str(self.leaf), "--private-key", str(self.key))
         authority = ("--client-ca", str(self.authority[0]))
         self.daemon = self.enterContext(Daemon("--https", "0", *pair, *authority, *more))
         self.url = f"https://localhost:{self.daemon.where('https').port}"
 
     def ask(self, shown: tuple[Path, Path] | None) -> Finished:
-        """What curl gets of /tls with this certificate."""
+        """The finished curl of /tls with this certificate."""
         words = ("--cert", shown[0], "--key", shown[1]) if shown else ()
         return run(
             *("curl", "-q", "-sS", "--noproxy", "*", "--cacert", self.leaf, *words),
@@ -153,27 +152,27 @@ class ClientCertificateTests(SynchronousTestCase):
 
     def test_accepted(self) -> None:
         """
-        A certificate of the authority gets an answer; /tls and the access log say whose it is.
+        A certificate of the authority is accepted; /tls and the access log name its owner.
         """
         self.start()
-        done = self.ask(signed(self.room, self.authority, "Alice Smith"))
+        done = self.ask(signed(self.folder, self.authority, "Alice Smith"))
         self.assertEqual(done.status, 0, done.err)
-        said = json.loads(done.out)["tls"]
-        self.assertEqual(said["client"], "Alice Smith")
-        self.assertEqual(said["client_certificate"]["subject"], "O=netd, CN=Alice Smith")
+        shown = json.loads(done.out)["tls"]
+        self.assertEqual(shown["client"], "Alice Smith")
+        self.assertEqual(shown["client_certificate"]["subject"], "O=netd, CN=Alice Smith")
         self.assertIn(r" - Alice\x20Smith [", self.daemon.logged("GET /tls"))
 
     def test_refused(self) -> None:
         """
-        None, a stranger's and an expired one are refused in the handshake, without a traceback.
+        No certificate, a stranger's and an expired one fail the handshake without a traceback.
         """
         self.start()
-        stranger = authority(self.room, "stranger")
+        stranger = authority(self.folder, "stranger")
         for shown in (
             None,
-            certificate(self.room, "self"),
-            signed(self.room, stranger, "Mallory"),
-            signed(self.room, self.authority, "Late", expired=True),
+            certificate(self.folder, "self"),
+            signed(self.folder, stranger, "Mallory"),
+            signed(self.folder, self.authority, "Late", expired=True),
         ):
             done = self.ask(shown)
             self.assertNotEqual(done.status, 0, shown)
@@ -183,12 +182,12 @@ class ClientCertificateTests(SynchronousTestCase):
 
     def test_optional(self) -> None:
         """
-        With --client-ca-optional a client without one is let in as nobody.
+        With --client-ca-optional a client without a certificate is accepted as nobody.
         """
         self.start("--client-ca-optional", "yes")
-        said = json.loads(self.ask(None).out)["tls"]
-        self.assertEqual((said["client"], said["client_certificate"]), (None, None))
-        mallory = signed(self.room, authority(self.room, "stranger"), "Mallory")
+        shown = json.loads(self.ask(None).out)["tls"]
+        self.assertEqual((shown["client"], shown["client_certificate"]), (None, None))
+        mallory = signed(self.folder, authority(self.folder, "stranger"), "Mallory")
         self.assertNotEqual(self.ask(mallory).status, 0)
 
 
@@ -198,10 +197,10 @@ class RotationTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.room = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.folder = self.enterContext(temporary_directory())
 
     def shown(self, daemon: Daemon, name: str) -> str:
-        """The subject of what openssl is shown when it asks for `name`."""
+        """The subject of the certificate that openssl gets for `name`."""
         done = run(
             *("openssl", "s_client", "-connect", f"127.0.0.1:{daemon.where('https').port}"),
             *("-servername", name),
@@ -211,10 +210,10 @@ class RotationTests(SynchronousTestCase):
 
     def test_reload(self) -> None:
         """
-        SIGHUP brings a new certificate; a corrupt one leaves the old, and one line says so.
+        SIGHUP loads a new certificate; a broken one changes nothing and is one line.
         """
-        leaf, key = certificate(self.room, "first")
-        other = certificate(self.room, "second")
+        leaf, key = certificate(self.folder, "first")
+        other = certificate(self.folder, "second")
         daemon = self.enterContext(
             Daemon("--https", "0", "--certificate", leaf, "--private-key", key)
         )
@@ -233,13 +232,13 @@ class RotationTests(SynchronousTestCase):
 
     def test_names(self) -> None:
         """
-        `--certificate-dir` shows each name its own certificate, or that of its wildcard.
+        `--certificate-dir` serves each name its own certificate, or that of its wildcard.
         """
-        names = self.room / "names"
+        names = self.folder / "names"
         names.mkdir()
         for name in ("default", "a.example.org"):
             certificate(names, name)
-        leaf, key = certificate(self.room, "wild")
+        leaf, key = certificate(self.folder, "wild")
         (names / "_.example.org.pem").write_bytes(leaf.read_bytes() + key.read_bytes())
         daemon = self.enterContext(Daemon("--https", "0", "--certificate-dir", names))
         for name, subject in (

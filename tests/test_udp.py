@@ -1,5 +1,5 @@
 """
-The datagram echo.
+The UDP echo.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import socket
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.clients import curl
-from tests.running import DEADLINE, Daemon
+from tests.clients import curl, datagrams
+from tests.running import Daemon
 
 _LARGEST = 65_507
 
 
 def _free(number: int) -> bool:
-    """Whether nobody has this port, neither for streams nor for datagrams."""
+    """Whether this port is free for TCP and for UDP."""
     with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
         try:
             stream.bind(("127.0.0.1", number))
@@ -29,36 +29,28 @@ def _free(number: int) -> bool:
 
 class EchoTests(SynchronousTestCase):
     """
-    UDP on the port that the daemon says.
+    UDP on the announced port.
     """
-
-    def client(self) -> socket.socket:
-        """A datagram socket that waits for nothing for ever."""
-        sock = self.enterContext(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        sock.settimeout(DEADLINE)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024 * 1024)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1024 * 1024)
-        return sock
 
     def test_everySize(self) -> None:
         """
-        Datagrams of no, one and 65 507 bytes, and some between, come back whole.
+        Datagrams of 0, 1, 65 507 and other numbers of bytes come back whole.
         """
         address = self.enterContext(Daemon()).address("udp")
-        client = self.client()
+        client = self.enterContext(datagrams())
         for size in (1, 0, 2, 512, 1472, 8192, 8193, 50_000, _LARGEST):
             data = os.urandom(size)
             client.sendto(data, address)
-            answer, source = client.recvfrom(_LARGEST + 1)
-            self.assertEqual(len(answer), size)
-            self.assertEqual((answer == data, source), (True, address))
+            response, source = client.recvfrom(_LARGEST + 1)
+            self.assertEqual(len(response), size)
+            self.assertEqual((response == data, source), (True, address))
 
     def test_manyClients(self) -> None:
         """
-        Each of many clients gets its own datagram back and nobody else's.
+        Each of many clients gets its own datagram back.
         """
         address = self.enterContext(Daemon()).address("udp")
-        clients = [self.client() for _ in range(50)]
+        clients = [self.enterContext(datagrams()) for _ in range(50)]
         for number, client in enumerate(clients):
             client.sendto(b"%d" % number, address)
         for number, client in enumerate(clients):
@@ -66,9 +58,9 @@ class EchoTests(SynchronousTestCase):
 
     def test_samePort(self) -> None:
         """
-        Without --udp the echo has the port number of the web site.
+        Without --udp the echo has the port number of HTTP.
         """
-        # Below the range that the kernel chooses from, so that nobody is given it meanwhile.
+        # Below the range of the kernel, which thus gives the port to no other process.
         number = next(filter(_free, iter(lambda: random.randrange(20_000, 32_000), None)))
         daemon = self.enterContext(Daemon("--port", str(number)))
         self.assertEqual(daemon.address("http"), ("127.0.0.1", number))
@@ -76,7 +68,7 @@ class EchoTests(SynchronousTestCase):
 
     def test_off(self) -> None:
         """
-        `--udp 0` leaves it out, and the rest is there.
+        `--udp 0` turns the echo off, and HTTP is served.
         """
         daemon = self.enterContext(Daemon("--udp", "0"))
         self.assertNotIn("udp=", daemon.notice("X_NETD_LISTEN"))
@@ -84,10 +76,10 @@ class EchoTests(SynchronousTestCase):
 
     def test_flood(self) -> None:
         """
-        The web site answers while datagrams, empty ones too, pour in.
+        HTTP responds while datagrams, empty ones too, arrive.
         """
         daemon = self.enterContext(Daemon())
-        client = self.client()
+        client = self.enterContext(datagrams())
         client.setblocking(False)
         for number in range(2000):
             try:

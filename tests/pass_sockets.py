@@ -1,5 +1,5 @@
 """
-What a service manager does with sockets: `python -m tests.handing NAMES FDS COMMAND...`.
+Start a command with inherited sockets, as a service manager does.
 
 Rules: runs in a process of its own, which becomes COMMAND; the standard library only.
 """
@@ -15,14 +15,14 @@ _FIRST = 3
 
 
 def way(names: Sequence[str] | None, sockets: Sequence[socket]) -> tuple[str, ...]:
-    """What stands before a command that is to get `sockets`; without `names` they have none."""
+    """The words before a command that is to inherit `sockets`; None gives them no names."""
     numbers = ",".join(str(sock.fileno()) for sock in sockets)
-    return (sys.executable, "-m", "tests.handing", ":".join(names or ()), numbers)
+    return (sys.executable, "-m", "tests.pass_sockets", ":".join(names or ()), numbers)
 
 
 def main(names: str, numbers: str, *command: str) -> None:
-    """Become `command`, with the descriptors in their places."""
-    # Copies far away first, so that no place is taken when its turn comes.
+    """Become `command`, with the sockets at the descriptors from 3 on."""
+    # Copies at high numbers first, so that the numbers from 3 on are free.
     far = [os.dup2(int(each), 200 + place) for place, each in enumerate(numbers.split(","))]
     for place, each in enumerate(far, _FIRST):
         os.dup2(each, place)

@@ -1,83 +1,67 @@
 """
-The datagram echo and the small services as their own clients see them.
+The UDP echo and the small services as their own clients see them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import signal
 import socket
-import tempfile
 import threading
 from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from tests.clients import connect, curl, receive
-from tests.running import DEADLINE, Daemon, eventually, run
+from tests.clients import connect, curl, datagrams, receive
+from tests.running import DEADLINE, Daemon, eventually, need, run, temporary_directory
 
-# Some of these live where only root looks for programs.
-_SYSTEM = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))
 _MOST = 300 * 1024 * 1024
 
 
-def need(program: str) -> str:
-    """The path of `program`; the test is skipped where it is not installed."""
-    found = shutil.which(program, path=_SYSTEM)
-    if found is None:
-        raise SkipTest(f"{program} is not installed")
-    return found
-
-
 def resident(pid: int) -> int:
-    """Bytes of memory that a process has."""
+    """The resident memory of a process, in bytes."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def services(*endpoints: str) -> list[str]:
-    """The options for these services, each on a port that the kernel chooses."""
+    """The options for these services, each on a port of the kernel's choice."""
     return [word for each in endpoints for word in ("--service", f"{each}:0")]
 
 
 class DatagramTests(SynchronousTestCase):
     """
-    The policy, against a real process.
+    Datagrams.
     """
 
-    def test_spoofed_own_address(self) -> None:
+    def test_spoofedOwnAddress(self) -> None:
         """
-        A datagram from the port number it listens on is not answered, from anywhere here.
+        A datagram from a port on which netd listens gets no response.
         """
         daemon = self.enterContext(Daemon())
         address = daemon.address("udp")
-        with socket.socket(type=socket.SOCK_DGRAM) as twin:
-            twin.bind(("127.0.0.2", address[1]))
-            twin.settimeout(0.2)
+        with datagrams("127.0.0.2", address[1], 0.2) as twin:
             twin.sendto(b"", address)
             with self.assertRaises(TimeoutError):
                 twin.recv(1)
         daemon.logged("source port")
         self.assertEqual(curl(f"{daemon.url}/healthz").status, 200)
 
-    def test_asked_address(self) -> None:
+    def test_askedAddress(self) -> None:
         """
-        Bound to every address, it answers from the one that was asked, of either family.
+        On every address, a response leaves from the address of the request, in both families.
         """
         port = self.enterContext(Daemon("--udp", "udp:0:interface=*")).where("udp").port
         for host in ("127.0.0.1", "127.0.0.2", "127.1.2.3", "::1"):
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            with socket.socket(family, socket.SOCK_DGRAM) as client:
-                client.settimeout(DEADLINE)
+            with datagrams("::1" if ":" in host else "127.0.0.1") as client:
                 client.sendto(b"x", (host, port))
                 data, source = client.recvfrom(10)
                 self.assertEqual((data, source[0]), (b"x", host))
 
     def test_floods(self) -> None:
         """
-        The web site answers within moments while floods of any kind come in.
+        HTTP responds within a second under floods of datagrams.
         """
         daemon = self.enterContext(Daemon())
         address = daemon.address("udp")
@@ -85,8 +69,8 @@ class DatagramTests(SynchronousTestCase):
             stop = threading.Event()
 
             def flood(data: bytes = data, stop: threading.Event = stop) -> None:
-                with socket.socket(type=socket.SOCK_DGRAM) as client:
-                    # Nobody reads the answers; that is the client's own affair.
+                with datagrams() as client:
+                    # The client does not read the responses.
                     for _ in range(300_000):
                         if stop.is_set():
                             break
@@ -103,25 +87,24 @@ class DatagramTests(SynchronousTestCase):
 
     def test_questions(self) -> None:
         """
-        The empty datagrams of RFC 865, 867 and 868 are answered on loopback.
+        On loopback the empty requests of RFC 865, 867 and 868 get their responses.
         """
         need("socat")
         names = ("daytime", "time", "qotd")
         daemon = self.enterContext(Daemon(*services(*(f"{name}=udp" for name in names))))
         for name, length in (("daytime", 26), ("time", 4), ("qotd", None)):
             address = daemon.address(f"udp-{name}")
-            with socket.socket(type=socket.SOCK_DGRAM) as client:
-                client.settimeout(DEADLINE)
+            with datagrams() as client:
                 client.sendto(b"", address)
-                said = client.recv(1000)
-                self.assertEqual(len(said), length or len(said), said)
-            # socat sends no empty datagram; a short one is a question all the same.
-            done = run("socat", "-t", "2", "-", f"UDP4:{address[0]}:{address[1]}", say="?")
-            self.assertEqual(len(done.out.encode("utf-8", "surrogateescape")), len(said))
+                response = client.recv(1000)
+                self.assertEqual(len(response), length or len(response), response)
+            # socat sends no empty datagram; a short one is a request too.
+            done = run("socat", "-t", "2", "-", f"UDP4:{address[0]}:{address[1]}", stdin="?")
+            self.assertEqual(len(done.out.encode("utf-8", "surrogateescape")), len(response))
 
     def test_nmap(self) -> None:
         """
-        nmap, whose probes are shorter than the answers, sees that somebody is there.
+        nmap, whose probes are shorter than the responses, finds the ports open.
         """
         if os.geteuid():
             raise SkipTest("nmap scans UDP as root only")
@@ -138,41 +121,39 @@ class DatagramTests(SynchronousTestCase):
 
     def test_rate(self) -> None:
         """
-        A source is answered so often as --udp-rate says, and a burst of a fifth of that.
+        A source gets --udp-rate responses a second, and a burst of a fifth of that.
         """
         daemon = self.enterContext(Daemon("--udp-rate", "10"))
-        with socket.socket(type=socket.SOCK_DGRAM) as client:
-            client.settimeout(DEADLINE)
+        with datagrams() as client:
             client.connect(daemon.address("udp"))
             for _ in range(100):
                 client.send(b"x")
             self.assertEqual([client.recv(10) for _ in range(2)], [b"x", b"x"])
         daemon.logged("datagrams: rate")
 
-    def test_receive_buffer(self) -> None:
+    def test_receiveBuffer(self) -> None:
         """
-        What the kernel drops while the daemon stands still is counted and said.
+        Datagrams that the kernel drops while the daemon is stopped are counted and logged.
         """
         daemon = self.enterContext(Daemon())
         daemon.signal(signal.SIGSTOP)
-        with socket.socket(type=socket.SOCK_DGRAM) as client:
+        with datagrams() as client:
             client.connect(daemon.address("udp"))
             for _ in range(20_000):
                 client.send(b"x" * 1000)
             daemon.signal(signal.SIGCONT)
-            said = daemon.logged("receive buffer").splitlines()
-        (line,) = (each for each in said if each.endswith("datagrams: receive buffer"))
+            lines = daemon.logged("receive buffer").splitlines()
+        (line,) = (each for each in lines if each.endswith("datagrams: receive buffer"))
         self.assertRegex(line, r"udp 127\.0\.0\.1 port [0-9]+: dropped [0-9]{3,5} datagrams")
 
     def test_impairment(self) -> None:
         """
-        With a seed the same datagrams are lost in one run as in another.
+        With a seed the same datagrams are lost in two runs.
         """
         seen = []
         for _ in range(2):
             daemon = self.enterContext(Daemon("--udp-loss", "50%", "--udp-seed", "7"))
-            with socket.socket(type=socket.SOCK_DGRAM) as client:
-                client.settimeout(DEADLINE)
+            with datagrams() as client:
                 client.connect(daemon.address("udp"))
                 for number in range(100):
                     client.send(b"%d" % number)
@@ -188,7 +169,7 @@ class DatagramTests(SynchronousTestCase):
 
     def test_sockperf(self) -> None:
         """
-        sockperf measures against the sockperf service, and nothing is lost or doubled.
+        sockperf measures the sockperf service, and no message is lost or duplicated.
         """
         need("sockperf")
         daemon = self.enterContext(Daemon(*services("sockperf=udp")))
@@ -221,7 +202,7 @@ class DatagramTests(SynchronousTestCase):
         for bind, kind in (("127.0.0.1", "UDP4"), ("::1", "UDP6")):
             where = self.enterContext(Daemon("--bind", bind)).where("udp")
             host = f"[{where.host}]" if ":" in where.host else where.host
-            done = run("socat", "-t", "2", "-", f"{kind}:{host}:{where.port}", say="hello")
+            done = run("socat", "-t", "2", "-", f"{kind}:{host}:{where.port}", stdin="hello")
             self.assertEqual((done.out, done.status), ("hello", 0), done.err)
 
 
@@ -232,13 +213,13 @@ class StreamTests(SynchronousTestCase):
 
     def test_unread(self) -> None:
         """
-        300 MiB sent to a client that does not read grow no memory, and all of it comes back.
+        300 MiB from a client that does not read need no memory, and all bytes come back.
         """
         daemon = self.enterContext(Daemon(*services("echo=tcp")))
-        pid = daemon._process.pid
+        pid = daemon.pid
         before = resident(pid)
         piece = os.urandom(1024 * 1024)
-        sent, heard = hashlib.sha256(), hashlib.sha256()
+        sent, received = hashlib.sha256(), hashlib.sha256()
         with connect(daemon.address("tcp-echo")) as sock:
 
             def write() -> None:
@@ -249,16 +230,16 @@ class StreamTests(SynchronousTestCase):
 
             thread = threading.Thread(target=write)
             thread.start()
-            # Both kernels are full when netd does not read any more.
+            # Once netd stops reading, the kernel's buffers are full and the writer waits.
             with self.assertRaises(AssertionError):
                 eventually(lambda: None if thread.is_alive() else True, "the end", 1.0)
             held = resident(pid) - before
             count = 0
             while data := sock.recv(1024 * 1024):
-                heard.update(data)
+                received.update(data)
                 count += len(data)
             thread.join()
-        self.assertEqual((count, heard.digest()), (_MOST, sent.digest()))
+        self.assertEqual((count, received.digest()), (_MOST, sent.digest()))
         self.assertLess(held, 8 * 1024 * 1024)
         self.assertLess(resident(pid) - before, 8 * 1024 * 1024)
 
@@ -268,45 +249,45 @@ class StreamTests(SynchronousTestCase):
         """
         need("ncat")
         daemon = self.enterContext(Daemon(*services("echo=tcp", "discard=tcp")))
-        said = "0123456789abcdef" * 50_000
+        data = "0123456789abcdef" * 50_000
         host, port = daemon.address("tcp-echo")
-        self.assertEqual(run("ncat", host, str(port), say=said).out, said)
+        self.assertEqual(run("ncat", host, str(port), stdin=data).out, data)
         host, port = daemon.address("tcp-discard")
-        done = run("ncat", host, str(port), say=said)
+        done = run("ncat", host, str(port), stdin=data)
         self.assertEqual((done.out, done.status), ("", 0))
 
     def test_said(self) -> None:
         """
-        Each says what it says and closes, to a client that talks as to one that is silent.
+        Each service sends its message and closes, to talking and to silent clients.
         """
         daemon = self.enterContext(Daemon(*services("daytime=tcp", "time=tcp", "qotd=tcp")))
         for name, length in (("daytime", 26), ("time", 4), ("qotd", None)):
             for noise in (b"", b"\r\n" * 1000):
                 with connect(daemon.address(f"tcp-{name}")) as sock:
                     sock.sendall(noise)
-                    said = receive(sock)
-                    self.assertEqual(len(said), length or len(said), said)
-                    self.assertGreater(len(said), 3)
+                    message = receive(sock)
+                    self.assertEqual(len(message), length or len(message), message)
+                    self.assertGreater(len(message), 3)
 
     def test_idle(self) -> None:
         """
-        A connection on which nothing moves is cut.
+        An idle connection is cut.
         """
         options = services("echo=tcp", "discard=tcp")
         daemon = self.enterContext(Daemon(*options, "--service-idle", "300ms"))
-        for name, answer in (("tcp-echo", b"x"), ("tcp-discard", b"")):
+        for name, response in (("tcp-echo", b"x"), ("tcp-discard", b"")):
             with connect(daemon.address(name)) as sock:
                 sock.sendall(b"x")
-                self.assertEqual(sock.recv(10) if answer else b"", answer)
+                self.assertEqual(sock.recv(10) if response else b"", response)
                 with self.assertRaises(ConnectionResetError):
                     receive(sock)
 
     def test_unix(self) -> None:
         """
-        A service listens on a path too, and its mode is what was asked for.
+        A service listens on a UNIX socket of the requested mode.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
-        path = room / "echo.sock"
+        folder = self.enterContext(temporary_directory())
+        path = folder / "echo.sock"
         daemon = self.enterContext(Daemon("--service", f"echo=unix:{path}:mode=600"))
         self.assertEqual(path.stat().st_mode & 0o777, 0o600)
         with socket.socket(socket.AF_UNIX) as sock:
@@ -320,7 +301,7 @@ class StreamTests(SynchronousTestCase):
 
     def test_chargen(self) -> None:
         """
-        Chargen takes its time, and a stop does not wait for its end.
+        chargen is paced, and a stop does not wait for its end.
         """
         daemon = self.enterContext(Daemon(*services("chargen=tcp")))
         with connect(daemon.address("tcp-chargen")) as sock:
@@ -330,7 +311,7 @@ class StreamTests(SynchronousTestCase):
 
     def test_nmap(self) -> None:
         """
-        nmap knows each for what it is.
+        nmap recognizes each service.
         """
         need("nmap")
         names = ("echo", "daytime", "chargen", "time", "qotd")

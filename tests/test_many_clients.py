@@ -1,5 +1,5 @@
 """
-The HTTP engine in a real process: a thousand answers at the stop, and no descriptor left.
+Many clients at once: a thousand responses at the stop, and too few descriptors.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def _limited(descriptors: int) -> tuple[str, ...]:
-    """netd with so many descriptors."""
+    """The words that run netd with this limit of open files."""
     return ("prlimit", f"--nofile={descriptors}:{descriptors}", *MODULE)
 
 
 def _cpu(pid: int) -> float:
-    """Seconds that a process has computed."""
+    """Seconds of CPU time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
@@ -41,12 +41,12 @@ class EngineTests(SynchronousTestCase):
 
     def test_thousandAtStop(self) -> None:
         """
-        A thousand answers in flight at SIGTERM are a thousand answers delivered.
+        A thousand responses in flight at SIGTERM are all delivered.
         """
         daemon = self.enterContext(Daemon("--delay=2s"))
         with ExitStack() as clients:
             sockets = [clients.enter_context(connect(daemon.address())) for _ in range(1000)]
-            # Accepted in their order: with the last one answered all have been let in.
+            # Connections are accepted in order: a response to the last one means that all are.
             sockets[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: netd\r\n\r\n")
             self.assertIn(b" 200 ", sockets[-1].recv(65536))
             for sock in sockets:
@@ -58,7 +58,7 @@ class EngineTests(SynchronousTestCase):
 
     def test_noDescriptors(self) -> None:
         """
-        With 400 clients and 128 descriptors it rests instead of spinning, and recovers.
+        With 400 clients and 128 descriptors netd rests instead of spinning, and recovers.
         """
         daemon = self.enterContext(Daemon(way=_limited(128)))
         with ExitStack() as clients:
@@ -67,16 +67,16 @@ class EngineTests(SynchronousTestCase):
             before, started = _cpu(daemon.pid), time.monotonic()
             time.sleep(3)
             elapsed = time.monotonic() - started
-            # It rests half a second at a time; what spins has a whole core.
+            # netd rests half a second at a time; a spinning process uses a whole core.
             self.assertLess(_cpu(daemon.pid) - before, elapsed / 4)
-        answered = eventually(lambda: _asked(daemon), "answer after the crowd has left")
+        answered = eventually(lambda: _asked(daemon), "response after the crowd has left")
         self.assertEqual(answered, 200)
         complaints = daemon.log.count("cannot accept")
         self.assertLessEqual(complaints, time.monotonic() - started + 2)
 
 
 def _asked(daemon: Daemon) -> int | None:
-    """The status of /healthz; None when nobody answers."""
+    """The status of /healthz; None without a response."""
     try:
         return curl(f"{daemon.url}/healthz", "--max-time", "5").status
     except AssertionError:

@@ -1,16 +1,15 @@
 """
-Every way to run it, from a directory that knows nothing of netd.
+Every way to start netd, from an empty directory.
 """
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import GREETING, curl
-from tests.running import MODULE, ROOT, TWISTD, Daemon, environment, run
+from tests.running import MODULE, ROOT, TWISTD, Daemon, environment, run, temporary_directory
 
 _REACTORS = {
     "epoll": "EPollReactor",
@@ -22,22 +21,22 @@ _REACTORS = {
 
 class WaysTests(SynchronousTestCase):
     """
-    The command lines of the README.
+    The commands of the README.
     """
 
     def greets(self, daemon: Daemon) -> None:
-        """It answers as netd does."""
+        """The daemon responds at /echo."""
         self.assertEqual(curl(f"{daemon.url}/echo").body, GREETING)
 
     def test_twistd(self) -> None:
         """
-        `twistd -n netd --port 0`.
+        `twistd -n netd --port 0` serves.
         """
         self.greets(self.enterContext(Daemon("--port", "0", way=(*TWISTD, "netd"))))
 
     def test_module(self) -> None:
         """
-        `python -m netd --port 0`.
+        `python -m netd --port 0` serves.
         """
         self.greets(self.enterContext(Daemon("--port", "0")))
 
@@ -45,20 +44,20 @@ class WaysTests(SynchronousTestCase):
         """
         `twistd -ny netd.tac` from another directory, configured by NETD_* and a TOML file.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        (room / "netd.toml").write_text('delay = "1h"\nhttp = ["0"]\n')
-        environ = environment(NETD_DELAY="1ms", NETD_CONFIG=str(room / "netd.toml"))
-        # The tac itself finds the checkout.
+        folder = self.enterContext(temporary_directory())
+        (folder / "netd.toml").write_text('delay = "1h"\nhttp = ["0"]\n')
+        environ = environment(NETD_DELAY="1ms", NETD_CONFIG=str(folder / "netd.toml"))
+        # netd.tac itself finds the checkout.
         del environ["PYTHONPATH"]
         daemon = self.enterContext(
-            Daemon(way=(*TWISTD, "-y", ROOT / "netd.tac"), environ=environ, cwd=room)
+            Daemon(way=(*TWISTD, "-y", ROOT / "netd.tac"), environ=environ, cwd=folder)
         )
         self.greets(daemon)
         self.assertEqual(curl(f"http://localhost:{daemon.where('http-2').port}/").status, 200)
 
     def test_tacRefusal(self) -> None:
         """
-        A bad value for the tac is one line on stderr, and no daemon.
+        A bad value for netd.tac is one line on stderr, and no daemon.
         """
         environ = environment(NETD_DELAY="nan")
         done = run(*TWISTD, "-y", ROOT / "netd.tac", environ=environ)
@@ -68,7 +67,7 @@ class WaysTests(SynchronousTestCase):
 
     def test_version(self) -> None:
         """
-        `netd --version` and `netd --help` say it on stdout and exit with 0.
+        `netd --version` and `netd --help` print to stdout and exit with 0.
         """
         version = run(*MODULE, "--version")
         self.assertRegex(version.out, r"\Anetd [0-9]+\.[0-9]")
@@ -79,24 +78,24 @@ class WaysTests(SynchronousTestCase):
 
     def test_reactors(self) -> None:
         """
-        On each of the four reactors the daemon waits, answers and stops.
+        On each of the four reactors the daemon waits, responds and stops.
         """
         for name, shown in _REACTORS.items():
             way = (*TWISTD, f"--reactor={name}", "netd")
             with Daemon("--delay", "0.2s", way=way) as daemon:
                 self.assertIn(f".{shown}.", daemon.log)
-                answer = curl(f"{daemon.url}/")
-                self.assertEqual((answer.status, answer.body), (200, GREETING), name)
-                self.assertGreaterEqual(answer.seconds, 0.2, name)
+                response = curl(f"{daemon.url}/")
+                self.assertEqual((response.status, response.body), (200, GREETING), name)
+                self.assertGreaterEqual(response.seconds, 0.2, name)
 
     def test_backlog(self) -> None:
         """
-        A queue longer than the kernel grants is warned of in one line, a shorter one is not.
+        A backlog beyond the kernel's limit is one warning, a shorter one none.
         """
         kernel = Path("/proc/sys/net/core/somaxconn")
         granted = int(kernel.read_text()) if kernel.exists() else 65_535
-        asked = min(granted + 1, 65_535)
-        with Daemon("--http", f"tcp:0:backlog={asked}") as daemon:
+        backlog = min(granted + 1, 65_535)
+        with Daemon("--http", f"tcp:0:backlog={backlog}") as daemon:
             warned = daemon.log.count(f"the kernel queues {granted} connections")
-        # What --port asks for is 4096.
-        self.assertEqual(warned, (asked > granted) + (granted < 4096))
+        # --port has a backlog of 4096.
+        self.assertEqual(warned, (backlog > granted) + (granted < 4096))

@@ -1,18 +1,17 @@
 """
-The systemd units, as systemd-analyze judges them.
+The systemd units, checked by systemd-analyze.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Final
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from tests.running import ROOT, Finished, run
+from tests.running import ROOT, Finished, run, temporary_directory
 
 _UNITS: Final = ROOT / "contrib" / "systemd"
 _COMMAND: Final = "/opt/netd/bin/netd"
@@ -29,7 +28,7 @@ _MOST: Final = {
 
 class UnitTests(SynchronousTestCase):
     """
-    `contrib/systemd/`, with a program in it that exists here.
+    `contrib/systemd/`, with a program that exists here.
     """
 
     def setUp(self) -> None:
@@ -37,27 +36,27 @@ class UnitTests(SynchronousTestCase):
             raise SkipTest("systemd-analyze is not installed")
         program = shutil.which("true")
         assert program is not None
-        self.room = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.folder = self.enterContext(temporary_directory())
         self.units = []
         for unit in sorted([*_UNITS.glob("*.service"), *_UNITS.glob("*.socket")]):
-            (self.room / unit.name).write_text(unit.read_text().replace(_COMMAND, program))
-            self.units.append(self.room / unit.name)
-        self.drop_ins = self.room / "netd.service.d"
+            (self.folder / unit.name).write_text(unit.read_text().replace(_COMMAND, program))
+            self.units.append(self.folder / unit.name)
+        self.drop_ins = self.folder / "netd.service.d"
 
     def use(self, *names: str) -> None:
-        """These drop-ins, and no other."""
+        """Install these drop-ins, and no others."""
         shutil.rmtree(self.drop_ins, ignore_errors=True)
         self.drop_ins.mkdir()
         for name in names:
             shutil.copy(_UNITS / f"{name}.conf", self.drop_ins)
 
     def analyze(self, *words: str | Path) -> Finished:
-        """What `systemd-analyze WORDS` says."""
+        """The finished `systemd-analyze WORDS`."""
         return run("systemd-analyze", "--no-pager", *words)
 
-    def test_every_file(self) -> None:
+    def test_everyFile(self) -> None:
         """
-        Every unit and every drop-in is among those that are judged here.
+        The tests below cover every unit and every drop-in.
         """
         drop_ins = {path.stem for path in _UNITS.glob("*.conf")}
         self.assertEqual(drop_ins, {name for names in _MOST for name in names})
@@ -68,16 +67,16 @@ class UnitTests(SynchronousTestCase):
 
     def test_verify(self) -> None:
         """
-        `verify` finds nothing to say of them.
+        `verify` reports no mistake.
         """
         for names in _MOST:
             self.use(*names)
             done = self.analyze("verify", "--man=no", *self.units)
             self.assertEqual((done.status, done.out, done.err), (0, "", ""), names)
 
-    def test_verify_finds(self) -> None:
+    def test_verifyFinds(self) -> None:
         """
-        What is wrong in a drop-in is found.
+        `verify` reports a mistake in a drop-in.
         """
         self.use("strict")
         (self.drop_ins / "wrong.conf").write_text("[Service]\nNoSuchThing=1\n")
@@ -86,19 +85,19 @@ class UnitTests(SynchronousTestCase):
 
     def test_security(self) -> None:
         """
-        `security` finds it no more exposed than was promised for each set of drop-ins.
+        `security` prints at most the promised exposure for each set of drop-ins.
         """
         for names, most in _MOST.items():
             self.use(*names)
-            unit = self.room / "netd.service"
+            unit = self.folder / "netd.service"
             done = self.analyze("security", "--offline=true", "--threshold=100", unit)
-            found = re.search(r"exposure level for netd\.service: ([0-9.]+)", done.out)
-            assert found is not None, done.out + done.err
-            self.assertLessEqual(float(found[1]), most, f"{names}\n{done.out}")
+            exposure = re.search(r"exposure level for netd\.service: ([0-9.]+)", done.out)
+            assert exposure is not None, done.out + done.err
+            self.assertLessEqual(float(exposure[1]), most, f"{names}\n{done.out}")
 
     def test_notify(self) -> None:
         """
-        Its main process is netd itself, in the foreground, which says when it is ready.
+        The main process is netd itself, in the foreground, with Type=notify.
         """
         lines = (_UNITS / "netd.service").read_text().splitlines()
         for line in (

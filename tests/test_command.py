@@ -1,18 +1,17 @@
 """
-What the `netd` command does beside being a daemon.
+The `netd` command: health checks and shell completions.
 """
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import certificate
-from tests.running import MODULE, Daemon, Finished, run, succeed
+from tests.running import MODULE, Daemon, Finished, run, succeed, temporary_directory
 
 
 class HealthTests(SynchronousTestCase):
@@ -21,14 +20,14 @@ class HealthTests(SynchronousTestCase):
     """
 
     def check(self, *words: str | Path) -> Finished:
-        """How it ended, and what it said."""
+        """The finished `netd --healthcheck`, which must print one line."""
         done = run(*MODULE, "--healthcheck", *words)
         self.assertEqual((done.out + done.err).count("\n"), 1, done.out + done.err)
         return done
 
     def test_own(self) -> None:
         """
-        Without a URL it asks where a daemon with the same options would be.
+        Without a URL the check asks a daemon that has the same options.
         """
         daemon = self.enterContext(Daemon("--metrics-http", "0"))
         port = daemon.where("metrics-http").port
@@ -42,10 +41,10 @@ class HealthTests(SynchronousTestCase):
 
     def test_secure(self) -> None:
         """
-        Over HTTPS it believes the system, or the file that it is given, and nobody else.
+        Over HTTPS the check trusts the system's authorities or the file of --ca, and no others.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        leaf, key = certificate(room)
+        folder = self.enterContext(temporary_directory())
+        leaf, key = certificate(folder)
         daemon = self.enterContext(
             Daemon("--https", "0", "--certificate", leaf, "--private-key", key)
         )
@@ -59,7 +58,7 @@ class HealthTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        A daemon that does not answer 200, a second URL and a port unknown are told apart.
+        A response other than 200, a second URL and an unknown port are different errors.
         """
         daemon = self.enterContext(Daemon())
         self.assertIn(": 404", self.check(f"{daemon.url}/status/404").err)
@@ -74,29 +73,30 @@ class CompletionTests(SynchronousTestCase):
 
     def test_shells(self) -> None:
         """
-        Each shell that is here reads its script without complaint.
+        Each installed shell reads its script without an error.
         """
         for shell in ("bash", "zsh", "fish"):
-            said = succeed(*MODULE, "--completion", shell)
+            script = succeed(*MODULE, "--completion", shell)
             if shutil.which(shell) or shell == "bash":
-                done = run(shell, "-n", "/dev/stdin", say=said)
+                done = run(shell, "-n", "/dev/stdin", stdin=script)
                 self.assertEqual((done.status, done.err), (0, ""), shell)
 
     def test_unknown(self) -> None:
         """
-        Another shell is refused in one line.
+        An unknown shell is refused in one line.
         """
         done = run(*MODULE, "--completion", "tcsh")
         self.assertEqual(done.status, 1)
         self.assertEqual(done.err, "netd: --completion tcsh: not one of bash, zsh, fish\n")
 
     def complete(self, *words: str) -> list[str]:
-        """What bash offers for the last of `words`."""
+        """The completions that bash offers for the last of `words`."""
         script = succeed(*MODULE, "--completion", "bash")
         line = " ".join(f"'{word}'" for word in ("netd", *words))
-        told = f"COMP_WORDS=({line}); COMP_CWORD={len(words)}; _netd"
+        completion = f"COMP_WORDS=({line}); COMP_CWORD={len(words)}; _netd"
+        shell = f"{script}\n{completion}; printf '%s\\n' \"${{COMPREPLY[@]}}\""
         done = subprocess.run(
-            ["bash", "--norc", "-c", f"{script}\n{told}; printf '%s\\n' \"${{COMPREPLY[@]}}\""],
+            ["bash", "--norc", "-c", shell],
             capture_output=True,
             text=True,
             check=True,
@@ -105,7 +105,7 @@ class CompletionTests(SynchronousTestCase):
 
     def test_bash(self) -> None:
         """
-        bash offers flags, the choices of one that has some, and files where one is wanted.
+        bash offers flags, the choices of a flag, and files for a flag that takes a file.
         """
         self.assertEqual(self.complete("--certificate-"), ["--certificate-dir"])
         self.assertEqual(self.complete("--log", "j"), ["json", "journal"])

@@ -1,32 +1,21 @@
 """
-What watches a daemon: /metrics, /healthz and /readyz.
+/metrics, /healthz and /readyz.
 """
 
 from __future__ import annotations
 
-import socket
 import xmlrpc.client
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
-from prometheus_client.parser import text_string_to_metric_families as families
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.clients import connect, curl, receive
+from tests.clients import connect, curl, datagrams, exchange, samples
 from tests.running import Daemon, eventually, run
-
-
-def samples(text: str) -> dict[tuple[str, ...], float]:
-    """Every sample by its name and the values of its labels, in their order."""
-    return {
-        (sample.name, *[value for _, value in sorted(sample.labels.items())]): sample.value
-        for family in families(text)
-        for sample in family.samples
-    }
 
 
 class MetricsTests(SynchronousTestCase):
     """
-    A daemon that has done a little of everything.
+    A daemon that has served some requests of each protocol.
     """
 
     def setUp(self) -> None:
@@ -43,15 +32,12 @@ class MetricsTests(SynchronousTestCase):
             self.assertEqual(proxy.pow(2, 3), 8)
             with self.assertRaises(xmlrpc.client.Fault):
                 proxy.nothing()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.settimeout(10)
+        with datagrams() as sock:
             sock.connect(self.daemon.address("udp"))
             sock.send(b"x")
             self.assertEqual(sock.recv(10), b"x")
-        with connect(self.daemon.address()) as sock:
-            sock.sendall(b"nonsense\r\n\r\n")
-            receive(sock)
-        found = samples(curl(f"{url}/metrics").text)
+        exchange(self.daemon.address(), b"nonsense\r\n\r\n")
+        counted = samples(curl(f"{url}/metrics").text)
         for key, value in (
             (("netd_http_requests_total", "404"), 1),
             (("netd_rpc_calls_total", "0", "pow"), 1),
@@ -61,36 +47,36 @@ class MetricsTests(SynchronousTestCase):
             (("netd_http_delay_lateness_seconds_count",), 1),
             (("netd_http_requests_total", "400"), 1),
         ):
-            self.assertEqual(found[key], value, key)
-        self.assertEqual(sum(v for k, v in found.items() if k[0] == "netd_refusals_total"), 1)
+            self.assertEqual(counted[key], value, key)
+        self.assertEqual(sum(v for k, v in counted.items() if k[0] == "netd_refusals_total"), 1)
 
     def test_promtool(self) -> None:
         """
-        Prometheus's own checker finds nothing to say.
+        promtool reports no mistake.
         """
         curl(f"{self.daemon.url}/")
-        said = curl(f"{self.daemon.url}/metrics")
-        done = run("promtool", "check", "metrics", say=said.text)
+        metrics = curl(f"{self.daemon.url}/metrics")
+        done = run("promtool", "check", "metrics", stdin=metrics.text)
         self.assertEqual((done.status, done.out, done.err), (0, "", ""))
 
     def test_open(self) -> None:
         """
-        Who accepts OpenMetrics gets it, and its own parser reads it.
+        A client that accepts OpenMetrics gets it, and prometheus-client's parser reads it.
         """
-        said = curl(f"{self.daemon.url}/metrics", "-H", "Accept: application/openmetrics-text")
-        self.assertTrue(said.headers["content-type"].startswith("application/openmetrics-text"))
-        self.assertTrue(said.text.endswith("# EOF\n"))
-        self.assertIn("netd_build", {family.name for family in open_families(said.text)})
+        page = curl(f"{self.daemon.url}/metrics", "-H", "Accept: application/openmetrics-text")
+        self.assertTrue(page.headers["content-type"].startswith("application/openmetrics-text"))
+        self.assertTrue(page.text.endswith("# EOF\n"))
+        self.assertIn("netd_build", {family.name for family in open_families(page.text)})
 
 
 class MovedTests(SynchronousTestCase):
     """
-    `--metrics-http 0`: a listener of their own.
+    `--metrics-http 0`: a listener of its own.
     """
 
     def test_moved(self) -> None:
         """
-        They are there and no longer on the public port; what is asked there is in no log.
+        The three are on their own port only, and requests to it are not logged.
         """
         daemon = self.enterContext(Daemon("--metrics-http", "0"))
         own = f"http://localhost:{daemon.where('metrics-http').port}"
@@ -102,7 +88,7 @@ class MovedTests(SynchronousTestCase):
 
     def test_draining(self) -> None:
         """
-        While an answer is in flight after SIGTERM, /readyz there is 503, /metrics answers on.
+        While a response is in flight after SIGTERM, /readyz is 503 and /metrics goes on.
         """
         daemon = self.enterContext(Daemon("--metrics-http", "0", "--delay", "20s"))
         own = f"http://localhost:{daemon.where('metrics-http').port}"
@@ -111,7 +97,7 @@ class MovedTests(SynchronousTestCase):
             waiting = ("netd_http_answers_waiting", "http")
             eventually(
                 lambda: samples(curl(f"{own}/metrics").text)[waiting] or None,
-                "an answer in flight",
+                "a response in flight",
             )
             daemon.signal()
             daemon.notice("STOPPING")

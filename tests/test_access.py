@@ -1,5 +1,5 @@
 """
-Who may speak: lists, PROXY headers, UNIX sockets and addresses beyond loopback.
+Access lists, PROXY headers, UNIX sockets and addresses beyond loopback.
 """
 
 from __future__ import annotations
@@ -12,21 +12,19 @@ import socket
 import ssl
 import stat
 import tempfile
-from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.certificates import certificate
-from tests.clients import connect, curl, receive
-from tests.running import MODULE, Daemon, run, succeed
-from tests.test_wire import need
+from tests.clients import connect, curl, datagrams, exchange, receive
+from tests.running import MODULE, Daemon, need, run, succeed, temporary_directory
 
 V1 = b"PROXY TCP4 203.0.113.9 192.0.2.2 4711 80\r\n"
 GET = b"GET /healthz HTTP/1.1\r\nHost: netd\r\nConnection: close\r\n\r\n"
 
 
-def heard(sock: socket.socket) -> bytes:
-    """What comes until the connection ends, in whatever way."""
+def received(sock: socket.socket) -> bytes:
+    """All bytes until the connection closes; none when it is reset."""
     try:
         return receive(sock)
     except ConnectionResetError:
@@ -35,7 +33,7 @@ def heard(sock: socket.socket) -> bytes:
 
 class ListTests(SynchronousTestCase):
     """
-    --allow and --deny.
+    `--allow` and `--deny`.
     """
 
     def test_lists(self) -> None:
@@ -51,7 +49,7 @@ class ListTests(SynchronousTestCase):
                     *("--service", "echo=tcp:0"),
                 )
             )
-        for host, heard in (("127.0.0.1", True), ("127.0.0.2", False), ("127.0.0.3", True)):
+        for host, allowed in (("127.0.0.1", True), ("127.0.0.2", False), ("127.0.0.3", True)):
             for name, say in (("http", GET), ("tcp-echo", b"x")):
                 with socket.socket() as sock:
                     sock.bind((host, 0))
@@ -59,40 +57,38 @@ class ListTests(SynchronousTestCase):
                     sock.connect(daemon.address(name))
                     try:
                         sock.sendall(say)
-                        said = sock.recv(100)
+                        response = sock.recv(100)
                     except OSError:
-                        said = b""
+                        response = b""
                     denied = b"HTTP/1.1 403 " if name == "http" else b""
-                    self.assertEqual(said.startswith(denied), not heard or not denied)
-                    self.assertEqual(bool(said), heard or bool(denied), (host, name))
-            with socket.socket(type=socket.SOCK_DGRAM) as sock:
-                sock.bind((host, 0))
-                sock.settimeout(10 if heard else 0.3)
+                    self.assertEqual(response.startswith(denied), not allowed or not denied)
+                    self.assertEqual(bool(response), allowed or bool(denied), (host, name))
+            with datagrams(host, timeout=10 if allowed else 0.3) as sock:
                 sock.sendto(b"x", daemon.address("udp"))
                 try:
-                    self.assertEqual((sock.recv(10), heard), (b"x", True))
+                    self.assertEqual((sock.recv(10), allowed), (b"x", True))
                 except TimeoutError:
-                    self.assertFalse(heard)
+                    self.assertFalse(allowed)
 
     def test_told(self) -> None:
         """
-        Over TLS too, and whatever they send, the denied hear why; in a crowd some are closed.
+        Denied clients get a 403, over TLS and with a large body too; of many, some are closed.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
-        path, key = certificate(room)
+        folder = self.enterContext(temporary_directory())
+        path, key = certificate(folder)
         secure = ("--https", "0", "--certificate", path, "--private-key", key)
         daemon = self.enterContext(Daemon("--deny", "127.0.0.2", *secure))
         from_there = ("--interface", "127.0.0.2")
-        body = room / "body"
+        body = folder / "body"
         body.write_bytes(bytes(500_000))
         port = daemon.where("https").port
         for url, *more in (
             (f"https://localhost:{port}/", "--cacert", str(path)),
             (f"{daemon.url}/post", "--data-binary", f"@{body}"),
         ):
-            answer = curl(url, *from_there, *more)
-            self.assertEqual(answer.status, 403)
-            self.assertEqual(answer.body, b"your network may not speak here\n")
+            response = curl(url, *from_there, *more)
+            self.assertEqual(response.status, 403)
+            self.assertEqual(response.body, b"your network may not speak here\n")
         crowd = [
             self.enterContext(
                 socket.create_connection(daemon.address(), 10, source_address=("127.0.0.2", 0))
@@ -102,16 +98,16 @@ class ListTests(SynchronousTestCase):
         for each in crowd:
             with contextlib.suppress(OSError):
                 each.sendall(GET)
-        # How many of them hear it depends on how fast they come.
+        # The speed of the clients decides how many of them get the response.
         for each in crowd:
-            self.assertIn(heard(each)[:13], (b"HTTP/1.1 403 ", b""))
+            self.assertIn(received(each)[:13], (b"HTTP/1.1 403 ", b""))
         self.assertEqual(curl(f"{daemon.url}/healthz").status, 200)
 
     def test_refused(self) -> None:
         """
-        A list that is wrong stops the start with one line that names it.
+        A wrong list stops the start with one line that names the list.
         """
-        for option, value, said in (
+        for option, value, message in (
             ("--allow", "10.0.0.1/8", "the network is 10.0.0.0/8"),
             ("--deny", "@/nowhere", "No such file"),
             ("--proxy-from", "localhost", "not an IP network"),
@@ -120,28 +116,28 @@ class ListTests(SynchronousTestCase):
             done = run(*MODULE, "--port", "0", option, value)
             self.assertEqual(done.status, 1)
             self.assertIn(f"netd: {option} {value}: ", done.err)
-            self.assertIn(said, done.err)
+            self.assertIn(message, done.err)
 
 
 class ProxyTests(SynchronousTestCase):
     """
-    --proxy-from.
+    `--proxy-from`.
     """
 
     def test_curl(self) -> None:
         """
-        curl sends a header and gets its answer.
+        A request of curl behind its PROXY header gets a response.
         """
         daemon = self.enterContext(Daemon("--proxy-from", "127.0.0.0/8"))
-        answer = curl(f"{daemon.url}/healthz", "--haproxy-protocol", "-4")
-        self.assertEqual(answer.body, b"ok\n")
+        response = curl(f"{daemon.url}/healthz", "--haproxy-protocol", "-4")
+        self.assertEqual(response.body, b"ok\n")
 
     def test_tls(self) -> None:
         """
-        Behind the header comes TLS; the log names the client in the header.
+        A TLS handshake follows the PROXY header; the log names the client in the header.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
-        path, key = certificate(room)
+        folder = self.enterContext(temporary_directory())
+        path, key = certificate(folder)
         daemon = self.enterContext(
             Daemon(
                 *("--proxy-from", "127.0.0.1", "--https", "0"),
@@ -156,7 +152,7 @@ class ProxyTests(SynchronousTestCase):
                 sock.sendall(GET)
                 self.assertTrue(receive(sock).endswith(b"ok\n"))
         daemon.logged("203.0.113.9")
-        # A handshake without a header is no header.
+        # A TLS handshake without a PROXY header is a bad header.
         with connect(where) as plain, self.assertRaises((ssl.SSLError, OSError)):
             ssl.create_default_context(cafile=str(path)).wrap_socket(
                 plain, server_hostname="localhost"
@@ -164,7 +160,7 @@ class ProxyTests(SynchronousTestCase):
 
     def test_cut(self) -> None:
         """
-        The header may come byte by byte; the log names the client in it.
+        A PROXY header may come byte by byte; the log names the client in the header.
         """
         daemon = self.enterContext(Daemon("--proxy-from", "127.0.0.1"))
         with connect(daemon.address()) as sock:
@@ -174,18 +170,18 @@ class ProxyTests(SynchronousTestCase):
             self.assertTrue(receive(sock).endswith(b"ok\n"))
         daemon.logged("203.0.113.9")
 
-    def test_no_header(self) -> None:
+    def test_noHeader(self) -> None:
         """
-        A proxy that sends none gets no answer.
+        A proxy that sends no header gets no response.
         """
         daemon = self.enterContext(Daemon("--proxy-from", "127.0.0.1"))
         with connect(daemon.address()) as sock:
             sock.sendall(GET)
-            self.assertEqual(heard(sock), b"")
+            self.assertEqual(received(sock), b"")
 
     def test_forged(self) -> None:
         """
-        A header from elsewhere closes; who sends none is served as ever.
+        A PROXY header from another peer closes the connection; without one it is served.
         """
         daemon = self.enterContext(
             Daemon("--proxy-from", "192.0.2.0/24", "--service", "echo=tcp:0")
@@ -193,80 +189,80 @@ class ProxyTests(SynchronousTestCase):
         for name in ("http", "tcp-echo"):
             with connect(daemon.address(name)) as sock:
                 sock.sendall(V1 + GET)
-                self.assertEqual(heard(sock), b"")
+                self.assertEqual(received(sock), b"")
         self.assertEqual(curl(f"{daemon.url}/healthz").body, b"ok\n")
 
-    def test_denied_client(self) -> None:
+    def test_deniedClient(self) -> None:
         """
-        The lists hold for the client in the header.
+        The lists hold for the client in the PROXY header.
         """
         daemon = self.enterContext(
             Daemon("--proxy-from", "127.0.0.1", "--deny", "203.0.113.0/24")
         )
-        with connect(daemon.address()) as sock:
-            sock.sendall(V1 + GET)
-            said = receive(sock)
-            self.assertTrue(said.startswith(b"HTTP/1.1 403 Forbidden\r\n"), said)
-            self.assertTrue(said.endswith(b"\r\n\r\nyour network may not speak here\n"), said)
+        response = exchange(daemon.address(), V1 + GET)
+        self.assertTrue(response.startswith(b"HTTP/1.1 403 Forbidden\r\n"), response)
+        self.assertTrue(
+            response.endswith(b"\r\n\r\nyour network may not speak here\n"), response
+        )
 
 
 class UnixTests(SynchronousTestCase):
     """
-    A socket with a path.
+    A UNIX socket.
     """
 
     def test_curl(self) -> None:
         """
-        HTTP over it works, its mode is what was asked for, and it is gone after the stop.
+        HTTP works over a UNIX socket of the requested mode, which a stop removes.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
-        path = room / "web.sock"
+        folder = self.enterContext(temporary_directory())
+        path = folder / "web.sock"
         for _ in range(2):
             daemon = self.enterContext(Daemon("--http", f"unix:{path}:mode=600"))
             self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
-            answer = curl("http://localhost/healthz", "--unix-socket", str(path))
-            self.assertEqual((answer.status, answer.body), (200, b"ok\n"))
+            response = curl("http://localhost/healthz", "--unix-socket", str(path))
+            self.assertEqual((response.status, response.body), (200, b"ok\n"))
             daemon.stop()
             self.assertFalse(path.exists())
 
     def test_forwarded(self) -> None:
         """
-        Whoever the file's mode lets in counts as 127.0.0.1: believed unless loopback is not.
+        A client of a UNIX socket counts as 127.0.0.1 for --trust-forwarded.
         """
-        room = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
-        path = room / "web.sock"
-        said = ("-H", "X-Forwarded-For: 203.0.113.9", "-H", "X-Forwarded-Proto: https")
+        folder = self.enterContext(temporary_directory())
+        path = folder / "web.sock"
+        forwarded = ("-H", "X-Forwarded-For: 203.0.113.9", "-H", "X-Forwarded-Proto: https")
         for options, origin, scheme in (
             ((), "203.0.113.9", "https"),
             (("--trust-forwarded", "192.0.2.0/24"), "127.0.0.1", "http"),
         ):
             self.enterContext(Daemon("--http", f"unix:{path}", *options))
-            answer = curl("http://localhost/get", "--unix-socket", str(path), *said)
-            found = json.loads(answer.body)
+            response = curl("http://localhost/get", "--unix-socket", str(path), *forwarded)
+            shown = json.loads(response.body)
             self.assertEqual(
-                (found["origin"], found["url"]), (origin, f"{scheme}://localhost/get")
+                (shown["origin"], shown["url"]), (origin, f"{scheme}://localhost/get")
             )
             path.unlink()
 
 
 class NamespaceTests(SynchronousTestCase):
     """
-    Two network namespaces with a wire between: addresses that are not loopback.
+    Two network namespaces with a link between them: addresses that are not loopback.
     """
 
     def setUp(self) -> None:
         need("ip")
-        self.here, self.there = f"netd-a{os.getpid()}", f"netd-b{os.getpid()}"
-        if run("ip", "netns", "add", self.here).status:
+        self.near, self.far = f"netd-a{os.getpid()}", f"netd-b{os.getpid()}"
+        if run("ip", "netns", "add", self.near).status:
             raise SkipTest("no network namespaces here")
-        self.addCleanup(run, "ip", "netns", "del", self.here)
-        succeed("ip", "netns", "add", self.there)
-        self.addCleanup(run, "ip", "netns", "del", self.there)
+        self.addCleanup(run, "ip", "netns", "del", self.near)
+        succeed("ip", "netns", "add", self.far)
+        self.addCleanup(run, "ip", "netns", "del", self.far)
         succeed(
-            *("ip", "-n", self.here, "link", "add", "wire", "type", "veth"),
-            *("peer", "name", "wire", "netns", self.there),
+            *("ip", "-n", self.near, "link", "add", "wire", "type", "veth"),
+            *("peer", "name", "wire", "netns", self.far),
         )
-        for name, number in ((self.here, 1), (self.there, 2)):
+        for name, number in ((self.near, 1), (self.far, 2)):
             for words in (
                 f"addr add 192.0.2.{number}/24 dev wire",
                 f"addr add 2001:db8::{number}/64 dev wire nodad",
@@ -277,24 +273,26 @@ class NamespaceTests(SynchronousTestCase):
                 succeed("ip", "-n", name, *words.split())
 
     def daemon(self, *arguments: str) -> Daemon:
-        """A daemon in one of them."""
-        way = ("ip", "netns", "exec", self.here, *MODULE)
+        """A daemon in the first namespace."""
+        way = ("ip", "netns", "exec", self.near, *MODULE)
         return self.enterContext(Daemon(*arguments, way=way))
 
     def ask(self, source: int, port: int, host: str = "192.0.2.1") -> str:
-        """What socat in the other one gets back from `port`, asking from port `source`."""
+        """
+        The response that socat gets in the second namespace, from port `source` to `port`.
+        """
         kind = "UDP6" if ":" in host else "UDP4"
         host = f"[{host}]" if ":" in host else host
         done = run(
-            *("ip", "netns", "exec", self.there, "socat", "-t", "0.5", "-"),
+            *("ip", "netns", "exec", self.far, "socat", "-t", "0.5", "-"),
             f"{kind}:{host}:{port},sourceport={source}",
-            say="hello",
+            stdin="hello",
         )
         return done.out
 
     def test_sources(self) -> None:
         """
-        From elsewhere privileged and often misused ports get no answer, in a lab some do.
+        Privileged and often forged source ports get no response, unless --udp-any-source.
         """
         need("socat")
         port = self.daemon("--udp", "udp:0:interface=*").where("udp").port
@@ -306,9 +304,9 @@ class NamespaceTests(SynchronousTestCase):
             self.assertEqual(self.ask(53, lab.where("udp").port, host), "hello")
             self.assertEqual(self.ask(19, lab.where("udp").port, host), "")
 
-    def test_short_questions(self) -> None:
+    def test_shortQuestions(self) -> None:
         """
-        From elsewhere a question shorter than its answer gets none, unless --allow names it.
+        A request shorter than its response gets none, unless --allow names the source.
         """
         need("socat")
         service = ("--service", "daytime=udp:0:interface=192.0.2.1")
@@ -317,9 +315,9 @@ class NamespaceTests(SynchronousTestCase):
         self.assertEqual(len(self.ask(40_000, known.where("udp-daytime").port)), 26)
         stranger.logged("short question")
 
-    def test_link_local(self) -> None:
+    def test_linkLocal(self) -> None:
         """
-        A link-local address with its interface is listened on, announced and answered from.
+        netd listens on a link-local address, announces it and responds from it.
         """
         daemon = self.daemon(
             *("--http", r"tcp6:0:interface=fe80\:\:1%wire", "--udp", "udp:0:interface=*")
@@ -327,7 +325,7 @@ class NamespaceTests(SynchronousTestCase):
         where = daemon.where("http-2")
         self.assertEqual(where.host, "fe80::1%wire")
         done = run(
-            *("ip", "netns", "exec", self.there, "curl", "-qsS", "--noproxy", "*"),
+            *("ip", "netns", "exec", self.far, "curl", "-qsS", "--noproxy", "*"),
             f"http://[fe80::1%25wire]:{where.port}/healthz",
         )
         self.assertEqual(done.out, "ok\n", done.err)
@@ -337,11 +335,11 @@ class NamespaceTests(SynchronousTestCase):
 
     def test_deny(self) -> None:
         """
-        A denied network of another host is refused.
+        A denied network of another host gets a 403.
         """
         daemon = self.daemon("--http", "tcp:0:interface=192.0.2.1", "--deny", "192.0.2.2")
         done = run(
-            *("ip", "netns", "exec", self.there, "curl", "-qsS", "--noproxy", "*"),
+            *("ip", "netns", "exec", self.far, "curl", "-qsS", "--noproxy", "*"),
             f"http://192.0.2.1:{daemon.where('http-2').port}/healthz",
         )
         self.assertEqual((done.out, done.status), ("your network may not speak here\n", 0))

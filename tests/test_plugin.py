@@ -1,5 +1,5 @@
 """
-Tests for the doors through which twistd comes in: the plugin and netd.tac.
+The plugin for twistd, and netd.tac.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from tests.running import ROOT
 
 class PluginTests(SynchronousTestCase):
     """
-    `twistd netd` is found by whoever has netd on the path.
+    The plugin that `twistd netd` uses.
     """
 
     def maker(self) -> Any:
-        """The one plugin that is called netd."""
-        (found,) = [each for each in getPlugins(IServiceMaker) if each.tapname == "netd"]
-        return found
+        """The plugin called netd."""
+        (maker,) = [each for each in getPlugins(IServiceMaker) if each.tapname == "netd"]
+        return maker
 
     def test_found(self) -> None:
         """
-        twisted.plugin finds it once, and it is what twistd looks for.
+        twisted.plugin finds the plugin once, with the interfaces that twistd needs.
         """
         maker = self.maker()
         self.assertTrue(verifyObject(IServiceMaker, maker))
@@ -45,13 +45,13 @@ class PluginTests(SynchronousTestCase):
 
     def test_described(self) -> None:
         """
-        `twistd --help` says in one line what it is.
+        `twistd --help` describes netd in one line.
         """
         self.assertEqual(self.maker().description, "A network workbench daemon.")
 
-    def test_leads_to_tap(self) -> None:
+    def test_leadsToTap(self) -> None:
         """
-        Its options and its service are those of netd.tap.
+        Options and service of the plugin are those of netd.tap.
         """
         maker = self.maker()
         self.assertEqual(maker.module, "netd.tap")
@@ -60,13 +60,13 @@ class PluginTests(SynchronousTestCase):
 
     def test_light(self) -> None:
         """
-        The file imports nothing of netd: it is read for every twistd command of the user.
+        The plugin file imports nothing of netd, because every twistd command reads it.
         """
         text = (ROOT / "twisted/plugins/netd_plugin.py").read_text()
         imports = [line for line in text.splitlines() if "import" in line]
         self.assertEqual(imports, ["from twisted.application.service import ServiceMaker"])
 
-    def test_no_package(self) -> None:
+    def test_noPackage(self) -> None:
         """
         No `__init__.py` claims the twisted namespace for netd.
         """
@@ -76,12 +76,12 @@ class PluginTests(SynchronousTestCase):
 
 class ImportTests(SynchronousTestCase):
     """
-    What the doors import.
+    The imports of the plugin and of netd.tac.
     """
 
     def test_doors(self) -> None:
         """
-        The plugin imports nothing of ours; netd.tac imports tap and no reactor.
+        The plugin imports nothing of netd; netd.tac imports tap and no reactor.
         """
         doors = {
             "plugin": ast.parse((ROOT / "twisted/plugins/netd_plugin.py").read_text()),
@@ -102,22 +102,23 @@ class TacTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.patch(reactor, "seconds", reactor.seconds)
-        self.patch(sys, "path", [each for each in sys.path if each != str(ROOT)])
+        # "", the current directory, which netd.xmlrpc.loading would add in front otherwise.
+        self.patch(sys, "path", ["", *(entry for entry in sys.path if entry != str(ROOT))])
 
     def load(self, **environ: str) -> Daemon:
-        """The house that stands in the application of netd.tac."""
+        """The daemon in the application of netd.tac."""
         self.patch(cli.Options, "environ", environ)
         application = service.loadApplication(str(ROOT / "netd.tac"), "python")
         self.assertEqual(service.IService(application).name, "netd")
-        (house,) = cast(Any, service.IServiceCollection(application))
-        for child in house:
+        (daemon,) = cast(Any, service.IServiceCollection(application))
+        for child in daemon:
             if isinstance(child, Listener):
                 self.addCleanup(child.stopService)
-        return cast(Daemon, house)
+        return cast(Daemon, daemon)
 
     def test_environment(self) -> None:
         """
-        It makes the daemon that the environment asks for, bound to its addresses.
+        netd.tac makes the daemon that the environment asks for, bound to its addresses.
         """
         listening = self.load(NETD_PORT="0", NETD_UDP="0").listening()
         self.assertEqual(list(listening), ["http"])
@@ -135,14 +136,14 @@ class TacTests(SynchronousTestCase):
 
     def test_arguments(self) -> None:
         """
-        The arguments of twistd itself are not taken for netd's.
+        netd.tac ignores the arguments of twistd.
         """
         self.patch(sys, "argv", ["twistd", "-ny", "netd.tac", "--port=x"])
         self.assertEqual(list(self.load(NETD_PORT="0", NETD_UDP="0").listening()), ["http"])
 
     def test_wrong(self) -> None:
         """
-        What is wrong stops twistd with one line.
+        A wrong setting stops twistd with one line.
         """
         with self.assertRaises(SystemExit) as caught:
             self.load(NETD_PORT="x")
@@ -151,9 +152,9 @@ class TacTests(SynchronousTestCase):
             "netd: --port x (NETD_PORT): not a port number from 0 to 65535",
         )
 
-    def test_beside_it(self) -> None:
+    def test_besideIt(self) -> None:
         """
-        It finds the netd that stands beside it, wherever it is loaded from.
+        netd.tac finds the netd beside it, from any directory.
         """
         self.load(NETD_PORT="0", NETD_UDP="0")
         self.assertEqual(os.path.realpath(sys.path[0]), os.path.realpath(ROOT))
