@@ -14,7 +14,7 @@ from typing import Final
 
 from attrs import frozen
 
-from netd.lab.response_fields import HeaderBlock
+from netd.http.response_head import HeaderBlock
 from netd.static.headers import STEADY_SECONDS, FileHeaders
 from netd.static.tree import Missing, OpenFile, open_file
 
@@ -99,7 +99,7 @@ class FileCache:
     ) -> None:
         """Keep the file at `path`, which was `steady`; its `body` unless that is large."""
         self.drop(key)
-        until, block = self._seconds() + LOOK_SECONDS, HeaderBlock(*sheet.lines)
+        until, block = self._seconds() + LOOK_SECONDS, HeaderBlock(sheet.lines)
         self._kept[key] = CachedFile(path, _state(stat), until, sheet, block, body)
         self._held += len(body or b"") + OVERHEAD
         while self._held > self._most:

@@ -114,7 +114,7 @@ class Serving:
             return self._answer(request, fields, found, kept.sheet)
         if not fields and request.method == b"GET":
             # Nothing to weigh up: what most requests for small files are.
-            kept.block.put(request)
+            request.setLines(kept.block)
             return body
         made = plan(request.method, fields, kept.sheet, len(body), self._now())
         if made.code == 206:

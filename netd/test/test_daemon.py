@@ -34,7 +34,7 @@ from netd.http.context import AccessRecord
 from netd.ops import metrics
 from netd.ops.inherited import Inherited
 from netd.settings import Service, Settings
-from netd.test.lab.conversation import Transport
+from netd.test.lab.client import Transport
 from netd.test.stages import Adopted, Reactor, identity
 from netd.transport.listener import Listener
 from netd.values import Duration, Endpoint

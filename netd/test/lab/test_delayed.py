@@ -6,13 +6,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
 
+from netd.counters import Counters
+from netd.http.request import Request
+from netd.http.server import Site
 from netd.lab.call import Reply
+from netd.lab.delayed import ResponseSink
 from netd.lab.routes import Route
-from netd.script import Abort, Send, Step, Wait
-from netd.test.lab.conversation import parse, request
-from netd.test.lab.routing import EITHER, broken, conversation, fixed, stocked, timers
+from netd.script import Abort, Script, Send, Step, Wait
+from netd.test.lab.client import HTTP, Client, configured, parse, request
+from netd.test.lab.sites import BOTH, failing_body, fixed, netd_client, stock_client, timers
 
 
 class ReplyTests(SynchronousTestCase):
@@ -22,88 +29,88 @@ class ReplyTests(SynchronousTestCase):
 
     def test_script(self) -> None:
         """Nothing is sent before the script says its first bytes, not even the head."""
-        talk = conversation(
+        client = netd_client(
             Route("/", fixed([Wait(2.0), Send(b"ab"), Wait(1.0), Send(b"c")]), "")
         )
-        self.assertEqual(talk.ask(request("GET /")), b"")
-        self.assertEqual(talk.turn(1.9), b"")
-        self.assertIn(b"\r\n\r\n2\r\nab\r\n", talk.turn(0.1))
-        self.assertEqual(talk.turn(1.0), b"1\r\nc\r\n0\r\n\r\n")
+        self.assertEqual(client.send(request("GET /")), b"")
+        self.assertEqual(client.advance(1.9), b"")
+        self.assertIn(b"\r\n\r\n2\r\nab\r\n", client.advance(0.1))
+        self.assertEqual(client.advance(1.0), b"1\r\nc\r\n0\r\n\r\n")
 
     def test_scriptLength(self) -> None:
         """A script of known length goes out with Content-Length and unchunked."""
-        talk = conversation(Route("/", fixed([Send(b"ab"), Send(b"c")], length=3), ""))
-        answer = talk.request("GET /")
+        client = netd_client(Route("/", fixed([Send(b"ab"), Send(b"c")], length=3), ""))
+        answer = client.request("GET /")
         self.assertEqual((answer.headers["content-length"], answer.body), ("3", b"abc"))
 
     def test_after(self) -> None:
         """A body that is ready, or made then, leaves after its wait and with its length."""
         for body in (b"abc", lambda: b"abc"):
-            for start in EITHER:
+            for start in BOTH:
                 for method in ("GET", "HEAD"):
-                    talk = start(Route("/", fixed(body, after=1.0), ""))
-                    self.assertEqual(talk.ask(request(f"{method} /")), b"")
-                    self.assertEqual(talk.turn(0.999), b"")
-                    answer = parse(talk.turn(0.001))
+                    client = start(Route("/", fixed(body, delay=1.0), ""))
+                    self.assertEqual(client.send(request(f"{method} /")), b"")
+                    self.assertEqual(client.advance(0.999), b"")
+                    answer = parse(client.advance(0.001))
                     self.assertEqual(answer.headers["content-length"], "3")
                     self.assertEqual(answer.body, b"abc" if method == "GET" else b"")
 
     def test_afterLeft(self) -> None:
         """A client that leaves takes its timer with it, and its body is never made."""
-        for start in EITHER:
-            talk = start(Route("/", lambda _: Reply(self.fail, after=1.0), ""))
-            talk.ask(request("GET /"))
-            talk.turn(0.5)
-            self.assertEqual(timers(talk), 1)
-            talk.leave()
-            self.assertEqual(timers(talk), 0)
+        for start in BOTH:
+            client = start(Route("/", lambda _: Reply(self.fail, delay=1.0), ""))
+            client.send(request("GET /"))
+            client.advance(0.5)
+            self.assertEqual(timers(client), 1)
+            client.disconnect()
+            self.assertEqual(timers(client), 0)
 
     def test_afterStalled(self) -> None:
         """A client that takes nothing meanwhile does not change what it gets."""
-        talk = conversation(Route("/", lambda _: Reply(b"abc", after=1.0), ""))
-        talk.ask(request("GET /"))
-        talk.channel.pauseProducing()
-        talk.channel.resumeProducing()
-        self.assertEqual(parse(talk.turn(1.0)).body, b"abc")
+        client = netd_client(Route("/", lambda _: Reply(b"abc", delay=1.0), ""))
+        client.send(request("GET /"))
+        client.channel.pauseProducing()
+        client.channel.resumeProducing()
+        self.assertEqual(parse(client.advance(1.0)).body, b"abc")
 
     def test_afterBroken(self) -> None:
         """A body that cannot be made is a 500 and one failure in the log."""
-        for start in EITHER:
-            talk = start(Route("/", lambda _: Reply(broken, after=1.0), ""))
-            talk.ask(request("GET /"))
-            self.assertEqual(parse(talk.turn(1.0)).status, 500)
+        for start in BOTH:
+            client = start(Route("/", lambda _: Reply(failing_body, delay=1.0), ""))
+            client.send(request("GET /"))
+            self.assertEqual(parse(client.advance(1.0)).status, 500)
             self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_keepAlive(self) -> None:
         """After a script the connection serves the next request."""
-        talk = conversation(Route("/", fixed([Wait(1.0), Send(b"ab")], length=2), ""))
+        client = netd_client(Route("/", fixed([Wait(1.0), Send(b"ab")], length=2), ""))
         for _ in range(3):
-            talk.ask(request("GET /"))
-            self.assertEqual(parse(talk.turn(1.0)).body, b"ab")
+            client.send(request("GET /"))
+            self.assertEqual(parse(client.advance(1.0)).body, b"ab")
 
     def test_pipelined(self) -> None:
         """Pipelined requests wait for one another and are answered in order."""
-        talk = conversation(
+        client = netd_client(
             Route("/slow", fixed([Wait(1.0), Send(b"slow")], length=4), ""),
             Route("/fast", fixed(b"fast"), ""),
         )
-        self.assertEqual(talk.ask(request("GET /slow") + request("GET /fast")), b"")
-        said = talk.turn(1.0)
+        self.assertEqual(client.send(request("GET /slow") + request("GET /fast")), b"")
+        said = client.advance(1.0)
         self.assertLess(said.index(b"slow"), said.index(b"fast"))
 
     def test_abort(self) -> None:
         """A script that aborts cuts the connection with nothing said."""
-        talk = conversation(Route("/", fixed([Wait(1.0), Abort()]), ""))
-        talk.ask(request("GET /"))
-        self.assertEqual(talk.turn(1.0), b"")
-        self.assertTrue(talk.transport.aborting)
+        client = netd_client(Route("/", fixed([Wait(1.0), Abort()]), ""))
+        client.send(request("GET /"))
+        self.assertEqual(client.advance(1.0), b"")
+        self.assertTrue(client.transport.aborting)
 
     def test_trailers(self) -> None:
         """Trailers come after the last chunk, where the engine has them."""
         route = Route("/", fixed([Send(b"x")], trailers=(("X-A", "1"),)), "")
-        said = conversation(route).ask(request("GET /"))
+        said = netd_client(route).send(request("GET /"))
         self.assertTrue(said.endswith(b"0\r\nX-A: 1\r\n\r\n"))
-        self.assertTrue(stocked(route).ask(request("GET /")).endswith(b"0\r\n\r\n"))
+        self.assertTrue(stock_client(route).send(request("GET /")).endswith(b"0\r\n\r\n"))
 
 
 class MistakeTests(SynchronousTestCase):
@@ -118,9 +125,9 @@ class MistakeTests(SynchronousTestCase):
             yield Wait(1.0)
             raise ZeroDivisionError("secret")
 
-        talk = conversation(Route("/", lambda call: Reply(script(), length=10), ""))
-        talk.ask(request("GET /"))
-        answer = parse(talk.turn(1.0))
+        client = netd_client(Route("/", lambda call: Reply(script(), length=10), ""))
+        client.send(request("GET /"))
+        answer = parse(client.advance(1.0))
         self.assertEqual(answer.status, 500)
         self.assertNotIn(b"secret", answer.body)
         self.assertEqual(len(answer.body), int(answer.headers["content-length"]))
@@ -133,9 +140,9 @@ class MistakeTests(SynchronousTestCase):
             yield Send(b"half")
             raise ZeroDivisionError
 
-        talk = conversation(Route("/", lambda call: Reply(script()), ""))
-        talk.ask(request("GET /"))
-        self.assertTrue(talk.transport.aborting)
+        client = netd_client(Route("/", lambda call: Reply(script()), ""))
+        client.send(request("GET /"))
+        self.assertTrue(client.transport.aborting)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
@@ -146,12 +153,12 @@ class LeavingTests(SynchronousTestCase):
 
     def test_noTimerLeft(self) -> None:
         """A client that leaves takes its timer along and is counted as 499."""
-        talk = conversation(Route("/", fixed([Wait(9.0), Send(b"x")]), ""))
-        talk.ask(request("GET /"))
-        self.assertIn(9.0, [each.getTime() for each in talk.clock.getDelayedCalls()])
-        talk.leave()
-        self.assertEqual(talk.clock.getDelayedCalls(), [])
-        self.assertEqual(talk.counters.answers, {499: 1})
+        client = netd_client(Route("/", fixed([Wait(9.0), Send(b"x")]), ""))
+        client.send(request("GET /"))
+        self.assertIn(9.0, [each.getTime() for each in client.clock.getDelayedCalls()])
+        client.disconnect()
+        self.assertEqual(client.clock.getDelayedCalls(), [])
+        self.assertEqual(client.counters.answers, {499: 1})
 
     def test_generatorClosed(self) -> None:
         """The script of a client that left runs its cleanup at once."""
@@ -163,9 +170,9 @@ class LeavingTests(SynchronousTestCase):
             finally:
                 seen.append("closed")
 
-        talk = conversation(Route("/", lambda call: Reply(script()), ""))
-        talk.ask(request("GET /"))
-        talk.leave()
+        client = netd_client(Route("/", lambda call: Reply(script()), ""))
+        client.send(request("GET /"))
+        client.disconnect()
         self.assertEqual(seen, ["closed"])
 
     def test_backPressure(self) -> None:
@@ -179,12 +186,12 @@ class LeavingTests(SynchronousTestCase):
                 said.append(number)
                 yield Send(bytes(1024))
 
-        talk = conversation(Route("/", lambda call: Reply(script()), ""))
-        talk.transport.full = True
-        talk.ask(request("GET /"))
-        talk.turn(1.0)
+        client = netd_client(Route("/", lambda call: Reply(script()), ""))
+        client.transport.full = True
+        client.send(request("GET /"))
+        client.advance(1.0)
         self.assertEqual(len(said), 1)
-        producer = talk.transport.producer
+        producer = client.transport.producer
         assert producer is not None
         producer.resumeProducing()
         self.assertEqual(len(said), 2)
@@ -197,26 +204,26 @@ class WireTests(SynchronousTestCase):
 
     def test_raw(self) -> None:
         """What the script says is all that is said, then the connection ends."""
-        route = Route("/", fixed([Wait(1.0), Send(b"no "), Send(b"HTTP")], wire=True), "")
-        for start in EITHER:
-            talk = start(route)
-            self.assertEqual(talk.ask(request("GET /")), b"")
-            self.assertEqual(talk.turn(1.0), b"no HTTP")
-            self.assertTrue(talk.transport.disconnecting)
+        route = Route("/", fixed([Wait(1.0), Send(b"no "), Send(b"HTTP")], raw=True), "")
+        for start in BOTH:
+            client = start(route)
+            self.assertEqual(client.send(request("GET /")), b"")
+            self.assertEqual(client.advance(1.0), b"no HTTP")
+            self.assertTrue(client.transport.disconnecting)
 
     def test_nothing(self) -> None:
         """It may say nothing at all."""
-        for start in EITHER:
-            talk = start(Route("/", fixed([], wire=True), ""))
-            self.assertEqual(talk.ask(request("GET /")), b"")
-            self.assertTrue(talk.transport.disconnecting)
+        for start in BOTH:
+            client = start(Route("/", fixed([], raw=True), ""))
+            self.assertEqual(client.send(request("GET /")), b"")
+            self.assertTrue(client.transport.disconnecting)
 
     def test_aborts(self) -> None:
         """It may reset the connection after what it said."""
-        for start in EITHER:
-            talk = start(Route("/", fixed([Send(b"x"), Abort()], wire=True), ""))
-            self.assertEqual(talk.ask(request("GET /")), b"x")
-            self.assertTrue(talk.transport.aborting)
+        for start in BOTH:
+            client = start(Route("/", fixed([Send(b"x"), Abort()], raw=True), ""))
+            self.assertEqual(client.send(request("GET /")), b"x")
+            self.assertTrue(client.transport.aborting)
 
     def test_breaks(self) -> None:
         """One that fails after it began is cut off, with one logged failure."""
@@ -225,9 +232,9 @@ class WireTests(SynchronousTestCase):
             yield Send(b"x")
             raise ZeroDivisionError
 
-        talk = conversation(Route("/", lambda call: Reply(script(), wire=True), ""))
-        talk.ask(request("GET /"))
-        self.assertTrue(talk.transport.aborting)
+        client = netd_client(Route("/", lambda call: Reply(script(), raw=True), ""))
+        client.send(request("GET /"))
+        self.assertTrue(client.transport.aborting)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
@@ -238,42 +245,46 @@ class DelayTests(SynchronousTestCase):
 
     def test_after(self) -> None:
         """One whose body is ready is counted when it is asked for."""
-        talk = conversation(Route("/", fixed(b"x", after=2.0), ""))
-        talk.ask(request("GET /"))
-        self.assertEqual((talk.counters.delays, talk.counters.delay_seconds), ({2.0: 1}, 2.0))
+        client = netd_client(Route("/", fixed(b"x", delay=2.0), ""))
+        client.send(request("GET /"))
+        self.assertEqual(
+            (client.counters.delays, client.counters.delay_seconds), ({2.0: 1}, 2.0)
+        )
 
     def test_script(self) -> None:
         """A script is counted by all that it waits before its first bytes, and once."""
-        talk = conversation(
+        client = netd_client(
             Route("/", fixed([Wait(1.0), Wait(1.0), Send(b"x"), Wait(9.0), Send(b"y")]), "")
         )
-        talk.ask(request("GET /"))
+        client.send(request("GET /"))
         for _ in range(3):
-            talk.turn(10.0)
-        self.assertEqual((talk.counters.delays, talk.counters.delay_seconds), ({2.0: 1}, 2.0))
+            client.advance(10.0)
+        self.assertEqual(
+            (client.counters.delays, client.counters.delay_seconds), ({2.0: 1}, 2.0)
+        )
 
     def test_exact(self) -> None:
         """The moment of asking adds no rounding error, which would be another bucket."""
-        talk = conversation(Route("/", fixed([Wait(0.1), Send(b"x")]), ""))
-        talk.clock.advance(0.3)
-        talk.ask(request("GET /"))
-        talk.turn(1.0)
-        self.assertEqual(talk.counters.delays, {0.1: 1})
+        client = netd_client(Route("/", fixed([Wait(0.1), Send(b"x")]), ""))
+        client.clock.advance(0.3)
+        client.send(request("GET /"))
+        client.advance(1.0)
+        self.assertEqual(client.counters.delays, {0.1: 1})
 
     def test_nothingSaid(self) -> None:
         """One that ends without a word is counted too."""
-        talk = conversation(Route("/", fixed([Wait(1.0)], status=204), ""))
-        talk.ask(request("GET /"))
-        talk.turn(1.0)
-        self.assertEqual(talk.counters.delays, {1.0: 1})
+        client = netd_client(Route("/", fixed([Wait(1.0)], status=204), ""))
+        client.send(request("GET /"))
+        client.advance(1.0)
+        self.assertEqual(client.counters.delays, {1.0: 1})
 
     def test_left(self) -> None:
         """So is one whose client leaves before: it asked."""
-        for body, more in (([Wait(5.0), Send(b"x")], {}), (b"x", {"after": 5.0})):
-            talk = conversation(Route("/", fixed(body, **more), ""))
-            talk.ask(request("GET /"))
-            talk.leave()
-            self.assertEqual(talk.counters.delays, {5.0: 1})
+        for body, more in (([Wait(5.0), Send(b"x")], {}), (b"x", {"delay": 5.0})):
+            client = netd_client(Route("/", fixed(body, **more), ""))
+            client.send(request("GET /"))
+            client.disconnect()
+            self.assertEqual(client.counters.delays, {5.0: 1})
 
     def test_atOnce(self) -> None:
         """One that does not wait is not, be it by a wait of no length."""
@@ -281,12 +292,12 @@ class DelayTests(SynchronousTestCase):
             Route(path, fixed(body), "")
             for path, body in (("/", [Send(b"x")]), ("/b", b"y"), ("/c", [Wait(0.0)]))
         ]
-        talk = conversation(*routes)
+        client = netd_client(*routes)
         for each in routes:
-            talk.ask(request(f"GET {each.path}"))
-            talk.turn(1.0)
-        self.assertEqual(talk.counters.answers, {200: 3})
-        self.assertEqual((talk.counters.delays, talk.counters.waits), ({}, {}))
+            client.send(request(f"GET {each.path}"))
+            client.advance(1.0)
+        self.assertEqual(client.counters.answers, {200: 3})
+        self.assertEqual((client.counters.delays, client.counters.waits), ({}, {}))
 
 
 class LatenessTests(SynchronousTestCase):
@@ -296,35 +307,73 @@ class LatenessTests(SynchronousTestCase):
 
     def test_counted(self) -> None:
         """An answer that waits is counted by how late its first bytes left."""
-        talk = conversation(
+        client = netd_client(
             Route("/", fixed([Wait(1.0), Wait(1.0), Send(b"x"), Wait(9.0)]), "")
         )
-        talk.ask(request("GET /"))
-        talk.clock.advance(1.0)
-        talk.clock.advance(1.003)
-        self.assertEqual(dict(talk.counters.waits), {0.005: 1})
-        self.assertAlmostEqual(talk.counters.late_seconds, 0.003)
+        client.send(request("GET /"))
+        client.clock.advance(1.0)
+        client.clock.advance(1.003)
+        self.assertEqual(dict(client.counters.waits), {0.005: 1})
+        self.assertAlmostEqual(client.counters.late_seconds, 0.003)
 
     def test_after(self) -> None:
         """So is one whose body is ready."""
-        talk = conversation(Route("/", fixed(b"x", after=2.0), ""))
-        talk.ask(request("GET /"))
-        talk.clock.advance(2.003)
-        self.assertEqual(dict(talk.counters.waits), {0.005: 1})
-        self.assertAlmostEqual(talk.counters.late_seconds, 0.003)
+        client = netd_client(Route("/", fixed(b"x", delay=2.0), ""))
+        client.send(request("GET /"))
+        client.clock.advance(2.003)
+        self.assertEqual(dict(client.counters.waits), {0.005: 1})
+        self.assertAlmostEqual(client.counters.late_seconds, 0.003)
 
     def test_atOnce(self) -> None:
         """One that does not wait is not."""
-        talk = conversation(Route("/", fixed([Send(b"x")]), ""), Route("/b", fixed(), ""))
-        talk.ask(request("GET /"))
-        talk.ask(request("GET /b"))
-        self.assertEqual(dict(talk.counters.waits), {})
+        client = netd_client(Route("/", fixed([Send(b"x")]), ""), Route("/b", fixed(), ""))
+        client.send(request("GET /"))
+        client.send(request("GET /b"))
+        self.assertEqual(dict(client.counters.waits), {})
 
     def test_left(self) -> None:
         """A client that leaves before is not counted, and leaves no timer."""
-        talk = conversation(Route("/", fixed([Wait(5.0), Send(b"x")]), ""))
-        talk.ask(request("GET /"))
-        talk.leave()
-        talk.clock.advance(10)
-        self.assertEqual(dict(talk.counters.waits), {})
-        self.assertEqual(talk.clock.getDelayedCalls(), [])
+        client = netd_client(Route("/", fixed([Wait(5.0), Send(b"x")]), ""))
+        client.send(request("GET /"))
+        client.disconnect()
+        client.clock.advance(10)
+        self.assertEqual(dict(client.counters.waits), {})
+        self.assertEqual(client.clock.getDelayedCalls(), [])
+
+
+class SinkTests(SynchronousTestCase):
+    """
+    The sink without counters, as other rooms use it.
+    """
+
+    def perform(self, script: Script, flushes: bool = False) -> Client:
+        """A client whose request is the sink of `script`."""
+        sinks: list[ResponseSink] = []
+
+        class Leaf(Resource):
+            isLeaf = True
+
+            def render(self, request: Request) -> int:
+                sinks.append(ResponseSink(request, clock, abort_flushes=flushes))
+                sinks[0].perform(script)
+                return NOT_DONE_YET
+
+        clock, counters = Clock(), Counters()
+        site = Site(Leaf(), clock, HTTP.limits, counters, now=lambda: 0.0)
+        client = Client(configured(), clock, counters, site)
+        client.send(request("GET /"))
+        return client
+
+    def test_abort(self) -> None:
+        """An Abort resets the connection, or closes it after what was written."""
+        for flushes in (False, True):
+            client = self.perform([Wait(1.0), Send(b"x"), Abort()], flushes)
+            client.advance(1.0)
+            transport = client.transport
+            self.assertEqual((transport.aborting, transport.disconnecting), (not flushes, True))
+
+    def test_uncounted(self) -> None:
+        """Without counters no delay is counted."""
+        client = self.perform([Wait(1.0), Send(b"x")])
+        self.assertTrue(client.advance(1.0).endswith(b"1\r\nx\r\n0\r\n\r\n"))
+        self.assertEqual((client.counters.delays, client.counters.waits), ({}, {}))

@@ -8,7 +8,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.distribution import Distribution
 from netd.lab.parameters import Parameter
-from netd.values import Duration
 
 
 class ParameterTests(SynchronousTestCase):
@@ -24,7 +23,7 @@ class ParameterTests(SynchronousTestCase):
             ("number", "3", 3.0),
             ("duration", "250ms", 0.25),
             ("size", "1KiB", 1024),
-            ("delay", "1s", Duration(1_000_000)),
+            ("delay", "1s", 1.0),
             ("delay", "exponential:1s", Distribution.parse("exponential:1s")),
             ("switch", "YES", True),
             ("switch", "off", False),
@@ -71,11 +70,11 @@ class ParameterTests(SynchronousTestCase):
     def test_schema(self) -> None:
         """JSON Schema says the kind, the limits and the default."""
         parameter = Parameter("x", "integer", "", "3", 1, 5)
-        wanted = {"type": "integer", "minimum": 1, "maximum": 5, "default": 3}
-        self.assertEqual(parameter.schema, wanted)
+        expected = {"type": "integer", "minimum": 1, "maximum": 5, "default": 3}
+        self.assertEqual(parameter.schema, expected)
         several = Parameter("x", "text", "", repeats=True, choices=("a",))
-        wanted = {"type": "array", "items": {"type": "string", "enum": ["a"]}}
-        self.assertEqual(several.schema, wanted)
+        expected = {"type": "array", "items": {"type": "string", "enum": ["a"]}}
+        self.assertEqual(several.schema, expected)
         clamped = Parameter("x", "number", "", "0.5", most=1, clamps=True)
         self.assertEqual(clamped.schema, {"type": "number", "minimum": 0, "default": 0.5})
         self.assertEqual(Parameter("x", "duration", "", "1s").schema["default"], "1s")

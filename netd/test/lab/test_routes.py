@@ -67,8 +67,8 @@ class RouteTests(SynchronousTestCase):
         """A parameter is found by its name; one that is not there is a bug."""
         one = Parameter("x", "text", "")
         route = Route("/", nothing, "", parameters=(one,))
-        self.assertIs(route.parameter("x"), one)
-        self.assertRaises(KeyError, route.parameter, "y")
+        self.assertIs(route.by_name["x"], one)
+        self.assertNotIn("y", route.by_name)
 
 
 class TableTests(SynchronousTestCase):
@@ -85,24 +85,24 @@ class TableTests(SynchronousTestCase):
         ]
     )
 
-    def found(self, path: str) -> tuple[str, dict[str, str]]:
+    def find(self, path: str) -> tuple[str, dict[str, str]]:
         """The help of the route, and the parameters."""
         route, parameters = self.table.find(path.encode())
         return route.help, dict(parameters)
 
     def test_order(self) -> None:
         """The first line that fits is the one."""
-        self.assertEqual(self.found("/"), ("root", {}))
-        self.assertEqual(self.found("/a/b"), ("literal", {}))
-        self.assertEqual(self.found("/a/%62"), ("literal", {}))
-        self.assertEqual(self.found("/a/c"), ("any", {"x": "c"}))
-        self.assertEqual(self.found("/a/1%2F2/%C3%A9/"), ("rest", {"x": "1/2", "y": "é/"}))
+        self.assertEqual(self.find("/"), ("root", {}))
+        self.assertEqual(self.find("/a/b"), ("literal", {}))
+        self.assertEqual(self.find("/a/%62"), ("literal", {}))
+        self.assertEqual(self.find("/a/c"), ("any", {"x": "c"}))
+        self.assertEqual(self.find("/a/1%2F2/%C3%A9/"), ("rest", {"x": "1/2", "y": "é/"}))
 
     def test_unknown(self) -> None:
         """Any other path is a 404; one that is no UTF-8 a 400."""
         for path in ("/a", "/a/", "/b/c", "//a/b", "/A/b"):
-            self.assertEqual(self.assertRaises(BadCall, self.found, path).status, 404)
-        self.assertEqual(self.assertRaises(BadCall, self.found, "/a/%ff").status, 400)
+            self.assertEqual(self.assertRaises(BadCall, self.find, path).status, 404)
+        self.assertEqual(self.assertRaises(BadCall, self.find, "/a/%ff").status, 400)
 
     @given(st.binary())
     def test_anything(self, path: bytes) -> None:

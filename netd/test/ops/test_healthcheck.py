@@ -26,7 +26,7 @@ from twisted.web.server import NOT_DONE_YET, Site
 from netd import settings
 from netd.ops import healthcheck
 from netd.ops.healthcheck import SECONDS, check, default, run
-from netd.test.lab.conversation import configured
+from netd.test.lab.client import configured
 from netd.test.stages import Identity, identity
 from netd.values import Endpoint
 

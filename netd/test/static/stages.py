@@ -24,6 +24,7 @@ from netd.counters import Counters
 from netd.http.server import Site
 from netd.static.resource import Files
 from netd.test.http.stages import LIMITS, Answer, Pipe, answers
+from netd.test.lab.stock import StockRequest
 from netd.transport.tcp import TCPTransport
 
 PEER: Final = IPv4Address("TCP", "127.0.0.1", 40000)
@@ -55,7 +56,7 @@ class Room:
         if engine:
             self.site = Site(self.files, self.clock, LIMITS, Counters(), now=self.now)
         else:
-            self.site = Quiet(self.files, reactor=self.clock)
+            self.site = Quiet(self.files, reactor=self.clock, requestFactory=StockRequest)
 
     def now(self) -> float:
         """The time of day."""

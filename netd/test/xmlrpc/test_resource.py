@@ -18,7 +18,7 @@ from twisted.web.server import NOT_DONE_YET
 
 from netd.counters import Counters
 from netd.http.server import Site
-from netd.test.lab.conversation import Answer, Conversation, configured, limited, parse, request
+from netd.test.lab.client import Client, Response, configured, limited, parse, request
 from netd.test.xmlrpc.test_reader import NOT_CALLS
 from netd.xmlrpc import resource
 from netd.xmlrpc.caller import Caller
@@ -46,7 +46,7 @@ ROOMY = configured(limited(max_body=2 << 20))
 XML = "Content-Type: text/xml"
 
 
-def understood(answer: Answer) -> Any:
+def understood(answer: Response) -> Any:
     """What the standard library's client makes of an answer."""
     body = answer.body
     if answer.headers.get("content-encoding") == "gzip":
@@ -76,20 +76,20 @@ class _Tests(SynchronousTestCase):
         self.site = Site(root, self.clock, ROOMY.http.limits, self.counters)
         self.talk = self.conversation()
 
-    def conversation(self) -> Conversation:
+    def conversation(self) -> Client:
         """One more client."""
-        return Conversation(clock=self.clock, counters=self.counters, site=self.site)
+        return Client(clock=self.clock, counters=self.counters, site=self.site)
 
     def elsewhere(self, found: Procedure, values: Sequence[Any]) -> Deferred[Any]:
         """A pool that does nothing."""
         return self.later
 
-    def ask(self, line: str, *headers: str, body: bytes = b"") -> Answer:
+    def ask(self, line: str, *headers: str, body: bytes = b"") -> Response:
         """The answer to a request, all turns taken."""
-        heard = self.talk.ask(request(line, *headers, body=body))
-        return parse(heard + self.talk.turn(0))
+        heard = self.talk.send(request(line, *headers, body=body))
+        return parse(heard + self.talk.advance(0))
 
-    def post(self, body: bytes, *headers: str) -> Answer:
+    def post(self, body: bytes, *headers: str) -> Response:
         """The answer to a call."""
         return self.ask("POST /RPC2", XML, *headers, body=body)
 
@@ -188,9 +188,9 @@ class CallTests(_Tests):
         """Calls on one connection are answered in order, small and large."""
         large = request("POST /", XML, body=dumps(("x" * 100_000,), "lab.echo").encode())
         small = request("POST /", XML, body=dumps((2, 3), "add").encode())
-        heard = self.talk.ask(large + small)
+        heard = self.talk.send(large + small)
         for _ in range(5):
-            heard += self.talk.turn(0)
+            heard += self.talk.advance(0)
         self.assertEqual(heard.count(b"HTTP/1.1 200 OK"), 2)
         self.assertTrue(heard.rstrip().endswith(b"</methodResponse>"))
         self.assertIn(b"<int>5</int>", heard[-300:])
@@ -204,23 +204,23 @@ class LaterTests(_Tests):
     def test_delay(self) -> None:
         """A method that waits is answered when it is done."""
         body = dumps((2,), "lab.delay").encode()
-        self.assertEqual(self.talk.ask(request("POST /", XML, body=body)), b"")
-        self.assertEqual(self.talk.turn(1.9), b"")
-        self.assertEqual(understood(parse(self.talk.turn(0.1))), 2)
+        self.assertEqual(self.talk.send(request("POST /", XML, body=body)), b"")
+        self.assertEqual(self.talk.advance(1.9), b"")
+        self.assertEqual(understood(parse(self.talk.advance(0.1))), 2)
 
     def test_timeout(self) -> None:
         """After 30 s the call is given up."""
-        self.talk.ask(request("POST /", XML, body=dumps((100,), "lab.delay").encode()))
-        answer = parse(self.talk.turn(30))
+        self.talk.send(request("POST /", XML, body=dumps((100,), "lab.delay").encode()))
+        answer = parse(self.talk.advance(30))
         self.assertEqual(self.assertRaises(Fault, understood, answer).faultCode, TIMEOUT)
 
     def test_left(self) -> None:
         """When the client leaves, nothing of its call is left, and nothing is logged."""
         for parameters, method in (((100,), "lab.delay"), (("x" * 100_000,), "lab.echo")):
             talk = self.conversation()
-            talk.ask(request("POST /", XML, body=dumps(parameters, method).encode()))
+            talk.send(request("POST /", XML, body=dumps(parameters, method).encode()))
             before = len(self.clock.getDelayedCalls())
-            talk.leave()
+            talk.disconnect()
             self.assertLess(len(self.clock.getDelayedCalls()), before)
             self.clock.advance(0)
 
@@ -250,9 +250,9 @@ class LaterTests(_Tests):
         """What the pool gives is sent as it is; its faults are faults."""
         self.registry.add(procedure(rpc("f", offload=True)(lambda: 1)))
         body = dumps((), "f").encode()
-        self.assertEqual(self.talk.ask(request("POST /", XML, body=body)), b"")
+        self.assertEqual(self.talk.send(request("POST /", XML, body=body)), b"")
         self.later.callback(Encoded(b"<value><int>7</int></value>"))
-        self.assertEqual(understood(parse(self.talk.heard())), 7)
+        self.assertEqual(understood(parse(self.talk.received())), 7)
 
     def test_busy(self) -> None:
         """A pool that is full says so."""

@@ -9,8 +9,8 @@ import hashlib
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import Reply
-from netd.lab.endpoints.digest import credentials, response
-from netd.test.lab.calling import ask, fields, shown
+from netd.lab.endpoints.digest import expected_response, parse_credentials
+from netd.test.lab.calls import fields, json_of, reply_to
 
 NAMES = {"MD5": "md5", "SHA-256": "sha256", "SHA-512": "sha512"}
 
@@ -36,13 +36,13 @@ class Client:
         """The reply, its cookies kept."""
         if self.jar:
             extra = (*extra, "Cookie: " + "; ".join(f"{k}={v}" for k, v in self.jar.items()))
-        reply = ask(line, *extra, body=body)
+        reply = reply_to(line, *extra, body=body)
         self.jar |= cookies(reply)
         return reply
 
     def answer(self, challenge: str, line: str, qop: str | None, body: bytes = b"") -> str:
         """The Authorization field for a challenge."""
-        said = credentials(challenge) or {}
+        said = parse_credentials(challenge) or {}
         name = NAMES[said["algorithm"]]
 
         def h(text: str | bytes) -> str:
@@ -78,18 +78,21 @@ class DigestTests(SynchronousTestCase):
             for qop in ("auth", "auth-int", None):
                 line = f"GET /digest-auth/{qop or 'any'}/u/p/{algorithm}"
                 reply = Client().log_in(line, qop, b"body" if qop == "auth-int" else b"")
-                self.assertEqual(shown(reply), {"authenticated": True, "user": "u"})
+                self.assertEqual(json_of(reply), {"authenticated": True, "user": "u"})
 
     def test_challenge(self) -> None:
         """The challenge names realm, qop and algorithm; an unknown one is MD5."""
-        reply = ask("GET /digest-auth/auth/u/p/ROT13")
+        reply = reply_to("GET /digest-auth/auth/u/p/ROT13")
         self.assertEqual(reply.status, 401)
-        said = credentials(fields(reply)["www-authenticate"]) or {}
+        said = parse_credentials(fields(reply)["www-authenticate"]) or {}
         self.assertEqual(
             (said["qop"], said["algorithm"], said["stale"]), ("auth", "MD5", "False")
         )
         self.assertEqual(cookies(reply), {"stale_after": "never", "fake": "fake_value"})
-        both = credentials(fields(ask("GET /digest-auth/x/u/p"))["www-authenticate"]) or {}
+        both = (
+            parse_credentials(fields(reply_to("GET /digest-auth/x/u/p"))["www-authenticate"])
+            or {}
+        )
         self.assertEqual(both["qop"], "auth, auth-int")
 
     def test_wrong(self) -> None:
@@ -103,7 +106,7 @@ class DigestTests(SynchronousTestCase):
             'Digest username="u", qop=odd',
             "Basic x",
         ):
-            self.assertEqual(ask(line, f"Authorization: {text}").status, 401)
+            self.assertEqual(reply_to(line, f"Authorization: {text}").status, 401)
 
     def test_otherTarget(self) -> None:
         """A digest of another target does not fit."""
@@ -127,18 +130,18 @@ class DigestTests(SynchronousTestCase):
         client, line = Client(), "GET /digest-auth/auth/u/p/MD5/2"
         challenge = fields(client.send(line))["www-authenticate"]
         authorization = client.answer(challenge, line, "auth")
-        found = [client.send(line, authorization) for _ in range(3)]
-        self.assertEqual([each.status for each in found], [200, 200, 401])
-        self.assertIn("stale=True", fields(found[2])["www-authenticate"])
+        result = [client.send(line, authorization) for _ in range(3)]
+        self.assertEqual([each.status for each in result], [200, 200, 401])
+        self.assertIn("stale=True", fields(result[2])["www-authenticate"])
 
     def test_cookies(self) -> None:
         """With require-cookie a client has to bring back what it was given."""
         line = "GET /digest-auth/auth/u/p?require-cookie=1"
-        challenge = fields(ask(line))["www-authenticate"]
+        challenge = fields(reply_to(line))["www-authenticate"]
         authorization = Client().answer(challenge, line, "auth")
-        self.assertEqual(ask(line, authorization).status, 401)
-        self.assertEqual(ask(line, authorization, "Cookie: a=b").status, 403)
-        self.assertEqual(ask(line, authorization, "Cookie: fake=fake_value").status, 200)
+        self.assertEqual(reply_to(line, authorization).status, 401)
+        self.assertEqual(reply_to(line, authorization, "Cookie: a=b").status, 403)
+        self.assertEqual(reply_to(line, authorization, "Cookie: fake=fake_value").status, 200)
 
     def test_example(self) -> None:
         """The example of RFC 2617 3.5 comes out as it should."""
@@ -150,5 +153,5 @@ class DigestTests(SynchronousTestCase):
             "nc": "00000001",
             "cnonce": "0a4f113b",
         }
-        found = response(said, "Circle Of Life", "GET", "/dir/index.html", b"")
-        self.assertEqual(found, "6629fae49393a05397450978507c4ef1")
+        result = expected_response(said, "Circle Of Life", "GET", "/dir/index.html", b"")
+        self.assertEqual(result, "6629fae49393a05397450978507c4ef1")

@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import HTML, JSON, TEXT
 from netd.lab.table import ROUTES
-from netd.test.lab.calling import ask, said, shown
-from netd.test.lab.conversation import Conversation
+from netd.test.lab.calls import content, json_of, reply_to
+from netd.test.lab.client import Client
 
 
 class HealthTests(SynchronousTestCase):
@@ -21,13 +21,13 @@ class HealthTests(SynchronousTestCase):
 
     def test_ok(self) -> None:
         """It says ok at once, and nobody may keep that."""
-        answer = Conversation().request("GET /healthz")
+        answer = Client().request("GET /healthz")
         self.assertEqual((answer.status, answer.body), (200, b"ok\n"))
         self.assertEqual(answer.headers["cache-control"], "no-store")
 
     def test_ready(self) -> None:
         """The body is ready: no script, hence no timer."""
-        self.assertEqual(ask("GET /healthz").body, b"ok\n")
+        self.assertEqual(reply_to("GET /healthz").body, b"ok\n")
 
 
 class HelpTests(SynchronousTestCase):
@@ -42,15 +42,15 @@ class HelpTests(SynchronousTestCase):
             ("application/json", JSON),
             ("*/*", TEXT),
         ):
-            self.assertEqual(ask("GET /help", f"Accept: {accept}").type, kind)
-        self.assertEqual(ask("GET /help").type, TEXT)
+            self.assertEqual(reply_to("GET /help", f"Accept: {accept}").type, kind)
+        self.assertEqual(reply_to("GET /help").type, TEXT)
         for form, kind in (("html", HTML), ("json", JSON), ("text", TEXT)):
-            self.assertEqual(ask(f"GET /help?format={form}").type, kind)
+            self.assertEqual(reply_to(f"GET /help?format={form}").type, kind)
 
     def test_whole(self) -> None:
         """Each form names every route, what it is for, and its parameters."""
         for form in ("html", "json", "text"):
-            page = said(ask(f"GET /help?format={form}")).decode()
+            page = content(reply_to(f"GET /help?format={form}")).decode()
             for route in ROUTES:
                 path = route.path
                 if form == "html":
@@ -62,7 +62,9 @@ class HelpTests(SynchronousTestCase):
 
     def test_json(self) -> None:
         """The JSON says kinds, defaults and limits."""
-        routes = {each["path"]: each for each in shown(ask("GET /help?format=json"))["routes"]}
+        routes = {
+            each["path"]: each for each in json_of(reply_to("GET /help?format=json"))["routes"]
+        }
         count = routes["/drip"]["parameters"]["numbytes"]
         self.assertEqual(
             (count["type"], count["default"], count["minimum"]), ("integer", 10, 1)
@@ -71,7 +73,7 @@ class HelpTests(SynchronousTestCase):
 
     def test_locked(self) -> None:
         """The page may be styled by itself and runs nothing."""
-        answer = Conversation().request("GET /help", "Accept: text/html")
+        answer = Client().request("GET /help", "Accept: text/html")
         policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"
         self.assertEqual(answer.headers["content-security-policy"], policy)
         self.assertNotIn(b"<script", answer.body)

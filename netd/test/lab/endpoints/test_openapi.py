@@ -10,7 +10,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.table import ROUTES
-from netd.test.lab.calling import ask, bench, shown
+from netd.test.lab.calls import json_of, lab_state, reply_to
 
 
 class DocumentTests(SynchronousTestCase):
@@ -19,7 +19,7 @@ class DocumentTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.document: Any = shown(ask("GET /help/openapi.json"))
+        self.document: Any = json_of(reply_to("GET /help/openapi.json"))
 
     def test_paths(self) -> None:
         """Every route is a path, with the operations of its methods."""
@@ -64,5 +64,5 @@ class DocumentTests(SynchronousTestCase):
     def test_version(self) -> None:
         """The version is told only where --reveal lets it."""
         self.assertEqual(self.document["info"]["version"], "not told")
-        told = shown(ask("GET /help/openapi.json", on=bench(version="1.2")))
+        told = json_of(reply_to("GET /help/openapi.json", state=lab_state(version="1.2")))
         self.assertEqual(told["info"]["version"], "1.2")
