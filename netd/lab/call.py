@@ -71,11 +71,8 @@ class BadCall(Exception):
 
     def reply(self) -> Reply:
         """`{"detail": ..., "error": ..., "status_code": ...}` as JSON."""
-        error = {
-            "status_code": self.status,
-            "error": HTTPStatus(self.status).phrase,
-            "detail": self.detail,
-        }
+        phrase = HTTPStatus(self.status).phrase
+        error = {"status_code": self.status, "error": phrase, "detail": self.detail}
         body = json.dumps(error, indent=2, sort_keys=True).encode() + b"\n"
         return Reply(body, self.status, JSON, headers=self.headers)
 
@@ -83,6 +80,7 @@ class BadCall(Exception):
 MAX_KEYS: Final = 10_000
 """How many keys of /retry and fail_first are remembered; the least recent is forgotten."""
 _MAX_DRAW: Final = 31_536_000.0
+_DURATIONS: Final = ("delay", "duration")
 
 
 @define
@@ -188,8 +186,11 @@ class Call:
         return self._args
 
     @property
-    def trusted(self) -> bool:
-        """Whether the client's X-Forwarded-* fields are believed."""
+    def _forwarded(self) -> bool:
+        """Whether there are X-Forwarded-* fields, from a trusted proxy."""
+        # The search in the bytes is cheaper than parsing the fields.
+        if b"orwarded-" not in self.raw_head.lower():
+            return False
         try:
             return self.state.trusted.names(self.client.address)
         except ValueError:
@@ -198,16 +199,14 @@ class Call:
     @property
     def origin(self) -> str:
         """The client's address, or the one that a trusted proxy forwards for."""
-        # The search in the bytes is cheaper than parsing the fields.
-        has_field = b"orwarded-" in self.raw_head.lower()
-        forwarded = self.header("x-forwarded-for") if has_field else None
-        return forwarded if forwarded is not None and self.trusted else self.client.address
+        address = self.header("x-forwarded-for") if self._forwarded else None
+        return self.client.address if address is None else address
 
     @property
     def root(self) -> str:
         """The scheme and authority of the request."""
         scheme = "https" if self.client.secure else "http"
-        if b"orwarded-" in self.raw_head.lower() and self.trusted:
+        if self._forwarded:
             proto = self.header("x-forwarded-proto") or self.header("x-forwarded-protocol")
             if proto in ("http", "https"):
                 scheme = proto
@@ -256,7 +255,7 @@ class Call:
         except ValueError as error:
             raise BadCall(f"{name}: {error}") from None
         longest = self.config.limits.max_delay
-        if parameter.is_duration and isinstance(value, float) and value > longest:
+        if parameter.kind in _DURATIONS and isinstance(value, float) and value > longest:
             if not parameter.clamps:
                 raise BadCall(f"{name}: longer than {Duration.of(longest)}")
             return longest

@@ -22,6 +22,7 @@ Schema: TypeAlias = dict[str, object]
 
 _NUMBER: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{0,12})?|\.[0-9]{1,12}", re.ASCII)
 _DURATION: Final = r"([0-9]+(\.[0-9]*)?(d|h|ms|m|s|us)?)+"
+_SIZE: Final = r"^[0-9]+([kKMGT]?i?B)?$"
 _DISTRIBUTION: Final = rf"(uniform|normal|lognormal|exponential):{_DURATION}([-,]{_DURATION})?"
 
 
@@ -35,10 +36,6 @@ def _plain(number: float) -> str:
     return str(int(number)) if number == int(number) else str(number)
 
 
-def _integer(text: str) -> int:
-    return integer(text, 0, 10**18)
-
-
 def _seconds(text: str) -> float:
     return Duration.parse(text).seconds
 
@@ -47,15 +44,11 @@ def _delay(text: str) -> float | Distribution:
     return Distribution.parse(text) if ":" in text else _seconds(text)
 
 
-def _count(text: str) -> int:
-    return Size.parse(text).count
-
-
 _KINDS: Final[dict[str, tuple[Callable[[str], object], Schema]]] = {
-    "integer": (_integer, {"type": "integer"}),
+    "integer": (lambda text: integer(text, 0, 10**18), {"type": "integer"}),
     "number": (_number, {"type": "number"}),
     "duration": (_seconds, {"type": "string", "pattern": f"^{_DURATION}$"}),
-    "size": (_count, {"type": "string", "pattern": r"^[0-9]+([kKMGT]?i?B)?$"}),
+    "size": (lambda text: Size.parse(text).count, {"type": "string", "pattern": _SIZE}),
     "delay": (_delay, {"type": "string", "pattern": f"^({_DURATION}|{_DISTRIBUTION})$"}),
     "switch": (switch, {"type": "string", "enum": ["yes", "no"]}),
     "text": (str, {"type": "string"}),
@@ -85,11 +78,6 @@ class Parameter:
     def _known(self, _: Attribute[str], kind: str) -> None:
         if kind not in _KINDS:
             raise ValueError(f"no kind of parameter is called {kind}")
-
-    @property
-    def is_duration(self) -> bool:
-        """Whether --max-delay limits the value."""
-        return self.kind in ("delay", "duration")
 
     def parse(self, text: str) -> Any:
         """The value of `text` within the limits; ValueError says what is wrong."""

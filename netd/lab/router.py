@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from random import Random
-from typing import IO, Final, Protocol, cast
+from typing import IO, Any, Final, cast
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from OpenSSL.crypto import X509
@@ -127,14 +127,6 @@ class Router(Resource):
         return body
 
 
-class _TLSTransport(Protocol):
-    """What is used of a transport that provides ISSLTransport."""
-
-    def getHandle(self) -> Connection: ...
-
-    def getPeerCertificate(self) -> X509 | None: ...
-
-
 class _Client:
     """The sender of a request; its facts are looked up when an endpoint wants them."""
 
@@ -161,8 +153,9 @@ class _Client:
         transport = self._request.channel.transport
         if not ISSLTransport.providedBy(transport):
             return None
-        tls = cast(_TLSTransport, transport)
-        handle, certificate = tls.getHandle(), tls.getPeerCertificate()
+        # ISSLTransport declares no getHandle, and getPeerCertificate without a type.
+        handle: Connection = cast(Any, transport).getHandle()
+        certificate: X509 | None = cast(Any, transport).getPeerCertificate()
         server_name = handle.get_servername()
         return {
             "version": handle.get_protocol_version_name(),

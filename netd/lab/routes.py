@@ -42,22 +42,17 @@ class Route:
     composable: bool = False
     """Whether parameters may come in X-Netd- headers too."""
     segments: tuple[str, ...] = field(
-        init=False,
-        default=Factory(lambda self: tuple(self.path[1:].split("/")), takes_self=True),
+        init=False, default=Factory(lambda self: tuple(self.path[1:].split("/")), True)
     )
     by_name: Mapping[str, Parameter] = field(
-        init=False,
-        default=Factory(lambda self: {p.name: p for p in self.parameters}, takes_self=True),
+        init=False, default=Factory(lambda self: {p.name: p for p in self.parameters}, True)
     )
     """The parameters by their names."""
 
     def takes(self, method: str) -> bool:
         """Whether the endpoint takes `method`; it takes HEAD where it takes GET."""
-        return (
-            not self.methods
-            or method in self.methods
-            or (method == "HEAD" and "GET" in self.methods)
-        )
+        methods = self.methods
+        return not methods or method in methods or (method == "HEAD" and "GET" in methods)
 
     @property
     def allow(self) -> str:

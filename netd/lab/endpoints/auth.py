@@ -1,9 +1,7 @@
 """
-Basic and bearer authentication of users that exist only in the URL.
+Basic (RFC 7617) and bearer (RFC 6750) authentication of users in the URL.
 
 Rules: pure functions from a Call to a Reply.
-
-Source: RFC 7617, RFC 6750.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
 """
-Validators, freshness, and response headers that the client chooses.
+Validators (RFC 9110 8.8, 13), freshness (RFC 9111), and headers that the client chooses.
 
 Rules: pure functions from a Call to a Reply.
-
-Source: RFC 9110 8.8 and 13, RFC 9111.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from email.utils import formatdate
 from typing import Final
 
 from netd.lab.call import JSON, BadCall, Call, Reply
-from netd.lab.endpoints.httpbin_json import document, group, json_reply
+from netd.lab.endpoints.httpbin_json import dumps, group, json_reply
 from netd.lab.endpoints.inspect import describe
 from netd.lab.endpoints.safe_types import allowed
 
@@ -42,9 +40,8 @@ def cache(call: Call) -> Reply:
         return Reply(b"", 304)
     modified = formatdate(call.state.now(), usegmt=True)
     tag = f"{call.state.random.getrandbits(128):032x}"
-    return json_reply(
-        describe(call), headers=(("Last-Modified", modified), ("ETag", f'"{tag}"'))
-    )
+    validators = (("Last-Modified", modified), ("ETag", f'"{tag}"'))
+    return json_reply(describe(call), headers=validators)
 
 
 def cache_for(call: Call) -> Reply:
@@ -96,6 +93,6 @@ def response_headers(call: Call) -> Reply:
     fields = tuple(field for field in fields if field[0].lower() != "content-type")
     members = {"Content-Length": "0", "Content-Type": content_type, **group(fields)}
     # The body shows its own length, whose digits count too.
-    while members["Content-Length"] != str(len(body := document(members))):
+    while members["Content-Length"] != str(len(body := dumps(members))):
         members["Content-Length"] = str(len(body))
     return Reply(body, type=content_type, headers=fields)

@@ -1,9 +1,7 @@
 """
-Content codings: gzip, deflate, and brotli and zstd where they are installed.
+Content codings (RFC 9110 8.4): gzip, deflate, and where installed brotli and zstd.
 
 Rules: pure functions; callers bound what is encoded.
-
-Source: RFC 9110 8.4 and 12.5.3.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
 """
-Cookies: read, set, deleted.
+Cookies (RFC 6265): read, set, deleted.
 
-Rules: pure functions from a Call to a Reply.
-
-Source: RFC 6265; values are quoted as werkzeug does it for httpbin.
+Rules: pure functions from a Call to a Reply; values are quoted as by werkzeug.
 """
 
 from __future__ import annotations

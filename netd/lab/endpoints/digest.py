@@ -1,10 +1,8 @@
 """
-Digest authentication of a user that exists only in the URL.
+Digest authentication (RFC 7616) of a user that exists only in the URL.
 
 Rules: pure functions from a Call to a Reply; nonces are not stored, and cookies
 carry the state, as with httpbin.
-
-Source: RFC 7616.
 """
 
 from __future__ import annotations
@@ -23,8 +21,6 @@ _ALGORITHMS: Final = {"MD5": "md5", "SHA-256": "sha256", "SHA-512": "sha512"}
 _FIELD: Final = re.compile(r'([A-Za-z]++)[ \t]*+=[ \t]*+(?:"((?:[^"\\]|\\.)*+)"|([^\s",]++))')
 _MARK: Final = ("fake", "fake_value")
 """The cookie by which httpbin recognises that a client takes cookies."""
-
-Pairs = list[tuple[str, str]]
 
 
 def digest(call: Call) -> Reply:
@@ -95,7 +91,7 @@ def _correct(call: Call, credentials: dict[str, str]) -> bool:
     return bool(expected) and compare_digest(expected.encode(), received.encode())
 
 
-def _challenge(call: Call, stale: bool, cookies: Pairs) -> Reply:
+def _challenge(call: Call, stale: bool, cookies: list[tuple[str, str]]) -> Reply:
     algorithm = call.path_values.get("algorithm", "MD5")
     if algorithm not in _ALGORITHMS:
         algorithm = "MD5"

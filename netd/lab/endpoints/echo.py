@@ -57,7 +57,10 @@ def _compose(call: Call, seconds: float) -> Reply:
     code = choose_status(call.text("status") or ("503" if times else "200"), call)
     headers = _headers(call)
     if times:
-        failure = fail_first(call, f"first {_key(call)}", times, code)
+        key = call.value("key")
+        if key is None:
+            raise BadCall("fail_first: needs a key, so that others do not count")
+        failure = fail_first(call, f"first {key}", times, code)
         if failure is not None:
             return evolve(failure, delay=seconds)
         code = 200
@@ -138,13 +141,6 @@ def _headers(call: Call) -> Headers:
     return tuple(fields) if seconds is None else (*fields, ("Retry-After", str(seconds)))
 
 
-def _key(call: Call) -> str:
-    key = call.value("key")
-    if key is None:
-        raise BadCall("fail_first: needs a key, so that others do not count")
-    return str(key)
-
-
 def _check_chunks(call: Call, length: int, size: int, pace: float) -> None:
     """BadCall for too many chunks, and for a response that takes longer than --max-delay."""
     chunks = -(-length // size)
@@ -169,5 +165,4 @@ def _paced(seconds: float, ttfb: float, pace: float, pieces: Iterator[bytes]) ->
 
 
 def _received(call: Call, size: int) -> Iterator[bytes]:
-    while piece := call.content.read(size):
-        yield piece
+    return iter(lambda: call.content.read(size), b"")

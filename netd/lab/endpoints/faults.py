@@ -35,55 +35,36 @@ def _half(status: int, body: bytes) -> bytes:
     return _head(status, length) + body[: len(body) // 2]
 
 
-def _close(status: int, body: bytes, longest: float) -> Iterator[Step]:
-    yield from ()
-
-
-def _reset(status: int, body: bytes, longest: float) -> Iterator[Step]:
-    yield Send(_half(status, body))
-    yield Wait(_SETTLE_SECONDS)
-    yield Abort()
-
-
-def _truncate(status: int, body: bytes, longest: float) -> Iterator[Step]:
-    yield Send(_half(status, body))
-
-
-def _bad_length(status: int, body: bytes, longest: float) -> Iterator[Step]:
-    # Two that differ: a client may not choose one of them (RFC 9112 6.3).
+def _two_lengths(status: int, body: bytes) -> bytes:
     lengths = (len(body) // 2, len(body) + 1)
-    yield Send(_head(status, b"Content-Length: %d\r\nContent-Length: %d\r\n" % lengths) + body)
+    return _head(status, b"Content-Length: %d\r\nContent-Length: %d\r\n" % lengths) + body
 
 
-def _bad_chunk(status: int, body: bytes, longest: float) -> Iterator[Step]:
+def _no_chunk_size(status: int, body: bytes) -> bytes:
     head = _head(status, b"Transfer-Encoding: chunked\r\n")
-    yield Send(head + b"%x\r\n%b\r\n" % (len(body), body) + b"netd\r\nno size\r\n")
+    return head + b"%x\r\n%b\r\n" % (len(body), body) + b"netd\r\nno size\r\n"
 
 
-def _garbage(status: int, body: bytes, longest: float) -> Iterator[Step]:
-    yield Send(_GARBAGE)
-
-
-def _hang(status: int, body: bytes, longest: float) -> Iterator[Step]:
-    yield Wait(longest)
-
-
-FAULTS: Final[dict[str, Callable[[int, bytes, float], Iterator[Step]]]] = {
-    "close": _close,
-    "reset": _reset,
-    "truncate": _truncate,
-    "bad-length": _bad_length,
-    "bad-chunk": _bad_chunk,
-    "garbage": _garbage,
-    "hang": _hang,
+FAULTS: Final[dict[str, Callable[[int, bytes, float], Script]]] = {
+    # The connection closes before any byte.
+    "close": lambda status, body, longest: (),
+    # The connection is reset, or closes, in the middle of the body.
+    "reset": lambda status, body, longest: (
+        Send(_half(status, body)),
+        Wait(_SETTLE_SECONDS),
+        Abort(),
+    ),
+    "truncate": lambda status, body, longest: (Send(_half(status, body)),),
+    # Two lengths that differ: a client may not choose one of them (RFC 9112 6.3).
+    "bad-length": lambda status, body, longest: (Send(_two_lengths(status, body)),),
+    # The second chunk has no size.
+    "bad-chunk": lambda status, body, longest: (Send(_no_chunk_size(status, body)),),
+    # The bytes are not HTTP.
+    "garbage": lambda status, body, longest: (Send(_GARBAGE),),
+    # Nothing is sent for the longest time.
+    "hang": lambda status, body, longest: (Wait(longest),),
 }
-"""
-Every fault by its name.
-
-The connection is closed before any byte, reset in the body, or closed in the
-body; there are two lengths; a chunk has no size; the bytes are not HTTP;
-nothing is sent for the longest time.
-"""
+"""The script of every fault, from a status, a body and the longest time in seconds."""
 
 MAX_HANG: Final = 3600.0
 """Seconds after which `hang` ends when --max-delay is off."""

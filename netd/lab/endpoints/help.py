@@ -7,28 +7,25 @@ Rules: pure functions from a Call to a Reply; the help is made from the routes.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Final
 
 from attrs import frozen
 
-from netd.lab.call import HTML, JSON, TEXT, Call, Reply
+from netd.lab.call import HTML, JSON, TEXT, Call, Headers, Reply
 from netd.lab.endpoints.openapi import document
 from netd.lab.parameters import Parameter
 from netd.lab.routes import Route
 
-_PAGE: Final = Path(__file__).parent.parent / "documents" / "help.html"
+_PAGE: Final = (Path(__file__).parent.parent / "documents" / "help.html").read_text()
 """The page through the head of its table."""
 
 # The page may use its own style sheet and nothing else.
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"
 _FORMAT: Final = Parameter(
-    "format",
-    "text",
-    "the format of the list; without this parameter Accept chooses",
-    choices=("html", "text", "json"),
+    "format", "text", "the format; by default Accept chooses", choices=("html", "text", "json")
 )
 
 
@@ -41,14 +38,10 @@ class Help:
     def page(self, call: Call) -> Reply:
         """List every route with its methods and parameters, as HTML, JSON or text."""
         form = call.value("format") or _preferred(call.header("accept") or "")
+        write, content_type, headers = _FORMATS[form]
+        body = write(self.listed).encode()
         vary = ("Vary", "Accept")
-        if form == "html":
-            policy = ("Content-Security-Policy", _POLICY)
-            page = _html(self.listed).encode()
-            return Reply(page, type=HTML, headers=(vary, policy), sandbox=False)
-        if form == "json":
-            return Reply(_json(self.listed), type=JSON, headers=(vary,), sandbox=False)
-        return Reply(_text(self.listed).encode(), type=TEXT, headers=(vary,), sandbox=False)
+        return Reply(body, type=content_type, headers=(vary, *headers), sandbox=False)
 
     def openapi(self, call: Call) -> Reply:
         """Return the routes as an OpenAPI 3.1 document."""
@@ -91,7 +84,7 @@ def _text(routes: Sequence[Route]) -> str:
     return "".join(lines)
 
 
-def _json(routes: Sequence[Route]) -> bytes:
+def _json(routes: Sequence[Route]) -> str:
     members = [
         {
             "path": route.path,
@@ -103,7 +96,7 @@ def _json(routes: Sequence[Route]) -> bytes:
         }
         for route in routes
     ]
-    return json.dumps({"routes": members}, indent=2).encode() + b"\n"
+    return json.dumps({"routes": members}, indent=2) + "\n"
 
 
 def _html(routes: Sequence[Route]) -> str:
@@ -118,4 +111,11 @@ def _html(routes: Sequence[Route]) -> str:
         )
         cells = (path, _methods(route), escape(route.help), parameters)
         rows.append(f"<tr><td>{'<td>'.join(cells)}\n")
-    return f"{_PAGE.read_text()}{''.join(rows)}</tbody>\n</table>\n"
+    return f"{_PAGE}{''.join(rows)}</tbody>\n</table>\n"
+
+
+_FORMATS: Final[dict[str, tuple[Callable[[Sequence[Route]], str], str, Headers]]] = {
+    "html": (_html, HTML, (("Content-Security-Policy", _POLICY),)),
+    "json": (_json, JSON, ()),
+    "text": (_text, TEXT, ()),
+}

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import translate
 from functools import lru_cache
-from json.encoder import encode_basestring_ascii as _quoted
+from json.encoder import encode_basestring_ascii
 from typing import Final
 
 from netd.lab.call import JSON, BadCall, Call, Headers, Reply
@@ -31,13 +31,16 @@ _ENVIRONMENT: Final = frozenset(
 )
 
 
+_quoted: Final[Callable[[str], str]] = encode_basestring_ascii
+
+
 class RawJSON(str):
     """A text that is JSON already."""
 
     __slots__ = ()
 
 
-def document(members: Mapping[str, object]) -> bytes:
+def dumps(members: Mapping[str, object]) -> bytes:
     """An object as httpbin writes it: sorted, indented, a newline at the end."""
     lines = [f"  {_quoted(key)}: {_member(members[key])}" for key in sorted(members)]
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii")
@@ -46,8 +49,7 @@ def document(members: Mapping[str, object]) -> bytes:
 def _member(value: object) -> str:
     """The value of a document's member, its further lines indented once."""
     if type(value) is str:
-        text: str = _quoted(value)
-        return text
+        return _quoted(value)
     if type(value) is RawJSON:
         return value.replace("\n", "\n  ")
     if type(value) is dict:
@@ -61,8 +63,7 @@ def _member(value: object) -> str:
 def _inner(value: object) -> str:
     """The value of a member's member."""
     if type(value) is str:
-        text: str = _quoted(value)
-        return text
+        return _quoted(value)
     return json.dumps(value, indent=2, sort_keys=True).replace("\n", "\n    ")
 
 
@@ -70,7 +71,7 @@ def json_reply(
     members: Mapping[str, object], status: int = 200, headers: Headers = ()
 ) -> Reply:
     """A reply whose body is the object."""
-    return Reply(document(members), status, JSON, headers=headers)
+    return Reply(dumps(members), status, JSON, headers=headers)
 
 
 Grouped = dict[str, str | list[str]]

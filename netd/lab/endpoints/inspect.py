@@ -6,20 +6,14 @@ Rules: pure functions from a Call to a Reply.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 from uuid import UUID
 
 from netd.lab.call import JSON, Call, Reply
-from netd.lab.endpoints.httpbin_json import (
-    document,
-    group,
-    json_reply,
-    shown_head,
-    shown_headers,
-)
+from netd.lab.endpoints.httpbin_json import dumps, group, json_reply, shown_head, shown_headers
 from netd.lab.endpoints.request_body import Body
-from netd.script import Send, Step
+from netd.script import Send
 
 _PIECE: Final = 64 * 1024
 
@@ -66,7 +60,7 @@ def delay(call: Call) -> Reply:
     # Made now: thousands of responses may be due at the same moment.
     body = Body.of(call)
     members = {"data": body.data, "files": body.files, "form": body.form}
-    content = document({**describe(call), **members})
+    content = dumps({**describe(call), **members})
     return Reply(content, type=JSON, delay=call.wait("duration"))
 
 
@@ -100,13 +94,8 @@ def uuid(call: Call) -> Reply:
 def raw(call: Call) -> Reply:
     """Return the request byte for byte as received, except that chunks are joined."""
     head = shown_head(call)
-    return Reply(_raw_pieces(head, call), length=len(head) + call.length)
-
-
-def _raw_pieces(head: bytes, call: Call) -> Iterator[Step]:
-    yield Send(head)
-    while piece := call.content.read(_PIECE):
-        yield Send(piece)
+    pieces = chain((head,), iter(lambda: call.content.read(_PIECE), b""))
+    return Reply(map(Send, pieces), length=len(head) + call.length)
 
 
 def head(call: Call) -> Reply:

@@ -17,14 +17,11 @@ _ANY: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 _SEGMENT: Final = re.compile(r"<(?:path:)?([a-z_]+)>")
 
+_STRING: Final = {"type": "string"}
 _ERROR: Final = {
     "type": "object",
     "required": ["status_code", "error", "detail"],
-    "properties": {
-        "status_code": {"type": "integer"},
-        "error": {"type": "string"},
-        "detail": {"type": "string"},
-    },
+    "properties": {"status_code": {"type": "integer"}, "error": _STRING, "detail": _STRING},
 }
 
 
@@ -57,7 +54,7 @@ def _path_item(route: Route) -> Schema:
 def _operation(name: str, method: str, route: Route) -> Schema:
     operation: Schema = {"operationId": name, "summary": route.help}
     if method not in _WITHOUT_BODY:
-        operation["requestBody"] = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+        operation["requestBody"] = {"content": {"text/plain": {"schema": _STRING}}}
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     operation["responses"] = {
         "default": {"description": route.help},

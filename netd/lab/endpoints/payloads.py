@@ -45,12 +45,9 @@ def random_bytes(call: Call) -> Reply:
 
 def stream_bytes(call: Call) -> Reply:
     """Send n random bytes in chunks, the same for the same seed."""
-    return Reply(_chunks(call.random(), call.value("n"), call.value("chunk_size")), type=BYTES)
-
-
-def _chunks(random: Random, count: int, size: int) -> Iterator[Step]:
-    for start in range(0, count, size):
-        yield Send(randint_bytes(random, min(size, count - start)))
+    random, count, size = call.random(), call.value("n"), call.value("chunk_size")
+    sizes = (min(size, count - start) for start in range(0, count, size))
+    return Reply((Send(randint_bytes(random, size)) for size in sizes), type=BYTES)
 
 
 def letters(first: int, last: int) -> bytes:
@@ -72,14 +69,9 @@ def byte_range(call: Call) -> Reply:
         return Reply(b"", 416, TEXT, headers=(*fields, ("Content-Range", f"bytes */{size}")))
     fields = (*fields, ("Content-Range", f"bytes {first}-{last}/{size}"))
     pause = call.value("duration") / size
-    whole = (first, last) == (0, size - 1)
-    return Reply(
-        _paced(first, last, call.value("chunk_size"), pause),
-        200 if whole else 206,
-        BYTES,
-        length=last - first + 1,
-        headers=fields,
-    )
+    script = _paced(first, last, call.value("chunk_size"), pause)
+    status = 200 if (first, last) == (0, size - 1) else 206
+    return Reply(script, status, BYTES, last - first + 1, fields)
 
 
 def _parse_range(header: str, size: int) -> tuple[int, int]:

@@ -1,11 +1,8 @@
 """
-Request bodies: a form, files, JSON, or other bytes.
+Request bodies: a form (WHATWG URL, RFC 7578), files, JSON, or other bytes.
 
 Rules: pure; linear in the body, within the limits below.  Of a malformed form
 the readable parts are kept, as in httpbin.
-
-Sources: RFC 7578 (multipart/form-data), RFC 2046 5.1 (boundaries), WHATWG URL
-(application/x-www-form-urlencoded).
 """
 
 from __future__ import annotations

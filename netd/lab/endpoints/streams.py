@@ -12,7 +12,7 @@ from typing import Final
 
 from netd.lab.call import BYTES, JSON, NO_CONTENT, BadCall, Call, Reply
 from netd.lab.endpoints.caching import FIELD_NAME, FIELD_VALUE
-from netd.lab.endpoints.httpbin_json import document
+from netd.lab.endpoints.httpbin_json import dumps
 from netd.lab.endpoints.inspect import describe
 from netd.lab.endpoints.status import choose_status, status_reply
 from netd.script import Send, Step, Wait
@@ -35,12 +35,8 @@ def stream(call: Call) -> Reply:
     """Return the request n times, as one line of JSON each."""
     request = describe(call)
     members = {key: request[key] for key in ("url", "args", "headers", "origin")}
-    return Reply(_lines(members, call.value("n")), type=JSON)
-
-
-def _lines(members: dict[str, object], count: int) -> Iterator[Step]:
-    for number in range(count):
-        yield Send(json.dumps({**members, "id": number}).encode() + b"\n")
+    lines = (json.dumps({**members, "id": n}) + "\n" for n in range(call.value("n")))
+    return Reply((Send(line.encode()) for line in lines), type=JSON)
 
 
 def drip(call: Call) -> Reply:
@@ -100,5 +96,5 @@ def trailers(call: Call) -> Reply:
             raise BadCall(f"{name} is no field that may come after the body")
     names = ", ".join(dict.fromkeys(name for name, _ in call.args))
     fields = (("Trailer", names),) if names else ()
-    body = document(describe(call))
+    body = dumps(describe(call))
     return Reply((Send(body),), type=JSON, headers=fields, trailers=tuple(call.args))

@@ -14,7 +14,7 @@ from netd.lab.call import BadCall
 from netd.lab.endpoints.httpbin_json import (
     MAX_BODY,
     RawJSON,
-    document,
+    dumps,
     group,
     read_body,
     shown_head,
@@ -38,13 +38,13 @@ class DocumentTests(SynchronousTestCase):
         """It is what Python writes with an indent of 2 and sorted keys, and a newline."""
         expected = json.dumps(value, indent=2, sort_keys=True).encode() + b"\n"
         if value:
-            self.assertEqual(document(value), expected)
+            self.assertEqual(dumps(value), expected)
 
     def test_written(self) -> None:
         """What is JSON already is only indented."""
         inner = RawJSON(json.dumps({"a": [1]}, indent=2))
         self.assertEqual(
-            document({"json": inner}), b'{\n  "json": {\n    "a": [\n      1\n    ]\n  }\n}\n'
+            dumps({"json": inner}), b'{\n  "json": {\n    "a": [\n      1\n    ]\n  }\n}\n'
         )
 
     def test_flat(self) -> None:
