@@ -7,17 +7,17 @@ head too, since no server would send it, and ends the connection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from math import inf
 from typing import Final
 
 from netd.lab.call import Call, Reply
 from netd.lab.endpoints.httpbin_json import json_reply
 from netd.lab.endpoints.status import phrase
-from netd.script import Abort, Script, Send, Step, Wait
+from netd.script import Abort, Send, Step, Wait
 
 # A reset overtakes bytes that are not on their way yet.
-_SETTLE_SECONDS: Final = 0.05
+_SETTLE: Final = Wait(0.05)
 
 _BODY: Final = b"netd said it would say this much, and then it did not.\n" * 20
 
@@ -45,15 +45,11 @@ def _no_chunk_size(status: int, body: bytes) -> bytes:
     return head + b"%x\r\n%b\r\n" % (len(body), body) + b"netd\r\nno size\r\n"
 
 
-FAULTS: Final[dict[str, Callable[[int, bytes, float], Script]]] = {
+FAULTS: Final[dict[str, Callable[[int, bytes, float], tuple[Step, ...]]]] = {
     # The connection closes before any byte.
     "close": lambda status, body, longest: (),
     # The connection is reset, or closes, in the middle of the body.
-    "reset": lambda status, body, longest: (
-        Send(_half(status, body)),
-        Wait(_SETTLE_SECONDS),
-        Abort(),
-    ),
+    "reset": lambda status, body, longest: (Send(_half(status, body)), _SETTLE, Abort()),
     "truncate": lambda status, body, longest: (Send(_half(status, body)),),
     # Two lengths that differ: a client may not choose one of them (RFC 9112 6.3).
     "bad-length": lambda status, body, longest: (Send(_two_lengths(status, body)),),
@@ -75,13 +71,8 @@ def faulty_reply(call: Call, kind: str, seconds: float, status: int, body: bytes
     longest = call.config.limits.max_delay
     if longest == inf:
         longest = MAX_HANG
-    return Reply(_delayed(seconds, FAULTS[kind](status, body, longest)), raw=True)
-
-
-def _delayed(seconds: float, script: Script) -> Iterator[Step]:
-    if seconds:
-        yield Wait(seconds)
-    yield from script
+    wait = (Wait(seconds),) if seconds else ()
+    return Reply((*wait, *FAULTS[kind](status, body, longest)), raw=True)
 
 
 def fault(call: Call) -> Reply:

@@ -45,8 +45,8 @@ def random_bytes(call: Call) -> Reply:
 
 def stream_bytes(call: Call) -> Reply:
     """Send n random bytes in chunks, the same for the same seed."""
-    random, count, size = call.random(), call.value("n"), call.value("chunk_size")
-    sizes = (min(size, count - start) for start in range(0, count, size))
+    random, count, largest = call.random(), call.value("n"), call.value("chunk_size")
+    sizes = (min(largest, count - start) for start in range(0, count, largest))
     return Reply((Send(randint_bytes(random, size)) for size in sizes), type=BYTES)
 
 

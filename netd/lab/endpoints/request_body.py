@@ -100,7 +100,7 @@ def _refuse(constant: str) -> None:
 
 
 def _depth(text: str) -> int:
-    """How deep the brackets of a JSON `text` are nested, counted no further than needed."""
+    """The nesting depth of a JSON `text`, counted up to one beyond the limit."""
     brackets = _NO_BRACKET.sub("", text).replace("{", "[").replace("}", "]")
     depth = 0
     while brackets and depth <= _MAX_DEPTH:
