@@ -2,7 +2,7 @@
 JSON as httpbin writes it, and what of a request stands in it.
 
 Rules: pure.  Objects are written with keys sorted and two spaces of indent,
-byte for byte as by httpbin, but faster: most requests of the lab end here.
+byte for byte as by httpbin, but faster, for the hot path of the lab.
 """
 
 from __future__ import annotations
