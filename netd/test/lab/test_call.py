@@ -20,7 +20,7 @@ from netd.test.lab.client import limited
 
 class BadCallTests(SynchronousTestCase):
     """
-    What a client's mistake turns into.
+    The reply to a client's mistake.
     """
 
     def test_shape(self) -> None:
@@ -34,25 +34,25 @@ class BadCallTests(SynchronousTestCase):
         )
 
     def test_headers(self) -> None:
-        """Headers of the mistake are headers of the reply."""
+        """The headers of a BadCall are headers of its reply."""
         reply = BadCall("x", 405, (("Allow", "GET"),)).reply()
         self.assertEqual(reply.headers, (("Allow", "GET"),))
 
     @given(st.text())
     def test_anyDetail(self, detail: str) -> None:
-        """Whatever the detail holds, the body is JSON that holds it."""
+        """The body is JSON that holds any detail unchanged."""
         body = BadCall(detail).reply().body
         assert isinstance(body, bytes)
         self.assertEqual(json.loads(body)["detail"], detail)
 
 
-class WorkbenchTests(SynchronousTestCase):
+class LabStateTests(SynchronousTestCase):
     """
-    What calls share.
+    The state that calls share.
     """
 
-    def test_turns(self) -> None:
-        """It knows how often a key came before."""
+    def test_count(self) -> None:
+        """Each count returns how many requests with the same key came before."""
         state = lab_state()
         self.assertEqual(
             [state.count("a"), state.count("a"), state.count("b"), state.count("a")],
@@ -60,7 +60,7 @@ class WorkbenchTests(SynchronousTestCase):
         )
 
     def test_bounded(self) -> None:
-        """It remembers so many keys, and forgets those that were not asked for longest."""
+        """The number of keys is limited, and the least recent key is forgotten."""
         state = lab_state()
         state.count("kept")
         state.count("lost")
@@ -74,30 +74,30 @@ class WorkbenchTests(SynchronousTestCase):
 
 class CallTests(SynchronousTestCase):
     """
-    What an endpoint may ask of a call.
+    The facts of a request.
     """
 
     def test_headers(self) -> None:
-        """Fields are in order and as they came; one by its name is joined by commas."""
+        """Fields keep their order and case; repeated values are joined by commas."""
         call = make_call("GET /get", "b: 2", "A:1", "b: 3 ")
         self.assertEqual(call.headers, (("Host", "netd"), ("b", "2"), ("A", "1"), ("b", "3")))
         self.assertEqual(call.header("B"), "2,3")
         self.assertIsNone(call.header("c"))
 
     def test_emptyLine(self) -> None:
-        """A line break before the request line is no field."""
+        """An empty line before the request line is ignored."""
         call = make_call("GET /get")
         call.raw_head = b"\r\n" + call.raw_head
         self.assertEqual(call.headers, (("Host", "netd"),))
 
     def test_root(self) -> None:
-        """Without a Host it is localhost."""
+        """Without a Host the root is localhost."""
         call = make_call("GET /get")
         call.raw_head = b"GET /get HTTP/1.0\r\n\r\n"
         self.assertEqual(call.root, "http://localhost")
 
-    def test_behalf(self) -> None:
-        """A trusted proxy says on whose behalf it asks, and how; others are not heard."""
+    def test_forwarded(self) -> None:
+        """X-Forwarded-* counts from a trusted proxy, and from no other client."""
         fields = ("X-Forwarded-For: 9.9.9.9", "X-Forwarded-Proto: https")
         for client, trusted in (("127.0.0.1", True), ("192.0.2.1", False), ("?", False)):
             call = make_call("GET /get", *fields, address=client)
@@ -107,18 +107,18 @@ class CallTests(SynchronousTestCase):
         self.assertEqual(make_call("GET /get", "X-Forwarded-Proto: ftp").root, "http://netd")
         self.assertEqual(make_call("GET /get").origin, "127.0.0.1")
 
-    def test_all(self) -> None:
-        """A parameter that repeats is said in the query and in X-Netd- headers."""
+    def test_texts(self) -> None:
+        """A parameter that repeats comes from the query and from X-Netd- headers."""
         call = make_call("GET /echo?header=a&Header=b", "X-Netd-Header: c", "X-Netd-Header: d")
         self.assertEqual(call.texts("header"), ["a", "b", "c", "d"])
 
     def test_longest(self) -> None:
-        """A duration beyond --max-delay is refused, or clamped where the parameter clamps."""
+        """A duration above --max-delay is refused, or clamped where the parameter clamps."""
         self.assertRaises(BadCall, make_call("GET /echo?ttfb=61s").value, "ttfb")
         self.assertEqual(make_call("GET /drip?delay=61s").value("delay"), 60.0)
 
-    def test_said(self) -> None:
-        """The path beats the query, that beats X-Netd- headers, which only some routes take."""
+    def test_text(self) -> None:
+        """The path wins over the query, and the query over X-Netd- headers where they count."""
         self.assertEqual(make_call("GET /delay/1?duration=2").text("duration"), "1")
         call = make_call("GET /echo?Delay=1", "X-Netd-Delay: 2", "X-Netd-Fault-Rate: 0.5")
         self.assertEqual((call.text("delay"), call.text("fault_rate")), ("1", "0.5"))
@@ -126,15 +126,15 @@ class CallTests(SynchronousTestCase):
         self.assertEqual(make_call("GET /drip?header=a").texts("header"), ["a"])
 
     def test_value(self) -> None:
-        """A value is the default when nothing is said, and a BadCall when nonsense is."""
+        """A missing parameter has its default; an invalid one is a BadCall."""
         self.assertEqual(make_call("GET /drip").value("numbytes"), 10)
         self.assertIsNone(make_call("GET /echo").value("body"))
         error = self.assertRaises(BadCall, make_call("GET /drip?numbytes=x").value, "numbytes")
         self.assertEqual(error.detail, "numbytes: not a whole number")
         self.assertRaises(BadCall, make_call("GET /redirect-to").value, "url")
 
-    def test_chance(self) -> None:
-        """Chance is the bench's, or that of the seed, one for the whole call."""
+    def test_random(self) -> None:
+        """Random numbers come from the shared state, or from the seed of the call."""
         state = lab_state()
         self.assertIs(make_call("GET /unstable", state=state).random(), state.random)
         call = make_call("GET /unstable?seed=1", state=state)
@@ -176,7 +176,7 @@ class StatusTests(SynchronousTestCase):
     """
 
     def test_noBody(self) -> None:
-        """They are those that the server sends without a body, and 205."""
+        """These are the statuses that the server sends without a body, and 205."""
         self.assertEqual(NO_CONTENT, NO_BODY | {205})
 
 
@@ -186,10 +186,10 @@ class QueryTests(SynchronousTestCase):
     """
 
     def test_percent(self) -> None:
-        """What is no UTF-8 stays percent-encoded."""
+        """Bytes that are not UTF-8 stay percent-encoded."""
         result = parse_query("a=%ff%C3%A9&b=+&c")
         self.assertEqual(result, [("a", "%FFé"), ("b", " "), ("c", "")])
 
     def test_most(self) -> None:
-        """More than the limit is refused."""
+        """More fields than the limit are refused."""
         self.assertRaises(ValueError, parse_query, "a&b&c", 2)

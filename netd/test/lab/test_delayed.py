@@ -1,5 +1,5 @@
 """
-Replies that take their time.
+Responses that take time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ReplyTests(SynchronousTestCase):
     """
 
     def test_script(self) -> None:
-        """Nothing is sent before the script says its first bytes, not even the head."""
+        """The head leaves with the first bytes of the script, not before."""
         client = netd_client(
             Route("/", fixed([Wait(2.0), Send(b"ab"), Wait(1.0), Send(b"c")]), "")
         )
@@ -38,25 +38,25 @@ class ReplyTests(SynchronousTestCase):
         self.assertEqual(client.advance(1.0), b"1\r\nc\r\n0\r\n\r\n")
 
     def test_scriptLength(self) -> None:
-        """A script of known length goes out with Content-Length and unchunked."""
+        """A script of known length is sent with Content-Length, not in chunks."""
         client = netd_client(Route("/", fixed([Send(b"ab"), Send(b"c")], length=3), ""))
-        answer = client.request("GET /")
-        self.assertEqual((answer.headers["content-length"], answer.body), ("3", b"abc"))
+        response = client.request("GET /")
+        self.assertEqual((response.headers["content-length"], response.body), ("3", b"abc"))
 
     def test_after(self) -> None:
-        """A body that is ready, or made then, leaves after its wait and with its length."""
+        """A body, or the result of a function, is sent after the delay with its length."""
         for body in (b"abc", lambda: b"abc"):
             for start in BOTH:
                 for method in ("GET", "HEAD"):
                     client = start(Route("/", fixed(body, delay=1.0), ""))
                     self.assertEqual(client.send(request(f"{method} /")), b"")
                     self.assertEqual(client.advance(0.999), b"")
-                    answer = parse(client.advance(0.001))
-                    self.assertEqual(answer.headers["content-length"], "3")
-                    self.assertEqual(answer.body, b"abc" if method == "GET" else b"")
+                    response = parse(client.advance(0.001))
+                    self.assertEqual(response.headers["content-length"], "3")
+                    self.assertEqual(response.body, b"abc" if method == "GET" else b"")
 
     def test_afterLeft(self) -> None:
-        """A client that leaves takes its timer with it, and its body is never made."""
+        """When the client leaves, the timer is cancelled and the body is never made."""
         for start in BOTH:
             client = start(Route("/", lambda _: Reply(self.fail, delay=1.0), ""))
             client.send(request("GET /"))
@@ -66,7 +66,7 @@ class ReplyTests(SynchronousTestCase):
             self.assertEqual(timers(client), 0)
 
     def test_afterStalled(self) -> None:
-        """A client that takes nothing meanwhile does not change what it gets."""
+        """A client that stops reading during the delay still gets the whole response."""
         client = netd_client(Route("/", lambda _: Reply(b"abc", delay=1.0), ""))
         client.send(request("GET /"))
         client.channel.pauseProducing()
@@ -74,7 +74,7 @@ class ReplyTests(SynchronousTestCase):
         self.assertEqual(parse(client.advance(1.0)).body, b"abc")
 
     def test_afterBroken(self) -> None:
-        """A body that cannot be made is a 500 and one failure in the log."""
+        """A failing body function is a 500 and one logged failure."""
         for start in BOTH:
             client = start(Route("/", lambda _: Reply(failing_body, delay=1.0), ""))
             client.send(request("GET /"))
@@ -89,27 +89,27 @@ class ReplyTests(SynchronousTestCase):
             self.assertEqual(parse(client.advance(1.0)).body, b"ab")
 
     def test_pipelined(self) -> None:
-        """Pipelined requests wait for one another and are answered in order."""
+        """Responses to pipelined requests are sent in the order of the requests."""
         client = netd_client(
             Route("/slow", fixed([Wait(1.0), Send(b"slow")], length=4), ""),
             Route("/fast", fixed(b"fast"), ""),
         )
         self.assertEqual(client.send(request("GET /slow") + request("GET /fast")), b"")
-        said = client.advance(1.0)
-        self.assertLess(said.index(b"slow"), said.index(b"fast"))
+        data = client.advance(1.0)
+        self.assertLess(data.index(b"slow"), data.index(b"fast"))
 
     def test_abort(self) -> None:
-        """A script that aborts cuts the connection with nothing said."""
+        """A script that aborts resets the connection, and nothing is sent."""
         client = netd_client(Route("/", fixed([Wait(1.0), Abort()]), ""))
         client.send(request("GET /"))
         self.assertEqual(client.advance(1.0), b"")
         self.assertTrue(client.transport.aborting)
 
     def test_trailers(self) -> None:
-        """Trailers come after the last chunk, where the engine has them."""
+        """Trailers follow the last chunk; stock Twisted leaves them out."""
         route = Route("/", fixed([Send(b"x")], trailers=(("X-A", "1"),)), "")
-        said = netd_client(route).send(request("GET /"))
-        self.assertTrue(said.endswith(b"0\r\nX-A: 1\r\n\r\n"))
+        data = netd_client(route).send(request("GET /"))
+        self.assertTrue(data.endswith(b"0\r\nX-A: 1\r\n\r\n"))
         self.assertTrue(stock_client(route).send(request("GET /")).endswith(b"0\r\n\r\n"))
 
 
@@ -119,7 +119,7 @@ class MistakeTests(SynchronousTestCase):
     """
 
     def test_scriptBreaksBefore(self) -> None:
-        """A script that fails before its first bytes is a logged 500."""
+        """A script that fails before its first bytes is a 500 and one logged failure."""
 
         def script() -> Iterator[Step]:
             yield Wait(1.0)
@@ -127,14 +127,14 @@ class MistakeTests(SynchronousTestCase):
 
         client = netd_client(Route("/", lambda call: Reply(script(), length=10), ""))
         client.send(request("GET /"))
-        answer = parse(client.advance(1.0))
-        self.assertEqual(answer.status, 500)
-        self.assertNotIn(b"secret", answer.body)
-        self.assertEqual(len(answer.body), int(answer.headers["content-length"]))
+        response = parse(client.advance(1.0))
+        self.assertEqual(response.status, 500)
+        self.assertNotIn(b"secret", response.body)
+        self.assertEqual(len(response.body), int(response.headers["content-length"]))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_scriptBreaksAfter(self) -> None:
-        """A script that fails later cuts the connection: a short body must not look whole."""
+        """A script that fails later resets the connection, lest a short body look whole."""
 
         def script() -> Iterator[Step]:
             yield Send(b"half")
@@ -148,11 +148,11 @@ class MistakeTests(SynchronousTestCase):
 
 class LeavingTests(SynchronousTestCase):
     """
-    Clients that do not stay for the answer.
+    Clients that leave before the response.
     """
 
     def test_noTimerLeft(self) -> None:
-        """A client that leaves takes its timer along and is counted as 499."""
+        """When the client leaves, no timer stays, and the response is counted as 499."""
         client = netd_client(Route("/", fixed([Wait(9.0), Send(b"x")]), ""))
         client.send(request("GET /"))
         self.assertIn(9.0, [each.getTime() for each in client.clock.getDelayedCalls()])
@@ -161,7 +161,7 @@ class LeavingTests(SynchronousTestCase):
         self.assertEqual(client.counters.answers, {499: 1})
 
     def test_generatorClosed(self) -> None:
-        """The script of a client that left runs its cleanup at once."""
+        """When the client leaves, the generator of the script is closed at once."""
         seen = []
 
         def script() -> Iterator[Step]:
@@ -176,34 +176,34 @@ class LeavingTests(SynchronousTestCase):
         self.assertEqual(seen, ["closed"])
 
     def test_backPressure(self) -> None:
-        """A client that does not read stops the script, and reading starts it again."""
-        said: list[int] = []
+        """The script pauses while the client does not read."""
+        sent: list[int] = []
 
         def script() -> Iterator[Step]:
             # Output is held together while input is being read.
             yield Wait(1.0)
             for number in range(1000):
-                said.append(number)
+                sent.append(number)
                 yield Send(bytes(1024))
 
         client = netd_client(Route("/", lambda call: Reply(script()), ""))
         client.transport.full = True
         client.send(request("GET /"))
         client.advance(1.0)
-        self.assertEqual(len(said), 1)
+        self.assertEqual(len(sent), 1)
         producer = client.transport.producer
         assert producer is not None
         producer.resumeProducing()
-        self.assertEqual(len(said), 2)
+        self.assertEqual(len(sent), 2)
 
 
-class WireTests(SynchronousTestCase):
+class RawTests(SynchronousTestCase):
     """
-    Answers that are said past the engine.
+    Scripts that write the head themselves.
     """
 
     def test_raw(self) -> None:
-        """What the script says is all that is said, then the connection ends."""
+        """Only the bytes of the script are sent, and then the connection closes."""
         route = Route("/", fixed([Wait(1.0), Send(b"no "), Send(b"HTTP")], raw=True), "")
         for start in BOTH:
             client = start(route)
@@ -212,21 +212,21 @@ class WireTests(SynchronousTestCase):
             self.assertTrue(client.transport.disconnecting)
 
     def test_nothing(self) -> None:
-        """It may say nothing at all."""
+        """An empty script closes the connection."""
         for start in BOTH:
             client = start(Route("/", fixed([], raw=True), ""))
             self.assertEqual(client.send(request("GET /")), b"")
             self.assertTrue(client.transport.disconnecting)
 
     def test_aborts(self) -> None:
-        """It may reset the connection after what it said."""
+        """An Abort resets the connection after the bytes before it."""
         for start in BOTH:
             client = start(Route("/", fixed([Send(b"x"), Abort()], raw=True), ""))
             self.assertEqual(client.send(request("GET /")), b"x")
             self.assertTrue(client.transport.aborting)
 
     def test_breaks(self) -> None:
-        """One that fails after it began is cut off, with one logged failure."""
+        """A script that fails after its first bytes is a reset and one logged failure."""
 
         def script() -> Iterator[Step]:
             yield Send(b"x")
@@ -240,11 +240,11 @@ class WireTests(SynchronousTestCase):
 
 class DelayTests(SynchronousTestCase):
     """
-    How long answers are asked to wait.
+    The counters of requested delays.
     """
 
     def test_after(self) -> None:
-        """One whose body is ready is counted when it is asked for."""
+        """A delayed body is counted at the time of its request."""
         client = netd_client(Route("/", fixed(b"x", delay=2.0), ""))
         client.send(request("GET /"))
         self.assertEqual(
@@ -252,7 +252,7 @@ class DelayTests(SynchronousTestCase):
         )
 
     def test_script(self) -> None:
-        """A script is counted by all that it waits before its first bytes, and once."""
+        """A script is counted once, by the sum of the waits before its first bytes."""
         client = netd_client(
             Route("/", fixed([Wait(1.0), Wait(1.0), Send(b"x"), Wait(9.0), Send(b"y")]), "")
         )
@@ -264,22 +264,22 @@ class DelayTests(SynchronousTestCase):
         )
 
     def test_exact(self) -> None:
-        """The moment of asking adds no rounding error, which would be another bucket."""
+        """The time of the request adds no rounding error, which would change the bucket."""
         client = netd_client(Route("/", fixed([Wait(0.1), Send(b"x")]), ""))
         client.clock.advance(0.3)
         client.send(request("GET /"))
         client.advance(1.0)
         self.assertEqual(client.counters.delays, {0.1: 1})
 
-    def test_nothingSaid(self) -> None:
-        """One that ends without a word is counted too."""
+    def test_nothingSent(self) -> None:
+        """A script that sends nothing is counted too."""
         client = netd_client(Route("/", fixed([Wait(1.0)], status=204), ""))
         client.send(request("GET /"))
         client.advance(1.0)
         self.assertEqual(client.counters.delays, {1.0: 1})
 
     def test_left(self) -> None:
-        """So is one whose client leaves before: it asked."""
+        """A response whose client leaves early is counted too."""
         for body, more in (([Wait(5.0), Send(b"x")], {}), (b"x", {"delay": 5.0})):
             client = netd_client(Route("/", fixed(body, **more), ""))
             client.send(request("GET /"))
@@ -287,7 +287,7 @@ class DelayTests(SynchronousTestCase):
             self.assertEqual(client.counters.delays, {5.0: 1})
 
     def test_atOnce(self) -> None:
-        """One that does not wait is not, be it by a wait of no length."""
+        """A response without a wait, or with a wait of zero, is not counted."""
         routes = [
             Route(path, fixed(body), "")
             for path, body in (("/", [Send(b"x")]), ("/b", b"y"), ("/c", [Wait(0.0)]))
@@ -302,11 +302,11 @@ class DelayTests(SynchronousTestCase):
 
 class LatenessTests(SynchronousTestCase):
     """
-    How late answers leave.
+    The counters of lateness.
     """
 
     def test_counted(self) -> None:
-        """An answer that waits is counted by how late its first bytes left."""
+        """A script is counted by how much later than due its first bytes are sent."""
         client = netd_client(
             Route("/", fixed([Wait(1.0), Wait(1.0), Send(b"x"), Wait(9.0)]), "")
         )
@@ -317,7 +317,7 @@ class LatenessTests(SynchronousTestCase):
         self.assertAlmostEqual(client.counters.late_seconds, 0.003)
 
     def test_after(self) -> None:
-        """So is one whose body is ready."""
+        """A delayed body is counted by how much later than due it is sent."""
         client = netd_client(Route("/", fixed(b"x", delay=2.0), ""))
         client.send(request("GET /"))
         client.clock.advance(2.003)
@@ -325,14 +325,14 @@ class LatenessTests(SynchronousTestCase):
         self.assertAlmostEqual(client.counters.late_seconds, 0.003)
 
     def test_atOnce(self) -> None:
-        """One that does not wait is not."""
+        """A response without a wait is not counted."""
         client = netd_client(Route("/", fixed([Send(b"x")]), ""), Route("/b", fixed(), ""))
         client.send(request("GET /"))
         client.send(request("GET /b"))
         self.assertEqual(dict(client.counters.waits), {})
 
     def test_left(self) -> None:
-        """A client that leaves before is not counted, and leaves no timer."""
+        """A response whose client leaves early is not counted, and no timer stays."""
         client = netd_client(Route("/", fixed([Wait(5.0), Send(b"x")]), ""))
         client.send(request("GET /"))
         client.disconnect()

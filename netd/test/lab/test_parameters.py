@@ -1,5 +1,5 @@
 """
-What an endpoint can be asked.
+The parameters of endpoints.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class ParameterTests(SynchronousTestCase):
     """
 
     def test_kinds(self) -> None:
-        """Each kind has its own values."""
+        """Each kind parses its own values."""
         for kind, text, value in (
             ("integer", "12", 12),
             ("number", "0.5", 0.5),
@@ -32,7 +32,7 @@ class ParameterTests(SynchronousTestCase):
             self.assertEqual(Parameter("x", kind, "").parse(text), value)
 
     def test_nonsense(self) -> None:
-        """What is none of its kind is refused."""
+        """A text that is malformed for its kind is refused."""
         for kind, text in (
             ("integer", "-1"),
             ("integer", "1e3"),
@@ -48,11 +48,11 @@ class ParameterTests(SynchronousTestCase):
             self.assertRaises(ValueError, Parameter("x", kind, "").parse, text)
 
     def test_unknownKind(self) -> None:
-        """A table cannot have a kind that is none."""
+        """A parameter of an unknown kind cannot be made."""
         self.assertRaises(ValueError, Parameter, "x", "colour", "")
 
     def test_limits(self) -> None:
-        """What is beyond a limit is refused, or the limit where it clamps."""
+        """A value beyond a limit is refused, or clamped where the parameter clamps."""
         strict = Parameter("x", "integer", "", least=2, most=5)
         self.assertEqual([strict.parse(each) for each in ("2", "5")], [2, 5])
         for text in ("1", "6"):
@@ -62,13 +62,13 @@ class ParameterTests(SynchronousTestCase):
         self.assertIsInstance(clamped.parse("6"), int)
 
     def test_choices(self) -> None:
-        """Only what can be chosen can be chosen."""
+        """Only the choices are accepted."""
         parameter = Parameter("x", "text", "", choices=("a", "b"))
         self.assertEqual(parameter.parse("a"), "a")
         self.assertRaises(ValueError, parameter.parse, "c")
 
     def test_schema(self) -> None:
-        """JSON Schema says the kind, the limits and the default."""
+        """The schema holds the kind, the limits and the default."""
         parameter = Parameter("x", "integer", "", "3", 1, 5)
         expected = {"type": "integer", "minimum": 1, "maximum": 5, "default": 3}
         self.assertEqual(parameter.schema, expected)
@@ -80,7 +80,7 @@ class ParameterTests(SynchronousTestCase):
         self.assertEqual(Parameter("x", "duration", "", "1s").schema["default"], "1s")
 
     def test_words(self) -> None:
-        """The help says the default and the limits."""
+        """The words for the help hold the default and the limits."""
         parameter = Parameter("x", "integer", "", "3", 1, 5)
         self.assertEqual(parameter.limits, "default 3; at least 1; at most 5")
         self.assertEqual(Parameter("x", "text", "", choices=("a", "b")).limits, "a, b")

@@ -99,40 +99,40 @@ OTHERS = (
 
 class TableTests(SynchronousTestCase):
     """
-    Claims about every line.
+    Claims about every route.
     """
 
     def test_whole(self) -> None:
-        """Every endpoint of httpbin is there, and what others have."""
+        """Every endpoint of httpbin is there, and those of go-httpbin."""
         for path in (*HTTPBIN, *OTHERS):
             TABLE.find(path.encode())
 
     def test_unique(self) -> None:
-        """No two lines claim the same path."""
+        """No two routes have the same path."""
         paths = [route.path for route in ROUTES]
         self.assertEqual(len(paths), len(set(paths)))
 
     def test_reached(self) -> None:
-        """No line is hidden behind another."""
+        """No route hides another."""
         for route in ROUTES:
             path = re.sub(r"<[^>]*>", "x", route.path)
             self.assertIs(TABLE.find(path.encode())[0], route)
 
     def test_described(self) -> None:
-        """Every line says what it is for, and so does its endpoint."""
+        """Every route has a help text, and its endpoint a docstring."""
         for route in ROUTES:
             self.assertTrue(route.help, route.path)
             self.assertTrue(route.endpoint.__doc__, route.path)
 
     def test_defaults(self) -> None:
-        """Every default is a value of its parameter."""
+        """Every default can be parsed."""
         for route in ROUTES:
             for each in route.parameters:
                 if each.default is not None:
                     each.parse(each.default)
 
     def test_methods(self) -> None:
-        """HEAD, OPTIONS and a wrong method are right for every line with a list of methods."""
+        """OPTIONS and a wrong method are right for every route with a list of methods."""
         for route in ROUTES:
             path = re.sub(r"<[^>]*>", "1", route.path)
             if not route.methods:

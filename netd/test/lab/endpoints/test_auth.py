@@ -12,17 +12,17 @@ from netd.test.lab.calls import content, fields, json_of, reply_to
 
 
 def basic(pair: str) -> str:
-    """The field that says who one is."""
+    """The Authorization field of a user and password."""
     return f"Authorization: Basic {b64encode(pair.encode()).decode()}"
 
 
 class BasicTests(SynchronousTestCase):
     """
-    A user and a password that stand in the URL.
+    A user and a password in the URL.
     """
 
     def test_right(self) -> None:
-        """Whoever says them is in, colons and umlauts included."""
+        """The right user and password are accepted, colons and umlauts included."""
         for user, password in (("u", "p"), ("ü", "p:q"), ("a b", "%")):
             path = (
                 f"{user}/{password}".replace("%", "%25")
@@ -34,7 +34,7 @@ class BasicTests(SynchronousTestCase):
                 self.assertEqual(result, {"authenticated": True, "user": user})
 
     def test_wrong(self) -> None:
-        """Nobody else is: 401 with a challenge and no body, or 404."""
+        """Other credentials are an empty 401 with a challenge, or a 404."""
         for said_ in (
             (),
             (basic("u:q"),),
@@ -51,11 +51,11 @@ class BasicTests(SynchronousTestCase):
 
 class BearerTests(SynchronousTestCase):
     """
-    Any token.
+    Bearer tokens.
     """
 
     def test_token(self) -> None:
-        """It is said back; without one it is a 401."""
+        """The token is returned; without a token the response is a 401."""
         result = json_of(reply_to("GET /bearer", "Authorization: Bearer abc"))
         self.assertEqual(result, {"authenticated": True, "token": "abc"})
         for field in ((), ("Authorization: bearer abc",)):

@@ -16,7 +16,7 @@ class CacheTests(SynchronousTestCase):
     """
 
     def test_validators(self) -> None:
-        """It has validators, and is not modified for whoever has some."""
+        """The response has validators, and is a 304 when the request has a validator."""
         result = fields(reply_to("GET /cache"))
         self.assertEqual(result["last-modified"], "Tue, 14 Nov 2023 22:13:20 GMT")
         self.assertRegex(result["etag"], r'\A"[0-9a-f]{32}"\Z')
@@ -25,7 +25,7 @@ class CacheTests(SynchronousTestCase):
             self.assertEqual((reply.status, content(reply)), (304, b""))
 
     def test_fresh(self) -> None:
-        """/cache/n says for how long."""
+        """/cache/n has a max-age."""
         self.assertEqual(
             fields(reply_to("GET /cache/60")), {"cache-control": "public, max-age=60"}
         )
@@ -38,25 +38,25 @@ class TagTests(SynchronousTestCase):
     """
 
     def test_quoted(self) -> None:
-        """The tag is quoted, however it was asked for."""
+        """The tag is quoted, whether or not the path quotes it."""
         for path in ("abc", "%22abc%22", "W%2F%22abc%22"):
             self.assertEqual(fields(reply_to(f"GET /etag/{path}")), {"etag": '"abc"'})
 
     def test_noneMatch(self) -> None:
-        """304 when the client has it, bare, quoted, weak, in a list or by a star."""
+        """If-None-Match with the tag, bare, quoted, weak, in a list or as a star, is a 304."""
         for value in ("abc", '"abc"', 'W/"abc"', '"x", "abc"', "*"):
             reply = reply_to("GET /etag/abc", f"If-None-Match: {value}")
             self.assertEqual((reply.status, fields(reply)), (304, {"etag": '"abc"'}))
         self.assertEqual(reply_to("GET /etag/abc", "If-None-Match: abcd").status, 200)
 
     def test_match(self) -> None:
-        """412 when the client wants another one."""
+        """If-Match without the tag is a 412."""
         self.assertEqual(reply_to("GET /etag/abc", 'If-Match: "x"').status, 412)
         for value in ("abc", '"abc"', "*"):
             self.assertEqual(reply_to("GET /etag/abc", f"If-Match: {value}").status, 200)
 
     def test_bad(self) -> None:
-        """A tag with a quote, a space or a control character inside is a 400."""
+        """A tag with a quote, a space or a control character is a 400."""
         for path in ("a%22b", "a%20b", "a%0Ab"):
             self.assertRaises(BadCall, reply_to, f"GET /etag/{path}")
 
@@ -67,7 +67,7 @@ class ResponseHeaderTests(SynchronousTestCase):
     """
 
     def test_said(self) -> None:
-        """Each argument is a header and in the body, which knows its own length."""
+        """Each argument is a header and in the body, which holds its own length."""
         reply = reply_to("GET /response-headers?X-A=1&X-A=2&b=x%20y")
         self.assertEqual(reply.headers, (("X-A", "1"), ("X-A", "2"), ("b", "x y")))
         result = json_of(reply)
@@ -94,7 +94,7 @@ class ResponseHeaderTests(SynchronousTestCase):
         )
 
     def test_refused(self) -> None:
-        """Nothing that frames, lasts, or makes client bytes harmful; no CR, no LF."""
+        """Headers that frame, persist or weaken protection are refused, like line breaks."""
         for name in (
             "Set-Cookie",
             "set-cookie",

@@ -21,7 +21,7 @@ from netd.test.lab.calls import content, fields, reply_to
 
 class CodingTests(SynchronousTestCase):
     """
-    The fixed ones.
+    Endpoints of one coding.
     """
 
     def test_builtIn(self) -> None:
@@ -44,7 +44,7 @@ class CodingTests(SynchronousTestCase):
         self.assertEqual(fields(reply_to("GET /brotli"))["content-encoding"], "br")
 
     def test_missing(self) -> None:
-        """What is not installed is a 501."""
+        """A coding that is not installed is a 501."""
         self.assertIsNone(compression._installed("netd_has_no_such_module"))
         for name in ("br", "zstd"):
             coder = ENCODERS.pop(name, None)
@@ -61,7 +61,7 @@ class NegotiationTests(SynchronousTestCase):
     """
 
     def test_weights(self) -> None:
-        """The coding with the highest weight wins; identity where nothing is wanted."""
+        """The coding with the highest weight wins, and identity without Accept-Encoding."""
         for accept, expected in (
             (None, "identity"),
             ("", "identity"),
@@ -80,7 +80,7 @@ class NegotiationTests(SynchronousTestCase):
         self.assertEqual(negotiate("*"), next(iter(ENCODERS)))
 
     def test_answer(self) -> None:
-        """The answer is coded as wanted and varies by what was."""
+        """The response is in the preferred coding and varies by Accept-Encoding."""
         reply = reply_to("GET /compressed", "Accept-Encoding: gzip")
         expected = {"vary": "Accept-Encoding", "content-encoding": "gzip"}
         self.assertEqual(fields(reply), expected)
@@ -93,5 +93,5 @@ class NegotiationTests(SynchronousTestCase):
 
     @given(st.text(st.characters(max_codepoint=255)))
     def test_anything(self, accept: str) -> None:
-        """Whatever is accepted, there is a verdict."""
+        """Any Accept-Encoding has a result."""
         self.assertIn(negotiate(accept), {*ENCODERS, "identity", None})

@@ -25,13 +25,13 @@ class PageTests(SynchronousTestCase):
     """
 
     def test_html(self) -> None:
-        """The page is the one that clients look for."""
+        """The page of HTML has the text that clients look for."""
         reply = reply_to("GET /html")
         self.assertIn(b"<h1>Herman Melville - Moby-Dick</h1>", content(reply))
         self.assertFalse(reply.sandbox)
 
     def test_xml(self) -> None:
-        """The slides are well-formed."""
+        """The document of XML is well-formed."""
         reply = reply_to("GET /xml")
         self.assertEqual(reply.type, "application/xml")
         self.assertEqual(
@@ -39,11 +39,11 @@ class PageTests(SynchronousTestCase):
         )
 
     def test_json(self) -> None:
-        """The same in JSON."""
+        """The document of JSON has the same author."""
         self.assertEqual(json_of(reply_to("GET /json"))["slideshow"]["author"], "Yours Truly")
 
     def test_text(self) -> None:
-        """What robots get, and a page in many scripts."""
+        """The texts for robots and the page in many scripts are there."""
         self.assertEqual(
             content(reply_to("GET /robots.txt")), b"User-agent: *\nDisallow: /deny\n"
         )
@@ -63,7 +63,7 @@ class ImageTests(SynchronousTestCase):
     """
 
     def test_kinds(self) -> None:
-        """Each kind is of its type and begins as it should."""
+        """Each image has its type and its first bytes."""
         for kind, start in STARTS.items():
             reply = reply_to(f"GET /image/{kind}")
             self.assertTrue(content(reply).startswith(start), kind)
@@ -71,7 +71,7 @@ class ImageTests(SynchronousTestCase):
         self.assertRaises(BadCall, reply_to, "GET /image/gif")
 
     def test_accept(self) -> None:
-        """Accept chooses; without one it is PNG; 406 when none fits."""
+        """Accept chooses the image; PNG without Accept; 406 when no type fits."""
         for accept, kind in (
             ("image/webp, image/png", "webp"),
             ("image/svg+xml", "svg"),

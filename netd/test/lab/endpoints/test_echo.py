@@ -1,5 +1,5 @@
 """
-Everything askable in one URL.
+`/` and `/echo`.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ from netd.test.lab.client import HTTP, limited
 
 class EchoTests(SynchronousTestCase):
     """
-    `/` as it was and stays.
+    `/` without parameters.
     """
 
     def test_greeting(self) -> None:
-        """Without a body it waits --delay and says 58 bytes."""
+        """A request without a body gets 58 bytes after --delay."""
         reply = reply_to("GET /")
         self.assertEqual(steps(reply), [Wait(3.0), Send(GREETING)])
         self.assertEqual((reply.type, reply.headers), (TEXT, ()))
         self.assertEqual(len(GREETING), 58)
 
     def test_body(self) -> None:
-        """With a body it waits and says those bytes, of that type."""
+        """A request body is returned after --delay with its type."""
         reply = reply_to("PUT /", "Content-Type: application/json", body=b"{}")
         self.assertEqual(steps(reply), [Wait(3.0), Send(b"{}")])
         self.assertEqual(reply.type, "application/json")
 
     def test_largeBody(self) -> None:
-        """A large body is said piece by piece, never read whole."""
+        """A large body is returned in pieces and never read whole."""
         pieces = [
             each.data
             for each in steps(reply_to("PUT /", body=bytes(200_000)))
@@ -60,7 +60,7 @@ class EchoTests(SynchronousTestCase):
         self.assertLessEqual(max(map(len, pieces)), 65_536)
 
     def test_lazy(self) -> None:
-        """The body is not touched before the wait is over."""
+        """The body is not read before the delay is over."""
         for body in (b"later", bytes(200_000)):
             call = make_call("PUT /", body=body)
             reply = run(call)
@@ -77,7 +77,7 @@ class EchoTests(SynchronousTestCase):
         self.assertTrue(all(1 <= each <= 2 for each in result))
 
     def test_parameters(self) -> None:
-        """With a parameter it composes, and still waits --delay unless told otherwise."""
+        """With parameters --delay still counts, unless `delay` is there."""
         self.assertEqual(waits(reply_to("GET /?status=204")), [3.0])
         self.assertEqual(waits(reply_to("GET /?delay=0")), [0.0])
         self.assertEqual(waits(reply_to("GET /", "X-Netd-Delay: 1s")), [1.0])
@@ -85,11 +85,11 @@ class EchoTests(SynchronousTestCase):
 
 class ComposedTests(SynchronousTestCase):
     """
-    `/echo`: each parameter, and what they do together.
+    `/echo`: each parameter, and combinations.
     """
 
     def test_nothing(self) -> None:
-        """Without a parameter it is the echo at once."""
+        """Without parameters the request body is returned at once."""
         for path in ("/echo", "/echo/a/b"):
             self.assertEqual(
                 (waits(reply_to(f"GET {path}")), content(reply_to(f"GET {path}"))),
@@ -98,7 +98,7 @@ class ComposedTests(SynchronousTestCase):
         self.assertEqual(content(reply_to("PUT /echo", body=b"abc")), b"abc")
 
     def test_together(self) -> None:
-        """Delay, status, headers, body and type in one URL."""
+        """One URL sets delay, status, headers, body and type."""
         query = "delay=100ms&status=429&header=X-A:%201&header=X-B:2&body=hi"
         query += "&type=text/csv&retry_after=7"
         reply = reply_to(f"POST /echo?{query}")
@@ -107,7 +107,7 @@ class ComposedTests(SynchronousTestCase):
         self.assertEqual(waits(reply_to(f"POST /echo?{query}")), [0.1])
 
     def test_headers(self) -> None:
-        """The same in X-Netd- headers."""
+        """X-Netd- headers set parameters too."""
         reply = reply_to(
             "GET /echo", "X-Netd-Status: 201", "X-Netd-Header: X-A: 1", "x-netd-Body: hi"
         )
@@ -116,7 +116,7 @@ class ComposedTests(SynchronousTestCase):
         )
 
     def test_pace(self) -> None:
-        """Chunks of a size, with waits between them, after the head came on its own."""
+        """The head is sent alone, then chunks of a size with waits between them."""
         reply = reply_to("GET /echo?body=abcde&chunk=2&pace=1s&ttfb=500ms")
         expected = [
             Wait(0.0),
@@ -131,12 +131,12 @@ class ComposedTests(SynchronousTestCase):
         self.assertEqual((steps(reply), reply.length), (expected, 5))
 
     def test_paceAlone(self) -> None:
-        """Pace without chunk makes ten."""
+        """Pace without chunk makes ten chunks."""
         self.assertEqual(len(waits(reply_to("GET /echo?pace=10ms&size=1000"))), 10)
         self.assertEqual(waits(reply_to("GET /echo?pace=10ms&body=")), [0.0])
 
     def test_size(self) -> None:
-        """Any size, made as it is sent."""
+        """A body of any size is generated while it is sent."""
         reply = reply_to("GET /echo?size=200kB")
         self.assertEqual(reply.length, 200_000)
         self.assertEqual(content(reply), pattern(0, 200_000))
@@ -145,17 +145,17 @@ class ComposedTests(SynchronousTestCase):
 
     @given(st.integers(0, 500), st.integers(0, 500))
     def test_pattern(self, at: int, count: int) -> None:
-        """A piece of the pattern is the same wherever it is cut."""
+        """A piece of the pattern does not depend on where it is cut."""
         self.assertEqual(pattern(at, count), pattern(0, at + count)[at:])
 
     def test_encoding(self) -> None:
-        """The body is coded, and named so."""
+        """The body is encoded, and Content-Encoding names the coding."""
         reply = reply_to("GET /echo?encoding=gzip&size=1000")
         self.assertEqual(fields(reply)["content-encoding"], "gzip")
         self.assertEqual(gzip.decompress(content(reply)), pattern(0, 1000))
 
     def test_faults(self) -> None:
-        """A fault at a rate; the rest of the time the answer as asked for."""
+        """The fault occurs at its rate; other responses are as described."""
         self.assertEqual(steps(reply_to("GET /echo?fault=close")), [])
         reset = steps(reply_to("GET /echo?fault=reset&delay=1s&body=abcd&status=201"))
         self.assertEqual((reset[0], reset[-1]), (Wait(1.0), Abort()))
@@ -170,7 +170,7 @@ class ComposedTests(SynchronousTestCase):
         self.assertTrue(60 < result[True] < 140, result)
 
     def test_failFirst(self) -> None:
-        """A key fails so often, then succeeds, then begins again."""
+        """A key fails fail_first times, succeeds once, and begins again."""
         state = lab_state()
         line = "GET /echo?fail_first=2&key=k&retry_after=1&status=429"
         result = [reply_to(line, state=state) for _ in range(4)]
@@ -180,18 +180,18 @@ class ComposedTests(SynchronousTestCase):
         self.assertEqual(reply_to("GET /echo?fail_first=1&key=other", state=state).status, 503)
 
     def test_bodiless(self) -> None:
-        """A status without a body has none."""
+        """A status without content has no body."""
         for status in (204, 205, 304):
             self.assertEqual(steps(reply_to(f"GET /echo?status={status}&body=x")), [Wait(0.0)])
 
     def test_seed(self) -> None:
-        """The same seed chooses the same."""
+        """The same seed repeats all choices."""
         line = "GET /echo?status=200,201,202,203&delay=exponential:1s&seed=3"
         result = {(reply_to(line).status, waits(reply_to(line))[0]) for _ in range(5)}
         self.assertEqual(len(result), 1)
 
     def test_refused(self) -> None:
-        """Whatever cannot be is a 400 that names the parameter."""
+        """An invalid parameter is a 400 that names it."""
         for query, name in (
             ("delay=61", "delay"),
             ("delay=x", "delay"),
@@ -221,7 +221,7 @@ class ComposedTests(SynchronousTestCase):
         self.assertEqual(error.status, 413)
 
     def test_unlimited(self) -> None:
-        """With --max-delay 0 anything can be waited for."""
+        """Without --max-delay every delay is allowed."""
         state = lab_state()
         state.config = limited(max_delay=inf)
         self.assertEqual(waits(reply_to("GET /echo?delay=1h", state=state)), [3600.0])
@@ -237,7 +237,7 @@ class TypeTests(SynchronousTestCase):
     """
 
     def test_unsafe(self) -> None:
-        """--unsafe-responses lets it choose any."""
+        """--unsafe-responses allows every type."""
         state = lab_state(unsafe_responses=True)
         self.assertEqual(
             reply_to("GET /echo?type=text/html&body=x", state=state).type, "text/html"
@@ -248,7 +248,7 @@ class TypeTests(SynchronousTestCase):
         )
 
     def test_safe(self) -> None:
-        """Without it a body that came as HTML goes back as text."""
+        """Without --unsafe-responses a body of HTML is returned as text."""
         for path in ("/", "/echo", "/?delay=0"):
             self.assertEqual(
                 reply_to(f"PUT {path}", "Content-Type: text/html", body=b"x").type, TEXT

@@ -30,41 +30,41 @@ _JSON = st.recursive(
 
 class DocumentTests(SynchronousTestCase):
     """
-    How an answer is written.
+    Objects as JSON.
     """
 
     @given(st.dictionaries(st.text(), _JSON))
     def test_asJSON(self, value: dict[str, object]) -> None:
-        """It is what Python writes with an indent of 2 and sorted keys, and a newline."""
+        """The JSON is that of json.dumps with an indent of 2 and sorted keys, and a newline."""
         expected = json.dumps(value, indent=2, sort_keys=True).encode() + b"\n"
         if value:
             self.assertEqual(dumps(value), expected)
 
     def test_written(self) -> None:
-        """What is JSON already is only indented."""
+        """Raw JSON is only indented."""
         inner = RawJSON(json.dumps({"a": [1]}, indent=2))
         self.assertEqual(
             dumps({"json": inner}), b'{\n  "json": {\n    "a": [\n      1\n    ]\n  }\n}\n'
         )
 
     def test_flat(self) -> None:
-        """A name is a list only where it comes more than once."""
+        """Only a name that comes more than once has a list."""
         pairs = [("a", "1"), ("b", ""), ("a", "2"), ("a", "3")]
         self.assertEqual(group(pairs), {"a": ["1", "2", "3"], "b": ""})
 
 
 class HeaderTests(SynchronousTestCase):
     """
-    Which headers are shown, and how.
+    The headers that are shown.
     """
 
     def test_titles(self) -> None:
-        """Names are Title-Case, repeats joined by a comma without a space."""
+        """Names are in Title-Case, and repeats are joined by a comma without a space."""
         seen = json_of(reply_to("GET /headers", "x-a: 1", "X-A: 2", "dnt: 1"))["headers"]
         self.assertEqual(seen, {"Host": "netd", "X-A": "1,2", "Dnt": "1"})
 
     def test_environment(self) -> None:
-        """What proxies add is shown only with show_env."""
+        """Headers of proxies are shown only with show_env."""
         fields = ("X-Forwarded-For: 9.9.9.9", "Via: x", "X-Request-Id: 1")
         self.assertEqual(
             json_of(reply_to("GET /headers", *fields))["headers"], {"Host": "netd"}
@@ -75,7 +75,7 @@ class HeaderTests(SynchronousTestCase):
         self.assertEqual(hidden, {"Host": "netd"})
 
     def test_excluded(self) -> None:
-        """What --exclude-header names is in no echo, whatever its case."""
+        """No response shows a header that --exclude-header names, in any case."""
         closed = lab_state(exclude_headers=("x-secret-*", "cookie", "authorization"))
         fields = ("X-Secret-A: hush", "COOKIE: a=hush", "Authorization: Bearer hush", "X-Ok: 1")
         for path in (
@@ -98,7 +98,7 @@ class HeaderTests(SynchronousTestCase):
         self.assertIn(b"X-Ok", content(reply_to("GET /raw", *fields, state=closed)))
 
     def test_excludedAll(self) -> None:
-        """A head without its fields still ends as heads do."""
+        """A head without its fields still ends with an empty line."""
         call = make_call("GET /raw", state=lab_state(exclude_headers=("*",)))
         self.assertEqual(shown_head(call), b"GET /raw HTTP/1.1\r\n\r\n")
 

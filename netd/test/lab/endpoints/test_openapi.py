@@ -41,7 +41,7 @@ class DocumentTests(SynchronousTestCase):
             self.assertEqual(len(names), len(set(names)))
 
     def test_schemas(self) -> None:
-        """Kinds, limits, choices and repeats are there."""
+        """The schemas hold kinds, limits, choices and repeats."""
         echo = {each["name"]: each for each in self.document["paths"]["/echo"]["parameters"]}
         self.assertEqual(echo["header"]["schema"]["type"], "array")
         self.assertIn("truncate", echo["fault"]["schema"]["enum"])
@@ -50,7 +50,7 @@ class DocumentTests(SynchronousTestCase):
         self.assertTrue(url["required"])
 
     def test_operations(self) -> None:
-        """Each operation has a name of its own, and takes a body where its method does."""
+        """Each operation has a unique name, and a body where its method has one."""
         names = [
             operation["operationId"]
             for item in self.document["paths"].values()
@@ -62,7 +62,7 @@ class DocumentTests(SynchronousTestCase):
         self.assertNotIn("requestBody", self.document["paths"]["/get"]["get"])
 
     def test_version(self) -> None:
-        """The version is told only where --reveal lets it."""
+        """The version is shown only with --reveal."""
         self.assertEqual(self.document["info"]["version"], "not told")
-        told = json_of(reply_to("GET /help/openapi.json", state=lab_state(version="1.2")))
-        self.assertEqual(told["info"]["version"], "1.2")
+        document = json_of(reply_to("GET /help/openapi.json", state=lab_state(version="1.2")))
+        self.assertEqual(document["info"]["version"], "1.2")

@@ -33,13 +33,13 @@ class NoiseTests(SynchronousTestCase):
 
     @given(st.integers(0, 2**40), st.integers(0, 300))
     def test_asRandint(self, seed: int, count: int) -> None:
-        """They are those of `randint(0, 255)`."""
+        """The bytes are those of `randint(0, 255)`."""
         random = Random(seed)
         expected = bytes(random.randint(0, 255) for _ in range(count))
         self.assertEqual(randint_bytes(Random(seed), count), expected)
 
     def test_limits(self) -> None:
-        """At most 100 KiB; less than none is a 400."""
+        """There are at most 100 KiB; a negative or malformed number is a 400."""
         self.assertEqual(len(content(reply_to("GET /bytes/99999999"))), MAX_BYTES)
         self.assertEqual(len(content(reply_to("GET /stream-bytes/99999999"))), MAX_BYTES)
         self.assertEqual(content(reply_to("GET /bytes/0")), b"")
@@ -47,7 +47,7 @@ class NoiseTests(SynchronousTestCase):
             self.assertRaises(BadCall, reply_to, f"GET /bytes/{text}")
 
     def test_chunks(self) -> None:
-        """A chunk is as large as asked for, and at least one byte."""
+        """A chunk has chunk_size bytes, and at least one."""
         sizes = [
             len(each.data)
             for each in steps(reply_to("GET /stream-bytes/10?chunk_size=4"))
@@ -57,7 +57,7 @@ class NoiseTests(SynchronousTestCase):
         self.assertEqual(len(steps(reply_to("GET /stream-bytes/10?Chunk_Size=0"))), 10)
 
     def test_chance(self) -> None:
-        """Without a seed no two are alike."""
+        """Without a seed the bytes differ."""
         self.assertNotEqual(
             *(
                 content(reply_to("GET /bytes/100?x=" + x))
@@ -73,7 +73,7 @@ class RangeTests(SynchronousTestCase):
     """
 
     def test_whole(self) -> None:
-        """Without a Range it is all of it, with httpbin's fields."""
+        """Without a Range all letters are sent, with the fields of httpbin."""
         reply = reply_to("GET /range/30")
         self.assertEqual((reply.status, reply.length), (200, 30))
         expected = {
@@ -85,7 +85,7 @@ class RangeTests(SynchronousTestCase):
         self.assertEqual(content(reply), b"abcdefghijklmnopqrstuvwxyzabcd")
 
     def test_parts(self) -> None:
-        """A Range is a part of it, from either end."""
+        """A Range selects a part, from either end."""
         for value, first, text in (
             ("bytes=1-3", 1, b"bcd"),
             ("bytes=24-27", 24, b"yzab"),
@@ -102,19 +102,19 @@ class RangeTests(SynchronousTestCase):
         self.assertEqual(reply_to("GET /range/30", "Range: bytes=-99").status, 200)
 
     def test_unsatisfiable(self) -> None:
-        """416 with an empty body and the size."""
+        """An unsatisfiable Range is an empty 416 with the size."""
         for value in ("bytes=30-", "bytes=5-3", "bytes=0-30", "bytes=-0"):
             reply = reply_to("GET /range/30", f"Range: {value}")
             self.assertEqual((reply.status, content(reply)), (416, b""), value)
             self.assertEqual(fields(reply)["content-range"], "bytes */30")
 
     def test_ignored(self) -> None:
-        """What is no Range is none."""
+        """A malformed Range is ignored."""
         for value in ("x", "bytes=-", "bytes=a-b", "bytes=0-1,3-4", "lines=1-2"):
             self.assertEqual(reply_to("GET /range/30", f"Range: {value}").status, 200)
 
     def test_tooMany(self) -> None:
-        """Beyond 100 KiB, or nothing, is a 404."""
+        """More than 100 KiB, or no letter, is a 404."""
         for count in (0, MAX_BYTES + 1):
             reply = reply_to(f"GET /range/{count}")
             self.assertEqual((reply.status, fields(reply)["etag"]), (404, f"range{count}"))
@@ -127,7 +127,7 @@ class RangeTests(SynchronousTestCase):
 
     @given(st.integers(0, 200), st.integers(0, 200))
     def test_letters(self, first: int, count: int) -> None:
-        """A piece of the alphabet is the same wherever it is cut."""
+        """A piece of the alphabet does not depend on where it is cut."""
         last = first + count
         self.assertEqual(letters(first, last), letters(0, last)[first:])
 
@@ -138,20 +138,20 @@ class Base64Tests(SynchronousTestCase):
     """
 
     def test_decode(self) -> None:
-        """Either alphabet, padded or not."""
+        """Either alphabet is decoded, padded or not."""
         for path in ("SFRUUEJJTiBpcyBhd2Vzb21l", "decode/SFRUUEJJTiBpcyBhd2Vzb21l"):
             self.assertEqual(content(reply_to(f"GET /base64/{path}")), b"HTTPBIN is awesome")
         for text in ("_-8", "_-8=", "%2F%2B8="):
             self.assertEqual(content(reply_to(f"GET /base64/{text}")), b"\xff\xef")
 
     def test_encode(self) -> None:
-        """And back."""
+        """A text is encoded."""
         self.assertEqual(
             content(reply_to("GET /base64/encode/HTTPBIN%20is%20awesome")),
             b"SFRUUEJJTiBpcyBhd2Vzb21l",
         )
 
     def test_bad(self) -> None:
-        """What is no base64 is a 400."""
+        """A text that is not base64 is a 400."""
         self.assertRaises(BadCall, reply_to, "GET /base64/a")
         self.assertRaises(BadCall, reply_to, "GET /base64/%C3%A9")

@@ -8,9 +8,26 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.endpoints.probes import Probes
 from netd.site import factory, probes_only, tree
+from netd.test.lab.calls import reply_to
 from netd.test.lab.client import Client, Response, configured, limited
 
 PATHS = ["/healthz", "/readyz", "/metrics"]
+
+
+class HealthTests(SynchronousTestCase):
+    """
+    `/healthz`.
+    """
+
+    def test_ok(self) -> None:
+        """/healthz returns ok at once, and may not be cached."""
+        response = Client().request("GET /healthz")
+        self.assertEqual((response.status, response.body), (200, b"ok\n"))
+        self.assertEqual(response.headers["cache-control"], "no-store")
+
+    def test_ready(self) -> None:
+        """/healthz has no script, and so no timer."""
+        self.assertEqual(reply_to("GET /healthz").body, b"ok\n")
 
 
 class ProbesTests(SynchronousTestCase):
@@ -24,12 +41,12 @@ class ProbesTests(SynchronousTestCase):
         self.probes = Probes(self.metrics, lambda: self.is_ready)
 
     def metrics(self, accept: str) -> tuple[str, bytes]:
-        """What was counted."""
+        """A metrics function that records the value of Accept."""
         self.accepted.append(accept)
         return "text/x", b"a 1\n"
 
     def request(self, line: str, *fields: str, probes: Probes | None = None) -> Response:
-        """The answer of a web site with these probes."""
+        """The response of a web site with these probes."""
         client = Client()
         root = tree(client.settings, client.clock, probes=probes or self.probes)
         client.site = factory(client.settings, client.clock, client.counters, root)
@@ -38,44 +55,44 @@ class ProbesTests(SynchronousTestCase):
 
     def test_metrics(self) -> None:
         """
-        What was counted comes in the form that is accepted, and no cache keeps it.
+        The metrics come in the accepted format, and may not be cached.
         """
-        answer = self.request("GET /metrics", "Accept: text/x")
-        self.assertEqual((answer.status, answer.body), (200, b"a 1\n"))
-        self.assertEqual(answer.headers["content-type"], "text/x")
-        self.assertEqual(answer.headers["cache-control"], "no-store")
+        response = self.request("GET /metrics", "Accept: text/x")
+        self.assertEqual((response.status, response.body), (200, b"a 1\n"))
+        self.assertEqual(response.headers["content-type"], "text/x")
+        self.assertEqual(response.headers["cache-control"], "no-store")
         self.request("GET /metrics")
         self.assertEqual(self.accepted, ["text/x", ""])
 
     def test_no_script(self) -> None:
         """
-        No script of another origin gets to read them.
+        Scripts of other origins may not read the probes.
         """
         for path in PATHS:
-            answer = self.request(f"GET {path}", "Origin: https://a.example")
-            self.assertNotIn("access-control-allow-origin", answer.headers, path)
+            response = self.request(f"GET {path}", "Origin: https://a.example")
+            self.assertNotIn("access-control-allow-origin", response.headers, path)
 
     def test_ready(self) -> None:
         """
-        Ready is 200; from the moment that it is not, 503.
+        /readyz is 200 while the daemon is ready, and 503 otherwise.
         """
-        answer = self.request("GET /readyz")
-        self.assertEqual((answer.status, answer.body), (200, b"ready\n"))
+        response = self.request("GET /readyz")
+        self.assertEqual((response.status, response.body), (200, b"ready\n"))
         self.is_ready = False
-        answer = self.request("GET /readyz")
-        self.assertEqual((answer.status, answer.body), (503, b"draining\n"))
+        response = self.request("GET /readyz")
+        self.assertEqual((response.status, response.body), (503, b"draining\n"))
         self.assertEqual(self.request("GET /healthz").body, b"ok\n")
 
     def test_unchanged(self) -> None:
         """
-        A site without any is ready, and says what there are no metrics without.
+        A site without a probe of its own is ready, and has no metrics.
         """
         self.assertEqual(self.request("GET /readyz", probes=Probes()).status, 200)
         self.assertEqual(self.request("GET /metrics", probes=Probes()).status, 501)
 
     def test_never_waits(self) -> None:
         """
-        They are answered at once where not one answer more may be waited for.
+        The probes respond while no other request may wait.
         """
         client = Client(configured(limited(waiting=1)))
         root = tree(client.settings, client.clock, probes=self.probes)
@@ -89,7 +106,7 @@ class ProbesTests(SynchronousTestCase):
 
     def test_elsewhere(self) -> None:
         """
-        Where they have a listener of their own, the site has none, and the listener only them.
+        With a listener of their own the probes are there, and only there.
         """
         client = Client()
         public = tree(client.settings, client.clock, probes=None)

@@ -22,24 +22,24 @@ def location(line: str, **facts: object) -> str:
 
 class CountedTests(SynchronousTestCase):
     """
-    n redirects.
+    Redirects that count down.
     """
 
     def test_relative(self) -> None:
-        """By paths, one less each time, then /get."""
+        """A redirect by path counts down, and ends at /get."""
         for kind in ("redirect", "relative-redirect"):
             self.assertEqual(location(f"GET /{kind}/3"), "/relative-redirect/2")
             self.assertEqual(location(f"GET /{kind}/1"), "/get")
             self.assertEqual(reply_to(f"GET /{kind}/1").status, 302)
 
     def test_absolute(self) -> None:
-        """By URLs, of the host that was asked."""
+        """A redirect by URL leads to the host of the request."""
         for path in ("/absolute-redirect/2", "/redirect/2?absolute=true"):
             self.assertEqual(location(f"GET {path}"), "http://netd/absolute-redirect/1")
         self.assertEqual(location("GET /absolute-redirect/1", secure=True), "https://netd/get")
 
     def test_bad(self) -> None:
-        """No redirect, or no number of them, is a 400."""
+        """A number below 1, or no number, is a 400."""
         for text in ("0", "-1", "x", "1.5", "9" * 30):
             for kind in ("redirect", "relative-redirect", "absolute-redirect"):
                 self.assertRaises(BadCall, reply_to, f"GET /{kind}/{text}")
@@ -52,11 +52,11 @@ class CountedTests(SynchronousTestCase):
 
 class SafetyTests(SynchronousTestCase):
     """
-    `/redirect-to` leads nowhere else.
+    The targets of `/redirect-to`.
     """
 
     def test_here(self) -> None:
-        """Paths, queries and URLs of this daemon are fine, with any status of 3xx."""
+        """Paths, queries and URLs of this daemon are allowed, with any 3xx."""
         for url in ("/get", "/a/../b?x=1#y", "get", "?a=1", "http://netd/get", "HTTP://NETD/x"):
             self.assertEqual(location(f"GET /redirect-to?url={url.replace('#', '%23')}"), url)
         reply = reply_to("PUT /redirect-to?url=/get&status_code=307")
@@ -64,7 +64,7 @@ class SafetyTests(SynchronousTestCase):
         self.assertEqual(location("GET /redirect-to?url=/%C3%A9%20"), "/%C3%A9%20")
 
     def test_elsewhere(self) -> None:
-        """Whatever browsers might take for another host is refused."""
+        """A target that browsers might take for another host is refused."""
         for url in (
             "http://evil.example/",
             "https://netd/",
@@ -95,7 +95,7 @@ class SafetyTests(SynchronousTestCase):
                 self.assertNotIn("\\", result)
 
     def test_allowed(self) -> None:
-        """Hosts that --redirect-allow names are fine, and others still are not."""
+        """Hosts that --redirect-allow names are allowed, and no others."""
         state = lab_state(redirect_allow=("*.example.org", "good.example"))
         for url in ("https://a.example.org:1/x", "http://good.example", "http://GOOD.example/"):
             self.assertEqual(location(f"GET /redirect-to?url={url}", state=state), url)
@@ -103,13 +103,13 @@ class SafetyTests(SynchronousTestCase):
             self.assertRaises(BadCall, reply_to, f"GET /redirect-to?url={url}", state=state)
 
     def test_missing(self) -> None:
-        """Without a URL, or with a status that is no redirect, it is a 400."""
+        """A missing URL, or a status that is no redirect, is a 400."""
         self.assertRaises(BadCall, reply_to, "GET /redirect-to")
         self.assertRaises(BadCall, reply_to, "GET /redirect-to?url=/&status_code=200")
 
     @given(st.text())
     def test_anything(self, url: str) -> None:
-        """Whatever is asked for, the answer has no other host and nothing that splits it."""
+        """No target leads to another host or splits the response."""
         call = make_call("GET /redirect-to?url=/")
         call._args = [("url", url)]
         try:
@@ -128,7 +128,7 @@ class LinkTests(SynchronousTestCase):
     """
 
     def test_page(self) -> None:
-        """n links but for the page's own number, as httpbin writes them."""
+        """The page has n links except to itself, as in httpbin."""
         expected = (
             b"<html><head><title>Links</title></head><body>0 <a href='/links/3/1'>1</a> "
             b"<a href='/links/3/2'>2</a> </body></html>"
@@ -137,6 +137,6 @@ class LinkTests(SynchronousTestCase):
         self.assertEqual(location("GET /links/3"), "/links/3/0")
 
     def test_clamped(self) -> None:
-        """At most 200, at least 1."""
+        """There are at most 200 links, and at least one."""
         self.assertEqual(content(reply_to("GET /links/500/0")).count(b"href"), 199)
         self.assertEqual(content(reply_to("GET /links/0/5")).count(b"href"), 1)

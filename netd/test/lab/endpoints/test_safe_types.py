@@ -48,7 +48,7 @@ def echoed(content_type: str) -> str:
 
 class TypeTests(SynchronousTestCase):
     """
-    Which types come back as they were sent.
+    The type of a body that is sent back.
     """
 
     def test_kept(self) -> None:
@@ -63,14 +63,14 @@ class TypeTests(SynchronousTestCase):
             self.assertEqual(echoed(kind), TEXT, kind)
 
     def test_unsafe(self) -> None:
-        """--unsafe-responses keeps every type, and still no line breaks."""
+        """--unsafe-responses allows every type, but no line breaks."""
         call = make_call("GET /", state=lab_state(unsafe_responses=True))
         self.assertTrue(allowed(call, "text/html"))
         self.assertFalse(allowed(call, "text/html\r\nX: y"))
 
     @given(st.text())
     def test_neverActive(self, kind: str) -> None:
-        """Whatever is sent, nothing a browser would run comes back before the parameters."""
+        """No type that a browser would run is ever sent back."""
         media = echoed(kind).partition(";")[0].lower()
         for active in ("html", "xml", "svg", "script", ","):
             self.assertNotIn(active, media)

@@ -19,14 +19,14 @@ class StatusTests(SynchronousTestCase):
     """
 
     def test_plain(self) -> None:
-        """Any status from 200 to 999, for any method, with nothing in it."""
+        """Any status from 200 to 999 works for any method, with an empty body."""
         for method in ("GET", "POST", "BREW"):
             for code in (200, 204, 404, 500, 599, 999):
                 reply = reply_to(f"{method} /status/{code}")
                 self.assertEqual((reply.status, content(reply)), (code, b""))
 
     def test_special(self) -> None:
-        """Some say what httpbin says with them."""
+        """Some statuses have the headers and bodies of httpbin."""
         for code in (301, 302, 303, 305, 307):
             self.assertEqual(fields(reply_to(f"GET /status/{code}"))["location"], "/redirect/1")
         basic = 'Basic realm="Fake Realm"'
@@ -38,7 +38,7 @@ class StatusTests(SynchronousTestCase):
         self.assertIn("image/*", json_of(reply_to("GET /status/406"))["accept"])
 
     def test_weights(self) -> None:
-        """One of several, as often as its weight says, the same for the same seed."""
+        """One of several is chosen by weight, and equally for equal seeds."""
         state = lab_state()
         result = Counter(
             reply_to("GET /status/200:3,500:1,503:0", state=state).status for _ in range(400)
@@ -50,7 +50,7 @@ class StatusTests(SynchronousTestCase):
         )
 
     def test_bad(self) -> None:
-        """What is no status is a 400."""
+        """A malformed status is a 400."""
         for text in (
             "abc",
             "20",

@@ -1,5 +1,5 @@
 """
-Answers that take their time.
+Responses that are streamed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class StreamTests(SynchronousTestCase):
     """
 
     def test_lines(self) -> None:
-        """n lines of JSON, numbered, a piece each, at most 100."""
+        """Each of the n numbered lines is a piece; there are at most 100."""
         reply = reply_to("GET /stream/3?a=1")
         self.assertEqual(reply.type, JSON)
         lines = [json.loads(each.data) for each in steps(reply) if isinstance(each, Send)]
@@ -58,19 +58,19 @@ class DripTests(SynchronousTestCase):
     """
 
     def test_drops(self) -> None:
-        """Bytes one by one, the last when the duration is nearly over, after the delay."""
+        """The bytes are spread over the duration, after the delay."""
         reply = reply_to("GET /drip?numbytes=3&duration=3s&delay=1s")
         star = Send(b"*")
         self.assertEqual(steps(reply), [Wait(1.0), star, Wait(1.0), star, Wait(1.0), star])
         self.assertEqual((reply.length, reply.type, reply.status), (3, BYTES, 200))
 
     def test_defaults(self) -> None:
-        """Ten bytes in two seconds at once."""
+        """The default is ten bytes in two seconds without a delay."""
         reply = reply_to("GET /drip")
         self.assertEqual(waits(reply), [0.0, *[0.2] * 9])
 
     def test_large(self) -> None:
-        """Many bytes leave in pieces of 64 KiB, a hundred times a second at most."""
+        """Many bytes are sent in pieces of 64 KiB, at most a hundred times a second."""
         reply = steps(reply_to(f"GET /drip?numbytes={MAX_DRIP}&duration=0"))
         self.assertEqual(
             sum(len(each.data) for each in reply if isinstance(each, Send)), MAX_DRIP
@@ -79,12 +79,12 @@ class DripTests(SynchronousTestCase):
         self.assertEqual(len(waits(reply_to("GET /drip?numbytes=100000&duration=1s"))), 100)
 
     def test_code(self) -> None:
-        """With the status asked for, which may have no body."""
+        """The status is that of `code`, and may have no body."""
         self.assertEqual(reply_to("GET /drip?code=503").status, 503)
         self.assertEqual(content(reply_to("GET /drip?code=204")), b"")
 
     def test_bad(self) -> None:
-        """Nothing, too much or nonsense is a 400; too long is as long as can be."""
+        """Invalid numbers are a 400; a delay above the limit is clamped."""
         for query in (
             "numbytes=0",
             f"numbytes={MAX_DRIP + 1}",
@@ -102,14 +102,14 @@ class EventTests(SynchronousTestCase):
     """
 
     def test_events(self) -> None:
-        """Events with a number and the time, evenly over the duration."""
+        """Each event has a number and the time, evenly over the duration."""
         reply = reply_to("GET /sse?count=3&duration=2s&delay=500ms")
         self.assertEqual((reply.type, waits(reply)), ("text/event-stream", [0.5, 1.0, 1.0]))
         event = b'event: ping\ndata: {"id": 0, "timestamp": %d}\n\n' % (NOON * 1000)
         self.assertTrue(content(reply_to("GET /sse")).startswith(event))
 
     def test_lines(self) -> None:
-        """The same as lines of JSON."""
+        """/jsonl sends the same members as lines."""
         reply = reply_to("GET /jsonl?count=2&duration=1s")
         self.assertEqual(reply.type, "application/jsonl")
         lines = [json.loads(line) for line in content(reply).splitlines()]
@@ -119,7 +119,7 @@ class EventTests(SynchronousTestCase):
         self.assertEqual(waits(reply_to("GET /jsonl?count=1")), [0.0])
 
     def test_bad(self) -> None:
-        """A count beyond 1000 or of nothing is a 400."""
+        """A count of zero or above 1000 is a 400."""
         for query in ("count=0", "count=1001", "duration=2m"):
             self.assertRaises(BadCall, reply_to, f"GET /sse?{query}")
 
@@ -130,7 +130,7 @@ class TrailerTests(SynchronousTestCase):
     """
 
     def test_fields(self) -> None:
-        """A trailer for each argument, announced in the head."""
+        """Each argument is a trailer that the head announces."""
         reply = reply_to("GET /trailers?X-A=1&X-B=2&X-A=3")
         self.assertEqual(fields(reply), {"trailer": "X-A, X-B"})
         self.assertEqual(reply.trailers, (("X-A", "1"), ("X-B", "2"), ("X-A", "3")))
@@ -139,7 +139,7 @@ class TrailerTests(SynchronousTestCase):
         self.assertEqual(reply_to("GET /trailers").headers, ())
 
     def test_refused(self) -> None:
-        """Nothing that frames, routes or authenticates, and no line breaks."""
+        """Fields that frame, route or authenticate are refused, and so are line breaks."""
         for query in (
             "Content-Length=1",
             "transfer-encoding=x",
@@ -158,7 +158,7 @@ class LeavingTests(SynchronousTestCase):
     """
 
     def test_closed(self) -> None:
-        """A script that is closed says no more."""
+        """A script that is closed sends no more."""
         for path in (
             "/drip",
             "/sse",
@@ -167,7 +167,7 @@ class LeavingTests(SynchronousTestCase):
             "/range/99?chunk_size=1",
         ):
             call = make_call(f"GET {path}")
-            said = script(run(call))
-            next(said)
-            said.close()  # type: ignore[attr-defined]
-            self.assertEqual(list(said), [])
+            steps_left = script(run(call))
+            next(steps_left)
+            steps_left.close()  # type: ignore[attr-defined]
+            self.assertEqual(list(steps_left), [])
