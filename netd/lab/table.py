@@ -1,7 +1,7 @@
 """
 Every URL of the lab; /help, OpenAPI and the reference are made from this table.
 
-Rules: data only.  A new endpoint is one function in a module of `endpoints` and
+Rules: routes and texts only.  A new endpoint is one function in a module of `endpoints` and
 one line here.
 """
 
