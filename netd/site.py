@@ -21,9 +21,9 @@ from netd.http import response_head
 from netd.http.context import AccessLog
 from netd.http.errors import RequestError
 from netd.http.server import Site
-from netd.lab.endpoints.probes import Probes, placed
+from netd.lab.endpoints.probes import Probes
 from netd.lab.router import Router
-from netd.lab.table import ROUTES
+from netd.lab.table import routes
 from netd.static.resource import resource as files
 from netd.xmlrpc import service
 from netd.xmlrpc.content_coding import LARGEST
@@ -59,7 +59,7 @@ def tree(
 
     Without `probes` nothing is where they would be.
     """
-    root = _Root(Router(placed(ROUTES, probes), config.http, clock, counters))
+    root = _Root(Router(routes(probes), config.http, clock, counters))
     root.putChild(b"files", files(config.files, config.http.limits, clock))
     root.putChild(b"RPC2", rpc or service.build(clock).resource)
     return root

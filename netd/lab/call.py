@@ -1,8 +1,8 @@
 """
-One HTTP exchange as an endpoint sees it: a Call comes in, a Reply goes out.
+One HTTP request as an endpoint sees it: a Call comes in, a Reply goes out.
 
 Rules: pure; no Twisted, no transport, no clock.  `netd.lab.router` makes the
-Call of a request and performs the Reply on it.
+Call of a request and sends the Reply.
 """
 
 from __future__ import annotations
@@ -13,19 +13,17 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from ipaddress import ip_address, ip_network
 from random import Random
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, TypeAlias
+from typing import IO, Any, Final, Protocol, TypeAlias
 from urllib.parse import parse_qsl
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, field, frozen
 
+from netd.acl import AccessList
+from netd.lab.parameters import Parameter
 from netd.script import Script
 from netd.settings import HTTP
-from netd.values import Duration
-
-if TYPE_CHECKING:
-    from netd.lab.routes import Route
+from netd.values import Distribution, Duration
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -35,32 +33,34 @@ JSON: Final = "application/json"
 BYTES: Final = "application/octet-stream"
 
 SANDBOX: Final = "default-src 'none'; sandbox"
-"""The Content-Security-Policy of every answer that may hold what a client sent."""
+"""The Content-Security-Policy of every response that may hold what a client sent."""
+NO_CONTENT: Final = frozenset({204, 205, 304})
+"""Statuses whose responses have no content (RFC 9110 15.3.5, 15.3.6, 15.4.5)."""
 
 
 @frozen
 class Reply:
-    """What goes back: a status, headers, and a body that is ready or a script of it."""
+    """What an endpoint returns: a status, headers, and a body or a script of the body."""
 
     body: bytes | Callable[[], bytes] | Script = b""
-    """Ready, made in the moment it leaves, or said bit by bit."""
+    """Bytes, a function that makes them when they are sent, or a script that sends them."""
     status: int = 200
     type: str = TEXT
     length: int | None = None
-    """The bytes that a script will say when that is known; a ready body knows its own."""
+    """The number of bytes that a script sends, when it is known."""
     headers: Headers = ()
-    ours: bool = False
-    """Whether no byte of it came from a client, so that a browser need not lock it up."""
+    sandbox: bool = True
+    """Whether the body may hold what a client sent, and so needs the policy `SANDBOX`."""
     trailers: Headers = ()
-    """Fields after the body, for a script of unknown length."""
-    wire: bool = False
-    """The script says the head too, or what stands there instead, and then hangs up."""
-    after: float = 0.0
-    """The seconds that a body waits that is no script, and its head with it."""
+    """Fields after the body of a script of unknown length."""
+    raw: bool = False
+    """The script writes the head too, without any framing; the connection ends with it."""
+    delay: float = 0.0
+    """Seconds to wait before the head; for bodies that are no scripts."""
 
 
 class BadCall(Exception):
-    """The client asked for something that cannot be: answered with a 4xx."""
+    """A client's mistake, which becomes a 4xx."""
 
     def __init__(self, detail: str, status: int = 400, headers: Headers = ()) -> None:
         super().__init__(detail)
@@ -69,173 +69,180 @@ class BadCall(Exception):
         self.headers = headers
 
     def reply(self) -> Reply:
-        """The answer: `{"detail": ..., "error": ..., "status_code": ...}`."""
-        said = {
-            "status_code": self.status,
-            "error": HTTPStatus(self.status).phrase,
-            "detail": self.detail,
-        }
-        body = json.dumps(said, indent=2, sort_keys=True).encode() + b"\n"
+        """`{"detail": ..., "error": ..., "status_code": ...}` as JSON."""
+        phrase = HTTPStatus(self.status).phrase
+        error = {"status_code": self.status, "error": phrase, "detail": self.detail}
+        body = json.dumps(error, indent=2, sort_keys=True).encode() + b"\n"
         return Reply(body, self.status, JSON, headers=self.headers)
 
 
-MOST_KEYS: Final = 10_000
-"""As many keys of /retry and fail_first are remembered; the oldest are forgotten first."""
+MAX_KEYS: Final = 10_000
+"""How many keys of /retry and fail_first are remembered; the least recent is forgotten."""
+_MAX_DRAW: Final = 31_536_000.0
+_DURATIONS: Final = ("delay", "duration")
 
 
 @define
 class LabState:
     """What all calls of one daemon share."""
 
-    routes: tuple[Route, ...]
     config: HTTP
     random: Random
     now: Callable[[], float]
     """The time of day."""
     environ: Mapping[str, str] = Factory(dict)
-    """The environment of the process, of which /env tells some."""
-    _seen: OrderedDict[str, int] = Factory(OrderedDict)
+    """The environment of the process, of which /env shows a part."""
+    trusted: AccessList = field(
+        init=False,
+        default=Factory(lambda self: AccessList(self.config.lab.trust_forwarded), True),
+    )
+    """The proxies whose X-Forwarded-* fields are believed."""
+    _counts: OrderedDict[str, int] = field(init=False, factory=OrderedDict)
 
-    def turn(self, key: str) -> int:
-        """How often `key` was asked for before this time."""
-        before = self._seen.pop(key, 0)
-        self._seen[key] = before + 1
-        if len(self._seen) > MOST_KEYS:
-            self._seen.popitem(last=False)
+    def count(self, key: str) -> int:
+        """Count a request for `key`, and return how many came before it."""
+        before = self._counts.pop(key, 0)
+        self._counts[key] = before + 1
+        if len(self._counts) > MAX_KEYS:
+            self._counts.popitem(last=False)
         return before
 
 
-class Caller(Protocol):
-    """Who makes a call, and over what; found out when an endpoint wants to know."""
+class Client(Protocol):
+    """The sender of a request, and its connection."""
 
     @property
-    def client(self) -> str:
-        """The address of whoever asks."""
+    def address(self) -> str:
+        """The client's IP address."""
 
     @property
     def secure(self) -> bool:
-        """Whether it is asked over TLS."""
+        """Whether the connection uses TLS."""
 
     @property
     def authority(self) -> str | None:
-        """Who is asked according to an absolute target; it overrules Host."""
+        """The authority of an absolute-form target, which overrules Host."""
 
-    def tls(self) -> Mapping[str, Any] | None:
-        """What the connection's TLS agreed upon; None without TLS."""
+    def tls(self) -> Mapping[str, object] | None:
+        """What the TLS handshake agreed on; None without TLS."""
 
 
 @define
 class Call:
     """
-    A request that found its route.
+    A request that matched a route.
 
-    Headers and arguments are split when an endpoint first looks at them.
+    Headers and arguments are parsed on their first use.
     """
 
     method: str
     target: str
-    """Path and query as they came, in origin-form."""
-    route: Route
-    bench: LabState
-    parameters: Mapping[str, str]
-    """What the `<name>` segments of the path held, percent-decoded."""
-    raw: bytes
-    """The head as it came over the wire, through its empty line."""
-    content: BinaryIO
-    """The request body, read from its start; it lives as long as the exchange."""
+    """Path and query as received, in origin-form."""
+    parameters: Mapping[str, Parameter]
+    """The parameters of the route by their names."""
+    composable: bool
+    """Whether parameters may come in X-Netd- headers too."""
+    state: LabState
+    path_values: Mapping[str, str]
+    """The values of the `<name>` segments of the path, percent-decoded."""
+    raw_head: bytes
+    """The head as received, through its empty line."""
+    content: IO[bytes]
+    """The request body, at its start; it is closed after the response."""
     length: int
-    """The bytes of `content`."""
-    caller: Caller
+    """The number of bytes in `content`."""
+    client: Client
     _headers: Headers | None = None
     _args: list[tuple[str, str]] | None = None
-    _chance: Random | None = None
+    _random: Random | None = None
 
     @property
     def config(self) -> HTTP:
-        """How the site is set up."""
-        return self.bench.config
+        """The settings of the site."""
+        return self.state.config
 
     @property
     def headers(self) -> Headers:
-        """Every field line as it came, in order."""
+        """Every field line as received, in order."""
         if self._headers is None:
-            lines = self.raw.decode("latin-1").lstrip("\r\n").split("\r\n")[1:-2]
+            lines = self.raw_head.decode("latin-1").lstrip("\r\n").split("\r\n")[1:-2]
             pairs = [line.partition(":") for line in lines]
             self._headers = tuple([(name, value.strip(" \t")) for name, _, value in pairs])
         return self._headers
 
     def header(self, name: str) -> str | None:
-        """The values of a field, joined by commas as httpbin does; None without any."""
+        """The values of a field, joined by commas as httpbin does; None without the field."""
         name = name.lower()
-        found = [value for each, value in self.headers if each.lower() == name]
-        return ",".join(found) if found else None
+        values = [value for key, value in self.headers if key.lower() == name]
+        return ",".join(values) if values else None
 
     @property
     def args(self) -> list[tuple[str, str]]:
-        """The query, percent-decoded, in order."""
+        """The arguments of the query, percent-decoded, in order."""
         if self._args is None:
             _, _, query = self.target.partition("?")
-            self._args = pairs(query) if query else []
+            self._args = parse_query(query) if query else []
         return self._args
 
     @property
-    def trusted(self) -> bool:
-        """Whether X-Forwarded-* of this client is believed."""
+    def _forwarded(self) -> bool:
+        """Whether there are X-Forwarded-* fields, from a trusted proxy."""
+        # The search in the bytes is cheaper than parsing the fields.
+        if b"orwarded-" not in self.raw_head.lower():
+            return False
         try:
-            address = ip_address(self.caller.client.partition("%")[0])
+            return self.state.trusted.names(self.client.address)
         except ValueError:
             return False
-        address = getattr(address, "ipv4_mapped", None) or address
-        trusted = self.config.lab.trust_forwarded
-        return any(address in ip_network(str(network)) for network in trusted)
 
     @property
     def origin(self) -> str:
-        """Whoever asks, or on whose behalf a trusted proxy does."""
-        said = self.header("x-forwarded-for") if b"orwarded-" in self.raw.lower() else None
-        return said if said is not None and self.trusted else self.caller.client
+        """The client's address, or the one that a trusted proxy forwards for."""
+        address = self.header("x-forwarded-for") if self._forwarded else None
+        return self.client.address if address is None else address
 
     @property
     def root(self) -> str:
-        """Scheme and authority under which this daemon was asked."""
-        scheme = "https" if self.caller.secure else "http"
-        if b"orwarded-" in self.raw.lower() and self.trusted:
-            said = self.header("x-forwarded-proto") or self.header("x-forwarded-protocol")
-            if said in ("http", "https"):
-                scheme = said
-            elif said is None and self.header("x-forwarded-ssl") == "on":
+        """The scheme and authority of the request."""
+        scheme = "https" if self.client.secure else "http"
+        if self._forwarded:
+            proto = self.header("x-forwarded-proto") or self.header("x-forwarded-protocol")
+            if proto in ("http", "https"):
+                scheme = proto
+            elif proto is None and self.header("x-forwarded-ssl") == "on":
                 scheme = "https"
-        host = self.caller.authority or self.header("host") or "localhost"
+        host = self.client.authority or self.header("host") or "localhost"
         return f"{scheme}://{host}"
 
-    def said(self, name: str) -> str | None:
-        """What the client said of a parameter: in the path, the query, or an X-Netd- header."""
-        if name in self.parameters:
-            return self.parameters[name]
+    def text(self, name: str) -> str | None:
+        """A parameter as received: in the path, in the query, or in an X-Netd- header."""
+        if name in self.path_values:
+            return self.path_values[name]
         for key, value in self.args:
             if key.lower() == name:
                 return value
-        if self.route.composable:
+        if self.composable:
             return self.header(f"x-netd-{name.replace('_', '-')}")
         return None
 
-    def all_said(self, name: str) -> list[str]:
-        """The same of a parameter that repeats."""
-        found = [value for key, value in self.args if key.lower() == name]
-        if self.route.composable:
+    def texts(self, name: str) -> list[str]:
+        """Every occurrence of a parameter that repeats, in the query and in headers."""
+        values = [value for key, value in self.args if key.lower() == name]
+        if self.composable:
             header = f"x-netd-{name.replace('_', '-')}"
-            found += [value for key, value in self.headers if key.lower() == header]
-        return found
+            values += [value for key, value in self.headers if key.lower() == header]
+        return values
 
     def value(self, name: str) -> Any:
         """
-        A parameter of the route as its value, its default when nothing was said.
+        The value of a parameter, or its default; None without either.
 
-        None where there is no default either.  BadCall when it is none of its
-        kind, beyond its limits, required and missing, or longer than --max-delay.
+        BadCall when the text is malformed or beyond the limits of the parameter,
+        when a required parameter is missing, and for a duration above
+        --max-delay.  KeyError, a bug, when the route has no such parameter.
         """
-        parameter = self.route.parameter(name)
-        text = self.said(name)
+        parameter = self.parameters[name]
+        text = self.text(name)
         if text is None:
             text = parameter.default
         if text is None:
@@ -244,46 +251,58 @@ class Call:
             return None
         try:
             value = parameter.parse(text)
-        except ValueError as wrong:
-            raise BadCall(f"{name}: {wrong}") from None
+        except ValueError as error:
+            raise BadCall(f"{name}: {error}") from None
         longest = self.config.limits.max_delay
-        if parameter.kind == "duration" and value > longest:
+        if parameter.kind in _DURATIONS and isinstance(value, float) and value > longest:
             if not parameter.clamps:
                 raise BadCall(f"{name}: longer than {Duration.of(longest)}")
             return longest
         return value
 
-    def chance(self) -> Random:
-        """Where chance comes from: the `seed` that was asked for, or the daemon's own."""
-        if self._chance is None:
+    def wait(self, name: str) -> float:
+        """The seconds of a parameter of kind `delay`, drawn where it is a distribution."""
+        delay: float | Distribution | None = self.value(name)
+        return self.draw(delay) if isinstance(delay, Distribution) else delay or 0.0
+
+    def draw(self, delay: Duration | Distribution) -> float:
+        """The seconds of `delay`; those drawn from a distribution are at most --max-delay."""
+        if not isinstance(delay, Distribution):
+            return delay.seconds
+        # Without --max-delay an exponential may exceed what a timer can take.
+        return min(delay.draw(self.random()), self.config.limits.max_delay, _MAX_DRAW)
+
+    def random(self) -> Random:
+        """The random numbers of this call: from its `seed`, or the daemon's."""
+        if self._random is None:
             seed = self.value("seed")
-            # Chance that is no secret: delays, weights, faults, noise.
-            self._chance = self.bench.random if seed is None else Random(seed)  # noqa: S311
-        return self._chance
+            # No secret depends on these: delays, weights, faults, noise.
+            self._random = self.state.random if seed is None else Random(seed)  # noqa: S311
+        return self._random
 
 
-_LONE: Final = re.compile("[\udc80-\udcff]+")
+_SURROGATES: Final = re.compile("[\udc80-\udcff]+")
 
 
 def _percent(error: UnicodeError) -> tuple[str, int]:
-    """What is no UTF-8, percent-encoded again: all that is left at once, to stay linear."""
+    """Percent-encode what is not UTF-8, in the whole rest at once to stay linear."""
     assert isinstance(error, UnicodeDecodeError)  # noqa: S101 - for the type checker
     rest = error.object[error.start :].decode("utf-8", "surrogateescape")
-    return _LONE.sub(_hex, rest), len(error.object)
+    return _SURROGATES.sub(_hex, rest), len(error.object)
 
 
-def _hex(found: re.Match[str]) -> str:
-    return "%" + found[0].encode("utf-8", "surrogateescape").hex("%").upper()
+def _hex(match: re.Match[str]) -> str:
+    return "%" + match[0].encode("utf-8", "surrogateescape").hex("%").upper()
 
 
 codecs.register_error("netd.percent", _percent)
 
 
-def pairs(query: str, most: int | None = None) -> list[tuple[str, str]]:
+def parse_query(query: str, max_fields: int | None = None) -> list[tuple[str, str]]:
     """
     Names and values of a query or form, percent-decoded, empty values kept.
 
-    What is no UTF-8 stays percent-encoded, as with httpbin.  ValueError when
-    there are more than `most`.
+    Bytes that are not UTF-8 stay percent-encoded, as in httpbin.  ValueError
+    when there are more than `max_fields`.
     """
-    return parse_qsl(query, True, errors="netd.percent", max_num_fields=most)
+    return parse_qsl(query, True, errors="netd.percent", max_num_fields=max_fields)

@@ -1,22 +1,22 @@
 """
-Replies that take their time, as an answer to a request.
+Responses that take time: scripts, and bodies that wait.
 
-Rules: knows no route and no endpoint; runs on whatever offers the part of
-IRequest that it uses.
+Rules: knows no route and no endpoint.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
-from attrs import define
+from attrs import define, field
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProducer, IPushProducer, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netd.counters import Counters
+from netd.http.request import Request
 from netd.lab.call import BadCall, Reply
 from netd.player import Player, Sink
 from netd.script import Script, Step, Wait
@@ -25,45 +25,56 @@ _log = Logger()
 
 
 @implementer(Sink)
-@define
-class _Stage:
-    """
-    An HTTP answer as a stage: nothing is sent, the head included, before the first bytes.
+@define(eq=False)
+class ResponseSink:
+    """The response to a request as a script's sink; the head leaves with the first bytes."""
 
-    With `wire` the script says the head as well, past the engine's framing.
-    """
-
-    request: Any
+    request: Request
     clock: IReactorTime
-    counters: Counters
-    wire: bool
-    asked_at: float
-    delay: float = 0.0
-    """Seconds that the script waited before its first bytes, so far."""
-    begun: bool = False
+    counters: Counters | None = None
+    """Where the delay before the first bytes is counted; None: nowhere."""
+    raw: bool = False
+    """Whether the script writes the head too, without framing, and the connection ends."""
+    abort_flushes: bool = False
+    """Whether an Abort closes the connection after what was written, or resets it."""
+    started: bool = field(init=False, default=False)
+    """Whether the first bytes were written."""
+    _delay: float = field(init=False, default=0.0)
+    _requested_at: float = field(init=False, default=0.0)
 
-    def watched(self, script: Script) -> Iterator[Step]:
-        """The script; what it waits before its first bytes is added up, and counted."""
+    def perform(self, script: Script) -> Deferred[bool]:
+        """Perform `script` as `Player.perform` does, until the client leaves."""
+        self._requested_at = self.clock.seconds()
+        if self.counters is not None:
+            script = self._counted(script, self.counters)
+        player = Player(script, self, self.clock)
+        self.request.notifyFinish().addErrback(lambda _: player.stopProducing())
+        return player.perform()
+
+    def _counted(self, script: Script, counters: Counters) -> Iterator[Step]:
+        """Add up the waits before the first bytes, and count their sum once."""
         steps = iter(script)
         try:
             for step in steps:
                 if isinstance(step, Wait):
-                    self.delay += step.seconds
+                    self._delay += step.seconds
                 yield step
-                if self.begun:
+                if self.started:
                     break
         finally:
-            # Here too when the client left before.
-            if self.delay:
-                self.counters.add_delay(self.delay)
+            # Runs when the client left early, too.
+            if self._delay:
+                counters.add_delay(self._delay)
         yield from steps
 
     def write(self, data: bytes) -> None:
-        if not self.begun:
-            self.begun = True
-            if self.delay:
-                self.counters.add_lateness(self.clock.seconds() - self.asked_at - self.delay)
-        if self.wire:
+        if not self.started:
+            self.started = True
+            if self._delay and self.counters is not None:
+                self.counters.add_lateness(
+                    self.clock.seconds() - self._requested_at - self._delay
+                )
+        if self.raw:
             self.request.transport.write(data)
         else:
             self.request.write(data)
@@ -75,102 +86,85 @@ class _Stage:
         self.request.unregisterProducer()
 
     def finish(self) -> None:
-        if self.wire:
+        if self.raw:
             self.request.loseConnection()
         else:
             self.request.finish()
 
     def abort(self) -> None:
-        self.request.transport.abortConnection()
+        if self.abort_flushes:
+            self.request.loseConnection()
+        else:
+            self.request.transport.abortConnection()
 
 
 @implementer(IPushProducer)
 class DelayedResponse:
-    """An answer that is whole and waits for its moment; thousands may do so at once."""
+    """A body that is sent whole after `reply.delay`; small, since thousands may wait."""
 
     __slots__ = ("_body", "_clock", "_counters", "_due", "_request", "_timer")
 
     def __init__(
-        self, request: Any, reply: Reply, clock: IReactorTime, counters: Counters
+        self,
+        request: Request,
+        body: bytes | Callable[[], bytes],
+        delay: float,
+        clock: IReactorTime,
+        counters: Counters,
     ) -> None:
         self._request = request
-        self._body = reply.body
+        self._body = body
         self._clock = clock
         self._counters = counters
-        self._due = clock.seconds() + reply.after
-        self._timer = clock.callLater(reply.after, self._leave)
-        counters.add_delay(reply.after)
+        self._due = clock.seconds() + delay
+        self._timer = clock.callLater(delay, self._send)
+        counters.add_delay(delay)
         request.registerProducer(self, True)
 
     def pauseProducing(self) -> None:
-        """One write cannot be held up."""
+        """No-op: the response is a single write."""
 
     def resumeProducing(self) -> None:
-        """Nor go on."""
+        """No-op: the response is a single write."""
 
     def stopProducing(self) -> None:
-        """Nobody waits for it any more."""
+        """Cancel the response: the client left."""
         if self._timer.active():
             self._timer.cancel()
 
-    def _leave(self) -> None:
+    def _send(self) -> None:
         request = self._request
         request.unregisterProducer()
         try:
-            body = ready(self._body)
+            body = self._body if isinstance(self._body, bytes) else self._body()
         except Exception:
             _log.failure("the body for {uri!r} failed", uri=request.uri)
-            _apologise(request)
+            _send_500(request)
             return
         self._counters.add_lateness(self._clock.seconds() - self._due)
-        _finish(request, body)
+        request.whole(body)
 
 
-def perform(request: Any, reply: Reply, clock: IReactorTime, counters: Counters) -> None:
-    """Say the script of `reply`; when it fails, 500 or, too late for that, a cut connection."""
-    stage = _Stage(request, clock, counters, reply.wire, clock.seconds())
+def perform(request: Request, reply: Reply, clock: IReactorTime, counters: Counters) -> None:
+    """Send the script of `reply`; when it fails, a 500 or, after the head, a reset."""
     assert not isinstance(reply.body, bytes) and not callable(reply.body)  # noqa: S101, PT018
-    player = Player(stage.watched(reply.body), stage, clock)
+    sink = ResponseSink(request, clock, counters, reply.raw)
 
-    def left(_: Failure) -> None:
-        player.stopProducing()
-
-    def broke(failure: Failure) -> None:
+    def failed(failure: Failure) -> None:
         _log.failure("the script of {uri!r} failed", failure, uri=request.uri)
-        if stage.begun:
+        if sink.started:
             request.transport.abortConnection()
         else:
-            _apologise(request)
+            _send_500(request)
 
-    add_trailer = getattr(request, "addTrailer", None)
-    if add_trailer is not None:
-        for name, value in reply.trailers:
-            add_trailer(name.encode("latin-1"), value.encode("latin-1"))
-    request.notifyFinish().addErrback(left)
-    player.perform().addErrback(broke)
+    for name, value in reply.trailers:
+        request.addTrailer(name.encode("latin-1"), value.encode("latin-1"))
+    sink.perform(reply.body).addErrback(failed)
 
 
-def ready(body: Any) -> bytes:
-    """A body that is ready, or made now."""
-    made: bytes = body() if callable(body) else body
-    return made
-
-
-def _finish(request: Any, body: bytes) -> None:
-    """Answer with `body` and the fields that are set, as one write where the engine can."""
-    whole = getattr(request, "whole", None)
-    if whole is not None:
-        whole(body)
-        return
-    request.setHeader(b"Content-Length", b"%d" % len(body))
-    if request.method != b"HEAD":
-        request.write(body)
-    request.finish()
-
-
-def _apologise(request: Any) -> None:
-    """Answer 500 in JSON."""
-    sorry = BadCall("netd made a mistake; its log says which", 500).reply()
+def _send_500(request: Request) -> None:
+    error = BadCall("netd made a mistake; its log says which", 500).reply()
     request.setResponseCode(500)
-    request.setHeader(b"Content-Type", sorry.type.encode())
-    _finish(request, ready(sorry.body))
+    request.setHeader(b"Content-Type", error.type.encode())
+    assert isinstance(error.body, bytes)  # noqa: S101 - for the type checker
+    request.whole(error.body)

@@ -1,22 +1,28 @@
 """
-What an endpoint can be asked: names, kinds, defaults and limits, as data.
+The parameters of endpoints as data: names, kinds, defaults and limits.
 
-Rules: pure.  A parameter turns a text into its value or raises ValueError; it
+Rules: pure.  A parameter turns a text into a value or raises ValueError, and
 does not know where the text came from.  /help, the reference and the OpenAPI
-document print what stands here.
+document are made from these.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from attrs import Attribute, field, frozen
 
-from netd.values import Duration, Size, delay, integer, switch
+from netd.values import Distribution, Duration, Size, integer, switch
+
+Schema: TypeAlias = dict[str, object]
+"""A schema in the vocabulary of JSON Schema."""
 
 _NUMBER: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{0,12})?|\.[0-9]{1,12}", re.ASCII)
+_DURATION: Final = r"([0-9]+(\.[0-9]*)?(d|h|ms|m|s|us)?)+"
+_SIZE: Final = r"^[0-9]+([kKMGT]?i?B)?$"
+_DISTRIBUTION: Final = rf"(uniform|normal|lognormal|exponential):{_DURATION}([-,]{_DURATION})?"
 
 
 def _number(text: str) -> float:
@@ -25,52 +31,44 @@ def _number(text: str) -> float:
     return float(text)
 
 
-_DURATION: Final = r"([0-9]+(\.[0-9]*)?(d|h|ms|m|s|us)?)+"
-_DISTRIBUTION: Final = rf"(uniform|normal|lognormal|exponential):{_DURATION}([-,]{_DURATION})?"
-
-
 def _plain(number: float) -> str:
     return str(int(number)) if number == int(number) else str(number)
-
-
-def _integer(text: str) -> int:
-    return integer(text, 0, 10**18)
 
 
 def _seconds(text: str) -> float:
     return Duration.parse(text).seconds
 
 
-def _count(text: str) -> int:
-    return Size.parse(text).count
+def _delay(text: str) -> float | Distribution:
+    return Distribution.parse(text) if ":" in text else _seconds(text)
 
 
-_KINDS: Final[dict[str, tuple[Callable[[str], Any], dict[str, Any]]]] = {
-    "integer": (_integer, {"type": "integer"}),
+_KINDS: Final[dict[str, tuple[Callable[[str], object], Schema]]] = {
+    "integer": (lambda text: integer(text, 0, 10**18), {"type": "integer"}),
     "number": (_number, {"type": "number"}),
     "duration": (_seconds, {"type": "string", "pattern": f"^{_DURATION}$"}),
-    "size": (_count, {"type": "string", "pattern": r"^[0-9]+([kKMGT]?i?B)?$"}),
-    "delay": (delay, {"type": "string", "pattern": f"^({_DURATION}|{_DISTRIBUTION})$"}),
+    "size": (lambda text: Size.parse(text).count, {"type": "string", "pattern": _SIZE}),
+    "delay": (_delay, {"type": "string", "pattern": f"^({_DURATION}|{_DISTRIBUTION})$"}),
     "switch": (switch, {"type": "string", "enum": ["yes", "no"]}),
     "text": (str, {"type": "string"}),
 }
-"""How each kind is read, and how JSON Schema describes it."""
+"""The parser and the JSON Schema of each kind; durations are in seconds, sizes in bytes."""
 
 
 @frozen
 class Parameter:
-    """One thing that can be asked of an endpoint."""
+    """One parameter of an endpoint."""
 
     name: str
     kind: str = field()
     help: str
     default: str | None = None
-    """What is meant when nothing is said; None: nothing, or it has to be said."""
+    """The text that stands in for a missing one."""
     least: float | None = None
     most: float | None = None
-    """In seconds, bytes or as it is; what is longer than --max-delay is refused as well."""
+    """In seconds, in bytes, or as a number; --max-delay limits durations further."""
     clamps: bool = False
-    """What is beyond the limits means the limit, as httpbin has it; else it is refused."""
+    """Whether a value beyond a limit becomes the limit, as in httpbin, or is refused."""
     required: bool = False
     repeats: bool = False
     choices: tuple[str, ...] = ()
@@ -82,42 +80,44 @@ class Parameter:
 
     def parse(self, text: str) -> Any:
         """The value of `text` within the limits; ValueError says what is wrong."""
-        value = _KINDS[self.kind][0](text)
+        # Any: the kind decides, and the endpoint knows the kinds of its parameters.
+        value: Any = _KINDS[self.kind][0](text)
         if self.choices and value not in self.choices:
             raise ValueError(f"not one of {', '.join(self.choices)}")
         if self.least is not None and value < self.least:
-            if not self.clamps:
-                raise ValueError(f"less than {_plain(self.least)}")
-            return type(value)(self.least)
+            return self._clamp(value, self.least, "less")
         if self.most is not None and value > self.most:
-            if not self.clamps:
-                raise ValueError(f"more than {_plain(self.most)}")
-            return type(value)(self.most)
+            return self._clamp(value, self.most, "more")
         return value
 
+    def _clamp(self, value: float, limit: float, relation: str) -> float:
+        if not self.clamps:
+            raise ValueError(f"{relation} than {_plain(limit)}")
+        return type(value)(limit)
+
     @property
-    def schema(self) -> dict[str, Any]:
-        """The values in the words of JSON Schema."""
-        said = dict(_KINDS[self.kind][1])
+    def schema(self) -> Schema:
+        """The values in the vocabulary of JSON Schema."""
+        schema = dict(_KINDS[self.kind][1])
+        numeric = schema["type"] in ("integer", "number")
         if self.choices:
-            said["enum"] = list(self.choices)
-        if said["type"] in ("integer", "number"):
-            said["minimum"] = self.least or 0
+            schema["enum"] = list(self.choices)
+        if numeric:
+            schema["minimum"] = self.least or 0
             if self.most is not None and not self.clamps:
-                said["maximum"] = self.most
+                schema["maximum"] = self.most
         if self.default is not None:
-            read = {"integer": int, "number": float}.get(said["type"], str)
-            said["default"] = read(self.default)
-        return {"type": "array", "items": said} if self.repeats else said
+            schema["default"] = _KINDS[self.kind][0](self.default) if numeric else self.default
+        return {"type": "array", "items": schema} if self.repeats else schema
 
     @property
     def limits(self) -> str:
         """The default and the limits in words, for the help."""
-        said = [] if self.default is None else [f"default {self.default}"]
+        words = [] if self.default is None else [f"default {self.default}"]
         if self.least:
-            said.append(f"at least {_plain(self.least)}")
+            words.append(f"at least {_plain(self.least)}")
         if self.most is not None:
-            said.append(f"at most {_plain(self.most)}")
+            words.append(f"at most {_plain(self.most)}")
         if self.choices:
-            said.append(", ".join(self.choices))
-        return "; ".join(said)
+            words.append(", ".join(self.choices))
+        return "; ".join(words)

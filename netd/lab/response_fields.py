@@ -1,19 +1,18 @@
 """
-The header fields of an answer that follow from what it is and from who asks.
+The header fields that follow from a reply and from the client.
 
-Rules: knows no route and no endpoint; runs on whatever offers the part of
-IRequest that it uses.
+Rules: knows no route and no endpoint.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
-from netd.http import response_head
 from netd.http.cors import ANY, Policy
-from netd.lab.call import SANDBOX
+from netd.http.request import Request
+from netd.http.response_head import HeaderBlock
+from netd.lab.call import SANDBOX, Headers
 
 # Scripts of any origin may read every response, as with httpbin.
 _SHARED: Final = Policy(
@@ -21,41 +20,22 @@ _SHARED: Final = Policy(
 )
 
 
-class HeaderBlock:
-    """Fields that are set together again and again, as lines already where that helps."""
-
-    __slots__ = ("_lines",)
-
-    def __init__(self, *fields: tuple[bytes, bytes]) -> None:
-        self._lines = response_head.HeaderBlock(fields)
-
-    def put(self, request: Any) -> None:
-        """Set them: all at once where the engine can."""
-        put = getattr(request, "setLines", None)
-        if put is not None:
-            put(self._lines)
-            return
-        for name, value in response_head.said(self._lines.by_name):
-            request.setHeader(name, value)
-
-
 @lru_cache(maxsize=256)
-def standing(kind: str, ours: bool, cors: bool) -> HeaderBlock:
-    """The fields that follow from what an answer is, whoever asked."""
-    found = [(b"Content-Type", kind.encode("latin-1"))] if kind else []
-    found.append((b"X-Content-Type-Options", b"nosniff"))
-    if not ours:
-        found.append((b"Content-Security-Policy", SANDBOX.encode()))
+def block(content_type: str, sandbox: bool, cors: bool) -> HeaderBlock:
+    """The fields that are the same for every client; an empty `content_type` is left out."""
+    fields = [(b"Content-Type", content_type.encode("latin-1"))] if content_type else []
+    fields.append((b"X-Content-Type-Options", b"nosniff"))
+    if sandbox:
+        fields.append((b"Content-Security-Policy", SANDBOX.encode()))
     if cors:
-        found.extend(_SHARED.allow(ANY))
-    return HeaderBlock(*found)
+        fields.extend(_SHARED.allow(ANY))
+    return HeaderBlock(fields)
 
 
-def share(request: Any) -> None:
-    """Name the origin that asks, and answer its preflight."""
-    head = getattr(request, "head", None)
-    # Looked for as bytes first: splitting all fields costs as much as a small answer.
-    if head is None or head.raw.lower().find(b"\norigin:") >= 0:
+def share(request: Request) -> None:
+    """Allow the Origin of the request by name, and allow what its preflight asks for."""
+    # The search in the bytes comes first: parsing the fields costs as much as a small response.
+    if request.head.raw.lower().find(b"\norigin:") >= 0:
         origin = request.getHeader(b"origin")
         if origin is not None:
             for name, value in _SHARED.allow(origin):
@@ -66,13 +46,13 @@ def share(request: Any) -> None:
             request.setHeader(name, value)
 
 
-def add(request: Any, headers: Sequence[tuple[str, str]]) -> None:
-    """Set fields; a name that comes twice has two lines."""
-    seen = set()
+def add(request: Request, headers: Headers) -> None:
+    """Set fields; a name that comes twice gets two lines."""
+    names = set()
     for name, value in headers:
         field = name.encode("latin-1"), value.encode("latin-1")
-        if name.lower() in seen:
+        if name.lower() in names:
             request.responseHeaders.addRawHeader(*field)
         else:
             request.setHeader(*field)
-            seen.add(name.lower())
+            names.add(name.lower())

@@ -1,5 +1,5 @@
 """
-Where an endpoint answers: routes, and the table that finds the one for a path.
+Routes, and the table that finds the route of a path.
 
 Rules: pure.
 """
@@ -15,10 +15,10 @@ from attrs import Factory, field, frozen
 from netd.lab.call import BadCall, Call, Reply
 from netd.lab.parameters import Parameter
 
-EndpointFunction: TypeAlias = Callable[[Call], Reply]
+Endpoint: TypeAlias = Callable[[Call], Reply]
 
 ANY: Final = ()
-"""The methods of a route that takes every method, invented ones too."""
+"""The methods of a route that takes every method, unregistered ones too."""
 
 _REST: Final = "<path:"
 
@@ -26,41 +26,33 @@ _REST: Final = "<path:"
 @frozen
 class Route:
     """
-    One line of the table: where, by which methods, what answers, and what it is for.
+    One line of the table: a path, its endpoint, and a description of both.
 
     A `<name>` segment of `path` matches any one segment that is not empty; a
-    `<path:name>` at its end matches whatever is left, slashes included.
+    `<path:name>` at its end matches the rest, slashes included.
     """
 
     path: str
-    endpoint: EndpointFunction
+    endpoint: Endpoint
     help: str
     methods: tuple[str, ...] = ("GET",)
     parameters: tuple[Parameter, ...] = ()
     cors: bool = True
-    """Whether scripts of any origin may read the answer, as with httpbin."""
+    """Whether scripts of any origin may read the response, as with httpbin."""
     composable: bool = False
-    """Whether parameters may be said in X-Netd- headers as well."""
+    """Whether parameters may come in X-Netd- headers too."""
     segments: tuple[str, ...] = field(
-        init=False,
-        default=Factory(lambda self: tuple(self.path[1:].split("/")), takes_self=True),
+        init=False, default=Factory(lambda self: tuple(self.path[1:].split("/")), True)
     )
-    _named: Mapping[str, Parameter] = field(
-        init=False,
-        default=Factory(lambda self: {p.name: p for p in self.parameters}, takes_self=True),
+    by_name: Mapping[str, Parameter] = field(
+        init=False, default=Factory(lambda self: {p.name: p for p in self.parameters}, True)
     )
-
-    def parameter(self, name: str) -> Parameter:
-        """The parameter called `name`; KeyError, a bug, when the table has none."""
-        return self._named[name]
+    """The parameters by their names."""
 
     def takes(self, method: str) -> bool:
-        """Whether the endpoint answers `method` itself; HEAD is asked of it as GET is."""
-        return (
-            not self.methods
-            or method in self.methods
-            or (method == "HEAD" and "GET" in self.methods)
-        )
+        """Whether the endpoint takes `method`; it takes HEAD where it takes GET."""
+        methods = self.methods
+        return not methods or method in methods or (method == "HEAD" and "GET" in methods)
 
     @property
     def allow(self) -> str:
@@ -70,33 +62,32 @@ class Route:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of what the path holds."""
-        marked = [each[1:-1] for each in self.segments if each.startswith("<")]
-        return tuple(each.removeprefix("path:") for each in marked)
+        """The names of the path's `<name>` segments."""
+        names = [part[1:-1] for part in self.segments if part.startswith("<")]
+        return tuple(name.removeprefix("path:") for name in names)
 
     def match(self, segments: Sequence[str]) -> dict[str, str] | None:
-        """The parameters when `segments`, decoded, fit the path; None when they do not."""
-        found = {}
-        for at, pattern in enumerate(self.segments):
+        """The values of the `<name>` segments; None when decoded `segments` do not match."""
+        values = {}
+        for index, pattern in enumerate(self.segments):
             if pattern.startswith(_REST):
-                found[pattern[len(_REST) : -1]] = "/".join(segments[at:])
-                return found if at < len(segments) else None
-            if at == len(segments):
+                values[pattern[len(_REST) : -1]] = "/".join(segments[index:])
+                return values if index < len(segments) else None
+            if index == len(segments):
                 return None
             if pattern.startswith("<"):
-                if not segments[at]:
+                if not segments[index]:
                     return None
-                found[pattern[1:-1]] = segments[at]
-            elif pattern != segments[at]:
+                values[pattern[1:-1]] = segments[index]
+            elif pattern != segments[index]:
                 return None
-        return found if len(segments) == len(self.segments) else None
+        return values if len(segments) == len(self.segments) else None
 
 
 class Table:
-    """Finds the first route that fits a path, most of them with one look."""
+    """Finds the first route that matches a path, most of them by one look-up."""
 
     def __init__(self, routes: Sequence[Route]) -> None:
-        self.routes: Final = tuple(routes)
         self._literal: dict[bytes, Route] = {}
         self._by_first: dict[str, list[Route]] = {}
         for route in routes:
@@ -105,15 +96,15 @@ class Table:
             self._by_first.setdefault(route.segments[0], []).append(route)
 
     def find(self, path: bytes) -> tuple[Route, Mapping[str, str]]:
-        """The route of `path` as it came over the wire, and what its segments hold."""
+        """The route of a `path` as received, and the values of its `<name>` segments."""
         literal = self._literal.get(path)
         if literal is not None:
             return literal, {}
         segments = _segments(path)
         for route in self._by_first.get(segments[0], ()):
-            parameters = route.match(segments)
-            if parameters is not None:
-                return route, parameters
+            values = route.match(segments)
+            if values is not None:
+                return route, values
         raise BadCall("nothing is here; /help lists what is", 404)
 
 

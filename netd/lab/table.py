@@ -1,13 +1,15 @@
 """
-Every URL of the lab on one page; /help, OpenAPI and the reference are made from it.
+Every URL of the lab; /help, OpenAPI and the reference are made from this table.
 
-Rules: data only.  A new endpoint is one function in a theme's module and one
-line here.
+Rules: routes and texts only.  A new endpoint is one function in a module of `endpoints` and
+one line here.
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+from attrs import evolve
 
 from netd.lab.endpoints import (
     auth,
@@ -21,233 +23,209 @@ from netd.lab.endpoints import (
     inspect,
     machine,
     payloads,
-    probes,
     redirects,
     status,
     streams,
 )
-from netd.lab.endpoints import (
-    help as help_page,
-)
-from netd.lab.parameters import Parameter as P  # noqa: N817 - a table is read by columns
-from netd.lab.routes import ANY, Route
+from netd.lab.endpoints.help import Help
+from netd.lab.endpoints.payloads import MAX_BYTES
+from netd.lab.endpoints.probes import Probes
+from netd.lab.parameters import Parameter as P  # noqa: N817 - short, to keep the columns
+from netd.lab.routes import ANY, Endpoint, Route
 
-_SEED: Final = P("seed", "integer", "makes what is left to chance the same each time")
-_N: Final = P("n", "integer", "how many")
-_HOPS: Final = P("n", "integer", "how many", least=1)
-_COUNT: Final = P("n", "integer", "how many bytes", most=payloads.MOST, clamps=True)
-_DURATION: Final = P("duration", "duration", "what it takes in all", "0")
-_CHUNK: Final = P("chunk_size", "integer", "bytes at once", "10240", 1, payloads.MOST, True)
-_DELAY: Final = P("delay", "duration", "wait before the first byte", "0")
-_AFTER: Final = P("retry_after", "integer", "seconds in a Retry-After", most=10**9)
-_EVENTS: Final = (
-    P("count", "integer", "how many", "10", 1, 1000),
-    P("duration", "duration", "what it takes in all", "5s"),
-    _DELAY,
+_SEED: Final = P(
+    "seed", "integer", "the seed of all random choices; the same seed repeats them"
 )
-_ASKABLE: Final = (
+_HOPS: Final = P("n", "integer", "the number of redirects", least=1)
+_LINKS: Final = P("n", "integer", "the number of links", least=1)
+_LETTERS: Final = P("n", "integer", "the number of letters")
+_LINES: Final = P("n", "integer", "the number of lines", most=100, clamps=True)
+_BYTES: Final = P("n", "integer", "the number of bytes", most=MAX_BYTES, clamps=True)
+_CHUNK: Final = P("chunk_size", "integer", "bytes in each chunk", "10240", 1, MAX_BYTES, True)
+_FRESH: Final = P("n", "integer", "seconds of freshness")
+_RETRY_AFTER: Final = P("retry_after", "integer", "seconds in a Retry-After", most=10**9)
+_CODES: Final = P("codes", "text", "statuses from 200 to 999")
+_DELAY: Final = P("duration", "delay", "a duration, or uniform:1s-3s", clamps=True)
+_BEFORE: Final = "wait before the first byte"
+_TAKES: Final = "time that the whole body takes"
+_KIND: Final = P("kind", "text", "the kind of fault", choices=tuple(faults.FAULTS))
+_IMAGE: Final = P("kind", "text", "the type", choices=("png", "jpeg", "svg", "webp"))
+_CHUNKS: Final = (_BYTES, _CHUNK, _SEED)
+_RANGE: Final = (_LETTERS, _CHUNK, P("duration", "duration", _TAKES, "0"))
+_REDIRECT_TO: Final = (
+    P("url", "text", "the target of the redirect", required=True),
+    P("status_code", "integer", "the status of the redirect", "302", 300, 399),
+)
+_LINK_PAGE: Final = (
+    P("n", "integer", "the number of pages", None, 1, 200, True),
+    P("offset", "integer", "the number of this page"),
+)
+_EVENTS: Final = (
+    P("count", "integer", "the number of events", "10", 1, 1000),
+    P("duration", "duration", _TAKES, "5s"),
+    P("delay", "duration", _BEFORE, "0"),
+)
+_DRIP: Final = (
+    P("duration", "duration", _TAKES, "2", clamps=True),
+    P("numbytes", "integer", "the number of bytes", "10", 1, streams.MAX_DRIP),
+    P("code", "text", "the status", "200"),
+    P("delay", "duration", _BEFORE, "0", clamps=True),
+    _SEED,
+)
+_FAULT: Final = (
+    _KIND,
+    P("delay", "delay", "wait before the fault"),
+    P("rate", "number", "probability of the fault, from 0 to 1", "1", most=1),
+    _SEED,
+)
+_RETRY: Final = (
+    P("times", "integer", "the number of failures", most=1000),
+    P("status", "integer", "the status of a failure", "503", 400, 599),
+    _RETRY_AFTER,
+)
+_UNSTABLE: Final = (
+    P("failure_rate", "number", "probability of a failure, from 0 to 1", "0.5", most=1),
+    _SEED,
+)
+_ECHO: Final = (
     P("delay", "delay", "wait before the head: a duration, or uniform:1s-3s, normal:1s,200ms"),
     P("ttfb", "duration", "wait between the head and the body", "0"),
     P("pace", "duration", "wait between chunks", "0"),
-    P("chunk", "size", "bytes at once", least=1),
+    P("chunk", "size", "bytes in each chunk", least=1),
     P("status", "text", "a status, or several by weight: 200:3,503:1", "200"),
     P("header", "text", "a response header, as Name: value", repeats=True),
-    P("body", "text", "the body, instead of the one that was sent"),
-    P("size", "size", "so many bytes as the body", most=1024**3),
+    P("body", "text", "the response body, in place of the request body"),
+    P("size", "size", "the size of a generated response body", most=1024**3),
     P("type", "text", "the Content-Type"),
     P("encoding", "text", "the Content-Encoding", choices=compression.KNOWN),
-    P("fault", "text", "what goes wrong", choices=tuple(faults.FAULTS)),
-    P("fault_rate", "number", "how often it does, from 0 to 1", "1", most=1),
-    _AFTER,
-    P("fail_first", "integer", "fail so often for a key, with `status` or 503", most=1000),
-    P("key", "text", "whose failures are counted"),
+    evolve(_KIND, name="fault"),
+    P("fault_rate", "number", "probability of the fault, from 0 to 1", "1", most=1),
+    _RETRY_AFTER,
+    P("fail_first", "integer", "requests per key that fail, with `status` or 503", most=1000),
+    P("key", "text", "the key under which fail_first counts requests"),
     _SEED,
 )
-_BODIES: Final = ("GET", "POST", "PUT", "DELETE", "PATCH", "TRACE")
-_DIGEST: Final = "401 until a digest of that user comes, then who it was"
 
-ROUTES: Final = (
-    # The delay-echo, and what watches the daemon
-    Route("/", echo.echo, "wait --delay, then echo the body", ANY, _ASKABLE, False, True),
-    Route("/echo", echo.anywhere, "echo, as asked for", ANY, _ASKABLE, composable=True),
-    Route("/echo/<path:rest>", echo.anywhere, "the same", ANY, _ASKABLE, composable=True),
-    *probes.ROUTES,
-    Route(
-        "/help",
-        help_page.help_page,
-        "this table",
-        parameters=(P("format", "text", "else by Accept", choices=("html", "text", "json")),),
-        cors=False,
-    ),
-    Route("/help/openapi.json", help_page.openapi, "this table as an OpenAPI document"),
-    # The request, said back
-    Route("/get", inspect.get, "args, headers, origin and url"),
-    Route("/post", inspect.post, "the same with the body", ("POST",)),
-    Route("/put", inspect.post, "the same with the body", ("PUT",)),
-    Route("/patch", inspect.post, "the same with the body", ("PATCH",)),
-    Route("/delete", inspect.post, "the same with the body", ("DELETE",)),
-    Route("/anything", inspect.anything, "the same with the method", ANY),
-    Route("/anything/<path:rest>", inspect.anything, "the same", ANY),
-    Route(
-        "/delay/<duration>",
-        inspect.delay,
-        "the same after a while, at most --max-delay",
-        ANY,
-        (P("duration", "delay", "a duration, or uniform:1s-3s", clamps=True), _SEED),
-    ),
-    Route("/headers", inspect.request_headers, "the request's headers"),
-    Route("/ip", inspect.ip, "who asks"),
-    Route("/user-agent", inspect.user_agent, "the User-Agent"),
-    Route("/raw", machine.raw, "the request exactly as it came", ANY),
-    Route("/dump/request", machine.raw, "the same", ANY),
-    Route("/upload", inspect.upload, "how large the body was", ("POST", "PUT", "PATCH")),
-    Route("/head", machine.head, "an empty answer to HEAD", ("HEAD",)),
-    Route("/tls", machine.tls, "version, cipher, SNI, ALPN and client certificate"),
-    # Statuses and redirects
-    Route(
-        "/status/<codes>",
-        status.status,
-        "that status, or one of several by weight: 200:3,500:1",
-        ANY,
-        (P("codes", "text", "from 200 to 999"), _SEED),
-    ),
-    Route("/redirect/<n>", redirects.redirect, "n redirects, then /get", parameters=(_HOPS,)),
-    Route("/relative-redirect/<n>", redirects.relative, "by paths", parameters=(_HOPS,)),
-    Route("/absolute-redirect/<n>", redirects.absolute, "by URLs", parameters=(_HOPS,)),
-    Route(
-        "/redirect-to",
-        redirects.redirect_to,
-        "a redirect to a URL of this daemon or of --redirect-allow",
-        ANY,
-        (
-            P("url", "text", "where to", required=True),
-            P("status_code", "integer", "the status", "302", 300, 399),
-        ),
-    ),
-    # Cookies and authentication
-    Route("/cookies", cookies.cookies, "the cookies that came"),
-    Route("/cookies/set", cookies.set_some, "sets a cookie for each argument"),
-    Route("/cookies/set/<name>/<value>", cookies.set_one, "sets one cookie"),
-    Route("/cookies/delete", cookies.delete, "deletes the cookie of each argument"),
-    Route("/basic-auth/<user>/<passwd>", auth.basic, "401 until that user and password come"),
-    Route("/hidden-basic-auth/<user>/<passwd>", auth.hidden, "404 until they come"),
-    Route("/bearer", auth.bearer, "401 until a bearer token comes"),
-    Route("/digest-auth/<qop>/<user>/<passwd>", digest.digest, _DIGEST),
-    Route("/digest-auth/<qop>/<user>/<passwd>/<algorithm>", digest.digest, _DIGEST),
-    Route(
-        "/digest-auth/<qop>/<user>/<passwd>/<algorithm>/<stale_after>",
-        digest.digest,
-        "the same, and a nonce is stale after so many",
-    ),
-    # Codings, caching, headers
-    Route("/gzip", compression.gzipped, "headers, in gzip"),
-    Route("/deflate", compression.deflated, "headers, in deflate"),
-    Route("/brotli", compression.brotli, "headers, in brotli; 501 without the extra compress"),
-    Route("/zstd", compression.zstd, "headers, in zstd; 501 without the extra compress"),
-    Route("/compressed", compression.compressed, "the request, as Accept-Encoding wants it"),
-    Route("/cache", caching.cache, "200 with validators; 304 to a client that has some"),
-    Route("/cache/<n>", caching.cache_for, "fresh for n seconds", parameters=(_N,)),
-    Route("/etag/<etag>", caching.etag, "has that entity tag: 304 and 412 as it should"),
-    Route(
-        "/response-headers",
-        caching.response_headers,
-        "a response header for each argument",
-        ("GET", "POST"),
-    ),
-    # Bytes and streams
-    Route("/bytes/<n>", payloads.random_bytes, "random bytes", parameters=(_COUNT, _SEED)),
-    Route(
-        "/stream-bytes/<n>",
-        payloads.stream_bytes,
-        "random bytes in chunks",
-        parameters=(_COUNT, _CHUNK, _SEED),
-    ),
-    Route(
-        "/range/<n>", payloads.part, "n letters, or a Range", parameters=(_N, _CHUNK, _DURATION)
-    ),
-    Route(
-        "/stream/<n>",
-        streams.stream,
-        "the request, n times",
-        parameters=(P("n", "integer", "lines", most=100, clamps=True),),
-    ),
-    Route(
-        "/drip",
-        streams.drip,
-        "bytes one by one",
-        parameters=(
-            P("duration", "duration", "what it takes in all", "2", clamps=True),
-            P("numbytes", "integer", "how many", "10", 1, streams.MOST_DRIP),
-            P("code", "text", "the status", "200"),
-            P("delay", "duration", "wait before the first byte", "0", clamps=True),
-            _SEED,
-        ),
-    ),
-    Route("/sse", streams.events, "server-sent events", parameters=_EVENTS),
-    Route("/jsonl", streams.json_lines, "lines of JSON", parameters=_EVENTS),
-    Route("/trailers", streams.trailers, "a trailer field for each argument"),
-    Route("/base64/<value>", payloads.decode, "the text that is in base64"),
-    Route("/base64/decode/<value>", payloads.decode, "the same"),
-    Route("/base64/encode/<value>", payloads.encode, "the text in base64"),
-    Route("/uuid", inspect.uuid, "a random UUID"),
-    # Documents
-    Route("/html", documents.html, "a page of HTML"),
-    Route("/xml", documents.xml, "a document of XML"),
-    Route("/json", documents.sample, "a document of JSON"),
-    Route("/encoding/utf8", documents.utf8, "a page in many scripts"),
-    Route("/forms/post", documents.form, "a form that posts to /post"),
-    Route("/robots.txt", documents.robots, "rules for robots"),
-    Route("/deny", documents.deny, "where robots may not go"),
-    Route("/image", documents.image, "an image, as Accept wants it"),
-    Route(
-        "/image/<kind>",
-        documents.image_of,
-        "an image",
-        parameters=(P("kind", "text", "its type", choices=("png", "jpeg", "svg", "webp")),),
-    ),
-    Route("/links/<n>", redirects.first_link, "a redirect to n links", parameters=(_HOPS,)),
-    Route(
-        "/links/<n>/<offset>",
-        redirects.links,
-        "n links to pages like it",
-        parameters=(
-            P("n", "integer", "links", None, 1, 200, True),
-            P("offset", "integer", "the page's own number"),
-        ),
-    ),
-    # Faults
-    Route(
-        "/fault/<kind>",
-        faults.fault,
-        "goes wrong in that way",
-        ANY,
-        (
-            P("kind", "text", "what goes wrong", choices=tuple(faults.FAULTS)),
-            P("delay", "delay", "wait before it does"),
-            P("rate", "number", "how often it does, from 0 to 1", "1", most=1),
-            _SEED,
-        ),
-    ),
-    Route(
-        "/retry/<times>/<key>",
-        faults.retry,
-        "fails so often for that key, then succeeds",
-        ANY,
-        (
-            P("times", "integer", "failures", most=1000),
-            P("status", "integer", "of a failure", "503", 400, 599),
-            _AFTER,
-        ),
-    ),
-    Route(
-        "/unstable",
-        faults.unstable,
-        "500 at a rate, else 200",
-        ANY,
-        (P("failure_rate", "number", "from 0 to 1", "0.5", most=1), _SEED),
-    ),
-    # The machine
-    Route("/hostname", machine.hostname, "its name, where --reveal hostname lets it"),
-    Route("/version", machine.version, "netd's, where --reveal version lets it"),
-    Route("/env", machine.env, "environment variables NETD_ENV_*"),
+
+def _get(path: str, endpoint: Endpoint, text: str, *parameters: P) -> Route:
+    return Route(path, endpoint, text, ("GET",), parameters)
+
+
+def _any(path: str, endpoint: Endpoint, text: str, *parameters: P) -> Route:
+    return Route(path, endpoint, text, ANY, parameters)
+
+
+_DESCRIPTION: Final = "args, headers, origin and url"
+_WITH_BODY: Final = f"{_DESCRIPTION}, and the body"
+_WITH_METHOD: Final = f"{_DESCRIPTION}, the body and the method"
+_DELAYED: Final = f"{_DESCRIPTION}, and the body, after a delay of at most --max-delay"
+_COMPOSED: Final = "the response that the parameters describe, by default the request body"
+_RAW: Final = "the request byte for byte"
+_STATUS: Final = "a status, or one of several by weight: 200:3,500:1"
+_REDIRECT: Final = "a redirect to a URL of this daemon or of a host in --redirect-allow"
+_BASIC: Final = "until the request carries that user and password"
+_DIGEST: Final = "401 until the request carries a digest of that user and password"
+_STALE: Final = f"{_DIGEST}; a nonce is stale after stale_after uses"
+_CODED: Final = "the request headers in"
+_EXTRA: Final = "501 without the extra compress"
+_HEADERS: Final = "a response header for each argument"
+
+_ECHO_ROUTES: Final = (
+    Route("/", echo.delayed_echo, f"{_COMPOSED}, after --delay", ANY, _ECHO, False, True),
+    Route("/echo", echo.echo, _COMPOSED, ANY, _ECHO, composable=True),
+    Route("/echo/<path:rest>", echo.echo, _COMPOSED, ANY, _ECHO, composable=True),
 )
+
+_ENDPOINTS: Final = (
+    # The request
+    _get("/get", inspect.get, _DESCRIPTION),
+    Route("/post", inspect.post, _WITH_BODY, ("POST",)),
+    Route("/put", inspect.post, _WITH_BODY, ("PUT",)),
+    Route("/patch", inspect.post, _WITH_BODY, ("PATCH",)),
+    Route("/delete", inspect.post, _WITH_BODY, ("DELETE",)),
+    _any("/anything", inspect.anything, _WITH_METHOD),
+    _any("/anything/<path:rest>", inspect.anything, _WITH_METHOD),
+    _any("/delay/<duration>", inspect.delay, _DELAYED, _DELAY, _SEED),
+    _get("/headers", inspect.request_headers, "the request headers"),
+    _get("/ip", inspect.ip, "the client's address"),
+    _get("/user-agent", inspect.user_agent, "the User-Agent"),
+    _any("/raw", inspect.raw, _RAW),
+    _any("/dump/request", inspect.raw, _RAW),
+    Route("/upload", inspect.upload, "the request body's size", ("POST", "PUT", "PATCH")),
+    Route("/head", inspect.head, "an empty response to HEAD", ("HEAD",)),
+    _get("/tls", inspect.tls, "TLS version, cipher, SNI, ALPN and client certificate"),
+    # Statuses and redirects
+    _any("/status/<codes>", status.status, _STATUS, _CODES, _SEED),
+    _get("/redirect/<n>", redirects.redirect, "n redirects, then /get", _HOPS),
+    _get("/relative-redirect/<n>", redirects.relative, "n redirects by path, then /get", _HOPS),
+    _get("/absolute-redirect/<n>", redirects.absolute, "n redirects by URL, then /get", _HOPS),
+    _any("/redirect-to", redirects.redirect_to, _REDIRECT, *_REDIRECT_TO),
+    # Cookies and authentication
+    _get("/cookies", cookies.cookies, "the request's cookies"),
+    _get("/cookies/set", cookies.set_some, "sets a cookie for each argument"),
+    _get("/cookies/set/<name>/<value>", cookies.set_one, "sets one cookie"),
+    _get("/cookies/delete", cookies.delete, "deletes the cookie of each argument"),
+    _get("/basic-auth/<user>/<passwd>", auth.basic, f"401 {_BASIC}"),
+    _get("/hidden-basic-auth/<user>/<passwd>", auth.hidden, f"404 {_BASIC}"),
+    _get("/bearer", auth.bearer, "401 until the request carries a bearer token"),
+    _get("/digest-auth/<qop>/<user>/<passwd>", digest.digest, _DIGEST),
+    _get("/digest-auth/<qop>/<user>/<passwd>/<algorithm>", digest.digest, _DIGEST),
+    _get("/digest-auth/<qop>/<user>/<passwd>/<algorithm>/<stale_after>", digest.digest, _STALE),
+    # Codings, caching, headers
+    _get("/gzip", compression.gzipped, f"{_CODED} gzip"),
+    _get("/deflate", compression.deflated, f"{_CODED} deflate"),
+    _get("/brotli", compression.brotli, f"{_CODED} brotli; {_EXTRA}"),
+    _get("/zstd", compression.zstd, f"{_CODED} zstd; {_EXTRA}"),
+    _get("/compressed", compression.compressed, "the request, in an accepted coding"),
+    _get("/cache", caching.cache, "200 with validators; 304 when the request has a validator"),
+    _get("/cache/<n>", caching.cache_for, "a response that is fresh for n seconds", _FRESH),
+    _get("/etag/<etag>", caching.etag, "200, 304 or 412 for a resource with that entity tag"),
+    Route("/response-headers", caching.response_headers, _HEADERS, ("GET", "POST")),
+    # Bytes and streams
+    _get("/bytes/<n>", payloads.random_bytes, "n random bytes", _BYTES, _SEED),
+    _get("/stream-bytes/<n>", payloads.stream_bytes, "n random bytes in chunks", *_CHUNKS),
+    _get("/range/<n>", payloads.byte_range, "n letters, or a part by Range", *_RANGE),
+    _get("/stream/<n>", streams.stream, "the request as JSON, n times", _LINES),
+    _get("/drip", streams.drip, "bytes one by one", *_DRIP),
+    _get("/sse", streams.events, "server-sent events", *_EVENTS),
+    _get("/jsonl", streams.json_lines, "lines of JSON", *_EVENTS),
+    _get("/trailers", streams.trailers, "a trailer field for each argument"),
+    _get("/base64/<value>", payloads.base64_decode, "the text that is in base64"),
+    _get("/base64/decode/<value>", payloads.base64_decode, "the text that is in base64"),
+    _get("/base64/encode/<value>", payloads.base64_encode, "the text, in base64"),
+    _get("/uuid", inspect.uuid, "a random UUID"),
+    # Documents
+    _get("/html", documents.html, "a page of HTML"),
+    _get("/xml", documents.xml, "a document of XML"),
+    _get("/json", documents.sample, "a document of JSON"),
+    _get("/encoding/utf8", documents.utf8, "a page in many scripts"),
+    _get("/forms/post", documents.form, "a form that posts to /post"),
+    _get("/robots.txt", documents.robots, "rules for robots, which forbid /deny"),
+    _get("/deny", documents.deny, "a page that robots may not visit"),
+    _get("/image", documents.image, "an image of a type that Accept lists"),
+    _get("/image/<kind>", documents.image_of, "an image", _IMAGE),
+    _get("/links/<n>", redirects.first_link, "a redirect to a page of n links", _LINKS),
+    _get("/links/<n>/<offset>", redirects.links, "links to n pages of its kind", *_LINK_PAGE),
+    # Faults
+    _any("/fault/<kind>", faults.fault, "a response with that fault", *_FAULT),
+    _any("/retry/<times>/<key>", faults.retry, "failures for the key, then a success", *_RETRY),
+    _any("/unstable", faults.unstable, "500 at a rate, else 200", *_UNSTABLE),
+    # The machine
+    _get("/hostname", machine.hostname, "the machine's name; 403 without --reveal hostname"),
+    _get("/version", machine.version, "netd's version; 403 without --reveal version"),
+    _get("/env", machine.env, "environment variables NETD_ENV_*"),
+)
+
+
+def routes(probes: Probes | None) -> tuple[Route, ...]:
+    """All routes of a site in the order of the help; `probes` None: without probes."""
+    listed: list[Route] = []
+    # The help lists its own routes too, so its list is filled after it is bound.
+    help_routes = Help(listed).routes()
+    probe_routes = () if probes is None else probes.routes()
+    listed += (*_ECHO_ROUTES, *probe_routes, *help_routes, *_ENDPOINTS)
+    return tuple(listed)
+
+
+ROUTES: Final = routes(Probes())
+"""The routes of a site that has probes, for the reference."""

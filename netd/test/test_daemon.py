@@ -32,7 +32,7 @@ from netd.ops.inherited import Inherited
 from netd.ops.logging.access_log import TextLog
 from netd.ops.logging.line_writer import LineWriter
 from netd.settings import TLS, Service, Settings, Watch
-from netd.test.lab.conversation import Transport
+from netd.test.lab.client import Transport
 from netd.test.ops.test_systemd import Managed
 from netd.test.stages import Adopted, Reactor, identity
 from netd.transport.listener import Listener

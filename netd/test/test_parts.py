@@ -21,7 +21,7 @@ from netd.addresses import Network
 from netd.daemon import Daemon, build
 from netd.http.connection import HTTPConnection
 from netd.settings import Settings
-from netd.test.lab.conversation import Transport
+from netd.test.lab.client import Transport
 from netd.test.stages import identity
 from netd.test.test_daemon import ANY_PORT, DaemonCase, settings_with
 from netd.transport.listener import Listener

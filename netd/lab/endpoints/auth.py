@@ -1,9 +1,7 @@
 """
-Basic and bearer authentication, of users that exist only in the URL.
+Basic (RFC 7617) and bearer (RFC 6750) authentication of users in the URL.
 
 Rules: pure functions from a Call to a Reply.
-
-Source: RFC 7617, RFC 6750.
 """
 
 from __future__ import annotations
@@ -13,41 +11,44 @@ from base64 import b64decode
 from hmac import compare_digest
 
 from netd.lab.call import HTML, Call, Reply
-from netd.lab.endpoints.httpbin_json import answer, shown
-from netd.lab.endpoints.status import of
+from netd.lab.endpoints.httpbin_json import json_reply, shown_fields
+from netd.lab.endpoints.status import status_reply
 
 
-def _welcome(call: Call) -> bool:
-    """Whether the call carries the user and password of its path."""
-    scheme, _, said = (call.header("authorization") or "").partition(" ")
+def _authenticated(call: Call) -> bool:
+    """Whether the request carries the user and the password of its path."""
+    scheme, _, credentials = (call.header("authorization") or "").partition(" ")
     if scheme.lower() != "basic":
         return False
     try:
-        pair = b64decode(said.strip(), validate=True)
+        received = b64decode(credentials.strip(), validate=True)
     except (binascii.Error, ValueError):
         return False
-    right = f"{call.parameters['user']}:{call.parameters['passwd']}".encode()
-    return compare_digest(pair, right)
+    expected = f"{call.path_values['user']}:{call.path_values['passwd']}".encode()
+    return compare_digest(received, expected)
 
 
 def basic(call: Call) -> Reply:
-    """Ask for the user and password in the path; 401 until they come."""
-    if not _welcome(call):
-        return of(401)
-    return answer({"authenticated": True, "user": call.parameters["user"]})
+    """Return 401 until the request carries the user and the password of the path."""
+    return _basic(call, 401)
 
 
 def hidden(call: Call) -> Reply:
-    """The same, but a 404 until they come."""
-    if not _welcome(call):
-        return of(404)
-    return answer({"authenticated": True, "user": call.parameters["user"]})
+    """Return 404 until the request carries the user and the password of the path."""
+    return _basic(call, 404)
+
+
+def _basic(call: Call, refusal: int) -> Reply:
+    if not _authenticated(call):
+        return status_reply(refusal)
+    return json_reply({"authenticated": True, "user": call.path_values["user"]})
 
 
 def bearer(call: Call) -> Reply:
-    """Take any bearer token and say it back; 401 without one."""
-    said = call.header("authorization") or ""
-    if not said.startswith("Bearer "):
+    """Return any bearer token; 401 without a token."""
+    credentials = call.header("authorization") or ""
+    if not credentials.startswith("Bearer "):
         return Reply(b"", 401, HTML, headers=(("WWW-Authenticate", "Bearer"),))
-    hidden_field = not any(name.lower() == "authorization" for name, _ in shown(call))
-    return answer({"authenticated": True, "token": "" if hidden_field else said[7:]})
+    shown = any(name.lower() == "authorization" for name, _ in shown_fields(call))
+    token = credentials.removeprefix("Bearer ") if shown else ""
+    return json_reply({"authenticated": True, "token": token})

@@ -1,9 +1,7 @@
 """
-Content codings: gzip, deflate, and brotli and zstd where they are installed.
+Content codings (RFC 9110 8.4): gzip, deflate, and where installed brotli and zstd.
 
-Rules: pure functions; what is coded is small or bounded by the caller.
-
-Source: RFC 9110 8.4 and 12.5.3.
+Rules: pure functions; callers bound what is encoded.
 """
 
 from __future__ import annotations
@@ -12,20 +10,20 @@ import gzip
 import zlib
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, Final
+from types import ModuleType
+from typing import Final
 
 from attrs import evolve
 
 from netd.http import negotiation
 from netd.lab.call import BadCall, Call, Reply
-from netd.lab.endpoints.httpbin_json import answer, headers
-from netd.lab.endpoints.inspect import question
+from netd.lab.endpoints.httpbin_json import json_reply, shown_headers
+from netd.lab.endpoints.inspect import describe
+from netd.lab.routes import Endpoint
 
-Coder = Callable[[bytes], bytes]
 
-
-def _installed(name: str) -> Any:
-    """The module `name`, or None: the extra `compress` was not asked for."""
+def _installed(name: str) -> ModuleType | None:
+    """The module `name`, or None when the extra `compress` is not installed."""
     try:
         return import_module(name)
     except ImportError:
@@ -36,79 +34,68 @@ _brotli: Final = _installed("brotli")
 _zstandard: Final = _installed("zstandard")
 
 
-def _br(data: bytes) -> bytes:
-    coded: bytes = _brotli.compress(data, quality=4)
-    return coded
-
-
-def _zstd(data: bytes) -> bytes:
-    coded: bytes = _zstandard.ZstdCompressor(level=3).compress(data)
-    return coded
-
-
-CODERS: Final[dict[str, Coder]] = {
-    **({"zstd": _zstd} if _zstandard else {}),
-    **({"br": _br} if _brotli else {}),
-    "gzip": lambda data: gzip.compress(data, 4, mtime=0),
+def _encoders() -> dict[str, Callable[[bytes], bytes]]:
+    encoders: dict[str, Callable[[bytes], bytes]] = {}
+    if _zstandard is not None:
+        zstandard = _zstandard
+        encoders["zstd"] = lambda data: zstandard.ZstdCompressor(level=3).compress(data)
+    if _brotli is not None:
+        brotli = _brotli
+        encoders["br"] = lambda data: brotli.compress(data, quality=4)
+    encoders["gzip"] = lambda data: gzip.compress(data, 4, mtime=0)
     # RFC 9110 8.4.1.2: deflate is the zlib format.
-    "deflate": zlib.compress,
-}
-"""What this daemon can code, best first."""
+    encoders["deflate"] = zlib.compress
+    return encoders
+
+
+ENCODERS: Final = _encoders()
+"""The codings that this daemon has, best first."""
 
 KNOWN: Final = ("gzip", "deflate", "br", "zstd")
 
 
 def encode(data: bytes, coding: str) -> bytes:
     """`data` in `coding`; BadCall, 501, where its library is not installed."""
-    coder = CODERS.get(coding)
-    if coder is None:
+    encoder = ENCODERS.get(coding)
+    if encoder is None:
         raise BadCall(f"{coding} needs netd installed with its extra `compress`", 501)
-    return coder(data)
+    return encoder(data)
 
 
-def coded(reply: Reply, coding: str) -> Reply:
-    """`reply`, whose body is ready, in `coding`."""
+def _encoded(reply: Reply, coding: str) -> Reply:
     assert isinstance(reply.body, bytes)  # noqa: S101 - for the type checker
     fields = (*reply.headers, ("Content-Encoding", coding))
     return evolve(reply, body=encode(reply.body, coding), headers=fields)
 
 
-def _said(call: Call, coding: str, name: str) -> Reply:
-    said = {"headers": headers(call), "method": call.method, "origin": call.origin, name: True}
-    return coded(answer(said), coding)
+def _headers_in(coding: str, member: str) -> Endpoint:
+    """The endpoint that returns the request headers in `coding`; its `member` is true."""
+
+    def endpoint(call: Call) -> Reply:
+        members = {"headers": shown_headers(call), "method": call.method, "origin": call.origin}
+        return _encoded(json_reply({**members, member: True}), coding)
+
+    endpoint.__doc__ = f"Return the request headers in {coding}."
+    return endpoint
 
 
-def gzipped(call: Call) -> Reply:
-    """Say back the headers, coded with gzip."""
-    return _said(call, "gzip", "gzipped")
-
-
-def deflated(call: Call) -> Reply:
-    """Say back the headers, coded with deflate."""
-    return _said(call, "deflate", "deflated")
-
-
-def brotli(call: Call) -> Reply:
-    """Say back the headers, coded with brotli; 501 where it is not installed."""
-    return _said(call, "br", "brotli")
-
-
-def zstd(call: Call) -> Reply:
-    """Say back the headers, coded with zstd; 501 where it is not installed."""
-    return _said(call, "zstd", "zstd")
+gzipped: Final = _headers_in("gzip", "gzipped")
+deflated: Final = _headers_in("deflate", "deflated")
+brotli: Final = _headers_in("br", "brotli")
+zstd: Final = _headers_in("zstd", "zstd")
 
 
 def negotiate(accept: str | None) -> str | None:
-    """The coding that an Accept-Encoding wants most, `identity` too; None for none."""
-    coding = negotiation.choose_coding([(accept or "").encode()], map(str.encode, CODERS))
+    """The coding with the highest weight, perhaps `identity`; None when nothing is accepted."""
+    coding = negotiation.choose_coding([(accept or "").encode()], map(str.encode, ENCODERS))
     return coding.decode() if coding is not None else None
 
 
 def compressed(call: Call) -> Reply:
-    """Say back the request in the coding that Accept-Encoding wants most."""
+    """Return the request in the coding that Accept-Encoding prefers; 406 when it has none."""
     coding = negotiate(call.header("accept-encoding"))
     vary = (("Vary", "Accept-Encoding"),)
     if coding is None:
-        raise BadCall(f"netd has {', '.join(CODERS)} and identity", 406, vary)
-    reply = answer({**question(call), "coding": coding}, headers=vary)
-    return reply if coding == "identity" else coded(reply, coding)
+        raise BadCall(f"netd has {', '.join(ENCODERS)} and identity", 406, vary)
+    reply = json_reply({**describe(call), "coding": coding}, headers=vary)
+    return reply if coding == "identity" else _encoded(reply, coding)

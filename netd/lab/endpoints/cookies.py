@@ -1,9 +1,7 @@
 """
-Cookies: read, set, deleted.
+Cookies (RFC 6265): read, set, deleted.
 
-Rules: pure functions from a Call to a Reply.
-
-Source: RFC 6265; values are quoted as werkzeug does it for httpbin.
+Rules: pure functions from a Call to a Reply; values are quoted as by werkzeug.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from netd.lab.call import HTML, BadCall, Call, Headers, Reply
-from netd.lab.endpoints.httpbin_json import answer, shown
+from netd.lab.endpoints.httpbin_json import json_reply, shown_fields
 from netd.values import TCHAR
 
 _NAME: Final = re.compile(TCHAR + "+")
@@ -21,23 +19,23 @@ _NAME: Final = re.compile(TCHAR + "+")
 _PLAIN: Final = re.compile(rb"[!#-+\--:<-\[\]-~]*")
 _ESCAPED: Final = re.compile(r'\\(?:([0-3][0-7]{2})|(["\\]))')
 
-# What analytics leave behind; httpbin shows it only with ?show_env=1.
+# Cookies of analytics; httpbin shows them only with ?show_env=1.
 _ENVIRONMENT: Final = frozenset(
     {"_gauges_unique", "__utmz", "__utma", "__utmb"}
     | {f"_gauges_unique_{each}" for each in ("year", "month", "day", "hour")}
 )
 
 
-def received(fields: Headers) -> dict[str, str]:
-    """The cookies in a request's fields, the first of each name."""
-    found: dict[str, str] = {}
+def parse_cookies(fields: Headers) -> dict[str, str]:
+    """The cookies in the fields of a request, the first of each name."""
+    cookies: dict[str, str] = {}
     for name, value in fields:
         if name.lower() == "cookie":
             for part in value.split(";"):
                 key, equals, text = part.strip().partition("=")
                 if equals or key:
-                    found.setdefault(key.strip(), _unquoted(text.strip()))
-    return found
+                    cookies.setdefault(key.strip(), _unquoted(text.strip()))
+    return cookies
 
 
 def _unquoted(text: str) -> str:
@@ -61,53 +59,51 @@ def _quoted(value: str) -> str:
     return f'"{"".join(pieces)}"'
 
 
-def setting(pairs: Iterable[tuple[str, str]], secure: bool) -> Headers:
-    """The Set-Cookie fields of `pairs`; BadCall when a name is none."""
-    found = []
+def _check_name(name: str) -> None:
+    if _NAME.fullmatch(name) is None:
+        raise BadCall(f"{name!r} is no name of a cookie")
+
+
+def set_cookies(pairs: Iterable[tuple[str, str]], secure: bool) -> Headers:
+    """The Set-Cookie fields of `pairs`; BadCall when a name is not a token."""
+    attributes = "; Secure; Path=/" if secure else "; Path=/"
+    fields = []
     for name, value in pairs:
-        if _NAME.fullmatch(name) is None:
-            raise BadCall(f"{name!r} is no name of a cookie")
-        end = "; Secure; Path=/" if secure else "; Path=/"
-        found.append(("Set-Cookie", f"{name}={_quoted(value)}{end}"))
-    return tuple(found)
+        _check_name(name)
+        fields.append(("Set-Cookie", f"{name}={_quoted(value)}{attributes}"))
+    return tuple(fields)
 
 
-def _back(fields: Headers) -> Reply:
+def _redirect(fields: Headers) -> Reply:
     return Reply(b"", 302, HTML, headers=(("Location", "/cookies"), *fields))
 
 
 def cookies(call: Call) -> Reply:
-    """Say back the cookies."""
-    found = received(shown(call))
+    """Return the cookies of the request."""
+    received = parse_cookies(shown_fields(call))
     if not any(name == "show_env" for name, _ in call.args):
-        found = {name: value for name, value in found.items() if name not in _ENVIRONMENT}
-    return answer({"cookies": found})
+        received = {k: v for k, v in received.items() if k not in _ENVIRONMENT}
+    return json_reply({"cookies": received})
 
 
 def set_one(call: Call) -> Reply:
     """Set the cookie in the path, and redirect to /cookies."""
-    pair = (call.parameters["name"], call.parameters["value"])
-    return _back(setting([pair], call.caller.secure))
+    pair = (call.path_values["name"], call.path_values["value"])
+    return _redirect(set_cookies([pair], call.client.secure))
 
 
 def set_some(call: Call) -> Reply:
-    """Set a cookie for each argument, and redirect to /cookies."""
-    return _back(setting(_first(call.args).items(), call.caller.secure))
-
-
-def _first(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The first value of each name."""
-    found: dict[str, str] = {}
-    for name, value in pairs:
-        found.setdefault(name, value)
-    return found
+    """Set a cookie for the first argument of each name, and redirect to /cookies."""
+    first: dict[str, str] = {}
+    for name, value in call.args:
+        first.setdefault(name, value)
+    return _redirect(set_cookies(first.items(), call.client.secure))
 
 
 def delete(call: Call) -> Reply:
     """Delete the cookie of each argument's name, and redirect to /cookies."""
-    gone = "Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/"
+    expired = "Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/"
     names = dict.fromkeys(name for name, _ in call.args)
     for name in names:
-        if _NAME.fullmatch(name) is None:
-            raise BadCall(f"{name!r} is no name of a cookie")
-    return _back(tuple(("Set-Cookie", f"{name}=; {gone}") for name in names))
+        _check_name(name)
+    return _redirect(tuple(("Set-Cookie", f"{name}=; {expired}") for name in names))

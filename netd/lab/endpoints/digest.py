@@ -1,10 +1,8 @@
 """
-Digest authentication, of a user that exists only in the URL.
+Digest authentication (RFC 7616) of a user that exists only in the URL.
 
-Rules: pure functions from a Call to a Reply; nonces are not kept, cookies carry
-what has to be remembered, as with httpbin.
-
-Source: RFC 7616.
+Rules: pure functions from a Call to a Reply; nonces are not stored, and cookies
+carry the state, as with httpbin.
 """
 
 from __future__ import annotations
@@ -15,44 +13,43 @@ from hmac import compare_digest
 from typing import Final
 
 from netd.lab.call import HTML, Call, Reply
-from netd.lab.endpoints.cookies import received, setting
-from netd.lab.endpoints.httpbin_json import answer, body
+from netd.lab.endpoints.cookies import parse_cookies, set_cookies
+from netd.lab.endpoints.httpbin_json import json_reply, read_body
 
 _REALM: Final = "me@kennethreitz.com"
 _ALGORITHMS: Final = {"MD5": "md5", "SHA-256": "sha256", "SHA-512": "sha512"}
 _FIELD: Final = re.compile(r'([A-Za-z]++)[ \t]*+=[ \t]*+(?:"((?:[^"\\]|\\.)*+)"|([^\s",]++))')
-
-Pairs = list[tuple[str, str]]
+_MARK: Final = ("fake", "fake_value")
+"""The cookie by which httpbin recognises that a client takes cookies."""
 
 
 def digest(call: Call) -> Reply:
-    """Ask for the user and password in the path by a digest; 401 until it comes."""
-    said = credentials(call.header("authorization") or "")
-    came = received(call.headers)
-    stale_after = call.parameters.get("stale_after", "never")
-    needs_cookie = (call.said("require-cookie") or "").lower() in ("1", "t", "true")
-    fake = ("fake", "fake_value")
-    if said is None or (needs_cookie and call.header("cookie") is None):
-        return _challenge(call, False, [("stale_after", stale_after), fake])
-    if needs_cookie and came.get("fake") != "fake_value":
-        wrong = {"errors": ["missing cookie set on challenge"]}
-        return answer(wrong, 403, setting([fake], False))
-    nonce = said.get("nonce", "")
-    remembered = came.get("stale_after")
-    stale = remembered == "0" or ("last_nonce" in came and nonce == came["last_nonce"])
-    if stale or not _right(call, said):
-        again = [("stale_after", stale_after), ("last_nonce", nonce), fake]
-        return _challenge(call, stale, again)
-    cookies = [fake]
-    if remembered:
-        left = str(int(remembered) - 1) if _whole(remembered) else "never"
-        cookies.append(("stale_after", left))
-    welcome = {"authenticated": True, "user": call.parameters["user"]}
-    return answer(welcome, headers=setting(cookies, False))
+    """Return 401 until the request carries a digest for the user and password of the path."""
+    credentials = parse_credentials(call.header("authorization") or "")
+    cookies = parse_cookies(call.headers)
+    stale_after = call.path_values.get("stale_after", "never")
+    needs_cookie = (call.text("require-cookie") or "").lower() in ("1", "t", "true")
+    if credentials is None or (needs_cookie and call.header("cookie") is None):
+        return _challenge(call, False, [("stale_after", stale_after), _MARK])
+    if needs_cookie and cookies.get("fake") != "fake_value":
+        error = {"errors": ["missing cookie set on challenge"]}
+        return json_reply(error, 403, set_cookies([_MARK], False))
+    nonce = credentials.get("nonce", "")
+    uses_left = cookies.get("stale_after")
+    stale = uses_left == "0" or ("last_nonce" in cookies and nonce == cookies["last_nonce"])
+    if stale or not _correct(call, credentials):
+        state = [("stale_after", stale_after), ("last_nonce", nonce), _MARK]
+        return _challenge(call, stale, state)
+    state = [_MARK]
+    if uses_left:
+        next_left = str(int(uses_left) - 1) if _is_integer(uses_left) else "never"
+        state.append(("stale_after", next_left))
+    members = {"authenticated": True, "user": call.path_values["user"]}
+    return json_reply(members, headers=set_cookies(state, False))
 
 
-def credentials(header: str) -> dict[str, str] | None:
-    """The fields of an Authorization header of this scheme; None for any other."""
+def parse_credentials(header: str) -> dict[str, str] | None:
+    """The parameters of an Authorization header of this scheme; None for other schemes."""
     scheme, _, rest = header.partition(" ")
     if scheme.lower() != "digest":
         return None
@@ -62,48 +59,55 @@ def credentials(header: str) -> dict[str, str] | None:
     }
 
 
-def response(said: dict[str, str], password: str, method: str, uri: str, content: bytes) -> str:
-    """What the client has to answer (RFC 7616 3.4.1); empty when it says too little."""
-    algorithm = said.get("algorithm", "MD5")
-    qop = said.get("qop")
-    secret = _hash(f"{said.get('username', '')}:{said.get('realm', '')}:{password}", algorithm)
-    what = f"{method}:{uri}"
+def expected_response(
+    credentials: dict[str, str], password: str, method: str, uri: str, content: bytes
+) -> str:
+    """The `response` of correct credentials (RFC 7616 3.4.1); empty for incomplete ones."""
+    get = credentials.get
+    algorithm = get("algorithm", "MD5")
+    qop = get("qop")
+    ha1 = _hash(f"{get('username', '')}:{get('realm', '')}:{password}", algorithm)
+    a2 = f"{method}:{uri}"
     if qop == "auth-int":
-        what += f":{_hash(content, algorithm)}"
+        a2 += f":{_hash(content, algorithm)}"
     elif qop not in (None, "auth"):
         return ""
-    asked = _hash(what, algorithm)
+    ha2 = _hash(a2, algorithm)
     if qop is None:
-        return _hash(f"{secret}:{said.get('nonce', '')}:{asked}", algorithm)
-    if not {"nonce", "nc", "cnonce"} <= said.keys():
+        return _hash(f"{ha1}:{get('nonce', '')}:{ha2}", algorithm)
+    if not {"nonce", "nc", "cnonce"} <= credentials.keys():
         return ""
-    middle = f"{said['nonce']}:{said['nc']}:{said['cnonce']}:{qop}"
-    return _hash(f"{secret}:{middle}:{asked}", algorithm)
+    middle = f"{credentials['nonce']}:{credentials['nc']}:{credentials['cnonce']}:{qop}"
+    return _hash(f"{ha1}:{middle}:{ha2}", algorithm)
 
 
-def _right(call: Call, said: dict[str, str]) -> bool:
-    if said.get("username") != call.parameters["user"]:
+def _correct(call: Call, credentials: dict[str, str]) -> bool:
+    if credentials.get("username") != call.path_values["user"]:
         return False
-    content = body(call) if said.get("qop") == "auth-int" else b""
-    wanted = response(said, call.parameters["passwd"], call.method, call.target, content)
-    return bool(wanted) and compare_digest(wanted.encode(), said.get("response", "").encode())
+    content = read_body(call) if credentials.get("qop") == "auth-int" else b""
+    password = call.path_values["passwd"]
+    expected = expected_response(credentials, password, call.method, call.target, content)
+    received = credentials.get("response", "")
+    return bool(expected) and compare_digest(expected.encode(), received.encode())
 
 
-def _challenge(call: Call, stale: bool, cookies: Pairs) -> Reply:
-    algorithm = call.parameters.get("algorithm", "MD5")
+def _challenge(call: Call, stale: bool, cookies: list[tuple[str, str]]) -> Reply:
+    algorithm = call.path_values.get("algorithm", "MD5")
     if algorithm not in _ALGORITHMS:
         algorithm = "MD5"
-    qop = call.parameters["qop"]
+    qop = call.path_values["qop"]
     offered = qop if qop in ("auth", "auth-int") else "auth, auth-int"
-    nonce, opaque = (
-        _hash(call.bench.random.getrandbits(128).to_bytes(16, "big"), algorithm) for _ in "12"
-    )
-    said = (
+    nonce, opaque = _random_hash(call, algorithm), _random_hash(call, algorithm)
+    challenge = (
         f'Digest realm="{_REALM}", nonce="{nonce}", opaque="{opaque}", qop="{offered}", '
         f"algorithm={algorithm}, stale={stale}"
     )
-    headers = (("WWW-Authenticate", said), *setting(cookies, False))
+    headers = (("WWW-Authenticate", challenge), *set_cookies(cookies, False))
     return Reply(b"", 401, HTML, headers=headers)
+
+
+def _random_hash(call: Call, algorithm: str) -> str:
+    return _hash(call.state.random.getrandbits(128).to_bytes(16, "big"), algorithm)
 
 
 def _hash(data: str | bytes, algorithm: str) -> str:
@@ -112,5 +116,5 @@ def _hash(data: str | bytes, algorithm: str) -> str:
     return hashlib.new(name, content, usedforsecurity=False).hexdigest()
 
 
-def _whole(text: str) -> bool:
+def _is_integer(text: str) -> bool:
     return text.isascii() and text.removeprefix("-").isdigit() and len(text) < 10

@@ -1,21 +1,21 @@
 """
-Fixed documents: HTML, XML, JSON, a form, images, what robots get.
+Fixed documents: HTML, XML, JSON, a form, images, texts for robots.
 
-Rules: pure functions from a Call to a Reply; nothing in them is a client's.
+Rules: pure functions from a Call to a Reply; no byte comes from the client.
 """
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from netd.http import negotiation
 from netd.lab.call import HTML, JSON, Call, Reply
-from netd.lab.endpoints.status import of
+from netd.lab.endpoints.status import status_reply
+from netd.lab.routes import Endpoint
 
-_HERE: Final = Path(__file__).parent.parent / "documents"
+_FOLDER: Final = Path(__file__).parent.parent / "documents"
 
 _TYPES: Final = {
     "webp": "image/webp",
@@ -23,83 +23,47 @@ _TYPES: Final = {
     "jpeg": "image/jpeg",
     "png": "image/png",
 }
-"""Images by the last segment of their path, in the order that /image prefers."""
-
-_SLIDES: Final = {
-    "slideshow": {
-        "title": "Sample Slide Show",
-        "date": "date of publication",
-        "author": "Yours Truly",
-        "slides": [
-            {"type": "all", "title": "Wake up to WonderWidgets!"},
-            {
-                "type": "all",
-                "title": "Overview",
-                "items": [
-                    "Why <em>WonderWidgets</em> are great",
-                    "Who <em>buys</em> WonderWidgets",
-                ],
-            },
-        ],
-    }
-}
+"""The types of images, in the order in which /image prefers them."""
 
 
 @lru_cache
 def _read(name: str) -> bytes:
-    """A document that the package brings; there are ten, each a few kilobytes."""
-    return (_HERE / name).read_bytes()
+    """A document of the package; there are a dozen, of a few kilobytes each."""
+    return (_FOLDER / name).read_bytes()
 
 
-def html(call: Call) -> Reply:
-    """A page of HTML."""
-    return Reply(_read("page.html"), type=HTML, ours=True)
+def _document(name: str, content_type: str, claim: str) -> Endpoint:
+    """The endpoint that returns a document; `claim` is its docstring."""
+
+    def endpoint(call: Call) -> Reply:
+        return Reply(_read(name), type=content_type, sandbox=False)
+
+    endpoint.__doc__ = claim
+    return endpoint
 
 
-def xml(call: Call) -> Reply:
-    """A document of XML."""
-    return Reply(_read("slides.xml"), type="application/xml", ours=True)
-
-
-def sample(call: Call) -> Reply:
-    """A document of JSON."""
-    body = json.dumps(_SLIDES, indent=2, sort_keys=True).encode() + b"\n"
-    return Reply(body, type=JSON, ours=True)
-
-
-def form(call: Call) -> Reply:
-    """A form that posts to /post."""
-    return Reply(_read("form.html"), type=HTML, ours=True)
-
-
-def utf8(call: Call) -> Reply:
-    """A page in many scripts, in UTF-8."""
-    return Reply(_read("utf8.html"), type=HTML, ours=True)
-
-
-def robots(call: Call) -> Reply:
-    """Rules for robots: not to /deny."""
-    return Reply(b"User-agent: *\nDisallow: /deny\n", type="text/plain", ours=True)
-
-
-def deny(call: Call) -> Reply:
-    """Where robots may not go."""
-    return Reply(_read("deny.txt"), type="text/plain", ours=True)
+html: Final = _document("page.html", HTML, "Return a page of HTML.")
+xml: Final = _document("slides.xml", "application/xml", "Return a document of XML.")
+sample: Final = _document("slides.json", JSON, "Return a document of JSON.")
+form: Final = _document("form.html", HTML, "Return a form that posts to /post.")
+utf8: Final = _document("utf8.html", HTML, "Return a page in many scripts, in UTF-8.")
+robots: Final = _document("robots.txt", "text/plain", "Return rules that forbid /deny.")
+deny: Final = _document("deny.txt", "text/plain", "Return the page that robots may not visit.")
 
 
 def image(call: Call) -> Reply:
-    """An image of a type that Accept has; PNG without one, 406 when none fits."""
+    """Return an image of a type that Accept lists; PNG without Accept, 406 when none fits."""
     accepted = negotiation.weights([(call.header("accept") or "image/*").encode()])
-    for name, kind in _TYPES.items():
-        if accepted.get(kind.encode()):
+    for name, content_type in _TYPES.items():
+        if accepted.get(content_type.encode()):
             return _image(name)
-    return _image("png") if accepted.get(b"image/*") else of(406)
+    return _image("png") if accepted.get(b"image/*") else status_reply(406)
 
 
 def image_of(call: Call) -> Reply:
-    """An image of the type in the path."""
+    """Return an image of the type in the path."""
     return _image(call.value("kind"))
 
 
 def _image(name: str) -> Reply:
-    return Reply(_read(f"image.{name}"), type=_TYPES[name], ours=True)
+    return Reply(_read(f"image.{name}"), type=_TYPES[name], sandbox=False)

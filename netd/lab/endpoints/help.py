@@ -1,102 +1,91 @@
 """
-What the daemon says of itself; never delayed.
+The help page, which lists every route.
 
-Rules: pure functions from a Call to a Reply; the help is made from the table.
+Rules: pure functions from a Call to a Reply; the help is made from the routes.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from html import escape
+from pathlib import Path
 from typing import Final
 
+from attrs import frozen
+
 from netd.http import negotiation
-from netd.lab.call import HTML, JSON, TEXT, Call, Reply
+from netd.lab.call import HTML, JSON, TEXT, Call, Headers, Reply
 from netd.lab.endpoints.openapi import document
+from netd.lab.parameters import Parameter
 from netd.lab.routes import Route
 
-_PAGE: Final = """\
-<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>netd: what answers here</title>
-<style>
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em }
-table { border-collapse: collapse; width: 100% }
-td, th { border-bottom: 1px solid #8886; padding: .3em .8em .3em 0; text-align: left }
-td, th { vertical-align: top }
-code { font: 14px ui-monospace, monospace; overflow-wrap: anywhere }
-small { display: block; opacity: .75 }
-:root { color-scheme: light dark }
-</style>
-<h1>What answers here</h1>
-<p>HEAD is answered wherever GET is, OPTIONS everywhere. The same as
-<a href="/help?format=text">text</a>, as <a href="/help?format=json">JSON</a> and as an
-<a href="/help/openapi.json">OpenAPI document</a>.</p>
-<table>
-<thead><tr><th>path<th>methods<th>what it does<th>parameters</thead>
-<tbody>
-"""
+_PAGE: Final = (Path(__file__).parent.parent / "documents" / "help.html").read_text()
+"""The page through the head of its table."""
 
-# The page brings its own style and nothing else.
+# The page may use its own style sheet and nothing else.
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"
-_FORMS: Final = {b"text/plain": "text", b"text/html": "html", b"application/json": "json"}
+_MEDIA_TYPES: Final = {b"text/plain": "text", b"text/html": "html", b"application/json": "json"}
+_FORMAT: Final = Parameter(
+    "format", "text", "the format; by default Accept chooses", choices=("html", "text", "json")
+)
 
 
-def health(call: Call) -> Reply:
-    """Say that the reactor turns."""
-    return Reply(b"ok\n", headers=(("Cache-Control", "no-store"),), ours=True)
+@frozen
+class Help:
+    """The endpoints that describe `routes`."""
+
+    listed: Sequence[Route]
+
+    def page(self, call: Call) -> Reply:
+        """List every route with its methods and parameters, as HTML, JSON or text."""
+        form = call.value("format") or _preferred(call.header("accept") or "")
+        write, content_type, headers = _FORMATS[form]
+        body = write(self.listed).encode()
+        vary = ("Vary", "Accept")
+        return Reply(body, type=content_type, headers=(vary, *headers), sandbox=False)
+
+    def openapi(self, call: Call) -> Reply:
+        """Return the routes as an OpenAPI 3.1 document."""
+        members = document(self.listed, call.config.lab.version)
+        return Reply(json.dumps(members, indent=2).encode() + b"\n", type=JSON, sandbox=False)
+
+    def routes(self) -> tuple[Route, ...]:
+        """The routes of the help."""
+        return (
+            Route("/help", self.page, "a list of all URLs", parameters=(_FORMAT,), cors=False),
+            Route("/help/openapi.json", self.openapi, "all URLs as an OpenAPI document"),
+        )
 
 
-def help_page(call: Call) -> Reply:
-    """List every route with its methods, its parameters and what it is for."""
-    form = call.value("format") or _form(call.header("accept") or "")
-    routes = call.bench.routes
-    vary = ("Vary", "Accept")
-    if form == "html":
-        policy = ("Content-Security-Policy", _POLICY)
-        return Reply(_html(routes).encode(), type=HTML, headers=(vary, policy), ours=True)
-    if form == "json":
-        return Reply(_json(routes), type=JSON, headers=(vary,), ours=True)
-    return Reply(_text(routes).encode(), type=TEXT, headers=(vary,), ours=True)
-
-
-def openapi(call: Call) -> Reply:
-    """The table as an OpenAPI 3.1 document."""
-    body = (
-        json.dumps(document(call.bench.routes, call.config.lab.version), indent=2).encode()
-        + b"\n"
-    )
-    return Reply(body, type=JSON, ours=True)
-
-
-def _form(accept: str) -> str:
-    """The form that `accept` prefers; text when it prefers none."""
-    media = negotiation.choose_media([accept.encode()], tuple(_FORMS))
-    return _FORMS[media] if media is not None else "text"
+def _preferred(accept: str) -> str:
+    """The format that `accept` prefers; text when it prefers none."""
+    media = negotiation.choose_media([accept.encode()], tuple(_MEDIA_TYPES))
+    return _MEDIA_TYPES[media] if media is not None else "text"
 
 
 def _methods(route: Route) -> str:
     return ", ".join(route.methods) or "any"
 
 
-def _text(routes: tuple[Route, ...]) -> str:
-    wide = [
-        max(map(len, cells))
-        for cells in ([r.path for r in routes], [_methods(r) for r in routes])
-    ]
+def _limits(parameter: Parameter) -> str:
+    return f" ({parameter.limits})" if parameter.limits else ""
+
+
+def _text(routes: Sequence[Route]) -> str:
+    path_width = max(len(route.path) for route in routes)
+    methods_width = max(len(_methods(route)) for route in routes)
     lines = []
     for route in routes:
-        lines.append(f"{route.path:{wide[0]}}  {_methods(route):{wide[1]}}  {route.help}\n")
+        methods = f"{_methods(route):{methods_width}}"
+        lines.append(f"{route.path:{path_width}}  {methods}  {route.help}\n")
         for each in route.parameters:
-            limits = f" ({each.limits})" if each.limits else ""
-            lines.append(f"{'':{wide[0]}}    {each.name}: {each.help}{limits}\n")
+            lines.append(f"{'':{path_width}}    {each.name}: {each.help}{_limits(each)}\n")
     return "".join(lines)
 
 
-def _json(routes: tuple[Route, ...]) -> bytes:
-    said = [
+def _json(routes: Sequence[Route]) -> str:
+    members = [
         {
             "path": route.path,
             "methods": list(route.methods) or ["*"],
@@ -107,21 +96,26 @@ def _json(routes: tuple[Route, ...]) -> bytes:
         }
         for route in routes
     ]
-    return json.dumps({"routes": said}, indent=2).encode() + b"\n"
+    return json.dumps({"routes": members}, indent=2) + "\n"
 
 
-def _html(routes: tuple[Route, ...]) -> str:
+def _html(routes: Sequence[Route]) -> str:
     rows = []
     for route in routes:
-        where = f"<code>{escape(route.path)}</code>"
+        path = f"<code>{escape(route.path)}</code>"
         if "<" not in route.path and route.takes("GET"):
-            where = f'<a href="{escape(route.path)}">{where}</a>'
-        asked = "".join(
-            f"<small><code>{each.name}</code> {escape(each.help)}"
-            f"{escape(f' ({each.limits})' if each.limits else '')}</small>"
+            path = f'<a href="{escape(route.path)}">{path}</a>'
+        parameters = "".join(
+            f"<small><code>{each.name}</code> {escape(each.help + _limits(each))}</small>"
             for each in route.parameters
         )
-        rows.append(
-            f"<tr><td>{where}<td>{_methods(route)}<td>{escape(route.help)}<td>{asked}\n"
-        )
+        cells = (path, _methods(route), escape(route.help), parameters)
+        rows.append(f"<tr><td>{'<td>'.join(cells)}\n")
     return f"{_PAGE}{''.join(rows)}</tbody>\n</table>\n"
+
+
+_FORMATS: Final[dict[str, tuple[Callable[[Sequence[Route]], str], str, Headers]]] = {
+    "html": (_html, HTML, (("Content-Security-Policy", _POLICY),)),
+    "json": (_json, JSON, ()),
+    "text": (_text, TEXT, ()),
+}

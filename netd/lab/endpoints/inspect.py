@@ -1,35 +1,38 @@
 """
-What was asked, said back: httpbin's inspection of requests.
+Endpoints that return the request itself, as httpbin does.
 
 Rules: pure functions from a Call to a Reply.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import chain
+from typing import Final
 from uuid import UUID
 
 from netd.lab.call import JSON, Call, Reply
-from netd.lab.endpoints.httpbin_json import answer, args, document, headers, url
+from netd.lab.endpoints.httpbin_json import dumps, group, json_reply, shown_head, shown_headers
 from netd.lab.endpoints.request_body import Body
-from netd.lab.waits import waiting
+from netd.script import Send
+
+_PIECE: Final = 64 * 1024
 
 
-def question(call: Call) -> dict[str, Any]:
-    """What every echo shows."""
+def describe(call: Call) -> dict[str, object]:
+    """The arguments, headers, origin and URL of the request."""
     return {
-        "args": args(call),
-        "headers": headers(call),
+        "args": group(call.args),
+        "headers": shown_headers(call),
         "origin": call.origin,
-        "url": url(call),
+        "url": call.root + call.target,
     }
 
 
-def with_body(call: Call) -> dict[str, Any]:
-    """The same with the body."""
+def describe_with_body(call: Call) -> dict[str, object]:
+    """What `describe` returns, and the body as data, files, form and JSON."""
     body = Body.of(call)
     return {
-        **question(call),
+        **describe(call),
         "data": body.data,
         "files": body.files,
         "form": body.form,
@@ -38,50 +41,68 @@ def with_body(call: Call) -> dict[str, Any]:
 
 
 def get(call: Call) -> Reply:
-    """Say back the arguments, headers, origin and URL."""
-    return answer(question(call))
+    """Return the arguments, headers, origin and URL of the request."""
+    return json_reply(describe(call))
 
 
 def post(call: Call) -> Reply:
-    """Say back the same and the body, as form, files, JSON or data."""
-    return answer(with_body(call))
+    """Return the same and the body, as form, files, JSON or data."""
+    return json_reply(describe_with_body(call))
 
 
 def anything(call: Call) -> Reply:
-    """Say back everything, the method too."""
-    return answer({**with_body(call), "method": call.method})
+    """Return all of the request, the method too."""
+    return json_reply({**describe_with_body(call), "method": call.method})
 
 
 def delay(call: Call) -> Reply:
-    """Wait the duration in the path, then say back everything but JSON."""
-    # All work is done now: of thousands that are due in one moment each is only to be sent.
+    """Wait for the duration in the path, then return all of the request but JSON."""
+    # Made now: thousands of responses may be due at the same moment.
     body = Body.of(call)
-    said = {"data": body.data, "files": body.files, "form": body.form}
-    whole = document({**question(call), **said})
-    return Reply(whole, type=JSON, after=waiting(call, "duration"))
+    members = {"data": body.data, "files": body.files, "form": body.form}
+    content = dumps({**describe(call), **members})
+    return Reply(content, type=JSON, delay=call.wait("duration"))
 
 
 def upload(call: Call) -> Reply:
-    """Take a body of any kind and say how large it was, but not what was in it."""
-    kind = call.header("content-type") or ""
-    return answer({**question(call), "bytes": call.length, "content_type": kind})
+    """Take a body of any size and return the number of its bytes."""
+    content_type = call.header("content-type") or ""
+    members = {"bytes": call.length, "content_type": content_type}
+    return json_reply({**describe(call), **members})
 
 
 def request_headers(call: Call) -> Reply:
-    """Say back the headers."""
-    return answer({"headers": headers(call)})
+    """Return the headers of the request."""
+    return json_reply({"headers": shown_headers(call)})
 
 
 def ip(call: Call) -> Reply:
-    """Say who asks."""
-    return answer({"origin": call.origin})
+    """Return the client's address."""
+    return json_reply({"origin": call.origin})
 
 
 def user_agent(call: Call) -> Reply:
-    """Say back the User-Agent, null when there is none."""
-    return answer({"user-agent": headers(call).get("User-Agent")})
+    """Return the User-Agent, or null without the field."""
+    return json_reply({"user-agent": shown_headers(call).get("User-Agent")})
 
 
 def uuid(call: Call) -> Reply:
-    """Make up a random UUID (RFC 9562 5.4)."""
-    return answer({"uuid": str(UUID(int=call.bench.random.getrandbits(128), version=4))})
+    """Return a random UUID (RFC 9562 5.4)."""
+    return json_reply({"uuid": str(UUID(int=call.state.random.getrandbits(128), version=4))})
+
+
+def raw(call: Call) -> Reply:
+    """Return the request byte for byte as received, except that chunks are joined."""
+    head = shown_head(call)
+    pieces = chain((head,), iter(lambda: call.content.read(_PIECE), b""))
+    return Reply(map(Send, pieces), length=len(head) + call.length)
+
+
+def head(call: Call) -> Reply:
+    """Return an empty body."""
+    return Reply(b"")
+
+
+def tls(call: Call) -> Reply:
+    """Return what the TLS handshake agreed on, or null without TLS."""
+    return json_reply({"tls": call.client.tls()})

@@ -1,25 +1,32 @@
 """
-The table of the lab as an OpenAPI 3.1 document.
+The routes as an OpenAPI 3.1 document.
 
-Rules: pure; says nothing that the table does not.
+Rules: pure; says nothing that the routes do not.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from netd.lab.parameters import Parameter
+from netd.lab.parameters import Parameter, Schema
 from netd.lab.routes import Route
 
 _ANY: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_BODILESS: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
+_WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 _SEGMENT: Final = re.compile(r"<(?:path:)?([a-z_]+)>")
 
+_STRING: Final = {"type": "string"}
+_ERROR: Final = {
+    "type": "object",
+    "required": ["status_code", "error", "detail"],
+    "properties": {"status_code": {"type": "integer"}, "error": _STRING, "detail": _STRING},
+}
 
-def document(routes: Sequence[Route], version: str | None) -> dict[str, Any]:
-    """The document that describes `routes`, ready for JSON, of a netd of that `version`."""
+
+def document(routes: Sequence[Route], version: str | None) -> dict[str, object]:
+    """The OpenAPI document of `routes`, ready for JSON; `version` is netd's, None if hidden."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -29,62 +36,48 @@ def document(routes: Sequence[Route], version: str | None) -> dict[str, Any]:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
-        "paths": {_SEGMENT.sub(r"{\1}", each.path): _item(each) for each in routes},
+        "paths": {_SEGMENT.sub(r"{\1}", route.path): _path_item(route) for route in routes},
         "components": {"schemas": {"Error": _ERROR}},
     }
 
 
-_ERROR: Final = {
-    "type": "object",
-    "required": ["status_code", "error", "detail"],
-    "properties": {
-        "status_code": {"type": "integer"},
-        "error": {"type": "string"},
-        "detail": {"type": "string"},
-    },
-}
-
-
-def _item(route: Route) -> dict[str, Any]:
-    """One path; every method of its route does the same."""
-    said: dict[str, Any] = {"summary": route.help}
+def _path_item(route: Route) -> Schema:
+    item: Schema = {"summary": route.help}
     if route.parameters or route.names:
-        said["parameters"] = [_place(route, each) for each in _all(route)]
+        item["parameters"] = [_parameter(route, each) for each in _all_parameters(route)]
     name = re.sub(r"[^a-z0-9]+", "_", route.path.lower()).strip("_") or "root"
     for method in route.methods or _ANY:
-        said[method.lower()] = _operation(f"{method.lower()}_{name}", method, route)
-    return said
+        item[method.lower()] = _operation(f"{method.lower()}_{name}", method, route)
+    return item
 
 
-def _operation(name: str, method: str, route: Route) -> dict[str, Any]:
-    said: dict[str, Any] = {"operationId": name, "summary": route.help}
-    if method not in _BODILESS:
-        schema: dict[str, Any] = {"type": "string"}
-        said["requestBody"] = {"content": {"text/plain": {"schema": schema}}}
-    problem = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    said["responses"] = {
+def _operation(name: str, method: str, route: Route) -> Schema:
+    operation: Schema = {"operationId": name, "summary": route.help}
+    if method not in _WITHOUT_BODY:
+        operation["requestBody"] = {"content": {"text/plain": {"schema": _STRING}}}
+    error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    operation["responses"] = {
         "default": {"description": route.help},
-        "400": {"description": "what was asked for cannot be", "content": problem},
+        "400": {"description": "the request is not valid", "content": error},
     }
-    return said
+    return operation
 
 
-def _all(route: Route) -> list[Parameter]:
-    """The parameters of a route, with those of its path that are any text."""
-    named = {each.name for each in route.parameters}
-    rest = [Parameter(name, "text", "any text") for name in route.names if name not in named]
-    return [*rest, *route.parameters]
+def _all_parameters(route: Route) -> list[Parameter]:
+    """The parameters of a route; a `<name>` of its path that is none may be any text."""
+    others = [Parameter(n, "text", "any text") for n in route.names if n not in route.by_name]
+    return [*others, *route.parameters]
 
 
-def _place(route: Route, parameter: Parameter) -> dict[str, Any]:
+def _parameter(route: Route, parameter: Parameter) -> Schema:
     in_path = parameter.name in route.names
-    said: dict[str, Any] = {
+    schema = parameter.schema
+    if in_path and parameter.kind == "text" and not parameter.choices:
+        schema = {"type": "string", "minLength": 1}
+    return {
         "name": parameter.name,
         "in": "path" if in_path else "query",
         "required": in_path or parameter.required,
         "description": parameter.help,
-        "schema": parameter.schema,
+        "schema": schema,
     }
-    if in_path and parameter.kind == "text" and not parameter.choices:
-        said["schema"] = {"type": "string", "minLength": 1}
-    return said

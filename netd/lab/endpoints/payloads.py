@@ -16,98 +16,90 @@ from typing import Final
 from netd.lab.call import BYTES, TEXT, BadCall, Call, Headers, Reply
 from netd.script import Send, Step, Wait
 
-MOST: Final = 100 * 1024
-"""The most bytes of /bytes, /stream-bytes and /range."""
+MAX_BYTES: Final = 100 * 1024
+"""The limit of /bytes, /stream-bytes and /range."""
 
 _ALPHABET: Final = b"abcdefghijklmnopqrstuvwxyz"
-# httpbin takes one range, and whatever else it does not understand for none.
+# httpbin takes one range, and ignores a Range that it does not understand.
 _RANGE: Final = re.compile(
     r"[ \t]*bytes[ \t]*=[ \t]*([0-9]{0,12})[ \t]*-[ \t]*([0-9]{0,12})[ \t]*"
 )
 
 
-def noise(random: Random, count: int) -> bytes:
-    """What `count` calls of `random.randint(0, 255)` give, much faster."""
+def randint_bytes(random: Random, count: int) -> bytes:
+    """What `count` calls of `random.randint(0, 255)` return, much faster."""
     draw = random.getrandbits
-    found: list[int] = []
-    while len(found) < count:
+    numbers: list[int] = []
+    while len(numbers) < count:
         # As randint draws: nine bits, and again when they are beyond 255.
         number = draw(9)
         if number < 256:
-            found.append(number)
-    return bytes(found)
+            numbers.append(number)
+    return bytes(numbers)
 
 
 def random_bytes(call: Call) -> Reply:
-    """Random bytes, the same ones for the same seed."""
-    return Reply(noise(call.chance(), call.value("n")), type=BYTES)
+    """Return n random bytes, the same for the same seed."""
+    return Reply(randint_bytes(call.random(), call.value("n")), type=BYTES)
 
 
 def stream_bytes(call: Call) -> Reply:
-    """The same, sent in chunks."""
-    return Reply(_chunks(call.chance(), call.value("n"), call.value("chunk_size")), type=BYTES)
-
-
-def _chunks(random: Random, count: int, size: int) -> Iterator[Step]:
-    for at in range(0, count, size):
-        yield Send(noise(random, min(size, count - at)))
+    """Send n random bytes in chunks, the same for the same seed."""
+    random, count, largest = call.random(), call.value("n"), call.value("chunk_size")
+    sizes = (min(largest, count - start) for start in range(0, count, largest))
+    return Reply((Send(randint_bytes(random, size)) for size in sizes), type=BYTES)
 
 
 def letters(first: int, last: int) -> bytes:
-    """Those of the endless alphabet from `first` to `last`, both included."""
-    at = first % 26
+    """The letters from `first` to `last`, included, of an alphabet that repeats endlessly."""
+    start = first % 26
     count = last - first + 1
-    return (_ALPHABET * ((at + count) // 26 + 1))[at : at + count]
+    return (_ALPHABET * ((start + count) // 26 + 1))[start : start + count]
 
 
-def part(call: Call) -> Reply:
-    """n letters, or the range of them that is asked for, over a duration."""
-    number = call.value("n")
-    fields: Headers = (("ETag", f"range{number}"), ("Accept-Ranges", "bytes"))
-    if not 0 < number <= MOST:
-        wrong = f"number of bytes must be in the range (0, {MOST}]"
-        return Reply(wrong.encode(), 404, headers=fields)
-    first, last = _asked(call.header("range") or "", number)
-    if not 0 <= first <= last < number:
-        return Reply(b"", 416, TEXT, headers=(*fields, ("Content-Range", f"bytes */{number}")))
-    fields = (*fields, ("Content-Range", f"bytes {first}-{last}/{number}"))
-    pause = call.value("duration") / number
-    whole = (first, last) == (0, number - 1)
-    return Reply(
-        _paced(first, last, call.value("chunk_size"), pause),
-        200 if whole else 206,
-        BYTES,
-        length=last - first + 1,
-        headers=fields,
-    )
+def byte_range(call: Call) -> Reply:
+    """Send n letters, or the range of them that Range asks for, over a duration."""
+    size = call.value("n")
+    fields: Headers = (("ETag", f"range{size}"), ("Accept-Ranges", "bytes"))
+    if not 0 < size <= MAX_BYTES:
+        error = f"number of bytes must be in the range (0, {MAX_BYTES}]"
+        return Reply(error.encode(), 404, headers=fields)
+    first, last = _parse_range(call.header("range") or "", size)
+    if not 0 <= first <= last < size:
+        return Reply(b"", 416, TEXT, headers=(*fields, ("Content-Range", f"bytes */{size}")))
+    fields = (*fields, ("Content-Range", f"bytes {first}-{last}/{size}"))
+    pause = call.value("duration") / size
+    script = _paced(first, last, call.value("chunk_size"), pause)
+    status = 200 if (first, last) == (0, size - 1) else 206
+    return Reply(script, status, BYTES, last - first + 1, fields)
 
 
-def _asked(header: str, number: int) -> tuple[int, int]:
-    found = _RANGE.fullmatch(header)
-    if found is None or not (found[1] or found[2]):
-        return 0, number - 1
-    if not found[1]:
-        return max(0, number - int(found[2])), number - 1
-    return int(found[1]), int(found[2]) if found[2] else number - 1
+def _parse_range(header: str, size: int) -> tuple[int, int]:
+    match = _RANGE.fullmatch(header)
+    if match is None or not (match[1] or match[2]):
+        return 0, size - 1
+    if not match[1]:
+        return max(0, size - int(match[2])), size - 1
+    return int(match[1]), int(match[2]) if match[2] else size - 1
 
 
 def _paced(first: int, last: int, size: int, pause: float) -> Iterator[Step]:
-    for at in range(first, last + 1, size):
-        piece = letters(at, min(at + size - 1, last))
+    for start in range(first, last + 1, size):
+        piece = letters(start, min(start + size - 1, last))
         yield Send(piece)
-        if at + size <= last:
+        if start + size <= last:
             yield Wait(pause * len(piece))
 
 
-def decode(call: Call) -> Reply:
-    """The text that the path holds in base64, with either alphabet."""
-    said = call.parameters["value"].rstrip("=").replace("-", "+").replace("_", "/").encode()
+def base64_decode(call: Call) -> Reply:
+    """Decode the path's base64, of either alphabet, padded or not."""
+    text = call.path_values["value"].rstrip("=").replace("-", "+").replace("_", "/").encode()
     try:
-        return Reply(b64decode(said + b"=" * (-len(said) % 4), validate=True))
+        return Reply(b64decode(text + b"=" * (-len(text) % 4), validate=True))
     except (binascii.Error, ValueError):
         raise BadCall("value: not base64") from None
 
 
-def encode(call: Call) -> Reply:
-    """The text in the path, in base64 as it may stand in a URL."""
-    return Reply(urlsafe_b64encode(call.parameters["value"].encode()))
+def base64_encode(call: Call) -> Reply:
+    """Encode the text in the path in base64 with the alphabet for URLs."""
+    return Reply(urlsafe_b64encode(call.path_values["value"].encode()))

@@ -1,8 +1,7 @@
 """
-What watches the daemon asks: is it alive, is it ready, what has it counted?
+What monitoring asks for: liveness, readiness and metrics.
 
-Rules: pure functions from a Call to a Reply; never delayed.  What the answers
-hang on is handed in.
+Rules: pure functions from a Call to a Reply; never delayed.
 """
 
 from __future__ import annotations
@@ -13,10 +12,9 @@ from typing import Final
 from attrs import frozen
 
 from netd.lab.call import Call, Reply
-from netd.lab.endpoints.help import health
 from netd.lab.routes import Route
 
-_FRESH: Final = (("Cache-Control", "no-store"),)
+_NO_STORE: Final = (("Cache-Control", "no-store"),)
 
 
 def _no_metrics(accept: str) -> tuple[str, bytes]:
@@ -27,45 +25,37 @@ def _always() -> bool:
     return True
 
 
+def health(call: Call) -> Reply:
+    """Return `ok`: the daemon can respond."""
+    return Reply(b"ok\n", headers=_NO_STORE, sandbox=False)
+
+
 @frozen
 class Probes:
-    """Three URLs; without arguments those of a daemon that counts nothing."""
+    """The probes of a daemon; by default it is always ready and has no metrics."""
 
     metrics: Callable[[str], tuple[str, bytes]] = _no_metrics
-    """From what a client accepts to a content type and a body."""
+    """From the value of Accept to a content type and a body."""
     ready: Callable[[], bool] = _always
-    """Whether new work is welcome."""
+    """Whether the daemon takes new work."""
 
     def readiness(self, call: Call) -> Reply:
-        """Say whether new work is welcome: 200, or 503 from the moment that a stop begins."""
+        """Return 200 while the daemon takes new work, and 503 once it stops."""
         if self.ready():
-            return Reply(b"ready\n", headers=_FRESH, ours=True)
-        return Reply(b"draining\n", 503, headers=_FRESH, ours=True)
+            return Reply(b"ready\n", headers=_NO_STORE, sandbox=False)
+        return Reply(b"draining\n", 503, headers=_NO_STORE, sandbox=False)
 
-    def tallies(self, call: Call) -> Reply:
-        """Say what was counted so far, as Prometheus reads it."""
-        kind, body = self.metrics(call.header("accept") or "")
-        return Reply(body, type=kind, headers=_FRESH, ours=True)
+    def exposition(self, call: Call) -> Reply:
+        """Return the counters in a format of Prometheus."""
+        content_type, body = self.metrics(call.header("accept") or "")
+        return Reply(body, type=content_type, headers=_NO_STORE, sandbox=False)
 
     def routes(self) -> tuple[Route, ...]:
-        """The three of them."""
+        """The routes of the three probes."""
         return (
-            Route("/healthz", health, "ok as long as the daemon answers", cors=False),
-            Route("/readyz", self.readiness, "ready, or 503 while it stops", cors=False),
-            Route("/metrics", self.tallies, "what it counts, for Prometheus", cors=False),
+            Route("/healthz", health, "ok while the daemon responds", cors=False),
+            Route(
+                "/readyz", self.readiness, "ready, or 503 while the daemon stops", cors=False
+            ),
+            Route("/metrics", self.exposition, "the counters, for Prometheus", cors=False),
         )
-
-
-ROUTES: Final = Probes().routes()
-"""As the table of all URLs shows them."""
-
-
-def placed(table: tuple[Route, ...], probes: Probes | None) -> tuple[Route, ...]:
-    """`table` with these probes where it has some; None: it has none."""
-    mine = {} if probes is None else {route.path: route for route in probes.routes()}
-    theirs = {route.path for route in ROUTES}
-    return tuple(
-        mine.get(route.path, route)
-        for route in table
-        if route.path in mine or route.path not in theirs
-    )

@@ -1,8 +1,8 @@
 """
-Redirects, some number of times or to a given place, and pages of links.
+Redirects, some number of times or to a given URL, and pages of links.
 
-Rules: pure functions from a Call to a Reply.  Nothing leads away from this
-daemon but to hosts that --redirect-allow names.
+Rules: pure functions from a Call to a Reply.  No redirect leads to another host
+than this daemon and those that --redirect-allow names.
 """
 
 from __future__ import annotations
@@ -30,47 +30,50 @@ _LOCAL: Final = re.compile(r"/(?!/)[!-~]*|[?#][!-~]*|[A-Za-z0-9_.~%-]+(?:[/?#][!
 _ABSOLUTE: Final = re.compile(r"(?i)(https?)://([A-Za-z0-9.\-_:\[\]]+)([/?#][!-~]*)?")
 
 
-def _to(location: str, status: int = 302, page: bool = True) -> Reply:
+def _redirect(location: str, status: int = 302, page: bool = True) -> Reply:
     body = _PAGE.format(escape(location)).encode() if page else b""
     return Reply(body, status, HTML, headers=(("Location", location),))
 
 
+def _next(call: Call, path: str) -> str:
+    """The path of the next of n redirects, and /get after the last."""
+    times: int = call.value("n")
+    return f"/{path}/{times - 1}" if times > 1 else "/get"
+
+
 def redirect(call: Call) -> Reply:
     """Redirect n times, then to /get; with ?absolute=true by whole URLs."""
-    if (call.said("absolute") or "").lower() == "true":
+    if (call.text("absolute") or "").lower() == "true":
         return absolute(call)
-    times = call.value("n")
-    return _to(f"/relative-redirect/{times - 1}" if times > 1 else "/get")
+    return _redirect(_next(call, "relative-redirect"))
 
 
 def relative(call: Call) -> Reply:
     """Redirect n times by paths, then to /get."""
-    times = call.value("n")
-    return _to(f"/relative-redirect/{times - 1}" if times > 1 else "/get", page=False)
+    return _redirect(_next(call, "relative-redirect"), page=False)
 
 
 def absolute(call: Call) -> Reply:
     """Redirect n times by whole URLs, then to /get."""
-    times = call.value("n")
-    return _to(call.root + (f"/absolute-redirect/{times - 1}" if times > 1 else "/get"))
+    return _redirect(call.root + _next(call, "absolute-redirect"))
 
 
 def redirect_to(call: Call) -> Reply:
     """Redirect to a URL of this daemon, or of a host that --redirect-allow names."""
     location = quote(call.value("url"), safe="!#$%&'()*+,/:;=?@[]~")
-    if not _safe(call, location):
+    if not _allowed(call, location):
         raise BadCall("url: leads to a host that --redirect-allow does not name")
-    return _to(location, call.value("status_code"), page=False)
+    return _redirect(location, call.value("status_code"), page=False)
 
 
-def _safe(call: Call, location: str) -> bool:
+def _allowed(call: Call, location: str) -> bool:
     if _LOCAL.fullmatch(location):
         return True
-    found = _ABSOLUTE.fullmatch(location)
-    if found is None:
+    match = _ABSOLUTE.fullmatch(location)
+    if match is None:
         return False
-    here = urlsplit(call.root)
-    if (found[1].lower(), found[2].lower()) == (here.scheme, here.netloc.lower()):
+    root = urlsplit(call.root)
+    if (match[1].lower(), match[2].lower()) == (root.scheme, root.netloc.lower()):
         return True
     try:
         host = urlsplit(location).hostname or ""
@@ -81,15 +84,15 @@ def _safe(call: Call, location: str) -> bool:
 
 def first_link(call: Call) -> Reply:
     """Redirect to the first of n pages of links."""
-    return _to(f"/links/{call.value('n')}/0")
+    return _redirect(f"/links/{call.value('n')}/0")
 
 
 def links(call: Call) -> Reply:
-    """A page that links to n others like it; its own number is no link."""
-    number, offset = call.value("n"), call.value("offset")
+    """Return a page that links to n pages of its kind, except itself."""
+    count, offset = call.value("n"), call.value("offset")
     items = [
-        f"{at} " if at == offset else f"<a href='/links/{number}/{at}'>{at}</a> "
-        for at in range(number)
+        f"{number} " if number == offset else f"<a href='/links/{count}/{number}'>{number}</a> "
+        for number in range(count)
     ]
     head = "<html><head><title>Links</title></head><body>"
-    return Reply(f"{head}{''.join(items)}</body></html>".encode(), type=HTML, ours=True)
+    return Reply(f"{head}{''.join(items)}</body></html>".encode(), type=HTML, sandbox=False)

@@ -1,5 +1,5 @@
 """
-Which content types a client may choose for what it gets back.
+The content types that a client may choose for a response.
 
 Rules: pure.
 """
@@ -11,7 +11,7 @@ from typing import Final
 
 from netd.lab.call import TEXT, Call
 
-# Types that no browser runs or renders with scripts; the parameters stay.
+# No browser runs these types, or renders them with scripts; parameters are kept.
 _PASSIVE: Final = re.compile(
     r"(?:application/(?:json|octet-stream|x-www-form-urlencoded|x-ndjson|jsonl|cbor|zip|gzip)"
     r"|text/(?:plain|csv|event-stream)|multipart/form-data"
@@ -24,14 +24,14 @@ _ANY: Final = re.compile(r"[\x20-\x7e]{1,200}")
 
 
 def allowed(call: Call, content_type: str) -> bool:
-    """Whether an answer to `call` may be of the type that its client chose."""
-    if call.config.lab.unsafe_responses:
-        return _ANY.fullmatch(content_type) is not None
-    return _PASSIVE.fullmatch(content_type) is not None
+    """Whether the client of `call` may choose the type for its response."""
+    pattern = _ANY if call.config.lab.unsafe_responses else _PASSIVE
+    return pattern.fullmatch(content_type) is not None
 
 
-def returned(call: Call, content_type: str | None) -> str:
-    """The type with which a body goes back that came with `content_type`."""
+def echoed_type(call: Call) -> str:
+    """The type with which the request body is sent back: its own where that is allowed."""
+    content_type = call.header("content-type")
     if content_type is not None and allowed(call, content_type):
         return content_type
     return TEXT

@@ -1,6 +1,6 @@
 """
-What clients of httpbin rely on, asked of any base URL: `python -m netd.test.conformance URL`.
+What clients of httpbin rely on, checked on any URL: `python -m netd.test.conformance URL`.
 
-Rules: knows HTTP and nothing of netd; every check is one function that asks
-and compares, and can be run against psf/httpbin, go-httpbin or netd.
+Rules: knows HTTP and nothing of netd; every check is one function that sends
+requests and compares responses, of psf/httpbin, go-httpbin or netd.
 """

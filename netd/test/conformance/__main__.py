@@ -11,33 +11,33 @@ from netd.test.conformance import beyond, httpbin
 from netd.test.conformance.client import Client, Suite
 
 
-def run(suite: Suite, to: Client) -> dict[str, str]:
-    """What each check found wrong, empty when nothing."""
-    found = {}
+def run(suite: Suite, client: Client) -> dict[str, str]:
+    """The error of each check by its name; empty for checks that hold."""
+    results = {}
     for name, check in suite.checks.items():
         try:
-            check(to)
-        except Exception as wrong:
-            found[name] = f"{type(wrong).__name__}: {wrong}"
+            check(client)
+        except Exception as error:
+            results[name] = f"{type(error).__name__}: {error}"
         else:
-            found[name] = ""
-    return found
+            results[name] = ""
+    return results
 
 
 def main(words: Sequence[str]) -> int:
-    """Check the URL; `--beyond` asks for what only netd has as well."""
+    """Check the URL; `--beyond` adds the checks of what only netd has."""
     urls = [word for word in words if not word.startswith("-")]
     if len(urls) != 1 or {*words} - {*urls, "--beyond"}:
         sys.stderr.write("usage: python -m netd.test.conformance [--beyond] http://host:port\n")
         return 2
-    to = Client(urls[0].rstrip("/"))
-    found = run(httpbin.SUITE, to)
+    client = Client(urls[0].rstrip("/"))
+    results = run(httpbin.SUITE, client)
     if "--beyond" in words:
-        found |= run(beyond.SUITE, to)
-    for name, wrong in found.items():
-        sys.stdout.write(f"{'FAILED' if wrong else 'ok':7}{name:20}{wrong}\n")
-    failed = sum(map(bool, found.values()))
-    sys.stdout.write(f"{len(found) - failed} of {len(found)} checks hold\n")
+        results |= run(beyond.SUITE, client)
+    for name, error in results.items():
+        sys.stdout.write(f"{'FAILED' if error else 'ok':7}{name:20}{error}\n")
+    failed = sum(map(bool, results.values()))
+    sys.stdout.write(f"{len(results) - failed} of {len(results)} checks hold\n")
     return int(bool(failed))
 
 

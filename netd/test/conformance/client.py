@@ -17,7 +17,7 @@ _SECONDS: Final = 20.0
 
 
 @frozen
-class Answer:
+class Response:
     """One response."""
 
     status: int
@@ -45,7 +45,7 @@ class Answer:
 
 @frozen
 class Client:
-    """Asks one base URL."""
+    """A client of one base URL."""
 
     url: str
 
@@ -54,8 +54,8 @@ class Client:
         """Host and port."""
         return urlsplit(self.url).netloc
 
-    def ask(self, line: str, *fields: tuple[str, str], body: bytes | None = None) -> Answer:
-        """The answer to a request such as `GET /path`."""
+    def send(self, line: str, *fields: tuple[str, str], body: bytes | None = None) -> Response:
+        """The response to a request such as `GET /path`."""
         method, target = line.split(" ", 1)
         connection = http.client.HTTPConnection(self.host, timeout=_SECONDS)
         try:
@@ -66,13 +66,13 @@ class Client:
                 connection.putheader("Content-Length", str(len(body)))
             connection.endheaders(body)
             response = connection.getresponse()
-            return Answer(response.status, response.getheaders(), response.read())
+            return Response(response.status, response.getheaders(), response.read())
         finally:
             connection.close()
 
-    def get(self, target: str, *fields: tuple[str, str]) -> Answer:
-        """The answer to GET."""
-        return self.ask(f"GET {target}", *fields)
+    def get(self, target: str, *fields: tuple[str, str]) -> Response:
+        """The response to GET."""
+        return self.send(f"GET {target}", *fields)
 
 
 Check = Callable[[Client], None]
@@ -80,30 +80,30 @@ Check = Callable[[Client], None]
 
 @frozen
 class Suite:
-    """Checks by their name, in order."""
+    """Checks by their names, in order."""
 
     checks: dict[str, Check] = field(factory=dict)
 
     def __call__(self, check: Check) -> Check:
-        """Add one; its docstring is its claim."""
+        """Add a check, whose docstring is its claim."""
         self.checks[check.__name__] = check
         return check
 
 
-def same(found: object, wanted: object, about: object = "") -> None:
-    """Compare, and say both when they differ."""
-    if found != wanted:
-        raise AssertionError(f"{about}: {found!r} is not {wanted!r}".removeprefix(": "))
+def same(result: object, expected: object, about: object = "") -> None:
+    """Raise an AssertionError with both values when they differ."""
+    if result != expected:
+        raise AssertionError(f"{about}: {result!r} is not {expected!r}".removeprefix(": "))
 
 
 def holds(claim: object, about: object) -> None:
-    """Say what does not hold."""
+    """Raise an AssertionError about the claim when it is false."""
     if not claim:
         raise AssertionError(str(about))
 
 
 def basic(user: str, password: str) -> tuple[str, str]:
-    """The field of basic authentication."""
+    """The Authorization field of basic authentication."""
     return "Authorization", "Basic " + b64encode(f"{user}:{password}".encode()).decode()
 
 

@@ -5,18 +5,22 @@ Calls and replies as values.
 from __future__ import annotations
 
 import json
+from math import inf
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.lab.call import JSON, MOST_KEYS, BadCall, pairs
-from netd.test.lab.calling import bench, call
+from netd.http.response_head import NO_BODY
+from netd.lab.call import JSON, MAX_KEYS, NO_CONTENT, BadCall, parse_query
+from netd.test.lab.calls import lab_state, make_call
+from netd.test.lab.client import limited
+from netd.values import Distribution
 
 
 class BadCallTests(SynchronousTestCase):
     """
-    What a client's mistake turns into.
+    The reply to a client's mistake.
     """
 
     def test_shape(self) -> None:
@@ -30,121 +34,162 @@ class BadCallTests(SynchronousTestCase):
         )
 
     def test_headers(self) -> None:
-        """Headers of the mistake are headers of the reply."""
+        """The headers of a BadCall are headers of its reply."""
         reply = BadCall("x", 405, (("Allow", "GET"),)).reply()
         self.assertEqual(reply.headers, (("Allow", "GET"),))
 
     @given(st.text())
     def test_anyDetail(self, detail: str) -> None:
-        """Whatever the detail holds, the body is JSON that holds it."""
+        """The body is JSON that holds any detail unchanged."""
         body = BadCall(detail).reply().body
         assert isinstance(body, bytes)
         self.assertEqual(json.loads(body)["detail"], detail)
 
 
-class WorkbenchTests(SynchronousTestCase):
+class LabStateTests(SynchronousTestCase):
     """
-    What calls share.
+    The state that calls share.
     """
 
-    def test_turns(self) -> None:
-        """It knows how often a key came before."""
-        on = bench()
-        self.assertEqual([on.turn("a"), on.turn("a"), on.turn("b"), on.turn("a")], [0, 1, 0, 2])
+    def test_count(self) -> None:
+        """Each count returns how many requests with the same key came before."""
+        state = lab_state()
+        self.assertEqual(
+            [state.count("a"), state.count("a"), state.count("b"), state.count("a")],
+            [0, 1, 0, 2],
+        )
 
     def test_bounded(self) -> None:
-        """It remembers so many keys, and forgets those that were not asked for longest."""
-        on = bench()
-        on.turn("kept")
-        on.turn("lost")
-        for number in range(MOST_KEYS - 1):
-            on.turn("kept")
-            on.turn(str(number))
-        self.assertEqual(on.turn("kept"), MOST_KEYS)
-        self.assertEqual(on.turn("lost"), 0)
-        self.assertLessEqual(len(on._seen), MOST_KEYS)
+        """The number of keys is limited, and the least recent key is forgotten."""
+        state = lab_state()
+        state.count("kept")
+        state.count("lost")
+        for number in range(MAX_KEYS - 1):
+            state.count("kept")
+            state.count(str(number))
+        self.assertEqual(state.count("kept"), MAX_KEYS)
+        self.assertEqual(state.count("lost"), 0)
+        self.assertLessEqual(len(state._counts), MAX_KEYS)
 
 
 class CallTests(SynchronousTestCase):
     """
-    What an endpoint may ask of a call.
+    The facts of a request.
     """
 
     def test_headers(self) -> None:
-        """Fields are in order and as they came; one by its name is joined by commas."""
-        asked = call("GET /get", "b: 2", "A:1", "b: 3 ")
-        self.assertEqual(asked.headers, (("Host", "netd"), ("b", "2"), ("A", "1"), ("b", "3")))
-        self.assertEqual(asked.header("B"), "2,3")
-        self.assertIsNone(asked.header("c"))
+        """Fields keep their order and case; repeated values are joined by commas."""
+        call = make_call("GET /get", "b: 2", "A:1", "b: 3 ")
+        self.assertEqual(call.headers, (("Host", "netd"), ("b", "2"), ("A", "1"), ("b", "3")))
+        self.assertEqual(call.header("B"), "2,3")
+        self.assertIsNone(call.header("c"))
 
     def test_emptyLine(self) -> None:
-        """A line break before the request line is no field."""
-        asked = call("GET /get")
-        asked.raw = b"\r\n" + asked.raw
-        self.assertEqual(asked.headers, (("Host", "netd"),))
+        """An empty line before the request line is ignored."""
+        call = make_call("GET /get")
+        call.raw_head = b"\r\n" + call.raw_head
+        self.assertEqual(call.headers, (("Host", "netd"),))
 
     def test_root(self) -> None:
-        """Without a Host it is localhost."""
-        asked = call("GET /get")
-        asked.raw = b"GET /get HTTP/1.0\r\n\r\n"
-        self.assertEqual(asked.root, "http://localhost")
+        """Without a Host the root is localhost."""
+        call = make_call("GET /get")
+        call.raw_head = b"GET /get HTTP/1.0\r\n\r\n"
+        self.assertEqual(call.root, "http://localhost")
 
-    def test_behalf(self) -> None:
-        """A trusted proxy says on whose behalf it asks, and how; others are not heard."""
+    def test_forwarded(self) -> None:
+        """X-Forwarded-* counts from a trusted proxy, and from no other client."""
         fields = ("X-Forwarded-For: 9.9.9.9", "X-Forwarded-Proto: https")
         for client, trusted in (("127.0.0.1", True), ("192.0.2.1", False), ("?", False)):
-            asked = call("GET /get", *fields, client=client)
-            self.assertEqual(asked.origin, "9.9.9.9" if trusted else client)
-            self.assertEqual(asked.root, "https://netd" if trusted else "http://netd")
-        self.assertEqual(call("GET /get", "X-Forwarded-Ssl: on").root, "https://netd")
-        self.assertEqual(call("GET /get", "X-Forwarded-Proto: ftp").root, "http://netd")
-        self.assertEqual(call("GET /get").origin, "127.0.0.1")
+            call = make_call("GET /get", *fields, address=client)
+            self.assertEqual(call.origin, "9.9.9.9" if trusted else client)
+            self.assertEqual(call.root, "https://netd" if trusted else "http://netd")
+        self.assertEqual(make_call("GET /get", "X-Forwarded-Ssl: on").root, "https://netd")
+        self.assertEqual(make_call("GET /get", "X-Forwarded-Proto: ftp").root, "http://netd")
+        self.assertEqual(make_call("GET /get").origin, "127.0.0.1")
 
-    def test_all(self) -> None:
-        """A parameter that repeats is said in the query and in X-Netd- headers."""
-        asked = call("GET /echo?header=a&Header=b", "X-Netd-Header: c", "X-Netd-Header: d")
-        self.assertEqual(asked.all_said("header"), ["a", "b", "c", "d"])
+    def test_texts(self) -> None:
+        """A parameter that repeats comes from the query and from X-Netd- headers."""
+        call = make_call("GET /echo?header=a&Header=b", "X-Netd-Header: c", "X-Netd-Header: d")
+        self.assertEqual(call.texts("header"), ["a", "b", "c", "d"])
 
     def test_longest(self) -> None:
-        """A duration beyond --max-delay is refused, or clamped where the parameter clamps."""
-        self.assertRaises(BadCall, call("GET /echo?ttfb=61s").value, "ttfb")
-        self.assertEqual(call("GET /drip?delay=61s").value("delay"), 60.0)
+        """A duration above --max-delay is refused, or clamped where the parameter clamps."""
+        self.assertRaises(BadCall, make_call("GET /echo?ttfb=61s").value, "ttfb")
+        self.assertEqual(make_call("GET /drip?delay=61s").value("delay"), 60.0)
 
-    def test_said(self) -> None:
-        """The path beats the query, that beats X-Netd- headers, which only some routes take."""
-        self.assertEqual(call("GET /delay/1?duration=2").said("duration"), "1")
-        asked = call("GET /echo?Delay=1", "X-Netd-Delay: 2", "X-Netd-Fault-Rate: 0.5")
-        self.assertEqual((asked.said("delay"), asked.said("fault_rate")), ("1", "0.5"))
-        self.assertIsNone(call("GET /drip", "X-Netd-Delay: 2").said("delay"))
-        self.assertEqual(call("GET /drip?header=a").all_said("header"), ["a"])
+    def test_text(self) -> None:
+        """The path wins over the query, and the query over X-Netd- headers where they count."""
+        self.assertEqual(make_call("GET /delay/1?duration=2").text("duration"), "1")
+        call = make_call("GET /echo?Delay=1", "X-Netd-Delay: 2", "X-Netd-Fault-Rate: 0.5")
+        self.assertEqual((call.text("delay"), call.text("fault_rate")), ("1", "0.5"))
+        self.assertIsNone(make_call("GET /drip", "X-Netd-Delay: 2").text("delay"))
+        self.assertEqual(make_call("GET /drip?header=a").texts("header"), ["a"])
 
     def test_value(self) -> None:
-        """A value is the default when nothing is said, and a BadCall when nonsense is."""
-        self.assertEqual(call("GET /drip").value("numbytes"), 10)
-        self.assertIsNone(call("GET /echo").value("body"))
-        wrong = self.assertRaises(BadCall, call("GET /drip?numbytes=x").value, "numbytes")
-        self.assertEqual(wrong.detail, "numbytes: not a whole number")
-        self.assertRaises(BadCall, call("GET /redirect-to").value, "url")
+        """A missing parameter has its default; an invalid one is a BadCall."""
+        self.assertEqual(make_call("GET /drip").value("numbytes"), 10)
+        self.assertIsNone(make_call("GET /echo").value("body"))
+        error = self.assertRaises(BadCall, make_call("GET /drip?numbytes=x").value, "numbytes")
+        self.assertEqual(error.detail, "numbytes: not a whole number")
+        self.assertRaises(BadCall, make_call("GET /redirect-to").value, "url")
 
-    def test_chance(self) -> None:
-        """Chance is the bench's, or that of the seed, one for the whole call."""
-        on = bench()
-        self.assertIs(call("GET /unstable", on=on).chance(), on.random)
-        asked = call("GET /unstable?seed=1", on=on)
-        self.assertIs(asked.chance(), asked.chance())
-        self.assertIsNot(asked.chance(), on.random)
+    def test_random(self) -> None:
+        """Random numbers come from the shared state, or from the seed of the call."""
+        state = lab_state()
+        self.assertIs(make_call("GET /unstable", state=state).random(), state.random)
+        call = make_call("GET /unstable?seed=1", state=state)
+        self.assertIs(call.random(), call.random())
+        self.assertIsNot(call.random(), state.random)
 
 
-class PairTests(SynchronousTestCase):
+class DelayTests(SynchronousTestCase):
+    """
+    Durations and distributions.
+    """
+
+    def test_missing(self) -> None:
+        """Without the parameter the wait is zero."""
+        self.assertEqual(make_call("GET /echo").wait("delay"), 0.0)
+
+    def test_duration(self) -> None:
+        """A duration above --max-delay is refused, or clamped where the parameter clamps."""
+        self.assertEqual(make_call("GET /echo?delay=59s").wait("delay"), 59.0)
+        self.assertRaises(BadCall, make_call("GET /echo?delay=61s").wait, "delay")
+        self.assertEqual(make_call("GET /delay/61").wait("duration"), 60.0)
+
+    def test_distribution(self) -> None:
+        """A distribution is drawn from, and the result is at most --max-delay."""
+        self.assertEqual(make_call("GET /echo?delay=normal:70s,0s").wait("delay"), 60.0)
+        self.assertEqual(make_call("GET /echo?delay=normal:7s,0s").wait("delay"), 7.0)
+
+    def test_unlimited(self) -> None:
+        """Without --max-delay a draw is at most a year."""
+        state = lab_state()
+        state.config = limited(max_delay=inf)
+        long = Distribution.parse("uniform:365d-365d")
+        self.assertEqual(make_call("GET /", state=state).draw(long), 31_536_000.0)
+
+
+class StatusTests(SynchronousTestCase):
+    """
+    Statuses without content.
+    """
+
+    def test_noBody(self) -> None:
+        """These are the statuses that the server sends without a body, and 205."""
+        self.assertEqual(NO_CONTENT, NO_BODY | {205})
+
+
+class QueryTests(SynchronousTestCase):
     """
     Queries and forms.
     """
 
     def test_percent(self) -> None:
-        """What is no UTF-8 stays percent-encoded."""
-        found = pairs("a=%ff%C3%A9&b=+&c")
-        self.assertEqual(found, [("a", "%FFé"), ("b", " "), ("c", "")])
+        """Bytes that are not UTF-8 stay percent-encoded."""
+        result = parse_query("a=%ff%C3%A9&b=+&c")
+        self.assertEqual(result, [("a", "%FFé"), ("b", " "), ("c", "")])
 
     def test_most(self) -> None:
-        """More than the limit is refused."""
-        self.assertRaises(ValueError, pairs, "a&b&c", 2)
+        """More fields than the limit are refused."""
+        self.assertRaises(ValueError, parse_query, "a&b&c", 2)

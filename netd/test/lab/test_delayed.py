@@ -1,18 +1,25 @@
 """
-Replies that take their time.
+Responses that take time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
 
+from netd.counters import Counters
+from netd.http.request import Request
+from netd.http.server import Site
 from netd.lab.call import Reply
+from netd.lab.delayed import ResponseSink
 from netd.lab.routes import Route
-from netd.script import Abort, Send, Step, Wait
-from netd.test.lab.conversation import parse, request
-from netd.test.lab.routing import EITHER, broken, conversation, fixed, stocked, timers
+from netd.script import Abort, Script, Send, Step, Wait
+from netd.test.lab.client import HTTP, Client, configured, parse, request
+from netd.test.lab.sites import BOTH, failing_body, fixed, netd_client, stock_client, timers
 
 
 class ReplyTests(SynchronousTestCase):
@@ -21,89 +28,89 @@ class ReplyTests(SynchronousTestCase):
     """
 
     def test_script(self) -> None:
-        """Nothing is sent before the script says its first bytes, not even the head."""
-        talk = conversation(
+        """The head leaves with the first bytes of the script, not before."""
+        client = netd_client(
             Route("/", fixed([Wait(2.0), Send(b"ab"), Wait(1.0), Send(b"c")]), "")
         )
-        self.assertEqual(talk.ask(request("GET /")), b"")
-        self.assertEqual(talk.turn(1.9), b"")
-        self.assertIn(b"\r\n\r\n2\r\nab\r\n", talk.turn(0.1))
-        self.assertEqual(talk.turn(1.0), b"1\r\nc\r\n0\r\n\r\n")
+        self.assertEqual(client.send(request("GET /")), b"")
+        self.assertEqual(client.advance(1.9), b"")
+        self.assertIn(b"\r\n\r\n2\r\nab\r\n", client.advance(0.1))
+        self.assertEqual(client.advance(1.0), b"1\r\nc\r\n0\r\n\r\n")
 
     def test_scriptLength(self) -> None:
-        """A script of known length goes out with Content-Length and unchunked."""
-        talk = conversation(Route("/", fixed([Send(b"ab"), Send(b"c")], length=3), ""))
-        answer = talk.request("GET /")
-        self.assertEqual((answer.headers["content-length"], answer.body), ("3", b"abc"))
+        """A script of known length is sent with Content-Length, not in chunks."""
+        client = netd_client(Route("/", fixed([Send(b"ab"), Send(b"c")], length=3), ""))
+        response = client.request("GET /")
+        self.assertEqual((response.headers["content-length"], response.body), ("3", b"abc"))
 
     def test_after(self) -> None:
-        """A body that is ready, or made then, leaves after its wait and with its length."""
+        """A body, or the result of a function, is sent after the delay with its length."""
         for body in (b"abc", lambda: b"abc"):
-            for start in EITHER:
+            for start in BOTH:
                 for method in ("GET", "HEAD"):
-                    talk = start(Route("/", fixed(body, after=1.0), ""))
-                    self.assertEqual(talk.ask(request(f"{method} /")), b"")
-                    self.assertEqual(talk.turn(0.999), b"")
-                    answer = parse(talk.turn(0.001))
-                    self.assertEqual(answer.headers["content-length"], "3")
-                    self.assertEqual(answer.body, b"abc" if method == "GET" else b"")
+                    client = start(Route("/", fixed(body, delay=1.0), ""))
+                    self.assertEqual(client.send(request(f"{method} /")), b"")
+                    self.assertEqual(client.advance(0.999), b"")
+                    response = parse(client.advance(0.001))
+                    self.assertEqual(response.headers["content-length"], "3")
+                    self.assertEqual(response.body, b"abc" if method == "GET" else b"")
 
     def test_afterLeft(self) -> None:
-        """A client that leaves takes its timer with it, and its body is never made."""
-        for start in EITHER:
-            talk = start(Route("/", lambda _: Reply(self.fail, after=1.0), ""))
-            talk.ask(request("GET /"))
-            talk.turn(0.5)
-            self.assertEqual(timers(talk), 1)
-            talk.leave()
-            self.assertEqual(timers(talk), 0)
+        """When the client leaves, the timer is cancelled and the body is never made."""
+        for start in BOTH:
+            client = start(Route("/", lambda _: Reply(self.fail, delay=1.0), ""))
+            client.send(request("GET /"))
+            client.advance(0.5)
+            self.assertEqual(timers(client), 1)
+            client.disconnect()
+            self.assertEqual(timers(client), 0)
 
     def test_afterStalled(self) -> None:
-        """A client that takes nothing meanwhile does not change what it gets."""
-        talk = conversation(Route("/", lambda _: Reply(b"abc", after=1.0), ""))
-        talk.ask(request("GET /"))
-        talk.channel.pauseProducing()
-        talk.channel.resumeProducing()
-        self.assertEqual(parse(talk.turn(1.0)).body, b"abc")
+        """A client that stops reading during the delay still gets the whole response."""
+        client = netd_client(Route("/", lambda _: Reply(b"abc", delay=1.0), ""))
+        client.send(request("GET /"))
+        client.channel.pauseProducing()
+        client.channel.resumeProducing()
+        self.assertEqual(parse(client.advance(1.0)).body, b"abc")
 
     def test_afterBroken(self) -> None:
-        """A body that cannot be made is a 500 and one failure in the log."""
-        for start in EITHER:
-            talk = start(Route("/", lambda _: Reply(broken, after=1.0), ""))
-            talk.ask(request("GET /"))
-            self.assertEqual(parse(talk.turn(1.0)).status, 500)
+        """A failing body function is a 500 and one logged failure."""
+        for start in BOTH:
+            client = start(Route("/", lambda _: Reply(failing_body, delay=1.0), ""))
+            client.send(request("GET /"))
+            self.assertEqual(parse(client.advance(1.0)).status, 500)
             self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_keepAlive(self) -> None:
         """After a script the connection serves the next request."""
-        talk = conversation(Route("/", fixed([Wait(1.0), Send(b"ab")], length=2), ""))
+        client = netd_client(Route("/", fixed([Wait(1.0), Send(b"ab")], length=2), ""))
         for _ in range(3):
-            talk.ask(request("GET /"))
-            self.assertEqual(parse(talk.turn(1.0)).body, b"ab")
+            client.send(request("GET /"))
+            self.assertEqual(parse(client.advance(1.0)).body, b"ab")
 
     def test_pipelined(self) -> None:
-        """Pipelined requests wait for one another and are answered in order."""
-        talk = conversation(
+        """Responses to pipelined requests are sent in the order of the requests."""
+        client = netd_client(
             Route("/slow", fixed([Wait(1.0), Send(b"slow")], length=4), ""),
             Route("/fast", fixed(b"fast"), ""),
         )
-        self.assertEqual(talk.ask(request("GET /slow") + request("GET /fast")), b"")
-        said = talk.turn(1.0)
-        self.assertLess(said.index(b"slow"), said.index(b"fast"))
+        self.assertEqual(client.send(request("GET /slow") + request("GET /fast")), b"")
+        data = client.advance(1.0)
+        self.assertLess(data.index(b"slow"), data.index(b"fast"))
 
     def test_abort(self) -> None:
-        """A script that aborts cuts the connection with nothing said."""
-        talk = conversation(Route("/", fixed([Wait(1.0), Abort()]), ""))
-        talk.ask(request("GET /"))
-        self.assertEqual(talk.turn(1.0), b"")
-        self.assertTrue(talk.transport.aborting)
+        """A script that aborts resets the connection, and nothing is sent."""
+        client = netd_client(Route("/", fixed([Wait(1.0), Abort()]), ""))
+        client.send(request("GET /"))
+        self.assertEqual(client.advance(1.0), b"")
+        self.assertTrue(client.transport.aborting)
 
     def test_trailers(self) -> None:
-        """Trailers come after the last chunk, where the engine has them."""
+        """Trailers follow the last chunk; stock Twisted leaves them out."""
         route = Route("/", fixed([Send(b"x")], trailers=(("X-A", "1"),)), "")
-        said = conversation(route).ask(request("GET /"))
-        self.assertTrue(said.endswith(b"0\r\nX-A: 1\r\n\r\n"))
-        self.assertTrue(stocked(route).ask(request("GET /")).endswith(b"0\r\n\r\n"))
+        data = netd_client(route).send(request("GET /"))
+        self.assertTrue(data.endswith(b"0\r\nX-A: 1\r\n\r\n"))
+        self.assertTrue(stock_client(route).send(request("GET /")).endswith(b"0\r\n\r\n"))
 
 
 class MistakeTests(SynchronousTestCase):
@@ -112,49 +119,49 @@ class MistakeTests(SynchronousTestCase):
     """
 
     def test_scriptBreaksBefore(self) -> None:
-        """A script that fails before its first bytes is a logged 500."""
+        """A script that fails before its first bytes is a 500 and one logged failure."""
 
         def script() -> Iterator[Step]:
             yield Wait(1.0)
             raise ZeroDivisionError("secret")
 
-        talk = conversation(Route("/", lambda call: Reply(script(), length=10), ""))
-        talk.ask(request("GET /"))
-        answer = parse(talk.turn(1.0))
-        self.assertEqual(answer.status, 500)
-        self.assertNotIn(b"secret", answer.body)
-        self.assertEqual(len(answer.body), int(answer.headers["content-length"]))
+        client = netd_client(Route("/", lambda call: Reply(script(), length=10), ""))
+        client.send(request("GET /"))
+        response = parse(client.advance(1.0))
+        self.assertEqual(response.status, 500)
+        self.assertNotIn(b"secret", response.body)
+        self.assertEqual(len(response.body), int(response.headers["content-length"]))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_scriptBreaksAfter(self) -> None:
-        """A script that fails later cuts the connection: a short body must not look whole."""
+        """A script that fails later resets the connection, lest a short body look whole."""
 
         def script() -> Iterator[Step]:
             yield Send(b"half")
             raise ZeroDivisionError
 
-        talk = conversation(Route("/", lambda call: Reply(script()), ""))
-        talk.ask(request("GET /"))
-        self.assertTrue(talk.transport.aborting)
+        client = netd_client(Route("/", lambda call: Reply(script()), ""))
+        client.send(request("GET /"))
+        self.assertTrue(client.transport.aborting)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
 class LeavingTests(SynchronousTestCase):
     """
-    Clients that do not stay for the answer.
+    Clients that leave before the response.
     """
 
     def test_noTimerLeft(self) -> None:
-        """A client that leaves takes its timer along and is counted as 499."""
-        talk = conversation(Route("/", fixed([Wait(9.0), Send(b"x")]), ""))
-        talk.ask(request("GET /"))
-        self.assertIn(9.0, [each.getTime() for each in talk.clock.getDelayedCalls()])
-        talk.leave()
-        self.assertEqual(talk.clock.getDelayedCalls(), [])
-        self.assertEqual(talk.counters.responses, {499: 1})
+        """When the client leaves, no timer stays, and the response is counted as 499."""
+        client = netd_client(Route("/", fixed([Wait(9.0), Send(b"x")]), ""))
+        client.send(request("GET /"))
+        self.assertIn(9.0, [each.getTime() for each in client.clock.getDelayedCalls()])
+        client.disconnect()
+        self.assertEqual(client.clock.getDelayedCalls(), [])
+        self.assertEqual(client.counters.responses, {499: 1})
 
     def test_generatorClosed(self) -> None:
-        """The script of a client that left runs its cleanup at once."""
+        """When the client leaves, the generator of the script is closed at once."""
         seen = []
 
         def script() -> Iterator[Step]:
@@ -163,168 +170,210 @@ class LeavingTests(SynchronousTestCase):
             finally:
                 seen.append("closed")
 
-        talk = conversation(Route("/", lambda call: Reply(script()), ""))
-        talk.ask(request("GET /"))
-        talk.leave()
+        client = netd_client(Route("/", lambda call: Reply(script()), ""))
+        client.send(request("GET /"))
+        client.disconnect()
         self.assertEqual(seen, ["closed"])
 
     def test_backPressure(self) -> None:
-        """A client that does not read stops the script, and reading starts it again."""
-        said: list[int] = []
+        """The script pauses while the client does not read."""
+        sent: list[int] = []
 
         def script() -> Iterator[Step]:
             # Output is held together while input is being read.
             yield Wait(1.0)
             for number in range(1000):
-                said.append(number)
+                sent.append(number)
                 yield Send(bytes(1024))
 
-        talk = conversation(Route("/", lambda call: Reply(script()), ""))
-        talk.transport.full = True
-        talk.ask(request("GET /"))
-        talk.turn(1.0)
-        self.assertEqual(len(said), 1)
-        producer = talk.transport.producer
+        client = netd_client(Route("/", lambda call: Reply(script()), ""))
+        client.transport.full = True
+        client.send(request("GET /"))
+        client.advance(1.0)
+        self.assertEqual(len(sent), 1)
+        producer = client.transport.producer
         assert producer is not None
         producer.resumeProducing()
-        self.assertEqual(len(said), 2)
+        self.assertEqual(len(sent), 2)
 
 
-class WireTests(SynchronousTestCase):
+class RawTests(SynchronousTestCase):
     """
-    Answers that are said past the engine.
+    Scripts that write the head themselves.
     """
 
     def test_raw(self) -> None:
-        """What the script says is all that is said, then the connection ends."""
-        route = Route("/", fixed([Wait(1.0), Send(b"no "), Send(b"HTTP")], wire=True), "")
-        for start in EITHER:
-            talk = start(route)
-            self.assertEqual(talk.ask(request("GET /")), b"")
-            self.assertEqual(talk.turn(1.0), b"no HTTP")
-            self.assertTrue(talk.transport.disconnecting)
+        """Only the bytes of the script are sent, and then the connection closes."""
+        route = Route("/", fixed([Wait(1.0), Send(b"no "), Send(b"HTTP")], raw=True), "")
+        for start in BOTH:
+            client = start(route)
+            self.assertEqual(client.send(request("GET /")), b"")
+            self.assertEqual(client.advance(1.0), b"no HTTP")
+            self.assertTrue(client.transport.disconnecting)
 
     def test_nothing(self) -> None:
-        """It may say nothing at all."""
-        for start in EITHER:
-            talk = start(Route("/", fixed([], wire=True), ""))
-            self.assertEqual(talk.ask(request("GET /")), b"")
-            self.assertTrue(talk.transport.disconnecting)
+        """An empty script closes the connection."""
+        for start in BOTH:
+            client = start(Route("/", fixed([], raw=True), ""))
+            self.assertEqual(client.send(request("GET /")), b"")
+            self.assertTrue(client.transport.disconnecting)
 
     def test_aborts(self) -> None:
-        """It may reset the connection after what it said."""
-        for start in EITHER:
-            talk = start(Route("/", fixed([Send(b"x"), Abort()], wire=True), ""))
-            self.assertEqual(talk.ask(request("GET /")), b"x")
-            self.assertTrue(talk.transport.aborting)
+        """An Abort resets the connection after the bytes before it."""
+        for start in BOTH:
+            client = start(Route("/", fixed([Send(b"x"), Abort()], raw=True), ""))
+            self.assertEqual(client.send(request("GET /")), b"x")
+            self.assertTrue(client.transport.aborting)
 
     def test_breaks(self) -> None:
-        """One that fails after it began is cut off, with one logged failure."""
+        """A script that fails after its first bytes is a reset and one logged failure."""
 
         def script() -> Iterator[Step]:
             yield Send(b"x")
             raise ZeroDivisionError
 
-        talk = conversation(Route("/", lambda call: Reply(script(), wire=True), ""))
-        talk.ask(request("GET /"))
-        self.assertTrue(talk.transport.aborting)
+        client = netd_client(Route("/", lambda call: Reply(script(), raw=True), ""))
+        client.send(request("GET /"))
+        self.assertTrue(client.transport.aborting)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
 class DelayTests(SynchronousTestCase):
     """
-    How long answers are asked to wait.
+    The counters of requested delays.
     """
 
     def test_after(self) -> None:
-        """One whose body is ready is counted when it is asked for."""
-        talk = conversation(Route("/", fixed(b"x", after=2.0), ""))
-        talk.ask(request("GET /"))
-        self.assertEqual((talk.counters.delays, talk.counters.delay_seconds), ({2.0: 1}, 2.0))
+        """A delayed body is counted at the time of its request."""
+        client = netd_client(Route("/", fixed(b"x", delay=2.0), ""))
+        client.send(request("GET /"))
+        self.assertEqual(
+            (client.counters.delays, client.counters.delay_seconds), ({2.0: 1}, 2.0)
+        )
 
     def test_script(self) -> None:
-        """A script is counted by all that it waits before its first bytes, and once."""
-        talk = conversation(
+        """A script is counted once, by the sum of the waits before its first bytes."""
+        client = netd_client(
             Route("/", fixed([Wait(1.0), Wait(1.0), Send(b"x"), Wait(9.0), Send(b"y")]), "")
         )
-        talk.ask(request("GET /"))
+        client.send(request("GET /"))
         for _ in range(3):
-            talk.turn(10.0)
-        self.assertEqual((talk.counters.delays, talk.counters.delay_seconds), ({2.0: 1}, 2.0))
+            client.advance(10.0)
+        self.assertEqual(
+            (client.counters.delays, client.counters.delay_seconds), ({2.0: 1}, 2.0)
+        )
 
     def test_exact(self) -> None:
-        """The moment of asking adds no rounding error, which would be another bucket."""
-        talk = conversation(Route("/", fixed([Wait(0.1), Send(b"x")]), ""))
-        talk.clock.advance(0.3)
-        talk.ask(request("GET /"))
-        talk.turn(1.0)
-        self.assertEqual(talk.counters.delays, {0.1: 1})
+        """The time of the request adds no rounding error, which would change the bucket."""
+        client = netd_client(Route("/", fixed([Wait(0.1), Send(b"x")]), ""))
+        client.clock.advance(0.3)
+        client.send(request("GET /"))
+        client.advance(1.0)
+        self.assertEqual(client.counters.delays, {0.1: 1})
 
-    def test_nothingSaid(self) -> None:
-        """One that ends without a word is counted too."""
-        talk = conversation(Route("/", fixed([Wait(1.0)], status=204), ""))
-        talk.ask(request("GET /"))
-        talk.turn(1.0)
-        self.assertEqual(talk.counters.delays, {1.0: 1})
+    def test_nothingSent(self) -> None:
+        """A script that sends nothing is counted too."""
+        client = netd_client(Route("/", fixed([Wait(1.0)], status=204), ""))
+        client.send(request("GET /"))
+        client.advance(1.0)
+        self.assertEqual(client.counters.delays, {1.0: 1})
 
     def test_left(self) -> None:
-        """So is one whose client leaves before: it asked."""
-        for body, more in (([Wait(5.0), Send(b"x")], {}), (b"x", {"after": 5.0})):
-            talk = conversation(Route("/", fixed(body, **more), ""))
-            talk.ask(request("GET /"))
-            talk.leave()
-            self.assertEqual(talk.counters.delays, {5.0: 1})
+        """A response whose client leaves early is counted too."""
+        for body, more in (([Wait(5.0), Send(b"x")], {}), (b"x", {"delay": 5.0})):
+            client = netd_client(Route("/", fixed(body, **more), ""))
+            client.send(request("GET /"))
+            client.disconnect()
+            self.assertEqual(client.counters.delays, {5.0: 1})
 
     def test_atOnce(self) -> None:
-        """One that does not wait is not, be it by a wait of no length."""
+        """A response without a wait, or with a wait of zero, is not counted."""
         routes = [
             Route(path, fixed(body), "")
             for path, body in (("/", [Send(b"x")]), ("/b", b"y"), ("/c", [Wait(0.0)]))
         ]
-        talk = conversation(*routes)
+        client = netd_client(*routes)
         for each in routes:
-            talk.ask(request(f"GET {each.path}"))
-            talk.turn(1.0)
-        self.assertEqual(talk.counters.responses, {200: 3})
-        self.assertEqual((talk.counters.delays, talk.counters.lateness), ({}, {}))
+            client.send(request(f"GET {each.path}"))
+            client.advance(1.0)
+        self.assertEqual(client.counters.responses, {200: 3})
+        self.assertEqual((client.counters.delays, client.counters.lateness), ({}, {}))
 
 
 class LatenessTests(SynchronousTestCase):
     """
-    How late answers leave.
+    The counters of lateness.
     """
 
     def test_counted(self) -> None:
-        """An answer that waits is counted by how late its first bytes left."""
-        talk = conversation(
+        """A script is counted by how much later than due its first bytes are sent."""
+        client = netd_client(
             Route("/", fixed([Wait(1.0), Wait(1.0), Send(b"x"), Wait(9.0)]), "")
         )
-        talk.ask(request("GET /"))
-        talk.clock.advance(1.0)
-        talk.clock.advance(1.003)
-        self.assertEqual(dict(talk.counters.lateness), {0.005: 1})
-        self.assertAlmostEqual(talk.counters.lateness_seconds, 0.003)
+        client.send(request("GET /"))
+        client.clock.advance(1.0)
+        client.clock.advance(1.003)
+        self.assertEqual(dict(client.counters.lateness), {0.005: 1})
+        self.assertAlmostEqual(client.counters.lateness_seconds, 0.003)
 
     def test_after(self) -> None:
-        """So is one whose body is ready."""
-        talk = conversation(Route("/", fixed(b"x", after=2.0), ""))
-        talk.ask(request("GET /"))
-        talk.clock.advance(2.003)
-        self.assertEqual(dict(talk.counters.lateness), {0.005: 1})
-        self.assertAlmostEqual(talk.counters.lateness_seconds, 0.003)
+        """A delayed body is counted by how much later than due it is sent."""
+        client = netd_client(Route("/", fixed(b"x", delay=2.0), ""))
+        client.send(request("GET /"))
+        client.clock.advance(2.003)
+        self.assertEqual(dict(client.counters.lateness), {0.005: 1})
+        self.assertAlmostEqual(client.counters.lateness_seconds, 0.003)
 
     def test_atOnce(self) -> None:
-        """One that does not wait is not."""
-        talk = conversation(Route("/", fixed([Send(b"x")]), ""), Route("/b", fixed(), ""))
-        talk.ask(request("GET /"))
-        talk.ask(request("GET /b"))
-        self.assertEqual(dict(talk.counters.lateness), {})
+        """A response without a wait is not counted."""
+        client = netd_client(Route("/", fixed([Send(b"x")]), ""), Route("/b", fixed(), ""))
+        client.send(request("GET /"))
+        client.send(request("GET /b"))
+        self.assertEqual(dict(client.counters.lateness), {})
 
     def test_left(self) -> None:
-        """A client that leaves before is not counted, and leaves no timer."""
-        talk = conversation(Route("/", fixed([Wait(5.0), Send(b"x")]), ""))
-        talk.ask(request("GET /"))
-        talk.leave()
-        talk.clock.advance(10)
-        self.assertEqual(dict(talk.counters.lateness), {})
-        self.assertEqual(talk.clock.getDelayedCalls(), [])
+        """A response whose client leaves early is not counted, and no timer stays."""
+        client = netd_client(Route("/", fixed([Wait(5.0), Send(b"x")]), ""))
+        client.send(request("GET /"))
+        client.disconnect()
+        client.clock.advance(10)
+        self.assertEqual(dict(client.counters.lateness), {})
+        self.assertEqual(client.clock.getDelayedCalls(), [])
+
+
+class SinkTests(SynchronousTestCase):
+    """
+    The sink without counters, as other rooms use it.
+    """
+
+    def perform(self, script: Script, flushes: bool = False) -> Client:
+        """A client whose request is the sink of `script`."""
+        sinks: list[ResponseSink] = []
+
+        class Leaf(Resource):
+            isLeaf = True
+
+            def render(self, request: Request) -> int:
+                sinks.append(ResponseSink(request, clock, abort_flushes=flushes))
+                sinks[0].perform(script)
+                return NOT_DONE_YET
+
+        clock, counters = Clock(), Counters()
+        site = Site(Leaf(), clock, HTTP.limits, counters, now=lambda: 0.0)
+        client = Client(configured(), clock, counters, site)
+        client.send(request("GET /"))
+        return client
+
+    def test_abort(self) -> None:
+        """An Abort resets the connection, or closes it after what was written."""
+        for flushes in (False, True):
+            client = self.perform([Wait(1.0), Send(b"x"), Abort()], flushes)
+            client.advance(1.0)
+            transport = client.transport
+            self.assertEqual((transport.aborting, transport.disconnecting), (not flushes, True))
+
+    def test_uncounted(self) -> None:
+        """Without counters no delay is counted."""
+        client = self.perform([Wait(1.0), Send(b"x")])
+        self.assertTrue(client.advance(1.0).endswith(b"1\r\nx\r\n0\r\n\r\n"))
+        self.assertEqual((client.counters.delays, client.counters.lateness), ({}, {}))

@@ -1,5 +1,5 @@
 """
-What an endpoint can be asked.
+The parameters of endpoints.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.parameters import Parameter
-from netd.values import Distribution, Duration
+from netd.values import Distribution
 
 
 class ParameterTests(SynchronousTestCase):
@@ -16,14 +16,14 @@ class ParameterTests(SynchronousTestCase):
     """
 
     def test_kinds(self) -> None:
-        """Each kind has its own values."""
+        """Each kind parses its own values."""
         for kind, text, value in (
             ("integer", "12", 12),
             ("number", "0.5", 0.5),
             ("number", "3", 3.0),
             ("duration", "250ms", 0.25),
             ("size", "1KiB", 1024),
-            ("delay", "1s", Duration(1_000_000)),
+            ("delay", "1s", 1.0),
             ("delay", "exponential:1s", Distribution.parse("exponential:1s")),
             ("switch", "YES", True),
             ("switch", "off", False),
@@ -32,7 +32,7 @@ class ParameterTests(SynchronousTestCase):
             self.assertEqual(Parameter("x", kind, "").parse(text), value)
 
     def test_nonsense(self) -> None:
-        """What is none of its kind is refused."""
+        """A text that is malformed for its kind is refused."""
         for kind, text in (
             ("integer", "-1"),
             ("integer", "1e3"),
@@ -48,11 +48,11 @@ class ParameterTests(SynchronousTestCase):
             self.assertRaises(ValueError, Parameter("x", kind, "").parse, text)
 
     def test_unknownKind(self) -> None:
-        """A table cannot have a kind that is none."""
+        """A parameter of an unknown kind cannot be made."""
         self.assertRaises(ValueError, Parameter, "x", "colour", "")
 
     def test_limits(self) -> None:
-        """What is beyond a limit is refused, or the limit where it clamps."""
+        """A value beyond a limit is refused, or clamped where the parameter clamps."""
         strict = Parameter("x", "integer", "", least=2, most=5)
         self.assertEqual([strict.parse(each) for each in ("2", "5")], [2, 5])
         for text in ("1", "6"):
@@ -62,25 +62,25 @@ class ParameterTests(SynchronousTestCase):
         self.assertIsInstance(clamped.parse("6"), int)
 
     def test_choices(self) -> None:
-        """Only what can be chosen can be chosen."""
+        """Only the choices are accepted."""
         parameter = Parameter("x", "text", "", choices=("a", "b"))
         self.assertEqual(parameter.parse("a"), "a")
         self.assertRaises(ValueError, parameter.parse, "c")
 
     def test_schema(self) -> None:
-        """JSON Schema says the kind, the limits and the default."""
+        """The schema holds the kind, the limits and the default."""
         parameter = Parameter("x", "integer", "", "3", 1, 5)
-        wanted = {"type": "integer", "minimum": 1, "maximum": 5, "default": 3}
-        self.assertEqual(parameter.schema, wanted)
+        expected = {"type": "integer", "minimum": 1, "maximum": 5, "default": 3}
+        self.assertEqual(parameter.schema, expected)
         several = Parameter("x", "text", "", repeats=True, choices=("a",))
-        wanted = {"type": "array", "items": {"type": "string", "enum": ["a"]}}
-        self.assertEqual(several.schema, wanted)
+        expected = {"type": "array", "items": {"type": "string", "enum": ["a"]}}
+        self.assertEqual(several.schema, expected)
         clamped = Parameter("x", "number", "", "0.5", most=1, clamps=True)
         self.assertEqual(clamped.schema, {"type": "number", "minimum": 0, "default": 0.5})
         self.assertEqual(Parameter("x", "duration", "", "1s").schema["default"], "1s")
 
     def test_words(self) -> None:
-        """The help says the default and the limits."""
+        """The words for the help hold the default and the limits."""
         parameter = Parameter("x", "integer", "", "3", 1, 5)
         self.assertEqual(parameter.limits, "default 3; at least 1; at most 5")
         self.assertEqual(Parameter("x", "text", "", choices=("a", "b")).limits, "a, b")

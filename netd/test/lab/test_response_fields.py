@@ -1,5 +1,5 @@
 """
-The fields of an answer.
+The header fields of responses.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import SANDBOX
 from netd.lab.routes import ANY, Route
-from netd.test.lab.conversation import request
-from netd.test.lab.routing import EITHER, answered, conversation, fixed
+from netd.test.lab.client import request
+from netd.test.lab.sites import BOTH, fixed, netd_client, response_of
 
 
 class FieldTests(SynchronousTestCase):
@@ -20,10 +20,10 @@ class FieldTests(SynchronousTestCase):
     def test_repeated(self) -> None:
         """A field that comes twice has two lines."""
         route = Route("/", fixed(headers=(("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"))), "")
-        for start in EITHER:
-            said = start(route).ask(request("GET /"))
-            self.assertEqual(said.count(b"Set-Cookie: "), 2)
-            self.assertLess(said.index(b"a=1"), said.index(b"b=2"))
+        for start in BOTH:
+            data = start(route).send(request("GET /"))
+            self.assertEqual(data.count(b"Set-Cookie: "), 2)
+            self.assertLess(data.index(b"a=1"), data.index(b"b=2"))
 
 
 class SharingTests(SynchronousTestCase):
@@ -32,50 +32,52 @@ class SharingTests(SynchronousTestCase):
     """
 
     def test_any(self) -> None:
-        """Any origin may read an answer, with credentials, errors too."""
-        for talk in (each(Route("/a", fixed(), "help")) for each in EITHER):
+        """Scripts of any origin may read responses with credentials, errors included."""
+        for client in (each(Route("/a", fixed(), "help")) for each in BOTH):
             for line in ("GET /a", "GET /b", "POST /a"):
-                answer = talk.request(line)
-                self.assertEqual(answer.headers["access-control-allow-origin"], "*")
-                self.assertEqual(answer.headers["access-control-allow-credentials"], "true")
-                named = talk.request(line, "Origin: http://x")
+                response = client.request(line)
+                self.assertEqual(response.headers["access-control-allow-origin"], "*")
+                self.assertEqual(response.headers["access-control-allow-credentials"], "true")
+                named = client.request(line, "Origin: http://x")
                 self.assertEqual(named.headers["access-control-allow-origin"], "http://x")
 
     def test_preflight(self) -> None:
-        """OPTIONS says what may be asked, as httpbin does, whatever the route's methods."""
+        """A preflight allows the methods that httpbin allows, whatever the route takes."""
         for methods in (("GET",), ANY):
-            talk = conversation(Route("/a", fixed(status=500), "help", methods))
-            asked = ("Origin: http://x", "Access-Control-Request-Method: PUT")
-            answer = talk.request("OPTIONS /a", *asked, "Access-Control-Request-Headers: X-A")
-            self.assertEqual((answer.status, answer.body), (200, b""))
+            client = netd_client(Route("/a", fixed(status=500), "help", methods))
+            preflight = ("Origin: http://x", "Access-Control-Request-Method: PUT")
+            response = client.request(
+                "OPTIONS /a", *preflight, "Access-Control-Request-Headers: X-A"
+            )
+            self.assertEqual((response.status, response.body), (200, b""))
             self.assertEqual(
-                answer.headers["access-control-allow-methods"],
+                response.headers["access-control-allow-methods"],
                 "GET, POST, PUT, DELETE, PATCH, OPTIONS",
             )
-            self.assertEqual(answer.headers["access-control-allow-headers"], "X-A")
-            self.assertEqual(answer.headers["access-control-max-age"], "3600")
+            self.assertEqual(response.headers["access-control-allow-headers"], "X-A")
+            self.assertEqual(response.headers["access-control-max-age"], "3600")
 
     def test_none(self) -> None:
-        """A route that is not shared says none of it."""
-        answer = answered(
+        """A route without CORS has none of these fields."""
+        response = response_of(
             Route("/a", fixed(), "help", cors=False), "GET /a", "Origin: http://x"
         )
-        self.assertNotIn("access-control-allow-origin", answer.headers)
+        self.assertNotIn("access-control-allow-origin", response.headers)
 
 
-class LockTests(SynchronousTestCase):
+class SandboxTests(SynchronousTestCase):
     """
-    What keeps a client's bytes from being run.
+    The fields that keep browsers from running a client's bytes.
     """
 
     def test_locked(self) -> None:
-        """Every answer has nosniff and a sandbox, unless it is ours from end to end."""
-        for start in EITHER:
-            talk = start(Route("/a", fixed(), ""), Route("/b", fixed(ours=True), ""))
+        """Every response has nosniff; those with bytes of the client have a sandbox."""
+        for start in BOTH:
+            client = start(Route("/a", fixed(), ""), Route("/b", fixed(sandbox=False), ""))
             for line in ("GET /a", "GET /none", "POST /a"):
-                answer = talk.request(line)
-                self.assertEqual(answer.headers["content-security-policy"], SANDBOX)
-                self.assertEqual(answer.headers["x-content-type-options"], "nosniff")
-            ours = talk.request("GET /b")
+                response = client.request(line)
+                self.assertEqual(response.headers["content-security-policy"], SANDBOX)
+                self.assertEqual(response.headers["x-content-type-options"], "nosniff")
+            ours = client.request("GET /b")
             self.assertNotIn("content-security-policy", ours.headers)
             self.assertEqual(ours.headers["x-content-type-options"], "nosniff")

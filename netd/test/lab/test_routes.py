@@ -14,13 +14,13 @@ from netd.lab.routes import ANY, Route, Table
 
 
 def nothing(call: Call) -> Reply:
-    """An endpoint that is never asked."""
-    raise AssertionError("asked")
+    """An endpoint that is never called."""
+    raise AssertionError("called")
 
 
 class RouteTests(SynchronousTestCase):
     """
-    What a line of the table takes.
+    What a route takes.
     """
 
     def test_takes(self) -> None:
@@ -44,7 +44,7 @@ class RouteTests(SynchronousTestCase):
         self.assertEqual(Route("/", nothing, "", ("PUT", "POST")).allow, "OPTIONS, POST, PUT")
 
     def test_match(self) -> None:
-        """Literal segments must be equal, parameters must not be empty."""
+        """Literal segments must be equal, and named segments must not be empty."""
         route = Route("/a/<x>/c", nothing, "")
         self.assertEqual(route.match(["a", "b", "c"]), {"x": "b"})
         self.assertEqual(route.match(["a", "<x>", "c"]), {"x": "<x>"})
@@ -52,7 +52,7 @@ class RouteTests(SynchronousTestCase):
             self.assertIsNone(route.match(segments))
 
     def test_rest(self) -> None:
-        """A path parameter takes whatever is left, and needs something to be left."""
+        """A path segment takes the rest, which may not be missing."""
         route = Route("/a/<path:x>", nothing, "")
         self.assertEqual(route.match(["a", "b", "", "c"]), {"x": "b//c"})
         self.assertEqual(route.match(["a", ""]), {"x": ""})
@@ -60,20 +60,20 @@ class RouteTests(SynchronousTestCase):
         self.assertEqual(route.names, ("x",))
 
     def test_root(self) -> None:
-        """The root is one empty segment."""
+        """The root path is one empty segment."""
         self.assertEqual(Route("/", nothing, "").match([""]), {})
 
     def test_parameter(self) -> None:
-        """A parameter is found by its name; one that is not there is a bug."""
+        """A route has its parameters by their names."""
         one = Parameter("x", "text", "")
         route = Route("/", nothing, "", parameters=(one,))
-        self.assertIs(route.parameter("x"), one)
-        self.assertRaises(KeyError, route.parameter, "y")
+        self.assertIs(route.by_name["x"], one)
+        self.assertNotIn("y", route.by_name)
 
 
 class TableTests(SynchronousTestCase):
     """
-    Which route a path finds.
+    The route of a path.
     """
 
     table = Table(
@@ -85,28 +85,28 @@ class TableTests(SynchronousTestCase):
         ]
     )
 
-    def found(self, path: str) -> tuple[str, dict[str, str]]:
-        """The help of the route, and the parameters."""
+    def find(self, path: str) -> tuple[str, dict[str, str]]:
+        """The help of the route, and the values of the path."""
         route, parameters = self.table.find(path.encode())
         return route.help, dict(parameters)
 
     def test_order(self) -> None:
-        """The first line that fits is the one."""
-        self.assertEqual(self.found("/"), ("root", {}))
-        self.assertEqual(self.found("/a/b"), ("literal", {}))
-        self.assertEqual(self.found("/a/%62"), ("literal", {}))
-        self.assertEqual(self.found("/a/c"), ("any", {"x": "c"}))
-        self.assertEqual(self.found("/a/1%2F2/%C3%A9/"), ("rest", {"x": "1/2", "y": "é/"}))
+        """The first route that matches wins."""
+        self.assertEqual(self.find("/"), ("root", {}))
+        self.assertEqual(self.find("/a/b"), ("literal", {}))
+        self.assertEqual(self.find("/a/%62"), ("literal", {}))
+        self.assertEqual(self.find("/a/c"), ("any", {"x": "c"}))
+        self.assertEqual(self.find("/a/1%2F2/%C3%A9/"), ("rest", {"x": "1/2", "y": "é/"}))
 
     def test_unknown(self) -> None:
-        """Any other path is a 404; one that is no UTF-8 a 400."""
+        """Any other path is a 404; a path that is not UTF-8 is a 400."""
         for path in ("/a", "/a/", "/b/c", "//a/b", "/A/b"):
-            self.assertEqual(self.assertRaises(BadCall, self.found, path).status, 404)
-        self.assertEqual(self.assertRaises(BadCall, self.found, "/a/%ff").status, 400)
+            self.assertEqual(self.assertRaises(BadCall, self.find, path).status, 404)
+        self.assertEqual(self.assertRaises(BadCall, self.find, "/a/%ff").status, 400)
 
     @given(st.binary())
     def test_anything(self, path: bytes) -> None:
-        """Whatever the path, there is a route or a client's mistake."""
+        """Any path has a route or is a 400 or a 404."""
         try:
             self.table.find(b"/" + path)
         except BadCall as bad:

@@ -8,9 +8,10 @@ import re
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.lab.table import ROUTES
-from netd.test.lab.calling import TABLE
-from netd.test.lab.conversation import Conversation
+from netd.lab.endpoints.probes import Probes
+from netd.lab.table import ROUTES, routes
+from netd.test.lab.calls import TABLE, json_of, make_call
+from netd.test.lab.client import Client
 
 HTTPBIN = (
     "/get",
@@ -98,47 +99,66 @@ OTHERS = (
 
 class TableTests(SynchronousTestCase):
     """
-    Claims about every line.
+    Claims about every route.
     """
 
     def test_whole(self) -> None:
-        """Every endpoint of httpbin is there, and what others have."""
+        """Every endpoint of httpbin is there, and those of go-httpbin."""
         for path in (*HTTPBIN, *OTHERS):
             TABLE.find(path.encode())
 
     def test_unique(self) -> None:
-        """No two lines claim the same path."""
+        """No two routes have the same path."""
         paths = [route.path for route in ROUTES]
         self.assertEqual(len(paths), len(set(paths)))
 
     def test_reached(self) -> None:
-        """No line is hidden behind another."""
+        """No route hides another."""
         for route in ROUTES:
             path = re.sub(r"<[^>]*>", "x", route.path)
             self.assertIs(TABLE.find(path.encode())[0], route)
 
     def test_described(self) -> None:
-        """Every line says what it is for, and so does its endpoint."""
+        """Every route has a help text, and its endpoint a docstring."""
         for route in ROUTES:
             self.assertTrue(route.help, route.path)
             self.assertTrue(route.endpoint.__doc__, route.path)
 
     def test_defaults(self) -> None:
-        """Every default is a value of its parameter."""
+        """Every default can be parsed."""
         for route in ROUTES:
             for each in route.parameters:
                 if each.default is not None:
                     each.parse(each.default)
 
     def test_methods(self) -> None:
-        """HEAD, OPTIONS and a wrong method are right for every line with a list of methods."""
+        """OPTIONS and a wrong method are right for every route with a list of methods."""
         for route in ROUTES:
             path = re.sub(r"<[^>]*>", "1", route.path)
             if not route.methods:
                 continue
-            talk = Conversation()
-            options = talk.request(f"OPTIONS {path}")
+            client = Client()
+            options = client.request(f"OPTIONS {path}")
             self.assertEqual(options.status, 200 if route.cors else 204, path)
             self.assertEqual(options.body, b"")
-            wrong = talk.request(f"BREW {path}")
-            self.assertEqual((wrong.status, wrong.headers["allow"]), (405, route.allow))
+            error = client.request(f"BREW {path}")
+            self.assertEqual((error.status, error.headers["allow"]), (405, route.allow))
+
+    def test_probes(self) -> None:
+        """The probes stand between the echo and the help, or are missing."""
+        probes = Probes()
+        paths = [route.path for route in routes(probes)]
+        self.assertEqual(paths, [route.path for route in ROUTES])
+        bound = probes.routes()
+        self.assertEqual(routes(probes)[3:6], bound)
+        missing = {route.path for route in bound}
+        without = [route.path for route in routes(None)]
+        self.assertEqual(without, [path for path in paths if path not in missing])
+
+    def test_help(self) -> None:
+        """The help lists exactly the routes of its site."""
+        for table in (routes(None), ROUTES):
+            help_route = next(route for route in table if route.path == "/help")
+            reply = help_route.endpoint(make_call("GET /help?format=json"))
+            listed = [each["path"] for each in json_of(reply)["routes"]]
+            self.assertEqual(listed, [route.path for route in table])

@@ -21,7 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd import settings
 from netd.ops import healthcheck
 from netd.ops.healthcheck import default, run
-from netd.test.lab.conversation import configured
+from netd.test.lab.client import configured
 from netd.test.stages import identity
 from netd.values import Endpoint
 

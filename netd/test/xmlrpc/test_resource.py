@@ -20,7 +20,7 @@ from twisted.web.server import NOT_DONE_YET
 from netd.counters import Counters
 from netd.http.request import Request
 from netd.http.server import Site
-from netd.test.lab.conversation import Answer, Conversation, configured, limited, parse, request
+from netd.test.lab.client import Client, Response, configured, limited, parse, request
 from netd.test.xmlrpc.test_reader import NOT_CALLS
 from netd.xmlrpc import resource
 from netd.xmlrpc.caller import Caller
@@ -48,7 +48,7 @@ ROOMY = configured(limited(max_body=2 << 20))
 XML = "Content-Type: text/xml"
 
 
-def understood(response: Answer) -> Any:
+def understood(response: Response) -> Any:
     """The result in a response, read by the standard library."""
     body = response.body
     if response.headers.get("content-encoding") == "gzip":
@@ -78,20 +78,20 @@ class _Tests(SynchronousTestCase):
         self.site: Any = Site(self.root, self.clock, ROOMY.http.limits, self.counters)
         self.talk = self.conversation()
 
-    def conversation(self) -> Conversation:
+    def conversation(self) -> Client:
         """One more client."""
-        return Conversation(clock=self.clock, counters=self.counters, site=self.site)
+        return Client(clock=self.clock, counters=self.counters, site=self.site)
 
     def elsewhere(self, method: Procedure, values: Sequence[Any]) -> Deferred[Any]:
         """Leave an offloaded call waiting."""
         return self.later
 
-    def ask(self, line: str, *headers: str, body: bytes = b"") -> Answer:
+    def ask(self, line: str, *headers: str, body: bytes = b"") -> Response:
         """The response to a request, after all steps."""
-        received = self.talk.ask(request(line, *headers, body=body))
-        return parse(received + self.talk.turn(0))
+        received = self.talk.send(request(line, *headers, body=body))
+        return parse(received + self.talk.advance(0))
 
-    def post(self, body: bytes, *headers: str) -> Answer:
+    def post(self, body: bytes, *headers: str) -> Response:
         """The response to a call."""
         return self.ask("POST /RPC2", XML, *headers, body=body)
 
@@ -190,9 +190,9 @@ class CallTests(_Tests):
         """Calls on one connection get their responses in order, large or small."""
         large = request("POST /", XML, body=dumps(("x" * 100_000,), "lab.echo").encode())
         small = request("POST /", XML, body=dumps((2, 3), "add").encode())
-        received = self.talk.ask(large + small)
+        received = self.talk.send(large + small)
         for _ in range(5):
-            received += self.talk.turn(0)
+            received += self.talk.advance(0)
         self.assertEqual(received.count(b"HTTP/1.1 200 OK"), 2)
         self.assertTrue(received.rstrip().endswith(b"</methodResponse>"))
         self.assertIn(b"<int>5</int>", received[-300:])
@@ -217,23 +217,23 @@ class LaterTests(_Tests):
     def test_delay(self) -> None:
         """The response of a method that waits comes when it is done."""
         body = dumps((2,), "lab.delay").encode()
-        self.assertEqual(self.talk.ask(request("POST /", XML, body=body)), b"")
-        self.assertEqual(self.talk.turn(1.9), b"")
-        self.assertEqual(understood(parse(self.talk.turn(0.1))), 2)
+        self.assertEqual(self.talk.send(request("POST /", XML, body=body)), b"")
+        self.assertEqual(self.talk.advance(1.9), b"")
+        self.assertEqual(understood(parse(self.talk.advance(0.1))), 2)
 
     def test_timeout(self) -> None:
         """A call times out after 30 s."""
-        self.talk.ask(request("POST /", XML, body=dumps((100,), "lab.delay").encode()))
-        response = parse(self.talk.turn(30))
+        self.talk.send(request("POST /", XML, body=dumps((100,), "lab.delay").encode()))
+        response = parse(self.talk.advance(30))
         self.assertEqual(self.assertRaises(Fault, understood, response).faultCode, TIMEOUT)
 
     def test_left(self) -> None:
         """A call ends without a log entry when its client leaves."""
         for parameters, method in (((100,), "lab.delay"), (("x" * 100_000,), "lab.echo")):
             talk = self.conversation()
-            talk.ask(request("POST /", XML, body=dumps(parameters, method).encode()))
+            talk.send(request("POST /", XML, body=dumps(parameters, method).encode()))
             before = len(self.clock.getDelayedCalls())
-            talk.leave()
+            talk.disconnect()
             self.assertLess(len(self.clock.getDelayedCalls()), before)
             self.clock.advance(0)
 
@@ -266,9 +266,9 @@ class LaterTests(_Tests):
         """The pool's XML is sent unchanged."""
         self.registry.add(procedure(rpc("f", offload=True)(lambda: 1)))
         body = dumps((), "f").encode()
-        self.assertEqual(self.talk.ask(request("POST /", XML, body=body)), b"")
+        self.assertEqual(self.talk.send(request("POST /", XML, body=body)), b"")
         self.later.callback(Encoded(b"<value><int>7</int></value>"))
-        self.assertEqual(understood(parse(self.talk.heard())), 7)
+        self.assertEqual(understood(parse(self.talk.received())), 7)
 
     def test_busy(self) -> None:
         """A full pool is the fault BUSY."""

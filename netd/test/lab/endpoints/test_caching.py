@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import BadCall
-from netd.test.lab.calling import ask, bench, fields, said, shown
+from netd.test.lab.calls import content, fields, json_of, lab_state, reply_to
 
 
 class CacheTests(SynchronousTestCase):
@@ -16,18 +16,20 @@ class CacheTests(SynchronousTestCase):
     """
 
     def test_validators(self) -> None:
-        """It has validators, and is not modified for whoever has some."""
-        found = fields(ask("GET /cache"))
-        self.assertEqual(found["last-modified"], "Tue, 14 Nov 2023 22:13:20 GMT")
-        self.assertRegex(found["etag"], r'\A"[0-9a-f]{32}"\Z')
+        """The response has validators, and is a 304 when the request has a validator."""
+        result = fields(reply_to("GET /cache"))
+        self.assertEqual(result["last-modified"], "Tue, 14 Nov 2023 22:13:20 GMT")
+        self.assertRegex(result["etag"], r'\A"[0-9a-f]{32}"\Z')
         for field in ("If-Modified-Since: x", "If-None-Match: x"):
-            reply = ask("GET /cache", field)
-            self.assertEqual((reply.status, said(reply)), (304, b""))
+            reply = reply_to("GET /cache", field)
+            self.assertEqual((reply.status, content(reply)), (304, b""))
 
     def test_fresh(self) -> None:
-        """/cache/n says for how long."""
-        self.assertEqual(fields(ask("GET /cache/60")), {"cache-control": "public, max-age=60"})
-        self.assertRaises(BadCall, ask, "GET /cache/x")
+        """/cache/n has a max-age."""
+        self.assertEqual(
+            fields(reply_to("GET /cache/60")), {"cache-control": "public, max-age=60"}
+        )
+        self.assertRaises(BadCall, reply_to, "GET /cache/x")
 
 
 class TagTests(SynchronousTestCase):
@@ -36,27 +38,27 @@ class TagTests(SynchronousTestCase):
     """
 
     def test_quoted(self) -> None:
-        """The tag is quoted, however it was asked for."""
+        """The tag is quoted, whether or not the path quotes it."""
         for path in ("abc", "%22abc%22", "W%2F%22abc%22"):
-            self.assertEqual(fields(ask(f"GET /etag/{path}")), {"etag": '"abc"'})
+            self.assertEqual(fields(reply_to(f"GET /etag/{path}")), {"etag": '"abc"'})
 
     def test_noneMatch(self) -> None:
-        """304 when the client has it, bare, quoted, weak, in a list or by a star."""
+        """If-None-Match with the tag, bare, quoted, weak, in a list or as a star, is a 304."""
         for value in ("abc", '"abc"', 'W/"abc"', '"x", "abc"', "*"):
-            reply = ask("GET /etag/abc", f"If-None-Match: {value}")
+            reply = reply_to("GET /etag/abc", f"If-None-Match: {value}")
             self.assertEqual((reply.status, fields(reply)), (304, {"etag": '"abc"'}))
-        self.assertEqual(ask("GET /etag/abc", "If-None-Match: abcd").status, 200)
+        self.assertEqual(reply_to("GET /etag/abc", "If-None-Match: abcd").status, 200)
 
     def test_match(self) -> None:
-        """412 when the client wants another one."""
-        self.assertEqual(ask("GET /etag/abc", 'If-Match: "x"').status, 412)
+        """If-Match without the tag is a 412."""
+        self.assertEqual(reply_to("GET /etag/abc", 'If-Match: "x"').status, 412)
         for value in ("abc", '"abc"', "*"):
-            self.assertEqual(ask("GET /etag/abc", f"If-Match: {value}").status, 200)
+            self.assertEqual(reply_to("GET /etag/abc", f"If-Match: {value}").status, 200)
 
     def test_bad(self) -> None:
-        """A tag with a quote, a space or a control character inside is a 400."""
+        """A tag with a quote, a space or a control character is a 400."""
         for path in ("a%22b", "a%20b", "a%0Ab"):
-            self.assertRaises(BadCall, ask, f"GET /etag/{path}")
+            self.assertRaises(BadCall, reply_to, f"GET /etag/{path}")
 
 
 class ResponseHeaderTests(SynchronousTestCase):
@@ -65,30 +67,34 @@ class ResponseHeaderTests(SynchronousTestCase):
     """
 
     def test_said(self) -> None:
-        """Each argument is a header and in the body, which knows its own length."""
-        reply = ask("GET /response-headers?X-A=1&X-A=2&b=x%20y")
+        """Each argument is a header and in the body, which holds its own length."""
+        reply = reply_to("GET /response-headers?X-A=1&X-A=2&b=x%20y")
         self.assertEqual(reply.headers, (("X-A", "1"), ("X-A", "2"), ("b", "x y")))
-        found = shown(reply)
-        self.assertEqual(found.pop("Content-Length"), str(len(said(reply))))
+        result = json_of(reply)
+        self.assertEqual(result.pop("Content-Length"), str(len(content(reply))))
         self.assertEqual(
-            found, {"Content-Type": "application/json", "X-A": ["1", "2"], "b": "x y"}
+            result, {"Content-Type": "application/json", "X-A": ["1", "2"], "b": "x y"}
         )
 
     def test_lengths(self) -> None:
         """The length is right around every power of ten."""
         for count in range(0, 1100, 7):
-            reply = ask(f"GET /response-headers?a={'x' * count}")
-            self.assertEqual(shown(reply)["Content-Length"], str(len(said(reply))))
+            reply = reply_to(f"GET /response-headers?a={'x' * count}")
+            self.assertEqual(json_of(reply)["Content-Length"], str(len(content(reply))))
 
     def test_type(self) -> None:
         """A passive type may be chosen, an active one only with --unsafe-responses."""
-        self.assertEqual(ask("GET /response-headers?content-type=text/csv").type, "text/csv")
+        self.assertEqual(
+            reply_to("GET /response-headers?content-type=text/csv").type, "text/csv"
+        )
         line = "GET /response-headers?Content-Type=text/html"
-        self.assertRaises(BadCall, ask, line)
-        self.assertEqual(ask(line, on=bench(unsafe_responses=True)).type, "text/html")
+        self.assertRaises(BadCall, reply_to, line)
+        self.assertEqual(
+            reply_to(line, state=lab_state(unsafe_responses=True)).type, "text/html"
+        )
 
     def test_refused(self) -> None:
-        """Nothing that frames, lasts, or makes client bytes harmful; no CR, no LF."""
+        """Headers that frame, persist or weaken protection are refused, like line breaks."""
         for name in (
             "Set-Cookie",
             "set-cookie",
@@ -105,8 +111,10 @@ class ResponseHeaderTests(SynchronousTestCase):
             "Clear-Site-Data",
             "Access-Control-Allow-Origin",
         ):
-            for on in (bench(), bench(unsafe_responses=True)):
-                self.assertRaises(BadCall, ask, f"GET /response-headers?{name}=x", on=on)
+            for state in (lab_state(), lab_state(unsafe_responses=True)):
+                self.assertRaises(
+                    BadCall, reply_to, f"GET /response-headers?{name}=x", state=state
+                )
         for query in (
             "a=x%0d%0aSet-Cookie:%20a=b",
             "a=x%0ay",
@@ -116,4 +124,4 @@ class ResponseHeaderTests(SynchronousTestCase):
             "a=%E2%82%AC",
             "=x",
         ):
-            self.assertRaises(BadCall, ask, f"GET /response-headers?{query}")
+            self.assertRaises(BadCall, reply_to, f"GET /response-headers?{query}")

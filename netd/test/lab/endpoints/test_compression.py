@@ -15,44 +15,44 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import BadCall
 from netd.lab.endpoints import compression
-from netd.lab.endpoints.compression import CODERS, encode, negotiate
-from netd.test.lab.calling import ask, fields, said
+from netd.lab.endpoints.compression import ENCODERS, encode, negotiate
+from netd.test.lab.calls import content, fields, reply_to
 
 
 class CodingTests(SynchronousTestCase):
     """
-    The fixed ones.
+    Endpoints of one coding.
     """
 
     def test_builtIn(self) -> None:
         """gzip and deflate are always there."""
-        reply = ask("GET /gzip")
+        reply = reply_to("GET /gzip")
         self.assertEqual(fields(reply)["content-encoding"], "gzip")
-        self.assertIn(b'"gzipped": true', gzip.decompress(said(reply)))
-        reply = ask("GET /deflate")
+        self.assertIn(b'"gzipped": true', gzip.decompress(content(reply)))
+        reply = reply_to("GET /deflate")
         self.assertEqual(fields(reply)["content-encoding"], "deflate")
-        self.assertIn(b'"deflated": true', zlib.decompress(said(reply)))
+        self.assertIn(b'"deflated": true', zlib.decompress(content(reply)))
 
     def test_extra(self) -> None:
         """brotli and zstd are there with the extra `compress`."""
-        if "br" not in CODERS or "zstd" not in CODERS:
+        if "br" not in ENCODERS or "zstd" not in ENCODERS:
             raise SkipTest("the extra compress is not installed")
         brotli, zstandard = import_module("brotli"), import_module("zstandard")
-        self.assertIn(b'"brotli": true', brotli.decompress(said(ask("GET /brotli"))))
-        plain = zstandard.ZstdDecompressor().decompress(said(ask("GET /zstd")))
+        self.assertIn(b'"brotli": true', brotli.decompress(content(reply_to("GET /brotli"))))
+        plain = zstandard.ZstdDecompressor().decompress(content(reply_to("GET /zstd")))
         self.assertIn(b'"zstd": true', plain)
-        self.assertEqual(fields(ask("GET /brotli"))["content-encoding"], "br")
+        self.assertEqual(fields(reply_to("GET /brotli"))["content-encoding"], "br")
 
     def test_missing(self) -> None:
-        """What is not installed is a 501."""
+        """A coding that is not installed is a 501."""
         self.assertIsNone(compression._installed("netd_has_no_such_module"))
         for name in ("br", "zstd"):
-            coder = CODERS.pop(name, None)
+            coder = ENCODERS.pop(name, None)
             try:
                 self.assertEqual(self.assertRaises(BadCall, encode, b"", name).status, 501)
             finally:
                 if coder is not None:
-                    CODERS[name] = coder
+                    ENCODERS[name] = coder
 
 
 class NegotiationTests(SynchronousTestCase):
@@ -61,8 +61,8 @@ class NegotiationTests(SynchronousTestCase):
     """
 
     def test_weights(self) -> None:
-        """The coding with the highest weight wins; identity where nothing is wanted."""
-        for accept, wanted in (
+        """The coding with the highest weight wins, and identity without Accept-Encoding."""
+        for accept, expected in (
             (None, "identity"),
             ("", "identity"),
             ("gzip", "gzip"),
@@ -76,20 +76,22 @@ class NegotiationTests(SynchronousTestCase):
             ("*;q=0", None),
             ("gzip;q=2, deflate;q=0.1", "deflate"),
         ):
-            self.assertEqual(negotiate(accept), wanted, accept)
-        self.assertEqual(negotiate("*"), next(iter(CODERS)))
+            self.assertEqual(negotiate(accept), expected, accept)
+        self.assertEqual(negotiate("*"), next(iter(ENCODERS)))
 
     def test_answer(self) -> None:
-        """The answer is coded as wanted and varies by what was."""
-        reply = ask("GET /compressed", "Accept-Encoding: gzip")
-        wanted = {"vary": "Accept-Encoding", "content-encoding": "gzip"}
-        self.assertEqual(fields(reply), wanted)
-        self.assertIn(b'"coding": "gzip"', gzip.decompress(said(reply)))
-        self.assertIn(b'"coding": "identity"', said(ask("GET /compressed")))
-        wrong = self.assertRaises(BadCall, ask, "GET /compressed", "Accept-Encoding: *;q=0")
-        self.assertEqual(wrong.status, 406)
+        """The response is in the preferred coding and varies by Accept-Encoding."""
+        reply = reply_to("GET /compressed", "Accept-Encoding: gzip")
+        expected = {"vary": "Accept-Encoding", "content-encoding": "gzip"}
+        self.assertEqual(fields(reply), expected)
+        self.assertIn(b'"coding": "gzip"', gzip.decompress(content(reply)))
+        self.assertIn(b'"coding": "identity"', content(reply_to("GET /compressed")))
+        error = self.assertRaises(
+            BadCall, reply_to, "GET /compressed", "Accept-Encoding: *;q=0"
+        )
+        self.assertEqual(error.status, 406)
 
     @given(st.text(st.characters(max_codepoint=255)))
     def test_anything(self, accept: str) -> None:
-        """Whatever is accepted, there is a verdict."""
-        self.assertIn(negotiate(accept), {*CODERS, "identity", None})
+        """Any Accept-Encoding has a result."""
+        self.assertIn(negotiate(accept), {*ENCODERS, "identity", None})

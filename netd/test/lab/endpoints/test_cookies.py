@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import BadCall
-from netd.lab.endpoints.cookies import received, setting
-from netd.test.lab.calling import ask, shown
+from netd.lab.endpoints.cookies import parse_cookies, set_cookies
+from netd.test.lab.calls import json_of, reply_to
 
 
 class CookieTests(SynchronousTestCase):
@@ -19,43 +19,47 @@ class CookieTests(SynchronousTestCase):
     """
 
     def test_read(self) -> None:
-        """The first of each name, quotes taken off; not what analytics leave behind."""
+        """The first cookie of each name is shown unquoted; cookies of analytics are hidden."""
         fields = ('Cookie: a=1; b="x\\054y\\""; a=2; c', "Cookie: d=4; __utma=x; ;")
-        wanted = {"a": "1", "b": 'x,y"', "c": "", "d": "4"}
-        self.assertEqual(shown(ask("GET /cookies", *fields)), {"cookies": wanted})
-        self.assertIn("__utma", shown(ask("GET /cookies?show_env=1", *fields))["cookies"])
+        expected = {"a": "1", "b": 'x,y"', "c": "", "d": "4"}
+        self.assertEqual(json_of(reply_to("GET /cookies", *fields)), {"cookies": expected})
+        self.assertIn(
+            "__utma", json_of(reply_to("GET /cookies?show_env=1", *fields))["cookies"]
+        )
 
     def test_set(self) -> None:
-        """302 to /cookies, a field for each, for all paths."""
-        reply = ask("GET /cookies/set?a=1&b=2&a=3")
-        wanted = (
+        """Setting cookies redirects to /cookies, with one field for each."""
+        reply = reply_to("GET /cookies/set?a=1&b=2&a=3")
+        expected = (
             ("Location", "/cookies"),
             ("Set-Cookie", "a=1; Path=/"),
             ("Set-Cookie", "b=2; Path=/"),
         )
-        self.assertEqual((reply.status, reply.headers), (302, wanted))
-        one = ask("GET /cookies/set/a/b%20c", secure=True)
+        self.assertEqual((reply.status, reply.headers), (302, expected))
+        one = reply_to("GET /cookies/set/a/b%20c", secure=True)
         self.assertEqual(one.headers[1], ("Set-Cookie", 'a="b c"; Secure; Path=/'))
 
     def test_delete(self) -> None:
-        """Deleted ones are empty and expired."""
+        """A deleted cookie is empty and expired."""
         gone = "a=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/"
-        self.assertEqual(ask("GET /cookies/delete?a&a=1").headers[1:], (("Set-Cookie", gone),))
+        self.assertEqual(
+            reply_to("GET /cookies/delete?a&a=1").headers[1:], (("Set-Cookie", gone),)
+        )
 
     def test_bad(self) -> None:
-        """A name that is no token is a 400."""
+        """A name that is not a token is a 400."""
         for name in ("a%20b", "a%0d%0aX", "%C3%A9", "a;b", ""):
             for path in (f"set?{name}=1", f"delete?{name}=1"):
-                self.assertRaises(BadCall, ask, f"GET /cookies/{path}")
+                self.assertRaises(BadCall, reply_to, f"GET /cookies/{path}")
 
     @given(st.text())
     def test_anyValue(self, value: str) -> None:
-        """Any value can be set, comes back as it was, and splits nothing."""
+        """Any value is quoted into one field, and read back unchanged."""
         try:
             value.encode()
         except UnicodeEncodeError:
             return
-        ((_, field),) = setting([("a", value)], False)
+        ((_, field),) = set_cookies([("a", value)], False)
         self.assertRegex(field, r"\A[\x20-\x7e]*\Z")
         pair = field.removesuffix("; Path=/")
-        self.assertEqual(received((("Cookie", pair),)), {"a": value})
+        self.assertEqual(parse_cookies((("Cookie", pair),)), {"a": value})

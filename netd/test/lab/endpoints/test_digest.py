@@ -9,14 +9,14 @@ import hashlib
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import Reply
-from netd.lab.endpoints.digest import credentials, response
-from netd.test.lab.calling import ask, fields, shown
+from netd.lab.endpoints.digest import expected_response, parse_credentials
+from netd.test.lab.calls import fields, json_of, reply_to
 
 NAMES = {"MD5": "md5", "SHA-256": "sha256", "SHA-512": "sha512"}
 
 
 def cookies(reply: Reply) -> dict[str, str]:
-    """What a reply sets."""
+    """The cookies that a reply sets."""
     pairs = [
         value.split(";")[0].split("=", 1)
         for name, value in reply.headers
@@ -26,45 +26,45 @@ def cookies(reply: Reply) -> dict[str, str]:
 
 
 class Client:
-    """One that knows digests (RFC 7616 3.4), written from the RFC and not from the code."""
+    """A client of digest authentication, written from RFC 7616 3.4 and not from the code."""
 
     def __init__(self, word: str = "p") -> None:
         self.password = word
         self.jar: dict[str, str] = {}
 
     def send(self, line: str, *extra: str, body: bytes = b"") -> Reply:
-        """The reply, its cookies kept."""
+        """The reply to a request; its cookies are stored."""
         if self.jar:
             extra = (*extra, "Cookie: " + "; ".join(f"{k}={v}" for k, v in self.jar.items()))
-        reply = ask(line, *extra, body=body)
+        reply = reply_to(line, *extra, body=body)
         self.jar |= cookies(reply)
         return reply
 
-    def answer(self, challenge: str, line: str, qop: str | None, body: bytes = b"") -> str:
+    def credentials(self, challenge: str, line: str, qop: str | None, body: bytes = b"") -> str:
         """The Authorization field for a challenge."""
-        said = credentials(challenge) or {}
-        name = NAMES[said["algorithm"]]
+        offer = parse_credentials(challenge) or {}
+        name = NAMES[offer["algorithm"]]
 
         def h(text: str | bytes) -> str:
             data = text if isinstance(text, bytes) else text.encode()
             return hashlib.new(name, data).hexdigest()
 
         method, uri = line.split(" ")
-        a1, a2 = h(f"u:{said['realm']}:{self.password}"), f"{method}:{uri}"
+        a1, a2 = h(f"u:{offer['realm']}:{self.password}"), f"{method}:{uri}"
         if qop == "auth-int":
             a2 += f":{h(body)}"
-        middle = f":{said['nonce']}:" + (f"00000001:abc:{qop}:" if qop else "")
-        text = f'Digest username="u", realm="{said["realm"]}", nonce="{said["nonce"]}", '
+        middle = f":{offer['nonce']}:" + (f"00000001:abc:{qop}:" if qop else "")
+        text = f'Digest username="u", realm="{offer["realm"]}", nonce="{offer["nonce"]}", '
         text += f'uri="{uri}", '
-        text += f'algorithm={said["algorithm"]}, response="{h(a1 + middle + h(a2))}"'
+        text += f'algorithm={offer["algorithm"]}, response="{h(a1 + middle + h(a2))}"'
         if qop:
             text += f', qop={qop}, nc=00000001, cnonce="abc"'
         return f"Authorization: {text}"
 
     def log_in(self, line: str, qop: str | None = "auth", body: bytes = b"") -> Reply:
-        """Take the challenge and answer it."""
+        """Take the challenge and send credentials."""
         challenge = fields(self.send(line, body=body))["www-authenticate"]
-        return self.send(line, self.answer(challenge, line, qop, body), body=body)
+        return self.send(line, self.credentials(challenge, line, qop, body), body=body)
 
 
 class DigestTests(SynchronousTestCase):
@@ -73,27 +73,30 @@ class DigestTests(SynchronousTestCase):
     """
 
     def test_algorithms(self) -> None:
-        """Each algorithm with each quality of protection lets the right one in."""
+        """Each algorithm works with each quality of protection."""
         for algorithm in NAMES:
             for qop in ("auth", "auth-int", None):
                 line = f"GET /digest-auth/{qop or 'any'}/u/p/{algorithm}"
                 reply = Client().log_in(line, qop, b"body" if qop == "auth-int" else b"")
-                self.assertEqual(shown(reply), {"authenticated": True, "user": "u"})
+                self.assertEqual(json_of(reply), {"authenticated": True, "user": "u"})
 
     def test_challenge(self) -> None:
-        """The challenge names realm, qop and algorithm; an unknown one is MD5."""
-        reply = ask("GET /digest-auth/auth/u/p/ROT13")
+        """The challenge has realm, qop and algorithm; an unknown algorithm is MD5."""
+        reply = reply_to("GET /digest-auth/auth/u/p/ROT13")
         self.assertEqual(reply.status, 401)
-        said = credentials(fields(reply)["www-authenticate"]) or {}
+        offer = parse_credentials(fields(reply)["www-authenticate"]) or {}
         self.assertEqual(
-            (said["qop"], said["algorithm"], said["stale"]), ("auth", "MD5", "False")
+            (offer["qop"], offer["algorithm"], offer["stale"]), ("auth", "MD5", "False")
         )
         self.assertEqual(cookies(reply), {"stale_after": "never", "fake": "fake_value"})
-        both = credentials(fields(ask("GET /digest-auth/x/u/p"))["www-authenticate"]) or {}
+        both = (
+            parse_credentials(fields(reply_to("GET /digest-auth/x/u/p"))["www-authenticate"])
+            or {}
+        )
         self.assertEqual(both["qop"], "auth, auth-int")
 
     def test_wrong(self) -> None:
-        """A wrong password, a wrong user or too little said is a 401 again."""
+        """A wrong password, a wrong user or incomplete credentials are a 401."""
         line = "GET /digest-auth/auth/u/p"
         self.assertEqual(Client("q").log_in(line).status, 401)
         self.assertEqual(Client().log_in("GET /digest-auth/auth/other/p").status, 401)
@@ -103,46 +106,46 @@ class DigestTests(SynchronousTestCase):
             'Digest username="u", qop=odd',
             "Basic x",
         ):
-            self.assertEqual(ask(line, f"Authorization: {text}").status, 401)
+            self.assertEqual(reply_to(line, f"Authorization: {text}").status, 401)
 
     def test_otherTarget(self) -> None:
-        """A digest of another target does not fit."""
+        """A digest of another target is a 401."""
         client, line = Client(), "GET /digest-auth/auth/u/p"
         challenge = fields(client.send(line))["www-authenticate"]
         self.assertEqual(
-            client.send(line, client.answer(challenge, f"{line}?x", "auth")).status, 401
+            client.send(line, client.credentials(challenge, f"{line}?x", "auth")).status, 401
         )
 
     def test_nonceOnce(self) -> None:
-        """The nonce of a failure is stale."""
+        """The nonce of a failed attempt is stale."""
         client, line = Client("q"), "GET /digest-auth/auth/u/p"
         client.log_in(line)
         client.password = "p"
-        said = f'Digest username="u", nonce="{client.jar["last_nonce"]}"'
-        reply = client.send(line, f"Authorization: {said}")
+        offer = f'Digest username="u", nonce="{client.jar["last_nonce"]}"'
+        reply = client.send(line, f"Authorization: {offer}")
         self.assertIn("stale=True", fields(reply)["www-authenticate"])
 
     def test_staleAfter(self) -> None:
-        """A nonce serves so often, then the challenge says that it is stale."""
+        """A nonce is stale after stale_after uses."""
         client, line = Client(), "GET /digest-auth/auth/u/p/MD5/2"
         challenge = fields(client.send(line))["www-authenticate"]
-        authorization = client.answer(challenge, line, "auth")
-        found = [client.send(line, authorization) for _ in range(3)]
-        self.assertEqual([each.status for each in found], [200, 200, 401])
-        self.assertIn("stale=True", fields(found[2])["www-authenticate"])
+        authorization = client.credentials(challenge, line, "auth")
+        result = [client.send(line, authorization) for _ in range(3)]
+        self.assertEqual([each.status for each in result], [200, 200, 401])
+        self.assertIn("stale=True", fields(result[2])["www-authenticate"])
 
     def test_cookies(self) -> None:
-        """With require-cookie a client has to bring back what it was given."""
+        """With require-cookie the client must return its cookies."""
         line = "GET /digest-auth/auth/u/p?require-cookie=1"
-        challenge = fields(ask(line))["www-authenticate"]
-        authorization = Client().answer(challenge, line, "auth")
-        self.assertEqual(ask(line, authorization).status, 401)
-        self.assertEqual(ask(line, authorization, "Cookie: a=b").status, 403)
-        self.assertEqual(ask(line, authorization, "Cookie: fake=fake_value").status, 200)
+        challenge = fields(reply_to(line))["www-authenticate"]
+        authorization = Client().credentials(challenge, line, "auth")
+        self.assertEqual(reply_to(line, authorization).status, 401)
+        self.assertEqual(reply_to(line, authorization, "Cookie: a=b").status, 403)
+        self.assertEqual(reply_to(line, authorization, "Cookie: fake=fake_value").status, 200)
 
     def test_example(self) -> None:
-        """The example of RFC 2617 3.5 comes out as it should."""
-        said = {
+        """The example of RFC 2617 3.5 has its response."""
+        offer = {
             "username": "Mufasa",
             "realm": "testrealm@host.com",
             "nonce": "dcd98b7102dd2f0e8b11d0f600bfb0c093",
@@ -150,5 +153,5 @@ class DigestTests(SynchronousTestCase):
             "nc": "00000001",
             "cnonce": "0a4f113b",
         }
-        found = response(said, "Circle Of Life", "GET", "/dir/index.html", b"")
-        self.assertEqual(found, "6629fae49393a05397450978507c4ef1")
+        result = expected_response(offer, "Circle Of Life", "GET", "/dir/index.html", b"")
+        self.assertEqual(result, "6629fae49393a05397450978507c4ef1")

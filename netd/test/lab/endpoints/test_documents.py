@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import BadCall
-from netd.test.lab.calling import ask, said, shown
+from netd.test.lab.calls import content, json_of, reply_to
 
 STARTS = {
     "png": b"\x89PNG\r\n\x1a\n",
@@ -25,30 +25,36 @@ class PageTests(SynchronousTestCase):
     """
 
     def test_html(self) -> None:
-        """The page is the one that clients look for."""
-        reply = ask("GET /html")
-        self.assertIn(b"<h1>Herman Melville - Moby-Dick</h1>", said(reply))
-        self.assertTrue(reply.ours)
+        """The page of HTML has the text that clients look for."""
+        reply = reply_to("GET /html")
+        self.assertIn(b"<h1>Herman Melville - Moby-Dick</h1>", content(reply))
+        self.assertFalse(reply.sandbox)
 
     def test_xml(self) -> None:
-        """The slides are well-formed."""
-        reply = ask("GET /xml")
+        """The document of XML is well-formed."""
+        reply = reply_to("GET /xml")
         self.assertEqual(reply.type, "application/xml")
-        self.assertEqual(ElementTree.fromstring(said(reply)).get("title"), "Sample Slide Show")
+        self.assertEqual(
+            ElementTree.fromstring(content(reply)).get("title"), "Sample Slide Show"
+        )
 
     def test_json(self) -> None:
-        """The same in JSON."""
-        self.assertEqual(shown(ask("GET /json"))["slideshow"]["author"], "Yours Truly")
+        """The document of JSON has the same author."""
+        self.assertEqual(json_of(reply_to("GET /json"))["slideshow"]["author"], "Yours Truly")
 
     def test_text(self) -> None:
-        """What robots get, and a page in many scripts."""
-        self.assertEqual(said(ask("GET /robots.txt")), b"User-agent: *\nDisallow: /deny\n")
-        self.assertIn(b"YOU SHOULDN'T BE HERE", said(ask("GET /deny")))
-        self.assertIn("∮ E⋅da = Q", said(ask("GET /encoding/utf8")).decode())
+        """The texts for robots and the page in many scripts are there."""
+        self.assertEqual(
+            content(reply_to("GET /robots.txt")), b"User-agent: *\nDisallow: /deny\n"
+        )
+        self.assertIn(b"YOU SHOULDN'T BE HERE", content(reply_to("GET /deny")))
+        self.assertIn("∮ E⋅da = Q", content(reply_to("GET /encoding/utf8")).decode())
 
     def test_form(self) -> None:
         """The form posts to /post."""
-        self.assertIn(b'<form method="post" action="/post">', said(ask("GET /forms/post")))
+        self.assertIn(
+            b'<form method="post" action="/post">', content(reply_to("GET /forms/post"))
+        )
 
 
 class ImageTests(SynchronousTestCase):
@@ -57,15 +63,15 @@ class ImageTests(SynchronousTestCase):
     """
 
     def test_kinds(self) -> None:
-        """Each kind is of its type and begins as it should."""
+        """Each image has its type and its first bytes."""
         for kind, start in STARTS.items():
-            reply = ask(f"GET /image/{kind}")
-            self.assertTrue(said(reply).startswith(start), kind)
+            reply = reply_to(f"GET /image/{kind}")
+            self.assertTrue(content(reply).startswith(start), kind)
             self.assertEqual(reply.type, "image/svg+xml" if kind == "svg" else f"image/{kind}")
-        self.assertRaises(BadCall, ask, "GET /image/gif")
+        self.assertRaises(BadCall, reply_to, "GET /image/gif")
 
     def test_accept(self) -> None:
-        """Accept chooses; without one it is PNG; 406 when none fits."""
+        """Accept chooses the image; PNG without Accept; 406 when no type fits."""
         for accept, kind in (
             ("image/webp, image/png", "webp"),
             ("image/svg+xml", "svg"),
@@ -74,7 +80,7 @@ class ImageTests(SynchronousTestCase):
             ("image/*", "png"),
         ):
             self.assertTrue(
-                said(ask("GET /image", f"Accept: {accept}")).startswith(STARTS[kind])
+                content(reply_to("GET /image", f"Accept: {accept}")).startswith(STARTS[kind])
             )
-        self.assertTrue(said(ask("GET /image")).startswith(STARTS["png"]))
-        self.assertEqual(ask("GET /image", "Accept: text/html").status, 406)
+        self.assertTrue(content(reply_to("GET /image")).startswith(STARTS["png"]))
+        self.assertEqual(reply_to("GET /image", "Accept: text/html").status, 406)

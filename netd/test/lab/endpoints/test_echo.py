@@ -1,5 +1,5 @@
 """
-Everything askable in one URL.
+`/` and `/echo`.
 """
 
 from __future__ import annotations
@@ -16,96 +16,109 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.lab.call import TEXT, BadCall
 from netd.lab.endpoints.echo import GREETING, pattern
 from netd.script import Abort, Send, Wait
-from netd.test.lab.calling import ask, bench, call, fields, said, shown, steps, waits
-from netd.test.lab.conversation import HTTP, limited
+from netd.test.lab.calls import (
+    content,
+    fields,
+    json_of,
+    lab_state,
+    make_call,
+    reply_to,
+    run,
+    steps,
+    waits,
+)
+from netd.test.lab.client import HTTP, limited
 from netd.values import Distribution
 
 
 class EchoTests(SynchronousTestCase):
     """
-    `/` as it was and stays.
+    `/` without parameters.
     """
 
     def test_greeting(self) -> None:
-        """Without a body it waits --delay and says 58 bytes."""
-        reply = ask("GET /")
+        """A request without a body gets 58 bytes after --delay."""
+        reply = reply_to("GET /")
         self.assertEqual(steps(reply), [Wait(3.0), Send(GREETING)])
         self.assertEqual((reply.type, reply.headers), (TEXT, ()))
         self.assertEqual(len(GREETING), 58)
 
     def test_body(self) -> None:
-        """With a body it waits and says those bytes, of that type."""
-        reply = ask("PUT /", "Content-Type: application/json", body=b"{}")
+        """A request body is returned after --delay with its type."""
+        reply = reply_to("PUT /", "Content-Type: application/json", body=b"{}")
         self.assertEqual(steps(reply), [Wait(3.0), Send(b"{}")])
         self.assertEqual(reply.type, "application/json")
 
     def test_largeBody(self) -> None:
-        """A large body is said piece by piece, never read whole."""
+        """A large body is returned in pieces and never read whole."""
         pieces = [
             each.data
-            for each in steps(ask("PUT /", body=bytes(200_000)))
+            for each in steps(reply_to("PUT /", body=bytes(200_000)))
             if isinstance(each, Send)
         ]
         self.assertEqual(b"".join(pieces), bytes(200_000))
         self.assertLessEqual(max(map(len, pieces)), 65_536)
 
     def test_lazy(self) -> None:
-        """The body is not touched before the wait is over."""
+        """The body is not read before the delay is over."""
         for body in (b"later", bytes(200_000)):
-            asked = call("PUT /", body=body)
-            reply = asked.route.endpoint(asked)
+            call = make_call("PUT /", body=body)
+            reply = run(call)
             if not callable(reply.body):
                 self.assertEqual(next(iter(reply.body)), Wait(3.0))
-            self.assertEqual(asked.content.tell(), 0)
+            self.assertEqual(call.content.tell(), 0)
 
     def test_distribution(self) -> None:
         """--delay may be a distribution."""
-        on = bench()
-        on.config = evolve(HTTP, delay=Distribution.parse("uniform:1s-2s"))
-        found = {waits(ask("GET /", on=on))[0] for _ in range(50)}
-        self.assertGreater(len(found), 40)
-        self.assertTrue(all(1 <= each <= 2 for each in found))
+        state = lab_state()
+        state.config = evolve(HTTP, delay=Distribution.parse("uniform:1s-2s"))
+        result = {waits(reply_to("GET /", state=state))[0] for _ in range(50)}
+        self.assertGreater(len(result), 40)
+        self.assertTrue(all(1 <= each <= 2 for each in result))
 
     def test_parameters(self) -> None:
-        """With a parameter it composes, and still waits --delay unless told otherwise."""
-        self.assertEqual(waits(ask("GET /?status=204")), [3.0])
-        self.assertEqual(waits(ask("GET /?delay=0")), [0.0])
-        self.assertEqual(waits(ask("GET /", "X-Netd-Delay: 1s")), [1.0])
+        """With parameters --delay still counts, unless `delay` is there."""
+        self.assertEqual(waits(reply_to("GET /?status=204")), [3.0])
+        self.assertEqual(waits(reply_to("GET /?delay=0")), [0.0])
+        self.assertEqual(waits(reply_to("GET /", "X-Netd-Delay: 1s")), [1.0])
 
 
 class ComposedTests(SynchronousTestCase):
     """
-    `/echo`: each parameter, and what they do together.
+    `/echo`: each parameter, and combinations.
     """
 
     def test_nothing(self) -> None:
-        """Without a parameter it is the echo at once."""
+        """Without parameters the request body is returned at once."""
         for path in ("/echo", "/echo/a/b"):
             self.assertEqual(
-                (waits(ask(f"GET {path}")), said(ask(f"GET {path}"))), ([0.0], GREETING)
+                (waits(reply_to(f"GET {path}")), content(reply_to(f"GET {path}"))),
+                ([0.0], GREETING),
             )
-        self.assertEqual(said(ask("PUT /echo", body=b"abc")), b"abc")
+        self.assertEqual(content(reply_to("PUT /echo", body=b"abc")), b"abc")
 
     def test_together(self) -> None:
-        """Delay, status, headers, body and type in one URL."""
+        """One URL sets delay, status, headers, body and type."""
         query = "delay=100ms&status=429&header=X-A:%201&header=X-B:2&body=hi"
         query += "&type=text/csv&retry_after=7"
-        reply = ask(f"POST /echo?{query}")
-        self.assertEqual((reply.status, reply.type, said(reply)), (429, "text/csv", b"hi"))
+        reply = reply_to(f"POST /echo?{query}")
+        self.assertEqual((reply.status, reply.type, content(reply)), (429, "text/csv", b"hi"))
         self.assertEqual(fields(reply), {"x-a": "1", "x-b": "2", "retry-after": "7"})
-        self.assertEqual(waits(ask(f"POST /echo?{query}")), [0.1])
+        self.assertEqual(waits(reply_to(f"POST /echo?{query}")), [0.1])
 
     def test_headers(self) -> None:
-        """The same in X-Netd- headers."""
-        reply = ask(
+        """X-Netd- headers set parameters too."""
+        reply = reply_to(
             "GET /echo", "X-Netd-Status: 201", "X-Netd-Header: X-A: 1", "x-netd-Body: hi"
         )
-        self.assertEqual((reply.status, fields(reply), said(reply)), (201, {"x-a": "1"}, b"hi"))
+        self.assertEqual(
+            (reply.status, fields(reply), content(reply)), (201, {"x-a": "1"}, b"hi")
+        )
 
     def test_pace(self) -> None:
-        """Chunks of a size, with waits between them, after the head came on its own."""
-        reply = ask("GET /echo?body=abcde&chunk=2&pace=1s&ttfb=500ms")
-        wanted = [
+        """The head is sent alone, then chunks of a size with waits between them."""
+        reply = reply_to("GET /echo?body=abcde&chunk=2&pace=1s&ttfb=500ms")
+        expected = [
             Wait(0.0),
             Send(b""),
             Wait(0.5),
@@ -115,69 +128,70 @@ class ComposedTests(SynchronousTestCase):
             Wait(1.0),
             Send(b"e"),
         ]
-        self.assertEqual((steps(reply), reply.length), (wanted, 5))
+        self.assertEqual((steps(reply), reply.length), (expected, 5))
 
     def test_paceAlone(self) -> None:
-        """Pace without chunk makes ten."""
-        self.assertEqual(len(waits(ask("GET /echo?pace=10ms&size=1000"))), 10)
-        self.assertEqual(waits(ask("GET /echo?pace=10ms&body=")), [0.0])
+        """Pace without chunk makes ten chunks."""
+        self.assertEqual(len(waits(reply_to("GET /echo?pace=10ms&size=1000"))), 10)
+        self.assertEqual(waits(reply_to("GET /echo?pace=10ms&body=")), [0.0])
 
     def test_size(self) -> None:
-        """Any size, made as it is sent."""
-        reply = ask("GET /echo?size=200kB")
+        """A body of any size is generated while it is sent."""
+        reply = reply_to("GET /echo?size=200kB")
         self.assertEqual(reply.length, 200_000)
-        self.assertEqual(said(reply), pattern(0, 200_000))
-        huge = ask("GET /echo?size=1GiB")
+        self.assertEqual(content(reply), pattern(0, 200_000))
+        huge = reply_to("GET /echo?size=1GiB")
         self.assertEqual(huge.length, 1024**3)
 
     @given(st.integers(0, 500), st.integers(0, 500))
     def test_pattern(self, at: int, count: int) -> None:
-        """A piece of the pattern is the same wherever it is cut."""
+        """A piece of the pattern does not depend on where it is cut."""
         self.assertEqual(pattern(at, count), pattern(0, at + count)[at:])
 
     def test_encoding(self) -> None:
-        """The body is coded, and named so."""
-        reply = ask("GET /echo?encoding=gzip&size=1000")
+        """The body is encoded, and Content-Encoding names the coding."""
+        reply = reply_to("GET /echo?encoding=gzip&size=1000")
         self.assertEqual(fields(reply)["content-encoding"], "gzip")
-        self.assertEqual(gzip.decompress(said(reply)), pattern(0, 1000))
+        self.assertEqual(gzip.decompress(content(reply)), pattern(0, 1000))
 
     def test_faults(self) -> None:
-        """A fault at a rate; the rest of the time the answer as asked for."""
-        self.assertEqual(steps(ask("GET /echo?fault=close")), [])
-        reset = steps(ask("GET /echo?fault=reset&delay=1s&body=abcd&status=201"))
+        """The fault occurs at its rate; other responses are as described."""
+        self.assertEqual(steps(reply_to("GET /echo?fault=close")), [])
+        reset = steps(reply_to("GET /echo?fault=reset&delay=1s&body=abcd&status=201"))
         self.assertEqual((reset[0], reset[-1]), (Wait(1.0), Abort()))
         assert isinstance(reset[1], Send)
         self.assertTrue(reset[1].data.startswith(b"HTTP/1.1 201 Created\r\n"))
         self.assertTrue(reset[1].data.endswith(b"\r\n\r\nab"))
-        on = bench()
-        found = Counter(
-            ask("GET /echo?fault=close&fault_rate=0.25", on=on).wire for _ in range(400)
+        state = lab_state()
+        result = Counter(
+            reply_to("GET /echo?fault=close&fault_rate=0.25", state=state).raw
+            for _ in range(400)
         )
-        self.assertTrue(60 < found[True] < 140, found)
+        self.assertTrue(60 < result[True] < 140, result)
 
     def test_failFirst(self) -> None:
-        """A key fails so often, then succeeds, then begins again."""
-        on = bench()
+        """A key fails fail_first times, succeeds once, and begins again."""
+        state = lab_state()
         line = "GET /echo?fail_first=2&key=k&retry_after=1&status=429"
-        found = [ask(line, on=on) for _ in range(4)]
-        self.assertEqual([each.status for each in found], [429, 429, 200, 429])
-        self.assertEqual(fields(found[0])["retry-after"], "1")
-        self.assertEqual(shown(found[0]), {"failure": 1, "failures": 2})
-        self.assertEqual(ask("GET /echo?fail_first=1&key=other", on=on).status, 503)
+        result = [reply_to(line, state=state) for _ in range(4)]
+        self.assertEqual([each.status for each in result], [429, 429, 200, 429])
+        self.assertEqual(fields(result[0])["retry-after"], "1")
+        self.assertEqual(json_of(result[0]), {"failure": 1, "failures": 2})
+        self.assertEqual(reply_to("GET /echo?fail_first=1&key=other", state=state).status, 503)
 
     def test_bodiless(self) -> None:
-        """A status without a body has none."""
+        """A status without content has no body."""
         for status in (204, 205, 304):
-            self.assertEqual(steps(ask(f"GET /echo?status={status}&body=x")), [Wait(0.0)])
+            self.assertEqual(steps(reply_to(f"GET /echo?status={status}&body=x")), [Wait(0.0)])
 
     def test_seed(self) -> None:
-        """The same seed chooses the same."""
+        """The same seed repeats all choices."""
         line = "GET /echo?status=200,201,202,203&delay=exponential:1s&seed=3"
-        found = {(ask(line).status, waits(ask(line))[0]) for _ in range(5)}
-        self.assertEqual(len(found), 1)
+        result = {(reply_to(line).status, waits(reply_to(line))[0]) for _ in range(5)}
+        self.assertEqual(len(result), 1)
 
     def test_refused(self) -> None:
-        """Whatever cannot be is a 400 that names the parameter."""
+        """An invalid parameter is a 400 that names it."""
         for query, name in (
             ("delay=61", "delay"),
             ("delay=x", "delay"),
@@ -200,19 +214,21 @@ class ComposedTests(SynchronousTestCase):
             ("fail_first=1", "fail_first"),
             ("status=200,201&seed=x", "seed"),
         ):
-            wrong = self.assertRaises(BadCall, ask, f"GET /echo?{query}")
-            self.assertEqual(wrong.status, 400, query)
-            self.assertIn(name, wrong.detail)
-        wrong = self.assertRaises(BadCall, ask, "GET /echo?encoding=gzip&size=2MB")
-        self.assertEqual(wrong.status, 413)
+            error = self.assertRaises(BadCall, reply_to, f"GET /echo?{query}")
+            self.assertEqual(error.status, 400, query)
+            self.assertIn(name, error.detail)
+        error = self.assertRaises(BadCall, reply_to, "GET /echo?encoding=gzip&size=2MB")
+        self.assertEqual(error.status, 413)
 
     def test_unlimited(self) -> None:
-        """With --max-delay 0 anything can be waited for."""
-        on = bench()
-        on.config = limited(max_delay=inf)
-        self.assertEqual(waits(ask("GET /echo?delay=1h", on=on)), [3600.0])
-        self.assertEqual(waits(ask("GET /delay/1h", on=on)), [3600.0])
-        self.assertEqual(len(waits(ask("GET /echo?pace=1h&body=abc&chunk=1", on=on))), 3)
+        """Without --max-delay every delay is allowed."""
+        state = lab_state()
+        state.config = limited(max_delay=inf)
+        self.assertEqual(waits(reply_to("GET /echo?delay=1h", state=state)), [3600.0])
+        self.assertEqual(waits(reply_to("GET /delay/1h", state=state)), [3600.0])
+        self.assertEqual(
+            len(waits(reply_to("GET /echo?pace=1h&body=abc&chunk=1", state=state))), 3
+        )
 
 
 class TypeTests(SynchronousTestCase):
@@ -221,16 +237,19 @@ class TypeTests(SynchronousTestCase):
     """
 
     def test_unsafe(self) -> None:
-        """--unsafe-responses lets it choose any."""
-        on = bench(unsafe_responses=True)
-        self.assertEqual(ask("GET /echo?type=text/html&body=x", on=on).type, "text/html")
+        """--unsafe-responses allows every type."""
+        state = lab_state(unsafe_responses=True)
         self.assertEqual(
-            ask("PUT /", "Content-Type: text/html", body=b"x", on=on).type, "text/html"
+            reply_to("GET /echo?type=text/html&body=x", state=state).type, "text/html"
+        )
+        self.assertEqual(
+            reply_to("PUT /", "Content-Type: text/html", body=b"x", state=state).type,
+            "text/html",
         )
 
     def test_safe(self) -> None:
-        """Without it a body that came as HTML goes back as text."""
+        """Without --unsafe-responses a body of HTML is returned as text."""
         for path in ("/", "/echo", "/?delay=0"):
             self.assertEqual(
-                ask(f"PUT {path}", "Content-Type: text/html", body=b"x").type, TEXT
+                reply_to(f"PUT {path}", "Content-Type: text/html", body=b"x").type, TEXT
             )

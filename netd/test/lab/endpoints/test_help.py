@@ -1,5 +1,5 @@
 """
-Health and help.
+The help page.
 """
 
 from __future__ import annotations
@@ -10,24 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import HTML, JSON, TEXT
 from netd.lab.table import ROUTES
-from netd.test.lab.calling import ask, said, shown
-from netd.test.lab.conversation import Conversation
-
-
-class HealthTests(SynchronousTestCase):
-    """
-    `/healthz`.
-    """
-
-    def test_ok(self) -> None:
-        """It says ok at once, and nobody may keep that."""
-        answer = Conversation().request("GET /healthz")
-        self.assertEqual((answer.status, answer.body), (200, b"ok\n"))
-        self.assertEqual(answer.headers["cache-control"], "no-store")
-
-    def test_ready(self) -> None:
-        """The body is ready: no script, hence no timer."""
-        self.assertEqual(ask("GET /healthz").body, b"ok\n")
+from netd.test.lab.calls import content, json_of, reply_to
+from netd.test.lab.client import Client
 
 
 class HelpTests(SynchronousTestCase):
@@ -36,21 +20,21 @@ class HelpTests(SynchronousTestCase):
     """
 
     def test_forms(self) -> None:
-        """HTML, JSON or text as Accept wants it, or as the query says."""
+        """The format is HTML, JSON or text by Accept or by the query."""
         for accept, kind in (
             ("text/html,application/xhtml+xml,*/*;q=0.8", HTML),
             ("application/json", JSON),
             ("*/*", TEXT),
         ):
-            self.assertEqual(ask("GET /help", f"Accept: {accept}").type, kind)
-        self.assertEqual(ask("GET /help").type, TEXT)
+            self.assertEqual(reply_to("GET /help", f"Accept: {accept}").type, kind)
+        self.assertEqual(reply_to("GET /help").type, TEXT)
         for form, kind in (("html", HTML), ("json", JSON), ("text", TEXT)):
-            self.assertEqual(ask(f"GET /help?format={form}").type, kind)
+            self.assertEqual(reply_to(f"GET /help?format={form}").type, kind)
 
     def test_whole(self) -> None:
-        """Each form names every route, what it is for, and its parameters."""
+        """Each format has every route with its help and parameters."""
         for form in ("html", "json", "text"):
-            page = said(ask(f"GET /help?format={form}")).decode()
+            page = content(reply_to(f"GET /help?format={form}")).decode()
             for route in ROUTES:
                 path = route.path
                 if form == "html":
@@ -61,8 +45,10 @@ class HelpTests(SynchronousTestCase):
                     self.assertIn(each.name, page)
 
     def test_json(self) -> None:
-        """The JSON says kinds, defaults and limits."""
-        routes = {each["path"]: each for each in shown(ask("GET /help?format=json"))["routes"]}
+        """The JSON has kinds, defaults and limits."""
+        routes = {
+            each["path"]: each for each in json_of(reply_to("GET /help?format=json"))["routes"]
+        }
         count = routes["/drip"]["parameters"]["numbytes"]
         self.assertEqual(
             (count["type"], count["default"], count["minimum"]), ("integer", 10, 1)
@@ -70,8 +56,8 @@ class HelpTests(SynchronousTestCase):
         self.assertEqual(routes["/anything"]["methods"], ["*"])
 
     def test_locked(self) -> None:
-        """The page may be styled by itself and runs nothing."""
-        answer = Conversation().request("GET /help", "Accept: text/html")
+        """The page may use its own style sheet and run no script."""
+        response = Client().request("GET /help", "Accept: text/html")
         policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"
-        self.assertEqual(answer.headers["content-security-policy"], policy)
-        self.assertNotIn(b"<script", answer.body)
+        self.assertEqual(response.headers["content-security-policy"], policy)
+        self.assertNotIn(b"<script", response.body)

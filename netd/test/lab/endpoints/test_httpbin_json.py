@@ -11,8 +11,15 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import BadCall
-from netd.lab.endpoints.httpbin_json import MOST_BODY, RawJSON, body, document, flat, shown_head
-from netd.test.lab.calling import ask, bench, call, said, shown
+from netd.lab.endpoints.httpbin_json import (
+    MAX_BODY,
+    RawJSON,
+    dumps,
+    group,
+    read_body,
+    shown_head,
+)
+from netd.test.lab.calls import content, json_of, lab_state, make_call, reply_to
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -23,51 +30,53 @@ _JSON = st.recursive(
 
 class DocumentTests(SynchronousTestCase):
     """
-    How an answer is written.
+    Objects as JSON.
     """
 
     @given(st.dictionaries(st.text(), _JSON))
     def test_asJSON(self, value: dict[str, object]) -> None:
-        """It is what Python writes with an indent of 2 and sorted keys, and a newline."""
-        wanted = json.dumps(value, indent=2, sort_keys=True).encode() + b"\n"
+        """The JSON is that of json.dumps with an indent of 2 and sorted keys, and a newline."""
+        expected = json.dumps(value, indent=2, sort_keys=True).encode() + b"\n"
         if value:
-            self.assertEqual(document(value), wanted)
+            self.assertEqual(dumps(value), expected)
 
     def test_written(self) -> None:
-        """What is JSON already is only indented."""
+        """Raw JSON is only indented."""
         inner = RawJSON(json.dumps({"a": [1]}, indent=2))
         self.assertEqual(
-            document({"json": inner}), b'{\n  "json": {\n    "a": [\n      1\n    ]\n  }\n}\n'
+            dumps({"json": inner}), b'{\n  "json": {\n    "a": [\n      1\n    ]\n  }\n}\n'
         )
 
     def test_flat(self) -> None:
-        """A name is a list only where it comes more than once."""
+        """Only a name that comes more than once has a list."""
         pairs = [("a", "1"), ("b", ""), ("a", "2"), ("a", "3")]
-        self.assertEqual(flat(pairs), {"a": ["1", "2", "3"], "b": ""})
+        self.assertEqual(group(pairs), {"a": ["1", "2", "3"], "b": ""})
 
 
 class HeaderTests(SynchronousTestCase):
     """
-    Which headers are shown, and how.
+    The headers that are shown.
     """
 
     def test_titles(self) -> None:
-        """Names are Title-Case, repeats joined by a comma without a space."""
-        seen = shown(ask("GET /headers", "x-a: 1", "X-A: 2", "dnt: 1"))["headers"]
+        """Names are in Title-Case, and repeats are joined by a comma without a space."""
+        seen = json_of(reply_to("GET /headers", "x-a: 1", "X-A: 2", "dnt: 1"))["headers"]
         self.assertEqual(seen, {"Host": "netd", "X-A": "1,2", "Dnt": "1"})
 
     def test_environment(self) -> None:
-        """What proxies add is shown only with show_env."""
+        """Headers of proxies are shown only with show_env."""
         fields = ("X-Forwarded-For: 9.9.9.9", "Via: x", "X-Request-Id: 1")
-        self.assertEqual(shown(ask("GET /headers", *fields))["headers"], {"Host": "netd"})
-        seen = shown(ask("GET /headers?show_env=1", *fields))["headers"]
+        self.assertEqual(
+            json_of(reply_to("GET /headers", *fields))["headers"], {"Host": "netd"}
+        )
+        seen = json_of(reply_to("GET /headers?show_env=1", *fields))["headers"]
         self.assertEqual(seen["Via"], "x")
-        hidden = shown(ask("GET /headers?x=show_env", *fields))["headers"]
+        hidden = json_of(reply_to("GET /headers?x=show_env", *fields))["headers"]
         self.assertEqual(hidden, {"Host": "netd"})
 
     def test_excluded(self) -> None:
-        """What --exclude-header names is in no echo, whatever its case."""
-        closed = bench(exclude_headers=("x-secret-*", "cookie", "authorization"))
+        """No response shows a header that --exclude-header names, in any case."""
+        closed = lab_state(exclude_headers=("x-secret-*", "cookie", "authorization"))
         fields = ("X-Secret-A: hush", "COOKIE: a=hush", "Authorization: Bearer hush", "X-Ok: 1")
         for path in (
             "/headers",
@@ -84,14 +93,14 @@ class HeaderTests(SynchronousTestCase):
             "/upload",
             "/delay/0",
         ):
-            reply = ask(f"GET {path}", *fields, on=closed)
-            self.assertNotIn(b"hush", said(reply), path)
-        self.assertIn(b"X-Ok", said(ask("GET /raw", *fields, on=closed)))
+            reply = reply_to(f"GET {path}", *fields, state=closed)
+            self.assertNotIn(b"hush", content(reply), path)
+        self.assertIn(b"X-Ok", content(reply_to("GET /raw", *fields, state=closed)))
 
     def test_excludedAll(self) -> None:
-        """A head without its fields still ends as heads do."""
-        asked = call("GET /raw", on=bench(exclude_headers=("*",)))
-        self.assertEqual(shown_head(asked), b"GET /raw HTTP/1.1\r\n\r\n")
+        """A head without its fields still ends with an empty line."""
+        call = make_call("GET /raw", state=lab_state(exclude_headers=("*",)))
+        self.assertEqual(shown_head(call), b"GET /raw HTTP/1.1\r\n\r\n")
 
 
 class BodyTests(SynchronousTestCase):
@@ -101,7 +110,7 @@ class BodyTests(SynchronousTestCase):
 
     def test_tooLarge(self) -> None:
         """A body beyond the limit is not read."""
-        asked = call("POST /post", body=b"x")
-        asked.length = MOST_BODY + 1
-        self.assertEqual(self.assertRaises(BadCall, body, asked).status, 413)
-        self.assertEqual(asked.content.tell(), 0)
+        call = make_call("POST /post", body=b"x")
+        call.length = MAX_BODY + 1
+        self.assertEqual(self.assertRaises(BadCall, read_body, call).status, 413)
+        self.assertEqual(call.content.tell(), 0)

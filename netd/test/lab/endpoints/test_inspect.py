@@ -1,5 +1,5 @@
 """
-What was asked, said back.
+Endpoints that return the request.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.addresses import Network
 from netd.lab.call import JSON, BadCall
-from netd.test.lab.calling import ask, bench, said, shown, waits
+from netd.test.lab.calls import content, json_of, lab_state, reply_to, steps, waits
 
 FORWARDED = ("X-Forwarded-For: 9.9.9.9", "X-Forwarded-Proto: https")
 
 
 class EchoTests(SynchronousTestCase):
     """
-    The keys of each echo.
+    The members of each response.
     """
 
     def test_keys(self) -> None:
-        """Each has exactly the keys that httpbin's has."""
+        """The keys are exactly those of httpbin."""
         plain = {"args", "headers", "origin", "url"}
         body = {*plain, "data", "files", "form", "json"}
         for line, keys in (
@@ -34,41 +34,43 @@ class EchoTests(SynchronousTestCase):
             ("GET /anything/a/b", {*body, "method"}),
             ("GET /delay/0", body - {"json"}),
         ):
-            reply = ask(line)
-            self.assertEqual(set(shown(reply)), keys, line)
+            reply = reply_to(line)
+            self.assertEqual(set(json_of(reply)), keys, line)
             self.assertEqual(reply.type, JSON)
 
     def test_exact(self) -> None:
         """The bytes are those of httpbin."""
-        wanted = (
+        expected = (
             b'{\n  "args": {\n    "a": [\n      "1",\n      "2"\n    ],\n    "b": ""\n  },\n'
             b'  "headers": {\n    "Accept": "*/*",\n    "Host": "netd"\n  },\n'
             b'  "origin": "127.0.0.1",\n  "url": "http://netd/get?a=1&a=2&b="\n}\n'
         )
-        self.assertEqual(said(ask("GET /get?a=1&a=2&b=", "Accept: */*")), wanted)
+        self.assertEqual(content(reply_to("GET /get?a=1&a=2&b=", "Accept: */*")), expected)
 
     def test_method(self) -> None:
-        """/anything names the method, invented ones too."""
-        self.assertEqual(shown(ask("BREW /anything"))["method"], "BREW")
+        """/anything returns the method, unregistered ones too."""
+        self.assertEqual(json_of(reply_to("BREW /anything"))["method"], "BREW")
 
     def test_args(self) -> None:
-        """What is no UTF-8 stays percent-encoded; a plus is a space; a semicolon is itself."""
-        found = shown(ask("GET /get?x=%FF&y=a%20b+c;d"))
-        self.assertEqual(found["args"], {"x": "%FF", "y": "a b c;d"})
-        self.assertEqual(found["url"], "http://netd/get?x=%FF&y=a%20b+c;d")
+        """Bytes that are not UTF-8 stay encoded; a plus is a space; a semicolon is itself."""
+        result = json_of(reply_to("GET /get?x=%FF&y=a%20b+c;d"))
+        self.assertEqual(result["args"], {"x": "%FF", "y": "a b c;d"})
+        self.assertEqual(result["url"], "http://netd/get?x=%FF&y=a%20b+c;d")
 
     def test_small(self) -> None:
-        """The small ones say their one thing."""
-        self.assertEqual(shown(ask("GET /ip")), {"origin": "127.0.0.1"})
-        self.assertEqual(shown(ask("GET /user-agent", "User-Agent: x")), {"user-agent": "x"})
-        self.assertEqual(shown(ask("GET /user-agent")), {"user-agent": None})
-        self.assertEqual(UUID(shown(ask("GET /uuid"))["uuid"]).version, 4)
+        """/ip, /user-agent and /uuid return one member each."""
+        self.assertEqual(json_of(reply_to("GET /ip")), {"origin": "127.0.0.1"})
+        self.assertEqual(
+            json_of(reply_to("GET /user-agent", "User-Agent: x")), {"user-agent": "x"}
+        )
+        self.assertEqual(json_of(reply_to("GET /user-agent")), {"user-agent": None})
+        self.assertEqual(UUID(json_of(reply_to("GET /uuid"))["uuid"]).version, 4)
 
     def test_upload(self) -> None:
-        """/upload counts a body and does not read it."""
-        found = shown(ask("POST /upload", "Content-Type: x/y", body=b"123"))
-        self.assertEqual((found["bytes"], found["content_type"]), (3, "x/y"))
-        self.assertEqual(shown(ask("POST /upload"))["bytes"], 0)
+        """/upload returns the size of a body and does not read it."""
+        result = json_of(reply_to("POST /upload", "Content-Type: x/y", body=b"123"))
+        self.assertEqual((result["bytes"], result["content_type"]), (3, "x/y"))
+        self.assertEqual(json_of(reply_to("POST /upload"))["bytes"], 0)
 
 
 class DelayTests(SynchronousTestCase):
@@ -77,64 +79,110 @@ class DelayTests(SynchronousTestCase):
     """
 
     def test_waits(self) -> None:
-        """It waits what the path says, and at most --max-delay."""
+        """The delay is that of the path, and at most --max-delay."""
         for text, seconds in (("250ms", 0.25), ("1.5", 1.5), ("61", 60.0), ("0", 0.0)):
-            reply = ask(f"GET /delay/{text}")
-            self.assertEqual(reply.after, seconds)
+            reply = reply_to(f"GET /delay/{text}")
+            self.assertEqual(reply.delay, seconds)
 
     def test_ready(self) -> None:
-        """What costs is done at once: when it is due an answer is only to be sent."""
-        self.assertIsInstance(ask("GET /delay/1").body, bytes)
+        """The body is made before the delay, not when it is due."""
+        self.assertIsInstance(reply_to("GET /delay/1").body, bytes)
 
     def test_bad(self) -> None:
-        """What is no duration is a 400."""
+        """A malformed duration is a 400."""
         for text in ("nan", "inf", "-1", "1_0", "1e3", "x", "uniform:1", "%D9%A3"):
-            self.assertEqual(self.assertRaises(BadCall, ask, f"GET /delay/{text}").status, 400)
+            self.assertEqual(
+                self.assertRaises(BadCall, reply_to, f"GET /delay/{text}").status, 400
+            )
 
     def test_distribution(self) -> None:
-        """A distribution is drawn from, the same for the same seed, never above --max-delay."""
-        one, other = (waits(ask("GET /delay/uniform:1s-3s?seed=7")) for _ in "12")
+        """A distribution is drawn from, equally for equal seeds, and at most --max-delay."""
+        one, other = (waits(reply_to("GET /delay/uniform:1s-3s?seed=7")) for _ in "12")
         self.assertEqual(one, other)
         self.assertTrue(1 <= one[0] <= 3)
-        self.assertEqual(waits(ask("GET /delay/uniform:300s-400s")), [60.0])
+        self.assertEqual(waits(reply_to("GET /delay/uniform:300s-400s")), [60.0])
 
 
 class ForwardedTests(SynchronousTestCase):
     """
-    On whose behalf a proxy asks.
+    X-Forwarded-* fields.
     """
 
     def test_trusted(self) -> None:
-        """A proxy on loopback is believed."""
+        """Fields of a proxy on loopback count."""
         for client in ("127.0.0.1", "::1", "::ffff:127.0.0.2", "::1%lo"):
-            found = shown(ask("GET /get", *FORWARDED, client=client))
-            self.assertEqual((found["origin"], found["url"]), ("9.9.9.9", "https://netd/get"))
+            result = json_of(reply_to("GET /get", *FORWARDED, address=client))
+            self.assertEqual((result["origin"], result["url"]), ("9.9.9.9", "https://netd/get"))
 
     def test_untrusted(self) -> None:
-        """Nobody else is."""
+        """Fields of other clients do not count."""
         for client in ("192.0.2.1", "2001:db8::1", "no address"):
-            found = shown(ask("GET /get", *FORWARDED, client=client))
-            self.assertEqual((found["origin"], found["url"]), (client, "http://netd/get"))
+            result = json_of(reply_to("GET /get", *FORWARDED, address=client))
+            self.assertEqual((result["origin"], result["url"]), (client, "http://netd/get"))
 
     def test_configured(self) -> None:
-        """--trust-forwarded says who is, instead."""
-        on = bench(trust_forwarded=(Network.parse("192.0.2.0/24"),))
+        """--trust-forwarded replaces loopback."""
+        state = lab_state(trust_forwarded=(Network.parse("192.0.2.0/24"),))
+        reply = reply_to("GET /ip", *FORWARDED, address="192.0.2.9", state=state)
+        self.assertEqual(json_of(reply)["origin"], "9.9.9.9")
         self.assertEqual(
-            shown(ask("GET /ip", *FORWARDED, client="192.0.2.9", on=on))["origin"], "9.9.9.9"
+            json_of(reply_to("GET /ip", *FORWARDED, state=state))["origin"], "127.0.0.1"
         )
-        self.assertEqual(shown(ask("GET /ip", *FORWARDED, on=on))["origin"], "127.0.0.1")
 
     def test_schemes(self) -> None:
-        """The other two spellings of the scheme are known; another scheme is not."""
+        """X-Forwarded-Protocol and X-Forwarded-Ssl count too; unknown schemes do not."""
         for field, scheme in (
             ("X-Forwarded-Protocol: https", "https"),
             ("X-Forwarded-Ssl: on", "https"),
             ("X-Forwarded-Ssl: off", "http"),
             ("X-Forwarded-Proto: javascript", "http"),
         ):
-            self.assertEqual(shown(ask("GET /get", field))["url"], f"{scheme}://netd/get")
+            self.assertEqual(
+                json_of(reply_to("GET /get", field))["url"], f"{scheme}://netd/get"
+            )
 
     def test_secure(self) -> None:
-        """Over TLS the URL is https, and an absolute target names its host."""
-        self.assertEqual(shown(ask("GET /get", secure=True))["url"], "https://netd/get")
-        self.assertEqual(shown(ask("GET /get", authority="x:1"))["url"], "http://x:1/get")
+        """Over TLS the URL is https, and the authority of an absolute target counts."""
+        self.assertEqual(json_of(reply_to("GET /get", secure=True))["url"], "https://netd/get")
+        self.assertEqual(
+            json_of(reply_to("GET /get", authority="x:1"))["url"], "http://x:1/get"
+        )
+
+
+class RawTests(SynchronousTestCase):
+    """
+    `/raw` and `/dump/request`.
+    """
+
+    def test_exact(self) -> None:
+        """Bytes, order, case and repeats are those of the request."""
+        for path in ("/raw", "/dump/request"):
+            reply = reply_to(
+                f"BREW {path}", "b: 2", "A:  1 ", "b:\t3", "X: é", body=b"\xff\x00"
+            )
+            expected = (
+                f"BREW {path} HTTP/1.1\r\nHost: netd\r\nb: 2\r\nA:  1 \r\nb:\t3\r\nX: é\r\n"
+            )
+            expected += "Content-Length: 2\r\n\r\n"
+            whole = expected.encode() + b"\xff\x00"
+            self.assertEqual((content(reply), reply.length), (whole, len(whole)))
+
+    def test_pieces(self) -> None:
+        """A large body is sent in pieces."""
+        self.assertEqual(len(steps(reply_to("PUT /raw", body=bytes(200_000)))), 5)
+
+
+class ConnectionTests(SynchronousTestCase):
+    """
+    `/tls` and `/head`.
+    """
+
+    def test_tls(self) -> None:
+        """/tls returns the facts about TLS, or null."""
+        self.assertEqual(json_of(reply_to("GET /tls")), {"tls": None})
+        result = json_of(reply_to("GET /tls", tls=lambda: {"version": "TLSv1.3"}))
+        self.assertEqual(result, {"tls": {"version": "TLSv1.3"}})
+
+    def test_head(self) -> None:
+        """/head has an empty body."""
+        self.assertEqual(content(reply_to("HEAD /head")), b"")

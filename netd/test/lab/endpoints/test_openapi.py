@@ -10,7 +10,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.table import ROUTES
-from netd.test.lab.calling import ask, bench, shown
+from netd.test.lab.calls import json_of, lab_state, reply_to
 
 
 class DocumentTests(SynchronousTestCase):
@@ -19,7 +19,7 @@ class DocumentTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.document: Any = shown(ask("GET /help/openapi.json"))
+        self.document: Any = json_of(reply_to("GET /help/openapi.json"))
 
     def test_paths(self) -> None:
         """Every route is a path, with the operations of its methods."""
@@ -41,7 +41,7 @@ class DocumentTests(SynchronousTestCase):
             self.assertEqual(len(names), len(set(names)))
 
     def test_schemas(self) -> None:
-        """Kinds, limits, choices and repeats are there."""
+        """The schemas hold kinds, limits, choices and repeats."""
         echo = {each["name"]: each for each in self.document["paths"]["/echo"]["parameters"]}
         self.assertEqual(echo["header"]["schema"]["type"], "array")
         self.assertIn("truncate", echo["fault"]["schema"]["enum"])
@@ -50,7 +50,7 @@ class DocumentTests(SynchronousTestCase):
         self.assertTrue(url["required"])
 
     def test_operations(self) -> None:
-        """Each operation has a name of its own, and takes a body where its method does."""
+        """Each operation has a unique name, and a body where its method has one."""
         names = [
             operation["operationId"]
             for item in self.document["paths"].values()
@@ -62,7 +62,7 @@ class DocumentTests(SynchronousTestCase):
         self.assertNotIn("requestBody", self.document["paths"]["/get"]["get"])
 
     def test_version(self) -> None:
-        """The version is told only where --reveal lets it."""
+        """The version is shown only with --reveal."""
         self.assertEqual(self.document["info"]["version"], "not told")
-        told = shown(ask("GET /help/openapi.json", on=bench(version="1.2")))
-        self.assertEqual(told["info"]["version"], "1.2")
+        document = json_of(reply_to("GET /help/openapi.json", state=lab_state(version="1.2")))
+        self.assertEqual(document["info"]["version"], "1.2")

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import BYTES, BadCall
-from netd.lab.endpoints.payloads import MOST, letters, noise
+from netd.lab.endpoints.payloads import MAX_BYTES, letters, randint_bytes
 from netd.script import Send, Wait
-from netd.test.lab.calling import ask, fields, said, steps, waits
+from netd.test.lab.calls import content, fields, reply_to, steps, waits
 
 
 class NoiseTests(SynchronousTestCase):
@@ -23,42 +23,45 @@ class NoiseTests(SynchronousTestCase):
 
     def test_seed(self) -> None:
         """Seed 0 gives the bytes that httpbin gives."""
-        wanted = bytes.fromhex("c5 d7 14 84 f8 cf 9b f4 b7 6f")
+        expected = bytes.fromhex("c5 d7 14 84 f8 cf 9b f4 b7 6f")
         for path in ("bytes", "stream-bytes"):
-            reply = ask(f"GET /{path}/10?seed=0")
-            self.assertEqual((said(reply), reply.type), (wanted, BYTES))
-        self.assertEqual(said(ask("GET /stream-bytes/10?seed=0&chunk_size=3")), wanted)
+            reply = reply_to(f"GET /{path}/10?seed=0")
+            self.assertEqual((content(reply), reply.type), (expected, BYTES))
+        self.assertEqual(
+            content(reply_to("GET /stream-bytes/10?seed=0&chunk_size=3")), expected
+        )
 
     @given(st.integers(0, 2**40), st.integers(0, 300))
     def test_asRandint(self, seed: int, count: int) -> None:
-        """They are those of `randint(0, 255)`."""
+        """The bytes are those of `randint(0, 255)`."""
         random = Random(seed)
-        wanted = bytes(random.randint(0, 255) for _ in range(count))
-        self.assertEqual(noise(Random(seed), count), wanted)
+        expected = bytes(random.randint(0, 255) for _ in range(count))
+        self.assertEqual(randint_bytes(Random(seed), count), expected)
 
     def test_limits(self) -> None:
-        """At most 100 KiB; less than none is a 400."""
-        self.assertEqual(len(said(ask("GET /bytes/99999999"))), MOST)
-        self.assertEqual(len(said(ask("GET /stream-bytes/99999999"))), MOST)
-        self.assertEqual(said(ask("GET /bytes/0")), b"")
+        """There are at most 100 KiB; a negative or malformed number is a 400."""
+        self.assertEqual(len(content(reply_to("GET /bytes/99999999"))), MAX_BYTES)
+        self.assertEqual(len(content(reply_to("GET /stream-bytes/99999999"))), MAX_BYTES)
+        self.assertEqual(content(reply_to("GET /bytes/0")), b"")
         for text in ("-1", "x", "1.5"):
-            self.assertRaises(BadCall, ask, f"GET /bytes/{text}")
+            self.assertRaises(BadCall, reply_to, f"GET /bytes/{text}")
 
     def test_chunks(self) -> None:
-        """A chunk is as large as asked for, and at least one byte."""
+        """A chunk has chunk_size bytes, and at least one."""
         sizes = [
             len(each.data)
-            for each in steps(ask("GET /stream-bytes/10?chunk_size=4"))
+            for each in steps(reply_to("GET /stream-bytes/10?chunk_size=4"))
             if isinstance(each, Send)
         ]
         self.assertEqual(sizes, [4, 4, 2])
-        self.assertEqual(len(steps(ask("GET /stream-bytes/10?Chunk_Size=0"))), 10)
+        self.assertEqual(len(steps(reply_to("GET /stream-bytes/10?Chunk_Size=0"))), 10)
 
     def test_chance(self) -> None:
-        """Without a seed no two are alike."""
+        """Without a seed the bytes differ."""
         self.assertNotEqual(
             *(
-                said(ask("GET /bytes/100?x=" + x)) == said(ask(f"GET /bytes/100?seed={x}"))
+                content(reply_to("GET /bytes/100?x=" + x))
+                == content(reply_to(f"GET /bytes/100?seed={x}"))
                 for x in ("1", "2")
             )
         )
@@ -70,15 +73,19 @@ class RangeTests(SynchronousTestCase):
     """
 
     def test_whole(self) -> None:
-        """Without a Range it is all of it, with httpbin's fields."""
-        reply = ask("GET /range/30")
+        """Without a Range all letters are sent, with the fields of httpbin."""
+        reply = reply_to("GET /range/30")
         self.assertEqual((reply.status, reply.length), (200, 30))
-        wanted = {"etag": "range30", "accept-ranges": "bytes", "content-range": "bytes 0-29/30"}
-        self.assertEqual(fields(reply), wanted)
-        self.assertEqual(said(reply), b"abcdefghijklmnopqrstuvwxyzabcd")
+        expected = {
+            "etag": "range30",
+            "accept-ranges": "bytes",
+            "content-range": "bytes 0-29/30",
+        }
+        self.assertEqual(fields(reply), expected)
+        self.assertEqual(content(reply), b"abcdefghijklmnopqrstuvwxyzabcd")
 
     def test_parts(self) -> None:
-        """A Range is a part of it, from either end."""
+        """A Range selects a part, from either end."""
         for value, first, text in (
             ("bytes=1-3", 1, b"bcd"),
             ("bytes=24-27", 24, b"yzab"),
@@ -86,41 +93,41 @@ class RangeTests(SynchronousTestCase):
             ("bytes=-2", 28, b"cd"),
             (" bytes = 0 - 0 ", 0, b"a"),
         ):
-            reply = ask("GET /range/30", f"Range: {value}")
+            reply = reply_to("GET /range/30", f"Range: {value}")
             self.assertEqual((reply.status, reply.length), (206, len(text)), value)
             self.assertEqual(
                 fields(reply)["content-range"], f"bytes {first}-{first + len(text) - 1}/30"
             )
-            self.assertEqual(said(reply), text)
-        self.assertEqual(ask("GET /range/30", "Range: bytes=-99").status, 200)
+            self.assertEqual(content(reply), text)
+        self.assertEqual(reply_to("GET /range/30", "Range: bytes=-99").status, 200)
 
     def test_unsatisfiable(self) -> None:
-        """416 with an empty body and the size."""
+        """An unsatisfiable Range is an empty 416 with the size."""
         for value in ("bytes=30-", "bytes=5-3", "bytes=0-30", "bytes=-0"):
-            reply = ask("GET /range/30", f"Range: {value}")
-            self.assertEqual((reply.status, said(reply)), (416, b""), value)
+            reply = reply_to("GET /range/30", f"Range: {value}")
+            self.assertEqual((reply.status, content(reply)), (416, b""), value)
             self.assertEqual(fields(reply)["content-range"], "bytes */30")
 
     def test_ignored(self) -> None:
-        """What is no Range is none."""
+        """A malformed Range is ignored."""
         for value in ("x", "bytes=-", "bytes=a-b", "bytes=0-1,3-4", "lines=1-2"):
-            self.assertEqual(ask("GET /range/30", f"Range: {value}").status, 200)
+            self.assertEqual(reply_to("GET /range/30", f"Range: {value}").status, 200)
 
     def test_tooMany(self) -> None:
-        """Beyond 100 KiB, or nothing, is a 404."""
-        for count in (0, MOST + 1):
-            reply = ask(f"GET /range/{count}")
+        """More than 100 KiB, or no letter, is a 404."""
+        for count in (0, MAX_BYTES + 1):
+            reply = reply_to(f"GET /range/{count}")
             self.assertEqual((reply.status, fields(reply)["etag"]), (404, f"range{count}"))
 
     def test_paced(self) -> None:
         """The duration lies between the chunks."""
-        reply = ask("GET /range/4?duration=4s&chunk_size=2")
+        reply = reply_to("GET /range/4?duration=4s&chunk_size=2")
         self.assertEqual(steps(reply), [Send(b"ab"), Wait(2.0), Send(b"cd")])
-        self.assertEqual(waits(ask("GET /range/5?duration=5s&chunk_size=2")), [2.0, 2.0])
+        self.assertEqual(waits(reply_to("GET /range/5?duration=5s&chunk_size=2")), [2.0, 2.0])
 
     @given(st.integers(0, 200), st.integers(0, 200))
     def test_letters(self, first: int, count: int) -> None:
-        """A piece of the alphabet is the same wherever it is cut."""
+        """A piece of the alphabet does not depend on where it is cut."""
         last = first + count
         self.assertEqual(letters(first, last), letters(0, last)[first:])
 
@@ -131,19 +138,20 @@ class Base64Tests(SynchronousTestCase):
     """
 
     def test_decode(self) -> None:
-        """Either alphabet, padded or not."""
+        """Either alphabet is decoded, padded or not."""
         for path in ("SFRUUEJJTiBpcyBhd2Vzb21l", "decode/SFRUUEJJTiBpcyBhd2Vzb21l"):
-            self.assertEqual(said(ask(f"GET /base64/{path}")), b"HTTPBIN is awesome")
+            self.assertEqual(content(reply_to(f"GET /base64/{path}")), b"HTTPBIN is awesome")
         for text in ("_-8", "_-8=", "%2F%2B8="):
-            self.assertEqual(said(ask(f"GET /base64/{text}")), b"\xff\xef")
+            self.assertEqual(content(reply_to(f"GET /base64/{text}")), b"\xff\xef")
 
     def test_encode(self) -> None:
-        """And back."""
+        """A text is encoded."""
         self.assertEqual(
-            said(ask("GET /base64/encode/HTTPBIN%20is%20awesome")), b"SFRUUEJJTiBpcyBhd2Vzb21l"
+            content(reply_to("GET /base64/encode/HTTPBIN%20is%20awesome")),
+            b"SFRUUEJJTiBpcyBhd2Vzb21l",
         )
 
     def test_bad(self) -> None:
-        """What is no base64 is a 400."""
-        self.assertRaises(BadCall, ask, "GET /base64/a")
-        self.assertRaises(BadCall, ask, "GET /base64/%C3%A9")
+        """A text that is not base64 is a 400."""
+        self.assertRaises(BadCall, reply_to, "GET /base64/a")
+        self.assertRaises(BadCall, reply_to, "GET /base64/%C3%A9")

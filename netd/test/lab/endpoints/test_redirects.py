@@ -12,59 +12,59 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import BadCall
 from netd.lab.endpoints.redirects import redirect_to
-from netd.test.lab.calling import ask, bench, call, fields, said
+from netd.test.lab.calls import content, fields, lab_state, make_call, reply_to
 
 
 def location(line: str, **facts: object) -> str:
     """Where a redirect leads."""
-    return fields(ask(line, **facts))["location"]  # type: ignore[arg-type]
+    return fields(reply_to(line, **facts))["location"]  # type: ignore[arg-type]
 
 
 class CountedTests(SynchronousTestCase):
     """
-    n redirects.
+    Redirects that count down.
     """
 
     def test_relative(self) -> None:
-        """By paths, one less each time, then /get."""
+        """A redirect by path counts down, and ends at /get."""
         for kind in ("redirect", "relative-redirect"):
             self.assertEqual(location(f"GET /{kind}/3"), "/relative-redirect/2")
             self.assertEqual(location(f"GET /{kind}/1"), "/get")
-            self.assertEqual(ask(f"GET /{kind}/1").status, 302)
+            self.assertEqual(reply_to(f"GET /{kind}/1").status, 302)
 
     def test_absolute(self) -> None:
-        """By URLs, of the host that was asked."""
+        """A redirect by URL leads to the host of the request."""
         for path in ("/absolute-redirect/2", "/redirect/2?absolute=true"):
             self.assertEqual(location(f"GET {path}"), "http://netd/absolute-redirect/1")
         self.assertEqual(location("GET /absolute-redirect/1", secure=True), "https://netd/get")
 
     def test_bad(self) -> None:
-        """No redirect, or no number of them, is a 400."""
+        """A number below 1, or no number, is a 400."""
         for text in ("0", "-1", "x", "1.5", "9" * 30):
             for kind in ("redirect", "relative-redirect", "absolute-redirect"):
-                self.assertRaises(BadCall, ask, f"GET /{kind}/{text}")
+                self.assertRaises(BadCall, reply_to, f"GET /{kind}/{text}")
 
     def test_page(self) -> None:
         """The page's link is escaped."""
-        page = said(ask("GET /redirect/2?absolute=true", authority='"><script>'))
+        page = content(reply_to("GET /redirect/2?absolute=true", authority='"><script>'))
         self.assertNotIn(b"<script>", page)
 
 
 class SafetyTests(SynchronousTestCase):
     """
-    `/redirect-to` leads nowhere else.
+    The targets of `/redirect-to`.
     """
 
     def test_here(self) -> None:
-        """Paths, queries and URLs of this daemon are fine, with any status of 3xx."""
+        """Paths, queries and URLs of this daemon are allowed, with any 3xx."""
         for url in ("/get", "/a/../b?x=1#y", "get", "?a=1", "http://netd/get", "HTTP://NETD/x"):
             self.assertEqual(location(f"GET /redirect-to?url={url.replace('#', '%23')}"), url)
-        reply = ask("PUT /redirect-to?url=/get&status_code=307")
-        self.assertEqual((reply.status, said(reply)), (307, b""))
+        reply = reply_to("PUT /redirect-to?url=/get&status_code=307")
+        self.assertEqual((reply.status, content(reply)), (307, b""))
         self.assertEqual(location("GET /redirect-to?url=/%C3%A9%20"), "/%C3%A9%20")
 
     def test_elsewhere(self) -> None:
-        """Whatever browsers might take for another host is refused."""
+        """A target that browsers might take for another host is refused."""
         for url in (
             "http://evil.example/",
             "https://netd/",
@@ -86,38 +86,40 @@ class SafetyTests(SynchronousTestCase):
             "",
         ):
             try:
-                found = location(f"GET /redirect-to?url={url}")
+                result = location(f"GET /redirect-to?url={url}")
             except BadCall as bad:
                 self.assertEqual(bad.status, 400)
             else:
                 # Quoted, it is a path of this daemon and nothing else.
-                self.assertRegex(found, r"\A(/(?!/)|%)[!-~]*\Z")
-                self.assertNotIn("\\", found)
+                self.assertRegex(result, r"\A(/(?!/)|%)[!-~]*\Z")
+                self.assertNotIn("\\", result)
 
     def test_allowed(self) -> None:
-        """Hosts that --redirect-allow names are fine, and others still are not."""
-        on = bench(redirect_allow=("*.example.org", "good.example"))
+        """Hosts that --redirect-allow names are allowed, and no others."""
+        state = lab_state(redirect_allow=("*.example.org", "good.example"))
         for url in ("https://a.example.org:1/x", "http://good.example", "http://GOOD.example/"):
-            self.assertEqual(location(f"GET /redirect-to?url={url}", on=on), url)
+            self.assertEqual(location(f"GET /redirect-to?url={url}", state=state), url)
         for url in ("https://example.org/", "http://good.example.evil/", "http://[::1/"):
-            self.assertRaises(BadCall, ask, f"GET /redirect-to?url={url}", on=on)
+            self.assertRaises(BadCall, reply_to, f"GET /redirect-to?url={url}", state=state)
 
     def test_missing(self) -> None:
-        """Without a URL, or with a status that is no redirect, it is a 400."""
-        self.assertRaises(BadCall, ask, "GET /redirect-to")
-        self.assertRaises(BadCall, ask, "GET /redirect-to?url=/&status_code=200")
+        """A missing URL, or a status that is no redirect, is a 400."""
+        self.assertRaises(BadCall, reply_to, "GET /redirect-to")
+        self.assertRaises(BadCall, reply_to, "GET /redirect-to?url=/&status_code=200")
 
     @given(st.text())
     def test_anything(self, url: str) -> None:
-        """Whatever is asked for, the answer has no other host and nothing that splits it."""
-        asked = call("GET /redirect-to?url=/")
-        asked._args = [("url", url)]
+        """No target leads to another host or splits the response."""
+        call = make_call("GET /redirect-to?url=/")
+        call._args = [("url", url)]
         try:
-            found = fields(redirect_to(asked))["location"]
+            result = fields(redirect_to(call))["location"]
         except BadCall:
             return
-        self.assertRegex(found, r"\A[!-~]+\Z")
-        self.assertIsNone(re.match(r"[A-Za-z+.-]*:|//|/\\", found.removeprefix("http://netd/")))
+        self.assertRegex(result, r"\A[!-~]+\Z")
+        self.assertIsNone(
+            re.match(r"[A-Za-z+.-]*:|//|/\\", result.removeprefix("http://netd/"))
+        )
 
 
 class LinkTests(SynchronousTestCase):
@@ -126,15 +128,15 @@ class LinkTests(SynchronousTestCase):
     """
 
     def test_page(self) -> None:
-        """n links but for the page's own number, as httpbin writes them."""
-        wanted = (
+        """The page has n links except to itself, as in httpbin."""
+        expected = (
             b"<html><head><title>Links</title></head><body>0 <a href='/links/3/1'>1</a> "
             b"<a href='/links/3/2'>2</a> </body></html>"
         )
-        self.assertEqual(said(ask("GET /links/3/0")), wanted)
+        self.assertEqual(content(reply_to("GET /links/3/0")), expected)
         self.assertEqual(location("GET /links/3"), "/links/3/0")
 
     def test_clamped(self) -> None:
-        """At most 200, at least 1."""
-        self.assertEqual(said(ask("GET /links/500/0")).count(b"href"), 199)
-        self.assertEqual(said(ask("GET /links/0/5")).count(b"href"), 1)
+        """There are at most 200 links, and at least one."""
+        self.assertEqual(content(reply_to("GET /links/500/0")).count(b"href"), 199)
+        self.assertEqual(content(reply_to("GET /links/0/5")).count(b"href"), 1)

@@ -1,5 +1,5 @@
 """
-What a request body holds.
+Request bodies.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import BadCall
 from netd.lab.endpoints.request_body import (
-    MOST_FIELDS,
-    MOST_FORM,
-    MOST_JSON,
+    MAX_FIELDS,
+    MAX_FORM,
+    MAX_JSON,
     Body,
     multipart,
     readable,
 )
-from netd.test.lab.calling import ask, call, shown
+from netd.test.lab.calls import json_of, make_call, reply_to
 
 KIND = "multipart/form-data; boundary=xyz"
 FORM = "Content-Type: application/x-www-form-urlencoded"
@@ -47,73 +47,75 @@ class BodyTests(SynchronousTestCase):
     """
 
     def post(self, kind: str, body: bytes) -> object:
-        """What /post says of it, as data, form, files and json."""
-        found = shown(ask("POST /post", f"Content-Type: {kind}", body=body))
-        return [found[each] for each in ("data", "form", "files", "json")]
+        """The data, form, files and json of /post."""
+        result = json_of(reply_to("POST /post", f"Content-Type: {kind}", body=body))
+        return [result[each] for each in ("data", "form", "files", "json")]
 
     def test_nothing(self) -> None:
-        """No body is empty data and no JSON."""
-        self.assertEqual(Body.of(call("POST /post")), Body())
+        """Without a body the data is empty and the JSON is null."""
+        self.assertEqual(Body.of(make_call("POST /post")), Body())
 
     def test_json(self) -> None:
-        """JSON is shown as data and parsed, whatever its type."""
+        """JSON of any type is shown as data and parsed."""
         for kind in ("application/json", "text/plain"):
             self.assertEqual(self.post(kind, b'{"a":1}'), ['{"a":1}', {}, {}, {"a": 1}])
 
     def test_notJSON(self) -> None:
-        """What is no JSON is null, constants that JSON lacks and endless nesting too."""
+        """Text that is not JSON, constants that JSON lacks and deepest nesting are null."""
         for body in (b"x", b"[NaN]", b"[Infinity]", b"[" * 200_000, b"[" * 5000 + b"]" * 5000):
             self.assertEqual(self.post("application/json", body), [body.decode(), {}, {}, None])
 
     def test_deepJSON(self) -> None:
-        """JSON that is nested deeply or long is shown on one line."""
+        """Long or deeply nested JSON is shown on one line."""
         deep = b"[" * 40 + b"]" * 40
         long = json.dumps([']{\\"' * 10] * 3_000).encode()
         for body in (deep, long):
-            reply = ask("POST /post", body=body)
+            reply = reply_to("POST /post", body=body)
             assert isinstance(reply.body, bytes)
             line = next(each for each in reply.body.split(b"\n") if b'"json"' in each)
             self.assertEqual(json.loads(line.partition(b":")[2].rstrip(b",")), json.loads(body))
         shallow = b'[{"a": "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["}]'
-        self.assertIn(b'"json": [\n', ask("POST /post", body=shallow).body)
+        self.assertIn(b'"json": [\n', reply_to("POST /post", body=shallow).body)
 
     def test_largeJSON(self) -> None:
-        """JSON beyond the limit is a 413; what is no JSON may be larger."""
-        body = b"[" + b" " * MOST_JSON + b"]"
-        self.assertEqual(self.assertRaises(BadCall, ask, "POST /post", body=body).status, 413)
-        self.assertIsNone(shown(ask("POST /post", body=b"x" * (MOST_JSON + 1)))["json"])
+        """JSON above the limit is a 413; other bodies may be larger."""
+        body = b"[" + b" " * MAX_JSON + b"]"
+        self.assertEqual(
+            self.assertRaises(BadCall, reply_to, "POST /post", body=body).status, 413
+        )
+        self.assertIsNone(json_of(reply_to("POST /post", body=b"x" * (MAX_JSON + 1)))["json"])
 
     def test_binary(self) -> None:
-        """What is no UTF-8 is a data URL."""
+        """A body that is not UTF-8 is a data URL."""
         url = "data:application/octet-stream;base64,/wA="
         self.assertEqual(self.post("text/plain", b"\xff\x00"), [url, {}, {}, None])
         self.assertEqual(readable(b"\xff", "image/png"), "data:image/png;base64,/w==")
 
     def test_form(self) -> None:
-        """A form is fields; repeated ones are lists; data is empty."""
-        found = self.post(FORM[14:], b"a=1&a=2&b=%C3%A9+x&c")
-        self.assertEqual(found, ["", {"a": ["1", "2"], "b": "é x", "c": ""}, {}, None])
+        """A form has fields, repeated ones as lists, and its data is empty."""
+        result = self.post(FORM[14:], b"a=1&a=2&b=%C3%A9+x&c")
+        self.assertEqual(result, ["", {"a": ["1", "2"], "b": "é x", "c": ""}, {}, None])
 
     def test_formNotUTF8(self) -> None:
-        """Bytes of a form that are no UTF-8 stay percent-encoded."""
+        """Bytes of a form that are not UTF-8 stay percent-encoded."""
         self.assertEqual(
             self.post(FORM[14:], b"a=%FF&b=\xfe"), ["", {"a": "%FF", "b": "%FE"}, {}, None]
         )
 
     def test_hostile(self) -> None:
-        """A form of bytes that are no UTF-8 takes no longer than any other."""
+        """A form of bytes that are not UTF-8 takes linear time."""
         for piece in (b"\xff", b"a\xff", b"%ff", b"\xc3"):
-            body = (piece * MOST_FORM)[:MOST_FORM]
+            body = (piece * MAX_FORM)[:MAX_FORM]
             began = time.process_time()
-            ask("POST /post", FORM, body=body)
+            reply_to("POST /post", FORM, body=body)
             # Linear: a fraction of a second.  Quadratic: minutes.
             self.assertLess(time.process_time() - began, 20)
 
     def test_formLimits(self) -> None:
-        """A form has limits in fields and in bytes, and 413 beyond them."""
-        for body in (b"a&" * (MOST_FIELDS + 1), b"a" * (MOST_FORM + 1)):
-            wrong = self.assertRaises(BadCall, ask, "POST /post", FORM, body=body)
-            self.assertEqual(wrong.status, 413)
+        """A form with too many fields or bytes is a 413."""
+        for body in (b"a&" * (MAX_FIELDS + 1), b"a" * (MAX_FORM + 1)):
+            error = self.assertRaises(BadCall, reply_to, "POST /post", FORM, body=body)
+            self.assertEqual(error.status, 413)
 
 
 class MultipartTests(SynchronousTestCase):
@@ -123,13 +125,13 @@ class MultipartTests(SynchronousTestCase):
 
     def test_whole(self) -> None:
         """Fields are text; files are text or data URLs of their type."""
-        found = shown(ask("POST /post", f"Content-Type: {KIND}", body=WHOLE))
-        self.assertEqual(found["form"], {"a": "1", "b": "é"})
+        result = json_of(reply_to("POST /post", f"Content-Type: {KIND}", body=WHOLE))
+        self.assertEqual(result["form"], {"a": "1", "b": "é"})
         files = {"f": "text\r\n--xy", "g": "data:image/png;base64,/wA="}
-        self.assertEqual((found["files"], found["data"]), (files, ""))
+        self.assertEqual((result["files"], result["data"]), (files, ""))
 
     def test_cut(self) -> None:
-        """Cut at any byte, what is complete is there and nothing else."""
+        """Of a body that is cut at any byte only the complete parts are there."""
         form, files = multipart(WHOLE, KIND)
         for end in range(len(WHOLE)):
             less, fewer = multipart(WHOLE[:end], KIND)
@@ -143,7 +145,7 @@ class MultipartTests(SynchronousTestCase):
         self.assertEqual(form, [('a"b', "1")])
 
     def test_malformed(self) -> None:
-        """Parts without a name, an end of their head or a clean delimiter are left out."""
+        """Parts without a name, a complete head or a clean delimiter are left out."""
         for body in (
             part("nothing", b"1"),
             b"--xyz\r\nContent-Disposition: form-data; name=a\r\n--xyz--",
@@ -154,14 +156,14 @@ class MultipartTests(SynchronousTestCase):
         self.assertEqual(multipart(WHOLE, "multipart/form-data; charset=x"), ([], []))
 
     def test_tooMany(self) -> None:
-        """More parts than the limit are 413."""
-        body = part('name="a"', b"") * (MOST_FIELDS + 1) + b"--xyz--"
+        """More parts than the limit are a 413."""
+        body = part('name="a"', b"") * (MAX_FIELDS + 1) + b"--xyz--"
         self.assertEqual(self.assertRaises(BadCall, multipart, body, KIND).status, 413)
-        form, _ = multipart(part('name="a"', b"") * MOST_FIELDS + b"--xyz--", KIND)
-        self.assertEqual(len(form), MOST_FIELDS)
+        form, _ = multipart(part('name="a"', b"") * MAX_FIELDS + b"--xyz--", KIND)
+        self.assertEqual(len(form), MAX_FIELDS)
 
     def test_linear(self) -> None:
-        """Hostile megabytes take time that grows with their length, not with its square."""
+        """Hostile bodies of megabytes take linear time."""
         hostile = (
             b"\r\n--xy" * 200_000,
             b"--xyz\r\nContent-Disposition: form-data;" + b' name="' * 100_000,
@@ -176,6 +178,6 @@ class MultipartTests(SynchronousTestCase):
 
     @given(st.binary(), st.text(st.characters(max_codepoint=255)))
     def test_anything(self, body: bytes, kind: str) -> None:
-        """Whatever is sent, it is taken apart or left alone."""
+        """No body raises an exception."""
         multipart(body, kind)
         multipart(b"--xyz\r\n" + body + b"\r\n--xyz--", KIND)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import TEXT
-from netd.lab.endpoints.safe_types import allowed, returned
-from netd.test.lab.calling import bench, call
+from netd.lab.endpoints.safe_types import allowed, echoed_type
+from netd.test.lab.calls import lab_state, make_call
 
 KEPT = (
     "application/json",
@@ -39,31 +39,38 @@ DISARMED = (
 )
 
 
+def echoed(content_type: str) -> str:
+    """The type with which a body of this type is sent back."""
+    call = make_call("PUT /")
+    call._headers = (("Content-Type", content_type),)
+    return echoed_type(call)
+
+
 class TypeTests(SynchronousTestCase):
     """
-    Which types come back as they were sent.
+    The type of a body that is sent back.
     """
 
     def test_kept(self) -> None:
         """Types that no browser runs are kept, with their parameters."""
         for kind in KEPT:
-            self.assertEqual(returned(call("GET /"), kind), kind)
+            self.assertEqual(echoed(kind), kind)
 
     def test_disarmed(self) -> None:
         """Active, unknown and malformed types become plain text."""
-        self.assertEqual(returned(call("GET /"), None), TEXT)
+        self.assertEqual(echoed_type(make_call("GET /")), TEXT)
         for kind in DISARMED:
-            self.assertEqual(returned(call("GET /"), kind), TEXT, kind)
+            self.assertEqual(echoed(kind), TEXT, kind)
 
     def test_unsafe(self) -> None:
-        """--unsafe-responses keeps every type, and still no line breaks."""
-        asked = call("GET /", on=bench(unsafe_responses=True))
-        self.assertTrue(allowed(asked, "text/html"))
-        self.assertFalse(allowed(asked, "text/html\r\nX: y"))
+        """--unsafe-responses allows every type, but no line breaks."""
+        call = make_call("GET /", state=lab_state(unsafe_responses=True))
+        self.assertTrue(allowed(call, "text/html"))
+        self.assertFalse(allowed(call, "text/html\r\nX: y"))
 
     @given(st.text())
     def test_neverActive(self, kind: str) -> None:
-        """Whatever is sent, nothing a browser would run comes back before the parameters."""
-        media = returned(call("GET /"), kind).partition(";")[0].lower()
+        """No type that a browser would run is ever sent back."""
+        media = echoed(kind).partition(";")[0].lower()
         for active in ("html", "xml", "svg", "script", ","):
             self.assertNotIn(active, media)

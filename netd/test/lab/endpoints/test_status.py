@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import BadCall
 from netd.lab.endpoints.status import phrase
-from netd.test.lab.calling import ask, bench, fields, said, shown
+from netd.test.lab.calls import content, fields, json_of, lab_state, reply_to
 
 
 class StatusTests(SynchronousTestCase):
@@ -19,34 +19,38 @@ class StatusTests(SynchronousTestCase):
     """
 
     def test_plain(self) -> None:
-        """Any status from 200 to 999, for any method, with nothing in it."""
+        """Any status from 200 to 999 works for any method, with an empty body."""
         for method in ("GET", "POST", "BREW"):
             for code in (200, 204, 404, 500, 599, 999):
-                reply = ask(f"{method} /status/{code}")
-                self.assertEqual((reply.status, said(reply)), (code, b""))
+                reply = reply_to(f"{method} /status/{code}")
+                self.assertEqual((reply.status, content(reply)), (code, b""))
 
     def test_special(self) -> None:
-        """Some say what httpbin says with them."""
+        """Some statuses have the headers and bodies of httpbin."""
         for code in (301, 302, 303, 305, 307):
-            self.assertEqual(fields(ask(f"GET /status/{code}"))["location"], "/redirect/1")
+            self.assertEqual(fields(reply_to(f"GET /status/{code}"))["location"], "/redirect/1")
         basic = 'Basic realm="Fake Realm"'
-        self.assertEqual(fields(ask("GET /status/401"))["www-authenticate"], basic)
-        self.assertEqual(fields(ask("GET /status/407"))["proxy-authenticate"], basic)
-        self.assertIn("x-more-info", fields(ask("GET /status/402")))
-        self.assertEqual(len(said(ask("GET /status/418"))), 135)
-        self.assertIn(b"teapot", said(ask("GET /status/418")))
-        self.assertIn("image/*", shown(ask("GET /status/406"))["accept"])
+        self.assertEqual(fields(reply_to("GET /status/401"))["www-authenticate"], basic)
+        self.assertEqual(fields(reply_to("GET /status/407"))["proxy-authenticate"], basic)
+        self.assertIn("x-more-info", fields(reply_to("GET /status/402")))
+        self.assertEqual(len(content(reply_to("GET /status/418"))), 135)
+        self.assertIn(b"teapot", content(reply_to("GET /status/418")))
+        self.assertIn("image/*", json_of(reply_to("GET /status/406"))["accept"])
 
     def test_weights(self) -> None:
-        """One of several, as often as its weight says, the same for the same seed."""
-        on = bench()
-        found = Counter(ask("GET /status/200:3,500:1,503:0", on=on).status for _ in range(400))
-        self.assertTrue(260 < found[200] < 340, found)
-        self.assertEqual(set(found), {200, 500})
-        self.assertEqual(len({ask("GET /status/200,201,202?seed=5").status for _ in "1234"}), 1)
+        """One of several is chosen by weight, and equally for equal seeds."""
+        state = lab_state()
+        result = Counter(
+            reply_to("GET /status/200:3,500:1,503:0", state=state).status for _ in range(400)
+        )
+        self.assertTrue(260 < result[200] < 340, result)
+        self.assertEqual(set(result), {200, 500})
+        self.assertEqual(
+            len({reply_to("GET /status/200,201,202?seed=5").status for _ in "1234"}), 1
+        )
 
     def test_bad(self) -> None:
-        """What is no status is a 400."""
+        """A malformed status is a 400."""
         for text in (
             "abc",
             "20",
@@ -59,8 +63,10 @@ class StatusTests(SynchronousTestCase):
             "200:nan",
             "%D9%A2%D9%A0%D9%A0",
         ):
-            self.assertEqual(self.assertRaises(BadCall, ask, f"GET /status/{text}").status, 400)
-        self.assertRaises(BadCall, ask, "GET /status/" + ",".join(["200"] * 102))
+            self.assertEqual(
+                self.assertRaises(BadCall, reply_to, f"GET /status/{text}").status, 400
+            )
+        self.assertRaises(BadCall, reply_to, "GET /status/" + ",".join(["200"] * 102))
 
     def test_phrases(self) -> None:
         """Reason phrases are the registered ones."""

@@ -1,5 +1,5 @@
 """
-Answers that take their time.
+Responses that are streamed.
 """
 
 from __future__ import annotations
@@ -9,9 +9,20 @@ import json
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import BYTES, JSON, BadCall
-from netd.lab.endpoints.streams import MOST_DRIP
+from netd.lab.endpoints.streams import MAX_DRIP
 from netd.script import Send, Wait
-from netd.test.lab.calling import NOON, ask, call, fields, said, script, shown, steps, waits
+from netd.test.lab.calls import (
+    NOON,
+    content,
+    fields,
+    json_of,
+    make_call,
+    reply_to,
+    run,
+    script,
+    steps,
+    waits,
+)
 
 
 class StreamTests(SynchronousTestCase):
@@ -20,23 +31,23 @@ class StreamTests(SynchronousTestCase):
     """
 
     def test_lines(self) -> None:
-        """n lines of JSON, numbered, a piece each, at most 100."""
-        reply = ask("GET /stream/3?a=1")
+        """Each of the n numbered lines is a piece; there are at most 100."""
+        reply = reply_to("GET /stream/3?a=1")
         self.assertEqual(reply.type, JSON)
         lines = [json.loads(each.data) for each in steps(reply) if isinstance(each, Send)]
         self.assertEqual([each.pop("id") for each in lines], [0, 1, 2])
-        wanted = {
+        expected = {
             "url": "http://netd/stream/3?a=1",
             "args": {"a": "1"},
             "headers": {"Host": "netd"},
             "origin": "127.0.0.1",
         }
-        self.assertEqual(lines, [wanted] * 3)
-        self.assertEqual(len(steps(ask("GET /stream/1000"))), 100)
+        self.assertEqual(lines, [expected] * 3)
+        self.assertEqual(len(steps(reply_to("GET /stream/1000"))), 100)
 
     def test_lazy(self) -> None:
         """No line is made before the one before it is taken."""
-        lines = script(ask("GET /stream/100"))
+        lines = script(reply_to("GET /stream/100"))
         next(lines)
         self.assertEqual(len(list(lines)), 99)
 
@@ -47,42 +58,42 @@ class DripTests(SynchronousTestCase):
     """
 
     def test_drops(self) -> None:
-        """Bytes one by one, the last when the duration is nearly over, after the delay."""
-        reply = ask("GET /drip?numbytes=3&duration=3s&delay=1s")
+        """The bytes are spread over the duration, after the delay."""
+        reply = reply_to("GET /drip?numbytes=3&duration=3s&delay=1s")
         star = Send(b"*")
         self.assertEqual(steps(reply), [Wait(1.0), star, Wait(1.0), star, Wait(1.0), star])
         self.assertEqual((reply.length, reply.type, reply.status), (3, BYTES, 200))
 
     def test_defaults(self) -> None:
-        """Ten bytes in two seconds at once."""
-        reply = ask("GET /drip")
+        """The default is ten bytes in two seconds without a delay."""
+        reply = reply_to("GET /drip")
         self.assertEqual(waits(reply), [0.0, *[0.2] * 9])
 
     def test_large(self) -> None:
-        """Many bytes leave in pieces of 64 KiB, a hundred times a second at most."""
-        reply = steps(ask(f"GET /drip?numbytes={MOST_DRIP}&duration=0"))
+        """Many bytes are sent in pieces of 64 KiB, at most a hundred times a second."""
+        reply = steps(reply_to(f"GET /drip?numbytes={MAX_DRIP}&duration=0"))
         self.assertEqual(
-            sum(len(each.data) for each in reply if isinstance(each, Send)), MOST_DRIP
+            sum(len(each.data) for each in reply if isinstance(each, Send)), MAX_DRIP
         )
         self.assertLessEqual(len(reply), 330)
-        self.assertEqual(len(waits(ask("GET /drip?numbytes=100000&duration=1s"))), 100)
+        self.assertEqual(len(waits(reply_to("GET /drip?numbytes=100000&duration=1s"))), 100)
 
     def test_code(self) -> None:
-        """With the status asked for, which may have no body."""
-        self.assertEqual(ask("GET /drip?code=503").status, 503)
-        self.assertEqual(said(ask("GET /drip?code=204")), b"")
+        """The status is that of `code`, and may have no body."""
+        self.assertEqual(reply_to("GET /drip?code=503").status, 503)
+        self.assertEqual(content(reply_to("GET /drip?code=204")), b"")
 
     def test_bad(self) -> None:
-        """Nothing, too much or nonsense is a 400; too long is as long as can be."""
+        """Invalid numbers are a 400; a delay above the limit is clamped."""
         for query in (
             "numbytes=0",
-            f"numbytes={MOST_DRIP + 1}",
+            f"numbytes={MAX_DRIP + 1}",
             "duration=x",
             "code=x",
             "delay=-1",
         ):
-            self.assertRaises(BadCall, ask, f"GET /drip?{query}")
-        self.assertEqual(waits(ask("GET /drip?delay=900"))[0], 60.0)
+            self.assertRaises(BadCall, reply_to, f"GET /drip?{query}")
+        self.assertEqual(waits(reply_to("GET /drip?delay=900"))[0], 60.0)
 
 
 class EventTests(SynchronousTestCase):
@@ -91,26 +102,26 @@ class EventTests(SynchronousTestCase):
     """
 
     def test_events(self) -> None:
-        """Events with a number and the time, evenly over the duration."""
-        reply = ask("GET /sse?count=3&duration=2s&delay=500ms")
+        """Each event has a number and the time, evenly over the duration."""
+        reply = reply_to("GET /sse?count=3&duration=2s&delay=500ms")
         self.assertEqual((reply.type, waits(reply)), ("text/event-stream", [0.5, 1.0, 1.0]))
         event = b'event: ping\ndata: {"id": 0, "timestamp": %d}\n\n' % (NOON * 1000)
-        self.assertTrue(said(ask("GET /sse")).startswith(event))
+        self.assertTrue(content(reply_to("GET /sse")).startswith(event))
 
     def test_lines(self) -> None:
-        """The same as lines of JSON."""
-        reply = ask("GET /jsonl?count=2&duration=1s")
+        """/jsonl sends the same members as lines."""
+        reply = reply_to("GET /jsonl?count=2&duration=1s")
         self.assertEqual(reply.type, "application/jsonl")
-        lines = [json.loads(line) for line in said(reply).splitlines()]
+        lines = [json.loads(line) for line in content(reply).splitlines()]
         self.assertEqual(
             lines, [{"id": each, "timestamp": int(NOON * 1000)} for each in (0, 1)]
         )
-        self.assertEqual(waits(ask("GET /jsonl?count=1")), [0.0])
+        self.assertEqual(waits(reply_to("GET /jsonl?count=1")), [0.0])
 
     def test_bad(self) -> None:
-        """A count beyond 1000 or of nothing is a 400."""
+        """A count of zero or above 1000 is a 400."""
         for query in ("count=0", "count=1001", "duration=2m"):
-            self.assertRaises(BadCall, ask, f"GET /sse?{query}")
+            self.assertRaises(BadCall, reply_to, f"GET /sse?{query}")
 
 
 class TrailerTests(SynchronousTestCase):
@@ -119,16 +130,16 @@ class TrailerTests(SynchronousTestCase):
     """
 
     def test_fields(self) -> None:
-        """A trailer for each argument, announced in the head."""
-        reply = ask("GET /trailers?X-A=1&X-B=2&X-A=3")
+        """Each argument is a trailer that the head announces."""
+        reply = reply_to("GET /trailers?X-A=1&X-B=2&X-A=3")
         self.assertEqual(fields(reply), {"trailer": "X-A, X-B"})
         self.assertEqual(reply.trailers, (("X-A", "1"), ("X-B", "2"), ("X-A", "3")))
         self.assertIsNone(reply.length)
-        self.assertEqual(shown(reply)["args"], {"X-A": ["1", "3"], "X-B": "2"})
-        self.assertEqual(ask("GET /trailers").headers, ())
+        self.assertEqual(json_of(reply)["args"], {"X-A": ["1", "3"], "X-B": "2"})
+        self.assertEqual(reply_to("GET /trailers").headers, ())
 
     def test_refused(self) -> None:
-        """Nothing that frames, routes or authenticates, and no line breaks."""
+        """Fields that frame, route or authenticate are refused, and so are line breaks."""
         for query in (
             "Content-Length=1",
             "transfer-encoding=x",
@@ -138,7 +149,7 @@ class TrailerTests(SynchronousTestCase):
             "a=%0d%0ab",
             "a=%E2%82%AC",
         ):
-            self.assertRaises(BadCall, ask, f"GET /trailers?{query}")
+            self.assertRaises(BadCall, reply_to, f"GET /trailers?{query}")
 
 
 class LeavingTests(SynchronousTestCase):
@@ -147,7 +158,7 @@ class LeavingTests(SynchronousTestCase):
     """
 
     def test_closed(self) -> None:
-        """A script that is closed says no more."""
+        """A script that is closed sends no more."""
         for path in (
             "/drip",
             "/sse",
@@ -155,8 +166,8 @@ class LeavingTests(SynchronousTestCase):
             "/stream-bytes/99?chunk_size=1",
             "/range/99?chunk_size=1",
         ):
-            asked = call(f"GET {path}")
-            said = script(asked.route.endpoint(asked))
-            next(said)
-            said.close()  # type: ignore[attr-defined]
-            self.assertEqual(list(said), [])
+            call = make_call(f"GET {path}")
+            steps_left = script(run(call))
+            next(steps_left)
+            steps_left.close()  # type: ignore[attr-defined]
+            self.assertEqual(list(steps_left), [])

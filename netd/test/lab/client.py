@@ -1,5 +1,5 @@
 """
-An HTTP client and a site in one place: bytes in, answers out, and a clock to turn.
+An HTTP client and a site in one process: bytes in, bytes out, and a clock.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ def limited(**limits: Any) -> settings.HTTP:
 
 
 class Transport(StringTransport):
-    """Remembers how it was closed, and tells its protocol as a socket would."""
+    """Records how it was closed, and pauses its producer as a socket would."""
 
     aborting = False
     full = False
     """Whether every write fills the buffer."""
 
     def write(self, data: bytes) -> None:
-        """Keep `data`, and pause the producer when there is no more room."""
+        """Record `data`, and pause the producer when the buffer is full."""
         StringTransport.write(self, data)
         if self.full and self.producer is not None:
             self.producer.pauseProducing()
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
-        """The same for several pieces."""
+        """Record several pieces as one write."""
         self.write(b"".join(data))
 
     def abortConnection(self) -> None:
@@ -65,11 +65,11 @@ class Transport(StringTransport):
         StringTransport.abortConnection(self)
 
     def setTcpNoDelay(self, enabled: bool) -> None:
-        """As on a TCP socket; nothing to see here."""
+        """No-op: there is no socket."""
 
 
 @define
-class Answer:
+class Response:
     """One parsed response."""
 
     status: int
@@ -78,7 +78,7 @@ class Answer:
 
 
 @define
-class Conversation:
+class Client:
     """One client connection to a site, without a socket and without waiting."""
 
     settings: settings.Settings = field(factory=configured)
@@ -94,28 +94,28 @@ class Conversation:
         self.channel = self.site.buildProtocol(IPv4Address("TCP", "127.0.0.1", 50000))
         self.channel.makeConnection(self.transport)
 
-    def ask(self, data: bytes) -> bytes:
-        """Send `data`; everything that came back since the last time."""
+    def send(self, data: bytes) -> bytes:
+        """Send `data`; returns what was received since the last call."""
         self.channel.dataReceived(data)
-        return self.heard()
+        return self.received()
 
-    def heard(self) -> bytes:
-        """What came back since the last time."""
-        said: bytes = self.transport.value()
+    def received(self) -> bytes:
+        """What was received since the last call."""
+        data: bytes = self.transport.value()
         self.transport.clear()
-        return said
+        return data
 
-    def turn(self, seconds: float) -> bytes:
-        """Let `seconds` pass; what came back meanwhile."""
+    def advance(self, seconds: float) -> bytes:
+        """Let `seconds` pass; returns what was received in that time."""
         self.clock.advance(seconds)
-        return self.heard()
+        return self.received()
 
-    def request(self, line: str, *headers: str, body: bytes = b"") -> Answer:
-        """The answer that comes at once to one HTTP/1.1 request."""
-        return parse(self.ask(request(line, *headers, body=body)))
+    def request(self, line: str, *headers: str, body: bytes = b"") -> Response:
+        """The immediate response to one HTTP/1.1 request."""
+        return parse(self.send(request(line, *headers, body=body)))
 
-    def leave(self, reason: type[Exception] = ConnectionDone) -> None:
-        """The connection is lost, which a transport tells its producer first."""
+    def disconnect(self, reason: type[Exception] = ConnectionDone) -> None:
+        """Lose the connection; as with a socket, the producer is told first."""
         if self.transport.producer is not None:
             self.transport.producer.stopProducing()
         self.channel.connectionLost(Failure(reason()))
@@ -129,7 +129,7 @@ def request(line: str, *headers: str, body: bytes = b"") -> bytes:
     return "\r\n".join([f"{line} HTTP/1.1", *fields, "", ""]).encode() + body
 
 
-def parse(data: bytes) -> Answer:
+def parse(data: bytes) -> Response:
     """The first response in `data`, whose body is the rest."""
     head, _, body = data.partition(b"\r\n\r\n")
     status, *lines = head.decode("latin-1").split("\r\n")
@@ -137,4 +137,4 @@ def parse(data: bytes) -> Answer:
     for line in lines:
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
-    return Answer(int(status.split()[1]), headers, body)
+    return Response(int(status.split()[1]), headers, body)
