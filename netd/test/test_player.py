@@ -1,5 +1,5 @@
 """
-Tests for netd.player.
+Tests of netd.player.
 """
 
 from __future__ import annotations
@@ -24,56 +24,52 @@ from netd.test.stages import Stage, TurningClock, blink, pause, resume, stop
 _property = settings(max_examples=100, deadline=None, database=None, derandomize=True)
 
 
-class _Acts(SynchronousTestCase):
+class _Players(SynchronousTestCase):
     """
-    A clock, and one performance on it.
+    Players on a clock.
     """
 
     def setUp(self) -> None:
         self.clock = TurningClock()
 
     def start(self, script: Script, stage: Stage | None = None) -> Deferred[bool]:
-        """Perform `script` from now on; `self.stage` and `self.player` are the two sides."""
+        """Start `script` with a `self.player` on `self.stage`."""
         self.stage = Stage(self.clock) if stage is None else stage
         self.player = Player(script, self.stage, self.clock)
         return self.player.perform()
 
     def settle(self, turns: int = 10_000) -> int:
-        """Let the reactor turn, without time passing, until nothing is due; say how often."""
+        """Run reactor turns at the same time until nothing is due; the number of turns."""
         turn = 0
-        while any(each.getTime() <= self.now for each in self.clock.getDelayedCalls()):
-            self.assertLess(turn, turns, "the script never lets go")
+        while any(call.getTime() <= self.now for call in self.clock.getDelayedCalls()):
+            self.assertLess(turn, turns, "the script never ends")
             self.clock.advance(0)
             turn += 1
         return turn
 
     @property
     def now(self) -> float:
-        """The clock's time."""
+        """The time of the clock."""
         return self.clock.seconds()
 
     def timers(self) -> int:
-        """How many timers run."""
+        """The number of timers."""
         return len(self.clock.getDelayedCalls())
 
 
-class OrderTests(_Acts):
+class OrderTests(_Players):
     """
-    What a script says comes in its order and at its time.
+    The order and the time of what is sent.
     """
 
     def test_interfaces(self) -> None:
-        """
-        A player is a push producer, and the fake stage is a stage.
-        """
+        """A player is a push producer, and the fake stage is a sink."""
         stage = Stage(self.clock)
         self.assertTrue(verifyObject(Sink, stage))
         self.assertTrue(verifyObject(IPushProducer, Player([], stage, self.clock)))
 
     def test_lazy(self) -> None:
-        """
-        No step is taken before the performance starts.
-        """
+        """No step is taken before `perform`."""
         taken = []
 
         def script() -> Iterator[Step]:
@@ -86,9 +82,7 @@ class OrderTests(_Acts):
         self.assertEqual(taken, [1])
 
     def test_at_once(self) -> None:
-        """
-        What need not wait is said before `perform` returns.
-        """
+        """Everything before the first wait is sent before `perform` returns."""
         done = self.start([Send(b"a"), Send(b"b")])
         self.assertIs(self.successResultOf(done), True)
         self.assertEqual(
@@ -98,23 +92,17 @@ class OrderTests(_Acts):
         self.assertEqual(self.timers(), 0)
 
     def test_empty(self) -> None:
-        """
-        An empty script finishes the stage, and says nothing.
-        """
+        """An empty script only finishes the sink."""
         self.assertIs(self.successResultOf(self.start([])), True)
         self.assertEqual(self.stage.names, ["register", "unregister", "finish"])
 
     def test_empty_send(self) -> None:
-        """
-        Saying no bytes is a write of its own: it may be an empty datagram.
-        """
+        """A Send of b"" is a write, as it may be an empty datagram."""
         self.successResultOf(self.start([Send(b""), Send(b"")]))
         self.assertEqual(self.stage.writes, [b"", b""])
 
     def test_wait(self) -> None:
-        """
-        A wait ends when it is over, and not before.
-        """
+        """A wait takes exactly its time."""
         done = self.start([Send(b"a"), Wait(3), Send(b"b")])
         self.clock.advance(2.999)
         self.assertEqual(self.stage.said, b"a")
@@ -125,9 +113,7 @@ class OrderTests(_Acts):
         self.assertEqual(self.timers(), 0)
 
     def test_wait_last(self) -> None:
-        """
-        A wait at the end is waited for before the stage is finished.
-        """
+        """A wait at the end delays the finish."""
         done = self.start([Send(b"a"), Wait(1)])
         self.assertFalse(self.stage.ended)
         self.clock.advance(1)
@@ -135,9 +121,7 @@ class OrderTests(_Acts):
         self.successResultOf(done)
 
     def test_waits_add_up(self) -> None:
-        """
-        Waits that follow each other are one long wait.
-        """
+        """Consecutive waits add up."""
         self.start([Wait(1), Wait(0.5), Wait(0), Wait(1.5), Send(b"a")])
         self.clock.pump([1, 0.5, 0, 1.5 - 1e-9])
         self.assertEqual(self.stage.said, b"")
@@ -145,9 +129,7 @@ class OrderTests(_Acts):
         self.assertEqual(self.stage.said, b"a")
 
     def test_wait_nothing(self) -> None:
-        """
-        `Wait(0)` gives the reactor a turn and takes no time.
-        """
+        """`Wait(0)` takes a turn of the reactor and no time."""
         done = self.start([Send(b"a"), Wait(0), Send(b"b")])
         self.assertEqual(self.stage.said, b"a")
         self.assertNoResult(done)
@@ -156,9 +138,7 @@ class OrderTests(_Acts):
         self.assertIs(self.successResultOf(done), True)
 
     def test_one_timer(self) -> None:
-        """
-        However long the script, there is one timer at a time.
-        """
+        """There is never more than one timer."""
         self.start([Wait(1)] * 100)
         for _ in range(100):
             self.assertEqual(self.timers(), 1)
@@ -166,9 +146,7 @@ class OrderTests(_Acts):
         self.assertEqual(self.timers(), 0)
 
     def test_later_start(self) -> None:
-        """
-        Waits count from the start of the performance, not from the making of the player.
-        """
+        """Waits are counted from the call of `perform`."""
         stage = Stage(self.clock)
         player = Player([Wait(1), Send(b"a")], stage, self.clock)
         self.clock.advance(5)
@@ -179,9 +157,7 @@ class OrderTests(_Acts):
         self.assertEqual(stage.events[1], (6, b"a"))
 
     def test_no_drift(self) -> None:
-        """
-        A hundred timers that each ring late make nothing later than the last of them does.
-        """
+        """Late timers do not add up."""
         self.start([step for number in range(100) for step in (Wait(1), Send(b"%d " % number))])
         for _ in range(100):
             (timer,) = self.clock.getDelayedCalls()
@@ -191,9 +167,7 @@ class OrderTests(_Acts):
         self.assertTrue(self.stage.ended)
 
     def test_catching_up(self) -> None:
-        """
-        A timer that rings after the next one would have been due is made up for, in order.
-        """
+        """Steps that are overdue after a late timer are taken at once, in order."""
         self.start([step for letter in b"abc" for step in (Wait(1), Send(bytes([letter])))])
         self.clock.advance(2.5)
         self.settle()
@@ -209,9 +183,7 @@ class OrderTests(_Acts):
         )
     )
     def test_any_script(self, script: list[Step]) -> None:
-        """
-        Each thing is said once, in order, when the waits before it are over.
-        """
+        """Each piece is sent once, in order, when the waits before it are over."""
         clock = TurningClock()
         stage = Stage(clock)
         due = 0.0
@@ -228,29 +200,25 @@ class OrderTests(_Acts):
             for timer in clock.getDelayedCalls():
                 clock.advance(max(0.0, timer.getTime() - clock.seconds()))
         self.assertIs(self.successResultOf(done), True)
-        heard = [event for event in stage.events if isinstance(event[1], bytes)]
-        self.assertEqual(heard, expected)
+        writes = [event for event in stage.events if isinstance(event[1], bytes)]
+        self.assertEqual(writes, expected)
         self.assertEqual(stage.events[-1], (due, "finish"))
 
 
-class AbortTests(_Acts):
+class AbortTests(_Players):
     """
-    A script may end without a goodbye.
+    Abort.
     """
 
     def test_abort(self) -> None:
-        """
-        The stage is aborted instead of finished, and the script has come to its end.
-        """
+        """The sink is aborted instead of finished, and the result is True."""
         done = self.start([Send(b"a"), Abort()])
         self.assertIs(self.successResultOf(done), True)
         self.assertEqual(self.stage.names, ["register", "unregister", "abort"])
         self.assertEqual(self.stage.said, b"a")
 
     def test_after_a_wait(self) -> None:
-        """
-        An abort comes at its time, like everything else.
-        """
+        """An abort after a wait is delayed."""
         done = self.start([Wait(2), Abort()])
         self.clock.advance(1.9)
         self.assertNoResult(done)
@@ -259,15 +227,13 @@ class AbortTests(_Acts):
         self.assertIs(self.successResultOf(done), True)
 
     def test_rest_forgotten(self) -> None:
-        """
-        Nothing after an abort is said or even made, and the script is closed.
-        """
+        """No step after an abort is taken, and the script is closed."""
         closed = []
 
         def script() -> Iterator[Step]:
             try:
                 yield Abort()
-                raise AssertionError("not to be asked for")
+                raise AssertionError("no step may be taken")
             finally:
                 closed.append(self.stage.names[-1])
 
@@ -275,15 +241,13 @@ class AbortTests(_Acts):
         self.assertEqual(closed, ["abort"])
 
 
-class BackPressureTests(_Acts):
+class BackPressureTests(_Players):
     """
-    A stage that is full is not written to.
+    Back-pressure.
     """
 
     def test_pause_in_write(self) -> None:
-        """
-        A stage that fills during a write gets no further one until it has room.
-        """
+        """A sink that pauses during a write gets no further write until it resumes."""
         done = self.start([Send(b"a"), Send(b"b")], Stage(self.clock, {0: pause}))
         self.clock.advance(100)
         self.assertEqual(self.stage.said, b"a")
@@ -293,26 +257,20 @@ class BackPressureTests(_Acts):
         self.assertIs(self.successResultOf(done), True)
 
     def test_pause_at_the_end(self) -> None:
-        """
-        A stage that the last write filled is finished when it has room again.
-        """
+        """A sink that pauses during the last write is finished when it resumes."""
         done = self.start([Send(b"a")], Stage(self.clock, {0: pause}))
         self.assertNoResult(done)
         self.player.resumeProducing()
         self.assertIs(self.successResultOf(done), True)
 
     def test_resume_in_write(self) -> None:
-        """
-        A stage that fills and empties within a write is written to again, after that write.
-        """
+        """A sink that pauses and resumes within a write gets the next write after it."""
         done = self.start([Send(b"a"), Send(b"b")], Stage(self.clock, {0: blink}))
         self.assertEqual(self.stage.writes, [b"a", b"b"])
         self.assertIs(self.successResultOf(done), True)
 
     def test_paused_before_the_start(self) -> None:
-        """
-        A stage that is full already, and says so when it gets its producer, hears nothing.
-        """
+        """A sink that pauses at the registration gets no write."""
 
         class Full(Stage):
             """Pauses whoever registers."""
@@ -328,26 +286,22 @@ class BackPressureTests(_Acts):
         self.assertIs(self.successResultOf(done), True)
 
     def test_steps_stay_unmade(self) -> None:
-        """
-        A paused player asks the script for nothing: a lazy script makes no more than is taken.
-        """
-        made = []
+        """A paused player takes no step."""
+        taken = []
 
         def script() -> Iterator[Step]:
             for number in range(5):
-                made.append(number)
+                taken.append(number)
                 yield Send(b"%d" % number)
 
         self.start(script(), Stage(self.clock, always=pause))
         for number in range(5):
-            self.assertEqual(made, list(range(number + 1)))
+            self.assertEqual(taken, list(range(number + 1)))
             self.player.resumeProducing()
         self.assertTrue(self.stage.ended)
 
     def test_pause_while_waiting(self) -> None:
-        """
-        A wait goes on while the stage is full; what follows it stays unsaid.
-        """
+        """A wait goes on during a pause, and the next step waits for its end."""
         self.start([Wait(2), Send(b"a")])
         self.player.pauseProducing()
         self.clock.advance(2)
@@ -357,9 +311,7 @@ class BackPressureTests(_Acts):
         self.assertEqual(self.stage.events[1], (5, b"a"))
 
     def test_pause_shorter_than_the_wait(self) -> None:
-        """
-        A pause that ends before the wait does costs no time.
-        """
+        """A pause that ends before a wait costs no time."""
         self.start([Wait(10), Send(b"a"), Wait(1), Send(b"b")])
         self.clock.advance(3)
         self.player.pauseProducing()
@@ -374,9 +326,7 @@ class BackPressureTests(_Acts):
         self.assertEqual(self.stage.said, b"ab")
 
     def test_resume_after_due(self) -> None:
-        """
-        Waits after a long pause count from its end: what could not be said is no burst.
-        """
+        """Waits after a long pause are counted from its end."""
         script = [step for letter in b"abc" for step in (Wait(1), Send(bytes([letter])))]
         self.start(script, Stage(self.clock, {0: pause}))
         self.clock.advance(1)
@@ -388,13 +338,11 @@ class BackPressureTests(_Acts):
         self.assertEqual(self.stage.said, b"a")
         self.clock.advance(0.001)
         self.clock.advance(1)
-        heard = [event for event in self.stage.events if isinstance(event[1], bytes)]
-        self.assertEqual(heard, [(1, b"a"), (11, b"b"), (12, b"c")])
+        writes = [event for event in self.stage.events if isinstance(event[1], bytes)]
+        self.assertEqual(writes, [(1, b"a"), (11, b"b"), (12, b"c")])
 
     def test_pause_twice(self) -> None:
-        """
-        Two pauses are ended by one resumption, and a resumption without a pause is none.
-        """
+        """One resumption ends two pauses, and a resumption without a pause has no effect."""
         self.start([Send(b"a"), Wait(1), Send(b"b")], Stage(self.clock, {0: pause}))
         self.player.pauseProducing()
         self.player.resumeProducing()
@@ -404,9 +352,7 @@ class BackPressureTests(_Acts):
         self.assertEqual(self.stage.writes, [b"a", b"b"])
 
     def test_needless_resume(self) -> None:
-        """
-        A stage may say at any time that it has room: nothing is said early or twice.
-        """
+        """A resumption at any time makes nothing early or twice."""
         done = self.start([Wait(1), Send(b"a"), Wait(1), Send(b"b")])
         for _ in range(8):
             self.player.resumeProducing()
@@ -418,9 +364,7 @@ class BackPressureTests(_Acts):
         self.assertEqual(self.timers(), 0)
 
     def test_pause_during_a_turn_s_rest(self) -> None:
-        """
-        A pause between two turns of a long script holds it, and loses no step.
-        """
+        """A pause between two turns of a long script loses no step."""
         script = [Send(b"%d," % number) for number in range(500)]
         self.start(script)
         before = self.stage.said
@@ -433,9 +377,7 @@ class BackPressureTests(_Acts):
         self.assertEqual(self.stage.said, b"".join(step.data for step in script))
 
     def test_resume_during_a_turn_s_rest(self) -> None:
-        """
-        A pause that ends before the next turn starts neither a second loop nor a burst.
-        """
+        """A pause that ends before the next turn starts no second loop."""
         self.start([Send(b"x")] * 1000)
         before = len(self.stage.writes)
         self.player.pauseProducing()
@@ -444,13 +386,11 @@ class BackPressureTests(_Acts):
         self.assertEqual(self.timers(), 1)
 
     def test_transport(self) -> None:
-        """
-        A player registers with a transport of Twisted as a streaming producer.
-        """
+        """A transport of Twisted accepts a player as a streaming producer."""
 
         @implementer(Sink)
         class Wire(StringTransport):
-            """A transport is a stage but for the names of its ends."""
+            """A transport with the methods of a sink."""
 
             finish = StringTransport.loseConnection
             abort = StringTransport.abortConnection
@@ -465,9 +405,9 @@ class BackPressureTests(_Acts):
         self.assertTrue(transport.disconnecting)
 
 
-class ReentryTests(_Acts):
+class ReentryTests(_Players):
     """
-    A stage may call its producer from within a write.
+    Calls of the player from within a write.
     """
 
     SENDS = 10_000
@@ -476,25 +416,19 @@ class ReentryTests(_Acts):
         return [Send(b"%d" % number) for number in range(self.SENDS)]
 
     def test_resuming_stage(self) -> None:
-        """
-        Ten thousand writes, each of which resumes the player, neither recurse nor reorder.
-        """
+        """10 000 writes that each resume the player neither recurse nor change the order."""
         self.start(self._numbers(), Stage(self.clock, always=resume))
         self.settle()
         self.assertEqual(self.stage.writes, [step.data for step in self._numbers()])
 
     def test_blinking_stage(self) -> None:
-        """
-        Nor do ten thousand writes that pause and resume.
-        """
+        """10 000 writes that pause and resume neither recurse nor change the order."""
         self.start(self._numbers(), Stage(self.clock, always=blink))
         self.settle()
         self.assertEqual(self.stage.writes, [step.data for step in self._numbers()])
 
     def test_pull(self) -> None:
-        """
-        Nor do ten thousand writes with a pause, each resumed from outside.
-        """
+        """10 000 writes with a pause each do not change the order."""
         self.start(self._numbers(), Stage(self.clock, always=pause))
         for number in range(self.SENDS):
             self.assertEqual(len(self.stage.writes), number + 1)
@@ -512,10 +446,10 @@ class ReentryTests(_Acts):
         self, script: list[Step], reactions: list[Any], outside: list[str]
     ) -> None:
         """
-        Whatever the stage calls, and when, everything is said once, in order, and ends.
+        Everything is sent once and in order, whatever the sink calls.
         """
         clock = TurningClock()
-        stage = Stage(clock, {n: each for n, each in enumerate(reactions) if each})
+        stage = Stage(clock, {n: reaction for n, reaction in enumerate(reactions) if reaction})
         player = Player(script, stage, clock)
         done = player.perform()
         for act in outside:
@@ -538,15 +472,13 @@ class ReentryTests(_Acts):
         self.assertEqual(clock.getDelayedCalls(), [])
 
 
-class TurnTests(_Acts):
+class TurnTests(_Players):
     """
-    No script keeps the reactor to itself.
+    Limits of a turn.
     """
 
     def test_endless(self) -> None:
-        """
-        An endless script that nobody slows down says a bounded number of things a turn.
-        """
+        """An endless script takes a limited number of steps each turn."""
 
         def endless() -> Iterator[Step]:
             while True:
@@ -556,16 +488,14 @@ class TurnTests(_Acts):
         before = len(self.stage.writes)
         self.assertLessEqual(before, 100)
         for turn in range(2, 20):
-            self.assertEqual([each.getTime() for each in self.clock.getDelayedCalls()], [0])
+            self.assertEqual([call.getTime() for call in self.clock.getDelayedCalls()], [0])
             self.clock.advance(0)
             self.assertEqual(len(self.stage.writes), turn * before)
         self.player.stopProducing()
         self.assertEqual(self.timers(), 0)
 
     def test_large(self) -> None:
-        """
-        Large pieces are counted by their bytes: fewer of them make a turn.
-        """
+        """An endless script of large pieces sends a limited number of bytes each turn."""
         piece = Send(b"x" * 100_000)
         self.start([piece] * 40)
         self.assertLessEqual(len(self.stage.said), 400_000)
@@ -573,18 +503,14 @@ class TurnTests(_Acts):
         self.assertEqual(len(self.stage.said), 4_000_000)
 
     def test_one_huge(self) -> None:
-        """
-        A single piece beyond a turn's bytes is said whole.
-        """
+        """A piece beyond the limit of a turn is sent whole."""
         done = self.start([Send(b"x" * 2_000_000)])
         self.settle()
         self.assertEqual(len(self.stage.said), 2_000_000)
         self.assertIs(self.successResultOf(done), True)
 
     def test_endless_instants(self) -> None:
-        """
-        An endless row of waits that take no time gives each turn back as well.
-        """
+        """Endless waits of 0 s take a turn each."""
 
         def endless() -> Iterator[Step]:
             while True:
@@ -597,9 +523,7 @@ class TurnTests(_Acts):
         self.player.stopProducing()
 
     def test_wait_after_a_long_speech(self) -> None:
-        """
-        A wait after a speech of many turns counts from the end of the speech.
-        """
+        """A wait after many turns is counted from the last of them."""
         self.start([*[Send(b"x")] * 200, Wait(1), Send(b"!")])
         self.clock.pump([2, 2, 0])
         self.assertEqual(len(self.stage.writes), 200)
@@ -610,27 +534,23 @@ class TurnTests(_Acts):
         self.assertEqual(self.now, 5)
 
     def test_others_go_on(self) -> None:
-        """
-        Two long scripts on one clock take turns.
-        """
-        one, other = Stage(self.clock), Stage(self.clock)
-        for stage in (one, other):
+        """Two long scripts on one clock alternate."""
+        first, second = Stage(self.clock), Stage(self.clock)
+        for stage in (first, second):
             Player([Send(b"x")] * 1000, stage, self.clock).perform()
-        while not one.ended:
-            self.assertEqual(len(one.writes), len(other.writes))
+        while not first.ended:
+            self.assertEqual(len(first.writes), len(second.writes))
             self.clock.advance(0)
-        self.assertTrue(other.ended)
+        self.assertTrue(second.ended)
 
 
-class StopTests(_Acts):
+class StopTests(_Players):
     """
-    A peer that leaves takes the performance with it.
+    Stops.
     """
 
     def test_while_waiting(self) -> None:
-        """
-        The timer goes with the peer, and the stage is not called any more.
-        """
+        """A stop cancels the timer, and the sink is not called any more."""
         done = self.start([Wait(3), Send(b"a")])
         self.player.stopProducing()
         self.assertIs(self.successResultOf(done), False)
@@ -639,34 +559,26 @@ class StopTests(_Acts):
         self.assertEqual(self.stage.events, [(0, "register")])
 
     def test_in_write(self) -> None:
-        """
-        A peer that leaves during a write hears nothing more.
-        """
+        """A stop during a write is the last write."""
         done = self.start([Send(b"a"), Send(b"b")], Stage(self.clock, {0: stop}))
         self.assertIs(self.successResultOf(done), False)
         self.assertEqual(self.stage.writes, [b"a"])
         self.assertEqual(self.timers(), 0)
 
     def test_in_the_last_write(self) -> None:
-        """
-        A peer that leaves during the last write is not finished.
-        """
+        """A sink that stops during the last write is not finished."""
         done = self.start([Send(b"a")], Stage(self.clock, {0: stop}))
         self.assertIs(self.successResultOf(done), False)
         self.assertFalse(self.stage.ended)
 
     def test_in_a_large_write(self) -> None:
-        """
-        A peer that leaves during a write that ends the turn leaves no timer.
-        """
+        """A stop during a write that ends the turn leaves no timer."""
         done = self.start([Send(b"x" * 10**6)] * 2, Stage(self.clock, {0: stop}))
         self.assertIs(self.successResultOf(done), False)
         self.assertEqual(self.timers(), 0)
 
     def test_while_paused(self) -> None:
-        """
-        A peer that leaves while its buffer is full ends the performance.
-        """
+        """A stop during a pause ends the script."""
         done = self.start([Send(b"a"), Send(b"b")], Stage(self.clock, {0: pause}))
         self.player.stopProducing()
         self.assertIs(self.successResultOf(done), False)
@@ -674,9 +586,7 @@ class StopTests(_Acts):
         self.assertEqual(self.stage.said, b"a")
 
     def test_between_turns(self) -> None:
-        """
-        A peer that leaves between two turns of a long script leaves no timer.
-        """
+        """A stop between two turns of a long script leaves no timer."""
         done = self.start([Send(b"x")] * 1000)
         self.assertEqual(self.timers(), 1)
         self.player.stopProducing()
@@ -684,12 +594,10 @@ class StopTests(_Acts):
         self.assertIs(self.successResultOf(done), False)
 
     def test_at_registration(self) -> None:
-        """
-        A transport that is gone stops the player when it registers: nothing is said.
-        """
+        """A stop at the registration means that nothing is sent."""
 
         class Gone(Stage):
-            """As `abstract.FileDescriptor` does once it is disconnected."""
+            """A sink that behaves as a disconnected `abstract.FileDescriptor`."""
 
             def registerProducer(self, producer: Any, streaming: bool) -> None:
                 super().registerProducer(producer, streaming)
@@ -701,25 +609,19 @@ class StopTests(_Acts):
         self.assertEqual(self.timers(), 0)
 
     def test_during_finish(self) -> None:
-        """
-        A peer that is lost during the goodbye changes nothing: the script came to its end.
-        """
+        """A stop during the finish does not change the result."""
         done = self.start([Send(b"a")], Stage(self.clock, at_goodbye=stop))
         self.assertIs(self.successResultOf(done), True)
         self.assertEqual(self.stage.names, ["register", "unregister", "finish"])
 
     def test_during_abort(self) -> None:
-        """
-        Nor does a peer that is lost during the abort.
-        """
+        """A stop during the abort does not change the result."""
         done = self.start([Abort()], Stage(self.clock, at_goodbye=stop))
         self.assertIs(self.successResultOf(done), True)
         self.assertEqual(self.stage.names, ["register", "unregister", "abort"])
 
     def test_twice(self) -> None:
-        """
-        Stopping again, or after the end, does nothing.
-        """
+        """A second stop, or a stop after the end, has no effect."""
         self.start([Wait(1)])
         self.player.stopProducing()
         self.player.stopProducing()
@@ -729,9 +631,7 @@ class StopTests(_Acts):
         self.assertEqual(self.stage.names, ["register", "unregister", "finish"])
 
     def test_in_a_step(self) -> None:
-        """
-        A peer that is lost while the script makes a step hears nothing and leaves no timer.
-        """
+        """A stop while the script makes a step means that the step is not taken."""
         for step in (Send(b"a"), Wait(1), Abort()):
 
             def script(step: Step = step) -> Iterator[Step]:
@@ -744,9 +644,7 @@ class StopTests(_Acts):
             self.assertEqual((self.stage.said, self.timers()), (b"", 0))
 
     def test_pause_after(self) -> None:
-        """
-        Calls that a transport makes after the stop start nothing.
-        """
+        """A pause or a resumption after the stop has no effect."""
         self.start([Wait(1), Send(b"a")])
         self.player.stopProducing()
         self.player.pauseProducing()
@@ -756,9 +654,9 @@ class StopTests(_Acts):
         self.assertEqual(self.timers(), 0)
 
 
-class GeneratorTests(_Acts):
+class GeneratorTests(_Players):
     """
-    A script that holds something gives it back in its `finally`, at once.
+    Scripts with a `finally`.
     """
 
     def setUp(self) -> None:
@@ -766,7 +664,7 @@ class GeneratorTests(_Acts):
         self.open = 0
 
     def script(self, *steps: Step) -> Iterator[Step]:
-        """Say `steps` with something open."""
+        """Yield `steps` with something open."""
         self.open += 1
         try:
             yield from steps
@@ -774,23 +672,17 @@ class GeneratorTests(_Acts):
             self.open -= 1
 
     def test_at_the_end(self) -> None:
-        """
-        A script that came to its end holds nothing.
-        """
+        """The `finally` runs at the end."""
         self.successResultOf(self.start(self.script(Send(b"a"))))
         self.assertEqual(self.open, 0)
 
     def test_after_abort(self) -> None:
-        """
-        Nor does one that aborted.
-        """
+        """The `finally` runs after an abort."""
         self.successResultOf(self.start(self.script(Abort(), Send(b"a"))))
         self.assertEqual(self.open, 0)
 
     def test_stopped_while_waiting(self) -> None:
-        """
-        A script that is stopped in a wait gives back what it holds before the stop returns.
-        """
+        """The `finally` runs before a stop in a wait returns."""
         done = self.start(self.script(Wait(1)))
         self.assertEqual(self.open, 1)
         self.player.stopProducing()
@@ -798,40 +690,32 @@ class GeneratorTests(_Acts):
         self.assertIs(self.successResultOf(done), False)
 
     def test_stopped_in_write(self) -> None:
-        """
-        A script that is stopped in a write gives it back when that write is over.
-        """
+        """The `finally` runs after a write that stops the player."""
         done = self.start(self.script(Send(b"a"), Wait(1)), Stage(self.clock, {0: stop}))
         self.assertEqual(self.open, 0)
         self.assertIs(self.successResultOf(done), False)
 
     def test_stopped_while_paused(self) -> None:
-        """
-        So does one that is stopped with the buffer full.
-        """
+        """The `finally` runs after a stop in a pause."""
         self.start(self.script(Send(b"a"), Send(b"b")), Stage(self.clock, {0: pause}))
         self.player.stopProducing()
         self.assertEqual(self.open, 0)
 
     def test_own_iterator(self) -> None:
-        """
-        An iterator that cannot be closed is as good a script.
-        """
+        """An iterator without `close` is a script."""
         steps: list[Step] = [Send(b"a"), Wait(1)]
         done = self.start(iter(steps))
         self.player.stopProducing()
         self.assertIs(self.successResultOf(done), False)
 
 
-class RestTests(_Acts):
+class ReferenceTests(_Players):
     """
-    A player that is done knows nobody, so that no collector is needed to free its stage.
+    References of a player that has ended.
     """
 
     def test_stage(self) -> None:
-        """
-        It forgets its stage, whichever way it ended.
-        """
+        """The sink is freed without the garbage collector."""
         for script, left_before in (
             ([Send(b"a")], False),
             ([Abort()], False),
@@ -847,29 +731,25 @@ class RestTests(_Acts):
 
 
 class Trip(Exception):
-    """What a script raises."""
+    """The exception of a script."""
 
 
-class FailureTests(_Acts):
+class FailureTests(_Players):
     """
-    A script that raises hands its failure to whoever started it.
+    Exceptions of scripts and sinks.
     """
 
     def script(self, *steps: Step) -> Iterator[Step]:
-        """Say `steps`, then trip."""
+        """Yield `steps`, then raise."""
         yield from steps
         raise Trip("over")
 
     def test_at_once(self) -> None:
-        """
-        A script that raises before its first step fails the performance.
-        """
+        """A script that raises before its first step fails the Deferred."""
         self.failureResultOf(self.start(self.script()), Trip)
 
     def test_open_stage(self) -> None:
-        """
-        The stage is left open and without a producer, for its owner to explain.
-        """
+        """After a failure the sink is open and has no producer."""
         done = self.start(self.script(Send(b"a")))
         self.failureResultOf(done, Trip)
         self.assertEqual(self.stage.names, ["register", "unregister"])
@@ -877,16 +757,12 @@ class FailureTests(_Acts):
         self.stage.finish()
 
     def test_traceback(self) -> None:
-        """
-        The failure shows the line of the script that raised.
-        """
+        """The traceback has the line of the script."""
         failure = self.failureResultOf(self.start(self.script()))
         self.assertIn('raise Trip("over")', failure.getTraceback())
 
     def test_later(self) -> None:
-        """
-        A script that raises after a wait fails then, and leaves no timer.
-        """
+        """A script that raises after a wait fails the Deferred and leaves no timer."""
         done = self.start(self.script(Wait(1)))
         self.assertNoResult(done)
         self.clock.advance(1)
@@ -894,26 +770,20 @@ class FailureTests(_Acts):
         self.assertEqual(self.timers(), 0)
 
     def test_after_the_stop(self) -> None:
-        """
-        A script that was stopped is never asked again, and so cannot fail.
-        """
+        """A stopped script takes no step and cannot fail."""
         done = self.start(self.script(Wait(1)))
         self.player.stopProducing()
         self.clock.advance(2)
         self.assertIs(self.successResultOf(done), False)
 
     def test_stop_after(self) -> None:
-        """
-        A peer that leaves after the failure changes nothing.
-        """
+        """A stop after the failure has no effect."""
         self.failureResultOf(self.start(self.script()), Trip)
         self.player.stopProducing()
         self.assertEqual(self.stage.names, ["register", "unregister"])
 
     def test_in_finally(self) -> None:
-        """
-        A script whose `finally` raises when it is stopped ends its performance all the same.
-        """
+        """A stopped script whose `finally` raises fails the Deferred."""
 
         def script() -> Iterator[Step]:
             try:
@@ -928,17 +798,13 @@ class FailureTests(_Acts):
         self.assertEqual(self.timers(), 0)
 
     def test_no_step(self) -> None:
-        """
-        Something that is no step is a mistake of the script, not an abort.
-        """
-        wrong: Any = [b"raw bytes"]
-        self.failureResultOf(self.start(wrong), TypeError)
+        """A value that is no step is a TypeError."""
+        script: Any = [b"raw bytes"]
+        self.failureResultOf(self.start(script), TypeError)
         self.assertEqual(self.stage.names, ["register", "unregister"])
 
     def test_after_the_peer_left(self) -> None:
-        """
-        A script that loses its peer in a step and raises there is told, but not to the stage.
-        """
+        """A script that raises in a step that stopped the player fails the Deferred."""
 
         def script() -> Iterator[Step]:
             yield Send(b"a")
@@ -949,15 +815,11 @@ class FailureTests(_Acts):
         self.assertEqual(self.stage.names, ["register"])
         self.failureResultOf(done, Trip)
 
-    _why = "it unregisters, and loses the failure"
-
     def test_broken_goodbye(self) -> None:
-        """
-        A stage that cannot be finished or aborted fails the performance.
-        """
+        """A sink whose `finish` or `abort` raises fails the Deferred."""
 
         class Broken(Stage):
-            """Raises at the end."""
+            """A sink that raises at the end."""
 
             def finish(self) -> None:
                 raise Trip("in the goodbye")
@@ -972,12 +834,10 @@ class FailureTests(_Acts):
             self.assertEqual(self.timers(), 0)
 
     def test_broken_stage(self) -> None:
-        """
-        A stage whose write raises fails the performance, at once and after a wait.
-        """
+        """A sink whose `write` raises fails the Deferred, at once and after a wait."""
 
         class Broken(Stage):
-            """Raises where a transport would not."""
+            """A sink that raises in a write."""
 
             def write(self, data: bytes) -> None:
                 raise Trip("in the write")
