@@ -33,18 +33,13 @@ OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8
 
 @frozen
 class Gauges:
-    """Functions that return the present value of each gauge."""
+    """Functions that return the present values of `_GAUGES` and `_GAUGE_TABLES`."""
 
     connections: Callable[[], Mapping[str, int]]
-    """Open connections by listener."""
     waiting: Callable[[], Mapping[str, int]]
-    """Responses in progress by site."""
     calls_queued: Callable[[], int]
-    """Calls that wait for a worker process."""
     workers_busy: Callable[[], int]
-    """Worker processes that run a call."""
     certificates: Callable[[], Mapping[str, float]]
-    """Seconds until each certificate expires, by server name."""
 
 
 # Name, description and field of `Counters`.
@@ -77,22 +72,17 @@ _GAUGES: Final = (
 _GAUGE_TABLES: Final = (
     ("netd_connections_open", "Open connections.", "listener", "connections"),
     ("netd_http_answers_waiting", "HTTP responses in progress.", "site", "waiting"),
-    (
-        "netd_tls_certificate_left_seconds",
-        "Seconds until a certificate expires.",
-        "certificate",
-        "certificates",
-    ),
+    ("netd_tls_certificate_left_seconds", "Time to the expiry.", "certificate", "certificates"),
 )
 
 
+@frozen(eq=False)
 class Collector:
     """Collects the metrics of one daemon."""
 
-    def __init__(self, version: str, counters: Counters, gauges: Gauges) -> None:
-        self._version = version
-        self._counters = counters
-        self._gauges = gauges
+    _version: str
+    _counters: Counters
+    _gauges: Gauges
 
     def collect(self) -> Iterator[Metric]:
         """Every metric with its present value."""

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
-from attrs import asdict
+from attrs import asdict, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -53,20 +53,15 @@ def _tallies(counters: Counters) -> dict[str, float]:
     return tallies
 
 
+@frozen(eq=False)
 class Status:
-    """The status of one daemon; `gauges` are numbers by listener or site."""
+    """The status of one daemon."""
 
-    def __init__(
-        self,
-        clock: IReactorTime,
-        counters: Counters,
-        services: Callable[[], Mapping[str, str]],
-        gauges: Mapping[str, Callable[[], Mapping[str, int]]],
-    ) -> None:
-        self._clock = clock
-        self._counters = counters
-        self._services = services
-        self._gauges = gauges
+    _clock: IReactorTime
+    _counters: Counters
+    _services: Callable[[], Mapping[str, str]]
+    _gauges: Mapping[str, Callable[[], Mapping[str, int]]]
+    """Numbers by listener or site."""
 
     def lines(self) -> Iterator[str]:
         """A line each for the services, every gauge, the timers and the counters."""

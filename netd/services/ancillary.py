@@ -32,6 +32,16 @@ _IP_PKTINFO: Final = 8
 _IP_RECVTTL: Final = 12
 _SO_MEMINFO: Final = 55
 _MEMINFO: Final = Struct("9I")
+_IPV4: Final = (socket.IPPROTO_IP, _IP_PKTINFO, _IP_RECVTTL)
+# The level, and the options for local addresses and hop limits; None: not on this platform.
+_OPTIONS: Final[dict[int, tuple[int, int | None, int | None]]] = {
+    socket.AF_INET: _IPV4 if _LINUX else (socket.IPPROTO_IP, None, None),
+    socket.AF_INET6: (
+        socket.IPPROTO_IPV6,
+        getattr(socket, "IPV6_RECVPKTINFO", None),
+        getattr(socket, "IPV6_RECVHOPLIMIT", None),
+    ),
+}
 _CONTROL_BYTES: Final = 128
 _MAX_ADDRESSES: Final = 1024
 
@@ -73,13 +83,12 @@ class PacketInfo:
         self._ipv6 = sock.family == socket.AF_INET6
         self.sources: dict[bytes, ControlMessages | None] = {}
         """Results of `source` by the data of PKTINFO."""
-        level, address, hop_limit = _options(self._ipv6)
+        level, address, hop_limit = _OPTIONS[sock.family]
         wildcard = sock.getsockname()[0] in ("0.0.0.0", "::")
-        options = [(address, "the local address")] if wildcard else []
+        enabled = wildcard and _enable(sock, name, level, address, "the local address")
         if hops:
-            options.append((hop_limit, "the hop limit"))
-        enabled = [_enable(sock, name, level, *option) for option in options]
-        self.buffer_size = _CONTROL_BYTES if any(enabled) else 0
+            enabled |= _enable(sock, name, level, hop_limit, "the hop limit")
+        self.buffer_size = _CONTROL_BYTES if enabled else 0
         """Bytes of ancillary data for recvmsg; 0: recvfrom is enough."""
 
     def hops(self, control: ControlMessages) -> int:
@@ -107,14 +116,6 @@ class PacketInfo:
                     self.sources[data] = _source6(data) if self._ipv6 else _source4(data)
                 return self.sources[data]
         return ()
-
-
-def _options(ipv6: bool) -> tuple[int, int | None, int | None]:
-    """The level, and the options for local addresses and hop limits; None: not here."""
-    if ipv6:
-        address = getattr(socket, "IPV6_RECVPKTINFO", None)
-        return socket.IPPROTO_IPV6, address, getattr(socket, "IPV6_RECVHOPLIMIT", None)
-    return socket.IPPROTO_IP, _IP_PKTINFO if _LINUX else None, _IP_RECVTTL if _LINUX else None
 
 
 def _enable(sock: socket.socket, name: str, level: int, option: int | None, what: str) -> bool:

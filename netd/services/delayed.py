@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
+from attrs import Factory, define
 from twisted.internet.interfaces import IProducer, IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -28,23 +29,17 @@ SendNow: TypeAlias = Callable[[bytes, ControlMessages, Address], str | None]
 """Sends a datagram; returns the reason when it cannot."""
 
 
+@define(eq=False)
 class DelayedSender:
     """Sends the datagrams of one port through an impaired network."""
 
-    def __init__(
-        self,
-        impairments: Impairments,
-        send: SendNow,
-        drop: Callable[[str], None],
-        clock: IReactorTime,
-    ) -> None:
-        self.send_now = send
-        self.drop = drop
-        """Called with the reason for each datagram that is not sent."""
-        self.waiting: set[_DelayedDatagram] = set()
-        self.waiting_bytes = 0
-        self._impairments = impairments
-        self._clock = clock
+    _impairments: Impairments
+    send_now: SendNow
+    drop: Callable[[str], None]
+    """Called with the reason for each datagram that is not sent."""
+    _clock: IReactorTime
+    waiting: set[_DelayedDatagram] = Factory(set)
+    waiting_bytes: int = 0
 
     def send(self, data: bytes, control: ControlMessages, address: Address) -> None:
         """Perform the script for `data`."""
@@ -62,17 +57,15 @@ class DelayedSender:
 
 
 @implementer(Sink)
+@define(eq=False)
 class _DelayedDatagram:
     """One datagram as the sink of a script: every write sends it."""
 
-    def __init__(
-        self, sender: DelayedSender, size: int, control: ControlMessages, address: Address
-    ) -> None:
-        self._sender = sender
-        self._size = size
-        self._control = control
-        self._address = address
-        self._producer: IProducer | None = None
+    _sender: DelayedSender
+    _size: int
+    _control: ControlMessages
+    _address: Address
+    _producer: IProducer | None = None
 
     def registerProducer(self, producer: IProducer, streaming: bool) -> None:
         """The script begins."""

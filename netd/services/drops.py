@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from attrs import Factory, define
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
@@ -21,29 +22,20 @@ INTERVAL_SECONDS: Final = 60.0
 """Time between two log lines for the same reason."""
 
 
+@define(eq=False)
 class Drops:
-    """
-    The drops of the port at address `name`.
+    """The drops of one port."""
 
-    `kernel_drops` returns how many datagrams the kernel has dropped so far
-    because the receive buffer was full.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        counters: Counters,
-        clock: IReactorTime,
-        kernel_drops: Callable[[], int],
-    ) -> None:
-        self._name = name
-        self._counters = counters
-        self._clock = clock
-        self._kernel_drops = kernel_drops
-        self._counted_kernel_drops = 0
-        self._unlogged: Counter[str] = Counter()
-        self._not_before: dict[str, float] = {}
-        self._timer: IDelayedCall | None = None
+    _name: str
+    """The address of the port."""
+    _counters: Counters
+    _clock: IReactorTime
+    _kernel_drops: Callable[[], int]
+    """How many datagrams the kernel has dropped so far, its receive buffer being full."""
+    _counted_kernel_drops: int = 0
+    _unlogged: Counter[str] = Factory(Counter)
+    _not_before: dict[str, float] = Factory(dict)
+    _timer: IDelayedCall | None = None
 
     def add(self, drops: Mapping[str, int]) -> None:
         """Count `drops`; the kernel's own are counted with the next log line."""

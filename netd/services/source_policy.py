@@ -92,8 +92,11 @@ class SourcePolicy:
                 source = Source(_ALL_PORTS, "source address", 0.0, now)
             elif not self._networks.allows(host):
                 source = Source(_ALL_PORTS, "network", 0.0, now)
-            else:
-                source = self._client(host, now)
+            elif (source := self._by_client.get(key := client(host))) is None:
+                loopback = _LOOPBACK.allows(host)
+                ports = self._loopback_ports if loopback else self._remote_ports
+                source = Source(ports, "source port", self.burst, now)
+                self._by_client.put(key, source)
             self.known.put(host, source)
         return source
 
@@ -105,16 +108,6 @@ class SourcePolicy:
         the networks that the operator allowed explicitly.
         """
         return _LOOPBACK.allows(host) or self._networks.names(host)
-
-    def _client(self, host: str, now: float) -> Source:
-        key = client(host)
-        source = self._by_client.get(key)
-        if source is None:
-            loopback = _LOOPBACK.allows(host)
-            ports = self._loopback_ports if loopback else self._remote_ports
-            source = Source(ports, "source port", self.burst, now)
-            self._by_client.put(key, source)
-        return source
 
     def _forget(self) -> None:
         self.known.clear()

@@ -59,7 +59,8 @@ class ServiceProtocol(Protocol):
 
     def connectionMade(self) -> None:
         """Count the connection and start its idle timer."""
-        self.factory.opened(self)
+        self.factory.counters.services[self.factory.name] += 1
+        self.factory.connections.add(self)
         self.touch()
         if self.factory.idle < inf:
             self._check_idle()
@@ -219,12 +220,12 @@ class ServiceFactory(Factory):
         self.idle = idle
         """Seconds without activity after which a connection is cut."""
         self.connections: ConnectionTable[ServiceProtocol] = ConnectionTable()
-        self._name = name
+        self.name = name
         self._make_protocol = make_protocol
 
     def logPrefix(self) -> str:
         """The name of the service."""
-        return self._name
+        return self.name
 
     def buildProtocol(  # type: ignore[override]  # it gives the factory itself
         self, addr: IAddress | None
@@ -239,11 +240,6 @@ class ServiceFactory(Factory):
         protocol = self._make_protocol(self)
         protocol.client = client
         return protocol
-
-    def opened(self, connection: ServiceProtocol) -> None:
-        """Count `connection`."""
-        self.counters.services[self._name] += 1
-        self.connections.add(connection)
 
     def drain(self) -> Deferred[None]:
         """Drain every connection; fires when all are closed."""

@@ -59,12 +59,6 @@ class DatagramPolicy:
     """The network that responses go through; None: the real one."""
 
 
-class _Unused(DatagramProtocol):
-    """The protocol that `udp.Port` requires; the port itself handles its datagrams."""
-
-    noisy = False
-
-
 class UDPPort(Port):
     """Sends the response of `service` to each datagram back to its source."""
 
@@ -77,8 +71,10 @@ class UDPPort(Port):
         policy: DatagramPolicy,
         reactor: IReactorTime,
     ) -> None:
-        host = sock.getsockname()[0]
-        Port.__init__(self, 0, _Unused(), interface=host, reactor=reactor)
+        # Unused, but required: this port handles datagrams itself.
+        protocol = DatagramProtocol()
+        protocol.noisy = False
+        Port.__init__(self, 0, protocol, interface=sock.getsockname()[0], reactor=reactor)
         self._clock = reactor
         # A copy of its own, as reactor.adoptDatagramPort makes one.
         self._preexistingSocket = sock.dup()  # type: ignore[assignment]  # its type is None

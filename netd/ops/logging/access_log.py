@@ -14,6 +14,7 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import Final
 
+from attrs import frozen
 from twisted.logger import ILogObserver, LogEvent, formatEventAsClassicLogText
 from zope.interface import implementer
 
@@ -63,11 +64,11 @@ def _timestamp(seconds: int) -> bytes:
 
 
 @implementer(ILogObserver)
+@frozen(eq=False)
 class TextLog:
     """Writes events as twistd does, but never waits for the file."""
 
-    def __init__(self, lines: LineWriter) -> None:
-        self._lines = lines
+    _lines: LineWriter
 
     def __call__(self, event: LogEvent) -> None:
         """Write `event`, now."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from attrs import frozen
 from twisted.logger import ILogObserver, LogEvent
 from zope.interface import implementer
 
@@ -20,6 +21,7 @@ from netd.ops.logging.line_writer import LineWriter
 
 
 @implementer(ILogObserver)
+@frozen(eq=False)
 class JSONLog:
     """
     Writes responses and events as objects.
@@ -28,9 +30,8 @@ class JSONLog:
     warn, error, critical; the other members are those of `log_fields`.
     """
 
-    def __init__(self, lines: LineWriter, now: Callable[[], float] = time.time) -> None:
-        self._lines = lines
-        self._now = now
+    _lines: LineWriter
+    _now: Callable[[], float] = time.time
 
     def record(self, entry: AccessRecord) -> None:
         """Write `entry`, soon."""

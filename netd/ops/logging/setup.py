@@ -30,9 +30,6 @@ class Destination(Protocol):
     def reopen(self) -> None:
         """Open a new file after a rotation."""
 
-    def flush(self) -> None:
-        """Write as much as possible without waiting."""
-
     def stop(self) -> None:
         """Write as much as possible and close."""
 
@@ -58,16 +55,6 @@ class Logs:
             destination.stop()
 
 
-def _lines(
-    option: str, target: str | int, clock: IReactorTime, counters: Counters
-) -> LineWriter:
-    try:
-        return LineWriter(target, clock, counters)
-    except OSError as error:
-        shown = "-" if target == STDOUT else target
-        raise UsageError(f"{option} {shown}: {error.strerror}") from None
-
-
 def logs(
     form: LogForm,
     access: str | None,
@@ -83,13 +70,21 @@ def logs(
     `output` is the path or the descriptor for events; with None twistd writes
     text.  UsageError when a file cannot be opened.
     """
+
+    def writer(option: str, target: str | int) -> LineWriter:
+        try:
+            return LineWriter(target, clock, counters)
+        except OSError as error:
+            shown = "-" if target == STDOUT else target
+            raise UsageError(f"{option} {shown}: {error.strerror}") from None
+
     if form == "auto":
         form = "journal" if journal.is_stderr(environ) else "text"
     if form == "journal":
         if access in (None, "-"):
             log = JournalLog(clock, counters)
             return Logs(None if access is None else log, log, (log,))
-        file = _lines("--access-log", str(access), clock, counters)
+        file = writer("--access-log", str(access))
         log = JournalLog(clock, counters)
         return Logs(CombinedLog(file), log, (file, log))
     # Text and JSON of one target share a writer, so that no line cuts another.
@@ -97,13 +92,13 @@ def logs(
     responses: AccessLog | None = None
     if access is not None:
         target = STDOUT if access == "-" else access
-        writers[target] = _lines("--access-log", target, clock, counters)
+        writers[target] = writer("--access-log", target)
         responses = (JSONLog if form == "json" else CombinedLog)(writers[target])
     observer: ILogObserver | None = None
     # twistd writes text files itself, as it can rotate them.
     if form == "json" or output == STDOUT:
         target = STDOUT if output is None else output
         if target not in writers:
-            writers[target] = _lines("--logfile", target, clock, counters)
+            writers[target] = writer("--logfile", target)
         observer = (JSONLog if form == "json" else TextLog)(writers[target])
     return Logs(responses, observer, tuple(writers.values()))

@@ -127,7 +127,8 @@ class PacketInfoTests(_Sockets):
 
     def test_missing(self) -> None:
         """An option that the system lacks is off, with one log line."""
-        self.patch(ancillary, "_LINUX", False)
+        absent = {socket.AF_INET: (socket.IPPROTO_IP, None, None)}
+        self.patch(ancillary, "_OPTIONS", absent)
         with capturedLogs() as events:
             tested = PacketInfo(self.bind("0.0.0.0"), "udp 7", True)
         self.assertEqual(tested.buffer_size, 0)
