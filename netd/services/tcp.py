@@ -24,6 +24,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
+from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -45,44 +46,38 @@ LINGER_SECONDS: Final = 2.0
 
 
 @implementer(IHalfCloseableProtocol)
-class ServiceProtocol(Protocol):
+class ServiceProtocol(TimeoutMixin, Protocol):
     """A connection to a service; it is cut when it is idle for too long."""
 
     # An ITCPTransport or a UNIX one.
     transport: Any
+    # TimeoutMixin has no types.
+    setTimeout: Callable[[float | None], None]
+    resetTimeout: Callable[[], None]
 
     def __init__(self, factory: ServiceFactory) -> None:
         self.factory: ServiceFactory = factory
         self.client: bytes | None = None
-        self._last_activity = 0.0
-        self._idle_timer: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         """Count the connection and start its idle timer."""
         self.factory.counters.services[self.factory.name] += 1
         self.factory.connections.add(self)
-        self.touch()
         if self.factory.idle < inf:
-            self._check_idle()
+            self.setTimeout(self.factory.idle)
         if ITCPTransport.providedBy(self.transport):
             # Otherwise a peer that vanished is counted for ever.
             self.transport.setTcpKeepAlive(True)
             self.transport.setTcpNoDelay(True)
 
-    def touch(self) -> None:
-        """The connection is not idle."""
-        self._last_activity = self.factory.clock.seconds()
+    def callLater(self, seconds: float, function: Callable[[], object]) -> IDelayedCall:
+        """The clock of TimeoutMixin."""
+        return self.factory.clock.callLater(seconds, function)
 
-    def _check_idle(self) -> None:
-        """Cut an idle connection, or check again when it may be idle."""
-        self._idle_timer = None
-        clock = self.factory.clock
-        left = self._last_activity + self.factory.idle - clock.seconds()
-        if left > 0:
-            self._idle_timer = clock.callLater(left, self._check_idle)
-        else:
-            self.factory.counters.refusals["service-idle"] += 1
-            self.abort()
+    def timeoutConnection(self) -> None:
+        """Cut the connection, as it is idle."""
+        self.factory.counters.refusals["service-idle"] += 1
+        self.abort()
 
     def readConnectionLost(self) -> None:
         """Close after the client's half-close."""
@@ -93,9 +88,7 @@ class ServiceProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Forget the connection."""
-        if self._idle_timer is not None:
-            self._idle_timer.cancel()
-            self._idle_timer = None
+        self.setTimeout(None)
         self.factory.connections.remove(self)
 
     def drain(self) -> None:
@@ -117,7 +110,7 @@ class Echo(ServiceProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Send `data` back."""
-        self.touch()
+        self.resetTimeout()
         self.transport.write(data)
 
     def drain(self) -> None:
@@ -131,7 +124,7 @@ class Discard(ServiceProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Discard `data`."""
-        self.touch()
+        self.resetTimeout()
 
 
 @implementer(Sink)
@@ -166,7 +159,7 @@ class ScriptProtocol(ServiceProtocol):
 
     def write(self, data: bytes) -> None:
         """Send `data`."""
-        self.touch()
+        self.resetTimeout()
         self.transport.write(data)
 
     def finish(self) -> None:
