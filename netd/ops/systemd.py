@@ -76,14 +76,9 @@ class Notifier(Service):
     def _ready(self) -> None:
         if not self.running:
             return
-        listeners = " ".join(f"{name}={where}" for name, where in self._listening().items())
-        _log.info("ready: {listeners}", listeners=listeners)
-        notify(
-            self._environ,
-            "READY=1",
-            f"STATUS=Serving {listeners}",
-            f"X_NETD_LISTEN={listeners}",
-        )
+        listen = " ".join(f"{name}={where}" for name, where in self._listening().items())
+        _log.info("ready: {listen}", listen=listen)
+        notify(self._environ, "READY=1", f"STATUS=Serving {listen}", f"X_NETD_LISTEN={listen}")
         if self._environ.get("NOTIFY_SOCKET"):
             # The process id is final now: twistd may have forked before.
             watchdog = watchdog_seconds(self._environ, os.getpid()) / 2
@@ -92,7 +87,7 @@ class Notifier(Service):
             self._repeat(STATUS_SECONDS, self._send_status)
 
     def _repeat(self, seconds: float, function: Callable[[], None]) -> None:
-        # By a timer of the reactor, so that a blocked reactor misses the watchdog.
+        # By the reactor, so that a blocked reactor misses the watchdog.
         call = LoopingCall(function)
         call.clock = self._reactor
         call.start(seconds, now=False)

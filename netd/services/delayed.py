@@ -21,9 +21,8 @@ from netd.services.impairment import Impairments
 _log = Logger()
 
 MAX_DATAGRAMS: Final = 10_000
-"""Datagrams that wait at most."""
 MAX_BYTES: Final = 16 * 1024 * 1024
-"""Bytes in them at most."""
+"""Limits of the datagrams that wait."""
 
 SendNow: TypeAlias = Callable[[bytes, ControlMessages, Address], str | None]
 """Sends a datagram; returns the reason when it cannot."""

@@ -17,9 +17,9 @@ from netd.lru import LRU
 from netd.ratelimit import MOST, TokenBucket
 
 RATE: Final = 10_000
-"""Datagrams of one source, each second, that get a response."""
+"""Responses to one source in a second."""
 BURST_SECONDS: Final = 0.2
-"""Seconds at that rate that may come at once, though at least one datagram."""
+"""A burst is the responses of this time, and at least one."""
 
 # Services that respond to every datagram (RFC 862 to 868), and port 0, to which nothing
 # can be sent: a response to a forged source there could loop for ever.

@@ -15,31 +15,28 @@ from twisted.internet.interfaces import IReactorTime
 
 from netd.counters import Counters
 from netd.script import Send
-from netd.services import messages, tcp, udp
+from netd.services import messages, tcp
+from netd.services.udp import DatagramService
 
 Now = Callable[[], float]
 
 
-def _timed(message: Callable[[float], bytes], now: Now) -> udp.DatagramService:
-    return udp.DatagramService(lambda data, hops: message(now()))
-
-
-def _stamp(now: Now) -> udp.DatagramService:
+def _stamp(now: Now) -> DatagramService:
     def reflect(data: bytes, hops: int) -> bytes | None:
         received = time.time_ns()
         return messages.stamp(data, hops, received, time.time_ns())
 
-    return udp.DatagramService(reflect, hops=True)
+    return DatagramService(reflect, hops=True)
 
 
-DATAGRAM: Final[dict[str, Callable[[Now], udp.DatagramService]]] = {
-    "echo": lambda now: udp.DatagramService(messages.echo),
-    "discard": lambda now: udp.DatagramService(lambda data, hops: None),
-    "qotd": lambda now: _timed(messages.qotd, now),
-    "daytime": lambda now: _timed(messages.daytime, now),
-    "time": lambda now: _timed(messages.time, now),
+DATAGRAM: Final[dict[str, Callable[[Now], DatagramService]]] = {
+    "echo": lambda now: DatagramService(messages.echo),
+    "discard": lambda now: DatagramService(lambda data, hops: None),
+    "qotd": lambda now: DatagramService(lambda data, hops: messages.qotd(now())),
+    "daytime": lambda now: DatagramService(lambda data, hops: messages.daytime(now())),
+    "time": lambda now: DatagramService(lambda data, hops: messages.time(now())),
     "stamp": _stamp,
-    "sockperf": lambda now: udp.DatagramService(lambda data, hops: messages.sockperf(data)),
+    "sockperf": lambda now: DatagramService(lambda data, hops: messages.sockperf(data)),
 }
 """chargen is not offered over UDP, where it would amplify forged requests."""
 
@@ -58,7 +55,7 @@ STREAM: Final[dict[str, Callable[[Now], tcp.MakeProtocol]]] = {
 }
 
 
-def datagram(name: str, now: Now = time.time) -> udp.DatagramService:
+def datagram(name: str, now: Now = time.time) -> DatagramService:
     """The service `name` over datagrams."""
     return DATAGRAM[name](now)
 

@@ -410,9 +410,7 @@ class StartTests(_Houses):
             self.assertEqual(events, [])
             house.startService()
         said = " ".join(f"{name}={where}" for name, where in house.listening().items())
-        self.assertEqual(
-            [event["listeners"] for event in events if "listeners" in event], [said]
-        )
+        self.assertEqual([event["listen"] for event in events if "listen" in event], [said])
         # The environment that was given is the one that is used.
         self.assertEqual(len([event for event in events if "address" in event]), 1)
 

@@ -92,7 +92,7 @@ class LineWriter:
         self._rest = b""
         try:
             written = (
-                os.write(self._descriptor, data) if self._regular else self._write_pieces(data)
+                os.write(self._descriptor, data) if self._regular else self._write_some(data)
             )
         except BlockingIOError:
             written = 0
@@ -102,13 +102,10 @@ class LineWriter:
         self._rest = data[written:] + self._rest
         self._size = len(self._rest) + sum(map(len, self._lines))
 
-    def _write_pieces(self, data: bytes) -> int:
-        """
-        Write to a pipe or a terminal as much as it takes now; the number of bytes.
-
-        O_NONBLOCK would affect other processes that share the descriptor, so
-        each piece is small enough not to block.
-        """
+    def _write_some(self, data: bytes) -> int:
+        """Write to a pipe or a terminal as much as it takes now; the number of bytes."""
+        # In pieces too small to block: O_NONBLOCK would affect other processes that
+        # share the descriptor.
         poll = select.poll()
         poll.register(self._descriptor, select.POLLOUT)
         written = 0

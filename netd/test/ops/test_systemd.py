@@ -143,7 +143,7 @@ class NotifierTests(Managed):
             self.assertEqual(events, [])
             service.startService()
             calls[1]()
-        self.assertEqual([event["log_format"] for event in events], ["ready: {listeners}"])
+        self.assertEqual([event["log_format"] for event in events], ["ready: {listen}"])
 
     def test_interface(self) -> None:
         """A Notifier is a service."""
@@ -165,7 +165,7 @@ class NotifierTests(Managed):
         )
         self.quiet(receive)
         self.assertTrue(service.running)
-        self.assertEqual([event["listeners"] for event in events], [listeners])
+        self.assertEqual([event["listen"] for event in events], [listeners])
 
     def test_stopping(self) -> None:
         """A stop sends STOPPING once."""
