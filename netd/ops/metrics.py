@@ -73,7 +73,7 @@ _GAUGES: Final = (
 _GAUGE_TABLES: Final = (
     ("netd_connections_open", "Open connections.", "listener", "connections"),
     ("netd_http_answers_waiting", "HTTP responses in progress.", "site", "waiting"),
-    ("netd_tls_certificate_left_seconds", "Time to the expiry.", "certificate", "certificates"),
+    ("netd_tls_certificate_left_seconds", "Seconds to expiry.", "certificate", "certificates"),
 )
 
 

@@ -112,9 +112,8 @@ class UDPPort(Port):
         received = sent = 0
         try:
             while received < TURN:
-                # recvfrom returns data and address, recvmsg has control messages and flags
-                # between them; `size` is no flags to the one, the room for ancillary data
-                # to the other.
+                # (data, address) of recvfrom, to which `size` 0 means no flags, or
+                # (data, control messages, flags, address) of recvmsg.
                 datagram = receive(MAX_BYTES, size)
                 received += 1
                 address = datagram[-1]
@@ -128,21 +127,22 @@ class UDPPort(Port):
                 else:
                     source.tokens = (tokens if tokens < burst else burst) - 1.0
                     source.at = now
-                    if plain:
-                        try:
+                    try:
+                        if plain:
                             send(datagram[0], address)
                             sent += 1
-                        except OSError:
-                            drops["unsendable"] = drops.get("unsendable", 0) + 1
-                    # Only PKTINFO was requested, so the first message is the only one.
-                    elif sources and (info := datagram[1]) and (way := sources.get(info[0][2])):
-                        try:
-                            sendmsg((datagram[0],), way, 0, address)
+                        # Only PKTINFO was requested, so the first message is the only one.
+                        elif (
+                            sources
+                            and (info := datagram[1])
+                            and (back := sources.get(info[0][2]))
+                        ):
+                            sendmsg((datagram[0],), back, 0, address)
                             sent += 1
-                        except OSError:
-                            drops["unsendable"] = drops.get("unsendable", 0) + 1
-                    elif reason := self._respond(datagram[0], datagram[1], address):
-                        drops[reason] = drops.get(reason, 0) + 1
+                        elif reason := self._respond(datagram[0], datagram[1], address):
+                            drops[reason] = drops.get(reason, 0) + 1
+                    except OSError:
+                        drops["unsendable"] = drops.get("unsendable", 0) + 1
         except OSError:
             # Nothing is left to read, or an ICMP error came for a response: both end the turn.
             pass

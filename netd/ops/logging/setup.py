@@ -39,7 +39,7 @@ class Logs:
     """The logs of one daemon."""
 
     access: AccessLog | None = None
-    """Records responses; None: nobody does."""
+    """Records responses; None: no access log."""
     observer: ILogObserver | None = None
     """Writes events; None: twistd does."""
     destinations: tuple[Destination, ...] = ()
