@@ -322,7 +322,7 @@ class RefusalTests(_Listeners):
 
     def test_unknown_host(self) -> None:
         """An unknown host is refused before anything is bound."""
-        # None of these is a question to a name server.
+        # None of these is sent to a name server.
         for kind, host in (
             ("tcp", "a..b"),
             ("tcp", "a" * 64 + ".example"),
@@ -360,7 +360,7 @@ class FamilyTests(_Listeners):
     def test_every_address(self) -> None:
         """The wildcard of IPv6 leaves the IPv4 port free."""
         opened = self.started(Endpoint("tcp6", "::", 0))
-        # Somebody else may have that port of IPv4, hence not whether it is reachable.
+        # Another process may have the IPv4 port, so reachability is not tested.
         reachable(Endpoint("tcp", "127.0.0.1", bound(opened).port))
         with self.assertRaises(BlockingIOError):
             self.ports[0].socket.accept()
@@ -459,7 +459,7 @@ class UnixTests(_Listeners):
     """A socket with a path."""
 
     def setUp(self) -> None:
-        # Not mktemp(): its path may be longer than a socket's address can be.
+        # A path of mktemp() may be too long for a socket.
         room = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, room)
         self.path = f"{room}/s"
@@ -526,16 +526,16 @@ class BacklogTests(_Listeners):
         """The backlog set, and the lines logged, for an endpoint with `backlog`."""
         with capturedLogs() as events:
             self.started(Endpoint("tcp", "127.0.0.1", 0, backlog, option=f"--http {backlog}"))
-        # The sixth word of struct tcp_info is, on a listening socket, its longest queue.
-        told = self.ports[0].socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
-        longest: int = struct.unpack_from("=6I", told, 8)[5]
+        # The sixth word of struct tcp_info is the backlog of a listening socket.
+        info = self.ports[0].socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+        longest: int = struct.unpack_from("=6I", info, 8)[5]
         return longest, events
 
     def test_passed(self) -> None:
         """The socket gets the backlog asked for."""
         for backlog in (1, 77):
-            told, events = self.granted(backlog)
-            self.assertEqual((told, events), (backlog, []))
+            backlogged, events = self.granted(backlog)
+            self.assertEqual((backlogged, events), (backlog, []))
 
     def test_too_many(self) -> None:
         """A kernel that grants less is logged once."""

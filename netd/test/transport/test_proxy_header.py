@@ -19,8 +19,8 @@ SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
 def v2(rest: bytes, command: int = 0x21, kind: int = 0x11, length: int | None = None) -> bytes:
     """A version 2 header."""
-    said = len(rest) if length is None else length
-    return SIGNATURE + bytes((command, kind)) + said.to_bytes(2, "big") + rest
+    size = len(rest) if length is None else length
+    return SIGNATURE + bytes((command, kind)) + size.to_bytes(2, "big") + rest
 
 
 INET = IPv4Address("192.0.2.1").packed + IPv4Address("192.0.2.2").packed + b"\x1f\x90\0\x50"
@@ -48,7 +48,7 @@ GOOD = (
     (v2(INET6, kind=0x21), "2001:db8::1", 8080),
     (v2(MAPPED, kind=0x21), "192.0.2.1", 8080),
     (v2(INET6 + bytes(LONGEST - 16 - 36), kind=0x21), "2001:db8::1", 8080),
-    # LOCAL: a health check of the proxy itself; what follows does not matter.
+    # LOCAL: a health check of the proxy itself; the addresses do not matter.
     (v2(b"", 0x20, 0x00), None, 0),
     (v2(INET, 0x20), None, 0),
     (v2(b"short", 0x20), None, 0),

@@ -217,7 +217,7 @@ class ServerTests(TestCase):
     @inlineCallbacks
     def test_abortedDelays(self) -> Any:
         """Five hundred clients that close leave no timer, descriptor or error."""
-        # The reactor has opened what it needs once it has turned.
+        # The reactor opens its own descriptors in its first turn.
         yield turn()
         gc.collect()
         before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
@@ -231,7 +231,7 @@ class ServerTests(TestCase):
             while self.site.in_flight < 100:
                 yield turn()
             for client in clients:
-                # A reset, as of a client that is killed.
+                # A reset, as by a killed client.
                 linger = b"\1\0\0\0\0\0\0\0"
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 client.close()
@@ -260,7 +260,7 @@ class ServerTests(TestCase):
         client.transport.write(GET)
         while not has_unread_input(channel.transport):
             yield turn()
-        # A drain leaves such a connection its answer.
+        # A drain waits for the response.
         self.site.drain()
         channel.transport.resumeProducing()
         received = yield client.ended
@@ -310,7 +310,7 @@ class Exhausted:
             near, far = socket.socketpair()
             far.close()
             return near, ("127.0.0.1", 1)
-        raise BlockingIOError(errno.EAGAIN, "nobody")
+        raise BlockingIOError(errno.EAGAIN, "no connection")
 
     def _accept(self) -> tuple[int, Any]:
         """As `accept`."""

@@ -106,7 +106,7 @@ class _Client:
     """A client's side of a connection without a socket."""
 
     def __init__(self, context: SSL.Context, name: bytes = b"localhost") -> None:
-        # Any, for the stubs of pyOpenSSL are older than it is.
+        # Any, because the stubs of pyOpenSSL are older than pyOpenSSL.
         self.ssl: Any = SSL.Connection(context, None)
         if name:
             self.ssl.set_tlsext_host_name(name)
@@ -150,7 +150,7 @@ def client_context(
     if shown is not None:
         context.use_certificate(shown.certificate)
         context.use_privatekey(shown.key)
-    # Last, because pyOpenSSL refuses other settings after it.
+    # Last, because pyOpenSSL counts it as the first use of the context.
     context.set_cipher_list(ciphers)
     return context
 
@@ -309,7 +309,7 @@ class WrapTests(_Handshakes):
         outer: Any = self.protocol.transport
         producer = Collector()
         outer.registerProducer(producer, True)
-        # As a socket does that is lost.
+        # As a lost socket does.
         self.transport.producer = None
         left = ref(producer)
         del producer
@@ -351,7 +351,7 @@ class ClientTests(_Handshakes):
         """Assert that this client is refused, and reaches no protocol."""
         for version in (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION):
             before = self.counters.refusals["tls"]
-            # In TLS 1.3 the client is done before the server has looked (RFC 8446 2).
+            # In TLS 1.3 the client finishes before the server verifies (RFC 8446 2).
             with contextlib.suppress(SSL.Error):
                 self.exchange_as(shown, version)
             self.lose(self.protocol.transport)

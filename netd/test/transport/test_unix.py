@@ -22,7 +22,7 @@ class BindTests(SynchronousTestCase):
     """Binding and removing a path."""
 
     def setUp(self) -> None:
-        # mktemp's own paths are longer than a socket's may be.
+        # A path of mktemp() may be too long for a socket.
         self.directory = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="netd-")))
         self.path = str(self.directory / "socket")
 
@@ -134,6 +134,6 @@ class PortTests(TestCase):
             client.connect(str(path))
             await listener.stopService()
             self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o604)
-            # Still somebody's: the next process serves whoever comes meanwhile.
+            # Other processes with the socket can still accept clients.
             with socket.socket(socket.AF_UNIX) as later:
                 later.connect(str(path))
