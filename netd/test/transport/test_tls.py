@@ -23,7 +23,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd import settings
 from netd.counters import Counters
 from netd.test.stages import Identity, identity
-from netd.transport import certificates, tls
+from netd.transport import certificates, private, tls
 from netd.transport.certificates import KeyPair
 
 # Sunday, 6 July 2025
@@ -316,6 +316,16 @@ class WrapTests(_Handshakes):
         self.assertIsNotNone(left())
         outer.connectionLost(connectionDone)
         self.assertIsNone(left())
+
+    def test_missing_name(self) -> None:
+        """A Twisted that lacks a private name serves TLS without counting failures."""
+        self.patch(private, "_attributes", lambda holder: set())
+        self.use()
+        with self.assertRaises(SSL.Error):
+            self.connect(client_context(SSL.TLS1_1_VERSION, SSL.TLS1_1_VERSION))
+        self.assertEqual(self.counters.refusals, {})
+        self.exchange(self.connect(client_context()), b"hello")
+        self.assertEqual(self.protocol.data, b"hello")
 
     def test_no_tls(self) -> None:
         """A client that sends plain HTTP is cut, and its bytes reach no protocol."""
