@@ -165,6 +165,11 @@ class CheckTests(SynchronousTestCase):
         self.assertIsNone(Feature({name: "_tempDataLen"}).missing())
         self.assertIsNotNone(Feature({name: "_tempDataLength"}).missing())
 
+    def test_class(self) -> None:
+        """A class that is missing is noticed, too."""
+        missing = Feature({"twisted.internet.tcp:Socket": "fd"}).missing()
+        self.assertEqual(missing, "twisted.internet.tcp.Socket")
+
     def test_everyName(self) -> None:
         """Each name of each feature is noticed when it is missing."""
         for feature in FEATURES:
