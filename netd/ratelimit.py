@@ -16,14 +16,13 @@ MOST: Final = 65_536
 
 
 class TokenBucket:
-    """The tokens that one client may still take."""
+    """The tokens that one client may take, as counted `at` a time in seconds."""
 
     __slots__ = ("at", "tokens")
 
     def __init__(self, tokens: float, at: float) -> None:
         self.tokens = tokens
         self.at = at
-        """The time of that count, in seconds."""
 
     def take(self, rate: float, burst: float, now: float) -> bool:
         """Take one token, if a whole token is there `now`."""

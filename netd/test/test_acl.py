@@ -18,21 +18,22 @@ _property = settings(deadline=None, derandomize=True, max_examples=100)
 
 
 def networks(allow: str = "", deny: str = "") -> AccessList:
-    """The lists with blanks between the networks."""
+    """Access lists of the networks in each text, separated by blanks."""
     return AccessList(map(Network.parse, allow.split()), map(Network.parse, deny.split()))
 
 
 def oracle(allow: list[Network], deny: list[Network], host: str) -> bool:
-    """The same verdict the slow and plain way."""
+    """The same verdict by trying all networks."""
     address = ip_address(host)
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
     longest, verdict = -1, not allow
-    # Denied ones last: they win a tie.
-    for each, said in [*((one, True) for one in allow), *((one, False) for one in deny)]:
-        network = ip_network(str(each))
+    # Denied networks come last: they win a tie.
+    networks = [(network, True) for network in allow] + [(network, False) for network in deny]
+    for prefix, allowed in networks:
+        network = ip_network(str(prefix))
         if address in network and network.prefixlen >= longest:
-            longest, verdict = network.prefixlen, said
+            longest, verdict = network.prefixlen, allowed
     return verdict
 
 
@@ -57,10 +58,8 @@ _HOSTS = st.one_of(
 )
 
 
-class NetworksTests(SynchronousTestCase):
-    """
-    Whom two lists let speak.
-    """
+class AccessListTests(SynchronousTestCase):
+    """The verdicts of two lists."""
 
     @_property
     @given(
@@ -69,9 +68,7 @@ class NetworksTests(SynchronousTestCase):
         st.lists(_HOSTS, max_size=8),
     )
     def test_oracle(self, allow: list[Network], deny: list[Network], hosts: list[str]) -> None:
-        """
-        It says of every address what going through all networks one by one says.
-        """
+        """The verdict for any address is that of the oracle."""
         tested = AccessList(allow, deny)
         edges = [
             str(ip_address(ip_network(str(each))[place]))
@@ -82,34 +79,26 @@ class NetworksTests(SynchronousTestCase):
             self.assertEqual(tested.allows(host), oracle(allow, deny, host), host)
 
     def test_neither(self) -> None:
-        """
-        Without lists everybody may speak.
-        """
+        """Without lists every address is allowed."""
         for host in ("192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "fe80::1%eth0"):
             self.assertTrue(networks().allows(host))
 
     def test_allow(self) -> None:
-        """
-        With an allow list nobody else may, of the other family neither.
-        """
+        """With an allow list no other address is allowed, of either family."""
         tested = networks(allow="10.0.0.0/8")
         self.assertTrue(tested.allows("10.255.255.255"))
         for host in ("11.0.0.0", "9.255.255.255", "::1", "::10.0.0.1"):
             self.assertFalse(tested.allows(host))
 
     def test_deny(self) -> None:
-        """
-        With only a deny list everybody else may.
-        """
+        """With only a deny list every other address is allowed."""
         tested = networks(deny="10.0.0.0/8 2001:db8::/32")
         self.assertFalse(tested.allows("10.0.0.0"))
         self.assertFalse(tested.allows("2001:db8:ffff::"))
         self.assertTrue(tested.allows("2001:db9::"))
 
     def test_longest(self) -> None:
-        """
-        The longest prefix wins, whichever list it stands in.
-        """
+        """The longest prefix wins, in whichever list it is."""
         tested = networks(allow="10.0.0.0/8 10.1.2.3", deny="10.1.0.0/16")
         for host, verdict in (
             ("10.0.255.255", True),
@@ -123,45 +112,33 @@ class NetworksTests(SynchronousTestCase):
             self.assertEqual(tested.allows(host), verdict, host)
 
     def test_tie(self) -> None:
-        """
-        A network in both lists is denied.
-        """
+        """A network in both lists is denied."""
         self.assertFalse(networks("192.0.2.0/24", "192.0.2.0/24").allows("192.0.2.1"))
 
     def test_mapped(self) -> None:
-        """
-        IPv4 in IPv6 clothes is IPv4, in a network as in an address.
-        """
+        """An IPv4-mapped IPv6 address or network is treated as IPv4."""
         self.assertFalse(networks(deny="192.0.2.0/24").allows("::ffff:192.0.2.1"))
         self.assertFalse(networks(deny="::ffff:192.0.2.0/120").allows("192.0.2.1"))
 
     def test_scope(self) -> None:
-        """
-        The interface of a link-local address does not matter.
-        """
+        """The scope of a link-local address does not matter."""
         self.assertFalse(networks(deny="fe80::/10").allows("fe80::1%eth0"))
 
     def test_memo(self) -> None:
-        """
-        A verdict that is remembered is the same one.
-        """
+        """A cached verdict is the same."""
         tested = networks(deny="10.0.0.0/8")
         for _ in range(2):
             self.assertFalse(tested.allows("10.0.0.1"))
             self.assertTrue(tested.allows("11.0.0.1"))
 
     def test_no_address(self) -> None:
-        """
-        What is no address is an error, not a verdict.
-        """
+        """Text that is no address is a ValueError."""
         for host in ("", "localhost", "1.2.3", "1.2.3.4.5", "::g", "/run/socket"):
             with self.assertRaises(ValueError):
                 networks().allows(host)
 
     def test_shown(self) -> None:
-        """
-        It shows its lists.
-        """
+        """The representation has both lists."""
         self.assertEqual(
             repr(networks("10.0.0.0/8", "::1")),
             "<AccessList allow ['10.0.0.0/8'] deny ['::1/128']>",

@@ -18,14 +18,10 @@ from netd.test.grammars import TEXT, Refusing, by_chance
 
 
 class NetworkTests(Refusing):
-    """
-    The addresses that share a prefix.
-    """
+    """The addresses with one prefix."""
 
     def test_said(self) -> None:
-        """
-        A network is an address and a length; without one it is the address alone.
-        """
+        """A network is an address with a length, or a single address."""
         for text, packed, length in (
             ("10.0.0.0/8", b"\x0a\0\0\0", 8),
             ("192.0.2.7", b"\xc0\0\x02\x07", 32),
@@ -36,22 +32,18 @@ class NetworkTests(Refusing):
         ):
             self.assertEqual(Network.parse(text), Network(packed, length))
 
-    def test_clothes(self) -> None:
-        """
-        IPv4 in IPv6 clothes is IPv4, as long as all of it is.
-        """
-        for text, said in (
+    def test_mapped(self) -> None:
+        """An IPv4-mapped IPv6 network is IPv4 if its prefix covers the mapping."""
+        for text, written in (
             ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
             ("::ffff:192.0.2.7", "192.0.2.7/32"),
             ("::ffff:0.0.0.0/96", "0.0.0.0/0"),
             ("::/95", "::/95"),
         ):
-            self.assertEqual(str(Network.parse(text)), said)
+            self.assertEqual(str(Network.parse(text)), written)
 
     def test_refused(self) -> None:
-        """
-        What is no address, a length beyond it, and bits behind the prefix are refused.
-        """
+        """Text that is no address, a long prefix, and bits behind the prefix are refused."""
         self.refused(
             Network.parse,
             *(
@@ -69,9 +61,7 @@ class NetworkTests(Refusing):
         )
 
     def test_explained(self) -> None:
-        """
-        Bits behind the prefix are answered with the network that was meant.
-        """
+        """The error for bits behind the prefix names the network."""
         with self.assertRaises(ValueError) as caught:
             Network.parse("10.1.2.3/8")
         self.assertIn("10.0.0.0/8", str(caught.exception))
@@ -83,9 +73,7 @@ class NetworkTests(Refusing):
         )
     )
     def test_round_trip(self, prefix: tuple[Any, int]) -> None:
-        """
-        What is written parses to the same network.
-        """
+        """A network's text parses to the same network."""
         address, length = prefix
         network = Network.parse(str(ip_network((address.packed, length), strict=False)))
         self.assertEqual(Network.parse(str(network)), network)
@@ -103,22 +91,16 @@ class NetworkTests(Refusing):
 
 
 class ClientTests(SynchronousTestCase):
-    """
-    Addresses as bytes.
-    """
+    """Packed addresses and clients."""
 
     def test_pack(self) -> None:
-        """
-        4 bytes or 16, mapped ones 4, scopes cut.
-        """
+        """An address is packed to 4 or 16 bytes, 4 if mapped, without its scope."""
         self.assertEqual(pack("1.2.3.4"), bytes((1, 2, 3, 4)))
         self.assertEqual(pack("::ffff:1.2.3.4"), bytes((1, 2, 3, 4)))
         self.assertEqual(pack("fe80::1%2"), Address6("fe80::1").packed)
 
     def test_client(self) -> None:
-        """
-        An IPv4 address and an IPv6 /64 are a client; loopback is not its whole network.
-        """
+        """An IPv4 address, an IPv6 /64 and ::1 are clients."""
         self.assertEqual(client("192.0.2.1"), bytes((192, 0, 2, 1)))
         self.assertEqual(client("2001:db8::1"), client("2001:db8::ffff:0:0:1"))
         self.assertNotEqual(client("2001:db8::1"), client("2001:db8:0:1::1"))
@@ -126,10 +108,10 @@ class ClientTests(SynchronousTestCase):
 
 
 class LimitedTests(SynchronousTestCase):
-    """Whom a limit by client counts as one."""
+    """The client that limits count an address for."""
 
     def test_table(self) -> None:
-        """An IPv4 address, an IPv6 /64; nobody on loopback or without an address."""
+        """Loopback addresses and UNIX sockets have no limits."""
         for host, expected in (
             ("192.0.2.1", "c0000201"),
             ("127.0.0.1", None),
@@ -143,7 +125,7 @@ class LimitedTests(SynchronousTestCase):
             ("::ffff:127.0.0.1", None),
         ):
             kind = IPv6Address if ":" in host else IPv4Address
-            found = limited(kind("TCP", host, 1))
-            self.assertEqual(found and found.hex(), expected, host)
+            counted = limited(kind("TCP", host, 1))
+            self.assertEqual(counted and counted.hex(), expected, host)
         self.assertIsNone(limited(UNIXAddress(b"/x")))
         self.assertIsNone(limited(None))

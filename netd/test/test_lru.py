@@ -14,23 +14,17 @@ from netd.lru import LRU
 _property = settings(deadline=None, derandomize=True, max_examples=100)
 
 
-class RecentTests(SynchronousTestCase):
-    """
-    A table that forgets.
-    """
+class LRUTests(SynchronousTestCase):
+    """A table of bounded size."""
 
     def test_known(self) -> None:
-        """
-        What was put is known, a value that is false too; what was not is None.
-        """
+        """An added key has its value, even a false one; another key has None."""
         table: LRU[str, int] = LRU(10)
         table.put("a", 0)
         self.assertEqual((table.get("a"), table.get("b"), len(table)), (0, None, 1))
 
     def test_used_stays(self) -> None:
-        """
-        What is looked for again and again outlives any number of newcomers.
-        """
+        """A key that is used again and again stays, however many others are added."""
         table: LRU[int, int] = LRU(8)
         table.put(-1, 7)
         for number in range(1000):
@@ -39,9 +33,7 @@ class RecentTests(SynchronousTestCase):
         self.assertIsNone(table.get(0))
 
     def test_young(self) -> None:
-        """
-        The younger half is always the same object, so that it may be held on to.
-        """
+        """The younger half is always the same object."""
         table: LRU[int, int] = LRU(4)
         young = table.young
         for number in range(10):
@@ -50,9 +42,7 @@ class RecentTests(SynchronousTestCase):
         self.assertIn(9, young)
 
     def test_clear(self) -> None:
-        """
-        Cleared, it knows nothing of either half.
-        """
+        """A cleared table has no entries."""
         table: LRU[int, int] = LRU(4)
         for number in range(4):
             table.put(number, number)
@@ -62,9 +52,7 @@ class RecentTests(SynchronousTestCase):
     @_property
     @given(st.integers(2, 20), st.lists(st.tuples(st.booleans(), st.integers(0, 30))))
     def test_bounded(self, most: int, calls: list[tuple[bool, int]]) -> None:
-        """
-        Whatever is put and looked for, it never holds more than it may.
-        """
+        """The table never exceeds its size, whatever is added and looked up."""
         table: LRU[int, int] = LRU(most)
         for puts, key in calls:
             if puts and table.get(key) is None:

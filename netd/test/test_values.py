@@ -33,7 +33,7 @@ _HOSTS = st.sampled_from(
 
 
 @st.composite
-def _wheres(draw: st.DrawFn) -> Endpoint:
+def _endpoints(draw: st.DrawFn) -> Endpoint:
     family = draw(st.sampled_from(["tcp", "udp"]))
     return Endpoint(
         family + draw(st.sampled_from(["", "6"])),
@@ -54,9 +54,7 @@ def _distributions(draw: st.DrawFn) -> Distribution:
 
 
 class DurationTests(Refusing):
-    """
-    A duration is what it says, to the microsecond.
-    """
+    """Durations, exact to the microsecond."""
 
     def test_said(self) -> None:
         """
@@ -86,16 +84,12 @@ class DurationTests(Refusing):
             self.assertEqual(Duration.parse(text), Duration(microseconds), text)
 
     def test_seconds(self) -> None:
-        """
-        A clock counts the same length in seconds.
-        """
+        """A duration is available in seconds."""
         self.assertEqual(Duration.parse("1m30s250ms").seconds, 90.25)
         self.assertEqual(Duration(0).seconds, 0.0)
 
     def test_written(self) -> None:
-        """
-        A duration is written in the units that one would say.
-        """
+        """A duration is written in readable units."""
         for text, written in (
             ("0", "0s"),
             ("3", "3s"),
@@ -122,40 +116,30 @@ class DurationTests(Refusing):
         )
 
     def test_order(self) -> None:
-        """
-        Units that rise or come twice are refused, and the message shows the right way.
-        """
+        """Units that rise or repeat are refused, and the error shows the right way."""
         for text in ("30s1m", "1s1s", "1ms1s", "1h1m1h", "1us1ms", "5m5m"):
             with self.assertRaises(ValueError) as caught:
                 Duration.parse(text)
             self.assertIn("1h2m3s", str(caught.exception))
 
     def test_longest(self) -> None:
-        """
-        A year is the most that can be waited.
-        """
+        """The longest duration is a year."""
         for text in ("366d", "365d1us", "31536001", "9" * 15, "999999999999999h"):
             with self.assertRaises(ValueError) as caught:
                 Duration.parse(text)
             self.assertEqual(str(caught.exception), "longer than 365 days")
 
     def test_long_text(self) -> None:
-        """
-        Digits without end are refused before anyone counts with them.
-        """
+        """An overlong text is refused before it is converted."""
         self.refused(Duration.parse, "1" * 16, "0" * 65, "1." + "0" * 16, "0." + "1" * 10_000)
 
     def test_ordered(self) -> None:
-        """
-        Durations compare as the times they are.
-        """
+        """Durations compare by their length."""
         self.assertLess(Duration.parse("999ms"), Duration.parse("1s"))
         self.assertEqual(Duration.parse("60s"), Duration.parse("1m"))
 
     def test_frozen(self) -> None:
-        """
-        A duration cannot be changed by one of those who hold it.
-        """
+        """A duration is immutable."""
         three: Any = Duration.parse("3s")
         with self.assertRaises(FrozenInstanceError):
             three.microseconds = 1
@@ -163,9 +147,7 @@ class DurationTests(Refusing):
     @by_chance
     @given(DURATIONS)
     def test_round_trip(self, duration: Duration) -> None:
-        """
-        What is written parses to the same duration.
-        """
+        """A duration's text parses to the same duration."""
         self.assertEqual(Duration.parse(str(duration)), duration)
 
     @by_chance
@@ -190,14 +172,10 @@ class DurationTests(Refusing):
 
 
 class DistributionTests(Refusing):
-    """
-    A length of time that is drawn.
-    """
+    """Random lengths of time."""
 
     def test_said(self) -> None:
-        """
-        Each shape is said with its durations, and written as it is said.
-        """
+        """Each shape is parsed with its durations, and written in the same way."""
         for text in (
             *("uniform:1s-3s", "normal:1s,200ms", "lognormal:1s,200ms", "exponential:1s"),
             *("uniform:0s-0s", "normal:0s,0s", "lognormal:1s,0s", "exponential:0s"),
@@ -209,9 +187,7 @@ class DistributionTests(Refusing):
         )
 
     def test_refused(self) -> None:
-        """
-        Another shape, a duration too many or too few, and what cannot be drawn are refused.
-        """
+        """Another shape, a wrong number of durations and impossible values are refused."""
         self.refused(
             Distribution.parse,
             *("", "uniform", "uniform:", "uniform:1s", "uniform:1s,3s", "uniform:3s-1s"),
@@ -227,9 +203,7 @@ class DistributionTests(Refusing):
         )
 
     def test_explained(self) -> None:
-        """
-        The message shows how the shape is written.
-        """
+        """The error shows how the shape is written."""
         for text in ("uniform:1s", "uniform:x-y", "uniform:1s,3s"):
             with self.assertRaises(ValueError) as caught:
                 Distribution.parse(text)
@@ -238,17 +212,13 @@ class DistributionTests(Refusing):
     @by_chance
     @given(_distributions())
     def test_round_trip(self, distribution: Distribution) -> None:
-        """
-        What is written parses to the same distribution.
-        """
+        """A distribution's text parses to the same distribution."""
         self.assertEqual(Distribution.parse(str(distribution)), distribution)
 
     @by_chance
     @given(_distributions(), st.integers())
     def test_draw(self, distribution: Distribution, seed: int) -> None:
-        """
-        What is drawn can be waited for, and the same seed draws the same.
-        """
+        """A drawn length is finite, not negative, and the same for the same seed."""
         drawn = distribution.draw(Random(seed))
         self.assertTrue(0 <= drawn < math.inf, drawn)
         self.assertEqual(distribution.draw(Random(seed)), drawn)
@@ -257,9 +227,7 @@ class DistributionTests(Refusing):
             self.assertLessEqual(drawn, distribution.second.seconds)
 
     def test_means(self) -> None:
-        """
-        In the long run what is drawn has the mean that was asked for.
-        """
+        """The drawn lengths have the mean of the distribution."""
         random = Random(1)
         for text, mean in (
             ("uniform:1s-3s", 2.0),
@@ -272,9 +240,7 @@ class DistributionTests(Refusing):
             self.assertApproximates(sum(drawn) / len(drawn), mean, 0.05)
 
     def test_nothing(self) -> None:
-        """
-        Distributions of no time draw none.
-        """
+        """Distributions of zero length draw zero."""
         for text in ("uniform:0s-0s", "normal:0s,0s", "exponential:0s"):
             self.assertEqual(Distribution.parse(text).draw(Random(1)), 0.0)
 
@@ -288,29 +254,21 @@ class DistributionTests(Refusing):
 
 
 class DelayTests(Refusing):
-    """
-    A delay is a duration or a distribution.
-    """
+    """A duration or a distribution."""
 
     def test_said(self) -> None:
-        """
-        A colon makes the difference.
-        """
+        """A colon makes a text a distribution."""
         self.assertEqual(delay("3s"), Duration(3_000_000))
         self.assertEqual(delay("exponential:1s"), Distribution.parse("exponential:1s"))
 
     def test_refused(self) -> None:
-        """
-        What is neither is refused.
-        """
+        """Any other text is refused."""
         self.refused(delay, "", ":", "3x", "uniform", "uniform:")
 
     @by_chance
     @given(DURATIONS | _distributions())
     def test_round_trip(self, value: Duration | Distribution) -> None:
-        """
-        What is written parses to the same delay.
-        """
+        """A delay's text parses to the same delay."""
         self.assertEqual(delay(str(value)), value)
 
 
@@ -345,9 +303,7 @@ class SizeTests(Refusing):
             self.assertEqual(Size.parse(text), Size(count), text)
 
     def test_written(self) -> None:
-        """
-        A size is written in the largest binary unit that loses nothing.
-        """
+        """A size is written in the largest binary unit that divides it."""
         for count, written in (
             (0, "0"),
             (1, "1"),
@@ -373,9 +329,7 @@ class SizeTests(Refusing):
         )
 
     def test_units(self) -> None:
-        """
-        An unknown unit is named, and those that are known are listed.
-        """
+        """The error for an unknown unit lists the known units."""
         for text in ("1kiB", "1iB"):
             with self.assertRaises(ValueError) as caught:
                 Size.parse(text)
@@ -383,18 +337,14 @@ class SizeTests(Refusing):
             self.assertIn("KiB", str(caught.exception))
 
     def test_whole(self) -> None:
-        """
-        A part of a byte is refused and never rounded away.
-        """
+        """A fraction of a byte is refused and never rounded."""
         for text in ("0.5", "1.5B", "0.0001kB", "1.1KiB", "0.000000000000001"):
             with self.assertRaises(ValueError) as caught:
                 Size.parse(text)
             self.assertEqual(str(caught.exception), "not a whole number of bytes")
 
     def test_largest(self) -> None:
-        """
-        A size fits into the 63 bits that files and sockets count with.
-        """
+        """A size fits into the 63 bits of file sizes."""
         self.assertEqual(Size.parse("8388607.5TiB").count, 8388607 * 2**40 + 2**39)
         for text in ("8388608TiB", "999999999999999TB", "9223372.036854775808TB"):
             with self.assertRaises(ValueError) as caught:
@@ -404,22 +354,16 @@ class SizeTests(Refusing):
     @by_chance
     @given(_SIZES)
     def test_round_trip(self, size: Size) -> None:
-        """
-        What is written parses to the same size.
-        """
+        """A size's text parses to the same size."""
         self.assertEqual(Size.parse(str(size)), size)
 
     def test_largest_round_trip(self) -> None:
-        """
-        So it does for the largest sizes, which have no unit.
-        """
+        """The largest sizes, which have no unit, parse from their text."""
         for size in (Size(2**63 - 1), Size(10**15 + 1), Size.parse("1000.000000000001TB")):
             self.assertEqual(Size.parse(str(size)), size)
 
     def test_tiny_fraction(self) -> None:
-        """
-        However small the part of a byte, it is not rounded away.
-        """
+        """The smallest fraction of a byte is not rounded."""
         self.refused(Size.parse, "123456789012345.000000000000001")
 
     @by_chance
@@ -437,9 +381,7 @@ class IntegerTests(Refusing):
     """
 
     def test_bounds(self) -> None:
-        """
-        Both bounds belong to what is allowed; the message beyond them names both.
-        """
+        """Both bounds are allowed; the error beyond them names both."""
         self.assertEqual([integer(text, 1, 3) for text in ("1", "2", "3", "03")], [1, 2, 3, 3])
         for text in ("0", "4"):
             with self.assertRaises(ValueError) as caught:
@@ -447,9 +389,7 @@ class IntegerTests(Refusing):
             self.assertEqual(str(caught.exception), "not within 1 and 3")
 
     def test_refused(self) -> None:
-        """
-        Only digits are digits, and not too many of them.
-        """
+        """Only a limited number of ASCII digits is accepted."""
         self.refused(
             lambda text: integer(text, 0, 10**20),
             *("", " ", "1 ", "-1", "+1", "1.0", "1_0", "0x1", "1e1", "٣", "²", "1\n"),
@@ -459,9 +399,7 @@ class IntegerTests(Refusing):
     @by_chance
     @given(st.integers(0, 10**18 - 1))
     def test_round_trip(self, number: int) -> None:
-        """
-        Every number of up to 18 digits is read as it is written.
-        """
+        """Every number of up to 18 digits is parsed."""
         self.assertEqual(integer(str(number), 0, 10**18), number)
 
 
@@ -471,15 +409,11 @@ class PortTests(Refusing):
     """
 
     def test_said(self) -> None:
-        """
-        Every port there is passes, 0 for the kernel's choice included.
-        """
+        """Every port number passes, and 0 for the kernel's choice."""
         self.assertEqual([port(text) for text in ("0", "80", "65535")], [0, 80, 65535])
 
     def test_refused(self) -> None:
-        """
-        Whatever is no port is refused in the same words, that say what a port is.
-        """
+        """The error for any other text says what a port number is."""
         for text in ("", "65536", "-1", "http", "80 ", "8_0", "1e3", "99999999999999999999"):
             with self.assertRaises(ValueError) as caught:
                 port(text)
@@ -488,24 +422,18 @@ class PortTests(Refusing):
 
 
 class ShareTests(Refusing):
-    """
-    A part of the whole.
-    """
+    """A share of the whole."""
 
     def test_said(self) -> None:
-        """
-        A share is said as a fraction or in percent.
-        """
-        for text, said in (
+        """A share is written as a fraction or in percent."""
+        for text, expected in (
             *(("0", 0.0), ("1", 1.0), ("0.05", 0.05), (".5", 0.5), ("5%", 0.05)),
             *(("0%", 0.0), ("100%", 1.0), ("12.5%", 0.125), ("1.", 1.0), ("0.1%", 0.001)),
         ):
-            self.assertEqual(share(text), said)
+            self.assertEqual(share(text), expected)
 
     def test_refused(self) -> None:
-        """
-        More than the whole, less than nothing, and what is no number are refused.
-        """
+        """More than the whole, a negative share and text that is no number are refused."""
         self.refused(
             share,
             *("", "%", "-1", "+1", "1.01", "101%", "2", "nan", "inf", "1e-3", "1_0", "5 %"),
@@ -515,9 +443,7 @@ class ShareTests(Refusing):
     @by_chance
     @given(TEXT)
     def test_any_text(self, text: str) -> None:
-        """
-        No text raises anything but ValueError, and no share lies outside of the whole.
-        """
+        """No text raises anything but ValueError, and no share is outside of 0 to 1."""
         try:
             self.assertTrue(0 <= share(text) <= 1, text)
         except ValueError as wrong:
@@ -530,31 +456,23 @@ class SwitchTests(Refusing):
     """
 
     def test_said(self) -> None:
-        """
-        Each can be said in three words, in any case.
-        """
+        """Each value has three words, in any case."""
         for text in ("yes", "true", "on", "YES", "True"):
             self.assertIs(switch(text), True)
         for text in ("no", "false", "off", "No", "OFF"):
             self.assertIs(switch(text), False)
 
     def test_refused(self) -> None:
-        """
-        Anything else is neither.
-        """
+        """Any other text is refused."""
         self.refused(switch, "", "y", "n", "1", "0", "yes ", " no", "maybe", "\0")
 
 
 class HostTests(Refusing):
-    """
-    A host name or an address, not looked up yet.
-    """
+    """A host name or an address."""
 
     def test_said(self) -> None:
-        """
-        Names and addresses pass as they are; an IPv6 address sheds its brackets.
-        """
-        for text, said in (
+        """Names and addresses are unchanged, except for the brackets of an IPv6 address."""
+        for text, expected in (
             ("127.0.0.1", "127.0.0.1"),
             ("::1", "::1"),
             ("[::1]", "::1"),
@@ -564,12 +482,10 @@ class HostTests(Refusing):
             ("a" * 253, "a" * 253),
             ("*", "*"),
         ):
-            self.assertEqual(host(text), said)
+            self.assertEqual(host(text), expected)
 
     def test_refused(self) -> None:
-        """
-        What could end a line, start a path or hide in a log is refused.
-        """
+        """Characters that could end a line, start a path or hide in a log are refused."""
         self.refused(
             host,
             *("", " ", "a b", "a\n", "a/b", "a\\b", "[::1", "::1]", "[]", "[[::1]]", "ä"),
@@ -577,23 +493,17 @@ class HostTests(Refusing):
         )
 
 
-class WhereTests(Refusing):
-    """
-    An address to listen on.
-    """
+class EndpointTests(Refusing):
+    """An address to listen on."""
 
     def test_bare(self) -> None:
-        """
-        A bare port number means the kind and the host that are asked for.
-        """
+        """A bare port number has the kind and the host asked for."""
         self.assertEqual(Endpoint.parse("8000"), Endpoint("tcp", "127.0.0.1", 8000))
         self.assertEqual(Endpoint.parse("0", "udp", "::1"), Endpoint("udp", "::1", 0))
 
     def test_said(self) -> None:
-        """
-        The endpoint syntax of Twisted is understood, as far as it is about listening.
-        """
-        for text, kind, where in (
+        """Twisted's endpoint syntax for listening is supported."""
+        for text, kind, endpoint in (
             ("tcp:80", "tcp", Endpoint("tcp", "10.1.1.1", 80)),
             ("tcp:80:interface=10.0.0.1", "tcp", Endpoint("tcp", "10.0.0.1", 80)),
             (r"tcp6:80:interface=\:\:1", "tcp", Endpoint("tcp6", "::1", 80)),
@@ -604,28 +514,22 @@ class WhereTests(Refusing):
             ("udp6:7", "udp", Endpoint("udp6", "::1", 7)),
             (r"t\cp:80", "tcp", Endpoint("tcp", "10.1.1.1", 80)),
         ):
-            self.assertEqual(Endpoint.parse(text, kind, "10.1.1.1"), where, text)
+            self.assertEqual(Endpoint.parse(text, kind, "10.1.1.1"), endpoint, text)
 
     def test_default_host(self) -> None:
-        """
-        A 6 takes the default host when that can be IPv6, and the loopback of IPv6 else.
-        """
+        """The default host of a kind with a 6 is IPv6."""
         self.assertEqual(Endpoint.parse("tcp6:1", "tcp", "fd00::1").host, "fd00::1")
         self.assertEqual(Endpoint.parse("tcp6:1", "tcp", "127.0.0.1").host, "::1")
         self.assertEqual(Endpoint.parse("tcp:1", "tcp", "fd00::1").host, "fd00::1")
 
     def test_written(self) -> None:
-        """
-        An address is written as an endpoint, with the colons of its host escaped.
-        """
+        """An endpoint is written with the colons of its host escaped."""
         self.assertEqual(str(Endpoint("tcp", "127.0.0.1", 80)), "tcp:80:interface=127.0.0.1")
         self.assertEqual(str(Endpoint("tcp6", "::1", 80)), r"tcp6:80:interface=\:\:1")
         self.assertEqual(str(Endpoint("tcp", "a", 80, 5)), "tcp:80:interface=a:backlog=5")
 
     def test_refused(self) -> None:
-        """
-        Another kind, a missing port and every unknown, doubled or bad key are refused.
-        """
+        """Another kind, a missing port and every unknown, repeated or bad key are refused."""
         self.refused(
             Endpoint.parse,
             *("", "http", "tcp", "tcp:", "tcp:x", "tcp:65536", "tcp: 80", "TCP:80", "-1"),
@@ -641,22 +545,18 @@ class WhereTests(Refusing):
         )
 
     def test_unix(self) -> None:
-        """
-        Where streams are asked for, a path is an address too, with a mode of its own.
-        """
-        for text, where in (
+        """A UNIX socket is an endpoint for streams, with a mode."""
+        for text, endpoint in (
             ("unix:/run/a", Endpoint("unix", "/run/a", 0, mode=0o660)),
             ("unix:a:mode=600", Endpoint("unix", "a", 0, mode=0o600)),
             ("unix:a:mode=0777:backlog=5", Endpoint("unix", "a", 0, 5, 0o777)),
             (r"unix:/a\:b\\c", Endpoint("unix", "/a:b\\c", 0)),
         ):
-            self.assertEqual(Endpoint.parse(text), where)
-            self.assertEqual(Endpoint.parse(str(where)), where)
+            self.assertEqual(Endpoint.parse(text), endpoint)
+            self.assertEqual(Endpoint.parse(str(endpoint)), endpoint)
 
     def test_no_unix(self) -> None:
-        """
-        A missing path, a NUL, and what is no mode are refused.
-        """
+        """A missing path, a NUL and a bad mode are refused."""
         self.refused(
             Endpoint.parse,
             *(
@@ -672,18 +572,14 @@ class WhereTests(Refusing):
         )
 
     def test_every_address(self) -> None:
-        """
-        A star is every address of both families, said or as the default.
-        """
+        """`*` is every address of both families, given or as the default."""
         self.assertEqual(Endpoint.parse("tcp:80:interface=*"), Endpoint("tcp", "*", 80))
         self.assertEqual(Endpoint.parse("80", "udp", "*"), Endpoint("udp", "*", 80))
         self.assertEqual(str(Endpoint("tcp", "*", 80)), "tcp:80:interface=*")
 
     def test_explained(self) -> None:
-        """
-        The message says what would have been right.
-        """
-        for text, kind, said in (
+        """The error says what is expected."""
+        for text, kind, expected in (
             ("ssl:1", "tcp", "not a port number, tcp:PORT or tcp6:PORT"),
             ("tcp:7", "udp", "not a port number, udp:PORT or udp6:PORT"),
             ("tcp", "tcp", "no port after tcp:"),
@@ -694,24 +590,20 @@ class WhereTests(Refusing):
         ):
             with self.assertRaises(ValueError) as caught:
                 Endpoint.parse(text, kind)
-            self.assertIn(said, str(caught.exception))
+            self.assertIn(expected, str(caught.exception))
 
     def test_option(self) -> None:
-        """
-        Who asked for an address is no part of what it is.
-        """
+        """The option does not matter for equality."""
         self.assertEqual(
             Endpoint("tcp", "a", 1, option="--http tcp:1"),
             Endpoint("tcp", "a", 1, option="--port 1"),
         )
 
     @by_chance
-    @given(_wheres())
-    def test_round_trip(self, where: Endpoint) -> None:
-        """
-        What is written parses to the same address.
-        """
-        self.assertEqual(Endpoint.parse(str(where), where.kind.rstrip("6")), where)
+    @given(_endpoints())
+    def test_round_trip(self, endpoint: Endpoint) -> None:
+        """An endpoint's text parses to the same endpoint."""
+        self.assertEqual(Endpoint.parse(str(endpoint), endpoint.kind.rstrip("6")), endpoint)
 
     @by_chance
     @given(TEXT, st.sampled_from(["tcp", "udp"]))
@@ -726,7 +618,5 @@ class WhereTests(Refusing):
     @by_chance
     @given(st.lists(st.sampled_from(["tcp", "tcp6", "80", "interface=a", "backlog=9", "x"])))
     def test_any_fields(self, fields: list[str]) -> None:
-        """
-        Any row of known words parses, or raises ValueError.
-        """
+        """Any sequence of known words parses, or raises ValueError."""
         self.only_value_errors(Endpoint.parse, ":".join(fields))

@@ -79,7 +79,6 @@ class Listener(Service):
         self.endpoint = endpoint
         """The endpoint asked for, or that of the inherited sockets."""
         self.kind = kind
-        """Streams or datagrams."""
         self.inherited = False
         """Whether the sockets are inherited."""
         self.after: Callable[[], Deferred[None]] | None = None

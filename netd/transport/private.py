@@ -38,6 +38,8 @@ class Feature:
             except ImportError:
                 # A platform without epoll has no epoll reactor to speed up.
                 continue
+            except AttributeError:
+                return holder.replace(":", ".")
             for name in names.split():
                 if name not in attributes:
                     return f"{holder.replace(':', '.')}.{name}"

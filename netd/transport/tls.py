@@ -72,7 +72,7 @@ def context(
         ) from None
     except (SSL.Error, TypeError, ValueError) as error:
         raise UsageError(f"{pair.source}: {_message(error)}") from None
-    # Last, because pyOpenSSL refuses other settings after it.
+    # Last, because pyOpenSSL counts it as the first use of the context.
     server.set_cipher_list(_CIPHERS)
     return server
 

@@ -1,6 +1,4 @@
-"""
-Tests for netd.transport.access: who gets in, and what it costs.
-"""
+"""Tests for netd.transport.access."""
 
 from __future__ import annotations
 
@@ -11,114 +9,92 @@ from twisted.internet.interfaces import (
 )
 from zope.interface.verify import verifyObject
 
-from netd.test.transport.gates import (
+from netd.test.transport.recording import (
     V1,
-    Gates,
-    Talk,
-    Talks,
+    AccessTestCase,
+    Recorder,
+    RecordingFactory,
     networks,
 )
 from netd.transport.access import Access, AccessFactory
 from netd.transport.drain import IDrainable
 
 
-class DoorTests(Gates):
-    """
-    A door stands in for its factory.
-    """
+class AccessFactoryTests(AccessTestCase):
+    """The factory before the inner factory."""
 
     access = Access(networks(deny="198.51.100.0/24"))
 
     def test_interfaces(self) -> None:
-        """
-        It is a factory, can be drained, and says who is behind it.
-        """
+        """The factory is drainable, and has the log prefix of its inner factory."""
         for each in (IProtocolFactory, IDrainable, ILoggingContext):
-            self.assertTrue(verifyObject(each, self.door))
-        self.assertEqual(self.door.logPrefix(), "Talks")
-        self.assertEqual(AccessFactory(self.gate, self.door).logPrefix(), "Talks")
+            self.assertTrue(verifyObject(each, self.factory))
+        self.assertEqual(self.factory.logPrefix(), "RecordingFactory")
+        self.assertEqual(
+            AccessFactory(self.policy, self.factory).logPrefix(), "RecordingFactory"
+        )
 
     def test_ports(self) -> None:
-        """
-        The inner factory hears of its ports.
-        """
-        self.door.doStart()
-        self.assertEqual(self.talks.numPorts, 1)
-        self.door.doStop()
-        self.assertEqual(self.talks.numPorts, 0)
+        """The inner factory is started and stopped with its ports."""
+        self.factory.doStart()
+        self.assertEqual(self.inner.numPorts, 1)
+        self.factory.doStop()
+        self.assertEqual(self.inner.numPorts, 0)
 
-    def test_nothing_between(self) -> None:
-        """
-        Without proxies the inner protocol itself is built: no byte passes through the gate.
-        """
-        self.assertIs(type(self.build()), Talk)
+    def test_direct(self) -> None:
+        """Without proxies the inner protocol is built, and nothing stands before it."""
+        self.assertIs(type(self.build()), Recorder)
 
     def test_denied(self) -> None:
-        """
-        A peer from a denied network is closed unheard and counted.
-        """
+        """A peer from a denied network is closed and counted; nothing is built for it."""
         for host in ("198.51.100.7", "::ffff:198.51.100.7"):
             self.assertIsNone(self.build(host))
         self.assertEqual(self.counters.refusals, {"network": 2})
-        self.assertEqual(self.talks.made, [])
+        self.assertEqual(self.inner.built, [])
 
-    def test_told_rate(self) -> None:
-        """
-        Who comes too often is told nothing.
-        """
-        told = Talks()
-        self.door = AccessFactory(self.gate, self.talks, told)
-        self.gate.change(Access(networks(), rate=1))
+    def test_rate_denied(self) -> None:
+        """A client that exceeds its rate is closed, although there is a denied factory."""
+        denied = RecordingFactory()
+        self.factory = AccessFactory(self.policy, self.inner, denied)
+        self.policy.change(Access(networks(), rate=1))
         for _ in range(2):
             self.connect("198.51.100.7")
         self.assertIsNone(self.build("198.51.100.7"))
-        self.assertEqual(told.made, [])
+        self.assertEqual(denied.built, [])
 
     def test_unix(self) -> None:
-        """
-        Who comes over a UNIX socket was judged by the file's mode.
-        """
-        self.gate.change(Access(networks("192.0.2.1"), networks("192.0.2.1"), 1.0))
-        self.assertIsNotNone(self.door.buildProtocol(UNIXAddress(None)))
-        self.assertIsNotNone(self.door.buildProtocol(UNIXAddress(None)))
+        """The lists and the rate do not apply to UNIX sockets."""
+        self.policy.change(Access(networks("192.0.2.1"), networks("192.0.2.1"), 1.0))
+        self.assertIsNotNone(self.factory.buildProtocol(UNIXAddress(None)))
+        self.assertIsNotNone(self.factory.buildProtocol(UNIXAddress(None)))
 
     def test_full(self) -> None:
-        """
-        What the inner factory refuses is refused.
-        """
-        self.talks.full = True
+        """A connection for which the inner factory builds no protocol is closed."""
+        self.inner.full = True
         self.assertIsNone(self.build())
 
     def test_change(self) -> None:
-        """
-        Other lists hold for who comes from then on.
-        """
+        """Changed lists apply to new connections."""
         self.assertIsNotNone(self.build())
-        self.gate.change(Access(networks(deny="192.0.2.1")))
+        self.policy.change(Access(networks(deny="192.0.2.1")))
         self.assertIsNone(self.build())
 
-    def test_header_is_nothing(self) -> None:
-        """
-        Without proxies a PROXY header is bytes like others.
-        """
-        wire = self.connect()
-        wire.come(V1)
-        self.assertEqual(self.talks.made[0].heard, [V1])
+    def test_headers_ignored(self) -> None:
+        """Without proxies, a PROXY header is ordinary input."""
+        connection = self.connect()
+        connection.receive(V1)
+        self.assertEqual(self.inner.built[0].received, [V1])
 
 
-class RateTests(Gates):
-    """
-    Connections a second.
-    """
+class RateTests(AccessTestCase):
+    """The limit of connections a second."""
 
     access = Access(networks(), rate=2.0)
 
     def test_rate(self) -> None:
-        """
-        Each client network has its own rate, with a burst of two seconds' worth.
-        """
-        let_in = [self.build("192.0.2.1") is not None for _ in range(5)]
-        self.assertEqual(let_in, [True] * 4 + [False])
+        """Each client network has its own rate, with a burst of two seconds' worth."""
+        accepted = [self.build("192.0.2.1") is not None for _ in range(5)]
+        self.assertEqual(accepted, [True] * 4 + [False])
         self.assertIsNotNone(self.build("192.0.2.2"))
         self.clock.advance(0.5)
         self.assertIsNotNone(self.build("192.0.2.1"))
@@ -126,80 +102,64 @@ class RateTests(Gates):
         self.assertEqual(self.counters.refusals, {"rate": 2})
 
     def test_network(self) -> None:
-        """
-        An IPv6 /64 is one client.
-        """
-        let_in = [self.build(f"2001:db8::{number}") is not None for number in range(5)]
-        self.assertEqual(let_in, [True] * 4 + [False])
+        """An IPv6 /64 is one client."""
+        accepted = [self.build(f"2001:db8::{number}") is not None for number in range(5)]
+        self.assertEqual(accepted, [True] * 4 + [False])
 
     def test_loopback(self) -> None:
-        """
-        On loopback there is no limit.
-        """
+        """Loopback addresses have no limit."""
         for host in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
             for _ in range(10):
                 self.assertIsNotNone(self.build(host))
 
 
-class ProxyTests(Gates):
-    """
-    A gate whose peers may speak for others.
-    """
+class ProxyTests(AccessTestCase):
+    """A policy with trusted proxies."""
 
-    def test_told(self) -> None:
-        """
-        Where something speaks with the denied it does, and the inner factory hears nothing.
-        """
-        told = Talks()
-        self.door = AccessFactory(self.gate, self.talks, told)
+    def test_denied_factory(self) -> None:
+        """The denied factory serves denied clients, behind a proxy as well."""
+        denied = RecordingFactory()
+        self.factory = AccessFactory(self.policy, self.inner, denied)
         self.connect("198.51.100.7")
-        wire = self.connect()
-        wire.come(b"PROXY TCP4 198.51.100.9 192.0.2.2 4711 80\r\nGET")
-        self.assertEqual(told.made[1].heard, [b"GET"])
-        self.assertFalse(wire.cut)
-        self.assertEqual((self.talks.made, self.counters.refusals), ([], {"network": 2}))
-        self.gate.change(Access(networks(deny="192.0.2.7"), networks("192.0.2.0/24")))
+        connection = self.connect()
+        connection.receive(b"PROXY TCP4 198.51.100.9 192.0.2.2 4711 80\r\nGET")
+        self.assertEqual(denied.built[1].received, [b"GET"])
+        self.assertFalse(connection.cut)
+        self.assertEqual((self.inner.built, self.counters.refusals), ([], {"network": 2}))
+        self.policy.change(Access(networks(deny="192.0.2.7"), networks("192.0.2.0/24")))
         self.assertIsNone(self.build("192.0.2.7"))
 
     def test_denied_proxy(self) -> None:
-        """
-        A proxy from a denied network is refused before its header.
-        """
-        self.gate.change(Access(networks(deny="192.0.2.7"), networks("192.0.2.0/24")))
+        """A proxy from a denied network is refused before its header."""
+        self.policy.change(Access(networks(deny="192.0.2.7"), networks("192.0.2.0/24")))
         self.assertIsNone(self.build("192.0.2.7"))
         self.assertEqual(self.counters.refusals, {"network": 1})
 
     def test_rate_by_client(self) -> None:
-        """
-        The rate is the client's and not that of the proxy it comes through.
-        """
-        self.gate.change(Access(networks(), networks("192.0.2.0/24"), 1.0))
+        """The rate is that of the client and not that of its proxy."""
+        self.policy.change(Access(networks(), networks("192.0.2.0/24"), 1.0))
         for number in range(10):
-            wire = self.connect()
-            wire.come(b"PROXY TCP4 203.0.113.%d 192.0.2.2 4711 80\r\n" % number)
-            self.assertFalse(wire.cut)
+            connection = self.connect()
+            connection.receive(b"PROXY TCP4 203.0.113.%d 192.0.2.2 4711 80\r\n" % number)
+            self.assertFalse(connection.cut)
         cut = []
         for _ in range(3):
-            wire = self.connect()
-            wire.come(V1.replace(b"113.9", b"113.99"))
-            cut.append(wire.cut)
+            connection = self.connect()
+            connection.receive(V1.replace(b"113.9", b"113.99"))
+            cut.append(connection.cut)
         self.assertEqual(cut, [False, False, True])
 
     def test_drain(self) -> None:
-        """
-        A stop does not wait for headers.
-        """
-        wire = self.connect()
-        wire.come(V1[:5])
-        self.successResultOf(self.door.drain())
-        self.assertTrue(wire.cut)
+        """A drain cuts connections whose header is incomplete."""
+        connection = self.connect()
+        connection.receive(V1[:5])
+        self.successResultOf(self.factory.drain())
+        self.assertTrue(connection.cut)
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertEqual(self.door.abort(), 0)
+        self.assertEqual(self.factory.abort(), 0)
 
-    def test_watched(self) -> None:
-        """
-        A peer that may not speak for others is watched, unless it gets no protocol at all.
-        """
+    def test_guarded(self) -> None:
+        """Every protocol for an untrusted peer gets a ForgeryGuard."""
         self.assertEqual(type(self.build("203.0.113.5")).__name__, "ForgeryGuard")
-        self.talks.full = True
+        self.inner.full = True
         self.assertIsNone(self.build("203.0.113.5"))

@@ -12,20 +12,18 @@ from netd.transport.connections import ConnectionTable
 
 @define(eq=False)
 class Fake:
-    """A connection that remembers whether it was cut."""
+    """A connection that records whether it was cut."""
 
     client: bytes | None = None
     aborted: bool = False
 
     def abort(self) -> None:
-        """Remember."""
+        """Record the call."""
         self.aborted = True
 
 
 class ConnectionTableTests(SynchronousTestCase):
-    """
-    Connections by client, and the end of all of them.
-    """
+    """Connections by client, drained and aborted."""
 
     def setUp(self) -> None:
         self.table: ConnectionTable[Fake] = ConnectionTable()

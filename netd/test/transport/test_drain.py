@@ -18,34 +18,32 @@ from netd.transport.drain import Drain, IDrainable
 
 @implementer(IDrainable)
 class Source:
-    """Holds `left` connections; they go when the test says so, or when they are cut."""
+    """A factory with `left` connections."""
 
     def __init__(self, left: int) -> None:
         self.left = left
-        self.asked = 0
+        self.drains = 0
         self.cuts = 0
-        self.gone: Deferred[None] = Deferred()
+        self.closed: Deferred[None] = Deferred()
 
     def drain(self) -> Deferred[None]:
-        """As a site does: fires now when nobody is there."""
-        self.asked += 1
-        return self.gone if self.left else succeed(None)
+        """Fires at once without connections, otherwise on `leave`."""
+        self.drains += 1
+        return self.closed if self.left else succeed(None)
 
     def abort(self) -> int:
-        """Counts those that are there; that they are gone is heard of later."""
+        """Count the call; the connections end on `leave`."""
         self.cuts += 1
         return self.left
 
     def leave(self) -> None:
-        """The last connection is gone."""
+        """Close the last connection."""
         self.left = 0
-        self.gone.callback(None)
+        self.closed.callback(None)
 
 
 class DrainTests(SynchronousTestCase):
-    """
-    A stop waits for what is in flight, but not for ever.
-    """
+    """A graceful stop."""
 
     GRACE = 10.0
 
@@ -60,37 +58,29 @@ class DrainTests(SynchronousTestCase):
         return service
 
     def test_interfaces(self) -> None:
-        """
-        It is a service, and the fake is drainable.
-        """
+        """Drain is a service, and the fake source is drainable."""
         self.assertTrue(verifyObject(IService, self.drain()))
         self.assertTrue(verifyObject(IDrainable, Source(1)))
 
     def test_running(self) -> None:
-        """
-        While the daemon runs nobody is asked for anything, and no timer runs.
-        """
+        """A running service drains nothing and has no timer."""
         source = Source(1)
         self.drain(source)
         self.clock.advance(100)
-        self.assertEqual((source.asked, source.cuts), (0, 0))
+        self.assertEqual((source.drains, source.cuts), (0, 0))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_nothing_in_flight(self) -> None:
-        """
-        With nothing in flight the stop is over at once and leaves no timer.
-        """
+        """Without connections the stop ends at once and leaves no timer."""
         source = Source(0)
         service = self.drain(source)
         self.assertIsNone(self.successResultOf(service.stopService()))
         self.assertFalse(service.running)
-        self.assertEqual((source.asked, source.cuts), (1, 0))
+        self.assertEqual((source.drains, source.cuts), (1, 0))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_change(self) -> None:
-        """
-        The grace is what it was last changed to.
-        """
+        """The grace is the value it was last changed to."""
         source = Source(1)
         service = self.drain(source)
         service.change(3.0)
@@ -103,30 +93,24 @@ class DrainTests(SynchronousTestCase):
         self.successResultOf(stopped)
 
     def test_no_sources(self) -> None:
-        """
-        A daemon of datagrams has nothing to drain.
-        """
+        """Without sources the stop ends at once."""
         self.successResultOf(self.drain().stopService())
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_last_one(self) -> None:
-        """
-        The stop is over when the last connection of the last source is gone.
-        """
-        one, other = Source(1), Source(2)
-        stopped = self.drain(one, other).stopService()
+        """The stop ends when the last connection of the last source is closed."""
+        first, second = Source(1), Source(2)
+        stopped = self.drain(first, second).stopService()
         self.clock.advance(1)
-        one.leave()
+        first.leave()
         self.assertNoResult(stopped)
         self.clock.advance(1)
-        other.leave()
+        second.leave()
         self.assertIsNone(self.successResultOf(stopped))
-        self.assertEqual((one.cuts, other.cuts), (0, 0))
+        self.assertEqual((first.cuts, second.cuts), (0, 0))
 
     def test_no_timer_left(self) -> None:
-        """
-        The grace's timer goes when the connections do.
-        """
+        """The timer of the grace ends with the last connection."""
         source = Source(1)
         self.drain(source).stopService()
         self.assertEqual(
@@ -137,28 +121,24 @@ class DrainTests(SynchronousTestCase):
         self.assertEqual(self.counters.aborted, 0)
 
     def test_grace(self) -> None:
-        """
-        What is left after the grace is cut, not sooner, counted, and said in one warning.
-        """
-        one, other, gone = Source(2), Source(3), Source(0)
+        """After the grace the remaining connections are cut, counted and logged once."""
+        first, second, closed = Source(2), Source(3), Source(0)
         with capturedLogs() as events:
-            stopped = self.drain(one, other, gone).stopService()
+            stopped = self.drain(first, second, closed).stopService()
             self.clock.advance(self.GRACE - 0.001)
-            self.assertEqual((one.cuts, other.cuts), (0, 0))
+            self.assertEqual((first.cuts, second.cuts), (0, 0))
             self.clock.advance(0.001)
-        self.assertEqual((one.cuts, other.cuts), (1, 1))
+        self.assertEqual((first.cuts, second.cuts), (1, 1))
         self.assertEqual(self.counters.aborted, 5)
         self.assertEqual([event["cut"] for event in events], [5])
         self.assertNoResult(stopped)
-        one.leave()
-        other.leave()
+        first.leave()
+        second.leave()
         self.successResultOf(stopped)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_hurry(self) -> None:
-        """
-        Haste cuts at once, and the stop is over when the cut connections are gone.
-        """
+        """`hurry` cuts at once, and the stop ends when the cut connections are closed."""
         source = Source(4)
         service = self.drain(source)
         stopped = service.stopService()
@@ -169,43 +149,35 @@ class DrainTests(SynchronousTestCase):
         self.successResultOf(stopped)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_hurry_for_nothing(self) -> None:
-        """
-        Haste with nothing in flight counts nothing and says nothing.
-        """
+    def test_hurry_without_connections(self) -> None:
+        """Without connections, `hurry` counts and logs nothing."""
         service = self.drain(Source(0))
         with capturedLogs() as events:
             service.hurry()
         self.assertEqual((self.counters.aborted, events), (0, []))
 
-    def test_in_a_house(self) -> None:
-        """
-        The stop of the whole house waits for it.
-        """
-        house, source = MultiService(), Source(1)
-        Drain([source], self.GRACE, self.clock, self.counters).setServiceParent(house)
-        house.startService()
-        stopped = house.stopService()
+    def test_multi_service(self) -> None:
+        """A MultiService waits for its Drain."""
+        parent, source = MultiService(), Source(1)
+        Drain([source], self.GRACE, self.clock, self.counters).setServiceParent(parent)
+        parent.startService()
+        stopped = parent.stopService()
         self.assertNoResult(stopped)
         source.leave()
         self.successResultOf(stopped)
 
     def test_failing(self) -> None:
-        """
-        A source that fails to drain is one line in the log and cuts no other short.
-        """
+        """A source that fails to drain is logged and does not end the wait for others."""
         failing, source = Source(1), Source(1)
         done = self.drain(failing, source).stopService()
-        failing.gone.errback(ZeroDivisionError())
+        failing.closed.errback(ZeroDivisionError())
         self.assertNoResult(done)
         source.leave()
         self.successResultOf(done)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_over(self) -> None:
-        """
-        Whoever wants to outlast the stop hears when it is over, once, whenever they asked.
-        """
+        """`over` fires once after each call, when the stop has ended."""
         source = Source(1)
         service = self.drain(source)
         early = service.over()

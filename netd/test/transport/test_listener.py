@@ -1,6 +1,4 @@
-"""
-Tests for netd.transport.listener: real sockets on the loopback, for the kernel is the subject.
-"""
+"""Tests for netd.transport.listener, with real sockets on loopback."""
 
 from __future__ import annotations
 
@@ -38,246 +36,210 @@ LOOPBACK6 = Endpoint("tcp6", "::1", 0, option="--http tcp6:0")
 
 
 class Port:
-    """Serves a copy of the socket it is given, as Twisted's ports do, and accepts nobody."""
+    """Serves a duplicate of its socket, as Twisted's ports do, and accepts nothing."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock.dup()
         self.stopped = 0
 
     def stopListening(self) -> Deferred[None]:
-        """Close, at once."""
+        """Close at once."""
         self.stopped += 1
         self.socket.close()
         return succeed(None)
 
 
 class _Listeners(SynchronousTestCase):
-    """
-    Listeners that are served by nobody.
-    """
+    """Listeners whose ports accept nothing."""
 
     def listener(
-        self, where: Endpoint = LOOPBACK, kind: socket.SocketKind = socket.SOCK_STREAM
+        self, endpoint: Endpoint = LOOPBACK, kind: socket.SocketKind = socket.SOCK_STREAM
     ) -> Listener:
-        """A listener that is closed when the test is over; `self.ports` are what it served."""
+        """A listener that is closed after the test; `self.ports` are its ports."""
         self.ports: list[Port] = []
 
         def serve(sock: socket.socket) -> Any:
             self.ports.append(Port(sock))
             return self.ports[-1]
 
-        made = Listener(where, kind, serve)
-        self.addCleanup(made.stopService)
-        return made
+        opened = Listener(endpoint, kind, serve)
+        self.addCleanup(opened.stopService)
+        return opened
 
     def started(
-        self, where: Endpoint = LOOPBACK, kind: socket.SocketKind = socket.SOCK_STREAM
+        self, endpoint: Endpoint = LOOPBACK, kind: socket.SocketKind = socket.SOCK_STREAM
     ) -> Listener:
-        """The same, started."""
-        made = self.listener(where, kind)
-        made.startService()
-        return made
+        """A started listener."""
+        opened = self.listener(endpoint, kind)
+        opened.startService()
+        return opened
 
-    def refused(self, where: Endpoint, kind: socket.SocketKind = socket.SOCK_STREAM) -> str:
-        """The one line with which building or binding `where` fails."""
+    def refused(self, endpoint: Endpoint, kind: socket.SocketKind = socket.SOCK_STREAM) -> str:
+        """The one line of the error of building or binding `where`."""
         with self.assertRaises(UsageError) as caught:
-            self.listener(where, kind).privilegedStartService()
-        said = str(caught.exception)
-        self.assertTrue(said.isprintable(), said)
-        return said
+            self.listener(endpoint, kind).privilegedStartService()
+        message = str(caught.exception)
+        self.assertTrue(message.isprintable(), message)
+        return message
 
 
 def bound(listener: Listener) -> Endpoint:
-    """Where `listener` listens; it must."""
+    """The address on which `listener` listens."""
     assert listener.bound is not None
     return listener.bound
 
 
-def reachable(where: Endpoint) -> bool:
+def reachable(endpoint: Endpoint) -> bool:
     """Whether the kernel lets a client connect."""
     try:
-        socket.create_connection((where.host, where.port)).close()
+        socket.create_connection((endpoint.host, endpoint.port)).close()
     except ConnectionRefusedError:
         return False
     return True
 
 
 class ListenerTests(_Listeners):
-    """
-    A listener's life: looked up, bound, served, closed.
-    """
+    """A listener is resolved, bound, served and closed."""
 
     def test_interface(self) -> None:
-        """
-        It is a service.
-        """
+        """A listener is a service."""
         self.assertTrue(verifyObject(IService, self.listener()))
 
     def test_built(self) -> None:
-        """
-        Building one binds nothing.
-        """
+        """The constructor binds nothing."""
         before = len(os.listdir("/dev/fd"))
-        made = self.listener()
-        self.assertIsNone(made.bound)
+        opened = self.listener()
+        self.assertIsNone(opened.bound)
         self.assertEqual(len(os.listdir("/dev/fd")), before)
 
     def test_any_port(self) -> None:
-        """
-        Port 0 lets the kernel choose; `bound` tells what it chose.
-        """
-        made = self.listener()
-        made.privilegedStartService()
-        where = bound(made)
+        """With port 0 the kernel chooses a port, which `bound` has."""
+        opened = self.listener()
+        opened.privilegedStartService()
+        endpoint = bound(opened)
         self.assertEqual(
-            (where.kind, where.host, where.option), ("tcp", "127.0.0.1", "--port 0")
+            (endpoint.kind, endpoint.host, endpoint.option), ("tcp", "127.0.0.1", "--port 0")
         )
-        self.assertGreater(where.port, 0)
+        self.assertGreater(endpoint.port, 0)
 
     def test_queued(self) -> None:
-        """
-        From the binding on clients are queued, before anyone serves them.
-        """
-        made = self.listener()
-        made.privilegedStartService()
+        """After binding, the kernel queues clients until they are served."""
+        opened = self.listener()
+        opened.privilegedStartService()
         self.assertEqual(self.ports, [])
-        self.assertTrue(reachable(bound(made)))
+        self.assertTrue(reachable(bound(opened)))
 
     def test_bound_once(self) -> None:
-        """
-        Binding again, as twistd does, changes nothing.
-        """
-        made = self.listener()
-        made.privilegedStartService()
-        where = bound(made)
-        made.privilegedStartService()
-        made.startService()
-        made.startService()
-        self.assertEqual(bound(made), where)
+        """Binding again, as twistd does, changes nothing."""
+        opened = self.listener()
+        opened.privilegedStartService()
+        endpoint = bound(opened)
+        opened.privilegedStartService()
+        opened.startService()
+        opened.startService()
+        self.assertEqual(bound(opened), endpoint)
         self.assertEqual(len(self.ports), 1)
 
     def test_served(self) -> None:
-        """
-        Starting hands over the bound socket, non-blocking, and keeps no copy of it.
-        """
-        made = self.listener()
-        made.privilegedStartService()
-        where = bound(made)
+        """Starting hands over the bound, non-blocking socket and keeps no duplicate."""
+        opened = self.listener()
+        opened.privilegedStartService()
+        endpoint = bound(opened)
         before = len(os.listdir("/dev/fd"))
-        made.startService()
+        opened.startService()
         (port,) = self.ports
-        self.assertEqual(port.socket.getsockname()[1], where.port)
+        self.assertEqual(port.socket.getsockname()[1], endpoint.port)
         self.assertFalse(port.socket.getblocking())
         self.assertEqual(len(os.listdir("/dev/fd")), before)
-        self.assertTrue(made.running)
+        self.assertTrue(opened.running)
 
     def test_start_alone(self) -> None:
-        """
-        Starting binds too, when nobody did before.
-        """
+        """Starting binds when that was not done before."""
         self.assertTrue(reachable(bound(self.started())))
 
     def test_stopped(self) -> None:
-        """
-        Stopping closes the port to newcomers and forgets where it was.
-        """
-        made = self.started()
-        where = bound(made)
-        self.successResultOf(made.stopService())
+        """Stopping closes the port and forgets the bound address."""
+        opened = self.started()
+        endpoint = bound(opened)
+        self.successResultOf(opened.stopService())
         self.assertEqual(self.ports[0].stopped, 1)
-        self.assertIsNone(made.bound)
-        self.assertFalse(made.running)
-        self.assertFalse(reachable(where))
+        self.assertIsNone(opened.bound)
+        self.assertFalse(opened.running)
+        self.assertFalse(reachable(endpoint))
 
     def test_stopping_takes_time(self) -> None:
-        """
-        The stop is over when the port says that it is closed.
-        """
+        """The stop ends when the port is closed."""
         closed: Deferred[None] = Deferred()
-        made = self.started()
+        opened = self.started()
         self.patch(self.ports[0], "stopListening", lambda: closed)
-        stopped = made.stopService()
+        stopped = opened.stopService()
         self.assertNoResult(stopped)
         closed.callback(None)
         self.successResultOf(stopped)
         self.ports[0].socket.close()
 
-    def test_outlasting(self) -> None:
-        """
-        One that outlasts something listens until that is over, if it listens at all.
-        """
+    def test_after(self) -> None:
+        """A listener with `after` listens until that fires, if it listens at all."""
         over: Deferred[None] = Deferred()
         idle = self.listener()
         idle.after = lambda: over
         self.successResultOf(idle.stopService())
-        made = self.started()
-        made.after = lambda: over
-        where = bound(made)
-        stopped = made.stopService()
-        self.assertTrue(reachable(where))
+        opened = self.started()
+        opened.after = lambda: over
+        endpoint = bound(opened)
+        stopped = opened.stopService()
+        self.assertTrue(reachable(endpoint))
         self.assertNoResult(stopped)
         over.callback(None)
         self.successResultOf(stopped)
-        self.assertFalse(reachable(where))
+        self.assertFalse(reachable(endpoint))
 
     def test_stopped_before_the_start(self) -> None:
-        """
-        One that was never bound can be stopped, as can one that was never served.
-        """
+        """A listener that was never bound or never served can be stopped."""
         self.successResultOf(self.listener().stopService())
-        made = self.listener()
-        made.privilegedStartService()
-        where = bound(made)
-        self.successResultOf(made.stopService())
-        self.assertFalse(reachable(where))
-        self.assertIsNone(made.bound)
+        opened = self.listener()
+        opened.privilegedStartService()
+        endpoint = bound(opened)
+        self.successResultOf(opened.stopService())
+        self.assertFalse(reachable(endpoint))
+        self.assertIsNone(opened.bound)
 
     def test_restarted(self) -> None:
-        """
-        A stopped one can be started again, and listens anew.
-        """
-        made = self.started()
-        self.successResultOf(made.stopService())
-        self.successResultOf(made.stopService())
-        made.startService()
-        self.assertTrue(reachable(bound(made)))
+        """A stopped listener can be started again."""
+        opened = self.started()
+        self.successResultOf(opened.stopService())
+        self.successResultOf(opened.stopService())
+        opened.startService()
+        self.assertTrue(reachable(bound(opened)))
         self.assertEqual([port.stopped for port in self.ports], [1, 0])
 
     def test_several(self) -> None:
-        """
-        Listeners do not stand in each other's way: each has its own socket.
-        """
+        """Each listener has its own socket."""
         several = [self.started() for _ in range(3)]
-        self.assertEqual(len({bound(made).port for made in several}), 3)
+        self.assertEqual(len({bound(opened).port for opened in several}), 3)
         self.successResultOf(several[1].stopService())
         self.assertTrue(reachable(bound(several[0])))
         self.assertTrue(reachable(bound(several[2])))
 
     def test_reuse(self) -> None:
-        """
-        A stream socket takes the address of connections that linger from the last run.
-        """
+        """A stream socket can be bound while connections of the last run linger."""
         self.started()
         flag = self.ports[0].socket.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
         self.assertNotEqual(flag, 0)
 
     def test_not_inherited(self) -> None:
-        """
-        A program that the daemon starts does not inherit the socket.
-        """
+        """A child process does not inherit the socket."""
         self.started()
         self.assertFalse(self.ports[0].socket.get_inheritable())
 
 
 class InheritTests(_Listeners):
-    """
-    Sockets that somebody else made.
-    """
+    """Inherited sockets."""
 
     def sock(
         self, family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM
     ) -> socket.socket:
-        """One that is bound to the loopback."""
+        """A socket bound to loopback."""
         sock = socket.socket(family, kind)
         self.addCleanup(sock.close)
         sock.bind(("127.0.0.1" if family == socket.AF_INET else "::1", 0))
@@ -287,23 +249,19 @@ class InheritTests(_Listeners):
         return sock
 
     def test_instead(self) -> None:
-        """
-        They are served, each of them, and what was asked for is not bound.
-        """
-        one, two = self.sock(), self.sock(socket.AF_INET6)
-        made = self.listener(Endpoint("tcp", "192.0.2.1", 80))
-        made.inherit([one.dup(), two.dup()])
-        made.privilegedStartService()
-        made.startService()
+        """Each inherited socket is served, and the endpoint asked for is not bound."""
+        first, two = self.sock(), self.sock(socket.AF_INET6)
+        opened = self.listener(Endpoint("tcp", "192.0.2.1", 80))
+        opened.inherit([first.dup(), two.dup()])
+        opened.privilegedStartService()
+        opened.startService()
         self.assertEqual(
             [port.socket.getsockname() for port in self.ports],
-            [one.getsockname(), two.getsockname()],
+            [first.getsockname(), two.getsockname()],
         )
 
     def test_bound(self) -> None:
-        """
-        Where it listens is where the first of them is, of whatever family and type.
-        """
+        """`bound` is the address of the first socket, of any family and type."""
         for family, kind, name in (
             (socket.AF_INET, socket.SOCK_STREAM, "tcp"),
             (socket.AF_INET6, socket.SOCK_STREAM, "tcp6"),
@@ -312,46 +270,38 @@ class InheritTests(_Listeners):
         ):
             sock = self.sock(family, kind)
             host, number = sock.getsockname()[:2]
-            made = self.listener(Endpoint("tcp", "*", 80, 17), kind=sock.type)
-            made.inherit([sock.dup()])
-            self.assertEqual(made.bound, Endpoint(name, host, number))
+            opened = self.listener(Endpoint("tcp", "*", 80, 17), kind=sock.type)
+            opened.inherit([sock.dup()])
+            self.assertEqual(opened.bound, Endpoint(name, host, number))
 
     def test_kept_open(self) -> None:
-        """
-        When the listener stops, its maker's socket still takes connections.
-        """
+        """A stop leaves the inherited socket listening for other processes."""
         sock = self.sock()
-        made = self.listener()
-        made.inherit([sock.dup()])
-        made.startService()
-        made.stopService()
+        opened = self.listener()
+        opened.inherit([sock.dup()])
+        opened.startService()
+        opened.stopService()
         with socket.create_connection(sock.getsockname()):
             sock.accept()[0].close()
 
 
 class RefusalTests(_Listeners):
-    """
-    What cannot be listened on is said in one line that names the option.
-    """
+    """Errors are one line that names the option."""
 
     def test_taken(self) -> None:
-        """
-        A port that someone has is refused when it is bound, and no descriptor is left.
-        """
-        where = bound(self.started())
-        other = Endpoint("tcp", "127.0.0.1", where.port, option=f"--http {where.port}")
+        """A taken port is refused when it is bound, and no descriptor is left."""
+        endpoint = bound(self.started())
+        second = Endpoint("tcp", "127.0.0.1", endpoint.port, option=f"--http {endpoint.port}")
         before = len(os.listdir("/dev/fd"))
         self.assertEqual(
-            self.refused(other),
-            f"--http {where.port}: cannot listen on tcp 127.0.0.1 port {where.port}: "
+            self.refused(second),
+            f"--http {endpoint.port}: cannot listen on tcp 127.0.0.1 port {endpoint.port}: "
             "Address already in use",
         )
         self.assertEqual(len(os.listdir("/dev/fd")), before)
 
     def test_taken_datagrams(self) -> None:
-        """
-        So is one of datagrams; a port of streams with the same number is another one.
-        """
+        """A taken datagram port is refused; a stream port of that number is not taken."""
         first = bound(self.started(Endpoint("udp", "127.0.0.1", 0), socket.SOCK_DGRAM))
         again = Endpoint("udp", "127.0.0.1", first.port, option="--udp 7")
         self.assertIn(
@@ -360,23 +310,19 @@ class RefusalTests(_Listeners):
         )
 
     def test_foreign_address(self) -> None:
-        """
-        An address of another machine (RFC 5737: of none) is refused when it is bound.
-        """
-        made = self.listener(Endpoint("tcp", "192.0.2.1", 0, option="--bind 192.0.2.1"))
+        """An address of another machine (RFC 5737: of none) is refused when it is bound."""
+        opened = self.listener(Endpoint("tcp", "192.0.2.1", 0, option="--bind 192.0.2.1"))
         with self.assertRaises(UsageError) as caught:
-            made.startService()
+            opened.startService()
         self.assertIn(
             "--bind 192.0.2.1: cannot listen on tcp 192.0.2.1 port 0: Cannot assign",
             str(caught.exception),
         )
-        self.assertIsNone(made.bound)
+        self.assertIsNone(opened.bound)
 
     def test_unknown_host(self) -> None:
-        """
-        A host that cannot be looked up is refused before anything is bound.
-        """
-        # None of these is a question to a name server.
+        """An unknown host is refused before anything is bound."""
+        # None of these is sent to a name server.
         for kind, host in (
             ("tcp", "a..b"),
             ("tcp", "a" * 64 + ".example"),
@@ -385,106 +331,90 @@ class RefusalTests(_Listeners):
         ):
             with self.assertRaises(UsageError) as caught:
                 self.listener(Endpoint(kind, host, 80, option=f"--http {kind}:80"))
-            said = str(caught.exception)
-            self.assertTrue(said.startswith(f"--http {kind}:80: {host}: "), said)
-            self.assertTrue(said.isprintable(), said)
-            self.assertNotIn("None", said)
+            message = str(caught.exception)
+            self.assertTrue(message.startswith(f"--http {kind}:80: {host}: "), message)
+            self.assertTrue(message.isprintable(), message)
+            self.assertNotIn("None", message)
 
 
 class FamilyTests(_Listeners):
-    """
-    IPv4 and IPv6.
-    """
+    """IPv4 and IPv6."""
 
     def test_six(self) -> None:
-        """
-        An IPv6 address is listened on, for IPv6 alone.
-        """
-        for where in (LOOPBACK6, Endpoint("tcp", "::1", 0)):
-            made = self.started(where)
-            self.assertEqual(bound(made).host, "::1")
-            self.assertTrue(reachable(bound(made)))
+        """A stream socket with an IPv6 address takes IPv6 alone."""
+        for endpoint in (LOOPBACK6, Endpoint("tcp", "::1", 0)):
+            opened = self.started(endpoint)
+            self.assertEqual(bound(opened).host, "::1")
+            self.assertTrue(reachable(bound(opened)))
             sock = self.ports[0].socket
             self.assertEqual(sock.family, socket.AF_INET6)
             self.assertNotEqual(sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY), 0)
 
     def test_six_datagrams(self) -> None:
-        """
-        So it is for datagrams.
-        """
-        made = self.started(Endpoint("udp6", "::1", 0), socket.SOCK_DGRAM)
-        self.assertEqual(bound(made).host, "::1")
+        """A datagram socket with an IPv6 address takes IPv6 alone."""
+        opened = self.started(Endpoint("udp6", "::1", 0), socket.SOCK_DGRAM)
+        self.assertEqual(bound(opened).host, "::1")
         sock = self.ports[0].socket
         self.assertNotEqual(sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY), 0)
 
     def test_every_address(self) -> None:
-        """
-        The wildcard of IPv6 leaves the port of IPv4 to others.
-        """
-        made = self.started(Endpoint("tcp6", "::", 0))
-        # Somebody else may have that port of IPv4, hence not whether it is reachable.
-        reachable(Endpoint("tcp", "127.0.0.1", bound(made).port))
+        """The wildcard of IPv6 leaves the IPv4 port free."""
+        opened = self.started(Endpoint("tcp6", "::", 0))
+        # Another process may have the IPv4 port, so reachability is not tested.
+        reachable(Endpoint("tcp", "127.0.0.1", bound(opened).port))
         with self.assertRaises(BlockingIOError):
             self.ports[0].socket.accept()
-        self.assertTrue(reachable(Endpoint("tcp6", "::1", bound(made).port)))
+        self.assertTrue(reachable(Endpoint("tcp6", "::1", bound(opened).port)))
         self.ports[0].socket.accept()[0].close()
 
     def test_both(self) -> None:
-        """
-        A name of both families is the older one, unless a 6 asks for the newer.
-        """
+        """A name of both families is IPv4, unless the kind has a 6."""
         answers = [
             (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 0, 0, 0)),
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0)),
         ]
-        asked = []
+        requested = []
 
         def lookup(host: str, port: int, family: int, *_: object, **__: object) -> Any:
-            asked.append((host, port, family))
+            requested.append((host, port, family))
             return [each for each in answers if family in (socket.AF_UNSPEC, each[0])]
 
         self.patch(socket, "getaddrinfo", lookup)
         for kind, host in (("tcp", "127.0.0.1"), ("tcp6", "::1")):
             self.assertEqual(bound(self.started(Endpoint(kind, "both.example", 0))).host, host)
         self.assertEqual(
-            asked,
+            requested,
             [("both.example", 0, socket.AF_UNSPEC), ("both.example", 0, socket.AF_INET6)],
         )
 
 
 class EveryAddressTests(_Listeners):
-    """
-    A star: every address of both families.
-    """
+    """The host `*`: every address of both families."""
 
     def test_both(self) -> None:
-        """
-        Both families are listened on, with the same port though the kernel chose it.
-        """
+        """Both families are bound to the same port, chosen by the kernel."""
         for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-            made = self.started(Endpoint("tcp", "*", 0), kind)
+            opened = self.started(Endpoint("tcp", "*", 0), kind)
             self.assertEqual(
                 [port.socket.family for port in self.ports], [socket.AF_INET, socket.AF_INET6]
             )
             self.assertEqual(
-                {port.socket.getsockname()[1] for port in self.ports}, {bound(made).port}
+                {port.socket.getsockname()[1] for port in self.ports}, {bound(opened).port}
             )
-            self.assertEqual(bound(made).host, "*")
+            self.assertEqual(bound(opened).host, "*")
 
     def test_stopped(self) -> None:
-        """
-        Both are closed by a stop, whether they were served or not.
-        """
-        made = self.started(Endpoint("tcp", "*", 0))
-        self.successResultOf(made.stopService())
+        """A stop closes both sockets, whether they were served or not."""
+        opened = self.started(Endpoint("tcp", "*", 0))
+        self.successResultOf(opened.stopService())
         self.assertEqual([port.stopped for port in self.ports], [1, 1])
         before = len(os.listdir("/dev/fd"))
-        made.privilegedStartService()
-        self.successResultOf(made.stopService())
+        opened.privilegedStartService()
+        self.successResultOf(opened.stopService())
         self.assertEqual(len(os.listdir("/dev/fd")), before)
 
     def taking(self, times: int) -> None:
-        """Let the port of IPv6 be taken the first so many times."""
+        """Simulate that the IPv6 port is taken the first `times` times."""
         bind = Listener._bind
         left = [times]
 
@@ -497,51 +427,43 @@ class EveryAddressTests(_Listeners):
         self.patch(Listener, "_bind", refuse)
 
     def test_another_port(self) -> None:
-        """
-        When the chosen port is taken in the other family, another one is chosen.
-        """
+        """A port that is taken in the other family makes the kernel choose again."""
         self.taking(3)
         before = len(os.listdir("/dev/fd"))
-        made = self.listener(Endpoint("tcp", "*", 0))
-        made.privilegedStartService()
-        self.assertGreater(bound(made).port, 0)
+        opened = self.listener(Endpoint("tcp", "*", 0))
+        opened.privilegedStartService()
+        self.assertGreater(bound(opened).port, 0)
         self.assertEqual(len(os.listdir("/dev/fd")), before + 2)
 
     def test_no_other_port(self) -> None:
-        """
-        It is not tried for ever, and not at all when the port was asked for.
-        """
+        """The number of attempts is limited, and one for a port that was asked for."""
         port = bound(self.started()).port
         for number, times in ((0, 1000), (port, 0)):
             self.taking(times)
             before = len(os.listdir("/dev/fd"))
-            said = self.refused(Endpoint("tcp", "*", number, option="--bind *"))
+            message = self.refused(Endpoint("tcp", "*", number, option="--bind *"))
             self.assertEqual(
-                said,
+                message,
                 f"--bind *: cannot listen on tcp * port {number}: Address already in use",
             )
             self.assertEqual(len(os.listdir("/dev/fd")), before)
 
     def test_one_family(self) -> None:
-        """
-        A machine without IPv6 listens on what it has.
-        """
+        """A machine without IPv6 listens on IPv4."""
         self.patch(socket, "has_ipv6", False)
         self.started(Endpoint("tcp", "*", 0))
         self.assertEqual([port.socket.family for port in self.ports], [socket.AF_INET])
 
 
 class UnixTests(_Listeners):
-    """
-    A socket with a path.
-    """
+    """A socket with a path."""
 
     def setUp(self) -> None:
-        # Not mktemp(): its path may be longer than a socket's address can be.
+        # A path of mktemp() may be too long for a socket.
         room = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, room)
         self.path = f"{room}/s"
-        self.where = Endpoint("unix", self.path, 0, mode=0o600, option="--http unix:s")
+        self.endpoint = Endpoint("unix", self.path, 0, mode=0o600, option="--http unix:s")
 
     def connects(self) -> bool:
         """Whether the kernel lets a client connect."""
@@ -553,84 +475,70 @@ class UnixTests(_Listeners):
         return True
 
     def test_bound(self) -> None:
-        """
-        It is listened on at its path, with its mode, and tells where that is.
-        """
-        made = self.started(self.where)
+        """The socket has the path and the mode asked for, and `bound` has the path."""
+        opened = self.started(self.endpoint)
         self.assertTrue(self.connects())
         self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o600)
-        self.assertEqual(bound(made), self.where)
+        self.assertEqual(bound(opened), self.endpoint)
 
     def test_stopped(self) -> None:
-        """
-        A stop removes the path, when it was served and when it was not.
-        """
-        made = self.listener(self.where)
-        for start in (made.privilegedStartService, made.startService):
+        """A stop removes the path, whether it was served or not."""
+        opened = self.listener(self.endpoint)
+        for start in (opened.privilegedStartService, opened.startService):
             start()
             self.assertTrue(self.connects())
-            self.successResultOf(made.stopService())
+            self.successResultOf(opened.stopService())
             self.assertFalse(os.path.exists(self.path))
 
     def test_relative(self) -> None:
-        """
-        A relative path is that of the start: a change of directory does not move it.
-        """
+        """A relative path is resolved at start and survives a change of directory."""
         here = os.getcwd()
         self.addCleanup(os.chdir, here)
         os.chdir(os.path.dirname(self.path))
-        made = self.listener(Endpoint("unix", "s", 0))
+        opened = self.listener(Endpoint("unix", "s", 0))
         os.chdir(here)
-        made.startService()
+        opened.startService()
         self.assertTrue(self.connects())
-        self.successResultOf(made.stopService())
+        self.successResultOf(opened.stopService())
         self.assertFalse(os.path.exists(self.path))
 
     def test_taken(self) -> None:
-        """
-        A path where somebody listens, a file, and a missing directory are refused.
-        """
-        self.started(self.where)
+        """A path with a listener, a file, and a missing directory are refused."""
+        self.started(self.endpoint)
         Path(f"{self.path}.file").touch()
-        for path, said in (
+        for path, message in (
             (self.path, "Address already in use"),
             (f"{self.path}.file", "Address already in use"),
             (f"{self.path}/missing/s", "Not a directory"),
             ("/" + "x" * 200, "File name too long"),
         ):
-            where = Endpoint("unix", path, 0, option="--http unix")
+            endpoint = Endpoint("unix", path, 0, option="--http unix")
             self.assertEqual(
-                self.refused(where), f"--http unix: cannot listen on unix {path}: {said}"
+                self.refused(endpoint), f"--http unix: cannot listen on unix {path}: {message}"
             )
         self.assertTrue(self.connects())
 
 
 class BacklogTests(_Listeners):
-    """
-    How many clients may wait to be accepted.
-    """
+    """The queue of connections that wait to be accepted."""
 
     def granted(self, backlog: int) -> tuple[int, Sequence[LogEvent]]:
-        """What the kernel was told, and what was logged, when `backlog` was asked for."""
+        """The backlog set, and the lines logged, for an endpoint with `backlog`."""
         with capturedLogs() as events:
             self.started(Endpoint("tcp", "127.0.0.1", 0, backlog, option=f"--http {backlog}"))
-        # The sixth word of struct tcp_info is, on a listening socket, its longest queue.
-        told = self.ports[0].socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
-        longest: int = struct.unpack_from("=6I", told, 8)[5]
+        # The sixth word of struct tcp_info is the backlog of a listening socket.
+        info = self.ports[0].socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+        longest: int = struct.unpack_from("=6I", info, 8)[5]
         return longest, events
 
     def test_passed(self) -> None:
-        """
-        The kernel is told the number that was asked for.
-        """
+        """The socket gets the backlog asked for."""
         for backlog in (1, 77):
-            told, events = self.granted(backlog)
-            self.assertEqual((told, events), (backlog, []))
+            backlogged, events = self.granted(backlog)
+            self.assertEqual((backlogged, events), (backlog, []))
 
     def test_too_many(self) -> None:
-        """
-        One warning says so when the kernel grants fewer.
-        """
+        """A kernel that grants less is logged once."""
         self.patch(listener, "kernel_backlog", lambda: 16)
         _, events = self.granted(17)
         (event,) = events
@@ -640,26 +548,20 @@ class BacklogTests(_Listeners):
         self.assertEqual(event["log_level"].name, "warn")
 
     def test_enough(self) -> None:
-        """
-        A kernel that grants as many, or does not say, is no reason to warn.
-        """
+        """A kernel that grants as much, or does not say, is not logged."""
         for kernel in (17, 18, None):
             self.patch(listener, "kernel_backlog", lambda kernel=kernel: kernel)
             self.assertEqual(self.granted(17)[1], [])
 
     def test_datagrams(self) -> None:
-        """
-        Datagrams have no such queue, and no warning.
-        """
+        """Datagram sockets have no backlog and log no warning."""
         self.patch(listener, "kernel_backlog", lambda: 1)
         with capturedLogs() as events:
             self.started(Endpoint("udp", "127.0.0.1", 0), socket.SOCK_DGRAM)
         self.assertEqual(events, [])
 
     def test_kernel(self) -> None:
-        """
-        The kernel's limit is read from where it says it; where it does not, there is none.
-        """
+        """The kernel's limit is read from its file; without a file it is unknown."""
         path = Path(self.mktemp())
         self.assertIsNone(kernel_backlog(path))
         for text, limit in (("4096\n", 4096), ("128", 128), ("", None), ("many\n", None)):
@@ -667,134 +569,116 @@ class BacklogTests(_Listeners):
             self.assertEqual(kernel_backlog(path), limit)
 
     def test_own_kernel(self) -> None:
-        """
-        Unless told otherwise it is this kernel's.
-        """
+        """The default file is that of this kernel."""
         self.assertEqual(kernel_backlog(), kernel_backlog(Path("/proc/sys/net/core/somaxconn")))
 
 
 class DatagramTests(_Listeners):
-    """
-    A listener for datagrams.
-    """
+    """A listener for datagrams."""
 
     def test_served(self) -> None:
-        """
-        The socket it hands over is one of datagrams, bound, and not blocking.
-        """
+        """The socket is a bound, non-blocking datagram socket."""
         served: list[Port] = []
 
         def serve(sock: socket.socket) -> Any:
             served.append(Port(sock))
             return served[-1]
 
-        made = datagram(Endpoint("udp", "127.0.0.1", 0), serve)
-        self.addCleanup(made.stopService)
-        made.startService()
+        opened = datagram(Endpoint("udp", "127.0.0.1", 0), serve)
+        self.addCleanup(opened.stopService)
+        opened.startService()
         sock = served[0].socket
         self.assertEqual(sock.type, socket.SOCK_DGRAM)
         self.assertFalse(sock.getblocking())
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.sendto(b"hello", ("127.0.0.1", bound(made).port))
+            client.sendto(b"hello", ("127.0.0.1", bound(opened).port))
             sock.settimeout(10)
             data, source = sock.recvfrom(100)
             self.assertEqual((data, source[1]), (b"hello", client.getsockname()[1]))
 
 
 class Echo(Protocol):
-    """Says what it hears, and hangs up."""
+    """Echoes its input and closes."""
 
     def dataReceived(self, data: bytes) -> None:
-        """Say it."""
+        """Echo it."""
         assert self.transport is not None
         self.transport.write(data)
         self.transport.loseConnection()
 
 
 class Speaker(Protocol):
-    """Says hello; `heard` fires with all that came back."""
+    """Sends a greeting; `heard` fires with everything received."""
 
     def __init__(self) -> None:
-        self.heard: Deferred[bytes] = Deferred()
+        self.received: Deferred[bytes] = Deferred()
         self._data = b""
 
     def connectionMade(self) -> None:
-        """Say hello."""
+        """Send the greeting."""
         assert self.transport is not None
         self.transport.write(b"hello")
 
     def dataReceived(self, data: bytes) -> None:
-        """Keep it."""
+        """Collect the input."""
         self._data += data
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """That was all."""
-        self.heard.callback(self._data)
+        """Fire `heard`."""
+        self.received.callback(self._data)
 
 
 class StreamTests(TestCase):
-    """
-    A listener on the real reactor.
-    """
+    """A listener on the real reactor."""
 
-    def stream(self, where: Endpoint = LOOPBACK) -> Listener:
-        """A started listener that echoes, stopped when the test is over."""
-        made = stream(where, Factory.forProtocol(Echo), reactor)
-        self.addCleanup(made.stopService)
-        made.startService()
-        return made
+    def stream(self, endpoint: Endpoint = LOOPBACK) -> Listener:
+        """A started listener that echoes, stopped after the test."""
+        opened = stream(endpoint, Factory.forProtocol(Echo), reactor)
+        self.addCleanup(opened.stopService)
+        opened.startService()
+        return opened
 
-    async def ask(self, where: Endpoint) -> bytes:
-        """What is answered to hello."""
+    async def ask(self, endpoint: Endpoint) -> bytes:
+        """The response to a greeting."""
         speaker = await connectProtocol(
-            HostnameEndpoint(reactor, where.host, where.port), Speaker()
+            HostnameEndpoint(reactor, endpoint.host, endpoint.port), Speaker()
         )
-        heard: bytes = await speaker.heard
-        return heard
+        received: bytes = await speaker.received
+        return received
 
     async def test_both_families(self) -> None:
-        """
-        Clients of either family are served.
-        """
-        for where in (LOOPBACK, LOOPBACK6):
-            self.assertEqual(await self.ask(bound(self.stream(where))), b"hello")
+        """Clients of either family are served."""
+        for endpoint in (LOOPBACK, LOOPBACK6):
+            self.assertEqual(await self.ask(bound(self.stream(endpoint))), b"hello")
 
     async def test_several(self) -> None:
-        """
-        So are those of several listeners with one factory each.
-        """
-        for made in [self.stream() for _ in range(3)]:
-            self.assertEqual(await self.ask(bound(made)), b"hello")
+        """Several listeners serve their clients with one factory each."""
+        for opened in [self.stream() for _ in range(3)]:
+            self.assertEqual(await self.ask(bound(opened)), b"hello")
 
     async def test_waiting_clients(self) -> None:
-        """
-        A client that connected when the socket was only bound is served after the start.
-        """
-        made = stream(LOOPBACK, Factory.forProtocol(Echo), reactor)
-        self.addCleanup(made.stopService)
-        made.privilegedStartService()
-        asked = Deferred.fromCoroutine(self.ask(bound(made)))
-        made.startService()
-        self.assertEqual(await asked, b"hello")
+        """A client that connected before the start is served after the start."""
+        opened = stream(LOOPBACK, Factory.forProtocol(Echo), reactor)
+        self.addCleanup(opened.stopService)
+        opened.privilegedStartService()
+        requested = Deferred.fromCoroutine(self.ask(bound(opened)))
+        opened.startService()
+        self.assertEqual(await requested, b"hello")
 
     async def test_stopped(self) -> None:
-        """
-        When the stop is over clients are refused.
-        """
-        made = self.stream()
-        where = bound(made)
-        await made.stopService()
+        """After the stop, clients are refused."""
+        opened = self.stream()
+        endpoint = bound(opened)
+        await opened.stopService()
         with self.assertRaises(ConnectError):
-            await self.ask(where)
+            await self.ask(endpoint)
 
     async def test_restarted(self) -> None:
-        """
-        When the stop is over the same address can be listened on again.
-        """
-        made = self.stream()
-        where = bound(made)
-        self.assertEqual(await self.ask(where), b"hello")
-        await made.stopService()
-        again = self.stream(where)
-        self.assertEqual(bound(again), where)
-        self.assertEqual(await self.ask(where), b"hello")
+        """After the stop, the same address can be bound again."""
+        opened = self.stream()
+        endpoint = bound(opened)
+        self.assertEqual(await self.ask(endpoint), b"hello")
+        await opened.stopService()
+        again = self.stream(endpoint)
+        self.assertEqual(bound(again), endpoint)
+        self.assertEqual(await self.ask(endpoint), b"hello")

@@ -113,7 +113,7 @@ class TableTests(SynchronousTestCase):
             if "test" not in parts and parts[-1] not in ("__init__", "__main__"):
                 module = importlib.import_module(".".join(parts))
                 unknown[".".join(parts)] = uses(path.read_text(), module) - known
-        # Goes with klein.
+        # Will be removed together with klein.
         unknown.pop("netd.http.foreign", None)
         self.assertEqual({name: names for name, names in unknown.items() if names}, {})
 
@@ -164,6 +164,11 @@ class CheckTests(SynchronousTestCase):
         self.assertFalse(hasattr(abstract.FileDescriptor, "_tempDataLen"))
         self.assertIsNone(Feature({name: "_tempDataLen"}).missing())
         self.assertIsNotNone(Feature({name: "_tempDataLength"}).missing())
+
+    def test_class(self) -> None:
+        """A class that is missing is noticed, too."""
+        missing = Feature({"twisted.internet.tcp:Socket": "fd"}).missing()
+        self.assertEqual(missing, "twisted.internet.tcp.Socket")
 
     def test_everyName(self) -> None:
         """Each name of each feature is noticed when it is missing."""

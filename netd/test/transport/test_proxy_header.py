@@ -1,6 +1,4 @@
-"""
-Tests for netd.transport.proxy_header: whole, cut at every byte, too long, and wrong.
-"""
+"""Tests for netd.transport.proxy_header: complete, split, overlong and malformed headers."""
 
 from __future__ import annotations
 
@@ -21,8 +19,8 @@ SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
 def v2(rest: bytes, command: int = 0x21, kind: int = 0x11, length: int | None = None) -> bytes:
     """A version 2 header."""
-    said = len(rest) if length is None else length
-    return SIGNATURE + bytes((command, kind)) + said.to_bytes(2, "big") + rest
+    size = len(rest) if length is None else length
+    return SIGNATURE + bytes((command, kind)) + size.to_bytes(2, "big") + rest
 
 
 INET = IPv4Address("192.0.2.1").packed + IPv4Address("192.0.2.2").packed + b"\x1f\x90\0\x50"
@@ -50,7 +48,7 @@ GOOD = (
     (v2(INET6, kind=0x21), "2001:db8::1", 8080),
     (v2(MAPPED, kind=0x21), "192.0.2.1", 8080),
     (v2(INET6 + bytes(LONGEST - 16 - 36), kind=0x21), "2001:db8::1", 8080),
-    # LOCAL: a health check of the proxy itself; what follows does not matter.
+    # LOCAL: a health check of the proxy itself; the addresses do not matter.
     (v2(b"", 0x20, 0x00), None, 0),
     (v2(INET, 0x20), None, 0),
     (v2(b"short", 0x20), None, 0),
@@ -107,30 +105,22 @@ BAD = (
 
 
 class ParseTests(SynchronousTestCase):
-    """
-    A header, read as its bytes come in.
-    """
+    """A header, parsed as its bytes are received."""
 
     def test_good(self) -> None:
-        """
-        A header says who the client is; what is behind it does not matter.
-        """
+        """A header names the client; the bytes behind it do not matter."""
         for data, host, port in GOOD:
             self.assertEqual(parse(data), Header(len(data), host, port), data)
             self.assertEqual(parse(data + b"PROXY GET \r\n\0"), Header(len(data), host, port))
 
     def test_cut(self) -> None:
-        """
-        Cut at any byte it is incomplete, never wrong and never too early complete.
-        """
+        """A prefix of a header is incomplete, and never malformed or complete."""
         for data, *_ in GOOD:
             for end in range(len(data)):
                 self.assertIsNone(parse(data[:end]), data[:end])
 
     def test_bad(self) -> None:
-        """
-        What can be no header is refused, at whatever byte that becomes certain.
-        """
+        """Input that can be no header is refused at the byte that makes that certain."""
         for data in BAD:
             with self.assertRaises(ValueError, msg=repr(data)):
                 parse(data)
@@ -141,9 +131,7 @@ class ParseTests(SynchronousTestCase):
                     break
 
     def test_limits(self) -> None:
-        """
-        Version 1 ends within 107 bytes, version 2 within 536, and no more is waited for.
-        """
+        """Version 1 ends within 107 bytes and version 2 within 536."""
         longest = b"PROXY UNKNOWN " + b"x" * 91
         self.assertEqual(parse(longest + b"\r\n"), Header(107))
         self.assertIsNone(parse(longest + b"\r"))
@@ -156,9 +144,7 @@ class ParseTests(SynchronousTestCase):
     @_property
     @given(st.binary(max_size=600))
     def test_anything(self, data: bytes) -> None:
-        """
-        Whatever comes, the answer is a header, patience or ValueError.
-        """
+        """Any input is a header, incomplete or a ValueError."""
         for start in (b"", b"PROXY ", SIGNATURE, v2(b"")[:14]):
             try:
                 header = parse(start + data)
@@ -174,9 +160,7 @@ class ParseTests(SynchronousTestCase):
     def test_any_client(
         self, address: IPv4Address | IPv6Address, port: int, binary: bool
     ) -> None:
-        """
-        Any address comes out as it went in, in either version.
-        """
+        """Any address is parsed as it was written, in either version."""
         four = address.version == 4
         if binary:
             rest = address.packed * 2 + port.to_bytes(2, "big") * 2
@@ -190,14 +174,10 @@ class ParseTests(SynchronousTestCase):
 
 
 class ForgedTests(SynchronousTestCase):
-    """
-    Whether somebody tries to send a header.
-    """
+    """Whether input begins with a header."""
 
     def test_forged(self) -> None:
-        """
-        The first bytes that are a header's are enough, wrong headers are headers too.
-        """
+        """The signature decides, even when the rest is malformed."""
         for data in (b"PROXY ", b"PROXY nonsense", SIGNATURE, SIGNATURE + b"x"):
             self.assertIs(forged(data), True)
         for data in (b"", b"P", b"PROXY", b"\r\n", SIGNATURE[:-1]):

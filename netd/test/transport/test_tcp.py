@@ -1,4 +1,4 @@
-"""The eager transport by itself, and the guard over what it touches."""
+"""Tests for netd.transport.tcp."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from netd.transport.tcp import TCPTransport, bytes_unsent, flush, has_unread_inp
 
 
 class FunctionTests(SynchronousTestCase):
-    """What a transport holds, and what the kernel holds for it."""
+    """The bytes that a transport or the kernel holds."""
 
     def test_unsent(self) -> None:
-        """What waits in a transport is counted, under TLS too; elsewhere nobody knows."""
+        """Bytes in a transport's buffers are counted, under TLS too, where they are known."""
 
         class Idle:
             def addWriter(self, writer: object) -> None:
                 pass
 
-        one = abstract.FileDescriptor(Idle())  # type: ignore[arg-type]
-        one.connected = 1
-        one.write(b"abc")
-        self.assertEqual(bytes_unsent(one), 3)
+        idle = abstract.FileDescriptor(Idle())  # type: ignore[arg-type]
+        idle.connected = 1
+        idle.write(b"abc")
+        self.assertEqual(bytes_unsent(idle), 3)
 
         class Layer:
-            transport = one
+            transport = idle
 
         self.assertEqual(bytes_unsent(Layer()), 3)
         self.assertIsNone(bytes_unsent(StringTransport()))
-        del one._tempDataLen
-        self.assertIsNone(bytes_unsent(one))
+        del idle._tempDataLen
+        self.assertIsNone(bytes_unsent(idle))
 
     def test_unread(self) -> None:
-        """What waits in the kernel is seen and left there."""
+        """Input in the kernel is seen and left there."""
         near, far = socket.socketpair()
         self.addCleanup(near.close)
         self.addCleanup(far.close)
@@ -63,12 +63,12 @@ class FunctionTests(SynchronousTestCase):
         self.assertFalse(has_unread_input(Handle("no socket")))
 
     def test_unreadElsewhere(self) -> None:
-        """Where there is no socket, nothing is known to be unread."""
+        """A transport without a socket has no unread input."""
         self.assertFalse(has_unread_input(StringTransport()))
 
 
 class _Connected(SynchronousTestCase):
-    """The eager transport by itself, on a socket pair."""
+    """A transport on a socket pair."""
 
     def setUp(self) -> None:
         self.near, self.far = socket.socketpair()
@@ -78,16 +78,16 @@ class _Connected(SynchronousTestCase):
         test = self
 
         class Recorder(Clock):
-            def addReader(self, each: object) -> None:
+            def addReader(self, selectable: object) -> None:
                 test.calls.append("addReader")
 
-            def removeReader(self, each: object) -> None:
+            def removeReader(self, selectable: object) -> None:
                 test.calls.append("removeReader")
 
-            def addWriter(self, each: object) -> None:
+            def addWriter(self, selectable: object) -> None:
                 test.calls.append("addWriter")
 
-            def removeWriter(self, each: object) -> None:
+            def removeWriter(self, selectable: object) -> None:
                 test.calls.append("removeWriter")
 
         class Quiet(Protocol):
@@ -95,8 +95,8 @@ class _Connected(SynchronousTestCase):
                 test.calls.append("lost")
 
         self.clock = Recorder()
-        where = Factory.forProtocol(Quiet)
-        listener = tcp.Port(0, where, reactor=self.clock)
+        factory = Factory.forProtocol(Quiet)
+        listener = tcp.Port(0, factory, reactor=self.clock)
         listener._realPortNumber = 0
         self.server = TCPTransport(
             self.near,
@@ -110,24 +110,24 @@ class _Connected(SynchronousTestCase):
 
 
 class WriteTests(_Connected):
-    """On a reactor without an outbox."""
+    """A transport on a reactor without a write batch."""
 
     def test_noDelay(self) -> None:
-        """It is inherited from the listening socket; only to do without takes a call."""
-        asked: list[object] = []
-        self.patch(tcp.Server, "setTcpNoDelay", lambda _, enabled: asked.append(enabled))
+        """The option is inherited from the listening socket; only disabling it is a call."""
+        calls: list[object] = []
+        self.patch(tcp.Server, "setTcpNoDelay", lambda _, enabled: calls.append(enabled))
         self.server.setTcpNoDelay(True)
         self.server.setTcpNoDelay(False)
-        self.assertEqual(asked, [False])
+        self.assertEqual(calls, [False])
 
     def test_atOnce(self) -> None:
-        """What the kernel takes is sent at once, without asking for a turn."""
+        """The bytes that the kernel takes are sent at once, without a turn."""
         self.server.write(b"abc")
         self.assertEqual(self.far.recv(10), b"abc")
         self.assertEqual(self.calls, [])
 
     def test_inOrder(self) -> None:
-        """Once something waits, what follows waits behind it."""
+        """Bytes written later wait behind those that wait."""
         self.server.write(bytes(1 << 22))
         self.assertEqual(self.calls, ["addWriter"])
         left = bytes_unsent(self.server)
@@ -169,19 +169,19 @@ class WriteTests(_Connected):
 
     def test_reads(self) -> None:
         """Input goes to the protocol; its end and its loss to the reactor."""
-        heard: list[bytes] = []
-        self.patch(self.server.protocol, "dataReceived", heard.append)
+        received: list[bytes] = []
+        self.patch(self.server.protocol, "dataReceived", received.append)
         self.assertIsNone(self.server.doRead())
         self.far.send(b"abc")
         self.assertIsNone(self.server.doRead())
-        self.assertEqual(heard, [b"abc"])
+        self.assertEqual(received, [b"abc"])
         self.far.close()
         self.assertIs(self.server.doRead(), main.CONNECTION_DONE)
         self.near.close()
         self.assertIs(self.server.doRead(), main.CONNECTION_LOST)
 
     def test_shown(self) -> None:
-        """A connection is shown by its number and its client."""
+        """The representation has the connection's number and client."""
         self.assertEqual(repr(self.server), "<netd connection #0 of 127.0.0.1>")
         self.assertEqual(self.server.logPrefix(), "netd")
         self.assertEqual(self.server.getPeer(), IPv4Address("TCP", "127.0.0.1", 1))
@@ -191,8 +191,8 @@ class WriteTests(_Connected):
         near, far = socket.socketpair()
         self.addCleanup(near.close)
         self.addCleanup(far.close)
-        where: Any = None
-        server = TCPTransport(near, Protocol(), ("::1", 1, 0, 0), where, 1, self.clock)
+        factory: Any = None
+        server = TCPTransport(near, Protocol(), ("::1", 1, 0, 0), factory, 1, self.clock)
         self.assertEqual(server.getPeer(), IPv6Address("TCP", "::1", 1, 0, 0))
 
     def test_abortWhileClosing(self) -> None:
@@ -204,54 +204,56 @@ class WriteTests(_Connected):
         self.assertEqual(self.calls.count("lost"), 1)
 
 
-class AsideTests(_Connected):
-    """On a reactor that has one."""
+class BatchTests(_Connected):
+    """A transport on a reactor with a write batch."""
 
     def setUp(self) -> None:
-        """An outbox."""
+        """Add a write batch."""
         super().setUp()
         self.write_batch = self.clock.write_batch = WriteBatch()  # type: ignore[attr-defined]
         self.far.setblocking(False)
 
-    def heard(self) -> bytes | None:
-        """What the client has received; None while that is nothing."""
+    def received(self) -> bytes | None:
+        """The bytes that the client has received; None for none."""
         try:
             return self.far.recv(1 << 20)
         except BlockingIOError:
             return None
 
     def test_together(self) -> None:
-        """What is written in one turn leaves as one piece, without asking for a turn."""
+        """The writes of a turn are sent as one piece, without a further turn."""
         self.server.write(b"abc")
         self.server.write(b"def")
-        self.assertIsNone(self.heard())
+        self.assertIsNone(self.received())
         self.assertEqual(bytes_unsent(self.server), 6)
         self.write_batch.flush()
-        self.assertEqual(self.heard(), b"abcdef")
+        self.assertEqual(self.received(), b"abcdef")
         self.assertEqual(bytes_unsent(self.server), 0)
         self.assertEqual(self.calls, [])
         self.server.write(b"ghi")
         self.write_batch.flush()
-        self.assertEqual(self.heard(), b"ghi")
+        self.assertEqual(self.received(), b"ghi")
 
     def test_sequence(self) -> None:
-        """So it is with what is written in several pieces."""
+        """A sequence is sent as one piece with the other writes."""
         self.server.write(b"abc")
         self.server.writeSequence([b"def", b"ghi"])
         self.write_batch.flush()
-        self.assertEqual(self.heard(), b"abcdefghi")
+        self.assertEqual(self.received(), b"abcdefghi")
 
     def test_much(self) -> None:
-        """What is much does not wait, and nothing overtakes it."""
+        """A large write is sent at once, in order."""
         most = self.server.bufferSize
         self.server.write(b"abc")
         self.server.write(bytes(most))
-        self.assertEqual(len(self.heard() or b""), most + 3)
+        self.assertEqual(len(self.received() or b""), most + 3)
         self.server.write(bytes(most + 1))
-        self.assertEqual(len(self.heard() or b""), most + 1)
+        self.assertEqual(len(self.received() or b""), most + 1)
 
     def test_left(self) -> None:
-        """What the kernel does not take waits as usual, and later bytes behind it."""
+        """
+        The bytes that the kernel does not take wait as usual, and later bytes behind them.
+        """
         while not bytes_unsent(self.server):
             self.server.write(bytes(60_000))
             self.write_batch.flush()
@@ -262,20 +264,20 @@ class AsideTests(_Connected):
         self.assertEqual(bytes_unsent(self.server), left + 3)
 
     def test_queuedMeanwhile(self) -> None:
-        """Bytes that the transport took back from what was put aside stay in order."""
+        """Batched bytes are sent behind those in the transport's buffer."""
         self.server.write(b"abc")
         self.server.dataBuffer = b"before "
         self.write_batch.flush()
-        self.assertIsNone(self.heard())
+        self.assertIsNone(self.received())
         self.server.doWrite()
-        self.assertEqual(self.heard(), b"before abc")
+        self.assertEqual(self.received(), b"before abc")
 
     def test_gone(self) -> None:
-        """Nothing is sent to a client that left in the same turn."""
+        """Nothing is sent to a client that closed in the same turn."""
         self.server.write(b"abc")
         self.server.connectionLost(Failure(main.CONNECTION_DONE))
         self.write_batch.flush()
-        self.assertEqual(self.heard(), b"")
+        self.assertEqual(self.received(), b"")
 
     def test_error(self) -> None:
         """An error is left to doWrite, which tells the reactor."""
@@ -286,19 +288,19 @@ class AsideTests(_Connected):
         self.assertIsNotNone(self.server.doWrite())
 
     def test_close(self) -> None:
-        """The last bytes and the end leave together, and once."""
+        """The last bytes and the close are sent together, and once."""
         self.server.write(b"abc")
         self.server.loseConnection()
         self.server.loseConnection()
         self.assertNotIn("lost", self.calls)
         self.write_batch.flush()
         self.assertEqual(self.calls.count("lost"), 1)
-        self.assertEqual(self.heard(), b"abc")
-        self.assertEqual(self.heard(), b"")
+        self.assertEqual(self.received(), b"abc")
+        self.assertEqual(self.received(), b"")
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_closeAfterMuch(self) -> None:
-        """It closes even when its bytes left ahead of the others."""
+        """A close is finished when a large write was sent before the batch."""
         self.server.write(b"abc")
         self.server.loseConnection()
         self.server.write(bytes(self.server.bufferSize))
@@ -307,7 +309,7 @@ class AsideTests(_Connected):
         self.assertEqual(self.calls.count("lost"), 1)
 
     def test_closeBehind(self) -> None:
-        """While the kernel does not take all, closing waits."""
+        """While the kernel does not take all bytes, closing waits."""
         while not bytes_unsent(self.server):
             self.server.write(bytes(60_000))
             self.write_batch.flush()
@@ -317,38 +319,38 @@ class AsideTests(_Connected):
         self.assertNotIn("lost", self.calls)
 
     def test_closeWithProducer(self) -> None:
-        """As long as somebody produces for it, the connection stays."""
+        """While a producer is registered, the connection stays open."""
         self.server.registerProducer(Protocol(), True)
         self.server.write(b"abc")
         self.server.loseConnection()
         self.write_batch.flush()
-        self.assertEqual(self.heard(), b"abc")
+        self.assertEqual(self.received(), b"abc")
         self.assertNotIn("lost", self.calls)
 
     def test_halfClose(self) -> None:
-        """Our end closes behind what was put aside."""
+        """A half-close follows the batched bytes."""
         self.server.write(b"abc")
         self.server.loseWriteConnection()
         self.server.doWrite()
         self.write_batch.flush()
-        self.assertEqual(self.heard(), b"abc")
-        self.assertEqual(self.heard(), b"")
+        self.assertEqual(self.received(), b"abc")
+        self.assertEqual(self.received(), b"")
 
     def test_abort(self) -> None:
-        """A cut comes after what was written before it."""
+        """A cut follows the bytes written before it."""
         self.server.write(b"abc")
         self.server.abortConnection()
-        self.assertEqual(self.heard(), b"abc")
+        self.assertEqual(self.received(), b"abc")
         self.write_batch.flush()
         self.clock.advance(0)
         self.assertEqual(self.calls.count("lost"), 1)
 
     def test_flush(self) -> None:
-        """Whoever goes past the transport's buffers may do so when they are empty."""
+        """A flush sends the batched bytes and says whether the kernel took all bytes."""
         self.server.write(b"abc")
         self.assertTrue(flush(self.server))
         self.far.setblocking(True)
-        self.assertEqual(self.heard(), b"abc")
+        self.assertEqual(self.received(), b"abc")
         while flush(self.server):
             self.server.write(bytes(60_000))
         self.assertTrue(bytes_unsent(self.server))

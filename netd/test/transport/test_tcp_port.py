@@ -1,4 +1,4 @@
-"""A site on an eager port, on real loopback sockets; and a port in trouble."""
+"""Tests for netd.transport.tcp_port: a site on loopback, and a port whose accepts fail."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from netd.transport.tcp_port import TURN_SECONDS, TCPPort, port
 
 
 def listening(backlog: int = 200) -> socket.socket:
-    """A socket that listens where the kernel likes."""
+    """A listening socket on a free port."""
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
     sock.listen(backlog)
@@ -35,42 +35,42 @@ def listening(backlog: int = 200) -> socket.socket:
 
 
 def turn() -> Deferred[None]:
-    """A turn of the reactor."""
+    """Fires after a turn of the reactor."""
     return deferLater(reactor, 0, lambda: None)
 
 
-class Visitor(Protocol):
-    """A client that keeps what it hears, and tells of the end."""
+class Client(Protocol):
+    """A client that collects its input and fires when the connection ends."""
 
     def __init__(self) -> None:
-        self.heard = b""
+        self.received = b""
         self.ended: Deferred[bytes] = Deferred()
-        self.made: Deferred[Visitor] = Deferred()
+        self.made: Deferred[Client] = Deferred()
 
     def connectionMade(self) -> None:
         self.made.callback(self)
 
     def dataReceived(self, data: bytes) -> None:
-        self.heard += data
+        self.received += data
 
     def connectionLost(self, reason: Any = None) -> None:
-        self.ended.callback(self.heard)
+        self.ended.callback(self.received)
 
 
-class AccessFactory(ClientFactory):
-    """Makes Visitors."""
+class SingleClientFactory(ClientFactory):
+    """Builds a Visitor."""
 
     noisy = False
 
     def __init__(self) -> None:
-        self.visitor = Visitor()
+        self.client = Client()
 
-    def buildProtocol(self, addr: object) -> Visitor:
-        return self.visitor
+    def buildProtocol(self, addr: object) -> Client:
+        return self.client
 
 
 class ServerTests(TestCase):
-    """A site on an eager port."""
+    """A site on a TCPPort."""
 
     # Generous: two cores are shared with everything else.
     timeout = 30
@@ -85,53 +85,53 @@ class ServerTests(TestCase):
 
     @inlineCallbacks
     def close(self) -> Any:
-        """Leave nothing behind."""
+        """Close the port and its connections."""
         yield self.port.stopListening()
         gone = self.site.drain()
         self.site.abort()
         yield gone
 
-    def visit(self) -> Deferred[Visitor]:
-        """A client that is connected."""
-        door = AccessFactory()
-        where: Any = self.port.getHost()
-        reactor.connectTCP("127.0.0.1", where.port, door)
-        return door.visitor.made
+    def connect(self) -> Deferred[Client]:
+        """A connected client."""
+        factory = SingleClientFactory()
+        address: Any = self.port.getHost()
+        reactor.connectTCP("127.0.0.1", address.port, factory)
+        return factory.client.made
 
-    def ask(self, data: bytes) -> Deferred[bytes]:
-        """All that is answered to `data` until the connection ends."""
+    def send(self, data: bytes) -> Deferred[bytes]:
+        """Everything received after sending `data` until the connection ends."""
 
-        def say(visitor: Any) -> Any:
-            visitor.transport.write(data)
-            return visitor.ended
+        def say(client: Any) -> Any:
+            client.transport.write(data)
+            return client.ended
 
-        return self.visit().addCallback(say)
+        return self.connect().addCallback(say)
 
     def test_kind(self) -> None:
-        """On the reactors that Twisted brings the port is an eager one."""
+        """On Twisted's own reactors the port is a TCPPort."""
         self.assertIsInstance(self.port, TCPPort)
 
     @inlineCallbacks
     def test_conversation(self) -> Any:
-        """A client is answered, several times, and the connection closed when it asks."""
+        """A client gets several responses, and the connection closes on its request."""
         close = GET.replace(b"Host", b"Connection: close\r\nHost")
-        heard = yield self.ask(GET + GET + close)
-        self.assertEqual([each.body for each in answers(heard)], [b"hello\n"] * 3)
+        received = yield self.send(GET + GET + close)
+        self.assertEqual([item.body for item in answers(received)], [b"hello\n"] * 3)
         self.assertEqual(self.counters.responses, {200: 3})
 
     @inlineCallbacks
     def test_large(self) -> Any:
-        """More than the kernel takes at once arrives whole and in order."""
+        """A large response arrives whole and in order."""
         data = os.urandom(1 << 20) * 8
         post = (
             b"POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
         )
-        heard = yield self.ask(post % len(data) + data)
-        self.assertEqual(answers(heard)[0].body, data)
+        received = yield self.send(post % len(data) + data)
+        self.assertEqual(answers(received)[0].body, data)
 
     @inlineCallbacks
     def test_pull(self) -> Any:
-        """A pull producer is asked until it has nothing left, although sending is eager."""
+        """A pull producer is resumed until it has nothing left."""
 
         class Numbers:
             left = 1000
@@ -149,16 +149,16 @@ class ServerTests(TestCase):
             def stopProducing(self) -> None:
                 pass
 
-        asked = self.ask(b"GET /held HTTP/1.0\r\n\r\n")
+        response = self.send(b"GET /held HTTP/1.0\r\n\r\n")
         request = yield self.held()
         request.registerProducer(Numbers(request), False)
-        heard = yield asked
-        numbers = b"".join(b"%5d" % each for each in range(999, -1, -1))
-        self.assertEqual(answers(heard)[0].body, numbers)
+        received = yield response
+        numbers = b"".join(b"%5d" % item for item in range(999, -1, -1))
+        self.assertEqual(answers(received)[0].body, numbers)
 
     @inlineCallbacks
     def held(self) -> Any:
-        """The request that `/held` got."""
+        """The request to `/held`."""
         held = self.tree.children[b"held"]
         while not held.requests:
             yield turn()
@@ -167,71 +167,71 @@ class ServerTests(TestCase):
     @inlineCallbacks
     def test_push(self) -> Any:
         """A push producer is paused while the client does not read."""
-        visitor = yield self.visit()
-        visitor.transport.write(b"GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
-        visitor.transport.pauseProducing()
+        client = yield self.connect()
+        client.transport.write(b"GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.transport.pauseProducing()
         request = yield self.held()
-        told: list[str] = []
+        lines: list[str] = []
 
         class Source:
             def pauseProducing(self) -> None:
-                told.append("pause")
+                lines.append("pause")
 
             def resumeProducing(self) -> None:
-                told.append("resume")
+                lines.append("resume")
 
             def stopProducing(self) -> None:
-                told.append("stop")
+                lines.append("stop")
 
         request.registerProducer(Source(), True)
         written = 0
-        while "pause" not in told:
+        while "pause" not in lines:
             request.write(bytes(65536))
             written += 65536
             self.assertLess(written, 1 << 26)
         self.assertGreater(bytes_unsent(request.channel.transport) or 0, 65536)
-        visitor.transport.resumeProducing()
-        while "resume" not in told:
+        client.transport.resumeProducing()
+        while "resume" not in lines:
             yield turn()
         request.unregisterProducer()
-        visitor.transport.loseConnection()
-        yield visitor.ended
-        self.assertEqual(told, ["pause", "resume"])
+        client.transport.loseConnection()
+        yield client.ended
+        self.assertEqual(lines, ["pause", "resume"])
 
     @inlineCallbacks
     def test_refused(self) -> Any:
-        """A client that is refused while it sends very much reads why."""
+        """A client that is refused while it sends much reads the refusal."""
         post = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n"
-        heard = yield self.ask(post + bytes(100_000))
-        self.assertEqual(answers(heard)[0].code, 413)
+        received = yield self.send(post + bytes(100_000))
+        self.assertEqual(answers(received)[0].code, 413)
 
     @inlineCallbacks
     def test_halfClosed(self) -> Any:
-        """A client that half-closes after its request gets its answer."""
-        visitor = yield self.visit()
-        visitor.transport.write(b"GET /wait/0.3 HTTP/1.1\r\nHost: a\r\n\r\n")
-        visitor.transport.loseWriteConnection()
-        heard = yield visitor.ended
-        self.assertEqual(answers(heard)[0].body, b"late\n")
+        """A client that half-closes after its request gets its response."""
+        client = yield self.connect()
+        client.transport.write(b"GET /wait/0.3 HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.transport.loseWriteConnection()
+        received = yield client.ended
+        self.assertEqual(answers(received)[0].body, b"late\n")
 
     @inlineCallbacks
     def test_abortedDelays(self) -> Any:
-        """Five hundred clients that leave leave no timer, no descriptor and no error behind."""
-        # The reactor has opened what it needs once it has turned.
+        """Five hundred clients that close leave no timer, descriptor or error."""
+        # The reactor opens its own descriptors in its first turn.
         yield turn()
         gc.collect()
         before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
-        where: Any = self.port.getHost()
+        address: Any = self.port.getHost()
         for _ in range(5):
             clients = []
             for _ in range(100):
-                client = socket.create_connection(("127.0.0.1", where.port))
+                client = socket.create_connection(("127.0.0.1", address.port))
                 client.sendall(b"GET /wait/1000 HTTP/1.1\r\nHost: a\r\n\r\n")
                 clients.append(client)
             while self.site.in_flight < 100:
                 yield turn()
             for client in clients:
-                # A reset, as of a client that is killed.
+                # A reset, as by a killed client.
                 linger = b"\1\0\0\0\0\0\0\0"
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 client.close()
@@ -240,9 +240,9 @@ class ServerTests(TestCase):
         self.assertEqual(self.counters.responses, {499: 500})
         self.assertEqual(self.site.in_flight, 0)
         delayed = [
-            each
-            for each in reactor.getDelayedCalls()
-            if each.getTime() > 500 + reactor.seconds()
+            item
+            for item in reactor.getDelayedCalls()
+            if item.getTime() > 500 + reactor.seconds()
         ]
         self.assertEqual(delayed, [])
         if before:
@@ -250,49 +250,49 @@ class ServerTests(TestCase):
 
     @inlineCallbacks
     def test_unread(self) -> Any:
-        """Input that nobody has looked at yet is seen in the kernel."""
-        visitor = yield self.visit()
+        """Unread input is seen in the kernel."""
+        client = yield self.connect()
         while not self.site.channels:
             yield turn()
         (channel,) = self.site.channels
         self.assertFalse(has_unread_input(channel.transport))
         channel.transport.pauseProducing()
-        visitor.transport.write(GET)
+        client.transport.write(GET)
         while not has_unread_input(channel.transport):
             yield turn()
-        # A drain leaves such a connection its answer.
+        # A drain waits for the response.
         self.site.drain()
         channel.transport.resumeProducing()
-        heard = yield visitor.ended
-        self.assertEqual(answers(heard)[0].field(b"connection"), b"close")
+        received = yield client.ended
+        self.assertEqual(answers(received)[0].field(b"connection"), b"close")
 
     @inlineCallbacks
     def test_drained(self) -> Any:
-        """Answers in flight are delivered, then the last connection is gone."""
-        asked = self.ask(b"GET /wait/0.2 HTTP/1.1\r\nHost: a\r\n\r\n")
+        """A drain delivers the responses in flight, then fires."""
+        response = self.send(b"GET /wait/0.2 HTTP/1.1\r\nHost: a\r\n\r\n")
         while not self.site.in_flight:
             yield turn()
         yield self.port.stopListening()
         yield self.site.drain()
-        heard = yield asked
-        self.assertEqual(answers(heard)[0].field(b"connection"), b"close")
+        received = yield response
+        self.assertEqual(answers(received)[0].field(b"connection"), b"close")
 
 
 class StockTests(ServerTests):
-    """The same on the stock port and transport, where the eager one is not supported."""
+    """The same site on Twisted's port and transport."""
 
     def setUp(self) -> None:
         self.patch(private, "_attributes", lambda holder: set())
         ServerTests.setUp(self)
 
     def test_kind(self) -> None:
-        """The port is the stock one."""
+        """The port is Twisted's."""
         self.assertNotIsInstance(self.port, TCPPort)
         self.assertIsInstance(self.port, tcp.Port)
 
 
 class Exhausted:
-    """A listening socket that has run out of something, or is otherwise unlucky."""
+    """A listening socket whose accepts fail."""
 
     family = socket.AF_INET
 
@@ -301,7 +301,7 @@ class Exhausted:
         self.accepted = 0
 
     def accept(self) -> tuple[Any, Any]:
-        """An error, as long as there is one; then nobody is there."""
+        """Raise the next error, or that there is no connection."""
         if self.errors:
             number = self.errors.pop(0)
             if number:
@@ -310,30 +310,30 @@ class Exhausted:
             near, far = socket.socketpair()
             far.close()
             return near, ("127.0.0.1", 1)
-        raise BlockingIOError(errno.EAGAIN, "nobody")
+        raise BlockingIOError(errno.EAGAIN, "no connection")
 
     def _accept(self) -> tuple[int, Any]:
-        """The same, below Python's sockets."""
+        """As `accept`."""
         near, address = self.accept()
         return near.detach(), address
 
 
 class PortTests(SynchronousTestCase):
-    """A port when accepting goes wrong."""
+    """A port whose accepts fail."""
 
     def make(self, *errors: int) -> Any:
         """A port that meets `errors`."""
         self.readers = readers = list[object]()
 
         class Recorder(Clock):
-            def addReader(self, each: object) -> None:
-                readers.append(each)
+            def addReader(self, item: object) -> None:
+                readers.append(item)
 
-            def removeReader(self, each: object) -> None:
-                if each in readers:
-                    readers.remove(each)
+            def removeReader(self, item: object) -> None:
+                if item in readers:
+                    readers.remove(item)
 
-            def removeWriter(self, each: object) -> None:
+            def removeWriter(self, item: object) -> None:
                 pass
 
             addWriter = removeWriter
@@ -354,15 +354,15 @@ class PortTests(SynchronousTestCase):
         return listener
 
     def close(self, listener: Any, sock: socket.socket) -> None:
-        """Close with the socket that it had."""
+        """Close the port with its own socket."""
         listener.socket = sock
-        for each in self.made:
-            each.transport.connectionLost(Failure(Exception()))  # type: ignore[attr-defined]
+        for item in self.made:
+            item.transport.connectionLost(Failure(Exception()))  # type: ignore[attr-defined]
         listener.loseConnection()
         self.clock.advance(0)
 
     def test_scales(self) -> None:
-        """As many are accepted as there were before, which saves a call."""
+        """The port accepts as many as in the turn before, which saves a call."""
         listener = self.make(0, 0, 0)
         listener.doRead()
         self.assertEqual((len(self.made), listener.numberAccepts), (3, 3))
@@ -371,7 +371,7 @@ class PortTests(SynchronousTestCase):
         self.assertEqual((len(self.made), listener.numberAccepts), (6, 12))
 
     def test_crowd(self) -> None:
-        """A crowd is let in turn by turn, ahead of whatever else there is to do."""
+        """Many connections are accepted turn by turn, before other work."""
         listener = self.make(*[0] * 60)
         listener.numberAccepts = 1
         for accepted, wanted in ((1, 4), (5, 16), (21, 64)):
@@ -383,7 +383,7 @@ class PortTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_slowCrowd(self) -> None:
-        """However many there are, a turn is over when its time is."""
+        """A turn ends after its time, however many connections wait."""
         listener = self.make(*[0] * 50)
         listener.numberAccepts = 50
         listener.factory.buildProtocol = lambda addr: self.clock.advance(TURN_SECONDS / 4)
@@ -391,7 +391,7 @@ class PortTests(SynchronousTestCase):
         self.assertEqual(listener.socket.accepted, 4)
 
     def test_closedInCrowd(self) -> None:
-        """A port that is closed in the middle of a crowd leaves no timer behind."""
+        """A port that closes while many connections wait leaves no timer."""
         listener = self.make(*[0] * 20)
         listener.numberAccepts = 16
         listener.doRead()
@@ -400,7 +400,7 @@ class PortTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_restInCrowd(self) -> None:
-        """A port that rests in the middle of a crowd lets nobody in meanwhile."""
+        """A port that pauses while many connections wait accepts none meanwhile."""
         listener = self.make(*[0] * 16, errno.EMFILE)
         listener.numberAccepts = 16
         listener.doRead()
@@ -410,13 +410,13 @@ class PortTests(SynchronousTestCase):
         self.assertEqual(len(self.made), 16)
 
     def test_passing(self) -> None:
-        """A connection that was gone before it was accepted is passed over."""
+        """A connection that ended before it was accepted is skipped."""
         listener = self.make(errno.ECONNABORTED, errno.EPERM, 0)
         listener.doRead()
         self.assertEqual(len(self.made), 1)
 
     def test_exhausted(self) -> None:
-        """Without descriptors who waits is shed, then the port rests for half a second."""
+        """Without descriptors, waiting connections are closed and the port pauses."""
         listener = self.make(0, errno.EMFILE, 0, 0)
         listener.doRead()
         self.assertEqual((len(self.made), listener.socket.accepted), (1, 3))
@@ -427,19 +427,19 @@ class PortTests(SynchronousTestCase):
         self.assertEqual(self.readers.count(listener), 1)
 
     def test_quiet(self) -> None:
-        """However long it lasts, a line a second is said about it."""
-        said: list[object] = []
-        self.patch(port_module._log, "warn", lambda *args, **kwargs: said.append(kwargs))
+        """A lack of descriptors is logged at most once a second."""
+        lines: list[object] = []
+        self.patch(port_module._log, "warn", lambda *args, **kwargs: lines.append(kwargs))
         listener = self.make()
         for _ in range(20):
             listener.socket.errors = [errno.EMFILE]
             listener.doRead()
             self.clock.advance(0.5)
-        self.assertLessEqual(len(said), 10)
-        self.assertGreater(len(said), 0)
+        self.assertLessEqual(len(lines), 10)
+        self.assertGreater(len(lines), 0)
 
     def test_restEnds(self) -> None:
-        """A port that is closed while it rests leaves no timer behind."""
+        """A port that closes during a pause leaves no timer."""
         listener = self.make(errno.ENFILE)
         listener.doRead()
         kept = listener.socket
@@ -448,7 +448,7 @@ class PortTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_noSpare(self) -> None:
-        """When somebody else took the spare descriptor, the port goes on without."""
+        """The port goes on when its spare descriptor was used elsewhere."""
         listener = self.make(errno.EMFILE)
 
         def fail(*args: object) -> int:
@@ -466,7 +466,7 @@ class PortTests(SynchronousTestCase):
         self.assertGreaterEqual(listener._spare_descriptor, 0)
 
     def test_unknown(self) -> None:
-        """An error that is none of these is not hidden."""
+        """Any other error is raised."""
         self.assertRaises(OSError, self.make(errno.EBADF).doRead)
 
     def test_scope(self) -> None:
@@ -481,14 +481,14 @@ class PortTests(SynchronousTestCase):
         self.assertTrue(seen[0].host.startswith("fe80::1%"))
 
     def test_nobodyHome(self) -> None:
-        """A factory that wants no protocol gets the connection closed."""
+        """A connection without a protocol is closed."""
         listener = self.make(0)
         listener.factory.buildProtocol = lambda addr: None
         listener.doRead()
         self.assertEqual(self.made, [])
 
     def test_bug(self) -> None:
-        """A factory that raises is logged, and the port goes on."""
+        """An exception of the factory is logged, and the port goes on."""
         listener = self.make(0, 0)
         build = listener.factory.buildProtocol
 

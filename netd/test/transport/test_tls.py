@@ -23,7 +23,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd import settings
 from netd.counters import Counters
 from netd.test.stages import Identity, identity
-from netd.transport import certificates, tls
+from netd.transport import certificates, private, tls
 from netd.transport.certificates import KeyPair
 
 # Sunday, 6 July 2025
@@ -32,23 +32,21 @@ FAR: Final = datetime.datetime(2100, 1, 1, tzinfo=datetime.UTC)
 
 
 class _Files(SynchronousTestCase):
-    """
-    PEM files of one test.
-    """
+    """PEM files of one test."""
 
     def setUp(self) -> None:
-        self.room = Path(self.mktemp())
-        self.room.mkdir(parents=True)
+        self.directory = Path(self.mktemp())
+        self.directory.mkdir(parents=True)
         self.server = identity()
-        self.certificate, self.key = self.server.write(self.room)
+        self.certificate, self.key = self.server.write(self.directory)
 
     def file(self, content: bytes, name: str = "file.pem") -> Path:
-        """The path of a file that holds `content`."""
-        path = self.room / name
+        """The path of a file that contains `content`."""
+        path = self.directory / name
         path.write_bytes(content)
         return path
 
-    def asked(self, **more: Any) -> settings.TLS:
+    def config(self, **more: Any) -> settings.TLS:
         """The settings of a listener with these certificates."""
         return settings.TLS(
             (), **{"certificate": self.certificate, "private_key": self.key, **more}
@@ -56,27 +54,23 @@ class _Files(SynchronousTestCase):
 
 
 class ContextTests(_Files):
-    """
-    What is made of files that the operator names.
-    """
+    """The context made of a certificate and key."""
 
     def refused(self, pair: KeyPair) -> str:
-        """The one line with which a pair is refused."""
+        """The one line of the error for a pair."""
         with self.assertRaises(UsageError) as caught:
             tls.context(pair)
-        said = str(caught.exception)
-        self.assertTrue(said.isprintable(), said)
-        self.assertFalse(said.rstrip().endswith(":"), said)
-        return said
+        message = str(caught.exception)
+        self.assertTrue(message.isprintable(), message)
+        self.assertFalse(message.rstrip().endswith(":"), message)
+        return message
 
     def pair(self) -> KeyPair:
         """The certificate and its key."""
         return certificates.load_pair(self.certificate, self.key)
 
     def test_no_memory(self) -> None:
-        """
-        A system that forbids memory to be written and then run is told apart, in one line.
-        """
+        """A system that forbids writable and executable memory gets its own error."""
 
         def forbidden(*ignored: object) -> None:
             raise MemoryError
@@ -85,9 +79,7 @@ class ContextTests(_Files):
         self.assertIn("forbidden here", self.refused(self.pair()))
 
     def test_strange_key(self) -> None:
-        """
-        A key that TLS does not sign with is refused by OpenSSL's own words.
-        """
+        """A key that OpenSSL rejects is refused with OpenSSL's message."""
         for wrong, words in (
             (TypeError("no such key"), "no such key"),
             (ValueError(), "ValueError"),
@@ -103,39 +95,37 @@ class ContextTests(_Files):
             )
 
     def test_read_once(self) -> None:
-        """
-        The files are read when the daemon is built: that they go afterwards harms nobody.
-        """
-        made = tls.TLS(self.asked())
+        """The files are read when the daemon is built, and not needed afterwards."""
+        made = tls.TLS(self.config())
         self.certificate.unlink()
         self.key.unlink()
         self.assertIsInstance(made.serverConnectionForTLS(None), SSL.Connection)
 
 
 class _Client:
-    """OpenSSL's side of a connection that has no socket."""
+    """A client's side of a connection without a socket."""
 
     def __init__(self, context: SSL.Context, name: bytes = b"localhost") -> None:
-        # Any, for the stubs of pyOpenSSL are older than it is.
+        # Any, because the stubs of pyOpenSSL are older than pyOpenSSL.
         self.ssl: Any = SSL.Connection(context, None)
         if name:
             self.ssl.set_tlsext_host_name(name)
         self.ssl.set_connect_state()
-        self.heard = b""
+        self.received = b""
 
     def turn(self, data: bytes) -> bytes:
-        """What the client answers to `data`; SSL.Error when it is refused or refuses."""
+        """The client's response to `data`; SSL.Error when the handshake fails."""
         if data:
             self.ssl.bio_write(data)
         try:
             self.ssl.do_handshake()
-            self.heard += self.ssl.recv(65536)
+            self.received += self.ssl.recv(65536)
         except (SSL.WantReadError, SSL.ZeroReturnError):
             pass
-        return self.said()
+        return self.pending()
 
-    def said(self) -> bytes:
-        """What waits to be sent."""
+    def pending(self) -> bytes:
+        """The bytes that wait to be sent."""
         try:
             waiting: bytes = self.ssl.bio_read(65536)
         except SSL.WantReadError:
@@ -143,7 +133,7 @@ class _Client:
         return waiting
 
 
-def offering(
+def client_context(
     least: int = SSL.TLS1_2_VERSION,
     most: int = SSL.TLS1_3_VERSION,
     ciphers: bytes = b"ALL@SECLEVEL=0",
@@ -151,7 +141,7 @@ def offering(
     protocols: tuple[bytes, ...] = (),
     shown: Identity | None = None,
 ) -> SSL.Context:
-    """A client that would take these versions and ciphers, any certificate, and shows one."""
+    """The context of a client with these versions, ciphers and certificate."""
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_min_proto_version(least)
     context.set_max_proto_version(most)
@@ -160,43 +150,41 @@ def offering(
     if shown is not None:
         context.use_certificate(shown.certificate)
         context.use_privatekey(shown.key)
-    # The last thing, for pyOpenSSL takes it for the first use of the context.
+    # Last, because pyOpenSSL counts it as the first use of the context.
     context.set_cipher_list(ciphers)
     return context
 
 
-class Heard(Protocol):
-    """Keeps what it hears."""
+class Collector(Protocol):
+    """Collects its input."""
 
     def __init__(self) -> None:
         self.data = b""
 
     def dataReceived(self, data: bytes) -> None:
-        """Keep `data`."""
+        """Collect `data`."""
         self.data += data
 
 
 class _Handshakes(_Files):
-    """
-    Connections to a factory behind TLS, without a socket.
-    """
+    """Connections to a factory behind TLS, without a socket."""
 
     def setUp(self) -> None:
         super().setUp()
         self.clock = Clock()
         self.counters = Counters()
         self.now = NOW
-        self.inner = Factory.forProtocol(Heard)
-        self.offer()
+        self.inner = Factory.forProtocol(Collector)
+        self.use()
 
-    def offer(self, **more: Any) -> tls.TLS:
-        """Offer what these settings ask for."""
-        made = tls.TLS(self.asked(**more), self.counters, lambda: self.now)
+    def use(self, **more: Any) -> tls.TLS:
+        """Use these settings."""
+        made = tls.TLS(self.config(**more), self.counters, lambda: self.now)
         self.factory = tls.wrap(self.inner, made, self.clock)
         return made
 
     def connect(self, context: SSL.Context, name: bytes = b"localhost") -> _Client:
-        """A client whose handshake is over; SSL.Error when it fails."""
+        """A client after its handshake; SSL.Error when it fails."""
         client = _Client(context, name)
         self.transport = StringTransport()
         protocol: Any = self.factory.buildProtocol(None)
@@ -213,135 +201,115 @@ class _Handshakes(_Files):
         return client
 
     def lose(self, protocol: Any) -> None:
-        """The socket is gone, if it was there still."""
+        """End the connection, if there is one."""
         if protocol in protocol.factory.protocols:
             protocol.connectionLost(connectionDone)
 
-    def speak(self, client: _Client, data: bytes) -> None:
-        """The client says `data`, and hears what comes back."""
+    def exchange(self, client: _Client, data: bytes) -> None:
+        """Send `data` as the client; returns its input."""
         client.ssl.send(data)
         outer: Any = self.protocol.transport
-        outer.dataReceived(client.said())
+        outer.dataReceived(client.pending())
         self.clock.advance(0)
         client.turn(self.transport.value())
         self.transport.clear()
 
     def shown(self, name: bytes = b"localhost") -> x509.Certificate:
-        """The certificate that a client which asks for `name` sees."""
-        seen: x509.Certificate = self.connect(offering(), name).ssl.get_peer_certificate(
+        """The certificate that a client sees which requests `name`."""
+        seen: x509.Certificate = self.connect(client_context(), name).ssl.get_peer_certificate(
             as_cryptography=True
         )
         return seen
 
 
 class WrapTests(_Handshakes):
-    """
-    A factory behind TLS.
-    """
+    """A factory behind TLS."""
 
     def test_versions(self) -> None:
-        """
-        TLS 1.2 and TLS 1.3 are spoken, the newer one when the client can.
-        """
+        """TLS 1.2 and TLS 1.3 are supported, and 1.3 is preferred."""
         for least, most, spoken in (
             (SSL.TLS1_2_VERSION, SSL.TLS1_2_VERSION, "TLSv1.2"),
             (SSL.TLS1_3_VERSION, SSL.TLS1_3_VERSION, "TLSv1.3"),
             (SSL.TLS1_VERSION, SSL.TLS1_3_VERSION, "TLSv1.3"),
         ):
-            client = self.connect(offering(least, most))
+            client = self.connect(client_context(least, most))
             self.assertEqual(client.ssl.get_protocol_version_name(), spoken)
 
     def test_old_versions(self) -> None:
-        """
-        TLS 1.0 and 1.1 are refused (RFC 8996), for the reason of their version.
-        """
+        """TLS 1.0 and 1.1 are refused (RFC 8996) with an error about the version."""
         for version in (SSL.TLS1_VERSION, SSL.TLS1_1_VERSION):
             with self.assertRaises(SSL.Error) as caught:
-                self.connect(offering(version, version))
+                self.connect(client_context(version, version))
             self.assertIn("protocol version", str(caught.exception))
 
     def test_ciphers(self) -> None:
-        """
-        What is neither forward secret nor authenticated with its text is refused in TLS 1.2.
-        """
+        """TLS 1.2 refuses ciphers without forward secrecy or authenticated encryption."""
         for cipher in (
             b"ECDHE-ECDSA-AES128-SHA256",
             b"ECDHE-ECDSA-AES256-SHA",
             b"AES128-GCM-SHA256",
         ):
             with self.assertRaises(SSL.Error) as caught:
-                self.connect(offering(most=SSL.TLS1_2_VERSION, ciphers=cipher + b"@SECLEVEL=0"))
+                self.connect(
+                    client_context(most=SSL.TLS1_2_VERSION, ciphers=cipher + b"@SECLEVEL=0")
+                )
             self.assertIn("handshake failure", str(caught.exception))
         for cipher in (b"ECDHE-ECDSA-AES128-GCM-SHA256", b"ECDHE-ECDSA-CHACHA20-POLY1305"):
-            client = self.connect(offering(most=SSL.TLS1_2_VERSION, ciphers=cipher))
+            client = self.connect(client_context(most=SSL.TLS1_2_VERSION, ciphers=cipher))
             self.assertEqual(client.ssl.get_cipher_name(), cipher.decode())
 
     def test_certificate(self) -> None:
-        """
-        The server shows the certificate of the file.
-        """
+        """The server sends the certificate of the file."""
         self.assertEqual(self.shown(), self.server.certificate)
         self.assertEqual(self.shown(b""), self.server.certificate)
 
     def test_chain(self) -> None:
-        """
-        It shows the rest of the chain too, when the file holds it.
-        """
+        """The server sends the chain, when the file has one."""
         root = identity("root")
         leaf = identity("localhost", root)
         path = self.file(leaf.certificate_pem + root.certificate_pem, "chain.pem")
-        _, key = leaf.write(self.room, "leaf")
-        self.offer(certificate=path, private_key=key)
-        chain = self.connect(offering()).ssl.get_peer_cert_chain(as_cryptography=True)
+        _, key = leaf.write(self.directory, "leaf")
+        self.use(certificate=path, private_key=key)
+        chain = self.connect(client_context()).ssl.get_peer_cert_chain(as_cryptography=True)
         self.assertEqual(chain, [leaf.certificate, root.certificate])
 
     def test_alpn(self) -> None:
-        """
-        A client that offers HTTP/2 first is told HTTP/1.1; one that offers nothing is let in.
-        """
+        """HTTP/1.1 is selected, before HTTP/2; a client without ALPN is accepted."""
         for protocols, agreed in (
             ((b"h2", b"http/1.1"), b"http/1.1"),
             ((b"http/1.1",), b"http/1.1"),
             ((), b""),
         ):
-            client = self.connect(offering(protocols=protocols))
+            client = self.connect(client_context(protocols=protocols))
             self.assertEqual(client.ssl.get_alpn_proto_negotiated(), agreed)
 
     def test_no_client_certificate(self) -> None:
-        """
-        Nobody is asked for a certificate of their own.
-        """
-        self.assertEqual(self.connect(offering()).ssl.get_client_ca_list(), [])
+        """By default, clients are not asked for a certificate."""
+        self.assertEqual(self.connect(client_context()).ssl.get_client_ca_list(), [])
 
     def test_plain(self) -> None:
-        """
-        The protocol inside sees plain bytes, in both directions.
-        """
-        client = self.connect(offering())
-        self.speak(client, b"hello")
+        """The inner protocol sees plain bytes, in both directions."""
+        client = self.connect(client_context())
+        self.exchange(client, b"hello")
         self.assertEqual(self.protocol.data, b"hello")
         self.protocol.transport.write(b"and ")
-        self.speak(client, b" again")
+        self.exchange(client, b" again")
         self.assertEqual(self.protocol.data, b"hello again")
-        self.assertEqual(client.heard, b"and ")
+        self.assertEqual(client.received, b"and ")
 
     def test_secure(self) -> None:
-        """
-        It can tell that its transport is secure, and belongs to the factory that was given.
-        """
-        self.connect(offering())
+        """The inner transport is secure and has the inner factory."""
+        self.connect(client_context())
         self.assertIs(self.protocol.factory, self.inner)
         self.assertTrue(ISSLTransport.providedBy(self.protocol.transport))
 
     def test_forgets(self) -> None:
-        """
-        A connection that is gone knows no producer: no collector is needed to free both.
-        """
-        self.connect(offering())
+        """A closed connection has no reference cycle through its producer."""
+        self.connect(client_context())
         outer: Any = self.protocol.transport
-        producer = Heard()
+        producer = Collector()
         outer.registerProducer(producer, True)
-        # As a socket does that is lost.
+        # As a lost socket does.
         self.transport.producer = None
         left = ref(producer)
         del producer
@@ -349,10 +317,18 @@ class WrapTests(_Handshakes):
         outer.connectionLost(connectionDone)
         self.assertIsNone(left())
 
+    def test_missing_name(self) -> None:
+        """A Twisted that lacks a private name serves TLS without counting failures."""
+        self.patch(private, "_attributes", lambda holder: set())
+        self.use()
+        with self.assertRaises(SSL.Error):
+            self.connect(client_context(SSL.TLS1_1_VERSION, SSL.TLS1_1_VERSION))
+        self.assertEqual(self.counters.refusals, {})
+        self.exchange(self.connect(client_context()), b"hello")
+        self.assertEqual(self.protocol.data, b"hello")
+
     def test_no_tls(self) -> None:
-        """
-        A client that speaks plain HTTP to it is cut, and the protocol inside hears nothing.
-        """
+        """A client that sends plain HTTP is cut, and its bytes reach no protocol."""
         transport = StringTransport()
         protocol: Any = self.factory.buildProtocol(None)
         protocol.makeConnection(transport)
@@ -364,51 +340,45 @@ class WrapTests(_Handshakes):
 
 
 class ClientTests(_Handshakes):
-    """
-    Clients that must say who they are.
-    """
+    """Client certificates."""
 
     def setUp(self) -> None:
         super().setUp()
         self.authority = identity("clients", authority=True)
         self.ca = self.file(self.authority.certificate_pem, "ca.pem")
 
-    def speak_as(self, shown: Identity | None, version: int = SSL.TLS1_3_VERSION) -> bytes:
-        """What the protocol inside hears of a client with this certificate."""
-        client = self.connect(offering(version, version, shown=shown))
+    def exchange_as(self, shown: Identity | None, version: int = SSL.TLS1_3_VERSION) -> bytes:
+        """The input of the inner protocol from a client with this certificate."""
+        client = self.connect(client_context(version, version, shown=shown))
         client.ssl.send(b"hello")
         outer: Any = self.protocol.transport
-        outer.dataReceived(client.said())
+        outer.dataReceived(client.pending())
         self.clock.advance(0)
-        heard: bytes = self.protocol.data
-        return heard
+        received: bytes = self.protocol.data
+        return received
 
     def refused(self, shown: Identity | None) -> None:
-        """This client is refused, and the protocol inside hears nothing of it."""
+        """Assert that this client is refused, and reaches no protocol."""
         for version in (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION):
             before = self.counters.refusals["tls"]
-            # In TLS 1.3 the client is done before the server has looked (RFC 8446 2).
+            # In TLS 1.3 the client finishes before the server verifies (RFC 8446 2).
             with contextlib.suppress(SSL.Error):
-                self.speak_as(shown, version)
+                self.exchange_as(shown, version)
             self.lose(self.protocol.transport)
             self.assertEqual(self.protocol.data, b"")
             self.assertEqual(self.counters.refusals["tls"], before + 1)
 
     def test_accepted(self) -> None:
-        """
-        A client with a certificate of the authority is let in, and known by its name.
-        """
-        self.offer(client_ca=self.ca)
+        """A client with a certificate of the authority is accepted and has an identity."""
+        self.use(client_ca=self.ca)
         for version in (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION):
             shown = identity("Alice", self.authority)
-            self.assertEqual(self.speak_as(shown, version), b"hello")
+            self.assertEqual(self.exchange_as(shown, version), b"hello")
             self.assertEqual(self.protocol.transport.identity, "Alice")
 
     def test_refused(self) -> None:
-        """
-        One without, with one of somebody else's, or with one that is over, is refused.
-        """
-        self.offer(client_ca=self.ca)
+        """A client without a certificate, or with a foreign or expired one, is refused."""
+        self.use(client_ca=self.ca)
         over = datetime.datetime(2021, 1, 1, tzinfo=datetime.UTC)
         for shown in (
             None,
@@ -420,72 +390,65 @@ class ClientTests(_Handshakes):
             self.refused(shown)
 
     def test_optional(self) -> None:
-        """
-        Where it is optional one without is let in and has no name; a wrong one is refused.
-        """
-        self.offer(client_ca=self.ca, client_ca_optional=True)
-        self.assertEqual(self.speak_as(None), b"hello")
+        """Where it is optional, only a bad certificate is refused."""
+        self.use(client_ca=self.ca, client_ca_optional=True)
+        self.assertEqual(self.exchange_as(None), b"hello")
         self.assertIsNone(self.protocol.transport.identity)
-        self.assertEqual(self.speak_as(identity("Bob", self.authority)), b"hello")
+        self.assertEqual(self.exchange_as(identity("Bob", self.authority)), b"hello")
         self.assertEqual(self.protocol.transport.identity, "Bob")
         self.refused(identity("Mallory"))
 
     def test_told(self) -> None:
-        """
-        The client is told whose certificates are wanted.
-        """
-        self.offer(client_ca=self.ca)
+        """The client receives the names of the accepted authorities."""
+        self.use(client_ca=self.ca)
         shown = identity("Alice", self.authority)
-        names = self.connect(offering(shown=shown)).ssl.get_client_ca_list()
+        names = self.connect(client_context(shown=shown)).ssl.get_client_ca_list()
         self.assertEqual([each.CN for each in names], ["clients"])
 
     def test_every_name(self) -> None:
-        """
-        What holds for one server name holds for all: none is a way around it.
-        """
-        room = self.room / "names"
-        identity("a.example").write(room, "a.example")
-        self.offer(client_ca=self.ca, directory=room)
+        """Every server name requires the client certificate."""
+        directory = self.directory / "names"
+        identity("a.example").write(directory, "a.example")
+        self.use(client_ca=self.ca, directory=directory)
         for name in (b"a.example", b"", b"b.example"):
             with contextlib.suppress(SSL.Error):
-                client = self.connect(offering(), name)
+                client = self.connect(client_context(), name)
                 client.ssl.send(b"hello")
-                self.protocol.transport.dataReceived(client.said())
+                self.protocol.transport.dataReceived(client.pending())
             self.assertEqual(self.protocol.data, b"")
 
     def test_file(self) -> None:
-        """
-        A file of authorities that is missing or holds none is refused by its option.
-        """
-        for path in (self.room / "missing", self.room, self.file(b"", "empty"), self.key):
+        """A missing or empty file of authorities is refused with its option."""
+        for path in (
+            self.directory / "missing",
+            self.directory,
+            self.file(b"", "empty"),
+            self.key,
+        ):
             with self.assertRaises(UsageError) as caught:
-                self.offer(client_ca=path)
+                self.use(client_ca=path)
             self.assertTrue(str(caught.exception).startswith(f"--client-ca {path}: "))
 
 
 class NameTests(_Handshakes):
-    """
-    Certificates chosen by server name.
-    """
+    """Certificates by server name."""
 
     def setUp(self) -> None:
         super().setUp()
-        self.names = self.room / "names"
+        self.names = self.directory / "names"
         self.names.mkdir()
 
     def put(self, name: str) -> x509.Certificate:
-        """The certificate of a name, now in the directory."""
+        """Write the certificate of a name to the directory."""
         made = identity(name)
         path = self.names / f"{name}.pem"
         path.write_bytes(made.certificate_pem + made.key_pem)
         return made.certificate
 
     def test_chosen(self) -> None:
-        """
-        A client sees the certificate of the name that it asks for, else the default one.
-        """
+        """A client sees the certificate of the requested name, or the default one."""
         own, wild = self.put("a.example.org"), self.put("_.example.org")
-        self.offer(directory=self.names)
+        self.use(directory=self.names)
         for name, shown in (
             (b"a.example.org", own),
             (b"A.Example.ORG", own),
@@ -498,61 +461,51 @@ class NameTests(_Handshakes):
             self.assertEqual(self.shown(name), shown, name)
 
     def test_default(self) -> None:
-        """
-        Without --certificate the directory's own default is shown, and there must be one.
-        """
+        """Without --certificate, the directory must have a default certificate."""
         with self.assertRaises(UsageError) as caught:
-            self.offer(certificate=None, private_key=None, directory=self.names)
+            self.use(certificate=None, private_key=None, directory=self.names)
         self.assertIn("has no default.pem", str(caught.exception))
         shown = self.put("default")
-        self.offer(certificate=None, private_key=None, directory=self.names)
+        self.use(certificate=None, private_key=None, directory=self.names)
         self.assertEqual(self.shown(b"any.example"), shown)
 
     def test_protocol(self) -> None:
-        """
-        ALPN and versions are the same whatever the name.
-        """
+        """ALPN and versions are the same for every name."""
         self.put("a.example")
-        self.offer(directory=self.names)
-        client = self.connect(offering(protocols=(b"h2", b"http/1.1")), b"a.example")
+        self.use(directory=self.names)
+        client = self.connect(client_context(protocols=(b"h2", b"http/1.1")), b"a.example")
         self.assertEqual(client.ssl.get_alpn_proto_negotiated(), b"http/1.1")
         with self.assertRaises(SSL.Error):
-            self.connect(offering(SSL.TLS1_1_VERSION, SSL.TLS1_1_VERSION), b"a.example")
+            self.connect(client_context(SSL.TLS1_1_VERSION, SSL.TLS1_1_VERSION), b"a.example")
 
 
 class ReloadTests(_Handshakes):
-    """
-    Certificates that change while the daemon runs.
-    """
+    """Certificates that change while the daemon runs."""
 
     def setUp(self) -> None:
         super().setUp()
-        self.tls = self.offer()
+        self.tls = self.use()
 
     def renew(self, ends: datetime.datetime = FAR) -> x509.Certificate:
-        """A new certificate in the files of the old one."""
+        """Replace the certificate in the same files."""
         made = identity(ends=ends)
-        made.write(self.room)
+        made.write(self.directory)
         return made.certificate
 
     def test_rotated(self) -> None:
-        """
-        New handshakes see the new certificate; who is connected goes on as before.
-        """
-        client = self.connect(offering())
+        """New handshakes see the new certificate; connections go on."""
+        client = self.connect(client_context())
         before = self.protocol
         fresh = self.renew()
         self.assertNotEqual(self.shown(), fresh)
         self.tls.change(self.tls.check())
         self.assertEqual(self.shown(), fresh)
         client.ssl.send(b"still here")
-        before.transport.dataReceived(client.said())
+        before.transport.dataReceived(client.pending())
         self.assertEqual(before.data, b"still here")
 
     def test_broken(self) -> None:
-        """
-        A file that is corrupt, missing or of another pair changes nothing, and is named.
-        """
+        """A corrupt, missing or mismatched file changes nothing and is named."""
         for path, content in (
             (self.certificate, b"corrupt"),
             (self.certificate, identity().certificate_pem),
@@ -565,28 +518,26 @@ class ReloadTests(_Handshakes):
                 path.write_bytes(content)
             with self.assertRaises(UsageError) as caught:
                 self.tls.change(self.tls.check())
-            self.assertIn(str(path if path == self.key else self.room), str(caught.exception))
+            self.assertIn(
+                str(path if path == self.key else self.directory), str(caught.exception)
+            )
             self.assertEqual(self.shown(), self.server.certificate)
             path.write_bytes(old)
         self.tls.change(self.tls.check())
 
     def test_check(self) -> None:
-        """
-        A check alone changes nothing; other settings hold from the change on.
-        """
+        """A check changes nothing; other settings apply from the change on."""
         other = identity()
-        certificate, key = other.write(self.room, "other")
-        offer = self.tls.check(self.asked(certificate=certificate, private_key=key))
+        certificate, key = other.write(self.directory, "other")
+        contexts = self.tls.check(self.config(certificate=certificate, private_key=key))
         self.assertEqual(self.shown(), self.server.certificate)
-        self.tls.change(offer)
+        self.tls.change(contexts)
         self.assertEqual(self.shown(), other.certificate)
         self.tls.change(self.tls.check())
         self.assertEqual(self.shown(), other.certificate)
 
     def test_left(self) -> None:
-        """
-        It tells for how many seconds each certificate is good, by what ends first in a chain.
-        """
+        """The seconds left are those of the first certificate of a chain to expire."""
         day = datetime.timedelta(days=1)
         start = datetime.datetime.fromtimestamp(NOW, datetime.UTC)
         root = identity("root", ends=start + day)
@@ -599,27 +550,21 @@ class ReloadTests(_Handshakes):
         self.assertEqual(self.tls.left(), {"default": -1.0})
 
     def test_expired(self) -> None:
-        """
-        An expired certificate is served all the same, and the log says so.
-        """
+        """An expired certificate is served and logged."""
         fresh = self.renew(datetime.datetime(2021, 1, 1, tzinfo=datetime.UTC))
         with capturedLogs() as events:
             self.tls.change(self.tls.check())
-        (said,) = [formatEvent(each) for each in events]
-        self.assertEqual(said, f"--certificate {self.certificate}: expired on 2021-01-01")
+        (line,) = [formatEvent(each) for each in events]
+        self.assertEqual(line, f"--certificate {self.certificate}: expired on 2021-01-01")
         self.assertEqual(self.shown(), fresh)
         self.assertLess(self.tls.left()["default"], 0)
 
 
 class IdentityTests(SynchronousTestCase):
-    """
-    The certificates that these tests make.
-    """
+    """The certificates of these tests."""
 
     def test_signed(self) -> None:
-        """
-        A certificate is signed by its issuer, or by itself.
-        """
+        """A certificate is signed by its issuer, or by itself."""
         root = identity("root")
         leaf: Identity = identity("leaf", root)
         leaf.certificate.verify_directly_issued_by(root.certificate)

@@ -1,5 +1,5 @@
 """
-A gate before a factory that notes everything.
+An AccessFactory before a factory whose protocols record their events.
 
 Rules: no tests here.
 """
@@ -32,32 +32,32 @@ LOCAL = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
 
 
 def networks(allow: str = "", deny: str = "") -> AccessList:
-    """The lists with blanks between the networks."""
+    """Access lists of the networks in each text, separated by blanks."""
     return AccessList(map(Network.parse, allow.split()), map(Network.parse, deny.split()))
 
 
-class Wire(StringTransport):
-    """A transport that hands events to whatever protocol it has, as a TCP connection does."""
+class ProtocolTransport(StringTransport):
+    """A transport that delivers events to its current protocol, as a TCP connection does."""
 
     def __init__(self, protocol: Any) -> None:
         StringTransport.__init__(self)
         self.protocol = protocol
         protocol.makeConnection(self)
 
-    def come(self, data: bytes) -> None:
-        """The peer says `data`."""
+    def receive(self, data: bytes) -> None:
+        """Deliver `data` from the peer."""
         self.protocol.dataReceived(data)
 
     def half_close(self) -> None:
-        """The peer says no more."""
+        """Deliver a half-close by the peer."""
         half = IHalfCloseableProtocol(self.protocol, None)
         if half is None:
-            self.leave()
+            self.lose()
         else:
             half.readConnectionLost()
 
-    def leave(self) -> None:
-        """The connection is gone."""
+    def lose(self) -> None:
+        """Deliver the loss of the connection."""
         self.protocol.connectionLost(Failure(connectionDone.value))
 
     @property
@@ -66,86 +66,84 @@ class Wire(StringTransport):
         return self.disconnected or self.disconnecting or bool(getattr(self, "aborted", False))
 
     def abortConnection(self) -> None:
-        """Note it."""
+        """Record the call."""
         self.aborted = True
 
 
-class Talk(Protocol):
-    """Greets, and notes everything."""
+class Recorder(Protocol):
+    """Greets, and records its input."""
 
     def __init__(self, address: Any) -> None:
         self.address = address
-        self.heard: list[bytes | str] = []
+        self.received: list[bytes | str] = []
 
     def connectionMade(self) -> None:
-        """Greet."""
+        """Greet the peer."""
         assert self.transport is not None
         self.transport.write(b"hello")
 
     def dataReceived(self, data: bytes) -> None:
-        """Note it."""
-        self.heard.append(data)
+        """Record the input."""
+        self.received.append(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Note it."""
-        self.heard.append("lost")
+        """Record the event."""
+        self.received.append("lost")
 
 
 @implementer(IHalfCloseableProtocol)
-class HalfTalk(Talk):
-    """The same, with half-closing."""
+class HalfCloseable(Recorder):
+    """A Recorder that supports half-closing."""
 
     def readConnectionLost(self) -> None:
-        """Note it."""
-        self.heard.append("half")
+        """Record the event."""
+        self.received.append("half")
 
     def writeConnectionLost(self) -> None:
-        """Note it."""
-        self.heard.append("our half")
+        """Record the event."""
+        self.received.append("our half")
 
 
-class Talks(Factory):
-    """Makes `kind`; None when it is `full`."""
+class RecordingFactory(Factory):
+    """Builds protocols of `kind`, or None when it is `full`."""
 
-    kind: type[Talk] = Talk
+    kind: type[Recorder] = Recorder
     full = False
 
     def __init__(self) -> None:
-        self.made: list[Talk] = []
+        self.built: list[Recorder] = []
 
-    def buildProtocol(self, addr: Any) -> Talk | None:
-        """One more."""
+    def buildProtocol(self, addr: Any) -> Recorder | None:
+        """Another protocol, or None."""
         if self.full:
             return None
-        self.made.append(self.kind(addr))
-        return self.made[-1]
+        self.built.append(self.kind(addr))
+        return self.built[-1]
 
 
 def address(host: str) -> Any:
-    """A peer at `host`."""
+    """The address of a peer at `host`."""
     return (IPv6Address if ":" in host else IPv4Address)("TCP", host, 5000)
 
 
-class Gates(SynchronousTestCase):
-    """
-    A gate before `self.talks`.
-    """
+class AccessTestCase(SynchronousTestCase):
+    """A policy, and its factory before `self.inner`."""
 
     access = Access(networks(deny="198.51.100.0/24"), networks("192.0.2.0/24"))
 
     def setUp(self) -> None:
         self.clock = Clock()
         self.counters = Counters()
-        self.talks = Talks()
-        self.gate = AccessPolicy(self.access, self.clock, self.counters)
-        self.door = AccessFactory(self.gate, self.talks)
+        self.inner = RecordingFactory()
+        self.policy = AccessPolicy(self.access, self.clock, self.counters)
+        self.factory = AccessFactory(self.policy, self.inner)
 
     def build(self, host: str = "192.0.2.1") -> Any:
-        """What is built for a peer at `host`."""
-        return self.door.buildProtocol(address(host))
+        """The protocol built for a peer at `host`."""
+        return self.factory.buildProtocol(address(host))
 
-    def connect(self, host: str = "192.0.2.1") -> Wire:
-        """A connection from `host`, which must be let in."""
+    def connect(self, host: str = "192.0.2.1") -> ProtocolTransport:
+        """A connection from `host`, which must be accepted."""
         protocol = self.build(host)
         self.assertIsNotNone(protocol)
-        return Wire(protocol)
+        return ProtocolTransport(protocol)
