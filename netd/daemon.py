@@ -62,7 +62,7 @@ def build(
     settings = _fitted(settings)
     house = Daemon(reactor, settings.http.fast_dispatch)
     house.logs = logs(
-        settings.watch.log,
+        settings.monitoring.log,
         settings.http.access_log,
         output,
         environ=environ,
@@ -100,7 +100,7 @@ def _services(
     calls = _calls(settings, reactor, counters)
     log = house.logs.access
     probes = _probes(house, calls.pool)
-    house.probes = None if settings.watch.listen else probes
+    house.probes = None if settings.monitoring.listen else probes
     for name, root in _roots(settings, reactor, calls, house).items():
         house.sites[name] = site.factory(settings, reactor, counters, root, log)
     web = house.sites["http"]
@@ -115,7 +115,11 @@ def _services(
         yield name, stream(where, door(house.sites[asked], denied), reactor, eager)
     if settings.tls.listen:
         secured = house.tls = tls.TLS(settings.tls, counters)
-        house.parts.append(Reloadable(lambda fresh: _certificates(fresh, secured)))
+        house.parts.append(
+            Reloadable(
+                lambda fresh: _certificates(fresh, secured), lambda of: of.tls, always=True
+            )
+        )
         for name, where in _named("https", settings.tls.listen):
             inner, no = (tls.wrap(each, secured, reactor) for each in (web, denied))
             yield name, stream(where, door(inner, no), reactor, eager)
@@ -142,7 +146,9 @@ def _services(
             lambda fresh: _contents(fresh, reactor, house, calls.pool),
             lambda of: (of.http, of.files, of.rpc),
         ),
-        Reloadable(lambda fresh: lambda: drain.change(fresh.grace.seconds)),
+        Reloadable(
+            lambda fresh: lambda: drain.change(fresh.grace.seconds), lambda of: of.grace
+        ),
     ]
 
 
@@ -150,7 +156,7 @@ def _watchers(
     settings: Settings, reactor: Any, probes: Probes, drain: Drain
 ) -> Iterator[tuple[str, IService]]:
     """The listeners of the probes alone; what is asked there is neither counted nor logged."""
-    for name, where in _named("metrics-http", settings.watch.listen):
+    for name, where in _named("metrics-http", settings.monitoring.listen):
         root = site.probes_only(settings, reactor, probes)
         watch = stream(where, site.factory(settings, reactor, Counters(), root), reactor, eager)
         # Open to the end of a stop: /readyz says that it stops.

@@ -125,8 +125,6 @@ class HTTP:
     lab: Lab = field(default=Lab())
     access_log: str | None = None
     """A file's path, `-` for standard output, None for no log."""
-    head_memo: bool = False
-    """Whether a connection remembers its last head, for clients that repeat themselves."""
     fast_dispatch: bool = True
     """Whether the epoll reactor is spared a log context for each event."""
 
@@ -243,7 +241,7 @@ LogForm: TypeAlias = Literal["auto", "text", "json", "journal"]
 
 
 @frozen
-class Watch:
+class Monitoring:
     """What the operator's tools see."""
 
     listen: tuple[Endpoint, ...] = ()
@@ -266,4 +264,4 @@ class Settings:
     """How long nothing may move on a connection of a small service; 0 = for ever."""
     access: Access = field(default=Access())
     rpc: RPC = field(default=RPC())
-    watch: Watch = field(default=Watch())
+    monitoring: Monitoring = field(default=Monitoring())

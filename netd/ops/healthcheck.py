@@ -29,7 +29,7 @@ _ANY: Final = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 def default(settings: Settings) -> str:
     """The URL of /healthz of a daemon with these settings; UsageError when it has none."""
-    for where in settings.watch.listen or settings.http.listen:
+    for where in settings.monitoring.listen or settings.http.listen:
         if where.kind.startswith("tcp") and where.port:
             host = _ANY.get(where.host, where.host)
             return f"http://{f'[{host}]' if ':' in host else host}:{where.port}/healthz"

@@ -28,8 +28,10 @@ class Reloadable:
 
     plan: Callable[[Settings], Commit]
     """Checks what these settings ask of it; UsageError when it cannot be done."""
-    of: Callable[[Settings], Any] | None = None
-    """What it keeps to; as long as that is equal there is no plan.  None: there always is."""
+    depends_on: Callable[[Settings], object]
+    """The settings that this part depends on; it is planned again only when they change."""
+    always: bool = False
+    """Whether each reload plans the part: the files that its settings name may be new."""
 
 
 FIXED: Final[tuple[tuple[str, Callable[[Settings], Any]], ...]] = (
@@ -41,9 +43,8 @@ FIXED: Final[tuple[tuple[str, Callable[[Settings], Any]], ...]] = (
     ("--service", lambda s: s.services),
     ("--service-idle", lambda s: s.service_idle),
     ("--access-log", lambda s: s.http.access_log),
-    ("--log", lambda s: s.watch.log),
-    ("--metrics-http", lambda s: s.watch.listen),
-    ("--head-memo", lambda s: s.http.head_memo),
+    ("--log", lambda s: s.monitoring.log),
+    ("--metrics-http", lambda s: s.monitoring.listen),
     ("--fast-dispatch", lambda s: s.http.fast_dispatch),
     ("--rpc-workers", lambda s: s.rpc.workers),
 )
@@ -88,4 +89,4 @@ class Reload:
         return "Reloaded" + (f", but for {'; '.join(fixed)}" if fixed else "")
 
     def _affected(self, part: Reloadable, fresh: Settings) -> bool:
-        return part.of is None or part.of(fresh) != part.of(self._current)
+        return part.always or part.depends_on(fresh) != part.depends_on(self._current)

@@ -128,7 +128,6 @@ def _http(said: Mapping[str, OptionValue], bind: str) -> settings.HTTP:
         limits=_limits(said),
         lab=_lab(said),
         access_log=None if log == "off" else log,
-        head_memo=said["head-memo"].value(),
         fast_dispatch=said["fast-dispatch"].value(),
     )
 
@@ -203,7 +202,7 @@ def to_settings(said: Mapping[str, OptionValue]) -> settings.Settings:
         access=_access(said),
         rpc=_rpc(said, bind),
         grace=said["grace"].value(),
-        watch=settings.Watch(
+        monitoring=settings.Monitoring(
             _endpoints(said["metrics-http"], "tcp", bind)[-1:], said["log"].value()
         ),
     )

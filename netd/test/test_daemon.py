@@ -233,7 +233,7 @@ class WatchTests(_Houses):
         """
         With a listener of their own they are there and not on the site, and count nothing.
         """
-        config = evolve(asked(), watch=settings.Watch((HERE,)))
+        config = evolve(asked(), monitoring=settings.Monitoring((HERE,)))
         house = self.start(config)
         self.assertEqual(self.names(house), ["http", "metrics-http"])
         site, own = (each.factory for each in self.reactor.adopted)
@@ -247,7 +247,7 @@ class WatchTests(_Houses):
         """
         That listener stays until the stop is over, and says that it stops.
         """
-        house = self.start(evolve(asked(), watch=settings.Watch((HERE,))))
+        house = self.start(evolve(asked(), monitoring=settings.Monitoring((HERE,))))
         site, own = self.reactor.adopted
         waiting = site.factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 50000))
         waiting.makeConnection(Transport())
@@ -267,7 +267,9 @@ class WatchTests(_Houses):
         """
         A reload leaves them where they were, whatever the new configuration says.
         """
-        fresh = evolve(asked(), watch=settings.Watch((HERE,)), files=settings.Files(Path.cwd()))
+        fresh = evolve(
+            asked(), monitoring=settings.Monitoring((HERE,)), files=settings.Files(Path.cwd())
+        )
         house = build(asked(), self.reactor, {}, lambda: fresh)
         with capturedLogs():
             house.privilegedStartService()

@@ -19,7 +19,7 @@ from netd.daemon import build
 from netd.house import Daemon
 from netd.ops.logging.access_log import Text
 from netd.ops.logging.line_writer import LineWriter
-from netd.settings import TLS, Service, Settings, Watch
+from netd.settings import TLS, Monitoring, Service, Settings
 from netd.test.ops.test_systemd import Managed
 from netd.test.stages import Reactor, identity
 from netd.test.test_daemon import HERE, asked
@@ -102,7 +102,7 @@ class HouseTests(Managed):
         """
         twistd's application logs in the daemon's form, unless it has one of its own.
         """
-        config = evolve(asked(), watch=Watch(log="json"))
+        config = evolve(asked(), monitoring=Monitoring(log="json"))
         for observer in (None, Text(LineWriter(1, Clock(), Counters()))):
             application: Any = Application("netd")
             if observer is not None:

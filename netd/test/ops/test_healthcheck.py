@@ -40,7 +40,7 @@ class DefaultTests(SynchronousTestCase):
         """The URL of a daemon that listens there."""
         config = configured()
         config = evolve(config, http=evolve(config.http, listen=listen))
-        return default(evolve(config, watch=settings.Watch(watch)))
+        return default(evolve(config, monitoring=settings.Monitoring(watch)))
 
     def test_first(self) -> None:
         """

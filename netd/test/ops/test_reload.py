@@ -52,7 +52,7 @@ class ReloadTests(SynchronousTestCase):
             self.planned.append(name)
             return lambda: self.done.append(f"{name} {fresh.grace}")
 
-        return Reloadable(plan, of)
+        return Reloadable(plan, of or (lambda _: None), always=of is None)
 
     def bad(self, wrong: Exception) -> Reloadable:
         """One that cannot do what is asked."""
@@ -60,7 +60,7 @@ class ReloadTests(SynchronousTestCase):
         def plan(fresh: Settings) -> Commit:
             raise wrong
 
-        return Reloadable(plan)
+        return Reloadable(plan, lambda _: None, always=True)
 
     def run_logged(self, reload: Reload) -> tuple[str, list[LogEvent]]:
         """What a reload says, and what it logs."""
@@ -125,7 +125,7 @@ class ReloadTests(SynchronousTestCase):
         broke: list[bool] = []
         parts = [
             self.part("a", lambda of: of.grace),
-            Reloadable(lambda _: broken),
+            Reloadable(lambda _: broken, lambda _: None, always=True),
             self.part("b", lambda of: of.grace),
         ]
         reload = Reload(START, self.read, parts)

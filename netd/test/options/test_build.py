@@ -318,9 +318,9 @@ class WatchTests(Commands):
         """
         The probes are on the web site and the log finds its form, unless said otherwise.
         """
-        made = self.settle().watch
+        made = self.settle().monitoring
         self.assertEqual((made.listen, made.log), ((), "auto"))
-        made = self.settle("--metrics-http=9100", "--bind=10.0.0.1", "--log=json").watch
+        made = self.settle("--metrics-http=9100", "--bind=10.0.0.1", "--log=json").monitoring
         self.assertEqual(
             (made.listen, made.log), ((Endpoint("tcp", "10.0.0.1", 9100),), "json")
         )
