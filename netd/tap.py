@@ -1,8 +1,8 @@
 """
 What twistd asks the plugin for: Options and makeService.
 
-Rules: the reactor is imported here and nowhere below; whatever the operator
-got wrong leaves as one line on stderr and exit status 1.
+Rules: the reactor is imported here and nowhere below; a mistake of the operator
+ends the process with one line on stderr and status 1.
 """
 
 from __future__ import annotations
@@ -24,26 +24,25 @@ from netd.ops.inherited import inherited
 from netd.ops.logging.setup import STDOUT
 from netd.options import cli
 from netd.options.completion import script
-from netd.options.dump import dump
-from netd.options.messages import one_line
-from netd.settings import Settings
+from netd.options.messages import escape_unprintable
+from netd.options.toml import dump
 
 
 @contextmanager
-def _one_line() -> Iterator[None]:
-    """Turn UsageError into the end of the process, said in one line."""
+def _exit_on_usage_error() -> Iterator[None]:
+    """Turn UsageError into the end of the process, with one line that says why."""
     try:
         yield
-    except UsageError as wrong:
-        raise SystemExit(f"netd: {one_line(str(wrong))}") from None
+    except UsageError as error:
+        raise SystemExit(f"netd: {escape_unprintable(str(error))}") from None
 
 
 class Options(cli.Options):
     """netd's options as a twistd subcommand; `--print-config` and `--check-config` end here."""
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse; SystemExit with one line for whatever is wrong."""
-        with _one_line():
+        """Parse; SystemExit with one line that says what is wrong."""
+        with _exit_on_usage_error():
             super().parseOptions(options)
             if self["completion"] is not None:
                 sys.stdout.write(_completion(self["completion"]))
@@ -51,7 +50,7 @@ class Options(cli.Options):
             if self["healthcheck"]:
                 raise SystemExit(self._health())
             if self["print-config"]:
-                sys.stdout.write(dump(self.said))
+                sys.stdout.write(dump(self.option_values))
                 raise SystemExit(0)
             if self["check-config"]:
                 daemon.build(self.settings, _reactor())
@@ -59,24 +58,19 @@ class Options(cli.Options):
                 raise SystemExit(0)
 
     def _health(self) -> int:
-        """What came of --healthcheck, as an exit status."""
-        # Here, for it brings an HTTP client that no daemon needs.
+        """Perform --healthcheck; the exit status."""
+        # Imported here: it brings an HTTP client that no daemon needs.
         from netd.ops import healthcheck
 
         ca = None if self["ca"] is None else Path(self["ca"])
         return healthcheck.run(_reactor(), self.url or healthcheck.default(self.settings), ca)
 
-    def reread(self) -> Settings:
-        """What is asked for now; UsageError, in one line, says what is wrong."""
-        self.settle()
-        return self.settings
-
 
 def _completion(shell: str) -> str:
     try:
         return script(shell)
-    except ValueError as wrong:
-        raise UsageError(f"--completion {shell}: {wrong}") from None
+    except ValueError as error:
+        raise UsageError(f"--completion {shell}: {error}") from None
 
 
 def _reactor() -> Any:
@@ -112,13 +106,13 @@ def _output(twistd: Any) -> str | int | None:
 
 def makeService(options: Options) -> IService:
     """The daemon, bound to its addresses; SystemExit with one line when it cannot be."""
-    with _one_line():
+    with _exit_on_usage_error():
         found = inherited(options.environ, os.getpid())
         house = daemon.build(
             options.settings,
             _reactor(),
             options.environ,
-            options.reread,
+            options.read,
             found,
             output=_output(options.parent),
         )

@@ -54,6 +54,7 @@ def asked(
             listen=(HERE, *more),
             delay=Duration.parse("3s"),
             limits=settings.Limits(max_delay=60.0, max_body=1 << 20),
+            access_log=None,
         ),
         tls=tls or settings.TLS((), None, None),
         files=settings.Files(files),

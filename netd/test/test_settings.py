@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import inf
+from operator import attrgetter
 from sys import maxsize
 from typing import Any
 
@@ -16,18 +17,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd import settings
 from netd.values import Duration, Endpoint
 
-_LIMITS = settings.Limits(max_delay=60.0, max_body=10 << 20)
+_LIMITS = settings.Limits()
 
 
 def _whole() -> settings.Settings:
     here = Endpoint("tcp", "127.0.0.1", 8000)
-    return settings.Settings(
-        http=settings.HTTP((here,), Duration.parse("3s"), _LIMITS),
-        tls=settings.TLS((), None, None),
-        files=settings.Files(None),
-        udp=settings.UDP(None),
-        grace=Duration.parse("10s"),
-    )
+    return settings.Settings(http=settings.HTTP((here,)))
 
 
 class SettingsTests(SynchronousTestCase):
@@ -70,6 +65,56 @@ class SettingsTests(SynchronousTestCase):
 
         for part in parts(_whole()):
             self.assertNotIsInstance(part, (dict, list, set))
+
+
+class TableTests(SynchronousTestCase):
+    """
+    One table names every option.
+    """
+
+    def test_names(self) -> None:
+        """
+        A name is a flag, an environment variable and a bare TOML key at once.
+        """
+        for option in settings.OPTIONS:
+            self.assertRegex(option.name, r"\A[a-z]+(-[a-z0-9]+)*\Z")
+            self.assertRegex(option.variable, r"\ANETD_[A-Z]+(_[A-Z0-9]+)*\Z")
+        self.assertEqual(len(settings.BY_NAME), len(settings.OPTIONS))
+
+    def test_fields(self) -> None:
+        """
+        Every field of every group has a row: an option or several.
+        """
+        for path, options in settings.TABLE.items():
+            attrgetter(path)(settings.Settings())
+            self.assertTrue(options, path)
+        self.assertEqual(len(settings.TABLE), _count_fields(settings.Settings()))
+
+    def test_restart(self) -> None:
+        """
+        The options of one field agree on whether only a restart changes it.
+        """
+        for path, options in settings.TABLE.items():
+            self.assertEqual(len({option.restart for option in options}), 1, path)
+
+    def test_defaults(self) -> None:
+        """
+        A field that one option sets has the default of that option.
+        """
+        for path, options in settings.TABLE.items():
+            value = attrgetter(path)(settings.Settings())
+            for option in options[: len(options) == 1]:
+                texts = map(option.type.parse, option.split(option.default))
+                self.assertEqual(
+                    value, tuple(texts) if isinstance(value, tuple) else next(texts, None)
+                )
+
+
+def _count_fields(group: Any) -> int:
+    """The fields of the groups of settings that are no groups themselves."""
+    values = [getattr(group, each.name) for each in fields(type(group))]
+    groups = [value for value in values if type(value).__module__ == settings.__name__]
+    return len(values) - len(groups) + sum(map(_count_fields, groups))
 
 
 class ServicesTests(SynchronousTestCase):

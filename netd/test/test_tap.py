@@ -226,7 +226,7 @@ class RereadTests(_Commands):
         path.write_text("grace = 1\nport = 1")
         options = self.options(f"--config={path}", "--port=2")
         path.write_text("grace = 2\nport = 3")
-        made = options.reread()
+        made = options.read()
         self.assertEqual((made.grace.seconds, made.http.listen[0].port), (2, 2))
 
     def test_wrong(self) -> None:
@@ -238,7 +238,7 @@ class RereadTests(_Commands):
         options = self.options(f"--config={path}")
         path.write_text('"a\\nb" = 1')
         with self.assertRaises(UsageError) as caught:
-            options.reread()
+            options.read()
         self.assertTrue(str(caught.exception).isprintable())
 
     def test_elsewhere(self) -> None:
@@ -251,7 +251,7 @@ class RereadTests(_Commands):
         options = self.options(f"--config={path}")
         self.addCleanup(os.chdir, Path.cwd())
         os.chdir("/")
-        self.assertEqual(options.reread().grace.seconds, 1)
+        self.assertEqual(options.read().grace.seconds, 1)
 
 
 class OptionsTests(_Commands):

@@ -4,16 +4,23 @@ Tests for netd.ops.reload.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
-from attrs import evolve, fields
+from attrs import evolve
+from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogEvent, LogLevel, capturedLogs
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd import settings
-from netd.ops.reload import FIXED, Commit, Reload, Reloadable
-from netd.settings import Settings
+from netd.daemon import build
+from netd.ops.reload import Commit, Reload, Reloadable
+from netd.setting_types import Option
+from netd.settings import OPTIONS, Settings
+from netd.test.options.examples import COMPANY, EXAMPLES, Commands
+from netd.test.stages import identity
 from netd.values import Duration, Endpoint
 
 HERE = Endpoint("tcp", "127.0.0.1", 0)
@@ -33,7 +40,7 @@ LATER = evolve(START, grace=Duration.parse("5s"))
 
 class ReloadTests(SynchronousTestCase):
     """
-    A new configuration: all of it, or none.
+    A new configuration, as a whole or not at all.
     """
 
     def setUp(self) -> None:
@@ -183,14 +190,46 @@ class ReloadTests(SynchronousTestCase):
             )
         self.assertEqual(self.done, ["a 5s", "a 5s"])
 
-    def test_listeners(self) -> None:
+
+class EveryOptionTests(Commands):
+    """
+    Each option, changed alone in the daemon that `netd.daemon` builds.
+    """
+
+    def test_every_option(self) -> None:
         """
-        Every listener of the settings is among what only a restart changes.
+        A reload changes the part that an option is for, or says that only a restart does.
         """
-        fixed = {of(START) for _, of in FIXED}
-        for group in ("http", "tls", "files", "rpc"):
-            changed = evolve(
-                START, **{group: evolve(getattr(START, group), listen=(HERE, HERE, HERE))}
+        certificate, key = identity().write(Path(self.mktemp()))
+        daemon = build(
+            self.settings(f"--certificate={certificate}", f"--private-key={key}", "--https=0"),
+            MemoryReactorClock(),
+            {},
+        )
+        for option in OPTIONS:
+            company = [f"--{key}={value}" for key, value in COMPANY.get(option.name, ())]
+            before, *others = (
+                self.settings(*company, f"--{option.name}={text}")
+                for text in EXAMPLES[option.name]
             )
-            self.assertNotEqual({of(changed) for _, of in FIXED}, fixed, group)
-        self.assertIn("listen", [each.name for each in fields(settings.UDP)])
+            for after in others:
+                if after != before:
+                    self.check(option, before, after, daemon.parts)
+
+    def check(
+        self, option: Option, before: Settings, after: Settings, parts: list[Reloadable]
+    ) -> None:
+        """Reload from `before` to `after`, with parts that only note that they are planned."""
+        planned: list[Reloadable] = []
+
+        def noting(part: Reloadable) -> Reloadable:
+            def plan(fresh: Settings) -> Commit:
+                planned.append(part)
+                return lambda: None
+
+            return Reloadable(plan, part.depends_on)
+
+        outcome = Reload(before, lambda: after, [noting(part) for part in parts])()
+        said = re.search(rf"--{option.name}(?![a-z0-9-])", outcome) is not None
+        self.assertEqual(said, option.restart, f"{option.name}: {outcome}")
+        self.assertTrue(said or planned, f"no part of the daemon depends on --{option.name}")

@@ -4,16 +4,16 @@ Tests for netd.options.build.
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 
-from netd import distribution
+from attrs import evolve
+
+from netd import __version__, distribution
 from netd.addresses import Network
 from netd.options.cli import Options
-from netd.options.table import OPTIONS
-from netd.settings import SERVICES, Impairment
-from netd.test.options.examples import (
-    Commands,
-)
+from netd.settings import OPTIONS, SERVICES, Impairment, Settings
+from netd.test.options.examples import COMPANY, EXAMPLES, Commands
 from netd.values import Duration, Endpoint
 
 
@@ -26,7 +26,7 @@ class DefaultTests(Commands):
         """
         TCP and UDP listen on port 8000 of the loopback, and nothing else does.
         """
-        made = self.settle()
+        made = self.settings()
         self.assertEqual(made.http.listen, (Endpoint("tcp", "127.0.0.1", 8000),))
         self.assertEqual(made.udp.listen, Endpoint("udp", "127.0.0.1", 8000))
         self.assertEqual(made.tls.listen, ())
@@ -35,7 +35,7 @@ class DefaultTests(Commands):
         """
         The delay is three seconds, the sample tree is served, and limits hold.
         """
-        made = self.settle()
+        made = self.settings()
         self.assertEqual(made.http.delay, Duration(3_000_000))
         self.assertIsNone(made.files.root)
         self.assertEqual(made.http.limits.max_delay, 60.0)
@@ -47,8 +47,18 @@ class DefaultTests(Commands):
         Every default in the table is a value that its own option takes.
         """
         for option in OPTIONS:
-            if option.default is not None:
-                option.parse(option.default)
+            for text in option.split(option.default):
+                option.type.parse(text)
+
+    def test_groups(self) -> None:
+        """
+        Without any text all but the two listeners on --port is as in `Settings()`.
+        """
+        made = self.settings()
+        made = evolve(
+            made, http=evolve(made.http, listen=()), udp=evolve(made.udp, listen=None)
+        )
+        self.assertEqual(made, Settings())
 
     def test_process_environment(self) -> None:
         """
@@ -60,6 +70,44 @@ class DefaultTests(Commands):
         self.assertEqual(options.settings.http.listen[0].port, 9)
 
 
+class OptionTests(Commands):
+    """
+    Every option has a field of the settings.
+    """
+
+    def test_settings_change(self) -> None:
+        """
+        Different texts of an option make different settings.
+        """
+        for option in OPTIONS:
+            texts = EXAMPLES[option.name]
+            company = [f"--{key}={value}" for key, value in COMPANY.get(option.name, ())]
+            made = {self.settings(*company, f"--{option.name}={text}") for text in texts}
+            self.assertEqual(len(made), len({option.type.parse(text) for text in texts}))
+
+    def test_reveal(self) -> None:
+        """
+        `--reveal` names the facts that the lab shows; without it there are none.
+        """
+        lab = self.settings("--reveal=version").http.lab
+        self.assertEqual((lab.hostname, lab.version), (None, __version__))
+        lab = self.settings("--reveal=hostname").http.lab
+        self.assertEqual((lab.hostname, lab.version), (platform.node(), None))
+        lab = self.settings().http.lab
+        self.assertEqual((lab.hostname, lab.version), (None, None))
+
+    def test_trusted(self) -> None:
+        """
+        The networks of --trust-forwarded replace the loopback, and an empty list does not.
+        """
+        loopback = (Network.parse("127.0.0.0/8"), Network.parse("::1"))
+        self.assertEqual(self.settings().http.lab.trust_forwarded, loopback)
+        empty = self.settings("--config", self.file("trust-forwarded = []"))
+        self.assertEqual(empty.http.lab.trust_forwarded, loopback)
+        made = self.settings("--trust-forwarded=10.0.0.0/8")
+        self.assertEqual(made.http.lab.trust_forwarded, (Network.parse("10.0.0.0/8"),))
+
+
 class UDPTests(Commands):
     """
     The datagram echo follows the port unless told otherwise.
@@ -69,7 +117,7 @@ class UDPTests(Commands):
         """
         Unsaid, it has the number and the host of everything else.
         """
-        made = self.settle("--port=7000", "--bind=10.0.0.1")
+        made = self.settings("--port=7000", "--bind=10.0.0.1")
         self.assertEqual(made.udp.listen, Endpoint("udp", "10.0.0.1", 7000))
 
     def test_off(self) -> None:
@@ -77,11 +125,11 @@ class UDPTests(Commands):
         0 turns it off, from every source.
         """
         for made in (
-            self.settle("--udp", "0"),
-            self.settle(NETD_UDP="0"),
-            self.settle("--config", self.file("udp = 0")),
-            self.settle("--config", self.file('udp = "0"')),
-            self.settle("--port=0", "--udp=0"),
+            self.settings("--udp", "0"),
+            self.settings(NETD_UDP="0"),
+            self.settings("--config", self.file("udp = 0")),
+            self.settings("--config", self.file('udp = "0"')),
+            self.settings("--port=0", "--udp=0"),
         ):
             self.assertIsNone(made.udp.listen)
 
@@ -89,10 +137,10 @@ class UDPTests(Commands):
         """
         A port or an endpoint of its own replaces the number, and only for datagrams.
         """
-        made = self.settle("--udp=7", "--bind=10.0.0.1")
+        made = self.settings("--udp=7", "--bind=10.0.0.1")
         self.assertEqual(made.udp.listen, Endpoint("udp", "10.0.0.1", 7))
         self.assertEqual(made.http.listen[0].port, 8000)
-        made = self.settle(r"--udp=udp6:0:interface=\:\:1")
+        made = self.settings(r"--udp=udp6:0:interface=\:\:1")
         self.assertEqual(made.udp.listen, Endpoint("udp6", "::1", 0))
 
 
@@ -105,7 +153,7 @@ class ServiceTests(Commands):
         """
         `--service` adds up, each at the endpoint of its own, or at --bind.
         """
-        made = self.settle(
+        made = self.settings(
             *("--service=echo=tcp:7", "--service=echo=udp:7", "--bind=10.0.0.1"),
             r"--service=time=tcp6:37:interface=\:\:1:backlog=5",
         )
@@ -123,7 +171,7 @@ class ServiceTests(Commands):
         """
         None is offered unless asked for.
         """
-        self.assertEqual(self.settle().services, ())
+        self.assertEqual(self.settings().services, ())
 
     def test_explained(self) -> None:
         """
@@ -143,7 +191,7 @@ class ServiceTests(Commands):
         """
         for name, kinds in SERVICES.items():
             for kind in kinds:
-                (made,) = self.settle(f"--service={name}={kind}:0").services
+                (made,) = self.settings(f"--service={name}={kind}:0").services
                 self.assertEqual((made.name, made.listen.kind), (name, kind))
 
 
@@ -156,7 +204,7 @@ class NetworkTests(Commands):
         """
         Networks add up, each list on its own.
         """
-        made = self.settle(
+        made = self.settings(
             *("--allow=10.0.0.0/8", "--allow=::1", "--deny=10.1.0.0/16"),
             *("--proxy-from=10.2.0.1", "--connect-rate=5"),
         ).access
@@ -169,7 +217,7 @@ class NetworkTests(Commands):
         """
         Unless said otherwise anybody may speak, as often as they like, for themselves.
         """
-        made = self.settle().access
+        made = self.settings().access
         self.assertEqual((made.allow, made.deny, made.proxy_from), ((), (), ()))
         self.assertEqual(made.connect_rate, 0)
 
@@ -178,11 +226,11 @@ class NetworkTests(Commands):
         A file lists networks, one a line, with comments and empty lines between.
         """
         path = self.file("# ours\n10.0.0.0/8\n\n  192.0.2.7  # one\r\n::/0")
-        made = self.settle(f"--deny=@{path}", "--deny=::1").access
+        made = self.settings(f"--deny=@{path}", "--deny=::1").access
         self.assertEqual(
             [str(each) for each in made.deny], ["10.0.0.0/8", "192.0.2.7/32", "::/0", "::1/128"]
         )
-        self.assertEqual(self.settle(f"--allow=@{self.file('# none')}").access.allow, ())
+        self.assertEqual(self.settings(f"--allow=@{self.file('# none')}").access.allow, ())
 
     def test_line(self) -> None:
         """
@@ -220,14 +268,14 @@ class ImpairmentTests(Commands):
         """
         Unless asked for, nothing does.
         """
-        self.assertEqual(self.settle().udp.impairment, Impairment())
-        self.assertFalse(self.settle().udp.any_source)
+        self.assertEqual(self.settings().udp.impairment, Impairment())
+        self.assertFalse(self.settings().udp.any_source)
 
     def test_each(self) -> None:
         """
         Each kind has its option.
         """
-        made = self.settle(
+        made = self.settings(
             *("--udp-delay=uniform:1s-2s", "--udp-loss=5%", "--udp-duplicate=0.1"),
             *("--udp-reorder=0.2", "--udp-corrupt=1", "--udp-seed=7", "--udp-any-source=yes"),
         ).udp
@@ -273,17 +321,17 @@ class HTTPSTests(Commands):
         """
         Together they make the TLS group, the key being optional.
         """
-        made = self.settle("--https=443", NETD_CERTIFICATE="/a")
+        made = self.settings("--https=443", NETD_CERTIFICATE="/a")
         self.assertEqual(made.tls.listen, (Endpoint("tcp", "127.0.0.1", 443),))
         self.assertEqual((made.tls.certificate, made.tls.private_key), (Path("/a"), None))
-        made = self.settle("--https=443", "--certificate=/a", "--private-key=b")
+        made = self.settings("--https=443", "--certificate=/a", "--private-key=b")
         self.assertEqual(made.tls.private_key, Path("b"))
 
     def test_directory(self) -> None:
         """
         A directory of certificates stands in for one, but not a key for a certificate.
         """
-        made = self.settle("--https=443", "--certificate-dir=/d")
+        made = self.settings("--https=443", "--certificate-dir=/d")
         self.assertEqual((made.tls.certificate, made.tls.directory), (None, Path("/d")))
         self.assertEqual(
             self.refuse("--https=443", "--certificate-dir=/d", "--private-key=/k"),
@@ -298,9 +346,9 @@ class HTTPSTests(Commands):
         Clients are asked for certificates where there is an authority, and only over HTTPS.
         """
         both = ("--https=443", "--certificate=/a")
-        made = self.settle(*both, "--client-ca=/c")
+        made = self.settings(*both, "--client-ca=/c")
         self.assertEqual((made.tls.client_ca, made.tls.client_ca_optional), (Path("/c"), False))
-        made = self.settle(*both, "--client-ca=/c", "--client-ca-optional=yes")
+        made = self.settings(*both, "--client-ca=/c", "--client-ca-optional=yes")
         self.assertTrue(made.tls.client_ca_optional)
         self.assertEqual(self.refuse("--client-ca=/c"), "--client-ca /c: needs --https")
         self.assertEqual(
@@ -318,9 +366,9 @@ class WatchTests(Commands):
         """
         The probes are on the web site and the log finds its form, unless said otherwise.
         """
-        made = self.settle().monitoring
+        made = self.settings().monitoring
         self.assertEqual((made.listen, made.log), ((), "auto"))
-        made = self.settle("--metrics-http=9100", "--bind=10.0.0.1", "--log=json").monitoring
+        made = self.settings("--metrics-http=9100", "--bind=10.0.0.1", "--log=json").monitoring
         self.assertEqual(
             (made.listen, made.log), ((Endpoint("tcp", "10.0.0.1", 9100),), "json")
         )

@@ -27,13 +27,13 @@ class FlagTests(Commands):
         """
         An option that is given twice means what it says the second time.
         """
-        self.assertEqual(self.settle("--grace", "1", "--grace=2").grace.seconds, 2)
+        self.assertEqual(self.settings("--grace", "1", "--grace=2").grace.seconds, 2)
 
     def test_repeatable(self) -> None:
         """
         `--http` and `--https` add up, in their order, after `--port`.
         """
-        made = self.settle(
+        made = self.settings(
             *("--http", "81", "--http=tcp:82", "--https", "443", "--https", "444"),
             *("--certificate", "/a", "--bind", "::1"),
         )
@@ -62,10 +62,10 @@ class FlagTests(Commands):
         """
         What begins like a flag and follows one that takes a value is that value.
         """
-        self.assertEqual(self.settle("--files", "--por").files.root, Path("--por"))
-        self.assertEqual(self.settle("--files", "--").files.root, Path("--"))
+        self.assertEqual(self.settings("--files", "--por").files.root, Path("--por"))
+        self.assertEqual(self.settings("--files", "--").files.root, Path("--"))
 
-    def test_settle_again(self) -> None:
+    def test_read_again(self) -> None:
         """
         Settled anew, flags stay and the file and the environment are read again.
         """
@@ -73,22 +73,22 @@ class FlagTests(Commands):
         options = self.parse("--config", path, "--port=2", NETD_DELAY="1s")
         Path(path).write_text("port = 3\ngrace = 2")
         options.environ = {"NETD_DELAY": "2s"}
-        options.settle()
+        options.read()
         made = options.settings
         self.assertEqual((made.http.listen[0].port, made.grace.seconds), (2, 2))
         self.assertEqual(made.http.delay, Duration(2_000_000))
 
-    def test_settle_wrong(self) -> None:
+    def test_read_wrong(self) -> None:
         """
         When what is read again is wrong, the settings and their origins are as before.
         """
         path = self.file("grace = 1")
         options = self.parse("--config", path)
-        before = options.settings, options.said
+        before = options.settings, options.option_values
         for text in ("grace = -1", "grace = ", "gracee = 1"):
             Path(path).write_text(text)
-            self.assertRaises(UsageError, options.settle)
-            self.assertEqual((options.settings, options.said), before)
+            self.assertRaises(UsageError, options.read)
+            self.assertEqual((options.settings, options.option_values), before)
 
     def test_value_missing(self) -> None:
         """
@@ -136,7 +136,7 @@ class FlagTests(Commands):
         """
         An address knows the option that asked for it, for the message of a failing bind.
         """
-        made = self.settle(
+        made = self.settings(
             *("--http=81", "--https=tcp:443", "--certificate=/a", "--udp=udp:7", "--port=0")
         )
         self.assertEqual(
@@ -145,5 +145,5 @@ class FlagTests(Commands):
         )
         udp = made.udp.listen
         self.assertEqual(udp and udp.option, "--udp udp:7")
-        bound = self.settle("--bind", "example.org")
+        bound = self.settings("--bind", "example.org")
         self.assertEqual(bound.http.listen[0].option, "--bind example.org")

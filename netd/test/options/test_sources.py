@@ -9,9 +9,10 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netd.options.build import to_settings
-from netd.options.sources import OptionValue, collect
-from netd.options.table import OPTIONS
+from netd.options.build import build_settings
+from netd.options.sources import OptionValue, option_values
+from netd.options.toml import read_toml
+from netd.settings import OPTIONS
 from netd.test.options.examples import (
     BAD,
     COMPANY,
@@ -41,8 +42,8 @@ class EnvironmentTests(Commands):
             flags = [f"--{key}={value}" for key, value in COMPANY.get(option.name, ())]
             for text in EXAMPLES[option.name]:
                 self.assertEqual(
-                    self.settle(**company, **{option.variable: text}),
-                    self.settle(*flags, f"--{option.name}={text}"),
+                    self.settings(**company, **{option.variable: text}),
+                    self.settings(*flags, f"--{option.name}={text}"),
                 )
 
     def test_bad(self) -> None:
@@ -70,9 +71,9 @@ class EnvironmentTests(Commands):
         path = self.file('port = 81\nhttp = ["82"]')
         environ = {option.variable: "" for option in OPTIONS}
         self.assertEqual(
-            self.settle("--config", path, **environ), self.settle("--config", path)
+            self.settings("--config", path, **environ), self.settings("--config", path)
         )
-        self.assertEqual(self.settle(**environ, NETD_CONFIG=""), self.settle())
+        self.assertEqual(self.settings(**environ, NETD_CONFIG=""), self.settings())
 
     def test_blank(self) -> None:
         """
@@ -80,14 +81,14 @@ class EnvironmentTests(Commands):
         """
         path = self.file('http = ["82"]')
         self.assertEqual(
-            self.settle("--config", path, NETD_HTTP="  "), self.settle("--config", path)
+            self.settings("--config", path, NETD_HTTP="  "), self.settings("--config", path)
         )
 
     def test_spaces(self) -> None:
         """
         Where a text may hold spaces only the end of a line ends it.
         """
-        made = self.settle(
+        made = self.settings(
             NETD_FILES_HEADER="X-A: one two\n\n X-B:3\n",
             NETD_FILES_CACHE="*.css=max-age=60, immutable",
         ).files
@@ -98,7 +99,7 @@ class EnvironmentTests(Commands):
         """
         A repeatable variable holds several texts with space between.
         """
-        made = self.settle(NETD_HTTP=" 81  tcp:82\n83 ")
+        made = self.settings(NETD_HTTP=" 81  tcp:82\n83 ")
         self.assertEqual([where.port for where in made.http.listen], [8000, 81, 82, 83])
 
     def test_config(self) -> None:
@@ -106,15 +107,15 @@ class EnvironmentTests(Commands):
         NETD_CONFIG names the file, unless the flag names another.
         """
         one, other = self.file("port = 1"), self.file("port = 2")
-        self.assertEqual(self.settle(NETD_CONFIG=one).http.listen[0].port, 1)
-        made = self.settle("--config", other, NETD_CONFIG=one)
+        self.assertEqual(self.settings(NETD_CONFIG=one).http.listen[0].port, 1)
+        made = self.settings("--config", other, NETD_CONFIG=one)
         self.assertEqual(made.http.listen[0].port, 2)
 
     def test_others(self) -> None:
         """
         Variables of no option are nobody's business.
         """
-        self.assertEqual(self.settle(NETD_="1", NETD_NAME="x", PORT="9"), self.settle())
+        self.assertEqual(self.settings(NETD_="1", NETD_NAME="x", PORT="9"), self.settings())
 
 
 class PrecedenceTests(Commands):
@@ -140,7 +141,7 @@ class PrecedenceTests(Commands):
             for each in speaking:
                 text = EXAMPLES[option.name][ORDER.index(each)]
                 by_source[each][option.name] = text
-            default = () if option.default is None else (option.default,)
+            default = option.split(option.default)
             expected[option.name] = (default, "default")
             if speaking:
                 text = EXAMPLES[option.name][ORDER.index(speaking[0])]
@@ -149,19 +150,21 @@ class PrecedenceTests(Commands):
         Path(path).write_text(
             "".join(f"{name} = '{text}'\n" for name, text in by_source["file"].items())
         )
-        said = collect(
-            {name: [text] for name, text in by_source["flag"].items()},
+        values = option_values(
+            {name: (text,) for name, text in by_source["flag"].items()},
             {f"NETD_{n.upper().replace('-', '_')}": t for n, t in by_source["environ"].items()},
+            read_toml(path),
             path,
         )
-        self.assertEqual({n: (each.texts, each.origin) for n, each in said.items()}, expected)
+        found = {name: (value.texts, value.origin) for name, value in values.items()}
+        self.assertEqual(found, expected)
 
     def test_whole(self) -> None:
         """
         The same holds on a whole command line, option by option.
         """
         path = self.file('port = 1\ndelay = "1s"\ngrace = "1s"\nhttp = [11, 12]')
-        made = self.settle(
+        made = self.settings(
             "--config", path, "--port", "3", NETD_PORT="2", NETD_DELAY="2s", NETD_HTTP="21"
         )
         self.assertEqual([where.port for where in made.http.listen], [3, 21])
@@ -173,7 +176,7 @@ class PrecedenceTests(Commands):
         """
         A bad value that a higher source overrules is not looked at.
         """
-        self.assertEqual(self.settle("--port", "1", NETD_PORT="x").http.listen[0].port, 1)
+        self.assertEqual(self.settings("--port", "1", NETD_PORT="x").http.listen[0].port, 1)
 
 
 class SaidTests(Commands):
@@ -187,7 +190,7 @@ class SaidTests(Commands):
         """
         port = OPTIONS[0]
         self.assertEqual(OptionValue(port, ("1", "2"), "flag").value(), 2)
-        self.assertEqual(OptionValue(port, ("1", "2"), "flag").values(), [1, 2])
+        self.assertEqual(OptionValue(port, ("1", "2"), "flag").values(), (1, 2))
         self.assertIsNone(OptionValue(port, (), "default").value())
 
     def test_escaped(self) -> None:
@@ -196,14 +199,14 @@ class SaidTests(Commands):
         """
         port = OPTIONS[0]
         for text in ("", "a\nb", "\x1b[2J", "\u202e", "\udcff"):
-            said = str(OptionValue(port, (text,), "flag").refuse(text, "no"))
+            said = str(OptionValue(port, (text,), "flag").error(text, "no"))
             self.assertEqual(said, f"--port {text!r}: no")
 
     def test_settings(self) -> None:
         """
         Settings are made of what was said, wherever that came from.
         """
-        said = collect({"port": ["1"]}, {"NETD_DELAY": "2"}, None)
-        made = to_settings(said)
+        values = option_values({"port": ("1",)}, {"NETD_DELAY": "2"}, {}, "")
+        made = build_settings(values)
         self.assertEqual(made.http.listen[0].port, 1)
         self.assertEqual(made.http.delay, Duration(2_000_000))

@@ -4,17 +4,22 @@ Tests for netd.options.toml.
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.python.usage import UsageError
 
-from netd.options.table import OPTIONS
-from netd.options.toml import read_toml
+from netd.options.build import build_settings
+from netd.options.sources import option_values
+from netd.options.toml import dump, read_toml
+from netd.settings import OPTIONS
 from netd.test.options.examples import (
     COMPANY,
     EXAMPLES,
+    NAMES,
+    REPEATABLE,
     Commands,
     by_chance,
 )
@@ -36,8 +41,8 @@ class FileTests(Commands):
             for text in EXAMPLES[option.name]:
                 lines = [f"{key} = '{value}'" for key, value in (*company, (option.name, text))]
                 self.assertEqual(
-                    self.settle("--config", self.file("\n".join(lines))),
-                    self.settle(*flags, f"--{option.name}={text}"),
+                    self.settings("--config", self.file("\n".join(lines))),
+                    self.settings(*flags, f"--{option.name}={text}"),
                     lines,
                 )
 
@@ -45,7 +50,7 @@ class FileTests(Commands):
         """
         Whole and broken numbers may be written as such; a list where several are allowed.
         """
-        made = self.settle(
+        made = self.settings(
             "--config",
             self.file(
                 'port = 81\ndelay = 0.25\nmax-body = 1000\nhttp = [82, "tcp:83"]\nudp = "udp:7"'
@@ -55,9 +60,9 @@ class FileTests(Commands):
         self.assertEqual(made.http.delay, Duration(250_000))
         self.assertEqual(made.http.limits.max_body, 1000)
         self.assertEqual(
-            self.settle("--config", self.file("http = 82")).http.listen[1].port, 82
+            self.settings("--config", self.file("http = 82")).http.listen[1].port, 82
         )
-        self.assertEqual(len(self.settle("--config", self.file("http = []")).http.listen), 1)
+        self.assertEqual(len(self.settings("--config", self.file("http = []")).http.listen), 1)
 
     def test_wrong_types(self) -> None:
         """
@@ -186,3 +191,97 @@ class FileTests(Commands):
         """
         with self.assertRaises(UsageError):
             read_toml("a\0b")
+
+
+class PrintTests(Commands):
+    """
+    `--print-config` writes a file that `--config` takes.
+    """
+
+    def printed(self, *arguments: str, **environ: str) -> str:
+        """What is printed for these."""
+        return dump(self.parse(*arguments, **environ).option_values)
+
+    def test_defaults(self) -> None:
+        """
+        Every option has its line, those that are not set as a comment.
+        """
+        lines = self.printed().splitlines()
+        self.assertEqual(len(lines), len(OPTIONS))
+        self.assertEqual(lines[0], 'port = "8000"  # default')
+        self.assertIn("# files is not set", lines)
+
+    def test_origins(self) -> None:
+        """
+        Each line says where its value came from.
+        """
+        path = self.file("grace = 1")
+        lines = self.printed("--config", path, "--port=1", NETD_DELAY="2").splitlines()
+        for line in (
+            'port = "1"  # flag',
+            'delay = "2"  # NETD_DELAY',
+            f'grace = "1"  # {path}',
+        ):
+            self.assertIn(line, lines)
+
+    def test_repeatable(self) -> None:
+        """
+        What may be said several times is a list.
+        """
+        self.assertIn('http = ["81", "82"]  # flag', self.printed("--http=81", "--http=82"))
+
+    def test_odd_characters(self) -> None:
+        """
+        A value or a file's name with a control character in it is printed so that it parses.
+        """
+        room = Path(self.mktemp())
+        room.mkdir()
+        path = room / "a\nb"
+        path.write_text('grace = "1"')
+        for arguments in (["--files=a\x7f"], [f"--config={path}"]):
+            text = self.printed(*arguments)
+            self.assertEqual(
+                self.settings("--config", self.file(text)), self.settings(*arguments)
+            )
+
+    def test_no_text(self) -> None:
+        """
+        A path that is no text, as a command line can hold, is printed all the same.
+        """
+        self.printed("--files=/\udcff").encode()
+
+    @by_chance
+    @given(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                name: st.lists(st.sampled_from(EXAMPLES[name]), min_size=1, max_size=3)
+                for name in NAMES
+                if name not in COMPANY
+            },
+        ),
+        st.text(
+            st.characters(blacklist_characters="\0\x7f", blacklist_categories=["Cs"]),
+            min_size=1,
+        ),
+        st.booleans(),
+    )
+    def test_back(self, flags: dict[str, list[str]], file: str, secure: bool) -> None:
+        """
+        The settings that the printed text makes are those it was printed for.
+        """
+        flags = {**flags, "files": [file]}
+        if secure:
+            flags |= {name: list(EXAMPLES[name][:1]) for name in COMPANY}
+        values = option_values(
+            {
+                name: tuple(texts if name in REPEATABLE else texts[-1:])
+                for name, texts in flags.items()
+            },
+            *({}, {}, ""),
+        )
+        text = dump(values)
+        self.assertEqual(
+            set(tomllib.loads(text)), {name for name, value in values.items() if value.texts}
+        )
+        self.assertEqual(self.settings("--config", self.file(text)), build_settings(values))
