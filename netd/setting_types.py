@@ -153,17 +153,6 @@ def choice(*texts: TextT) -> ValueType[TextT]:
     return ValueType("|".join(texts), parse, texts)
 
 
-def matching(placeholder: str, pattern: str, complaint: str) -> ValueType[str]:
-    """Texts that match the whole of a regular expression."""
-
-    def parse(text: str) -> str:
-        if re.fullmatch(pattern, text) is None:
-            raise ValueError(complaint)
-        return text
-
-    return ValueType(placeholder, parse)
-
-
 def _path(text: str) -> Path:
     if not text or "\0" in text:
         raise ValueError("not a path")
@@ -178,11 +167,9 @@ def _cache(text: str) -> tuple[str, str]:
 
 
 # What the server sets itself, and what would break the response around a file.
-_SERVER_FIELDS: Final = frozenset(
-    {
-        *("connection", "content-encoding", "content-length", "content-range", "content-type"),
-        *("date", "etag", "last-modified", "transfer-encoding", "vary"),
-    }
+_SERVER_FIELDS: Final = (
+    *("connection", "content-encoding", "content-length", "content-range", "content-type"),
+    *("date", "etag", "last-modified", "transfer-encoding", "vary"),
 )
 
 
@@ -195,6 +182,24 @@ def _header(text: str) -> tuple[str, str]:
     if name.lower() in _SERVER_FIELDS:
         raise ValueError(f"{name} is a field that only the server sets")
     return name, value.strip()
+
+
+def _pattern(text: str) -> str:
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("not a name, in which * stands for any characters")
+    return text.lower()
+
+
+def _origin(text: str) -> str:
+    if re.fullmatch(r"\*|[a-z][a-z0-9+.-]*://[!-.0-~]+|null", text) is None:
+        raise ValueError("neither * nor an origin such as https://example.org")
+    return text
+
+
+def _page(text: str) -> str:
+    if "\0" in text or any(not name or name[0] == "." for name in text.split("/")):
+        raise ValueError("not a file of the tree such as app/index.html")
+    return text
 
 
 FLAG: Final = ValueType("", str)
@@ -214,17 +219,9 @@ SHARE: Final = ValueType("SHARE", share)
 SWITCH: Final = ValueType("yes|no", switch, ("yes", "no"))
 DURATION: Final = ValueType("DURATION", Duration.parse)
 DELAY: Final = ValueType("DURATION", delay)
-PATTERN: Final = matching(
-    "PATTERN", r"[!-~]+", "not a name, in which * stands for any characters"
-)
-ORIGIN: Final = matching(
-    *("ORIGIN", r"\*|[a-z][a-z0-9+.-]*://[!-.0-~]+|null"),
-    "neither * nor an origin such as https://example.org",
-)
-PAGE: Final = matching(
-    *("PAGE", r"[^./\0][^/\0]*(/[^./\0][^/\0]*)*"),
-    "not a file of the tree such as app/index.html",
-)
+PATTERN: Final = ValueType("PATTERN", _pattern)
+ORIGIN: Final = ValueType("ORIGIN", _origin)
+PAGE: Final = ValueType("PAGE", _page)
 CACHE: Final = ValueType("GLOB=VALUE", _cache)
 HEADER: Final = ValueType("NAME:VALUE", _header)
 OBJECT: Final = ValueType("[PREFIX=]MODULE:OBJECT", str)

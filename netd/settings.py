@@ -20,19 +20,7 @@ from attrs import field, fields, frozen
 from netd import setting_types as types
 from netd.addresses import Network
 from netd.distribution import Distribution
-from netd.setting_types import (
-    Group,
-    Option,
-    ValueType,
-    choice,
-    limit,
-    number,
-    option,
-    optional,
-    options_of,
-    repeatable,
-    setting,
-)
+from netd.setting_types import Group, Option, limit, option, optional, repeatable, setting
 from netd.values import Duration, Endpoint
 
 Seconds: TypeAlias = float
@@ -86,7 +74,7 @@ class Limits:
         return min(self.body_time + received / self.body_rate, self.body_time_most)
 
 
-_REVEAL: Final = Option("reveal", choice("hostname", "version"), "", Group.SERVE,
+_REVEAL: Final = Option("reveal", types.choice("hostname", "version"), "", Group.SERVE,
     "Let /hostname show the host name, or /version the version of netd.", repeatable=True)
 
 
@@ -117,24 +105,19 @@ class HTTP:
 
     listen: tuple[Endpoint, ...] = setting((),
         Option("port", types.PORT, "8000", Group.LISTEN,
-            "TCP and UDP port of everything; 0 lets the kernel choose.",
-            common=True, restart=True),
+            "TCP and UDP port; 0 lets the kernel choose.", common=True, restart=True),
         Option("bind", types.HOST, "127.0.0.1", Group.LISTEN,
-            "Address or host name for --port and for endpoints that have none.",
-            common=True, restart=True),
+            "Host of --port and of endpoints that name no host.", common=True, restart=True),
         Option("http", types.ENDPOINT, "", Group.LISTEN,
             "Further HTTP endpoint, such as 8080 or tcp:8080.", restart=True, repeatable=True))
     delay: Duration | Distribution = option("delay", types.DELAY, "3s", Group.FAULTS,
-        "Time that / waits before it responds; uniform:1s-3s draws it anew each time.",
-        common=True)
+        "Time before / responds; uniform:1s-3s draws it anew each time.", common=True)
     limits: Limits = field(default=Limits())
     lab: Lab = field(default=Lab())
     access_log: str | None = option("access-log", types.LOG_FILE, "-", Group.OPERATIONS,
-        "File with a line for each HTTP response; - is standard output, off is none.",
-        common=True, restart=True)
+        "File with a line per HTTP response; - is stdout, off none.", common=True, restart=True)
     fast_dispatch: bool = option("fast-dispatch", types.SWITCH, "yes", Group.OPERATIONS,
-        "On the epoll reactor, skip the log context of each event and write together.",
-        restart=True)
+        "On epoll, skip log contexts of events and write responses together.", restart=True)
 
 
 @frozen
@@ -142,13 +125,11 @@ class TLS:
     """Where HTTPS listens, and the certificates it shows and wants."""
 
     listen: tuple[Endpoint, ...] = repeatable("https", types.ENDPOINT, Group.LISTEN,
-        "HTTPS endpoint, such as 8443 or tcp:8443; it needs --certificate.",
-        common=True, restart=True)
+        "HTTPS endpoint, such as 8443; it needs --certificate.", common=True, restart=True)
     certificate: Path | None = optional("certificate", types.FILE, Group.TLS,
         "PEM file of the HTTPS certificate and its chain, leaf first.", common=True)
     private_key: Path | None = optional("private-key", types.FILE, Group.TLS,
-        "PEM file of the private key; without it the certificate's file holds the key.",
-        common=True)
+        "PEM file of the private key; by default the certificate's file.", common=True)
     directory: Path | None = optional("certificate-dir", types.DIRECTORY, Group.TLS,
         "Directory of certificates by server name, each in NAME.pem.")
     client_ca: Path | None = optional("client-ca", types.FILE, Group.TLS,
@@ -169,11 +150,11 @@ class Files:
         "Directory served at /files/; without it a sample tree is served.", common=True)
     listen: tuple[Endpoint, ...] = repeatable("files-http", types.ENDPOINT, Group.LISTEN,
         "HTTP endpoint whose / is the file tree.", restart=True)
-    symlinks: Symlinks = option("files-symlinks", choice("inside", "all", "none"),
+    symlinks: Symlinks = option("files-symlinks", types.choice("inside", "all", "none"),
         "inside", Group.SERVE,
         "Symbolic links to follow: those that stay inside the tree, all or none.")
     cache: tuple[tuple[str, str], ...] = repeatable("files-cache", types.CACHE, Group.SERVE,
-        "Cache-Control of files that match GLOB; the first match counts, others get no-cache.",
+        "Cache-Control of files that match GLOB (the first counts), else no-cache.",
         spaces=True)
     headers: tuple[tuple[str, str], ...] = repeatable("files-header", types.HEADER, Group.SERVE,
         "Header field of every response with a file.", spaces=True)
@@ -194,8 +175,7 @@ class Impairment:
     """What happens to the datagrams that netd sends; shares are from 0 to 1."""
 
     delay: Duration | Distribution = option("udp-delay", types.DELAY, "0s", Group.FAULTS,
-        "Time that each UDP response waits; uniform:1s-3s draws it anew each time.",
-        restart=True)
+        "Time before each UDP response; uniform:1s-3s draws it anew each time.", restart=True)
     loss: float = option("udp-loss", types.SHARE, "0", Group.FAULTS,
         "Share of UDP responses that are lost: 0.05 or 5%.", common=True, restart=True)
     duplicate: float = option("udp-duplicate", types.SHARE, "0", Group.FAULTS,
@@ -223,14 +203,9 @@ class UDP:
 
 
 SERVICES: Final = {
-    "echo": ("tcp", "udp"),
-    "discard": ("tcp", "udp"),
-    "chargen": ("tcp",),
-    "qotd": ("tcp", "udp"),
-    "daytime": ("tcp", "udp"),
-    "time": ("tcp", "udp"),
-    "stamp": ("udp",),
-    "sockperf": ("udp",),
+    "echo": ("tcp", "udp"), "discard": ("tcp", "udp"), "chargen": ("tcp",),
+    "qotd": ("tcp", "udp"), "daytime": ("tcp", "udp"), "time": ("tcp", "udp"),
+    "stamp": ("udp",), "sockperf": ("udp",),
 }
 """The small services and their transports; chargen over UDP would amplify attacks."""
 
@@ -257,7 +232,7 @@ class Service:
         return cls(name, listen)
 
 
-SERVICE: Final = ValueType("NAME=ENDPOINT", Service.parse)
+SERVICE: Final = types.ValueType("NAME=ENDPOINT", Service.parse)
 
 
 @frozen
@@ -265,12 +240,11 @@ class Access:
     """Which clients may connect, to every listener."""
 
     allow: tuple[Network, ...] = repeatable("allow", types.NETWORKS, Group.CLIENTS,
-        "Network that may connect, or a file of networks; by default every network may.",
-        common=True)
+        "Network that may connect, or file of networks; by default every network.", common=True)
     deny: tuple[Network, ...] = repeatable("deny", types.NETWORKS, Group.CLIENTS,
-        "Network that may not connect, or a file of networks.")
+        "Network that may not connect, or file of networks.")
     proxy_from: tuple[Network, ...] = repeatable("proxy-from", types.NETWORKS, Group.CLIENTS,
-        "Network of proxies that send PROXY headers, or a file of networks.")
+        "Network of proxies that send PROXY headers, or file of networks.")
     connect_rate: int = option("connect-rate", types.NUMBER, "0", Group.LIMITS,
         "Connections per second from one client, except on loopback; 0 is no limit.")
 
@@ -285,7 +259,7 @@ class RPC:
         "Python function, or object with functions, that XML-RPC clients may call.")
     suites: bool = option("rpc-interop", types.SWITCH, "yes", Group.SERVE,
         "Offer the XML-RPC methods of validator1 and interopEchoTests.")
-    workers: int = option("rpc-workers", number(1, 64), "2", Group.LIMITS,
+    workers: int = option("rpc-workers", types.number(1, 64), "2", Group.LIMITS,
         "Processes that offloaded XML-RPC calls run in, 1 to 64.", restart=True)
     cors: tuple[str, ...] = repeatable("rpc-cors", types.ORIGIN, Group.CLIENTS,
         "Origin whose scripts may call XML-RPC methods; * is every origin.")
@@ -302,10 +276,9 @@ class Monitoring:
     listen: tuple[Endpoint, ...] = setting((),
         Option("metrics-http", types.ENDPOINT, "", Group.LISTEN,
             "HTTP endpoint that alone has /metrics, /healthz and /readyz.", restart=True))
-    log: LogForm = option("log", choice("auto", "text", "json", "journal"),
+    log: LogForm = option("log", types.choice("auto", "text", "json", "journal"),
         "auto", Group.OPERATIONS,
-        "Form of log lines; auto is journal where the journal reads them, otherwise text.",
-        restart=True)
+        "Form of log lines; auto is journal where the journal reads, else text.", restart=True)
 
 
 @frozen
@@ -333,7 +306,7 @@ class Settings:
 def _rows(group: Any, prefix: str = "") -> Iterator[tuple[str, tuple[Option, ...]]]:
     for attribute in fields(type(group)):
         path = prefix + attribute.name
-        if options := options_of(attribute):
+        if options := types.options_of(attribute):
             yield path, options
         else:
             yield from _rows(getattr(group, attribute.name), f"{path}.")

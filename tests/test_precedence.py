@@ -1,5 +1,5 @@
 """
-Flag beats environment beats file beats default, as `--print-config` shows it.
+A flag beats the environment, that the file, and that the default, as `--print-config` shows.
 """
 
 from __future__ import annotations
@@ -16,20 +16,22 @@ from tests.running import MODULE, Daemon, Finished, environment, run
 
 class PrecedenceTests(SynchronousTestCase):
     """
-    The same option said in several places.
+    The same option in several places.
     """
 
     def setUp(self) -> None:
         self.room = Path(self.enterContext(tempfile.TemporaryDirectory()))
         self.file = self.room / "netd.toml"
 
-    def netd(self, *arguments: str | Path, **said: str) -> Finished:
-        """What `netd ARGUMENTS` says in an environment that says NETD_* as given."""
-        return run(*MODULE, *arguments, environ=environment(**said), cwd=self.room)
+    def netd(self, *arguments: str | Path, **variables: str) -> Finished:
+        """The finished `netd ARGUMENTS` with these variables."""
+        return run(*MODULE, *arguments, environ=environment(**variables), cwd=self.room)
 
-    def printed(self, *arguments: str | Path, **said: str) -> dict[str, tuple[object, str]]:
+    def printed(
+        self, *arguments: str | Path, **variables: str
+    ) -> dict[str, tuple[object, str]]:
         """Every value and its origin by option."""
-        done = self.netd("--print-config", *arguments, **said)
+        done = self.netd("--print-config", *arguments, **variables)
         self.assertEqual((done.status, done.err), (0, ""))
         values = tomllib.loads(done.out)
         return {
@@ -40,7 +42,7 @@ class PrecedenceTests(SynchronousTestCase):
 
     def test_default(self) -> None:
         """
-        What nobody said has its default, and says so.
+        An option without a text has its default, and `default` as origin.
         """
         printed = self.printed()
         self.assertEqual(printed["port"], ("8000", "default"))
@@ -51,7 +53,7 @@ class PrecedenceTests(SynchronousTestCase):
 
     def test_order(self) -> None:
         """
-        Each place is beaten by the one above it.
+        A flag beats a variable, and a variable beats the file.
         """
         self.file.write_text('delay = "1s"\nport = 1\nbind = "127.0.0.3"\ngrace = 1.5\n')
         printed = self.printed(
@@ -67,7 +69,7 @@ class PrecedenceTests(SynchronousTestCase):
 
     def test_repeatable(self) -> None:
         """
-        A repeatable option is replaced as a whole by the place that beats the others.
+        The highest place replaces all texts of a repeatable option.
         """
         self.file.write_text('http = ["1", "2"]\n')
         self.assertEqual(
@@ -84,7 +86,7 @@ class PrecedenceTests(SynchronousTestCase):
 
     def test_configOfEnvironment(self) -> None:
         """
-        NETD_CONFIG names the file, and --config another.
+        NETD_CONFIG names the file unless --config does.
         """
         other = self.room / "other.toml"
         self.file.write_text('delay = "1s"\n')
@@ -95,10 +97,17 @@ class PrecedenceTests(SynchronousTestCase):
 
     def test_roundTrip(self) -> None:
         """
-        What --print-config prints is a file that --config takes and prints as the same values.
+        --config takes the output of --print-config, which prints the same values again.
         """
-        said = ("--delay", "250ms", "--http", r"tcp:0:interface=\:\:1", "--files", self.room)
-        first = self.netd("--print-config", *said).out
+        arguments = (
+            "--delay",
+            "250ms",
+            "--http",
+            r"tcp:0:interface=\:\:1",
+            "--files",
+            self.room,
+        )
+        first = self.netd("--print-config", *arguments).out
         self.file.write_text(first)
         second = self.netd("--print-config", "--config", self.file).out
         self.assertEqual(tomllib.loads(second), tomllib.loads(first))
@@ -106,7 +115,7 @@ class PrecedenceTests(SynchronousTestCase):
 
     def test_check(self) -> None:
         """
-        --check-config says that all is good, or what is wrong and exits with 1.
+        --check-config accepts a good configuration, and exits with 1 for a bad one.
         """
         good = self.netd("--check-config", "--delay", "1s")
         self.assertEqual(good.status, 0, good.err)
@@ -120,7 +129,7 @@ class PrecedenceTests(SynchronousTestCase):
 
     def test_inForce(self) -> None:
         """
-        What was settled is what the daemon does.
+        The daemon works with the values of the highest places.
         """
         self.file.write_text('delay = "1h"\nmax-body = "10B"\nbind = "127.0.0.3"\n')
         daemon = self.enterContext(

@@ -96,10 +96,9 @@ def _network_list(text: str) -> list[Network]:
 
 def _on_port(values: OptionValues, kind: str) -> Endpoint:
     """The listener on --port; the message of an unknown host names --bind."""
-    number, bind = values["port"].value(), values["bind"].value()
-    by_port = values["bind"].origin == "default"
-    option = f"--port {number}" if by_port else f"--bind {bind}"
-    return Endpoint(kind, bind, number, option=option)
+    port, bind = values["port"].value(), values["bind"].value()
+    named = f"--port {port}" if values["bind"].origin == "default" else f"--bind {bind}"
+    return Endpoint(kind, bind, port, option=named)
 
 
 def _http_listen(values: OptionValues) -> tuple[Endpoint, ...]:

@@ -23,7 +23,7 @@ from netd.options.messages import escape_unprintable
 from netd.options.sources import OptionValue, option_values
 from netd.options.toml import read_toml
 from netd.setting_types import Option
-from netd.settings import BY_NAME, Settings
+from netd.settings import Settings
 
 
 class Options(_Options):
@@ -93,34 +93,29 @@ class Options(_Options):
         return self.settings
 
 
-def _method(option: Option) -> Callable[..., None]:
-    """The method that Twisted calls each time the flag of `option` is given."""
-
-    def add(self: Options, text: str) -> None:
-        before = self._flags.get(option.name, ()) if option.repeatable else ()
-        self._flags[option.name] = (*before, text)
-
-    def remember(self: Options, text: str) -> None:
-        self[option.name] = text
-
-    def turn_on(self: Options) -> None:
-        self[option.name] = True
-
-    def write(self: Options) -> None:
-        sys.stdout.write(_PAGES[option.name]())
-        raise SystemExit(0)
-
-    if option.name in _PAGES:
-        return write
-    if not option.type.placeholder:
-        return turn_on
-    return add if option.name in BY_NAME else remember
-
-
 _PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "version": lambda: f"netd {__version__}\n",
     "help": lambda: usage(everything=False),
     "help-all": lambda: usage(everything=True),
 }
+
+
+def _method(option: Option) -> Callable[..., None]:
+    """The method that Twisted calls each time the flag of `option` is given."""
+
+    def take(self: Options, text: str) -> None:
+        before = self._flags.get(option.name, ()) if option.repeatable else ()
+        self._flags[option.name] = (*before, text)
+        self[option.name] = text
+
+    def turn_on(self: Options) -> None:
+        if option.name in _PAGES:
+            sys.stdout.write(_PAGES[option.name]())
+            raise SystemExit(0)
+        self[option.name] = True
+
+    return take if option.type.placeholder else turn_on
+
+
 for _option in ALL:
     setattr(Options, f"opt_{_option.name.replace('-', '_')}", _method(_option))

@@ -23,18 +23,8 @@ def _is_file(option: Option) -> bool:
 
 
 def _bash() -> str:
-    flags = " ".join(sorted(f"--{each.name}" for each in ALL))
-    valued = [each for each in ALL if each.type.placeholder]
-    chosen = "".join(
-        f'        --{each.name}) COMPREPLY=($(compgen -W "{" ".join(each.type.choices)}" '
-        '-- "$cur"));;\n'
-        for each in valued
-        if each.type.choices
-    )
-    files = "|".join(f"--{each.name}" for each in valued if _is_file(each))
-    others = "|".join(
-        f"--{each.name}" for each in valued if not each.type.choices and not _is_file(each)
-    )
+    flags = " ".join(sorted(f"--{option.name}" for option in ALL))
+    cases = "".join(_bash_case(option) for option in ALL if option.type.placeholder)
     return f"""\
 _netd() {{
     local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD-1]}}
@@ -45,13 +35,18 @@ _netd() {{
         prev=${{COMP_WORDS[COMP_CWORD-2]}}
     fi
     case $prev in
-{chosen}        {files}) COMPREPLY=($(compgen -f -- "$cur"));;
-        {others}) COMPREPLY=();;
-        *) COMPREPLY=($(compgen -W "{flags}" -- "$cur"));;
+{cases}        *) COMPREPLY=($(compgen -W "{flags}" -- "$cur"));;
     esac
 }}
 complete -o filenames -F _netd netd
 """
+
+
+def _bash_case(option: Option) -> str:
+    words = f'-W "{" ".join(option.type.choices)}"' if option.type.choices else "-f"
+    offered = option.type.choices or _is_file(option)
+    reply = f'$(compgen {words} -- "$cur")' if offered else ""
+    return f"        --{option.name}) COMPREPLY=({reply});;\n"
 
 
 def _zsh() -> str:

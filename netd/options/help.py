@@ -1,10 +1,13 @@
 """
 What `--help` and `--help-all` print, and the options that are no settings.
+
+Rules: pure.
 """
 
 from __future__ import annotations
 
 import textwrap
+from functools import partial
 from typing import Final
 
 from netd.setting_types import FILE, FLAG, Group, Option, choice
@@ -12,24 +15,22 @@ from netd.settings import OPTIONS
 
 SHELLS: Final = choice("bash", "zsh", "fish")
 
-# fmt: off
+_action: Final = partial(Option, default="", group=Group.OPERATIONS)
 ACTIONS: Final = (
-    Option("config", FILE, "", Group.OPERATIONS, "TOML file of options.", common=True),
-    Option("print-config", FLAG, "", Group.OPERATIONS,
-        "Print every value and its origin, and exit."),
-    Option("check-config", FLAG, "", Group.OPERATIONS,
-        "Exit 0 if the daemon could be built, 1 if not."),
-    Option("healthcheck", FLAG, "", Group.OPERATIONS,
-        "Request a URL, or /healthz of a daemon with these options; exit 0 if it is well."),
-    Option("ca", FILE, "", Group.OPERATIONS,
-        "PEM file of the authorities that --healthcheck trusts instead of the system's."),
-    Option("completion", SHELLS, "", Group.OPERATIONS,
-        "Print completions for a shell, and exit."),
-    Option("version", FLAG, "", Group.OPERATIONS, "Print the version of netd, and exit."),
-    Option("help", FLAG, "", Group.OPERATIONS, "Print the most common options, and exit."),
-    Option("help-all", FLAG, "", Group.OPERATIONS, "Print all options, and exit."),
+    _action("config", FILE, help="TOML file of options.", common=True),
+    _action("print-config", FLAG, help="Print every value and its origin, and exit."),
+    _action("check-config", FLAG, help="Exit 0 if the daemon could be built, 1 if not."),
+    _action(
+        "healthcheck", FLAG, help="Request /healthz, or a URL; exit 0 if the daemon is well."
+    ),
+    _action(
+        "ca", FILE, help="PEM file of authorities that --healthcheck trusts, and no others."
+    ),
+    _action("completion", SHELLS, help="Print completions for a shell, and exit."),
+    _action("version", FLAG, help="Print the version of netd, and exit."),
+    _action("help", FLAG, help="Print the most common options, and exit."),
+    _action("help-all", FLAG, help="Print all options, and exit."),
 )
-# fmt: on
 """What the command line takes beside settings; neither variable nor key has these names."""
 ALL: Final = (*OPTIONS, *ACTIONS)
 

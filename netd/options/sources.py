@@ -53,11 +53,7 @@ def option_values(
     file: Mapping[str, tuple[str, ...]],
     path: str,
 ) -> dict[str, OptionValue]:
-    """
-    The value of each option by its name; an empty variable counts as absent.
-
-    `file` has the texts of the file `path`.
-    """
+    """Each option by its name; `file` is what `path` holds, an empty variable is absent."""
     values = {}
     for option in OPTIONS:
         if option.name in flags:

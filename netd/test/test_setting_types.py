@@ -159,3 +159,9 @@ class ParserTests(SynchronousTestCase):
         self.assertEqual(setting_types.SECONDS.parse("0"), inf)
         self.assertEqual(setting_types.BYTES.parse("0"), maxsize)
         self.assertEqual(setting_types.COUNT.parse("0"), maxsize)
+
+    def test_lower(self) -> None:
+        """
+        A pattern for names of hosts or headers is in small letters, whatever its case was.
+        """
+        self.assertEqual(setting_types.PATTERN.parse("X-Internal-*"), "x-internal-*")

@@ -21,8 +21,8 @@ _LIMITS = settings.Limits()
 
 
 def _whole() -> settings.Settings:
-    here = Endpoint("tcp", "127.0.0.1", 8000)
-    return settings.Settings(http=settings.HTTP((here,)))
+    endpoint = Endpoint("tcp", "127.0.0.1", 8000)
+    return settings.Settings(http=settings.HTTP((endpoint,)))
 
 
 class SettingsTests(SynchronousTestCase):
@@ -32,7 +32,7 @@ class SettingsTests(SynchronousTestCase):
 
     def test_frozen(self) -> None:
         """
-        No group, however deep, can be changed under the daemon that runs on it.
+        No field of any group can be set.
         """
         whole = _whole()
         group: Any
@@ -43,7 +43,7 @@ class SettingsTests(SynchronousTestCase):
 
     def test_comparable(self) -> None:
         """
-        Equal settings are equal values with equal hashes, so that a reload can compare.
+        Equal settings compare equal and have equal hashes.
         """
         self.assertEqual(_whole(), _whole())
         self.assertEqual(hash(_whole()), hash(_whole()))
@@ -51,7 +51,7 @@ class SettingsTests(SynchronousTestCase):
 
     def test_values(self) -> None:
         """
-        Every part, however deep, is a value or a tuple of values: no dict and no list.
+        Every field is a value or a tuple of values, not a dict, list or set.
         """
 
         def parts(value: Any) -> Iterator[object]:
@@ -119,12 +119,12 @@ def _count_fields(group: Any) -> int:
 
 class ServicesTests(SynchronousTestCase):
     """
-    The small services that there are.
+    The table of small services.
     """
 
     def test_kinds(self) -> None:
         """
-        Each is offered over streams, datagrams or both.
+        Each service has TCP, UDP or both as transport.
         """
         for name, kinds in settings.SERVICES.items():
             self.assertTrue(kinds, name)
@@ -132,19 +132,19 @@ class ServicesTests(SynchronousTestCase):
 
     def test_no_weapon(self) -> None:
         """
-        Chargen, whose datagrams would be many for one, is not offered over UDP.
+        Chargen, which would amplify attacks, is not offered over UDP.
         """
         self.assertEqual(settings.SERVICES["chargen"], ("tcp",))
 
 
 class LimitsTests(SynchronousTestCase):
     """
-    The limits that hold when nobody asks for others.
+    The default limits.
     """
 
     def test_bounded(self) -> None:
         """
-        Whatever a client can make grow has a limit by default, but the connections in all.
+        All limits but that of the connections in all are on by default.
         """
         off = {
             attribute.name
@@ -155,7 +155,7 @@ class LimitsTests(SynchronousTestCase):
 
     def test_consistent(self) -> None:
         """
-        A target fits into a head, a body in memory into the spool, one client into all.
+        The smaller of two related limits is below the larger.
         """
         self.assertLess(_LIMITS.max_target, _LIMITS.max_head)
         self.assertLess(_LIMITS.body_memory, _LIMITS.spool)

@@ -25,7 +25,7 @@ class FlagTests(Commands):
 
     def test_last_wins(self) -> None:
         """
-        An option that is given twice means what it says the second time.
+        The last of several texts of an option counts.
         """
         self.assertEqual(self.settings("--grace", "1", "--grace=2").grace.seconds, 2)
 
@@ -33,23 +33,23 @@ class FlagTests(Commands):
         """
         `--http` and `--https` add up, in their order, after `--port`.
         """
-        made = self.settings(
+        config = self.settings(
             *("--http", "81", "--http=tcp:82", "--https", "443", "--https", "444"),
             *("--certificate", "/a", "--bind", "::1"),
         )
-        self.assertEqual([where.port for where in made.http.listen], [8000, 81, 82])
-        self.assertEqual([where.port for where in made.tls.listen], [443, 444])
-        self.assertEqual({where.host for where in made.http.listen}, {"::1"})
+        self.assertEqual([where.port for where in config.http.listen], [8000, 81, 82])
+        self.assertEqual([where.port for where in config.tls.listen], [443, 444])
+        self.assertEqual({where.host for where in config.http.listen}, {"::1"})
 
     def test_unknown(self) -> None:
         """
-        An unknown flag is refused by its name.
+        An unknown flag is refused with its name.
         """
         self.assertIn("--prot", self.refuse("--prot", "80"))
 
     def test_abbreviated(self) -> None:
         """
-        The beginning of a flag is no flag, wherever it stands, and the flag is suggested.
+        The beginning of a flag is refused, in every place, and the flag is suggested.
         """
         for arguments in (("--por", "80"), ("--por=80",), ("--http", "81", "--por", "80")):
             self.assertEqual(
@@ -60,27 +60,27 @@ class FlagTests(Commands):
 
     def test_dashes_in_values(self) -> None:
         """
-        What begins like a flag and follows one that takes a value is that value.
+        An argument with dashes after a flag that takes a value is that value.
         """
         self.assertEqual(self.settings("--files", "--por").files.root, Path("--por"))
         self.assertEqual(self.settings("--files", "--").files.root, Path("--"))
 
     def test_read_again(self) -> None:
         """
-        Settled anew, flags stay and the file and the environment are read again.
+        `read` keeps the flags, and reads the file and the environment again.
         """
         path = self.file("port = 1\ngrace = 1")
         options = self.parse("--config", path, "--port=2", NETD_DELAY="1s")
         Path(path).write_text("port = 3\ngrace = 2")
         options.environ = {"NETD_DELAY": "2s"}
         options.read()
-        made = options.settings
-        self.assertEqual((made.http.listen[0].port, made.grace.seconds), (2, 2))
-        self.assertEqual(made.http.delay, Duration(2_000_000))
+        config = options.settings
+        self.assertEqual((config.http.listen[0].port, config.grace.seconds), (2, 2))
+        self.assertEqual(config.http.delay, Duration(2_000_000))
 
     def test_read_wrong(self) -> None:
         """
-        When what is read again is wrong, the settings and their origins are as before.
+        After an error in `read` the settings and their origins are as before.
         """
         path = self.file("grace = 1")
         options = self.parse("--config", path)
@@ -92,19 +92,19 @@ class FlagTests(Commands):
 
     def test_value_missing(self) -> None:
         """
-        So is a flag whose value is missing.
+        A flag without its value is refused.
         """
         self.assertIn("--port", self.refuse("--port"))
 
     def test_argument(self) -> None:
         """
-        What is no option is refused, with a hint at the help.
+        An argument that is no option is refused, with a hint at --help.
         """
         self.assertEqual(self.refuse("8000"), "8000: not an option; see netd --help")
 
     def test_broken_argument(self) -> None:
         """
-        Neither an argument nor a flag breaks the line.
+        Line breaks in arguments and flags do not break the line of the message.
         """
         self.refuse("a\nb")
         self.refuse("--a\nb")
@@ -112,7 +112,7 @@ class FlagTests(Commands):
 
     def test_version(self) -> None:
         """
-        `--version` names netd's version, not Twisted's, and ends well.
+        `--version` prints the version of netd, not of Twisted, and exits with 0.
         """
         written: list[str] = []
         self.patch(sys.stdout, "write", written.append)
@@ -123,27 +123,27 @@ class FlagTests(Commands):
 
     def test_bad(self) -> None:
         """
-        A bad value is refused in one line that begins with the option and the value.
+        A bad value is refused with one line that begins with the option and the value.
         """
         for name, texts in BAD.items():
             for text in texts:
                 company = [f"--{key}={value}" for key, value in COMPANY.get(name, ())]
-                said = self.refuse(*company, f"--{name}={text}")
+                message = self.refuse(*company, f"--{name}={text}")
                 shown = text if text.isprintable() and text else repr(text)
-                self.assertTrue(said.startswith(f"--{name} {shown}: "), said)
+                self.assertTrue(message.startswith(f"--{name} {shown}: "), message)
 
     def test_options_of_addresses(self) -> None:
         """
-        An address knows the option that asked for it, for the message of a failing bind.
+        An endpoint knows its option, for the message of a failing bind.
         """
-        made = self.settings(
+        config = self.settings(
             *("--http=81", "--https=tcp:443", "--certificate=/a", "--udp=udp:7", "--port=0")
         )
         self.assertEqual(
-            [each.option for each in (*made.http.listen, *made.tls.listen)],
+            [each.option for each in (*config.http.listen, *config.tls.listen)],
             ["--port 0", "--http 81", "--https tcp:443"],
         )
-        udp = made.udp.listen
+        udp = config.udp.listen
         self.assertEqual(udp and udp.option, "--udp udp:7")
         bound = self.settings("--bind", "example.org")
         self.assertEqual(bound.http.listen[0].option, "--bind example.org")

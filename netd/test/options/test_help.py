@@ -75,7 +75,7 @@ class UsageTests(SynchronousTestCase):
 
     def test_actions(self) -> None:
         """
-        What is no setting has a name of its own and no default.
+        An action has a name of its own and no default.
         """
         names = [option.name for option in ALL]
         self.assertEqual(len(set(names)), len(names))

@@ -16,7 +16,7 @@ class LineTests(SynchronousTestCase):
 
     def test_quoted(self) -> None:
         """
-        What would break the line, hide in it, or be nothing is shown as Python writes it.
+        An empty or unprintable text is quoted as in Python.
         """
         for text in ("", "a\nb", "\x1b[2J", "\u202e", "\udcff"):
             self.assertEqual(quote_unprintable(text), repr(text))
@@ -24,7 +24,7 @@ class LineTests(SynchronousTestCase):
 
     def test_escape_unprintable(self) -> None:
         """
-        Of a whole message only what would break the line is escaped.
+        Only unprintable characters of a message are escaped.
         """
         self.assertEqual(escape_unprintable("a 'b'\n\x1bc"), "a 'b'\\n\\x1bc")
         self.assertEqual(escape_unprintable(""), "")
