@@ -136,6 +136,21 @@ class ServicesTests(SynchronousTestCase):
         """
         self.assertEqual(settings.SERVICES["chargen"], ("tcp",))
 
+    def test_parse(self) -> None:
+        """
+        A service is its name and an endpoint, which gets a host where it has none.
+        """
+        service = settings.Service.parse("echo=udp:7", "10.0.0.1")
+        self.assertEqual(service, settings.Service("echo", Endpoint("udp", "10.0.0.1", 7)))
+        for text, reason in (
+            ("nothing=tcp:7", "not one of echo, discard, "),
+            ("echo=7", "tcp: or udp: must stand before the port"),
+            ("chargen=udp:19", "chargen is not offered over udp"),
+        ):
+            with self.assertRaises(ValueError) as caught:
+                settings.Service.parse(text)
+            self.assertTrue(str(caught.exception).startswith(reason), text)
+
 
 class LimitsTests(SynchronousTestCase):
     """
@@ -162,3 +177,11 @@ class LimitsTests(SynchronousTestCase):
         self.assertLess(_LIMITS.max_body, _LIMITS.spool)
         self.assertLess(_LIMITS.client_waiting, _LIMITS.waiting)
         self.assertLess(_LIMITS.body_time, _LIMITS.body_time_most)
+
+    def test_bodyTime(self) -> None:
+        """
+        A request body has a second more for every `body_rate` bytes, up to a limit.
+        """
+        times = [_LIMITS.body_seconds(received) for received in (0, 2048, 10**9)]
+        self.assertEqual(times, [20.0, 22.0, 300.0])
+        self.assertEqual(settings.Limits(body_rate=maxsize).body_seconds(0), 20.0)

@@ -10,6 +10,7 @@ from pathlib import Path
 from twisted.python.usage import UsageError
 
 import netd
+from netd.options.help import usage
 from netd.test.options.examples import (
     BAD,
     COMPANY,
@@ -110,16 +111,31 @@ class FlagTests(Commands):
         self.refuse("--a\nb")
         self.refuse("--config", "/nonexistent\nx")
 
-    def test_version(self) -> None:
+    def test_pages(self) -> None:
         """
-        `--version` prints the version of netd, not of Twisted, and exits with 0.
+        `--version` (of netd, not of Twisted), `--help` and `--help-all` print and exit with 0.
         """
-        written: list[str] = []
-        self.patch(sys.stdout, "write", written.append)
-        with self.assertRaises(SystemExit) as caught:
-            self.parse("--version")
-        self.assertEqual(caught.exception.code, 0)
-        self.assertEqual(written, [f"netd {netd.__version__}\n"])
+        for name, page in (
+            ("version", f"netd {netd.__version__}\n"),
+            ("help", usage(everything=False)),
+            ("help-all", usage(everything=True)),
+        ):
+            written: list[str] = []
+            self.patch(sys.stdout, "write", written.append)
+            with self.assertRaises(SystemExit) as caught:
+                self.parse(f"--{name}")
+            self.assertEqual((caught.exception.code, written), (0, [page]))
+
+    def test_actions(self) -> None:
+        """
+        `--healthcheck` may have a URL, and no second one; other actions are noted.
+        """
+        options = self.parse("--print-config", "--ca=/c", "--healthcheck", "http://a/")
+        self.assertEqual(options.url, "http://a/")
+        actions = (options["print-config"], options["check-config"], options["ca"])
+        self.assertEqual(actions, (True, None, "/c"))
+        message = self.refuse("--healthcheck", "http://a/", "http://b/")
+        self.assertEqual(message, "http://b/: not an option; see netd --help")
 
     def test_bad(self) -> None:
         """
