@@ -77,25 +77,25 @@ def _reactor() -> Any:
     """The reactor on a clock that nobody can set."""
     from twisted.internet import reactor
 
-    # Its own is the time of day, and a step of that would move every delay.
+    # Twisted's own clock is the time of day, whose steps would move every delay.
     reactor.seconds = time.monotonic  # type: ignore[method-assign]
     return reactor
 
 
-# The first is how many objects of cyclic garbage may lie about before it is looked for.
+# The first threshold is the number of new objects before a collection.
 _COLLECT_AFTER: Final = (2_000, 20, 20)
 
 
 def _collect_seldom() -> None:
     """Let the garbage collector pause connections less often, and for less."""
     gc.collect()
-    # What is alive now lives as long as the daemon: it need not be looked at again.
+    # The objects of the start live as long as the daemon and need no further look.
     gc.freeze()
     gc.set_threshold(*_COLLECT_AFTER)
 
 
 def _output(twistd: Any) -> str | int | None:
-    """Where twistd writes the daemon's lines: a file, a descriptor; None: that is not known."""
+    """Where twistd writes the daemon's lines: a file or a descriptor; None: unknown."""
     if twistd is None or twistd.get("logger") or twistd.get("syslog"):
         return None
     file: str | None = twistd.get("logfile")
@@ -107,21 +107,20 @@ def _output(twistd: Any) -> str | int | None:
 def makeService(options: Options) -> IService:
     """The daemon, bound to its addresses; SystemExit with one line when it cannot be."""
     with _exit_on_usage_error():
-        found = inherited(options.environ, os.getpid())
-        house = daemon.build(
+        sockets = inherited(options.environ, os.getpid())
+        service = daemon.build(
             options.settings,
             _reactor(),
             options.environ,
             options.read,
-            found,
+            sockets,
             output=_output(options.parent),
         )
-        # Bound now, while stderr is still the operator's; the call that twistd
-        # makes later finds it done.
+        # Bound while stderr is still the operator's; twistd's later call does nothing more.
         try:
-            MultiService.privilegedStartService(house)
+            MultiService.privilegedStartService(service)
         except UsageError:
-            house.abandon()
+            service.abandon()
             raise
     _collect_seldom()
-    return house
+    return service

@@ -17,15 +17,13 @@ SHELLS: Final = choice("bash", "zsh", "fish")
 
 _action: Final = partial(Option, default="", group=Group.OPERATIONS)
 ACTIONS: Final = (
-    _action("config", FILE, help="TOML file of options.", common=True),
+    _action(
+        "config", FILE, help="TOML file of options, also named by NETD_CONFIG.", common=True
+    ),
     _action("print-config", FLAG, help="Print every value and its origin, and exit."),
     _action("check-config", FLAG, help="Exit 0 if the daemon could be built, 1 if not."),
-    _action(
-        "healthcheck", FLAG, help="Request /healthz, or a URL; exit 0 if the daemon is well."
-    ),
-    _action(
-        "ca", FILE, help="PEM file of authorities that --healthcheck trusts, and no others."
-    ),
+    _action("healthcheck", FLAG, help="Request /healthz, or a URL; exit 0 if it is well."),
+    _action("ca", FILE, help="PEM file of the authorities that --healthcheck trusts."),
     _action("completion", SHELLS, help="Print completions for a shell, and exit."),
     _action("version", FLAG, help="Print the version of netd, and exit."),
     _action("help", FLAG, help="Print the most common options, and exit."),
