@@ -1,7 +1,7 @@
 """
 The one table of settings, as frozen groups: each field is a row of the table.
 
-Rules: pure; a new option is one line here, and its use.  Flags, environment
+Rules: pure; a new option is one row here, and its use.  Flags, environment
 variables, TOML keys, defaults, help, reference, completions and what a reload
 changes all come from the rows.  `options` makes `Settings`, rooms take the group
 that is theirs; no option texts or dicts are passed any further.
@@ -89,8 +89,7 @@ class Lab:
     redirect_allow: tuple[str, ...] = repeatable("redirect-allow", types.PATTERN, Group.SERVE,
         "Foreign host that /redirect-to may lead to; * stands for any characters.")
     trust_forwarded: tuple[Network, ...] = repeatable("trust-forwarded", types.NETWORK,
-        Group.CLIENTS,
-        "Network whose X-Forwarded-* fields are believed.", default="127.0.0.0/8 ::1")
+        Group.CLIENTS, "Network whose X-Forwarded-* is believed.", default="127.0.0.0/8 ::1")
     exclude_headers: tuple[str, ...] = repeatable("exclude-header", types.PATTERN, Group.SERVE,
         "Request header that no response shows, such as x-internal-*.")
     hostname: str | None = setting(None, _REVEAL)
@@ -151,11 +150,9 @@ class Files:
     listen: tuple[Endpoint, ...] = repeatable("files-http", types.ENDPOINT, Group.LISTEN,
         "HTTP endpoint whose / is the file tree.", restart=True)
     symlinks: Symlinks = option("files-symlinks", types.choice("inside", "all", "none"),
-        "inside", Group.SERVE,
-        "Symbolic links to follow: those that stay inside the tree, all or none.")
+        "inside", Group.SERVE, "Links to follow: those that stay inside the tree, all or none.")
     cache: tuple[tuple[str, str], ...] = repeatable("files-cache", types.CACHE, Group.SERVE,
-        "Cache-Control of files that match GLOB (the first counts), else no-cache.",
-        spaces=True)
+        "Cache-Control of files that match GLOB (first counts), else no-cache.", spaces=True)
     headers: tuple[tuple[str, str], ...] = repeatable("files-header", types.HEADER, Group.SERVE,
         "Header field of every response with a file.", spaces=True)
     cors: str | None = optional("files-cors", types.ORIGIN, Group.CLIENTS,

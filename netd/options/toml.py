@@ -59,13 +59,10 @@ def dump(values: Mapping[str, OptionValue]) -> str:
     return "".join(lines)
 
 
-_ESCAPED: Final = {'"': '\\"', "\\": "\\\\"}
+_ESCAPES: Final = str.maketrans({'"': '\\"', "\\": "\\\\"})
 
 
 def _quoted(text: str) -> str:
     """A TOML basic string; surrogates (bytes that are no text, PEP 383) are escaped too."""
-    characters = (
-        _ESCAPED.get(each) or (each if each.isprintable() else f"\\U{ord(each):08x}")
-        for each in text
-    )
-    return f'"{"".join(characters)}"'
+    safe = (c if c.isprintable() else f"\\U{ord(c):08x}" for c in text.translate(_ESCAPES))
+    return f'"{"".join(safe)}"'
