@@ -1,7 +1,7 @@
 """
 Writes docs/reference/ from the tables in the code: `python docs/generate.py`.
 
-Rules: `tests/test_docs.py` compares what this would write with what is there.
+Rules: `tests/test_docs.py` compares the files with the output of this module.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from pathlib import Path
 
 from netd.lab.parameters import Parameter
 from netd.lab.table import ROUTES
-from netd.options.completion import FLAGS, MORE
-from netd.options.table import OPTIONS, Option
+from netd.options.help import ALL
+from netd.setting_types import Group, Option
+from netd.settings import OPTIONS
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -22,9 +23,14 @@ A flag beats the environment, that beats the file named by `--config` (or `NETD_
 A key of the TOML file is the flag's name without dashes in front: `max-delay = "90s"`. Repeatable options are lists there; in the environment spaces separate their texts, and in `NETD_FILES_CACHE` and `NETD_FILES_HEADER`, whose texts may hold spaces, line breaks do.
 A duration is `3`, `3s`, `250ms` or `1m30s`; a size is `1024`, `10MB` or `64KiB`; an endpoint is a port number, `tcp:PORT`, `tcp:PORT:interface=ADDRESS` or `tcp6:PORT:interface=\\:\\:1`.
 `--print-config` prints every value and where it came from, in a form that `--config` takes; `--check-config` exits 0 or 1.
+The column "changes on" says whether a reload (SIGHUP) changes the option, or only a restart.
+"""
 
-| flag | environment | default | what |
-|---|---|---|---|
+_GROUP = """
+## {}
+
+| flag | environment | default | changes on | what |
+|---|---|---|---|---|
 """
 
 _URLS = """\
@@ -60,6 +66,9 @@ UDP datagrams.
 A flag beats the environment, that beats the file of
 .BR \-\-config ,
 that beats the default.
+The environment variable of
+.B \-\-max\-delay
+is NETD_MAX_DELAY.
 A duration is 3, 3s, 250ms or 1m30s; a size is 1024, 10MB or 64KiB; an endpoint
 is a port number, tcp:PORT or tcp:PORT:interface=ADDRESS.
 .SH OPTIONS
@@ -100,19 +109,37 @@ def _roff(text: str) -> str:
 
 def _entry(option: Option) -> str:
     """An option in the manual page."""
-    more = [f"default: {option.default}"] if option.default else []
-    more += ["repeatable"] if option.repeatable else []
-    said = option.help + (f" [{', '.join(more)}]" if more else "")
-    name = _roff(f"--{option.name}")
-    return f'.TP\n.BI {name} " VALUE"\n{_roff(said)}; {option.variable}\n'
+    name, value = _roff(f"--{option.name}"), _roff(option.type.placeholder)
+    flag = f'.BI {name} " {value}"' if value else f".B {name}"
+    return f".TP\n{flag}\n{_roff(option.doc)}\n"
 
 
 def man() -> str:
     """The manual page."""
-    flags = "".join(
-        f".TP\n.B {_roff(f'--{name}')}\n{_roff(text)}\n" for name, text in FLAGS.items()
+    groups = (
+        f".SS {group}\n{''.join(_entry(each) for each in ALL if each.group == group)}"
+        for group in Group
     )
-    return f"{_MAN}{''.join(map(_entry, (*OPTIONS, *MORE)))}{flags}{_MAN_END}"
+    return f"{_MAN}{''.join(groups)}{_MAN_END}"
+
+
+def _row(option: Option) -> str:
+    """An option in the table of its group."""
+    flag = f"--{option.name} {option.type.placeholder}".strip().replace("|", "\\|")
+    variable = f"`{option.variable}`" if option in OPTIONS else ""
+    default = f"`{option.default}`" if option.default else ""
+    changes = ("restart" if option.restart else "reload") if option in OPTIONS else ""
+    repeatable = " Repeatable." if option.repeatable else ""
+    return f"| `{flag}` | {variable} | {default} | {changes} | {option.help}{repeatable} |\n"
+
+
+def options() -> str:
+    """The page of all options."""
+    tables = (
+        _GROUP.format(group) + "".join(_row(each) for each in ALL if each.group == group)
+        for group in Group
+    )
+    return _OPTIONS + "".join(tables)
 
 
 def _parameter(each: Parameter) -> str:
@@ -123,22 +150,16 @@ def _parameter(each: Parameter) -> str:
 
 def pages() -> dict[str, str]:
     """The text of each page by its file name."""
-    options = "".join(
-        f"| `--{each.name}` | `{each.variable}` | "
-        f"{f'`{each.default}`' if each.default else ''} | "
-        f"{each.help}{', repeatable' if each.repeatable else ''} |\n"
-        for each in OPTIONS
-    )
     urls = "".join(
         f"| `{route.path}` | {', '.join(route.methods) or 'any'} | {route.help} | "
         f"{'; '.join(map(_parameter, route.parameters))} |\n"
         for route in ROUTES
     )
-    return {"options.md": _OPTIONS + options, "urls.md": _URLS + urls, "netd.1": man()}
+    return {"options.md": options(), "urls.md": _URLS + urls, "netd.1": man()}
 
 
 def main() -> None:
-    """Write them all."""
+    """Write every page."""
     for name, text in pages().items():
         (REFERENCE / name).write_text(text)
 

@@ -95,7 +95,7 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
         yield name, datagram(endpoint, udp.serve(response, parts.datagrams, reactor))
     for name, _, endpoint in small_services(settings, "tcp"):
         yield name, stream(endpoint, parts.guard(parts.streams[name]), reactor)
-    for name, endpoint in numbered("metrics-http", settings.watch.listen):
+    for name, endpoint in numbered("metrics-http", settings.monitoring.listen):
         root = site.probes_only(settings, reactor, parts.probes)
         # What is asked here is neither counted nor logged.
         server = site.factory(settings, reactor, Counters(), root)

@@ -84,7 +84,7 @@ class Parts:
         metrics = exposition(Collector(__version__, counters, gauges))
         probes = Probes(metrics, lambda: bool(drain.running))
         written = logs(
-            settings.watch.log,
+            settings.monitoring.log,
             settings.http.access_log,
             output,
             environ=environ,
@@ -133,14 +133,15 @@ class Parts:
     def reloadables(self) -> Sequence[Reloadable]:
         """What SIGHUP changes, each with the settings that it depends on."""
         return (
-            Reloadable(self._reload_tls),
+            # A certificate's file may be new although its name is not.
+            Reloadable(self._reload_tls, lambda settings: settings.tls, always=True),
             Reloadable(self._reload_access, lambda settings: settings.access),
             Reloadable(self._reload_sites, lambda of: (of.http, of.files, of.rpc)),
-            Reloadable(self._reload_grace),
+            Reloadable(self._reload_grace, lambda settings: settings.grace),
         )
 
     def _reload_tls(self, fresh: Settings) -> Commit:
-        """Read the certificates again: a file may be new although its name is not."""
+        """Read the certificates again."""
         if self.tls is None or not fresh.tls.listen:
             # The listeners stay until a restart, with the certificates that they have.
             return lambda: None
@@ -190,7 +191,7 @@ def waiting_responses(sites: Mapping[str, Site]) -> dict[str, int]:
 
 def _public(settings: Settings, probes: Probes) -> Probes | None:
     """The probes of the web site; None where they have listeners of their own."""
-    return None if settings.watch.listen else probes
+    return None if settings.monitoring.listen else probes
 
 
 def _roots(

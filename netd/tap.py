@@ -1,8 +1,8 @@
 """
 What twistd asks the plugin for: Options and makeService.
 
-Rules: the reactor is imported here and nowhere below; whatever the operator
-got wrong leaves as one line on stderr and exit status 1.
+Rules: the reactor is imported here and nowhere below; a mistake of the operator
+ends the process with one line on stderr and status 1.
 """
 
 from __future__ import annotations
@@ -24,26 +24,25 @@ from netd.ops.inherited import inherited
 from netd.ops.logging.setup import STDOUT
 from netd.options import cli
 from netd.options.completion import script
-from netd.options.dump import dump
-from netd.options.messages import one_line
-from netd.settings import Settings
+from netd.options.messages import escape_unprintable
+from netd.options.toml import dump
 
 
 @contextmanager
-def _one_line() -> Iterator[None]:
-    """Turn UsageError into the end of the process, said in one line."""
+def _exit_on_usage_error() -> Iterator[None]:
+    """Turn UsageError into the end of the process, with one line that says why."""
     try:
         yield
-    except UsageError as wrong:
-        raise SystemExit(f"netd: {one_line(str(wrong))}") from None
+    except UsageError as error:
+        raise SystemExit(f"netd: {escape_unprintable(str(error))}") from None
 
 
 class Options(cli.Options):
     """netd's options as a twistd subcommand; `--print-config` and `--check-config` end here."""
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse; SystemExit with one line for whatever is wrong."""
-        with _one_line():
+        """Parse; SystemExit with one line that says what is wrong."""
+        with _exit_on_usage_error():
             super().parseOptions(options)
             if self["completion"] is not None:
                 sys.stdout.write(_completion(self["completion"]))
@@ -51,7 +50,7 @@ class Options(cli.Options):
             if self["healthcheck"]:
                 raise SystemExit(self._health())
             if self["print-config"]:
-                sys.stdout.write(dump(self.said))
+                sys.stdout.write(dump(self.option_values))
                 raise SystemExit(0)
             if self["check-config"]:
                 daemon.build(self.settings, _reactor())
@@ -59,49 +58,44 @@ class Options(cli.Options):
                 raise SystemExit(0)
 
     def _health(self) -> int:
-        """What came of --healthcheck, as an exit status."""
-        # Here, for it brings an HTTP client that no daemon needs.
+        """Perform --healthcheck; the exit status."""
+        # Imported here: it brings an HTTP client that no daemon needs.
         from netd.ops import healthcheck
 
         ca = None if self["ca"] is None else Path(self["ca"])
         return healthcheck.run(self.url or healthcheck.default(self.settings), ca)
 
-    def reread(self) -> Settings:
-        """What is asked for now; UsageError, in one line, says what is wrong."""
-        self.settle()
-        return self.settings
-
 
 def _completion(shell: str) -> str:
     try:
         return script(shell)
-    except ValueError as wrong:
-        raise UsageError(f"--completion {shell}: {wrong}") from None
+    except ValueError as error:
+        raise UsageError(f"--completion {shell}: {error}") from None
 
 
 def _reactor() -> Any:
     """The reactor on a clock that nobody can set."""
     from twisted.internet import reactor
 
-    # Its own is the time of day, and a step of that would move every delay.
+    # Twisted's own clock is the time of day, whose steps would move every delay.
     reactor.seconds = time.monotonic  # type: ignore[method-assign]
     return reactor
 
 
-# The first is how many objects of cyclic garbage may lie about before it is looked for.
+# The first threshold is the number of new objects before a collection.
 _COLLECT_AFTER: Final = (2_000, 20, 20)
 
 
 def _collect_seldom() -> None:
     """Let the garbage collector pause connections less often, and for less."""
     gc.collect()
-    # What is alive now lives as long as the daemon: it need not be looked at again.
+    # The objects of the start live as long as the daemon and need no further look.
     gc.freeze()
     gc.set_threshold(*_COLLECT_AFTER)
 
 
 def _output(twistd: Any) -> str | int | None:
-    """Where twistd writes the daemon's lines: a file, a descriptor; None: that is not known."""
+    """Where twistd writes the daemon's lines: a file or a descriptor; None: unknown."""
     if twistd is None or twistd.get("logger") or twistd.get("syslog"):
         return None
     file: str | None = twistd.get("logfile")
@@ -112,22 +106,21 @@ def _output(twistd: Any) -> str | int | None:
 
 def makeService(options: Options) -> IService:
     """The daemon, bound to its addresses; SystemExit with one line when it cannot be."""
-    with _one_line():
-        found = inherited(options.environ, os.getpid())
-        house = daemon.build(
+    with _exit_on_usage_error():
+        sockets = inherited(options.environ, os.getpid())
+        service = daemon.build(
             options.settings,
             _reactor(),
             options.environ,
-            options.reread,
-            found,
+            options.read,
+            sockets,
             output=_output(options.parent),
         )
-        # Bound now, while stderr is still the operator's; the call that twistd
-        # makes later finds it done.
+        # Bound while stderr is still the operator's; twistd's later call does nothing more.
         try:
-            MultiService.privilegedStartService(house)
+            MultiService.privilegedStartService(service)
         except UsageError:
-            house.abandon()
+            service.abandon()
             raise
     _collect_seldom()
-    return house
+    return service

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.options.table import OPTIONS
+from netd.settings import OPTIONS
 from tests.certificates import certificate
 from tests.clients import curl
 from tests.running import MODULE, ROOT, Daemon, environment, run, temporary_directory

@@ -9,13 +9,13 @@ import runpy
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.options.table import OPTIONS
+from netd.options.help import ALL
 from tests.running import ROOT, run, succeed
 
 
 class ReferenceTests(SynchronousTestCase):
     """
-    docs/reference/ and the tables it is made from.
+    docs/reference/ and the tables that it is made from.
     """
 
     def test_generated(self) -> None:
@@ -31,9 +31,9 @@ class ReferenceTests(SynchronousTestCase):
         self.assertEqual((done.status, done.out), (0, ""), done.out)
         shown = " ".join(succeed("mandoc", "-Tutf8", "-O", "width=200", path).split())
         plain = re.sub(".\b", "", shown)
-        for option in OPTIONS:
-            self.assertIn(f"--{option.name} VALUE", plain)
-            self.assertIn(" ".join(option.help.split()), plain)
+        for option in ALL:
+            self.assertIn(f"--{option.name} {option.type.placeholder}".strip(), plain)
+            self.assertIn(option.doc, plain)
 
 
 class LinkTests(SynchronousTestCase):

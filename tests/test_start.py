@@ -67,14 +67,17 @@ class WaysTests(SynchronousTestCase):
 
     def test_version(self) -> None:
         """
-        `netd --version` and `netd --help` print to stdout and exit with 0.
+        `--version`, `--help` and `--help-all` write to stdout and exit with 0.
         """
         version = run(*MODULE, "--version")
         self.assertRegex(version.out, r"\Anetd [0-9]+\.[0-9]")
         self.assertEqual((version.status, version.err), (0, ""))
         page = run(*MODULE, "--help")
         self.assertEqual((page.status, page.err), (0, ""))
-        self.assertIn("--max-delay=", page.out)
+        self.assertIn("netd --help-all lists all", page.out)
+        everything = run(*TWISTD, "netd", "--help-all")
+        self.assertEqual((everything.status, everything.err), (0, ""))
+        self.assertIn("--max-delay DURATION", everything.out)
 
     def test_reactors(self) -> None:
         """

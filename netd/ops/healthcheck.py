@@ -27,7 +27,7 @@ _WILDCARDS: Final = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 def default(settings: Settings) -> str:
     """The URL of /healthz of a daemon with these settings; UsageError when it has none."""
-    for endpoint in settings.watch.listen or settings.http.listen:
+    for endpoint in settings.monitoring.listen or settings.http.listen:
         if endpoint.kind.startswith("tcp") and endpoint.port:
             host = _WILDCARDS.get(endpoint.host, endpoint.host)
             return f"http://{f'[{host}]' if ':' in host else host}:{endpoint.port}/healthz"

@@ -8,13 +8,15 @@ everything and changes nothing yet.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeAlias
+from operator import attrgetter
+from typing import Final, TypeAlias
 
 from attrs import frozen
 from twisted.logger import Logger
 from twisted.python.usage import UsageError
 
-from netd.settings import Settings
+from netd.setting_types import Option
+from netd.settings import TABLE, Settings
 
 _log = Logger()
 
@@ -27,31 +29,28 @@ class Reloadable:
     """One part of the daemon that can change while it runs."""
 
     plan: Callable[[Settings], Commit]
-    """Checks what these settings ask of it; UsageError when it cannot be done."""
-    of: Callable[[Settings], Any] | None = None
-    """What it keeps to; as long as that is equal there is no plan.  None: there always is."""
+    """Checks what these settings need; UsageError when they cannot be met."""
+    depends_on: Callable[[Settings], object]
+    """The settings that this part depends on; it is planned again only when they change."""
+    always: bool = False
+    """Whether each reload plans the part: the files that its settings name may be new."""
 
 
-FIXED: Final[tuple[tuple[str, Callable[[Settings], Any]], ...]] = (
-    ("--port, --bind or --http", lambda s: s.http.listen),
-    ("--https", lambda s: s.tls.listen),
-    ("--files-http", lambda s: s.files.listen),
-    ("--rpc-http", lambda s: s.rpc.listen),
-    ("--udp and --udp-*", lambda s: s.udp),
-    ("--service", lambda s: s.services),
-    ("--service-idle", lambda s: s.service_idle),
-    ("--access-log", lambda s: s.http.access_log),
-    ("--log", lambda s: s.watch.log),
-    ("--metrics-http", lambda s: s.watch.listen),
-    ("--head-memo", lambda s: s.http.head_memo),
-    ("--fast-dispatch", lambda s: s.http.fast_dispatch),
-    ("--rpc-workers", lambda s: s.rpc.workers),
+def _label(options: Sequence[Option]) -> str:
+    *others, last = (f"--{option.name}" for option in options)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+FIXED: Final = tuple(
+    (_label(options), attrgetter(path))
+    for path, options in TABLE.items()
+    if any(option.restart for option in options)
 )
-"""What only a restart changes, by option: sockets and what is built around them."""
+"""What only a restart changes: its options, and its value in `Settings`."""
 
 
 class Reload:
-    """Brings what `read` says now into force, in a daemon begun with `started`."""
+    """Applies the settings that `read` returns now, in a daemon started with `started`."""
 
     def __init__(
         self, started: Settings, read: Callable[[], Settings], parts: Sequence[Reloadable]
@@ -61,12 +60,17 @@ class Reload:
         self._parts = parts
 
     def __call__(self) -> str:
-        """What came of it, in a line that the log has too; nothing is raised."""
+        """Reload; the outcome in one line, which the log has too.  Nothing is raised."""
         try:
             fresh = self._read()
-            acts = [part.plan(fresh) for part in self._parts if self._affected(part, fresh)]
-        except UsageError as wrong:
-            why = " ".join(str(wrong).split())
+            changed = [
+                part
+                for part in self._parts
+                if part.always or part.depends_on(fresh) != part.depends_on(self._current)
+            ]
+            commits = [part.plan(fresh) for part in changed]
+        except UsageError as error:
+            why = " ".join(str(error).split())
             _log.error("not reloaded, all stays as it was: {why}", why=why)
             return f"Not reloaded: {why}"
         # A bug in a check must not end the daemon that the operator wanted to keep.
@@ -74,18 +78,15 @@ class Reload:
             _log.failure("not reloaded, all stays as it was")
             return "Not reloaded: see the log"
         try:
-            for act in acts:
-                act()
-        # It ought not to happen; if it does, the service manager still needs an answer.
+            for commit in commits:
+                commit()
+        # A bug; the service manager still waits for the outcome.
         except Exception:
             _log.failure("reloaded in part")
             return "Reloaded in part: see the log"
         self._current = fresh
         _log.info("reloaded")
-        fixed = [option for option, of in FIXED if of(fresh) != of(self._started)]
+        fixed = [label for label, value in FIXED if value(fresh) != value(self._started)]
         if fixed:
             _log.warn("only a restart changes {options}", options="; ".join(fixed))
         return "Reloaded" + (f", but for {'; '.join(fixed)}" if fixed else "")
-
-    def _affected(self, part: Reloadable, fresh: Settings) -> bool:
-        return part.of is None or part.of(fresh) != part.of(self._current)

@@ -1,1 +1,1 @@
-"""What the operator says: flags, environment and TOML file become `Settings`."""
+"""What the operator sets: flags, environment and TOML file become `Settings`."""

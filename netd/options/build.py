@@ -1,209 +1,152 @@
 """
-Settings of what was said: a function for each group.
+Settings made of option values: one field from one option, and the few exceptions.
 
-Rules: knows which options belong together, and not where they were said.
+Rules: knows which options belong together, and not where their texts come from.
 """
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import chain
 from pathlib import Path
+from typing import Any, Final, TypeAlias
 
 from attrs import evolve, fields
 
-from netd import __version__, settings
+from netd import __version__, setting_types
 from netd.addresses import Network
-from netd.options.messages import shown
+from netd.options.messages import quote_unprintable
 from netd.options.sources import OptionValue
+from netd.setting_types import ValueType, options_of
+from netd.settings import SERVICE, TLS, Service, Settings
 from netd.values import Endpoint
 
-
-def _endpoints(said: OptionValue, kind: str, bind: str) -> tuple[Endpoint, ...]:
-    found = []
-    for text in said.texts:
-        try:
-            where = Endpoint.parse(text, kind, bind)
-        except ValueError as wrong:
-            raise said.refuse(text, wrong) from None
-        found.append(evolve(where, option=f"--{said.option.name} {text}"))
-    return tuple(found)
+OptionValues: TypeAlias = Mapping[str, OptionValue]
 
 
-def _services(said: OptionValue, bind: str) -> tuple[settings.Service, ...]:
-    found = []
-    for text in said.texts:
-        name, _, endpoint = text.partition("=")
-        kind = "udp" if endpoint.startswith("udp") else "tcp"
-        try:
-            if name not in settings.SERVICES:
-                raise ValueError(f"not one of {', '.join(settings.SERVICES)}, and =ENDPOINT")
-            if endpoint.isdigit():
-                raise ValueError("tcp: or udp: must stand before the port")
-            where = Endpoint.parse(endpoint, kind, bind)
-            if kind not in settings.SERVICES[name]:
-                raise ValueError(f"{name} is not offered over {kind}")
-        except ValueError as wrong:
-            raise said.refuse(text, wrong) from None
-        found.append(settings.Service(name, evolve(where, option=f"--service {text}")))
-    return tuple(found)
+def build_settings(values: OptionValues) -> Settings:
+    """The settings of one daemon; UsageError names the first value that is wrong."""
+    settings: Settings = _filled(Settings(), "", values)
+    _check_tls(settings.tls, values)
+    return settings
 
 
-def _networks(said: OptionValue) -> tuple[Network, ...]:
-    found = []
-    for text in said.texts:
-        try:
-            items = _listed(text[1:]) if text.startswith("@") else [("", text)]
-            for place, item in items:
-                try:
-                    found.append(Network.parse(item))
-                except ValueError as wrong:
-                    raise ValueError(f"{place}{wrong}") from None
-        except OSError as wrong:
-            raise said.refuse(text, wrong.strerror) from None
-        except ValueError as wrong:
-            raise said.refuse(text, wrong) from None
-    return tuple(found)
+def _filled(group: Any, prefix: str, values: OptionValues) -> Any:
+    """`group`, with each field as its options say; without a text it keeps its default."""
+    changes = {}
+    for field in fields(type(group)):
+        path = prefix + field.name
+        options = options_of(field)
+        if not options:
+            changes[field.name] = _filled(getattr(group, field.name), f"{path}.", values)
+        elif path in _BY_FIELD:
+            changes[field.name] = _BY_FIELD[path](values)
+        elif (value := values[options[0].name]).texts:
+            make = _BY_TYPE.get(value.option.type, _plain)
+            changes[field.name] = make(value, values["bind"].value())
+    return evolve(group, **changes)
 
 
-def _listed(path: str) -> list[tuple[str, str]]:
-    """The networks that a file lists, one a line, `#` before comments; each with its place."""
-    lines = Path(path).read_text("utf-8").splitlines()
-    words = ((number, line.partition("#")[0].strip()) for number, line in enumerate(lines, 1))
-    return [(f"line {number}: {shown(word)}: ", word) for number, word in words if word]
+def _plain(value: OptionValue, bind: str) -> object:
+    return value.values() if value.option.repeatable else value.value()
 
 
-def _impairment(said: Mapping[str, OptionValue]) -> settings.Impairment:
-    names = ("delay", "loss", "duplicate", "reorder", "corrupt", "seed")
-    return settings.Impairment(**{name: said[f"udp-{name}"].value() for name in names})
+# Exceptions
 
 
-def _lab(said: Mapping[str, OptionValue]) -> settings.Lab:
-    trusted = tuple(said["trust-forwarded"].values())
-    revealed = said["reveal"].values()
-    return settings.Lab(
-        seed=said["seed"].value(),
-        unsafe_responses=said["unsafe-responses"].value(),
-        redirect_allow=tuple(said["redirect-allow"].values()),
-        trust_forwarded=trusted or settings.Lab().trust_forwarded,
-        exclude_headers=tuple(said["exclude-header"].values()),
-        hostname=platform.node() if "hostname" in revealed else None,
-        version=__version__ if "version" in revealed else None,
-    )
+def _endpoints(value: OptionValue, bind: str, kind: str = "tcp") -> tuple[Endpoint, ...]:
+    def parse(text: str) -> Endpoint:
+        return evolve(Endpoint.parse(text, kind, bind), option=f"--{value.option.name} {text}")
+
+    return value.values(parse)
 
 
-def _files(said: Mapping[str, OptionValue], bind: str) -> settings.Files:
-    return settings.Files(
-        root=said["files"].value(),
-        listen=_endpoints(said["files-http"], "tcp", bind),
-        symlinks=said["files-symlinks"].value(),
-        cache=tuple(said["files-cache"].values()),
-        headers=tuple(said["files-header"].values()),
-        cors=said["files-cors"].value(),
-        spa=said["files-spa"].value(),
-        missing=said["files-404"].value(),
-        faults=said["files-faults"].value(),
-        sendfile=said["files-sendfile"].value(),
-    )
+def _services(value: OptionValue, bind: str) -> tuple[Service, ...]:
+    def parse(text: str) -> Service:
+        service = Service.parse(text, bind)
+        return evolve(service, listen=evolve(service.listen, option=f"--service {text}"))
+
+    return value.values(parse)
 
 
-def _one_number(said: Mapping[str, OptionValue], kind: str) -> Endpoint:
+def _networks(value: OptionValue, bind: str) -> tuple[Network, ...]:
+    return tuple(chain.from_iterable(value.values(_network_list)))
+
+
+def _network_list(text: str) -> list[Network]:
+    """A network, or those of a file that lists one a line, with `#` before comments."""
+    if not text.startswith("@"):
+        return [Network.parse(text)]
+    try:
+        lines = Path(text[1:]).read_text("utf-8").splitlines()
+    except OSError as error:
+        raise ValueError(error.strerror) from None
+    networks = []
+    for number, line in enumerate(lines, 1):
+        if word := line.partition("#")[0].strip():
+            try:
+                networks.append(Network.parse(word))
+            except ValueError as error:
+                where = f"line {number}: {quote_unprintable(word)}"
+                raise ValueError(f"{where}: {error}") from None
+    return networks
+
+
+def _on_port(values: OptionValues, kind: str) -> Endpoint:
     """The listener on --port; the message of an unknown host names --bind."""
-    number, bind = said["port"].value(), said["bind"].value()
-    named = "port" if said["bind"].origin == "default" else "bind"
-    text = number if named == "port" else bind
-    return Endpoint(kind, bind, number, option=f"--{named} {text}")
+    port, bind = values["port"].value(), values["bind"].value()
+    named = f"--port {port}" if values["bind"].origin == "default" else f"--bind {bind}"
+    return Endpoint(kind, bind, port, option=named)
 
 
-def _limits(said: Mapping[str, OptionValue]) -> settings.Limits:
-    names = [field.name for field in fields(settings.Limits)]
-    return settings.Limits(**{name: said[name.replace("_", "-")].value() for name in names})
+def _http_listen(values: OptionValues) -> tuple[Endpoint, ...]:
+    further = _endpoints(values["http"], values["bind"].value())
+    return (_on_port(values, "tcp"), *further)
 
 
-def _http(said: Mapping[str, OptionValue], bind: str) -> settings.HTTP:
-    log = said["access-log"].value()
-    return settings.HTTP(
-        listen=(_one_number(said, "tcp"), *_endpoints(said["http"], "tcp", bind)),
-        delay=said["delay"].value(),
-        limits=_limits(said),
-        lab=_lab(said),
-        access_log=None if log == "off" else log,
-        head_memo=said["head-memo"].value(),
-        fast_dispatch=said["fast-dispatch"].value(),
-    )
+def _udp_listen(values: OptionValues) -> Endpoint | None:
+    """The endpoint of the datagram echo, which shares --port when it has none of its own."""
+    udp = values["udp"]
+    if not udp.texts:
+        return _on_port(values, "udp")
+    if udp.texts[-1] == "0":
+        return None
+    return _endpoints(udp, values["bind"].value(), "udp")[-1]
 
 
-def _tls(said: Mapping[str, OptionValue], bind: str) -> settings.TLS:
-    """HTTPS, which needs a certificate as a certificate needs it."""
-    made = settings.TLS(
-        listen=_endpoints(said["https"], "tcp", bind),
-        certificate=said["certificate"].value(),
-        private_key=said["private-key"].value(),
-        directory=said["certificate-dir"].value(),
-        client_ca=said["client-ca"].value(),
-        client_ca_optional=said["client-ca-optional"].value(),
-    )
-    if made.listen and made.certificate is None and made.directory is None:
-        raise said["https"].refuse(said["https"].texts[0], "needs --certificate")
+def _revealed(fact: str, text: str, values: OptionValues) -> str | None:
+    return text if fact in values["reveal"].values() else None
+
+
+_BY_TYPE: Final[Mapping[ValueType[object], Callable[[OptionValue, str], object]]] = {
+    setting_types.ENDPOINT: _endpoints,
+    setting_types.NETWORKS: _networks,
+    SERVICE: _services,
+}
+"""What needs the host of --bind, or reads files."""
+_BY_FIELD: Final[Mapping[str, Callable[[OptionValues], object]]] = {
+    "http.listen": _http_listen,
+    "http.lab.hostname": partial(_revealed, "hostname", platform.node()),
+    "http.lab.version": partial(_revealed, "version", __version__),
+    "udp.listen": _udp_listen,
+}
+"""What several options decide, or one option for several fields."""
+
+
+def _check_tls(tls: TLS, values: OptionValues) -> None:
+    """HTTPS needs a certificate, and each file needs what uses it."""
+
+    def needs(name: str, other: str) -> Exception:
+        return values[name].error(values[name].texts[0], f"needs --{other}")
+
+    if tls.listen and tls.certificate is None and tls.directory is None:
+        raise needs("https", "certificate")
     for name in ("certificate", "private-key", "certificate-dir", "client-ca"):
-        if said[name].texts and not made.listen:
-            raise said[name].refuse(said[name].texts[-1], "needs --https")
-    if made.private_key is not None and made.certificate is None:
-        raise said["private-key"].refuse(said["private-key"].texts[-1], "needs --certificate")
-    if made.client_ca_optional and made.client_ca is None:
-        raise said["client-ca-optional"].refuse("yes", "needs --client-ca")
-    return made
-
-
-def _udp(said: Mapping[str, OptionValue], bind: str) -> settings.UDP:
-    listen: Endpoint | None
-    if not said["udp"].texts:
-        listen = _one_number(said, "udp")
-    elif said["udp"].texts[-1] == "0":
-        listen = None
-    else:
-        listen = _endpoints(said["udp"], "udp", bind)[-1]
-    return settings.UDP(
-        listen=listen,
-        impairment=_impairment(said),
-        any_source=said["udp-any-source"].value(),
-        rate=said["udp-rate"].value(),
-    )
-
-
-def _access(said: Mapping[str, OptionValue]) -> settings.Access:
-    return settings.Access(
-        allow=_networks(said["allow"]),
-        deny=_networks(said["deny"]),
-        proxy_from=_networks(said["proxy-from"]),
-        connect_rate=said["connect-rate"].value(),
-    )
-
-
-def _rpc(said: Mapping[str, OptionValue], bind: str) -> settings.RPC:
-    return settings.RPC(
-        listen=_endpoints(said["rpc-http"], "tcp", bind),
-        publish=tuple(said["rpc"].values()),
-        suites=said["rpc-interop"].value(),
-        workers=said["rpc-workers"].value(),
-        cors=tuple(said["rpc-cors"].values()),
-    )
-
-
-def to_settings(said: Mapping[str, OptionValue]) -> settings.Settings:
-    """The daemon that was asked for; UsageError names the first thing that is wrong."""
-    bind = said["bind"].value()
-    return settings.Settings(
-        http=_http(said, bind),
-        tls=_tls(said, bind),
-        files=_files(said, bind),
-        udp=_udp(said, bind),
-        services=_services(said["service"], bind),
-        service_idle=said["service-idle"].value(),
-        access=_access(said),
-        rpc=_rpc(said, bind),
-        grace=said["grace"].value(),
-        watch=settings.Watch(
-            _endpoints(said["metrics-http"], "tcp", bind)[-1:], said["log"].value()
-        ),
-    )
+        if values[name].texts and not tls.listen:
+            raise needs(name, "https")
+    if tls.private_key is not None and tls.certificate is None:
+        raise needs("private-key", "certificate")
+    if tls.client_ca_optional and tls.client_ca is None:
+        raise needs("client-ca-optional", "client-ca")

@@ -1,7 +1,7 @@
 """
 The command line that Twisted parses.
 
-Rules: holds no option of the table by name.
+Rules: holds no setting by name.
 """
 
 from __future__ import annotations
@@ -11,57 +11,35 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import Final
 
 from twisted.python.usage import Options as _Options
 from twisted.python.usage import UsageError
 
-from netd import __version__, settings
-from netd.options.build import to_settings
-from netd.options.messages import one_line
-from netd.options.sources import OptionValue, collect
-from netd.options.table import BY_NAME, OPTIONS, PREFIX, Option
+from netd import __version__
+from netd.options.build import build_settings
+from netd.options.help import ACTIONS, ALL, usage
+from netd.options.messages import escape_unprintable
+from netd.options.sources import OptionValue, option_values
+from netd.options.toml import read_toml
+from netd.setting_types import Option
+from netd.settings import Settings
 
 
 class Options(_Options):
-    """What `twistd netd` takes; after parsing `settings` holds the whole of it."""
+    """What `twistd netd` takes; after parsing `settings` holds all that is set."""
 
-    synopsis = "[options]"
-    longdesc = (
-        "A network workbench daemon: HTTP, XML-RPC, TCP and UDP on one reactor. "
-        "Each option is also an environment variable (--max-delay: NETD_MAX_DELAY) and a key "
-        "of the --config file (max-delay). "
-        "A duration is 3, 250ms or 1m30s, a size 10MB or 64KiB."
-    )
-    optFlags = [  # noqa: RUF012  # Twisted reads these from the class
-        ["print-config", None, "print every value and where it came from, and exit"],
-        ["check-config", None, "exit 0 when the daemon could be built, 1 when not"],
-        ["healthcheck", None, "ask a daemon, at a URL or its own, if it is well: exit 0 or 1"],
-    ]
-    optParameters = [  # noqa: RUF012
-        ["config", None, None, "TOML file of options", str],
-        ["ca", None, None, "PEM file of whom --healthcheck believes, not the system's", str],
-        ["completion", None, None, "print completions for bash, zsh or fish, and exit", str],
-        *(
-            [option.name, None, None, option.doc, str]
-            for option in OPTIONS
-            if not option.repeatable
-        ),
-    ]
     environ: Mapping[str, str] = os.environ
-    settings: settings.Settings
+    settings: Settings
+    option_values: dict[str, OptionValue]
     url: str | None = None
-    """What --healthcheck asks; None: the daemon of these settings."""
-    said: dict[str, OptionValue]
+    """What --healthcheck requests; None: the daemon of these settings."""
 
     def __init__(self) -> None:
         _Options.__init__(self)
-        self._repeated: dict[str, list[str]] = {}
+        self.update((action.name, None) for action in ACTIONS)
+        self._flags: dict[str, tuple[str, ...]] = {}
         self._directory = ""
-
-    def opt_version(self) -> None:
-        """print the version of netd and exit"""
-        sys.stdout.write(f"netd {__version__}\n")
-        raise SystemExit(0)
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Parse `options`, sys.argv when None; UsageError says in one line what is wrong."""
@@ -69,62 +47,75 @@ class Options(_Options):
         try:
             self._refuse_abbreviated(options)
             _Options.parseOptions(self, options)
-        except UsageError as wrong:
-            raise UsageError(one_line(str(wrong))) from None
+        except UsageError as error:
+            raise UsageError(escape_unprintable(str(error))) from None
 
     def _refuse_abbreviated(self, options: Sequence[str]) -> None:
         """Refuse the beginnings of flags, which getopt would complete."""
-        known = {name.rstrip("="): name.endswith("=") for name in self.longOpt}
+        takes_value = {name.rstrip("="): name.endswith("=") for name in self.longOpt}
         rest = iter(options)
-        for each in rest:
-            name, equals, _ = each.removeprefix("--").partition("=")
-            if not each.startswith("--") or not name:
+        for argument in rest:
+            name, equals, _ = argument.removeprefix("--").partition("=")
+            if not argument.startswith("--") or not name:
                 return
-            if name not in known and not name.startswith("_"):
-                near = difflib.get_close_matches(name, known, 1)
-                hint = "".join(f", did you mean --{one}?" for one in near)
-                raise UsageError(f"--{name}: not an option{hint or '; see netd --help'}")
-            if known.get(name) and not equals:
+            if name not in takes_value and not name.startswith("_"):
+                near = difflib.get_close_matches(name, takes_value, 1)
+                hint = f", did you mean --{near[0]}?" if near else "; see netd --help"
+                raise UsageError(f"--{name}: not an option{hint}")
+            if takes_value.get(name) and not equals:
                 next(rest, None)
 
-    def parseArgs(self, *rest: str) -> None:
-        """Take the URL of --healthcheck; refuse whatever else is no option."""
-        if self["healthcheck"] and rest:
-            self.url, *rest = rest  # type: ignore[assignment]  # a list is as good
-        if rest:
-            raise UsageError(f"{rest[0]}: not an option; see netd --help")
+    def parseArgs(self, *arguments: str) -> None:
+        """Take the URL of --healthcheck; refuse any other argument."""
+        if self["healthcheck"] and arguments:
+            self.url, *arguments = arguments  # type: ignore[assignment]  # a list is as good
+        if arguments:
+            raise UsageError(f"{arguments[0]}: not an option; see netd --help")
 
     def postOptions(self) -> None:
-        """Settle what was said by whom, and make the settings of it."""
-        single = {name: [self[name]] for name in BY_NAME if self.get(name) is not None}
-        self._flags = {**single, **self._repeated}
-        self.settle()
+        """Read every source for the first time."""
+        self.read()
         # twistd may change the directory before the file is read again.
         with suppress(OSError):
             self._directory = os.getcwd()
 
-    def settle(self) -> None:
+    def read(self) -> Settings:
         """
-        Make `said` and `settings` of the flags, the environment and the file as they are now.
+        Make the settings of the flags, the environment and the file as they are now.
 
-        UsageError says what is wrong; both are as before then.
+        UsageError says what is wrong; `settings` and `option_values` stay as before then.
         """
-        path = self["config"] or self.environ.get(f"{PREFIX}CONFIG") or None
+        path = self["config"] or self.environ.get("NETD_CONFIG") or None
         path = path and os.path.join(self._directory, path)
-        said = collect(self._flags, self.environ, path)
-        self.said, self.settings = said, to_settings(said)
+        file = read_toml(path) if path else {}
+        values = option_values(self._flags, self.environ, file, path or "")
+        self.settings, self.option_values = build_settings(values), values
+        return self.settings
 
 
-def _repeatable(option: Option) -> Callable[[Options, str], None]:
-    """A method that Twisted calls for each time that `option` is given."""
-
-    def heard(self: Options, text: str) -> None:
-        self._repeated.setdefault(option.name, []).append(text)
-
-    heard.__doc__ = f"{option.doc}, repeatable"
-    return heard
+_PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "version": lambda: f"netd {__version__}\n",
+    "help": lambda: usage(everything=False),
+    "help-all": lambda: usage(everything=True),
+}
 
 
-for _each in OPTIONS:
-    if _each.repeatable:
-        setattr(Options, f"opt_{_each.name.replace('-', '_')}", _repeatable(_each))
+def _method(option: Option) -> Callable[..., None]:
+    """The method that Twisted calls each time the flag of `option` is given."""
+
+    def take(self: Options, text: str) -> None:
+        before = self._flags.get(option.name, ()) if option.repeatable else ()
+        self._flags[option.name] = (*before, text)
+        self[option.name] = text
+
+    def turn_on(self: Options) -> None:
+        if option.name in _PAGES:
+            sys.stdout.write(_PAGES[option.name]())
+            raise SystemExit(0)
+        self[option.name] = True
+
+    return take if option.type.placeholder else turn_on
+
+
+for _option in ALL:
+    setattr(Options, f"opt_{_option.name.replace('-', '_')}", _method(_option))

@@ -1,5 +1,5 @@
 """
-What a shell offers when somebody types `netd --` and then a tab.
+What a shell offers after `netd --` and a tab.
 
 Rules: pure; made from the table of options and nothing else.
 """
@@ -7,63 +7,24 @@ Rules: pure; made from the table of options and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
-from netd.options import parsers
-from netd.options.table import OPTIONS, Option
-from netd.values import switch
-
-FLAGS: Final = {
-    "check-config": "exit 0 when the daemon could be built, 1 when not",
-    "healthcheck": "ask a daemon whether it is well, and exit 0 or 1",
-    "help": "print what there is to say, and exit",
-    "print-config": "print every value and where it came from, and exit",
-    "version": "print the version of netd, and exit",
-}
-"""Flags without a value."""
-SHELLS: Final = ("bash", "zsh", "fish")
-
-_CHOICES: Final[Mapping[Callable[[str], Any], tuple[str, ...]]] = {
-    switch: ("yes", "no"),
-    parsers.symlinks: ("inside", "all", "none"),
-    parsers.log_form: ("auto", "text", "json", "journal"),
-    parsers.revealed: ("hostname", "version"),
-}
-MORE: Final = (
-    Option("config", parsers.path, None, "TOML file of options"),
-    Option("ca", parsers.path, None, "PEM file of whom --healthcheck believes"),
-    Option("completion", str, None, "print completions for bash, zsh or fish"),
-)
-"""Options that no daemon keeps: neither variable nor key has their names."""
-_OPTIONS: Final = (*OPTIONS, *MORE)
+from netd.options.help import ALL, SHELLS
+from netd.setting_types import Option
 
 
-def _choices(option: Option) -> tuple[str, ...]:
-    return SHELLS if option.name == "completion" else _CHOICES.get(option.parse, ())
+def script(shell: str) -> str:
+    """The script for `shell`; ValueError when it is none of the three."""
+    return _SCRIPTS[SHELLS.parse(shell)]()
 
 
 def _is_file(option: Option) -> bool:
-    return option.parse is parsers.path or option.name == "access-log"
-
-
-def _quoted(text: str) -> str:
-    """`text` as one word, in each of the shells."""
-    return "'" + text.replace("'", "'\\''") + "'"
+    return option.type.placeholder in ("FILE", "DIR")
 
 
 def _bash() -> str:
-    chosen = "".join(
-        f'        --{each.name}) COMPREPLY=($(compgen -W "{" ".join(_choices(each))}" '
-        '-- "$cur"));;\n'
-        for each in _OPTIONS
-        if _choices(each)
-    )
-    files = "|".join(f"--{each.name}" for each in _OPTIONS if _is_file(each))
-    rest = [each for each in _OPTIONS if not _choices(each) and not _is_file(each)]
-    others = "|".join(f"--{each.name}" for each in rest)
-    flags = " ".join(
-        sorted([f"--{name}" for name in FLAGS] + [f"--{o.name}" for o in _OPTIONS])
-    )
+    flags = " ".join(sorted(f"--{option.name}" for option in ALL))
+    cases = "".join(_bash_case(option) for option in ALL if option.type.placeholder)
     return f"""\
 _netd() {{
     local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD-1]}}
@@ -74,24 +35,22 @@ _netd() {{
         prev=${{COMP_WORDS[COMP_CWORD-2]}}
     fi
     case $prev in
-{chosen}        {files}) COMPREPLY=($(compgen -f -- "$cur"));;
-        {others}) COMPREPLY=();;
-        *) COMPREPLY=($(compgen -W "{flags}" -- "$cur"));;
+{cases}        *) COMPREPLY=($(compgen -W "{flags}" -- "$cur"));;
     esac
 }}
 complete -o filenames -F _netd netd
 """
 
 
+def _bash_case(option: Option) -> str:
+    words = f'-W "{" ".join(option.type.choices)}"' if option.type.choices else "-f"
+    offered = option.type.choices or _is_file(option)
+    reply = f'$(compgen {words} -- "$cur")' if offered else ""
+    return f"        --{option.name}) COMPREPLY=({reply});;\n"
+
+
 def _zsh() -> str:
-    lines = []
-    for each in _OPTIONS:
-        many = "*" if each.repeatable else ""
-        value = f"({' '.join(_choices(each))})" if _choices(each) else ""
-        action = value or ("_files" if _is_file(each) else "")
-        lines.append(f"{many}--{each.name}=[{_bracketed(each.help)}]:{each.name}:{action}")
-    lines += [f"--{name}[{_bracketed(text)}]" for name, text in FLAGS.items()]
-    specs = " \\\n        ".join(map(_quoted, sorted(lines)))
+    specs = " \\\n        ".join(sorted(map(_zsh_spec, ALL)))
     return f"""\
 #compdef netd
 _netd() {{
@@ -107,31 +66,32 @@ fi
 """
 
 
-def _bracketed(text: str) -> str:
+def _zsh_spec(option: Option) -> str:
+    text = option.help
     for special in ("\\", "[", "]", ":"):
         text = text.replace(special, f"\\{special}")
-    return text
+    spec = f"--{option.name}[{text}]"
+    if option.type.placeholder:
+        choices = f"({' '.join(option.type.choices)})" if option.type.choices else ""
+        action = choices or ("_files" if _is_file(option) else "")
+        many = "*" if option.repeatable else ""
+        spec = f"{many}--{option.name}=[{text}]:{option.name}:{action}"
+    return "'" + spec.replace("'", "'\\''") + "'"
 
 
 def _fish() -> str:
-    lines = ["complete -c netd -f"]
-    for each in _OPTIONS:
-        if _choices(each):
-            how = f"-x -a {_quoted(' '.join(_choices(each)))}"
-        else:
-            how = "-r -F" if _is_file(each) else "-x"
-        lines.append(f"complete -c netd -l {each.name} {how} -d {_fishy(each.help)}")
-    lines += [f"complete -c netd -l {name} -d {_fishy(text)}" for name, text in FLAGS.items()]
-    return "\n".join([*lines, ""])
+    return "\n".join(["complete -c netd -f", *map(_fish_line, ALL), ""])
 
 
-def _fishy(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+def _fish_line(option: Option) -> str:
+    if option.type.choices:
+        argument = f" -x -a '{' '.join(option.type.choices)}'"
+    elif _is_file(option):
+        argument = " -r -F"
+    else:
+        argument = " -x" if option.type.placeholder else ""
+    text = option.help.replace("\\", "\\\\").replace("'", "\\'")
+    return f"complete -c netd -l {option.name}{argument} -d '{text}'"
 
 
-def script(shell: str) -> str:
-    """The script to be read by `shell`; ValueError when it is none of the three."""
-    made = {"bash": _bash, "zsh": _zsh, "fish": _fish}.get(shell)
-    if made is None:
-        raise ValueError(f"not one of {', '.join(SHELLS)}")
-    return made()
+_SCRIPTS: Final[Mapping[str, Callable[[], str]]] = {"bash": _bash, "zsh": _zsh, "fish": _fish}

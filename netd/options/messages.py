@@ -7,11 +7,11 @@ Rules: pure.
 from __future__ import annotations
 
 
-def shown(text: str) -> str:
-    """`text` as a message can hold it: on one line, and never nothing."""
+def quote_unprintable(text: str) -> str:
+    """`text`, quoted as in Python where it is empty or would break or hide in the line."""
     return text if text.isprintable() and text else repr(text)
 
 
-def one_line(text: str) -> str:
-    """`text` with whatever would break the line escaped."""
+def escape_unprintable(text: str) -> str:
+    """`text` with each character escaped that would break the line."""
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)

@@ -1,65 +1,68 @@
 """
-What was said of each option, and by whom: flag beats environment beats file beats default.
+The texts of each option: a flag beats the environment, that the file, and that the default.
 
 Rules: knows texts; only `OptionValue` makes values of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import frozen
 from twisted.python.usage import UsageError
 
-from netd.options.messages import shown
-from netd.options.table import OPTIONS, Option
-from netd.options.toml import read_toml
+from netd.options.messages import quote_unprintable
+from netd.setting_types import Option
+from netd.settings import OPTIONS
 
 
 @frozen
 class OptionValue:
-    """The texts that an option got (none, one, or several when repeatable) and from where."""
+    """The texts of an option (none, one, or several when it is repeatable) and their origin."""
 
     option: Option
     texts: tuple[str, ...]
     origin: str
+    """`flag`, the environment variable, the file, or `default`."""
 
-    def refuse(self, text: str, why: object) -> UsageError:
-        """The one line for the operator: option, value, where it was said, what is wrong."""
+    def error(self, text: str, reason: object) -> UsageError:
+        """The line for the operator: option, value, origin, and what is wrong."""
         source = "" if self.origin == "flag" else f" ({self.origin})"
-        return UsageError(f"--{self.option.name} {shown(text)}{source}: {why}")
+        return UsageError(f"--{self.option.name} {quote_unprintable(text)}{source}: {reason}")
 
-    def values(self) -> list[Any]:
-        """Every text as its value."""
-        found = []
+    def values(self, parse: Callable[[str], Any] | None = None) -> tuple[Any, ...]:
+        """The value of each text, by the option's own type or by `parse`."""
+        parse = parse or self.option.type.parse
+        values = []
         for text in self.texts:
             try:
-                found.append(self.option.parse(text))
-            except ValueError as wrong:
-                raise self.refuse(text, wrong) from None
-        return found
+                values.append(parse(text))
+            except ValueError as error:
+                raise self.error(text, error) from None
+        return tuple(values)
 
     def value(self) -> Any:
-        """The last text as its value; None when nothing was said."""
+        """The value of the last text; None without any."""
         return self.values()[-1] if self.texts else None
 
 
-def collect(
-    flags: Mapping[str, list[str]], environ: Mapping[str, str], path: str | None
+def option_values(
+    flags: Mapping[str, tuple[str, ...]],
+    environ: Mapping[str, str],
+    file: Mapping[str, tuple[str, ...]],
+    path: str,
 ) -> dict[str, OptionValue]:
-    """What was said of each option by whom comes first; an empty variable says nothing."""
-    file = read_toml(path) if path else {}
-    said = {}
+    """Each option by its name; `file` is what `path` holds, an empty variable is absent."""
+    values = {}
     for option in OPTIONS:
-        name, spoken = option.name, option.split(environ.get(option.variable, ""))
-        if name in flags:
-            texts, origin = tuple(flags[name]), "flag"
-        elif spoken:
-            texts, origin = spoken, option.variable
-        elif name in file:
-            texts, origin = file[name], f"{path}"
+        if option.name in flags:
+            texts, origin = flags[option.name], "flag"
+        elif texts := option.split(environ.get(option.variable, "")):
+            origin = option.variable
+        elif option.name in file:
+            texts, origin = file[option.name], path
         else:
-            texts, origin = () if option.default is None else (option.default,), "default"
-        said[name] = OptionValue(option, texts, origin)
-    return said
+            texts, origin = option.split(option.default), "default"
+        values[option.name] = OptionValue(option, texts, origin)
+    return values

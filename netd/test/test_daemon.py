@@ -31,7 +31,7 @@ from netd.http.context import AccessRecord
 from netd.ops.inherited import Inherited
 from netd.ops.logging.access_log import TextLog
 from netd.ops.logging.line_writer import LineWriter
-from netd.settings import TLS, Service, Settings, Watch
+from netd.settings import TLS, Monitoring, Service, Settings
 from netd.test.lab.client import Transport
 from netd.test.ops.test_systemd import Managed
 from netd.test.stages import Adopted, Reactor, identity
@@ -546,7 +546,7 @@ class SignalTests(Managed):
         """
         twistd's application logs in the daemon's format, unless it has an observer of its own.
         """
-        config = evolve(settings_with(), watch=Watch(log="json"))
+        config = evolve(settings_with(), monitoring=Monitoring(log="json"))
         for observer in (None, TextLog(LineWriter(1, Clock(), Counters()))):
             application: Any = Application("netd")
             if observer is not None:

@@ -25,6 +25,7 @@ FLOORS: Final = (
     ("__init__",),
     ("values", "lru", "script", "counters"),
     ("addresses", "ratelimit"),
+    ("setting_types",),
     ("acl", "settings", "player"),
     ("options",),
     ("transport",),

@@ -59,7 +59,7 @@ class ProbeTests(DaemonCase):
         """
         With --metrics-http the probes leave the web site and are not counted.
         """
-        config = evolve(settings_with(), watch=settings.Watch((ANY_PORT,)))
+        config = evolve(settings_with(), monitoring=settings.Monitoring((ANY_PORT,)))
         daemon = self.start(config)
         self.assertEqual(self.names(daemon), ["http", "metrics-http"])
         site, own = (each.factory for each in self.reactor.adopted)
@@ -73,7 +73,9 @@ class ProbeTests(DaemonCase):
         """
         The probes stay open until the stop is over, and /readyz reports the stop.
         """
-        daemon = self.start(evolve(settings_with(), watch=settings.Watch((ANY_PORT,))))
+        daemon = self.start(
+            evolve(settings_with(), monitoring=settings.Monitoring((ANY_PORT,)))
+        )
         site, own = self.reactor.adopted
         waiting = site.factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 50000))
         waiting.makeConnection(Transport())
@@ -92,7 +94,9 @@ class ProbeTests(DaemonCase):
     def test_reload(self) -> None:
         """A reload leaves the probes where they were, whatever the new configuration says."""
         fresh = evolve(
-            settings_with(), watch=settings.Watch((ANY_PORT,)), files=settings.Files(Path.cwd())
+            settings_with(),
+            monitoring=settings.Monitoring((ANY_PORT,)),
+            files=settings.Files(Path.cwd()),
         )
         daemon = build(settings_with(), self.reactor, {}, lambda: fresh)
         with capturedLogs():

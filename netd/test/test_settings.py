@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import inf
+from operator import attrgetter
 from sys import maxsize
 from typing import Any
 
@@ -16,18 +17,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd import settings
 from netd.values import Duration, Endpoint
 
-_LIMITS = settings.Limits(max_delay=60.0, max_body=10 << 20)
+_LIMITS = settings.Limits()
 
 
 def _whole() -> settings.Settings:
-    here = Endpoint("tcp", "127.0.0.1", 8000)
-    return settings.Settings(
-        http=settings.HTTP((here,), Duration.parse("3s"), _LIMITS),
-        tls=settings.TLS((), None, None),
-        files=settings.Files(None),
-        udp=settings.UDP(None),
-        grace=Duration.parse("10s"),
-    )
+    endpoint = Endpoint("tcp", "127.0.0.1", 8000)
+    return settings.Settings(http=settings.HTTP((endpoint,)))
 
 
 class SettingsTests(SynchronousTestCase):
@@ -37,7 +32,7 @@ class SettingsTests(SynchronousTestCase):
 
     def test_frozen(self) -> None:
         """
-        No group, however deep, can be changed under the daemon that runs on it.
+        No field of any group can be set.
         """
         whole = _whole()
         group: Any
@@ -48,7 +43,7 @@ class SettingsTests(SynchronousTestCase):
 
     def test_comparable(self) -> None:
         """
-        Equal settings are equal values with equal hashes, so that a reload can compare.
+        Equal settings compare equal and have equal hashes.
         """
         self.assertEqual(_whole(), _whole())
         self.assertEqual(hash(_whole()), hash(_whole()))
@@ -56,7 +51,7 @@ class SettingsTests(SynchronousTestCase):
 
     def test_values(self) -> None:
         """
-        Every part, however deep, is a value or a tuple of values: no dict and no list.
+        Every field is a value or a tuple of values, not a dict, list or set.
         """
 
         def parts(value: Any) -> Iterator[object]:
@@ -72,14 +67,64 @@ class SettingsTests(SynchronousTestCase):
             self.assertNotIsInstance(part, (dict, list, set))
 
 
+class TableTests(SynchronousTestCase):
+    """
+    One table names every option.
+    """
+
+    def test_names(self) -> None:
+        """
+        A name is a flag, an environment variable and a bare TOML key at once.
+        """
+        for option in settings.OPTIONS:
+            self.assertRegex(option.name, r"\A[a-z]+(-[a-z0-9]+)*\Z")
+            self.assertRegex(option.variable, r"\ANETD_[A-Z]+(_[A-Z0-9]+)*\Z")
+        self.assertEqual(len(settings.BY_NAME), len(settings.OPTIONS))
+
+    def test_fields(self) -> None:
+        """
+        Every field of every group has a row: an option or several.
+        """
+        for path, options in settings.TABLE.items():
+            attrgetter(path)(settings.Settings())
+            self.assertTrue(options, path)
+        self.assertEqual(len(settings.TABLE), _count_fields(settings.Settings()))
+
+    def test_restart(self) -> None:
+        """
+        The options of one field agree on whether only a restart changes it.
+        """
+        for path, options in settings.TABLE.items():
+            self.assertEqual(len({option.restart for option in options}), 1, path)
+
+    def test_defaults(self) -> None:
+        """
+        A field that one option sets has the default of that option.
+        """
+        for path, options in settings.TABLE.items():
+            value = attrgetter(path)(settings.Settings())
+            for option in options[: len(options) == 1]:
+                texts = map(option.type.parse, option.split(option.default))
+                self.assertEqual(
+                    value, tuple(texts) if isinstance(value, tuple) else next(texts, None)
+                )
+
+
+def _count_fields(group: Any) -> int:
+    """The fields of the groups of settings that are no groups themselves."""
+    values = [getattr(group, each.name) for each in fields(type(group))]
+    groups = [value for value in values if type(value).__module__ == settings.__name__]
+    return len(values) - len(groups) + sum(map(_count_fields, groups))
+
+
 class ServicesTests(SynchronousTestCase):
     """
-    The small services that there are.
+    The table of small services.
     """
 
     def test_kinds(self) -> None:
         """
-        Each is offered over streams, datagrams or both.
+        Each service has TCP, UDP or both as transport.
         """
         for name, kinds in settings.SERVICES.items():
             self.assertTrue(kinds, name)
@@ -87,19 +132,34 @@ class ServicesTests(SynchronousTestCase):
 
     def test_no_weapon(self) -> None:
         """
-        Chargen, whose datagrams would be many for one, is not offered over UDP.
+        Chargen, which would amplify attacks, is not offered over UDP.
         """
         self.assertEqual(settings.SERVICES["chargen"], ("tcp",))
+
+    def test_parse(self) -> None:
+        """
+        A service is its name and an endpoint, which gets a host where it has none.
+        """
+        service = settings.Service.parse("echo=udp:7", "10.0.0.1")
+        self.assertEqual(service, settings.Service("echo", Endpoint("udp", "10.0.0.1", 7)))
+        for text, reason in (
+            ("nothing=tcp:7", "not one of echo, discard, "),
+            ("echo=7", "tcp: or udp: must stand before the port"),
+            ("chargen=udp:19", "chargen is not offered over udp"),
+        ):
+            with self.assertRaises(ValueError) as caught:
+                settings.Service.parse(text)
+            self.assertTrue(str(caught.exception).startswith(reason), text)
 
 
 class LimitsTests(SynchronousTestCase):
     """
-    The limits that hold when nobody asks for others.
+    The default limits.
     """
 
     def test_bounded(self) -> None:
         """
-        Whatever a client can make grow has a limit by default, but the connections in all.
+        All limits but that of the connections in all are on by default.
         """
         off = {
             attribute.name
@@ -110,10 +170,18 @@ class LimitsTests(SynchronousTestCase):
 
     def test_consistent(self) -> None:
         """
-        A target fits into a head, a body in memory into the spool, one client into all.
+        The smaller of two related limits is below the larger.
         """
         self.assertLess(_LIMITS.max_target, _LIMITS.max_head)
         self.assertLess(_LIMITS.body_memory, _LIMITS.spool)
         self.assertLess(_LIMITS.max_body, _LIMITS.spool)
         self.assertLess(_LIMITS.client_waiting, _LIMITS.waiting)
         self.assertLess(_LIMITS.body_time, _LIMITS.body_time_most)
+
+    def test_bodyTime(self) -> None:
+        """
+        A request body has a second more for every `body_rate` bytes, up to a limit.
+        """
+        times = [_LIMITS.body_seconds(received) for received in (0, 2048, 10**9)]
+        self.assertEqual(times, [20.0, 22.0, 300.0])
+        self.assertEqual(settings.Limits(body_rate=maxsize).body_seconds(0), 20.0)

@@ -34,9 +34,9 @@ class _Commands(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        # It comes back when the test is over.
+        # Restored when the test is over.
         self.patch(reactor, "seconds", reactor.seconds)
-        # So does the collector, with what this test leaves behind: a socket, for one.
+        # The collector too, after it has freed what the test leaves behind, such as sockets.
         self.addCleanup(gc.collect)
         self.addCleanup(gc.unfreeze)
         self.addCleanup(gc.set_threshold, *gc.get_threshold())
@@ -52,14 +52,14 @@ class _Commands(SynchronousTestCase):
 
     def make(self, *arguments: str, **environ: str) -> Any:
         """The daemon; its sockets are closed when the test is over."""
-        house: Any = tap.makeService(self.options(*arguments, **environ))
-        for child in house:
+        daemon: Any = tap.makeService(self.options(*arguments, **environ))
+        for child in daemon:
             if isinstance(child, Listener):
                 self.addCleanup(child.stopService)
-        return house
+        return daemon
 
     def leaves(self, *arguments: str, **environ: str) -> str | int | None:
-        """How the process ends for these."""
+        """The exit status or the message of the process for these."""
         with self.assertRaises(SystemExit) as caught:
             self.make(*arguments, **environ)
         self.assertIsNone(caught.exception.__cause__)
@@ -67,16 +67,16 @@ class _Commands(SynchronousTestCase):
         return code
 
     def complains(self, *arguments: str, **environ: str) -> str:
-        """The one line on stderr with which it ends, status 1."""
-        said = self.leaves(*arguments, **environ)
-        assert isinstance(said, str)
-        self.assertTrue(said.startswith("netd: "), said)
-        self.assertTrue(said.isprintable(), said)
+        """The line on stderr with which the process ends, with status 1."""
+        message = self.leaves(*arguments, **environ)
+        assert isinstance(message, str)
+        self.assertTrue(message.startswith("netd: "), message)
+        self.assertTrue(message.isprintable(), message)
         self.assertEqual(self.out.getvalue(), "")
-        return said.removeprefix("netd: ")
+        return message.removeprefix("netd: ")
 
     def taken(self) -> int:
-        """A port of the loopback that somebody has."""
+        """A port of the loopback that is in use."""
         sock = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(sock.close)
         port: int = sock.getsockname()[1]
@@ -85,32 +85,32 @@ class _Commands(SynchronousTestCase):
 
 class MakeServiceTests(_Commands):
     """
-    What twistd gets to run.
+    The service that twistd runs.
     """
 
     def test_bound(self) -> None:
         """
-        The daemon has its addresses before twistd forks or drops privileges.
+        The daemon is bound before twistd forks or drops privileges.
         """
-        house = self.make("--port=0", "--http=0")
-        self.assertTrue(verifyObject(IService, house))
-        self.assertEqual(list(house.listening()), ["http", "http-2", "udp"])
-        where = house.getServiceNamed("http").bound
+        daemon = self.make("--port=0", "--http=0")
+        self.assertTrue(verifyObject(IService, daemon))
+        self.assertEqual(list(daemon.listening()), ["http", "http-2", "udp"])
+        where = daemon.getServiceNamed("http").bound
         socket.create_connection((where.host, where.port)).close()
-        self.assertFalse(house.running)
+        self.assertFalse(daemon.running)
 
     def test_twice(self) -> None:
         """
-        That twistd binds once more, later, changes nothing.
+        A second `privilegedStartService`, by twistd, changes nothing.
         """
-        house = self.make("--port=0")
-        before = house.listening()
-        house.privilegedStartService()
-        self.assertEqual(house.listening(), before)
+        daemon = self.make("--port=0")
+        before = daemon.listening()
+        daemon.privilegedStartService()
+        self.assertEqual(daemon.listening(), before)
 
     def test_clock(self) -> None:
         """
-        The reactor's clock is one that nobody can set, from before anything is scheduled.
+        The reactor's clock is monotonic before the first call is scheduled.
         """
         self.make("--port=0", "--udp=0")
         self.assertIs(reactor.seconds, time.monotonic)
@@ -121,7 +121,7 @@ class MakeServiceTests(_Commands):
 
     def test_collector(self) -> None:
         """
-        What is alive at the start is not collected again, and the rest seldom.
+        The garbage collector skips the objects of the start, and runs less often.
         """
         gc.set_threshold(700, 10, 10)
         self.make("--port=0", "--udp=0")
@@ -130,7 +130,7 @@ class MakeServiceTests(_Commands):
 
     def test_taken(self) -> None:
         """
-        A port that somebody has ends the start in one line that names it.
+        A port in use ends the start with one line that names the port.
         """
         port = self.taken()
         self.assertEqual(
@@ -141,76 +141,79 @@ class MakeServiceTests(_Commands):
 
     def test_unknown_host(self) -> None:
         """
-        So does a host that cannot be looked up.
+        An unknown host ends the start with one line.
         """
-        said = self.complains("--port=0", "--bind=a..b")
-        self.assertTrue(said.startswith("--bind a..b: a..b: "), said)
+        message = self.complains("--port=0", "--bind=a..b")
+        self.assertTrue(message.startswith("--bind a..b: a..b: "), message)
 
     def test_files(self) -> None:
         """
-        So does a directory of files that is not there.
+        A missing directory of files ends the start with one line.
         """
         path = self.mktemp()
-        said = self.complains("--port=0", f"--files={path}")
-        self.assertIn(f"--files {path}", said)
+        message = self.complains("--port=0", f"--files={path}")
+        self.assertIn(f"--files {path}", message)
 
     def test_certificate(self) -> None:
         """
-        So does a certificate that is not there.
+        A missing certificate ends the start with one line.
         """
         path = self.mktemp()
-        said = self.complains("--port=0", "--https=0", f"--certificate={path}")
-        self.assertEqual(said, f"--certificate {path}: No such file or directory")
+        message = self.complains("--port=0", "--https=0", f"--certificate={path}")
+        self.assertEqual(message, f"--certificate {path}: No such file or directory")
 
     def test_https(self) -> None:
         """
-        HTTPS is bound with the rest.
+        HTTPS listeners are bound too.
         """
         certificate, key = identity().write(Path(self.mktemp()))
-        house = self.make(
+        daemon = self.make(
             *("--port=0", "--udp=0", "--https=0"),
             *(f"--certificate={certificate}", f"--private-key={key}"),
         )
-        self.assertEqual(list(house.listening()), ["http", "https"])
+        self.assertEqual(list(daemon.listening()), ["http", "https"])
 
 
 class InheritTests(_Commands):
     """
-    Sockets that the service manager hands over.
+    Sockets inherited from the service manager.
     """
 
     def sock(self) -> socket.socket:
-        """One that listens."""
+        """A listening socket."""
         sock = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(sock.close)
         return sock
 
-    def handed(self, *socks: socket.socket, names: str = "") -> dict[str, str]:
-        """The environment that says so, when these are the descriptors from 500 on."""
+    def inherit(self, *socks: socket.socket, names: str = "") -> dict[str, str]:
+        """The environment of a daemon that inherits these, as descriptors from 500 on."""
         self.patch(inherited, "_FIRST", 500)
         for number, sock in enumerate(socks, 500):
             os.dup2(sock.fileno(), number)
-        said = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(socks))}
-        return {**said, "LISTEN_FDNAMES": names} if names else said
+        variables = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(socks))}
+        return {**variables, "LISTEN_FDNAMES": names} if names else variables
 
     def test_served(self) -> None:
         """
-        They replace the listeners of their names, and the others are bound as ever.
+        An inherited socket replaces the listener of its name; other listeners are bound.
         """
-        one, two = self.sock(), self.sock()
-        house = self.make(
-            "--port=1", "--http=2", "--udp=0", **self.handed(one, two, names="http-2:http")
+        first, second = self.sock(), self.sock()
+        daemon = self.make(
+            "--port=1",
+            "--http=2",
+            "--udp=0",
+            **self.inherit(first, second, names="http-2:http"),
         )
-        for name, sock in (("http-2", one), ("http", two)):
-            where = house.getServiceNamed(name).bound
+        for name, sock in (("http-2", first), ("http", second)):
+            where = daemon.getServiceNamed(name).bound
             self.assertEqual((where.host, where.port), sock.getsockname())
 
     def test_nothing(self) -> None:
         """
-        One that is for nothing ends the start in one line.
+        A socket of an unknown name ends the start with one line.
         """
-        said = self.complains("--port=0", **self.handed(self.sock(), names="web"))
-        self.assertTrue(said.startswith("LISTEN_FDS: descriptor 500, named web, "), said)
+        message = self.complains("--port=0", **self.inherit(self.sock(), names="web"))
+        self.assertTrue(message.startswith("LISTEN_FDS: descriptor 500, named web, "), message)
 
 
 class RereadTests(_Commands):
@@ -220,25 +223,25 @@ class RereadTests(_Commands):
 
     def test_file(self) -> None:
         """
-        The file as it is by then, under the flags as they were.
+        `read` takes the file as it is now and the flags as they were.
         """
         path = Path(self.mktemp())
         path.write_text("grace = 1\nport = 1")
         options = self.options(f"--config={path}", "--port=2")
         path.write_text("grace = 2\nport = 3")
-        made = options.reread()
-        self.assertEqual((made.grace.seconds, made.http.listen[0].port), (2, 2))
+        settings = options.read()
+        self.assertEqual((settings.grace.seconds, settings.http.listen[0].port), (2, 2))
 
     def test_wrong(self) -> None:
         """
-        What is wrong by then is a UsageError of one line, and not the end of the process.
+        An error in `read` is a UsageError of one line and does not end the process.
         """
         path = Path(self.mktemp())
         path.touch()
         options = self.options(f"--config={path}")
         path.write_text('"a\\nb" = 1')
         with self.assertRaises(UsageError) as caught:
-            options.reread()
+            options.read()
         self.assertTrue(str(caught.exception).isprintable())
 
     def test_elsewhere(self) -> None:
@@ -251,7 +254,7 @@ class RereadTests(_Commands):
         options = self.options(f"--config={path}")
         self.addCleanup(os.chdir, Path.cwd())
         os.chdir("/")
-        self.assertEqual(options.reread().grace.seconds, 1)
+        self.assertEqual(options.read().grace.seconds, 1)
 
 
 class OptionsTests(_Commands):
@@ -261,11 +264,11 @@ class OptionsTests(_Commands):
 
     def test_wrong(self) -> None:
         """
-        Whatever the operator gets wrong ends in one line, wherever it was said.
+        A wrong value from any source ends the process with one line.
         """
         path = Path(self.mktemp())
         path.write_text("prot = 1")
-        for arguments, environ, said in (
+        for arguments, environ, message in (
             (["--port=x"], {}, "--port x: not a port number from 0 to 65535"),
             (["--nonsense"], {}, "--nonsense: not an option"),
             (["80"], {}, "80: not an option; see netd --help"),
@@ -277,14 +280,14 @@ class OptionsTests(_Commands):
             ),
             (["--https=0"], {}, "--https 0: needs --certificate"),
         ):
-            self.assertTrue(self.complains(*arguments, **environ).startswith(said), said)
+            self.assertTrue(self.complains(*arguments, **environ).startswith(message), message)
 
     def test_completion(self) -> None:
         """
-        A shell's completions are printed, and those of another are refused, in the end of it.
+        `--completion` prints the completions of a known shell and refuses others.
         """
-        said = "--completion tcsh: not one of bash, zsh, fish"
-        self.assertEqual(self.complains("--completion=tcsh"), said)
+        message = "--completion tcsh: not one of bash, zsh, fish"
+        self.assertEqual(self.complains("--completion=tcsh"), message)
         with self.assertRaises(SystemExit) as caught:
             self.options("--completion=bash")
         self.assertEqual(caught.exception.code, 0)
@@ -292,27 +295,29 @@ class OptionsTests(_Commands):
 
     def test_healthcheck(self) -> None:
         """
-        A daemon is asked at its own URL or at another, and the answer is the exit status.
+        `--healthcheck` requests the daemon's own URL or another; the result is the exit status.
         """
-        asked: list[Any] = []
+        requests: list[Any] = []
 
         def run(url: str, ca: Path | None) -> int:
-            asked.append((url, ca))
-            return len(asked)
+            requests.append((url, ca))
+            return len(requests)
 
         self.patch(healthcheck, "run", run)
         for arguments in ([], ["http://a/"], ["--ca=/c", "https://a/"]):
             with self.assertRaises(SystemExit) as caught:
                 self.options("--port=81", "--healthcheck", *arguments)
-            self.assertEqual(caught.exception.code, len(asked))
+            self.assertEqual(caught.exception.code, len(requests))
         own = "http://127.0.0.1:81/healthz"
-        self.assertEqual(asked, [(own, None), ("http://a/", None), ("https://a/", Path("/c"))])
-        said = "http://b/: not an option; see netd --help"
-        self.assertEqual(self.complains("--healthcheck", "http://a/", "http://b/"), said)
+        self.assertEqual(
+            requests, [(own, None), ("http://a/", None), ("https://a/", Path("/c"))]
+        )
+        message = "http://b/: not an option; see netd --help"
+        self.assertEqual(self.complains("--healthcheck", "http://a/", "http://b/"), message)
 
     def test_nothing_bound(self) -> None:
         """
-        Parsing binds nothing and touches no clock.
+        Parsing binds no socket and leaves the reactor's clock alone.
         """
         clock = reactor.seconds
         options = self.options(f"--port={self.taken()}")
@@ -321,7 +326,7 @@ class OptionsTests(_Commands):
 
     def test_print_config(self) -> None:
         """
-        `--print-config` writes the settings as TOML, and ends well without binding.
+        `--print-config` writes the settings as TOML and exits with 0, without binding.
         """
         port = self.taken()
         self.assertEqual(self.leaves("--print-config", f"--port={port}", NETD_DELAY="1s"), 0)
@@ -331,33 +336,33 @@ class OptionsTests(_Commands):
 
     def test_print_wrong(self) -> None:
         """
-        What is wrong is not printed but complained about.
+        A wrong value is an error and prints no settings.
         """
         self.assertIn("--port x", self.complains("--print-config", "--port=x"))
 
     def test_check_config(self) -> None:
         """
-        `--check-config` says in one line that all is good, and ends well without binding.
+        `--check-config` prints one line and exits with 0, without binding.
         """
         self.assertEqual(self.leaves("--check-config", f"--port={self.taken()}"), 0)
         self.assertEqual(self.out.getvalue(), "netd: the configuration is good\n")
 
     def test_check_wrong(self) -> None:
         """
-        It finds what only building the daemon can find.
+        `--check-config` finds errors that only appear when the daemon is built.
         """
         path = self.mktemp()
-        for arguments, said in (
+        for arguments, message in (
             (["--port=x"], "--port x"),
             ([f"--files={path}"], f"--files {path}"),
             (["--https=0", f"--certificate={path}"], f"--certificate {path}"),
             (["--bind=a..b"], "--bind a..b"),
         ):
-            self.assertIn(said, self.complains("--check-config", *arguments))
+            self.assertIn(message, self.complains("--check-config", *arguments))
 
     def test_print_first(self) -> None:
         """
-        Asked for both it prints, and checks nothing that needs building.
+        `--print-config` beats `--check-config` and builds no daemon.
         """
         path = self.mktemp()
         self.assertEqual(self.leaves("--check-config", "--print-config", f"--files={path}"), 0)
@@ -366,12 +371,12 @@ class OptionsTests(_Commands):
 
 class OutputTests(SynchronousTestCase):
     """
-    Where twistd writes the daemon's own lines.
+    Where twistd writes the lines of the daemon.
     """
 
     def test_output(self) -> None:
         """
-        A file, standard output, or not known: as twistd was told.
+        The output is a file, standard output or unknown, by twistd's options.
         """
         for twistd, output in (
             (None, None),

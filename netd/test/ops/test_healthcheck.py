@@ -35,7 +35,7 @@ class DefaultTests(SynchronousTestCase):
         """The URL of a daemon that listens on `listen`, and on `watch` for probes."""
         config = configured()
         config = evolve(config, http=evolve(config.http, listen=listen))
-        return default(evolve(config, watch=settings.Watch(watch)))
+        return default(evolve(config, monitoring=settings.Monitoring(watch)))
 
     def test_first(self) -> None:
         """The first listener with a known port is used, on loopback for a wildcard address."""

@@ -4,16 +4,23 @@ Tests for netd.ops.reload.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from attrs import evolve, fields
+from attrs import evolve
+from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogEvent, LogLevel, capturedLogs
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd import settings
-from netd.ops.reload import FIXED, Commit, Reload, Reloadable
-from netd.settings import Settings
+from netd.daemon import build
+from netd.ops.reload import Commit, Reload, Reloadable
+from netd.setting_types import Option
+from netd.settings import OPTIONS, Settings
+from netd.test.options.examples import COMPANY, EXAMPLES, Commands
+from netd.test.stages import identity
 from netd.values import Duration, Endpoint
 
 HERE = Endpoint("tcp", "127.0.0.1", 0)
@@ -33,7 +40,7 @@ LATER = evolve(START, grace=Duration.parse("5s"))
 
 class ReloadTests(SynchronousTestCase):
     """
-    A new configuration: all of it, or none.
+    A new configuration, as a whole or not at all.
     """
 
     def setUp(self) -> None:
@@ -42,70 +49,70 @@ class ReloadTests(SynchronousTestCase):
         self.planned: list[str] = []
 
     def read(self) -> Settings:
-        """The settings of the moment."""
+        """The settings of this moment."""
         return self.now
 
     def part(self, name: str, of: Callable[[Settings], object] | None = None) -> Reloadable:
-        """One that notes what becomes of it."""
+        """A part that records its plans and commits."""
 
         def plan(fresh: Settings) -> Commit:
             self.planned.append(name)
             return lambda: self.done.append(f"{name} {fresh.grace}")
 
-        return Reloadable(plan, of)
+        return Reloadable(plan, of or (lambda _: None), always=of is None)
 
-    def bad(self, wrong: Exception) -> Reloadable:
-        """One that cannot do what is asked."""
+    def bad(self, error: Exception) -> Reloadable:
+        """A part that refuses its plan."""
 
         def plan(fresh: Settings) -> Commit:
-            raise wrong
+            raise error
 
-        return Reloadable(plan)
+        return Reloadable(plan, lambda _: None, always=True)
 
     def run_logged(self, reload: Reload) -> tuple[str, list[LogEvent]]:
-        """What a reload says, and what it logs."""
+        """The outcome of a reload, and what it logs."""
         with capturedLogs() as events:
-            said = reload()
-        return said, list(events)
+            outcome = reload()
+        return outcome, list(events)
 
     def test_all(self) -> None:
         """
-        Every part changes, after every part was asked.
+        Every part is changed, after every part has been planned.
         """
         reload = Reload(START, self.read, [self.part("a"), self.part("b")])
         self.now = LATER
-        said, events = self.run_logged(reload)
-        self.assertEqual(said, "Reloaded")
+        outcome, events = self.run_logged(reload)
+        self.assertEqual(outcome, "Reloaded")
         self.assertEqual(self.done, ["a 5s", "b 5s"])
         self.assertEqual([each["log_level"] for each in events], [LogLevel.info])
 
     def test_none(self) -> None:
         """
-        When one part cannot, no part changes, and one error line says why.
+        If a part refuses its plan, no part is changed, and one error line says why.
         """
-        wrong = UsageError("--files /x: No such file or directory")
-        reload = Reload(START, self.read, [self.part("a"), self.bad(wrong), self.part("b")])
+        error = UsageError("--files /x: No such file or directory")
+        reload = Reload(START, self.read, [self.part("a"), self.bad(error), self.part("b")])
         self.now = LATER
-        said, events = self.run_logged(reload)
-        self.assertEqual(said, "Not reloaded: --files /x: No such file or directory")
+        outcome, events = self.run_logged(reload)
+        self.assertEqual(outcome, "Not reloaded: --files /x: No such file or directory")
         self.assertEqual(self.done, [])
         self.assertEqual([each["log_level"] for each in events], [LogLevel.error])
 
     def test_unreadable(self) -> None:
         """
-        When the configuration cannot be read, no part is even asked.
+        If the configuration cannot be read, no part is planned.
         """
 
         def read() -> Settings:
             raise UsageError("--config a: line 1")
 
-        said, events = self.run_logged(Reload(START, read, [self.part("a")]))
-        self.assertEqual(said, "Not reloaded: --config a: line 1")
+        outcome, events = self.run_logged(Reload(START, read, [self.part("a")]))
+        self.assertEqual(outcome, "Not reloaded: --config a: line 1")
         self.assertEqual((self.planned, len(events)), ([], 1))
 
     def test_bug(self) -> None:
         """
-        A bug in a check is logged with its traceback, and changes nothing.
+        A bug in a plan is logged with its traceback, and no part is changed.
         """
         reload = Reload(START, self.read, [self.part("a"), self.bad(ZeroDivisionError())])
         self.assertEqual(self.run_logged(reload)[0], "Not reloaded: see the log")
@@ -114,7 +121,7 @@ class ReloadTests(SynchronousTestCase):
 
     def test_half(self) -> None:
         """
-        A bug in the middle of the changes is logged and said, and the next reload does it all.
+        A bug in a commit is logged and reported, and the next reload commits every part again.
         """
 
         def broken() -> None:
@@ -125,7 +132,7 @@ class ReloadTests(SynchronousTestCase):
         broke: list[bool] = []
         parts = [
             self.part("a", lambda of: of.grace),
-            Reloadable(lambda _: broken),
+            Reloadable(lambda _: broken, lambda _: None, always=True),
             self.part("b", lambda of: of.grace),
         ]
         reload = Reload(START, self.read, parts)
@@ -138,14 +145,14 @@ class ReloadTests(SynchronousTestCase):
 
     def test_one_line(self) -> None:
         """
-        What is wrong is said in one line, whatever stands in it.
+        A message of several lines becomes one line.
         """
         reload = Reload(START, self.read, [self.bad(UsageError("--files a\nREADY=1: no"))])
         self.assertEqual(self.run_logged(reload)[0], "Not reloaded: --files a READY=1: no")
 
     def test_untouched(self) -> None:
         """
-        A part whose settings are as they were is left alone, as of the latest reload.
+        A part is planned only if its settings differ from those of the latest reload.
         """
         reload = Reload(START, self.read, [self.part("grace", lambda of: of.grace)])
         for now, done in ((START, 0), (LATER, 1), (LATER, 1), (START, 2)):
@@ -155,7 +162,7 @@ class ReloadTests(SynchronousTestCase):
 
     def test_after_failure(self) -> None:
         """
-        What a failed reload did not do is done by the next one.
+        The next reload makes the changes of a failed reload.
         """
         parts = [self.part("grace", lambda of: of.grace), self.bad(UsageError("no"))]
         reload = Reload(START, self.read, parts)
@@ -167,7 +174,7 @@ class ReloadTests(SynchronousTestCase):
 
     def test_fixed(self) -> None:
         """
-        What only a restart changes is said in one warning, each time, and the rest changes.
+        Each reload names the options that only a restart changes, and changes the rest.
         """
         reload = Reload(START, self.read, [self.part("a")])
         self.now = evolve(
@@ -176,21 +183,53 @@ class ReloadTests(SynchronousTestCase):
             services=(settings.Service("echo", HERE),),
         )
         for _ in range(2):
-            said, events = self.run_logged(reload)
-            self.assertEqual(said, "Reloaded, but for --port, --bind or --http; --service")
+            outcome, events = self.run_logged(reload)
+            self.assertEqual(outcome, "Reloaded, but for --port, --bind or --http; --service")
             self.assertEqual(
                 [each["log_level"] for each in events], [LogLevel.info, LogLevel.warn]
             )
         self.assertEqual(self.done, ["a 5s", "a 5s"])
 
-    def test_listeners(self) -> None:
+
+class EveryOptionTests(Commands):
+    """
+    Each option, changed alone in the daemon that `netd.daemon` builds.
+    """
+
+    def test_every_option(self) -> None:
         """
-        Every listener of the settings is among what only a restart changes.
+        A reload plans a part that depends on the option, or says that a restart is needed.
         """
-        fixed = {of(START) for _, of in FIXED}
-        for group in ("http", "tls", "files", "rpc"):
-            changed = evolve(
-                START, **{group: evolve(getattr(START, group), listen=(HERE, HERE, HERE))}
+        certificate, key = identity().write(Path(self.mktemp()))
+        daemon = build(
+            self.settings(f"--certificate={certificate}", f"--private-key={key}", "--https=0"),
+            MemoryReactorClock(),
+            {},
+        )
+        for option in OPTIONS:
+            company = [f"--{key}={value}" for key, value in COMPANY.get(option.name, ())]
+            before, *others = (
+                self.settings(*company, f"--{option.name}={text}")
+                for text in EXAMPLES[option.name]
             )
-            self.assertNotEqual({of(changed) for _, of in FIXED}, fixed, group)
-        self.assertIn("listen", [each.name for each in fields(settings.UDP)])
+            for after in others:
+                if after != before:
+                    self.check(option, before, after, daemon.parts.reloadables())
+
+    def check(
+        self, option: Option, before: Settings, after: Settings, parts: Sequence[Reloadable]
+    ) -> None:
+        """Reload from `before` to `after`, with parts that only note that they are planned."""
+        planned: list[Reloadable] = []
+
+        def noting(part: Reloadable) -> Reloadable:
+            def plan(fresh: Settings) -> Commit:
+                planned.append(part)
+                return lambda: None
+
+            return Reloadable(plan, part.depends_on)
+
+        outcome = Reload(before, lambda: after, [noting(part) for part in parts])()
+        warned = re.search(rf"--{option.name}(?![a-z0-9-])", outcome) is not None
+        self.assertEqual(warned, option.restart, f"{option.name}: {outcome}")
+        self.assertTrue(warned or planned, f"no part of the daemon depends on --{option.name}")

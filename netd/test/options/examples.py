@@ -1,5 +1,5 @@
 """
-Command lines to try, and what each option takes and refuses.
+Command lines to try, and the texts that each option takes and refuses.
 
 Rules: no tests here.
 """
@@ -14,19 +14,17 @@ from hypothesis import settings as _settings
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd import values
+from netd import setting_types, values
 from netd.addresses import Network
-from netd.options import parsers
 from netd.options.cli import Options
-from netd.options.table import OPTIONS
-from netd.settings import Settings
+from netd.settings import OPTIONS, Settings
 from netd.values import Duration
 
-PARSERS = {option.name: option.parse for option in OPTIONS}
+PARSERS = {option.name: option.type.parse for option in OPTIONS}
 
 by_chance = _settings(max_examples=100, deadline=None, database=None, derandomize=True)
 
-# For each way to parse, texts that mean different things, and texts that it refuses.
+# For each parser, texts of different meaning, and texts that the parser refuses.
 KINDS: dict[Callable[[str], Any], tuple[tuple[str, ...], tuple[str, ...]]] = {
     values.port: (("1", "2", "3"), ("", "x", "-1", "65536", "8_0", "80 ", "1.5", "tcp:80")),
     values.host: (("10.0.0.1", "10.0.0.2", "::1"), ("", "a b", "a/b", "[::1", "\n")),
@@ -38,12 +36,12 @@ KINDS: dict[Callable[[str], Any], tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("1s", "250ms", "uniform:1s-3s"),
         ("", "-1", "nan", "1e3", "uniform:3s-1s", "normal:1s", "cauchy:1s", ":"),
     ),
-    parsers.limit_time: (
+    setting_types.SECONDS.parse: (
         ("1s", "2", "1m30s"),
         ("", "x", "-1", "nan", "inf", "1e3", "1s1m", "400d"),
     ),
-    parsers.limit_count: (("1", "20", "300"), ("", "-1", "1.5", "1e3", "1_0", "9" * 20)),
-    parsers.limit_size: (
+    setting_types.COUNT.parse: (("1", "20", "300"), ("", "-1", "1.5", "1e3", "1_0", "9" * 20)),
+    setting_types.BYTES.parse: (
         ("1MiB", "5", "3MB"),
         ("", "-1", "1.5", "10mb", "1e6", "9" * 30, "1 MB"),
     ),
@@ -78,7 +76,7 @@ KINDS: dict[Callable[[str], Any], tuple[tuple[str, ...], tuple[str, ...]]] = {
     PARSERS["reveal"]: (("hostname", "version", "hostname"), ("", "Hostname", "all")),
 }
 
-# The same for the options whose texts mean something only beside those of others.
+# The same for options whose texts have a meaning only together with other options.
 _ENDPOINTS = ("tcp:81", "82", r"tcp6:83:interface=\:\:1")
 _NO_ENDPOINTS = ("", "x", "65536", "udp:7", "ssl:443", "tcp:80:interface=::1", "tcp:80:x=1")
 _NETWORKS = (KINDS[Network.parse][0], ("", "x", "10.0.0.1/8", "@", "@/nonexistent", "@a\0b"))
@@ -92,7 +90,7 @@ ALONE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "metrics-http": (_ENDPOINTS, _NO_ENDPOINTS),
     "rpc-http": (_ENDPOINTS, _NO_ENDPOINTS),
     "access-log": (("-", "/a", "b"), ()),
-    # Looked for when the daemon is built.
+    # Imported when the daemon is built.
     "rpc": (("math:sqrt", "m=math:pow", "os.path:join"), ()),
     "https": (_ENDPOINTS, _NO_ENDPOINTS),
     "service": (
@@ -104,16 +102,15 @@ ALONE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "proxy-from": _NETWORKS,
 }
 
-EXAMPLES = {
-    option.name: (ALONE.get(option.name) or KINDS[option.parse])[0] for option in OPTIONS
-}
-BAD = {option.name: (ALONE.get(option.name) or KINDS[option.parse])[1] for option in OPTIONS}
+_TEXTS = {option.name: ALONE.get(option.name) or KINDS[option.type.parse] for option in OPTIONS}
+EXAMPLES = {name: texts for name, (texts, _) in _TEXTS.items()}
+BAD = {name: texts for name, (_, texts) in _TEXTS.items()}
 
 ORDER = ("flag", "environ", "file")
 NAMES = [option.name for option in OPTIONS]
 REPEATABLE = {option.name for option in OPTIONS if option.repeatable}
 
-# What an option needs beside itself to be allowed.
+# The other options that an option needs.
 COMPANY = {
     "https": (("certificate", "/company.pem"),),
     "certificate": (("https", "tcp:10443"),),
@@ -140,20 +137,20 @@ class Commands(SynchronousTestCase):
         return str(path)
 
     def parse(self, *arguments: str, **environ: str) -> Options:
-        """What the options are, once parsed."""
+        """The parsed options."""
         options = Options()
         options.environ = environ
         options.parseOptions(list(arguments))
         return options
 
-    def settle(self, *arguments: str, **environ: str) -> Settings:
-        """The settings they make."""
+    def settings(self, *arguments: str, **environ: str) -> Settings:
+        """The settings of these arguments and variables."""
         return self.parse(*arguments, **environ).settings
 
     def refuse(self, *arguments: str, **environ: str) -> str:
-        """The one line with which they are refused."""
+        """The one line of the error for these."""
         with self.assertRaises(UsageError, msg=f"{arguments} {environ}") as caught:
             self.parse(*arguments, **environ)
-        said = str(caught.exception)
-        self.assertTrue(said.isprintable(), said)
-        return said
+        message = str(caught.exception)
+        self.assertTrue(message.isprintable(), message)
+        return message

@@ -4,55 +4,65 @@ Tests for netd.options.build.
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 
-from netd import values
+from attrs import evolve
+
+from netd import __version__, values
 from netd.addresses import Network
 from netd.options.cli import Options
-from netd.options.table import OPTIONS
-from netd.settings import SERVICES, Impairment
-from netd.test.options.examples import (
-    Commands,
-)
+from netd.settings import OPTIONS, SERVICES, Impairment, Settings
+from netd.test.options.examples import COMPANY, EXAMPLES, Commands
 from netd.values import Duration, Endpoint
 
 
 class DefaultTests(Commands):
     """
-    What holds when nothing is said.
+    The defaults.
     """
 
     def test_address(self) -> None:
         """
-        TCP and UDP listen on port 8000 of the loopback, and nothing else does.
+        TCP and UDP listen on port 8000 of the loopback; there is no other listener.
         """
-        made = self.settle()
-        self.assertEqual(made.http.listen, (Endpoint("tcp", "127.0.0.1", 8000),))
-        self.assertEqual(made.udp.listen, Endpoint("udp", "127.0.0.1", 8000))
-        self.assertEqual(made.tls.listen, ())
+        config = self.settings()
+        self.assertEqual(config.http.listen, (Endpoint("tcp", "127.0.0.1", 8000),))
+        self.assertEqual(config.udp.listen, Endpoint("udp", "127.0.0.1", 8000))
+        self.assertEqual(config.tls.listen, ())
 
     def test_values(self) -> None:
         """
-        The delay is three seconds, the sample tree is served, and limits hold.
+        The delay is three seconds, the sample tree is served, and there are limits.
         """
-        made = self.settle()
-        self.assertEqual(made.http.delay, Duration(3_000_000))
-        self.assertIsNone(made.files.root)
-        self.assertEqual(made.http.limits.max_delay, 60.0)
-        self.assertEqual(made.http.limits.max_body, 10 << 20)
-        self.assertEqual(made.grace, Duration.parse("10s"))
+        config = self.settings()
+        self.assertEqual(config.http.delay, Duration(3_000_000))
+        self.assertIsNone(config.files.root)
+        self.assertEqual(config.http.limits.max_delay, 60.0)
+        self.assertEqual(config.http.limits.max_body, 10 << 20)
+        self.assertEqual(config.grace, Duration.parse("10s"))
 
     def test_parse(self) -> None:
         """
-        Every default in the table is a value that its own option takes.
+        Every default in the table is a text that its own option takes.
         """
         for option in OPTIONS:
-            if option.default is not None:
-                option.parse(option.default)
+            for text in option.split(option.default):
+                option.type.parse(text)
+
+    def test_groups(self) -> None:
+        """
+        Without any text the settings are `Settings()` with the two listeners on --port.
+        """
+        config = self.settings()
+        config = evolve(
+            config, http=evolve(config.http, listen=()), udp=evolve(config.udp, listen=None)
+        )
+        self.assertEqual(config, Settings())
 
     def test_process_environment(self) -> None:
         """
-        The environment is the process's own unless another one is given.
+        The environment is that of the process unless a test sets another.
         """
         self.patch(Options, "environ", {"NETD_PORT": "9"})
         options = Options()
@@ -60,40 +70,78 @@ class DefaultTests(Commands):
         self.assertEqual(options.settings.http.listen[0].port, 9)
 
 
+class OptionTests(Commands):
+    """
+    Every option has a field of the settings.
+    """
+
+    def test_settings_change(self) -> None:
+        """
+        Different texts of an option make different settings.
+        """
+        for option in OPTIONS:
+            texts = EXAMPLES[option.name]
+            company = [f"--{key}={value}" for key, value in COMPANY.get(option.name, ())]
+            config = {self.settings(*company, f"--{option.name}={text}") for text in texts}
+            self.assertEqual(len(config), len({option.type.parse(text) for text in texts}))
+
+    def test_reveal(self) -> None:
+        """
+        `--reveal` names the facts that the lab shows; without it there are none.
+        """
+        lab = self.settings("--reveal=version").http.lab
+        self.assertEqual((lab.hostname, lab.version), (None, __version__))
+        lab = self.settings("--reveal=hostname").http.lab
+        self.assertEqual((lab.hostname, lab.version), (platform.node(), None))
+        lab = self.settings().http.lab
+        self.assertEqual((lab.hostname, lab.version), (None, None))
+
+    def test_trusted(self) -> None:
+        """
+        The networks of --trust-forwarded replace the loopback, and an empty list does not.
+        """
+        loopback = (Network.parse("127.0.0.0/8"), Network.parse("::1"))
+        self.assertEqual(self.settings().http.lab.trust_forwarded, loopback)
+        empty = self.settings("--config", self.file("trust-forwarded = []"))
+        self.assertEqual(empty.http.lab.trust_forwarded, loopback)
+        config = self.settings("--trust-forwarded=10.0.0.0/8")
+        self.assertEqual(config.http.lab.trust_forwarded, (Network.parse("10.0.0.0/8"),))
+
+
 class UDPTests(Commands):
     """
-    The datagram echo follows the port unless told otherwise.
+    The endpoint of the datagram echo.
     """
 
     def test_follows(self) -> None:
         """
-        Unsaid, it has the number and the host of everything else.
+        By default the echo has the number of --port and the host of --bind.
         """
-        made = self.settle("--port=7000", "--bind=10.0.0.1")
-        self.assertEqual(made.udp.listen, Endpoint("udp", "10.0.0.1", 7000))
+        config = self.settings("--port=7000", "--bind=10.0.0.1")
+        self.assertEqual(config.udp.listen, Endpoint("udp", "10.0.0.1", 7000))
 
     def test_off(self) -> None:
         """
-        0 turns it off, from every source.
+        0 turns the echo off, from every source.
         """
-        for made in (
-            self.settle("--udp", "0"),
-            self.settle(NETD_UDP="0"),
-            self.settle("--config", self.file("udp = 0")),
-            self.settle("--config", self.file('udp = "0"')),
-            self.settle("--port=0", "--udp=0"),
+        for config in (
+            self.settings("--udp", "0"),
+            self.settings(NETD_UDP="0"),
+            self.settings("--config", self.file("udp = 0")),
+            self.settings("--config", self.file('udp = "0"')),
+            self.settings("--port=0", "--udp=0"),
         ):
-            self.assertIsNone(made.udp.listen)
+            self.assertIsNone(config.udp.listen)
 
     def test_own(self) -> None:
         """
-        A port or an endpoint of its own replaces the number, and only for datagrams.
+        `--udp` replaces the number of --port for datagrams only.
         """
-        made = self.settle("--udp=7", "--bind=10.0.0.1")
-        self.assertEqual(made.udp.listen, Endpoint("udp", "10.0.0.1", 7))
-        self.assertEqual(made.http.listen[0].port, 8000)
-        made = self.settle(r"--udp=udp6:0:interface=\:\:1")
-        self.assertEqual(made.udp.listen, Endpoint("udp6", "::1", 0))
+        config = self.settings("--udp=7", "--bind=10.0.0.1")
+        self.assertEqual(config.udp.listen, Endpoint("udp", "10.0.0.1", 7))
+        self.assertEqual(config.http.listen[0].port, 8000)
+        config = self.settings(r"--udp=udp6:0:interface=\:\:1")
+        self.assertEqual(config.udp.listen, Endpoint("udp6", "::1", 0))
 
 
 class ServiceTests(Commands):
@@ -103,90 +151,91 @@ class ServiceTests(Commands):
 
     def test_several(self) -> None:
         """
-        `--service` adds up, each at the endpoint of its own, or at --bind.
+        Services add up; an endpoint without a host gets that of --bind.
         """
-        made = self.settle(
+        config = self.settings(
             *("--service=echo=tcp:7", "--service=echo=udp:7", "--bind=10.0.0.1"),
             r"--service=time=tcp6:37:interface=\:\:1:backlog=5",
         )
         self.assertEqual(
-            [(each.name, each.listen) for each in made.services],
+            [(each.name, each.listen) for each in config.services],
             [
                 ("echo", Endpoint("tcp", "10.0.0.1", 7)),
                 ("echo", Endpoint("udp", "10.0.0.1", 7)),
                 ("time", Endpoint("tcp6", "::1", 37, 5)),
             ],
         )
-        self.assertEqual(made.services[0].listen.option, "--service echo=tcp:7")
+        self.assertEqual(config.services[0].listen.option, "--service echo=tcp:7")
 
     def test_off(self) -> None:
         """
-        None is offered unless asked for.
+        By default there is no small service.
         """
-        self.assertEqual(self.settle().services, ())
+        self.assertEqual(self.settings().services, ())
 
     def test_explained(self) -> None:
         """
-        The message says which there are, what is missing, and over what a service is offered.
+        The message lists the services, or names what is missing or the wrong transport.
         """
-        for text, said in (
+        for text, message in (
             ("nothing=tcp:7", "not one of echo, discard, "),
             ("echo=7", "tcp: or udp: must stand before the port"),
             ("chargen=udp:19", "chargen is not offered over udp"),
             ("stamp=tcp:7", "stamp is not offered over tcp"),
         ):
-            self.assertIn(f"--service {text}: {said}", self.refuse(f"--service={text}"))
+            self.assertIn(f"--service {text}: {message}", self.refuse(f"--service={text}"))
 
     def test_every_service(self) -> None:
         """
-        Every service of the table can be asked for over everything it is offered over.
+        Every service can be set up over each of its transports.
         """
         for name, kinds in SERVICES.items():
             for kind in kinds:
-                (made,) = self.settle(f"--service={name}={kind}:0").services
-                self.assertEqual((made.name, made.listen.kind), (name, kind))
+                (config,) = self.settings(f"--service={name}={kind}:0").services
+                self.assertEqual((config.name, config.listen.kind), (name, kind))
 
 
 class NetworkTests(Commands):
     """
-    Who may speak, from the command line or from a file.
+    Who may connect, from the command line or from a file.
     """
 
     def test_several(self) -> None:
         """
-        Networks add up, each list on its own.
+        Networks of the same option add up.
         """
-        made = self.settle(
+        config = self.settings(
             *("--allow=10.0.0.0/8", "--allow=::1", "--deny=10.1.0.0/16"),
             *("--proxy-from=10.2.0.1", "--connect-rate=5"),
         ).access
-        self.assertEqual(made.allow, (Network.parse("10.0.0.0/8"), Network.parse("::1")))
-        self.assertEqual(made.deny, (Network.parse("10.1.0.0/16"),))
-        self.assertEqual(made.proxy_from, (Network.parse("10.2.0.1"),))
-        self.assertEqual(made.connect_rate, 5)
+        self.assertEqual(config.allow, (Network.parse("10.0.0.0/8"), Network.parse("::1")))
+        self.assertEqual(config.deny, (Network.parse("10.1.0.0/16"),))
+        self.assertEqual(config.proxy_from, (Network.parse("10.2.0.1"),))
+        self.assertEqual(config.connect_rate, 5)
 
     def test_anybody(self) -> None:
         """
-        Unless said otherwise anybody may speak, as often as they like, for themselves.
+        By default every network may connect, without a rate and without PROXY headers.
         """
-        made = self.settle().access
-        self.assertEqual((made.allow, made.deny, made.proxy_from), ((), (), ()))
-        self.assertEqual(made.connect_rate, 0)
+        config = self.settings().access
+        self.assertEqual((config.allow, config.deny, config.proxy_from), ((), (), ()))
+        self.assertEqual(config.connect_rate, 0)
 
     def test_file(self) -> None:
         """
-        A file lists networks, one a line, with comments and empty lines between.
+        A file lists networks, one a line, and may have comments and empty lines.
         """
         path = self.file("# ours\n10.0.0.0/8\n\n  192.0.2.7  # one\r\n::/0")
-        made = self.settle(f"--deny=@{path}", "--deny=::1").access
+        config = self.settings(f"--deny=@{path}", "--deny=::1").access
         self.assertEqual(
-            [str(each) for each in made.deny], ["10.0.0.0/8", "192.0.2.7/32", "::/0", "::1/128"]
+            [str(each) for each in config.deny],
+            ["10.0.0.0/8", "192.0.2.7/32", "::/0", "::1/128"],
         )
-        self.assertEqual(self.settle(f"--allow=@{self.file('# none')}").access.allow, ())
+        self.assertEqual(self.settings(f"--allow=@{self.file('# none')}").access.allow, ())
 
     def test_line(self) -> None:
         """
-        What is wrong in a file is named by its line.
+        An error in a file is named with its line.
         """
         path = self.file("10.0.0.0/8\n10.0.0.1/8\n")
         self.assertIn(
@@ -195,44 +244,44 @@ class NetworkTests(Commands):
 
     def test_odd_line(self) -> None:
         """
-        A line that would hide in the message is shown escaped.
+        An unprintable line of a file is shown escaped.
         """
         path = self.file("10.0.0.0/8\n\x1b[2J\n")
         self.assertIn(r"line 2: '\x1b[2J': ", self.refuse(f"--allow=@{path}"))
 
     def test_unreadable(self) -> None:
         """
-        A file that is missing, a directory, or not UTF-8 is refused by its name.
+        A file that is missing, a directory, or not UTF-8 is refused with its name.
         """
         binary = Path(self.mktemp())
         binary.write_bytes(b"\xff")
         for path in (self.mktemp(), ".", str(binary)):
-            said = self.refuse(f"--deny=@{path}")
-            self.assertTrue(said.startswith(f"--deny @{path}: "), said)
+            message = self.refuse(f"--deny=@{path}")
+            self.assertTrue(message.startswith(f"--deny @{path}: "), message)
 
 
 class ImpairmentTests(Commands):
     """
-    What happens to datagrams.
+    Impairments of UDP responses.
     """
 
     def test_none(self) -> None:
         """
-        Unless asked for, nothing does.
+        By default there is no impairment.
         """
-        self.assertEqual(self.settle().udp.impairment, Impairment())
-        self.assertFalse(self.settle().udp.any_source)
+        self.assertEqual(self.settings().udp.impairment, Impairment())
+        self.assertFalse(self.settings().udp.any_source)
 
     def test_each(self) -> None:
         """
-        Each kind has its option.
+        Each kind of impairment has its option.
         """
-        made = self.settle(
+        config = self.settings(
             *("--udp-delay=uniform:1s-2s", "--udp-loss=5%", "--udp-duplicate=0.1"),
             *("--udp-reorder=0.2", "--udp-corrupt=1", "--udp-seed=7", "--udp-any-source=yes"),
         ).udp
         self.assertEqual(
-            made.impairment,
+            config.impairment,
             Impairment(
                 delay=values.delay("uniform:1s-2s"),
                 loss=0.05,
@@ -242,17 +291,17 @@ class ImpairmentTests(Commands):
                 seed=7,
             ),
         )
-        self.assertTrue(made.any_source)
+        self.assertTrue(config.any_source)
 
 
 class HTTPSTests(Commands):
     """
-    HTTPS and its files need each other.
+    HTTPS and the files that HTTPS needs.
     """
 
     def test_certificate(self) -> None:
         """
-        HTTPS without a certificate is refused, from every source, and the option is named.
+        HTTPS without a certificate is refused, from every source, and --certificate is named.
         """
         self.assertEqual(self.refuse("--https=443"), "--https 443: needs --certificate")
         self.assertIn("needs --certificate", self.refuse(NETD_HTTPS="443"))
@@ -260,7 +309,7 @@ class HTTPSTests(Commands):
 
     def test_https(self) -> None:
         """
-        A certificate or key that nothing would use is refused.
+        A certificate or key without HTTPS is refused.
         """
         self.assertEqual(self.refuse("--certificate=/a"), "--certificate /a: needs --https")
         self.assertEqual(self.refuse("--private-key=/a"), "--private-key /a: needs --https")
@@ -271,20 +320,20 @@ class HTTPSTests(Commands):
 
     def test_both(self) -> None:
         """
-        Together they make the TLS group, the key being optional.
+        HTTPS with a certificate is accepted with and without a file for the key.
         """
-        made = self.settle("--https=443", NETD_CERTIFICATE="/a")
-        self.assertEqual(made.tls.listen, (Endpoint("tcp", "127.0.0.1", 443),))
-        self.assertEqual((made.tls.certificate, made.tls.private_key), (Path("/a"), None))
-        made = self.settle("--https=443", "--certificate=/a", "--private-key=b")
-        self.assertEqual(made.tls.private_key, Path("b"))
+        config = self.settings("--https=443", NETD_CERTIFICATE="/a")
+        self.assertEqual(config.tls.listen, (Endpoint("tcp", "127.0.0.1", 443),))
+        self.assertEqual((config.tls.certificate, config.tls.private_key), (Path("/a"), None))
+        config = self.settings("--https=443", "--certificate=/a", "--private-key=b")
+        self.assertEqual(config.tls.private_key, Path("b"))
 
     def test_directory(self) -> None:
         """
-        A directory of certificates stands in for one, but not a key for a certificate.
+        A directory of certificates can replace the certificate; a key cannot.
         """
-        made = self.settle("--https=443", "--certificate-dir=/d")
-        self.assertEqual((made.tls.certificate, made.tls.directory), (None, Path("/d")))
+        config = self.settings("--https=443", "--certificate-dir=/d")
+        self.assertEqual((config.tls.certificate, config.tls.directory), (None, Path("/d")))
         self.assertEqual(
             self.refuse("--https=443", "--certificate-dir=/d", "--private-key=/k"),
             "--private-key /k: needs --certificate",
@@ -295,13 +344,15 @@ class HTTPSTests(Commands):
 
     def test_clients(self) -> None:
         """
-        Clients are asked for certificates where there is an authority, and only over HTTPS.
+        `--client-ca` needs HTTPS, and `--client-ca-optional` needs `--client-ca`.
         """
         both = ("--https=443", "--certificate=/a")
-        made = self.settle(*both, "--client-ca=/c")
-        self.assertEqual((made.tls.client_ca, made.tls.client_ca_optional), (Path("/c"), False))
-        made = self.settle(*both, "--client-ca=/c", "--client-ca-optional=yes")
-        self.assertTrue(made.tls.client_ca_optional)
+        config = self.settings(*both, "--client-ca=/c")
+        self.assertEqual(
+            (config.tls.client_ca, config.tls.client_ca_optional), (Path("/c"), False)
+        )
+        config = self.settings(*both, "--client-ca=/c", "--client-ca-optional=yes")
+        self.assertTrue(config.tls.client_ca_optional)
         self.assertEqual(self.refuse("--client-ca=/c"), "--client-ca /c: needs --https")
         self.assertEqual(
             self.refuse(*both, "--client-ca-optional=yes"),
@@ -311,17 +362,19 @@ class HTTPSTests(Commands):
 
 class WatchTests(Commands):
     """
-    What the operator's tools see.
+    Settings of probes and log.
     """
 
     def test_watch(self) -> None:
         """
-        The probes are on the web site and the log finds its form, unless said otherwise.
+        By default the probes are on the web site and the form of the log is automatic.
         """
-        made = self.settle().watch
-        self.assertEqual((made.listen, made.log), ((), "auto"))
-        made = self.settle("--metrics-http=9100", "--bind=10.0.0.1", "--log=json").watch
+        config = self.settings().monitoring
+        self.assertEqual((config.listen, config.log), ((), "auto"))
+        config = self.settings(
+            "--metrics-http=9100", "--bind=10.0.0.1", "--log=json"
+        ).monitoring
         self.assertEqual(
-            (made.listen, made.log), ((Endpoint("tcp", "10.0.0.1", 9100),), "json")
+            (config.listen, config.log), ((Endpoint("tcp", "10.0.0.1", 9100),), "json")
         )
-        self.assertEqual(made.listen[0].option, "--metrics-http 9100")
+        self.assertEqual(config.listen[0].option, "--metrics-http 9100")

@@ -10,6 +10,7 @@ from pathlib import Path
 from twisted.python.usage import UsageError
 
 import netd
+from netd.options.help import usage
 from netd.test.options.examples import (
     BAD,
     COMPANY,
@@ -25,31 +26,31 @@ class FlagTests(Commands):
 
     def test_last_wins(self) -> None:
         """
-        An option that is given twice means what it says the second time.
+        The last of several texts of an option counts.
         """
-        self.assertEqual(self.settle("--grace", "1", "--grace=2").grace.seconds, 2)
+        self.assertEqual(self.settings("--grace", "1", "--grace=2").grace.seconds, 2)
 
     def test_repeatable(self) -> None:
         """
         `--http` and `--https` add up, in their order, after `--port`.
         """
-        made = self.settle(
+        config = self.settings(
             *("--http", "81", "--http=tcp:82", "--https", "443", "--https", "444"),
             *("--certificate", "/a", "--bind", "::1"),
         )
-        self.assertEqual([where.port for where in made.http.listen], [8000, 81, 82])
-        self.assertEqual([where.port for where in made.tls.listen], [443, 444])
-        self.assertEqual({where.host for where in made.http.listen}, {"::1"})
+        self.assertEqual([where.port for where in config.http.listen], [8000, 81, 82])
+        self.assertEqual([where.port for where in config.tls.listen], [443, 444])
+        self.assertEqual({where.host for where in config.http.listen}, {"::1"})
 
     def test_unknown(self) -> None:
         """
-        An unknown flag is refused by its name.
+        An unknown flag is refused with its name.
         """
         self.assertIn("--prot", self.refuse("--prot", "80"))
 
     def test_abbreviated(self) -> None:
         """
-        The beginning of a flag is no flag, wherever it stands, and the flag is suggested.
+        The beginning of a flag is refused, in every place, and the flag is suggested.
         """
         for arguments in (("--por", "80"), ("--por=80",), ("--http", "81", "--por", "80")):
             self.assertEqual(
@@ -60,90 +61,105 @@ class FlagTests(Commands):
 
     def test_dashes_in_values(self) -> None:
         """
-        What begins like a flag and follows one that takes a value is that value.
+        An argument with dashes after a flag that takes a value is that value.
         """
-        self.assertEqual(self.settle("--files", "--por").files.root, Path("--por"))
-        self.assertEqual(self.settle("--files", "--").files.root, Path("--"))
+        self.assertEqual(self.settings("--files", "--por").files.root, Path("--por"))
+        self.assertEqual(self.settings("--files", "--").files.root, Path("--"))
 
-    def test_settle_again(self) -> None:
+    def test_read_again(self) -> None:
         """
-        Settled anew, flags stay and the file and the environment are read again.
+        `read` keeps the flags, and reads the file and the environment again.
         """
         path = self.file("port = 1\ngrace = 1")
         options = self.parse("--config", path, "--port=2", NETD_DELAY="1s")
         Path(path).write_text("port = 3\ngrace = 2")
         options.environ = {"NETD_DELAY": "2s"}
-        options.settle()
-        made = options.settings
-        self.assertEqual((made.http.listen[0].port, made.grace.seconds), (2, 2))
-        self.assertEqual(made.http.delay, Duration(2_000_000))
+        options.read()
+        config = options.settings
+        self.assertEqual((config.http.listen[0].port, config.grace.seconds), (2, 2))
+        self.assertEqual(config.http.delay, Duration(2_000_000))
 
-    def test_settle_wrong(self) -> None:
+    def test_read_wrong(self) -> None:
         """
-        When what is read again is wrong, the settings and their origins are as before.
+        After an error in `read` the settings and their origins are as before.
         """
         path = self.file("grace = 1")
         options = self.parse("--config", path)
-        before = options.settings, options.said
+        before = options.settings, options.option_values
         for text in ("grace = -1", "grace = ", "gracee = 1"):
             Path(path).write_text(text)
-            self.assertRaises(UsageError, options.settle)
-            self.assertEqual((options.settings, options.said), before)
+            self.assertRaises(UsageError, options.read)
+            self.assertEqual((options.settings, options.option_values), before)
 
     def test_value_missing(self) -> None:
         """
-        So is a flag whose value is missing.
+        A flag without its value is refused.
         """
         self.assertIn("--port", self.refuse("--port"))
 
     def test_argument(self) -> None:
         """
-        What is no option is refused, with a hint at the help.
+        An argument that is no option is refused, with a hint at --help.
         """
         self.assertEqual(self.refuse("8000"), "8000: not an option; see netd --help")
 
     def test_broken_argument(self) -> None:
         """
-        Neither an argument nor a flag breaks the line.
+        Line breaks in arguments and flags do not break the line of the message.
         """
         self.refuse("a\nb")
         self.refuse("--a\nb")
         self.refuse("--config", "/nonexistent\nx")
 
-    def test_version(self) -> None:
+    def test_pages(self) -> None:
         """
-        `--version` names netd's version, not Twisted's, and ends well.
+        `--version` (of netd, not of Twisted), `--help` and `--help-all` print and exit with 0.
         """
-        written: list[str] = []
-        self.patch(sys.stdout, "write", written.append)
-        with self.assertRaises(SystemExit) as caught:
-            self.parse("--version")
-        self.assertEqual(caught.exception.code, 0)
-        self.assertEqual(written, [f"netd {netd.__version__}\n"])
+        for name, page in (
+            ("version", f"netd {netd.__version__}\n"),
+            ("help", usage(everything=False)),
+            ("help-all", usage(everything=True)),
+        ):
+            written: list[str] = []
+            self.patch(sys.stdout, "write", written.append)
+            with self.assertRaises(SystemExit) as caught:
+                self.parse(f"--{name}")
+            self.assertEqual((caught.exception.code, written), (0, [page]))
+
+    def test_actions(self) -> None:
+        """
+        `--healthcheck` may have a URL, and no second one; other actions are noted.
+        """
+        options = self.parse("--print-config", "--ca=/c", "--healthcheck", "http://a/")
+        self.assertEqual(options.url, "http://a/")
+        actions = (options["print-config"], options["check-config"], options["ca"])
+        self.assertEqual(actions, (True, None, "/c"))
+        message = self.refuse("--healthcheck", "http://a/", "http://b/")
+        self.assertEqual(message, "http://b/: not an option; see netd --help")
 
     def test_bad(self) -> None:
         """
-        A bad value is refused in one line that begins with the option and the value.
+        A bad value is refused with one line that begins with the option and the value.
         """
         for name, texts in BAD.items():
             for text in texts:
                 company = [f"--{key}={value}" for key, value in COMPANY.get(name, ())]
-                said = self.refuse(*company, f"--{name}={text}")
+                message = self.refuse(*company, f"--{name}={text}")
                 shown = text if text.isprintable() and text else repr(text)
-                self.assertTrue(said.startswith(f"--{name} {shown}: "), said)
+                self.assertTrue(message.startswith(f"--{name} {shown}: "), message)
 
     def test_options_of_addresses(self) -> None:
         """
-        An address knows the option that asked for it, for the message of a failing bind.
+        An endpoint knows its option, for the message of a failing bind.
         """
-        made = self.settle(
+        config = self.settings(
             *("--http=81", "--https=tcp:443", "--certificate=/a", "--udp=udp:7", "--port=0")
         )
         self.assertEqual(
-            [each.option for each in (*made.http.listen, *made.tls.listen)],
+            [each.option for each in (*config.http.listen, *config.tls.listen)],
             ["--port 0", "--http 81", "--https tcp:443"],
         )
-        udp = made.udp.listen
+        udp = config.udp.listen
         self.assertEqual(udp and udp.option, "--udp udp:7")
-        bound = self.settle("--bind", "example.org")
+        bound = self.settings("--bind", "example.org")
         self.assertEqual(bound.http.listen[0].option, "--bind example.org")

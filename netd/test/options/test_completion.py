@@ -6,28 +6,36 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.options.completion import FLAGS, MORE, SHELLS, script
-from netd.options.table import OPTIONS
+from netd.options.completion import script
+from netd.options.help import ALL, SHELLS
 
 
 class ScriptTests(SynchronousTestCase):
     """
-    What a shell is told.
+    The scripts that shells read.
     """
 
     def test_every_option(self) -> None:
         """
-        Each shell is told of every option and flag there is.
+        Each script has every option and flag.
         """
-        for shell in SHELLS:
-            said = script(shell)
-            for name in (*FLAGS, *(each.name for each in (*OPTIONS, *MORE))):
-                flag = f"-l {name} " if shell == "fish" else f"--{name}"
-                self.assertIn(flag, said, shell)
+        for shell in SHELLS.choices:
+            text = script(shell)
+            for option in ALL:
+                flag = f"-l {option.name} " if shell == "fish" else f"--{option.name}"
+                self.assertIn(flag, text, shell)
+
+    def test_noValue(self) -> None:
+        """
+        A flag without a value is offered without one.
+        """
+        self.assertIn("'--check-config[", script("zsh"))
+        self.assertIn("-l check-config -d ", script("fish"))
+        self.assertNotIn("--check-config)", script("bash"))
 
     def test_choices(self) -> None:
         """
-        Where there are few choices they are offered.
+        The texts of an option that takes few are offered.
         """
         self.assertIn('--log) COMPREPLY=($(compgen -W "auto text json journal"', script("bash"))
         self.assertIn(":log:(auto text json journal)'", script("zsh"))
@@ -35,7 +43,7 @@ class ScriptTests(SynchronousTestCase):
 
     def test_files(self) -> None:
         """
-        Where a file is wanted files are, and nowhere else.
+        Files are offered for options that take a file, and for no others.
         """
         self.assertIn(":certificate:_files'", script("zsh"))
         self.assertIn(":port:'", script("zsh"))
@@ -44,14 +52,14 @@ class ScriptTests(SynchronousTestCase):
 
     def test_repeatable(self) -> None:
         """
-        What may be said again is offered again.
+        A repeatable option is offered again.
         """
         self.assertIn("'*--http=[", script("zsh"))
         self.assertIn("'--port=[", script("zsh"))
 
     def test_unknown(self) -> None:
         """
-        Another shell is refused by a list of those there are.
+        Another shell is refused with a list of the known shells.
         """
         with self.assertRaises(ValueError) as caught:
             script("tcsh")

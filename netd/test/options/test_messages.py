@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.options.messages import one_line, shown
+from netd.options.messages import escape_unprintable, quote_unprintable
 
 
 class LineTests(SynchronousTestCase):
@@ -14,17 +14,17 @@ class LineTests(SynchronousTestCase):
     Text that fits into a message of one line.
     """
 
-    def test_shown(self) -> None:
+    def test_quoted(self) -> None:
         """
-        What would break the line, hide in it, or be nothing is shown as Python writes it.
+        An empty or unprintable text is quoted as in Python.
         """
         for text in ("", "a\nb", "\x1b[2J", "\u202e", "\udcff"):
-            self.assertEqual(shown(text), repr(text))
-        self.assertEqual(shown("a b"), "a b")
+            self.assertEqual(quote_unprintable(text), repr(text))
+        self.assertEqual(quote_unprintable("a b"), "a b")
 
-    def test_one_line(self) -> None:
+    def test_escape_unprintable(self) -> None:
         """
-        Of a whole message only what would break the line is escaped.
+        Only unprintable characters of a message are escaped.
         """
-        self.assertEqual(one_line("a 'b'\n\x1bc"), "a 'b'\\n\\x1bc")
-        self.assertEqual(one_line(""), "")
+        self.assertEqual(escape_unprintable("a 'b'\n\x1bc"), "a 'b'\\n\\x1bc")
+        self.assertEqual(escape_unprintable(""), "")

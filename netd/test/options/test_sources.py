@@ -9,9 +9,10 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netd.options.build import to_settings
-from netd.options.sources import OptionValue, collect
-from netd.options.table import OPTIONS
+from netd.options.build import build_settings
+from netd.options.sources import OptionValue, option_values
+from netd.options.toml import read_toml
+from netd.settings import OPTIONS
 from netd.test.options.examples import (
     BAD,
     COMPANY,
@@ -31,7 +32,7 @@ class EnvironmentTests(Commands):
 
     def test_every_option(self) -> None:
         """
-        A variable says what the flag of its name says.
+        A variable has the meaning of the flag of its name.
         """
         for option in OPTIONS:
             company = {
@@ -41,13 +42,13 @@ class EnvironmentTests(Commands):
             flags = [f"--{key}={value}" for key, value in COMPANY.get(option.name, ())]
             for text in EXAMPLES[option.name]:
                 self.assertEqual(
-                    self.settle(**company, **{option.variable: text}),
-                    self.settle(*flags, f"--{option.name}={text}"),
+                    self.settings(**company, **{option.variable: text}),
+                    self.settings(*flags, f"--{option.name}={text}"),
                 )
 
     def test_bad(self) -> None:
         """
-        A bad value is refused in one line that names option, value and variable.
+        A bad value is refused with one line that names option, value and variable.
         """
         for option in OPTIONS:
             for text in BAD[option.name]:
@@ -57,69 +58,70 @@ class EnvironmentTests(Commands):
                     f"NETD_{k.upper().replace('-', '_')}": v
                     for k, v in COMPANY.get(option.name, ())
                 }
-                said = self.refuse(**company, **{option.variable: text})
+                message = self.refuse(**company, **{option.variable: text})
                 shown = text if text.isprintable() else repr(text)
                 self.assertTrue(
-                    said.startswith(f"--{option.name} {shown} ({option.variable}): "), said
+                    message.startswith(f"--{option.name} {shown} ({option.variable}): "),
+                    message,
                 )
 
     def test_empty(self) -> None:
         """
-        An empty variable says nothing: what comes after it in precedence holds.
+        An empty variable counts as absent.
         """
         path = self.file('port = 81\nhttp = ["82"]')
         environ = {option.variable: "" for option in OPTIONS}
         self.assertEqual(
-            self.settle("--config", path, **environ), self.settle("--config", path)
+            self.settings("--config", path, **environ), self.settings("--config", path)
         )
-        self.assertEqual(self.settle(**environ, NETD_CONFIG=""), self.settle())
+        self.assertEqual(self.settings(**environ, NETD_CONFIG=""), self.settings())
 
     def test_blank(self) -> None:
         """
-        A repeatable variable of mere space says nothing either.
+        A variable of white space for a repeatable option counts as absent.
         """
         path = self.file('http = ["82"]')
         self.assertEqual(
-            self.settle("--config", path, NETD_HTTP="  "), self.settle("--config", path)
+            self.settings("--config", path, NETD_HTTP="  "), self.settings("--config", path)
         )
 
     def test_spaces(self) -> None:
         """
-        Where a text may hold spaces only the end of a line ends it.
+        Only line breaks separate texts that may hold spaces.
         """
-        made = self.settle(
+        config = self.settings(
             NETD_FILES_HEADER="X-A: one two\n\n X-B:3\n",
             NETD_FILES_CACHE="*.css=max-age=60, immutable",
         ).files
-        self.assertEqual(made.headers, (("X-A", "one two"), ("X-B", "3")))
-        self.assertEqual(made.cache, (("*.css", "max-age=60, immutable"),))
+        self.assertEqual(config.headers, (("X-A", "one two"), ("X-B", "3")))
+        self.assertEqual(config.cache, (("*.css", "max-age=60, immutable"),))
 
     def test_several(self) -> None:
         """
-        A repeatable variable holds several texts with space between.
+        White space separates the texts of a repeatable option.
         """
-        made = self.settle(NETD_HTTP=" 81  tcp:82\n83 ")
-        self.assertEqual([where.port for where in made.http.listen], [8000, 81, 82, 83])
+        config = self.settings(NETD_HTTP=" 81  tcp:82\n83 ")
+        self.assertEqual([where.port for where in config.http.listen], [8000, 81, 82, 83])
 
     def test_config(self) -> None:
         """
-        NETD_CONFIG names the file, unless the flag names another.
+        NETD_CONFIG names the file unless --config does.
         """
-        one, other = self.file("port = 1"), self.file("port = 2")
-        self.assertEqual(self.settle(NETD_CONFIG=one).http.listen[0].port, 1)
-        made = self.settle("--config", other, NETD_CONFIG=one)
-        self.assertEqual(made.http.listen[0].port, 2)
+        first, other = self.file("port = 1"), self.file("port = 2")
+        self.assertEqual(self.settings(NETD_CONFIG=first).http.listen[0].port, 1)
+        config = self.settings("--config", other, NETD_CONFIG=first)
+        self.assertEqual(config.http.listen[0].port, 2)
 
     def test_others(self) -> None:
         """
-        Variables of no option are nobody's business.
+        Variables that belong to no option are ignored.
         """
-        self.assertEqual(self.settle(NETD_="1", NETD_NAME="x", PORT="9"), self.settle())
+        self.assertEqual(self.settings(NETD_="1", NETD_NAME="x", PORT="9"), self.settings())
 
 
 class PrecedenceTests(Commands):
     """
-    Flag beats environment beats file beats default.
+    A flag beats the environment, that the file, and that the default.
     """
 
     @by_chance
@@ -130,7 +132,7 @@ class PrecedenceTests(Commands):
     )
     def test_any_sources(self, sources: dict[str, set[str]]) -> None:
         """
-        For any set of sources that speak, the highest wins and is named as the origin.
+        For any set of sources, the highest one counts and is the origin.
         """
         by_source: dict[str, dict[str, str]] = {each: {} for each in ORDER}
         expected: dict[str, tuple[tuple[str, ...], str]] = {}
@@ -140,7 +142,7 @@ class PrecedenceTests(Commands):
             for each in speaking:
                 text = EXAMPLES[option.name][ORDER.index(each)]
                 by_source[each][option.name] = text
-            default = () if option.default is None else (option.default,)
+            default = option.split(option.default)
             expected[option.name] = (default, "default")
             if speaking:
                 text = EXAMPLES[option.name][ORDER.index(speaking[0])]
@@ -149,61 +151,63 @@ class PrecedenceTests(Commands):
         Path(path).write_text(
             "".join(f"{name} = '{text}'\n" for name, text in by_source["file"].items())
         )
-        said = collect(
-            {name: [text] for name, text in by_source["flag"].items()},
+        values = option_values(
+            {name: (text,) for name, text in by_source["flag"].items()},
             {f"NETD_{n.upper().replace('-', '_')}": t for n, t in by_source["environ"].items()},
+            read_toml(path),
             path,
         )
-        self.assertEqual({n: (each.texts, each.origin) for n, each in said.items()}, expected)
+        actual = {name: (value.texts, value.origin) for name, value in values.items()}
+        self.assertEqual(actual, expected)
 
     def test_whole(self) -> None:
         """
-        The same holds on a whole command line, option by option.
+        The sources of one command line are compared option by option.
         """
         path = self.file('port = 1\ndelay = "1s"\ngrace = "1s"\nhttp = [11, 12]')
-        made = self.settle(
+        config = self.settings(
             "--config", path, "--port", "3", NETD_PORT="2", NETD_DELAY="2s", NETD_HTTP="21"
         )
-        self.assertEqual([where.port for where in made.http.listen], [3, 21])
-        self.assertEqual(made.http.delay, Duration(2_000_000))
-        self.assertEqual(made.grace.seconds, 1)
-        self.assertEqual(made.http.limits.max_delay, 60)
+        self.assertEqual([where.port for where in config.http.listen], [3, 21])
+        self.assertEqual(config.http.delay, Duration(2_000_000))
+        self.assertEqual(config.grace.seconds, 1)
+        self.assertEqual(config.http.limits.max_delay, 60)
 
     def test_overruled(self) -> None:
         """
-        A bad value that a higher source overrules is not looked at.
+        A bad value in a lower source is ignored.
         """
-        self.assertEqual(self.settle("--port", "1", NETD_PORT="x").http.listen[0].port, 1)
+        self.assertEqual(self.settings("--port", "1", NETD_PORT="x").http.listen[0].port, 1)
 
 
 class SaidTests(Commands):
     """
-    What was said of one option.
+    The texts of one option.
     """
 
     def test_value(self) -> None:
         """
-        The last text is the value, none is None.
+        The value is that of the last text, or None without a text.
         """
         port = OPTIONS[0]
         self.assertEqual(OptionValue(port, ("1", "2"), "flag").value(), 2)
-        self.assertEqual(OptionValue(port, ("1", "2"), "flag").values(), [1, 2])
+        self.assertEqual(OptionValue(port, ("1", "2"), "flag").values(), (1, 2))
         self.assertIsNone(OptionValue(port, (), "default").value())
 
     def test_escaped(self) -> None:
         """
-        A value that would break the line, or hide in it, is shown escaped.
+        An unprintable value is quoted in the message.
         """
         port = OPTIONS[0]
         for text in ("", "a\nb", "\x1b[2J", "\u202e", "\udcff"):
-            said = str(OptionValue(port, (text,), "flag").refuse(text, "no"))
-            self.assertEqual(said, f"--port {text!r}: no")
+            message = str(OptionValue(port, (text,), "flag").error(text, "no"))
+            self.assertEqual(message, f"--port {text!r}: no")
 
     def test_settings(self) -> None:
         """
-        Settings are made of what was said, wherever that came from.
+        Settings are config of values from any source.
         """
-        said = collect({"port": ["1"]}, {"NETD_DELAY": "2"}, None)
-        made = to_settings(said)
-        self.assertEqual(made.http.listen[0].port, 1)
-        self.assertEqual(made.http.delay, Duration(2_000_000))
+        values = option_values({"port": ("1",)}, {"NETD_DELAY": "2"}, {}, "")
+        config = build_settings(values)
+        self.assertEqual(config.http.listen[0].port, 1)
+        self.assertEqual(config.http.delay, Duration(2_000_000))

@@ -4,17 +4,22 @@ Tests for netd.options.toml.
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.python.usage import UsageError
 
-from netd.options.table import OPTIONS
-from netd.options.toml import read_toml
+from netd.options.build import build_settings
+from netd.options.sources import option_values
+from netd.options.toml import dump, read_toml
+from netd.settings import OPTIONS
 from netd.test.options.examples import (
     COMPANY,
     EXAMPLES,
+    NAMES,
+    REPEATABLE,
     Commands,
     by_chance,
 )
@@ -28,7 +33,7 @@ class FileTests(Commands):
 
     def test_every_option(self) -> None:
         """
-        A key says what the flag of its name says.
+        A key has the meaning of the flag of its name.
         """
         for option in OPTIONS:
             company = COMPANY.get(option.name, ())
@@ -36,32 +41,32 @@ class FileTests(Commands):
             for text in EXAMPLES[option.name]:
                 lines = [f"{key} = '{value}'" for key, value in (*company, (option.name, text))]
                 self.assertEqual(
-                    self.settle("--config", self.file("\n".join(lines))),
-                    self.settle(*flags, f"--{option.name}={text}"),
+                    self.settings("--config", self.file("\n".join(lines))),
+                    self.settings(*flags, f"--{option.name}={text}"),
                     lines,
                 )
 
     def test_types(self) -> None:
         """
-        Whole and broken numbers may be written as such; a list where several are allowed.
+        Values may be TOML numbers, and lists for repeatable options.
         """
-        made = self.settle(
+        config = self.settings(
             "--config",
             self.file(
                 'port = 81\ndelay = 0.25\nmax-body = 1000\nhttp = [82, "tcp:83"]\nudp = "udp:7"'
             ),
         )
-        self.assertEqual([where.port for where in made.http.listen], [81, 82, 83])
-        self.assertEqual(made.http.delay, Duration(250_000))
-        self.assertEqual(made.http.limits.max_body, 1000)
+        self.assertEqual([where.port for where in config.http.listen], [81, 82, 83])
+        self.assertEqual(config.http.delay, Duration(250_000))
+        self.assertEqual(config.http.limits.max_body, 1000)
         self.assertEqual(
-            self.settle("--config", self.file("http = 82")).http.listen[1].port, 82
+            self.settings("--config", self.file("http = 82")).http.listen[1].port, 82
         )
-        self.assertEqual(len(self.settle("--config", self.file("http = []")).http.listen), 1)
+        self.assertEqual(len(self.settings("--config", self.file("http = []")).http.listen), 1)
 
     def test_wrong_types(self) -> None:
         """
-        A truth value, list, table or date is refused, with file, key and value.
+        A boolean, list, table or date is refused with file, key and value.
         """
         for text in (
             "port = true",
@@ -76,13 +81,13 @@ class FileTests(Commands):
         ):
             path = self.file(text)
             key = text.strip("[").split()[0].rstrip("]")
-            said = self.refuse("--config", path)
-            self.assertTrue(said.startswith(f"--config {path}: {key} = "), said)
-            self.assertTrue(said.endswith("not a string or a number"), said)
+            message = self.refuse("--config", path)
+            self.assertTrue(message.startswith(f"--config {path}: {key} = "), message)
+            self.assertTrue(message.endswith("not a string or a number"), message)
 
     def test_bad(self) -> None:
         """
-        A bad value is refused in one line that names option, value and file.
+        A bad value is refused with one line that names option, value and file.
         """
         for text, shown in (
             ("port = 65536", "--port 65536"),
@@ -96,12 +101,12 @@ class FileTests(Commands):
             ('files = ""', "--files ''"),
         ):
             path = self.file(text)
-            said = self.refuse("--config", path)
-            self.assertTrue(said.startswith(f"{shown} ({path}): "), said)
+            message = self.refuse("--config", path)
+            self.assertTrue(message.startswith(f"{shown} ({path}): "), message)
 
     def test_deep(self) -> None:
         """
-        What is nested deeper than anybody can follow is refused like any other wrong value.
+        A value that is nested too deep is refused with a short message.
         """
         deep = 20_000
         for text in (
@@ -109,12 +114,12 @@ class FileTests(Commands):
             "http" + ".a" * deep + " = 1",
             "http = " + "[" * 90 + "]" * 90,
         ):
-            said = self.refuse("--config", self.file(text))
-            self.assertLess(len(said), 300)
+            message = self.refuse("--config", self.file(text))
+            self.assertLess(len(message), 300)
 
     def test_long_number(self) -> None:
         """
-        A number of more digits than Python writes is refused with the file's name.
+        A number of more digits than Python converts is refused with the file's name.
         """
         path = self.file("port = 0x" + "F" * 5000)
         self.assertTrue(self.refuse("--config", path).startswith(f"--config {path}: "))
@@ -125,38 +130,40 @@ class FileTests(Commands):
         """
         for key, near in (("prot", "port"), ("max_delay", "max-delay"), ("certificat", "")):
             path = self.file(f"{key} = 1")
-            said = self.refuse("--config", path)
-            self.assertTrue(said.startswith(f"--config {path}: unknown key {key}, "), said)
-            self.assertIn(f"did you mean {near}", said)
+            message = self.refuse("--config", path)
+            self.assertTrue(
+                message.startswith(f"--config {path}: unknown key {key}, "), message
+            )
+            self.assertIn(f"did you mean {near}", message)
 
     def test_broken_key(self) -> None:
         """
-        A key that would break the line is shown escaped.
+        An unprintable key is quoted in the message.
         """
         self.assertIn(r"unknown key 'a\nb'", self.refuse("--config", self.file('"a\\nb" = 1')))
 
     def test_unlike(self) -> None:
         """
-        A key that is like no other gets no suggestion.
+        A key that resembles no other gets no suggestion.
         """
         path = self.file("zzz = 1")
         self.assertEqual(self.refuse("--config", path), f"--config {path}: unknown key zzz")
 
     def test_config_key(self) -> None:
         """
-        A file does not name another one.
+        A file cannot name another file.
         """
         self.assertIn("unknown key config", self.refuse("--config", self.file('config = "a"')))
 
     def test_unreadable(self) -> None:
         """
-        A file that is missing, a directory, no TOML or no UTF-8 is refused by its name.
+        A file that is missing, a directory, no TOML or no UTF-8 is refused with its name.
         """
         directory = self.mktemp()
         Path(directory).mkdir()
         binary = self.mktemp()
         Path(binary).write_bytes(b'port = "\xff"')
-        for path, said in (
+        for path, reason in (
             (self.mktemp(), "No such file"),
             (directory, "Is a directory"),
             (binary, "utf-8"),
@@ -165,24 +172,118 @@ class FileTests(Commands):
         ):
             line = self.refuse("--config", path)
             self.assertTrue(line.startswith(f"--config {path}: "), line)
-            self.assertIn(said, line)
+            self.assertIn(reason, line)
 
     @by_chance
     @given(st.text(st.sampled_from("portdelay = 0189.-_\"'[]{}#,\\\n\t\0\x7fe+:")))
     def test_any_text(self, text: str) -> None:
         """
-        Whatever stands in a file, it is read, or refused in a line that begins with its name.
+        Any file is read, or refused with one line that begins with its name.
         """
         path = self.file(text)
         try:
             read_toml(path)
-        except UsageError as wrong:
-            self.assertTrue(str(wrong).startswith(f"--config {path}: "))
-            self.assertTrue(str(wrong).isprintable(), repr(str(wrong)))
+        except UsageError as error:
+            self.assertTrue(str(error).startswith(f"--config {path}: "))
+            self.assertTrue(str(error).isprintable(), repr(str(error)))
 
     def test_nul(self) -> None:
         """
-        A path that no file can have is refused like a missing file.
+        A path with a NUL byte is refused.
         """
         with self.assertRaises(UsageError):
             read_toml("a\0b")
+
+
+class PrintTests(Commands):
+    """
+    `--print-config` writes a file that `--config` takes.
+    """
+
+    def printed(self, *arguments: str, **environ: str) -> str:
+        """What is printed for these."""
+        return dump(self.parse(*arguments, **environ).option_values)
+
+    def test_defaults(self) -> None:
+        """
+        Every option has a line; the line of an option without a value is a comment.
+        """
+        lines = self.printed().splitlines()
+        self.assertEqual(len(lines), len(OPTIONS))
+        self.assertEqual(lines[0], 'port = "8000"  # default')
+        self.assertIn("# files is not set", lines)
+
+    def test_origins(self) -> None:
+        """
+        Each line names the origin of its value.
+        """
+        path = self.file("grace = 1")
+        lines = self.printed("--config", path, "--port=1", NETD_DELAY="2").splitlines()
+        for line in (
+            'port = "1"  # flag',
+            'delay = "2"  # NETD_DELAY',
+            f'grace = "1"  # {path}',
+        ):
+            self.assertIn(line, lines)
+
+    def test_repeatable(self) -> None:
+        """
+        The value of a repeatable option is a list.
+        """
+        self.assertIn('http = ["81", "82"]  # flag', self.printed("--http=81", "--http=82"))
+
+    def test_odd_characters(self) -> None:
+        """
+        Control characters in a value or in the file's name are escaped.
+        """
+        room = Path(self.mktemp())
+        room.mkdir()
+        path = room / "a\nb"
+        path.write_text('grace = "1"')
+        for arguments in (["--files=a\x7f"], [f"--config={path}"]):
+            text = self.printed(*arguments)
+            self.assertEqual(
+                self.settings("--config", self.file(text)), self.settings(*arguments)
+            )
+
+    def test_no_text(self) -> None:
+        """
+        A path of bytes that are no text, as on a command line, is printed.
+        """
+        self.printed("--files=/\udcff").encode()
+
+    @by_chance
+    @given(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                name: st.lists(st.sampled_from(EXAMPLES[name]), min_size=1, max_size=3)
+                for name in NAMES
+                if name not in COMPANY
+            },
+        ),
+        st.text(
+            st.characters(blacklist_characters="\0\x7f", blacklist_categories=["Cs"]),
+            min_size=1,
+        ),
+        st.booleans(),
+    )
+    def test_back(self, flags: dict[str, list[str]], file: str, secure: bool) -> None:
+        """
+        The printed text gives the same settings again.
+        """
+        flags = {**flags, "files": [file]}
+        if secure:
+            flags |= {name: list(EXAMPLES[name][:1]) for name in COMPANY}
+        values = option_values(
+            {
+                name: tuple(texts if name in REPEATABLE else texts[-1:])
+                for name, texts in flags.items()
+            },
+            *({}, {}, ""),
+        )
+        text = dump(values)
+        self.assertEqual(
+            set(tomllib.loads(text)), {name for name, value in values.items() if value.texts}
+        )
+        self.assertEqual(self.settings("--config", self.file(text)), build_settings(values))
