@@ -68,12 +68,11 @@ class Parts:
     ) -> Parts:
         """The parts that `settings` ask for; UsageError names the option that cannot be met."""
         counters = Counters()
-        drain = Drain([], settings.grace.seconds, reactor, counters)
-        access = AccessPolicy(_access(settings), reactor, counters)
         tls = TLS(settings.tls, counters) if settings.tls.listen else None
         rpc = _rpc(settings, reactor, counters)
         sites: dict[str, Site] = {}
         streams = _streams(settings, reactor, counters)
+        drain = Drain(streams.values(), settings.grace.seconds, reactor, counters)
         gauges = Gauges(
             partial(open_connections, sites, streams),
             partial(waiting_responses, sites),
@@ -94,23 +93,11 @@ class Parts:
         public = _public(settings, probes)
         for name, root in _roots(settings, reactor, rpc, counters, public).items():
             sites[name] = site.factory(settings, reactor, counters, root, written.access)
-        for drained in (*sites.values(), *streams.values()):
-            drain.add(drained)
-        return cls(
-            settings,
-            reactor,
-            environ,
-            counters,
-            written,
-            access,
-            _datagrams(settings, counters),
-            rpc.pool,
-            probes,
-            drain,
-            tls,
-            sites,
-            streams,
-        )
+            drain.add(sites[name])
+        access = AccessPolicy(_access(settings), reactor, counters)
+        datagrams = _datagrams(settings, counters)
+        shared = (settings, reactor, environ, counters, written, access, datagrams)
+        return cls(*shared, rpc.pool, probes, drain, tls, sites, streams)
 
     def guard(self, factory: Any, denied: Any = None) -> AccessFactory:
         """`factory` behind the access policy, and drained with the daemon."""

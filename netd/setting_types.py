@@ -19,7 +19,18 @@ from typing import Final, Generic, TypeVar
 from attrs import Attribute, evolve, field, frozen
 
 from netd.addresses import Network
-from netd.values import Duration, Endpoint, Size, delay, host, integer, port, share, switch
+from netd.values import (
+    TCHAR,
+    Duration,
+    Endpoint,
+    Size,
+    delay,
+    host,
+    integer,
+    port,
+    share,
+    switch,
+)
 
 
 class Group(StrEnum):
@@ -174,7 +185,7 @@ _SERVER_FIELDS: Final = (
 
 def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
-    if not colon or re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", name) is None:
+    if not colon or re.fullmatch(f"{TCHAR}+", name) is None:
         raise ValueError("not NAME:VALUE")
     if not value.isascii() or not value.strip().isprintable():
         raise ValueError("the value is not printable ASCII")
