@@ -125,8 +125,6 @@ class HTTP:
     lab: Lab = field(default=Lab())
     access_log: str | None = None
     """A file's path, `-` for standard output, None for no log."""
-    head_memo: bool = False
-    """Whether a connection remembers its last head, for clients that repeat themselves."""
     fast_dispatch: bool = True
     """Whether the epoll reactor is spared a log context for each event."""
 

@@ -98,6 +98,5 @@ def factory(
         config.http.limits,
         counters,
         log=log,
-        memo=config.http.head_memo,
         bodies=_CALLS_ALONE if isinstance(root, Alone) else _BODIES,
     )

@@ -39,7 +39,6 @@ class Conversation(Output):
         "_buffer",
         "_heard",
         "_intake",
-        "_last",
         "_most",
         "_served",
         "_unread",
@@ -64,7 +63,6 @@ class Conversation(Output):
         self._most = inf if client is None else site.limits.max_requests
         self._buffer = b""
         self._intake: Upload | None = None
-        self._last: Head | None = None
         self._served = 0
         self._heard = 0.0
         self._unread = 0
@@ -154,13 +152,7 @@ class Conversation(Output):
                 if end < 4 or end - at > limits.max_head:
                     examine(data[at:] if at else data, limits.max_head, limits.max_target)
                     break
-                raw = data[at:end]
-                head = self._last
-                if head is None or head.raw != raw:
-                    head = parse(raw, limits.max_target, limits.max_fields)
-                    if self.site.memo:
-                        # Many clients say the same again and again.
-                        self._last = head
+                head = parse(data[at:end], limits.max_target, limits.max_fields)
                 at = end
                 if head.length == 0:
                     self._answer(Request(self, head))

@@ -17,8 +17,7 @@ and beyond `IRequest`: `head` (a `netd.http.request_head.Head`; `head.raw` is wh
 over the wire), `trailers` (of a chunked request), `addTrailer` (of a chunked
 answer), `setLines` and `whole` (a whole answer at little cost).  Unlike on
 stock, `finish` after the client left, or a second time, does nothing.  Sessions,
-cookies, forms, ETags and content encoders are not here: a Resource that needs
-them is mounted with `netd.http.foreign`.
+cookies, forms, ETags and content encoders are not here.
 
 Rules: knows the channel it came over, not how bytes move.
 """

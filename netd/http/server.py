@@ -45,9 +45,8 @@ class Site(Factory):
     """
     Serves `resource` over HTTP/1.1, within `limits`.
 
-    `clock` measures waiting, `now` tells the time of day; `memo` remembers the
-    head that each connection sent last, for clients that repeat themselves;
-    `bodies` are the bytes of a body, by path, where they are fewer than elsewhere.
+    `clock` measures waiting, `now` tells the time of day; `bodies` are the bytes
+    of a body, by path, where they are fewer than elsewhere.
     """
 
     noisy = False
@@ -61,14 +60,12 @@ class Site(Factory):
         *,
         log: AccessLog | None = None,
         now: Callable[[], float] = time.time,
-        memo: bool = True,
         bodies: Mapping[bytes, int] = MappingProxyType({}),
     ) -> None:
         self.resource = resource
         self.clock = clock
         self._bodies = bodies
         self.change(limits)
-        self.memo = memo
         self.channels: set[HTTPConnection] = set()
         self.spools = BodyBuffers()
         self.in_flight = 0

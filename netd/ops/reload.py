@@ -43,7 +43,6 @@ FIXED: Final[tuple[tuple[str, Callable[[Settings], Any]], ...]] = (
     ("--access-log", lambda s: s.http.access_log),
     ("--log", lambda s: s.watch.log),
     ("--metrics-http", lambda s: s.watch.listen),
-    ("--head-memo", lambda s: s.http.head_memo),
     ("--fast-dispatch", lambda s: s.http.fast_dispatch),
     ("--rpc-workers", lambda s: s.rpc.workers),
 )

@@ -128,7 +128,6 @@ def _http(said: Mapping[str, OptionValue], bind: str) -> settings.HTTP:
         limits=_limits(said),
         lab=_lab(said),
         access_log=None if log == "off" else log,
-        head_memo=said["head-memo"].value(),
         fast_dispatch=said["fast-dispatch"].value(),
     )
 

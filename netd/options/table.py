@@ -130,7 +130,6 @@ OPTIONS: Final = (
     Option("client-ca", path, None, "PEM file: clients must show a certificate from these"),
     Option("client-ca-optional", switch, "no", "let clients without a certificate in too"),
     Option("access-log", str, "-", "file of HTTP answers, - is standard output, off is none"),
-    Option("head-memo", switch, "no", "remember each connection's last request head"),
     Option(
         "fast-dispatch",
         switch,

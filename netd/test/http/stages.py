@@ -203,9 +203,7 @@ class Lines:
 class Stage:
     """A site, its clock and its counters; fields of `Limits` are keywords."""
 
-    def __init__(
-        self, resource: IResource | None = None, memo: bool = True, **limits: Any
-    ) -> None:
+    def __init__(self, resource: IResource | None = None, **limits: Any) -> None:
         self.clock = Clock()
         self.counters = Counters()
         self.log = Lines()
@@ -217,7 +215,6 @@ class Stage:
             self.counters,
             log=self.log,
             now=self.now,
-            memo=memo,
         )
         self.site.doStart()
 

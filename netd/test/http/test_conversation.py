@@ -82,13 +82,6 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual(len(written), 1)
         self.assertEqual(len(answers(written[0])), 10)
 
-    def test_memo(self) -> None:
-        """A remembered head gives every request its own path to walk."""
-        for memo in (True, False):
-            stage = Stage(memo=memo)
-            client = stage.ask(b"GET /plain HTTP/1.1\r\nHost: a\r\n\r\n" * 3)
-            self.assertEqual([each.body for each in client.answers()], [b"hello\n"] * 3)
-
     def test_emptyLineBefore(self) -> None:
         """An empty line before a request is forgiven once (RFC 9112 2.2)."""
         self.assertEqual(Stage().ask(b"\r\n" + GET + b"\r\n" + GET).answers()[1].code, 200)
