@@ -15,7 +15,7 @@ One HTTP request and its answer, as a Resource sees them.
 
 and beyond `IRequest`: `head` (a `netd.http.request_head.Head`; `head.raw` is what came
 over the wire), `trailers` (of a chunked request), `addTrailer` (of a chunked
-answer), `setLines` and `whole` (a whole answer at little cost).  Unlike on
+answer), `setHeaders` and `respond` (a whole answer at little cost).  Unlike on
 stock, `finish` after the client left, or a second time, does nothing.  Sessions,
 cookies, forms, ETags and content encoders are not here.
 
@@ -103,7 +103,7 @@ class Request(Question):
             name = response_head.known_names.get(name) or response_head.name(name)
             self._own()[name] = b"%b: %b\r\n" % (name, response_head.value(value))
 
-    def setLines(self, lines: response_head.HeaderBlock) -> None:
+    def setHeaders(self, lines: response_head.HeaderBlock) -> None:
         """Set many fields as `setHeader` does, of which the lines are made already."""
         if self._headers is not None:
             for name, value in response_head.said(lines.by_name):
@@ -156,13 +156,23 @@ class Request(Question):
             b"%x\r\n%b\r\n" % (len(data), data) if self._framing.chunked else data
         )
 
+    def flush(self) -> None:
+        """Pass everything that was written on to the transport."""
+        self.channel.flush()
+
+    def sentOutside(self, count: int) -> None:
+        """Count `count` bytes of the body that went to the transport's socket directly."""
+        self.sentLength += count
+        if self._left is not None:
+            self._left -= count
+
     def finish(self) -> None:
         """The answer is complete; after the client left this does nothing."""
         if self.finished or self._disconnected:
             return
         if not self.startedWriting:
             if b"Content-Length" not in self._said():
-                self.whole(b"")
+                self.respond(b"")
                 return
             self.channel.send(self._begin(None))
         if self._left and not self._framing.mute:
@@ -196,7 +206,7 @@ class Request(Question):
         site = self.channel.site
         if self.path == b"*":
             # OPTIONS of the server as a whole (RFC 9110 9.3.7)
-            self.whole(b"")
+            self.respond(b"")
             return
         try:
             resource = getChildForRequest(site.resource, self)
@@ -239,7 +249,7 @@ class Request(Question):
                 self.write(body)
                 self.finish()
             else:
-                self.whole(body)
+                self.respond(body)
         except UnsupportedMethod as error:
             allowed: list[bytes] = sorted(error.allowedMethods)
             if self.method == b"HEAD" and b"GET" in allowed:
@@ -257,7 +267,7 @@ class Request(Question):
         self._headers = self._lines = None
         self._fields = response_head.plain(fields)
         self.setResponseCode(code)
-        self.whole(sentence)
+        self.respond(sentence)
 
     def _own(self) -> response_head.Fields:
         """The lines of the answer, free to be changed."""
@@ -273,7 +283,7 @@ class Request(Question):
             self._headers = None
         return self._own()
 
-    def whole(self, body: bytes) -> None:
+    def respond(self, body: bytes) -> None:
         """Answer with `body`, all of it, and finish: one join, one write."""
         if self.finished or self._disconnected:
             return

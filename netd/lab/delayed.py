@@ -158,9 +158,9 @@ def ready(body: Any) -> bytes:
 
 def _finish(request: Any, body: bytes) -> None:
     """Answer with `body` and the fields that are set, as one write where the engine can."""
-    whole = getattr(request, "whole", None)
-    if whole is not None:
-        whole(body)
+    respond = getattr(request, "respond", None)
+    if respond is not None:
+        respond(body)
         return
     request.setHeader(b"Content-Length", b"%d" % len(body))
     if request.method != b"HEAD":

@@ -25,7 +25,7 @@ class HeaderBlock:
 
     def put(self, request: Any) -> None:
         """Set them: all at once where the engine can."""
-        put = getattr(request, "setLines", None)
+        put = getattr(request, "setHeaders", None)
         if put is not None:
             put(self._lines)
             return

@@ -196,7 +196,7 @@ class Sender:
             moved = len(data)
         else:
             # Nothing may overtake what the transport still holds.
-            self._request.channel.flush()
+            self._request.flush()
             if not settled(self._socket):
                 return 0
             try:
@@ -211,16 +211,11 @@ class Sender:
                 self._stand_down()
                 self._socket = None
                 return self._move(span, room)
-            self._account(moved)
+            self._request.sentOutside(moved)
         if not moved:
             self._cut()
         self._sent += moved
         return moved
-
-    def _account(self, moved: int) -> None:
-        """Tell the request of bytes that did not pass through it."""
-        self._request.sentLength += moved
-        self._request._left -= moved
 
     def _finish(self) -> None:
         request = self._request

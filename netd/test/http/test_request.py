@@ -66,7 +66,7 @@ class AnswerTests(SynchronousTestCase):
 
         def prepared(request: Any) -> bytes:
             request.setResponseCode(int(request.path[1:]))
-            request.setLines(HeaderBlock([(b"Content-Type", b"a/b")]))
+            request.setHeaders(HeaderBlock([(b"Content-Type", b"a/b")]))
             return b"body"
 
         for code in (200, 201, 204, 304, 404):
@@ -121,7 +121,7 @@ class AnswerTests(SynchronousTestCase):
 
         def alone(request: Any) -> bytes:
             request.setHeader(b"X-One", b"0")
-            request.setLines(many)
+            request.setHeaders(many)
             request.setHeader(b"X-Two", b"3")
             return b"."
 
@@ -130,17 +130,17 @@ class AnswerTests(SynchronousTestCase):
             return alone(request)
 
         def first(request: Any) -> bytes:
-            request.setLines(many)
+            request.setHeaders(many)
             request.setHeader(b"X-Two", b"3")
             return b"."
 
         def twice(request: Any) -> bytes:
-            request.setLines(HeaderBlock([(b"X-One", b"0")]))
-            request.setLines(many)
+            request.setHeaders(HeaderBlock([(b"X-One", b"0")]))
+            request.setHeaders(many)
             return first(request)
 
         def seen(request: Any) -> bytes:
-            request.setLines(many)
+            request.setHeaders(many)
             request.responseHeaders.setRawHeaders(b"X-Two", [b"3"])
             return b"."
 
@@ -151,12 +151,12 @@ class AnswerTests(SynchronousTestCase):
     def test_whole(self) -> None:
         """A whole answer ends the request; after that, or without a client, it is nothing."""
         client, request = keep()
-        request.whole(b"all")
-        request.whole(b"more")
+        request.respond(b"all")
+        request.respond(b"more")
         self.assertEqual(client.answer().body, b"all")
         client, request = keep()
         request.lost(Failure(ConnectionDone()))
-        request.whole(b"all")
+        request.respond(b"all")
         self.assertEqual(client.said(), b"")
 
     def test_responseHeaders(self) -> None:
