@@ -20,6 +20,7 @@ from netd import __version__, site
 from netd.acl import AccessList
 from netd.counters import Counters
 from netd.house import Daemon
+from netd.http.server import DeniedServer
 from netd.lab.endpoints.probes import Probes
 from netd.ops import rlimit
 from netd.ops.inherited import Inherited, assign
@@ -33,7 +34,6 @@ from netd.settings import SERVICES, Impairment, Settings
 from netd.transport import tls
 from netd.transport.access import Access, AccessPolicy
 from netd.transport.drain import Drain, IDrainable
-from netd.transport.farewell import Farewell
 from netd.transport.listener import Listener, datagram, stream
 from netd.transport.tcp_port import port as eager
 from netd.values import Endpoint
@@ -104,7 +104,7 @@ def _services(
     for name, root in _roots(settings, reactor, calls, house).items():
         house.sites[name] = site.factory(settings, reactor, counters, root, log)
     web = house.sites["http"]
-    denied = Farewell(site.forbidden, reactor)
+    denied = DeniedServer(reactor)
     drained: list[IDrainable] = [*house.sites.values(), denied]
 
     def door(factory: Any, denied: Any = None) -> Any:

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver
 
 from netd.counters import Counters
-from netd.http.server import Site
+from netd.http.server import HTTPServer
 from netd.lab.endpoints.probes import Probes
 from netd.ops.logging.setup import Logs
 from netd.ops.reload import Reload, Reloadable
@@ -38,7 +38,7 @@ class Daemon(MultiService):
         self.counters = Counters()
         self.logs = Logs()
         """Where answers and events are written."""
-        self.sites: dict[str, Site] = {}
+        self.sites: dict[str, HTTPServer] = {}
         """Who speaks HTTP, by what they are asked for."""
         self.talks: dict[str, ServiceFactory] = {}
         """The small services over streams, by name."""
@@ -100,7 +100,7 @@ class Daemon(MultiService):
 
     def connections(self) -> dict[str, int]:
         """How many are open, by what they are to."""
-        sites = {name: len(each.channels) for name, each in self.sites.items()}
+        sites = {name: len(each.connections) for name, each in self.sites.items()}
         return sites | {name: len(each.connected) for name, each in self.talks.items()}
 
     def waiting(self) -> dict[str, int]:

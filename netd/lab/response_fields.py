@@ -29,7 +29,7 @@ class HeaderBlock:
         if put is not None:
             put(self._lines)
             return
-        for name, value in response_head.said(self._lines.by_name):
+        for name, value in response_head.pairs(self._lines.by_name):
             request.setHeader(name, value)
 
 

@@ -60,8 +60,9 @@ def socket_of(request: Any) -> Connection | None:
     if not isinstance(request, Request) or not hasattr(os, "sendfile"):
         return None
     transport = request.transport
-    plain = isinstance(transport, Connection) and not transport.TLS
-    return transport if plain else None
+    if isinstance(transport, Connection) and not transport.TLS:
+        return transport
+    return None
 
 
 @implementer(IPushProducer)

@@ -29,8 +29,8 @@ from netd import settings
 from netd.addresses import Network
 from netd.daemon import build
 from netd.house import Daemon
-from netd.http.connection import HTTPConnection
 from netd.http.context import AccessRecord
+from netd.http.server import DeniedConnection
 from netd.ops import metrics
 from netd.ops.inherited import Inherited
 from netd.settings import Service, Settings
@@ -376,7 +376,7 @@ class StartTests(_Houses):
         # HTTP hears why, within TLS where there is that; echo is closed without a word.
         told = [getattr(each, "wrappedProtocol", each) for each in made]
         self.assertEqual(
-            [type(each).__name__ for each in told], ["_Told", "_Told", "_Told", "NoneType"]
+            [type(each).__name__ for each in told], ["DeniedConnection"] * 3 + ["NoneType"]
         )
         self.assertEqual(sum(house.counters.refusals.values()), 4)
         self.assertEqual(len(self.reactor.readers), 2)
@@ -608,9 +608,9 @@ class ReloadTests(_Houses):
         self.reload(house, evolve(self.http(), access=denied))
         address = IPv4Address("TCP", "127.0.0.1", 50000)
         build = self.reactor.adopted[0].factory.buildProtocol
-        self.assertNotIsInstance(build(address), HTTPConnection)
+        self.assertIsInstance(build(address), DeniedConnection)
         self.reload(house, self.http())
-        self.assertIsInstance(build(address), HTTPConnection)
+        self.assertNotIsInstance(build(address), DeniedConnection)
 
     def test_unchanged(self) -> None:
         """

@@ -15,7 +15,7 @@ from netd.counters import Counters
 from netd.http.context import AccessRecord
 from netd.lab.endpoints.echo import GREETING
 from netd.lab.router import Router
-from netd.site import factory, files_only, forbidden, tree
+from netd.site import factory, files_only, tree
 from netd.test.lab.conversation import (
     Conversation,
     configured,
@@ -82,23 +82,6 @@ class BodiesTests(SynchronousTestCase):
         talk.site.change(limited(max_body=10).limits)
         said = talk.ask(request("POST /RPC2", "Content-Length: 11"))
         self.assertTrue(said.startswith(b"HTTP/1.1 413 "))
-
-
-class ForbiddenTests(SynchronousTestCase):
-    """
-    What those hear who may not speak.
-    """
-
-    def test_forbidden(self) -> None:
-        """A 403 that says why and ends the connection; HEAD gets its head."""
-        said = forbidden(b"GET / HTTP/1.1\r\n", lambda: 0.0)
-        head, _, body = said.partition(b"\r\n\r\n")
-        lines = head.split(b"\r\n")
-        self.assertEqual(lines[0], b"HTTP/1.1 403 Forbidden")
-        self.assertIn(b"Content-Length: %d" % len(body), lines)
-        self.assertIn(b"Connection: close", lines)
-        self.assertIn(b"Date: Thu, 01 Jan 1970 00:00:00 GMT", lines)
-        self.assertEqual(forbidden(b"HEAD / HTTP/1.1\r\n", lambda: 0.0), head + b"\r\n\r\n")
 
 
 class DelayEchoTests(SynchronousTestCase):

@@ -21,7 +21,7 @@ from zope.interface import implementer
 
 from netd.counters import Counters
 from netd.http.context import AccessRecord
-from netd.http.server import Site
+from netd.http.server import HTTPServer
 from netd.settings import Limits
 
 # Sunday, 6 November 1994, as in RFC 9110 5.6.7
@@ -33,7 +33,7 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 @frozen
-class Answer:
+class Response:
     """One response as a client understands it."""
 
     code: int
@@ -51,9 +51,9 @@ class Answer:
         return value
 
 
-def answers(data: bytes, methods: str = "") -> list[Answer]:
+def parse_responses(data: bytes, methods: str = "") -> list[Response]:
     """All responses in `data`; `methods` has an H where the request was HEAD."""
-    found: list[Answer] = []
+    found: list[Response] = []
     while data:
         head, end, data = data.partition(b"\r\n\r\n")
         assert end, f"no end of head in {head!r}"
@@ -76,7 +76,7 @@ def answers(data: bytes, methods: str = "") -> list[Answer]:
             body, trailers, data = _dechunk(data)
         else:
             body, data = data, b""
-        found.append(Answer(int(code), reason, fields, body, trailers))
+        found.append(Response(int(code), reason, fields, body, trailers))
     return found
 
 
@@ -111,7 +111,7 @@ def chunked(*chunks: bytes, trailers: bytes = b"") -> bytes:
     return head + b"".join(pieces) + b"0\r\n" + trailers + b"\r\n"
 
 
-class Pipe(StringTransport):
+class MemoryTransport(StringTransport):
     """A transport that can half-close, and that tells what was done to it."""
 
     halfClosed = False
@@ -133,28 +133,30 @@ class Pipe(StringTransport):
 
 
 class Client:
-    """One client of a `Stage`."""
+    """One client of a `ServerFixture`."""
 
-    def __init__(self, stage: Stage, address: Any) -> None:
-        self.stage = stage
-        self.channel = stage.site.buildProtocol(address)
-        self.transport = Pipe(peerAddress=address)
+    def __init__(
+        self, fixture: ServerFixture, address: Any, transport: MemoryTransport | None = None
+    ) -> None:
+        self.fixture = fixture
+        self.connection = fixture.server.buildProtocol(address)
+        self.transport = transport or MemoryTransport(peerAddress=address)
         self.gone = False
-        self.channel.makeConnection(self.transport)
+        self.connection.makeConnection(self.transport)
 
     def send(self, data: bytes, pieces: int = 0) -> None:
         """Say `data`, at once or in pieces of so many bytes."""
         for at in range(0, len(data), pieces or len(data) or 1):
-            if not self.over():
-                self.channel.dataReceived(data[at : at + (pieces or len(data))])
+            if not self.closed():
+                self.connection.dataReceived(data[at : at + (pieces or len(data))])
 
-    def over(self) -> bool:
+    def closed(self) -> bool:
         """Whether the connection takes nothing more."""
         return self.gone or bool(self.transport.disconnecting)
 
     def fin(self) -> None:
         """Close our side."""
-        self.channel.readConnectionLost()
+        self.connection.readConnectionLost()
 
     def settle(self) -> Client:
         """Let what the server decided to close be closed."""
@@ -172,20 +174,20 @@ class Client:
         self.gone = True
         if self.transport.producer is not None:
             self.transport.producer.stopProducing()
-        self.channel.connectionLost(Failure(reason))
+        self.connection.connectionLost(Failure(reason))
 
-    def said(self) -> bytes:
+    def received(self) -> bytes:
         """All that was answered so far."""
         data: bytes = self.transport.value()
         return data
 
-    def answers(self, methods: str = "") -> list[Answer]:
+    def responses(self, methods: str = "") -> list[Response]:
         """All answers so far."""
-        return answers(self.said(), methods)
+        return parse_responses(self.received(), methods)
 
-    def answer(self) -> Answer:
+    def response(self) -> Response:
         """The only answer."""
-        (only,) = self.answers()
+        (only,) = self.responses()
         return only
 
 
@@ -200,7 +202,7 @@ class Lines:
         self.entries.append(entry)
 
 
-class Stage:
+class ServerFixture:
     """A site, its clock and its counters; fields of `Limits` are keywords."""
 
     def __init__(self, resource: IResource | None = None, **limits: Any) -> None:
@@ -208,7 +210,7 @@ class Stage:
         self.counters = Counters()
         self.log = Lines()
         self.tree = Tree(self.clock)
-        self.site = Site(
+        self.server = HTTPServer(
             resource or self.tree,
             self.clock,
             evolve(LIMITS, **limits),
@@ -216,16 +218,18 @@ class Stage:
             log=self.log,
             now=self.now,
         )
-        self.site.doStart()
+        self.server.doStart()
 
     def now(self) -> float:
         """The time of day."""
         return NOW + self.clock.seconds()
 
-    def connect(self, host: str = "127.0.0.1", port: int = 40000) -> Client:
-        """A client that comes from `host`."""
+    def connect(
+        self, host: str = "127.0.0.1", transport: MemoryTransport | None = None
+    ) -> Client:
+        """A client at `host`."""
         kind = IPv6Address if ":" in host else IPv4Address
-        return Client(self, kind("TCP", host, port))
+        return Client(self, kind("TCP", host, 40000), transport)
 
     def ask(self, data: bytes, pieces: int = 0, host: str = "127.0.0.1") -> Client:
         """A new client that has said `data`."""

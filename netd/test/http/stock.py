@@ -39,7 +39,7 @@ class StockRequest(server.Request):
 
     def setHeaders(self, block: HeaderBlock) -> None:
         """Set each field of `block`."""
-        for name, value in response_head.said(block.by_name):
+        for name, value in response_head.pairs(block.by_name):
             self.setHeader(name, value)
 
     def respond(self, body: bytes) -> None:

@@ -18,10 +18,10 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
-from twisted.web.server import Site
 
 from netd.http.response_head import CONTINUE
-from netd.test.http.stages import Call, Stage, answers
+from netd.test.http.stages import Call, ServerFixture, parse_responses
+from netd.test.http.stock import stock_site
 
 HOST = b"Host: a\r\n"
 
@@ -34,29 +34,22 @@ def report(request: Any) -> bytes:
 
 def ours(data: bytes, pieces: int = 0) -> tuple[list[tuple[int, bytes]], bool]:
     """Status and body of each answer of netd's engine, and whether it closed."""
-    client = Stage(Call(report)).ask(data, pieces)
-    found = client.answers("H" * data.count(b"HEAD /"))
-    closed = client.over() or client.transport.halfClosed
+    client = ServerFixture(Call(report)).ask(data, pieces)
+    found = client.responses("H" * data.count(b"HEAD /"))
+    closed = client.closed() or client.transport.halfClosed
     return [(each.code, each.body if each.code == 200 else b"") for each in found], closed
-
-
-class Quiet(Site):
-    """A stock Site that logs nothing."""
-
-    def log(self, request: Any) -> None:
-        """Nothing."""
 
 
 def stock(data: bytes) -> tuple[list[tuple[int, bytes]], bool]:
     """The same of `twisted.web.server.Site`."""
-    site = Quiet(Call(report), reactor=Clock())
+    site = stock_site(Call(report), Clock())
     channel = site.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1))
     transport = StringTransport()
     channel.makeConnection(transport)
     channel.dataReceived(data)
     # Its refusals have no length; its answers to HTTP/1.0 say HTTP/1.0.
     said = transport.value().replace(b"HTTP/1.0 ", b"HTTP/1.1 ")
-    found = answers(said, "H" * data.count(b"HEAD /"))
+    found = parse_responses(said, "H" * data.count(b"HEAD /"))
     closed = transport.disconnecting
     channel.connectionLost(Failure(ConnectionDone()))
     return [(each.code, each.body if each.code == 200 else b"") for each in found], closed
@@ -271,9 +264,9 @@ class HttptoolsTests(SynchronousTestCase):
                 seen.append((request.head, request.content.read()))
                 return b""
 
-            client = Stage(Call(keep)).ask(data)
+            client = ServerFixture(Call(keep)).ask(data)
             heard = self.hear(data)
-            if len(seen) != 1 or len(client.stage.log.entries) != 1:
+            if len(seen) != 1 or len(client.fixture.log.entries) != 1:
                 continue
             if heard is None or heard.complete != 1:
                 continue
@@ -347,22 +340,22 @@ class FuzzTests(SynchronousTestCase):
         codes: dict[int, int] = {}
         for _ in range(count):
             data = mutate(dice, dice.choice(SEEDS))
-            stage = Stage(Call(report))
-            whole, cut = stage.connect(), stage.connect()
+            fixture = ServerFixture(Call(report))
+            whole, cut = fixture.connect(), fixture.connect()
             whole.send(data)
             cut.send(data, dice.randint(1, 30))
             for client in (whole, cut):
-                if not client.over():
+                if not client.closed():
                     client.fin()
             # An interim 100 is sent only to who has not begun to send the body.
-            said = [each.said().replace(CONTINUE, b"") for each in (whole, cut)]
+            said = [each.received().replace(CONTINUE, b"") for each in (whole, cut)]
             self.assertEqual(said[0], said[1], data)
-            for entry in stage.log.entries:
+            for entry in fixture.log.entries:
                 codes[entry[2]] = codes.get(entry[2], 0) + 1
-            self.assertEqual(stage.site.spools.held, 0, data)
+            self.assertEqual(fixture.server.context.body_buffers.held, 0, data)
             whole.settle()
             cut.settle()
-            self.assertEqual(stage.site.in_flight, 0)
+            self.assertEqual(fixture.server.in_flight, 0)
         self.assertEqual(set(codes) - {200, 400, 408, 413, 414, 417, 431, 501, 505}, set())
         self.assertGreater(codes[200], count // 10)
         self.assertGreater(codes[400], count // 10)

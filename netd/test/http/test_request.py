@@ -5,39 +5,43 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IConsumer
+from twisted.internet.interfaces import IConsumer, ISSLTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.error import UnsupportedMethod
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
+from zope.interface import alsoProvides
 from zope.interface.verify import verifyObject
 
+from netd.http.output import Output
 from netd.http.response_head import HeaderBlock
-from netd.test.http.stages import GET, Answer, Call, Client, Stage
+from netd.test.http.stages import GET, Call, Client, Response, ServerFixture
 
+ASK = b"GET /held/a%20b/%2F?x=1&y=%32&x=3&z HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nx-one: 2\r\n\r\n"
 OLD = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
 
 
 def ask(function: Callable[[Any], Any], data: bytes = GET) -> Client:
     """A client that was answered by `function`."""
-    return Stage(Call(function)).ask(data)
+    return ServerFixture(Call(function)).ask(data)
 
 
 def keep(data: bytes = GET) -> tuple[Client, Any]:
     """A client that waits, and its request."""
-    stage = Stage()
-    client = stage.ask(data.replace(b" / ", b" /held "))
-    return client, stage.tree.children[b"held"].requests[0]
+    fixture = ServerFixture()
+    client = fixture.ask(data.replace(b" / ", b" /held "))
+    return client, fixture.tree.children[b"held"].requests[0]
 
 
 class AnswerTests(SynchronousTestCase):
     """How a Resource answers."""
 
-    def answer(self, function: Callable[[Any], Any], data: bytes = GET) -> Answer:
+    def response(self, function: Callable[[Any], Any], data: bytes = GET) -> Response:
         """The only answer."""
-        return ask(function, data).answer()
+        return ask(function, data).response()
 
     def test_consumer(self) -> None:
         """A request takes what a producer makes."""
@@ -45,7 +49,7 @@ class AnswerTests(SynchronousTestCase):
 
     def test_bytes(self) -> None:
         """Bytes are the whole body; without a type they are HTML, as stock says."""
-        answer = self.answer(lambda request: b"<p>")
+        answer = self.response(lambda request: b"<p>")
         self.assertEqual((answer.code, answer.body), (200, b"<p>"))
         self.assertEqual(answer.field(b"content-type"), b"text/html")
         self.assertEqual(answer.field(b"content-length"), b"3")
@@ -73,15 +77,15 @@ class AnswerTests(SynchronousTestCase):
             ask = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % code
             heard = set()
             for function in (said, unsized, prepared):
-                client = Stage(Call(function)).ask(ask + ask)
-                half = len(client.said()) // 2
-                self.assertEqual(client.said()[:half], client.said()[half:])
-                heard.add(client.said())
+                client = ServerFixture(Call(function)).ask(ask + ask)
+                half = len(client.received()) // 2
+                self.assertEqual(client.received()[:half], client.received()[half:])
+                heard.add(client.received())
             self.assertEqual(len(heard), 1 if code != 304 else 2)
 
     def test_nothing(self) -> None:
         """No bytes have no type."""
-        answer = self.answer(lambda request: b"")
+        answer = self.response(lambda request: b"")
         self.assertEqual(answer.field(b"content-length"), b"0")
         self.assertIsNone(answer.field(b"content-type"))
 
@@ -96,8 +100,8 @@ class AnswerTests(SynchronousTestCase):
             request.setResponseCode(599, b"Very\r\nOdd")
             return b""
 
-        self.assertEqual(self.answer(teapot).reason, b"I'm a Teapot")
-        answer = self.answer(other)
+        self.assertEqual(self.response(teapot).reason, b"I'm a Teapot")
+        answer = self.response(other)
         self.assertEqual((answer.code, answer.reason), (599, b"Very Odd"))
         self.assertEqual(answer.field(b"server"), b"netd")
         self.assertIsNotNone(answer.field(b"date"))
@@ -111,7 +115,7 @@ class AnswerTests(SynchronousTestCase):
             request.setHeader(b"X-Two", b"a\r\nSet-Cookie: b\nc\rd")
             return b""
 
-        answer = self.answer(both)
+        answer = self.response(both)
         self.assertEqual(answer.field(b"x-one"), b"2")
         self.assertEqual(answer.field(b"x-two"), b"a Set-Cookie: b c d")
 
@@ -145,7 +149,7 @@ class AnswerTests(SynchronousTestCase):
             return b"."
 
         for function in (alone, looked, first, twice, seen, alone):
-            answer = self.answer(function)
+            answer = self.response(function)
             self.assertEqual((answer.field(b"x-one"), answer.field(b"x-two")), (b"1", b"3"))
 
     def test_whole(self) -> None:
@@ -153,11 +157,11 @@ class AnswerTests(SynchronousTestCase):
         client, request = keep()
         request.respond(b"all")
         request.respond(b"more")
-        self.assertEqual(client.answer().body, b"all")
+        self.assertEqual(client.response().body, b"all")
         client, request = keep()
         request.lost(Failure(ConnectionDone()))
         request.respond(b"all")
-        self.assertEqual(client.said(), b"")
+        self.assertEqual(client.received(), b"")
 
     def test_responseHeaders(self) -> None:
         """`responseHeaders` and `setHeader` are about the same fields."""
@@ -169,7 +173,7 @@ class AnswerTests(SynchronousTestCase):
             request.responseHeaders.setRawHeaders(b"C", [b"4\r\n5"])
             return repr(request.responseHeaders.getRawHeaders(b"b")).encode()
 
-        answer = self.answer(both)
+        answer = self.response(both)
         self.assertEqual(answer.fields[b"a"], [b"1", b"2"])
         self.assertEqual((answer.field(b"b"), answer.field(b"c")), (b"3", b"4 5"))
         self.assertEqual(answer.body, b"[b'3']")
@@ -189,12 +193,12 @@ class AnswerTests(SynchronousTestCase):
             return b"abc"
 
         client = ask(own)
-        answer = client.answer()
+        answer = client.response()
         self.assertEqual((answer.field(b"server"), answer.field(b"date")), (b"me", b"today"))
         self.assertEqual(answer.field(b"connection"), b"close")
         self.assertIsNone(answer.field(b"transfer-encoding"))
         self.assertEqual(answer.field(b"content-length"), b"3")
-        self.assertTrue(client.over())
+        self.assertTrue(client.closed())
 
     def test_redirect(self) -> None:
         """A redirection is 302 to there."""
@@ -203,7 +207,7 @@ class AnswerTests(SynchronousTestCase):
             request.redirect(b"/there")
             return b""
 
-        answer = self.answer(away)
+        answer = self.response(away)
         self.assertEqual((answer.code, answer.field(b"location")), (302, b"/there"))
 
     def test_bodyless(self) -> None:
@@ -216,7 +220,7 @@ class AnswerTests(SynchronousTestCase):
                     request.setHeader(b"Content-Length", length)
                 return b"never sent"
 
-            first, second = ask(none, GET + GET).answers()
+            first, second = ask(none, GET + GET).responses()
             self.assertEqual((first.code, first.field(b"content-length")), (code, length))
             self.assertEqual(second.code, code)
 
@@ -228,7 +232,7 @@ class AnswerTests(SynchronousTestCase):
             return b""
 
         client = ask(switch)
-        self.assertTrue(client.over())
+        self.assertTrue(client.closed())
 
     def test_headWithLength(self) -> None:
         """A Resource that answers HEAD may say how long the body would be."""
@@ -237,7 +241,7 @@ class AnswerTests(SynchronousTestCase):
             request.setHeader(b"Content-Length", b"1000")
             return b""
 
-        (answer,) = ask(head, GET.replace(b"GET", b"HEAD")).answers("H")
+        (answer,) = ask(head, GET.replace(b"GET", b"HEAD")).responses("H")
         self.assertEqual(answer.field(b"content-length"), b"1000")
 
     def test_methods(self) -> None:
@@ -250,7 +254,7 @@ class AnswerTests(SynchronousTestCase):
                 return b"got"
 
         for method in (b"POST", b"BREW"):
-            answer = Stage(Only()).ask(GET.replace(b"GET", method)).answer()
+            answer = ServerFixture(Only()).ask(GET.replace(b"GET", method)).response()
             self.assertEqual((answer.code, answer.field(b"allow")), (405, b"GET, HEAD"))
 
     def test_headByGet(self) -> None:
@@ -261,13 +265,13 @@ class AnswerTests(SynchronousTestCase):
                 raise UnsupportedMethod([b"GET"])
             return b"got"
 
-        (answer,) = ask(get, GET.replace(b"GET", b"HEAD")).answers("H")
+        (answer,) = ask(get, GET.replace(b"GET", b"HEAD")).responses("H")
         self.assertEqual((answer.code, answer.field(b"content-length")), (200, b"3"))
 
         def never(request: Any) -> bytes:
             raise UnsupportedMethod([b"GET"])
 
-        (answer,) = ask(never, GET.replace(b"GET", b"HEAD")).answers("H")
+        (answer,) = ask(never, GET.replace(b"GET", b"HEAD")).responses("H")
         self.assertEqual(answer.code, 405)
 
 
@@ -276,10 +280,10 @@ class BugTests(SynchronousTestCase):
 
     def test_raises(self) -> None:
         """An exception is one log entry and a 500 that tells nothing."""
-        stage = Stage()
-        client = stage.ask(b"GET /bug HTTP/1.1\r\nHost: a\r\n\r\n" + GET)
-        self.assertEqual([each.code for each in client.answers()], [500, 200])
-        self.assertNotIn(b"secret", client.said())
+        fixture = ServerFixture()
+        client = fixture.ask(b"GET /bug HTTP/1.1\r\nHost: a\r\n\r\n" + GET)
+        self.assertEqual([each.code for each in client.responses()], [500, 200])
+        self.assertNotIn(b"secret", client.received())
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def returning(self, value: object) -> Callable[[Any], Any]:
@@ -290,7 +294,7 @@ class BugTests(SynchronousTestCase):
         """What is not bytes is a bug."""
         for wrong in (None, "text", 7):
             client = ask(self.returning(wrong))
-            self.assertEqual(client.answer().code, 500)
+            self.assertEqual(client.response().code, 500)
         self.assertEqual(len(self.flushLoggedErrors(TypeError)), 3)
 
     def test_fieldsForgotten(self) -> None:
@@ -301,7 +305,7 @@ class BugTests(SynchronousTestCase):
             request.responseHeaders.setRawHeaders(b"Content-Encoding", [b"gzip"])
             raise ValueError
 
-        answer = ask(half).answer()
+        answer = ask(half).response()
         self.assertEqual(
             (answer.field(b"x-half"), answer.field(b"content-encoding")), (None, None)
         )
@@ -316,9 +320,9 @@ class BugTests(SynchronousTestCase):
 
         client = ask(half)
         self.assertTrue(client.transport.aborted)
-        self.assertFalse(client.said().endswith(b"0\r\n\r\n"))
+        self.assertFalse(client.received().endswith(b"0\r\n\r\n"))
         client.settle()
-        self.assertEqual(client.stage.counters.answers, {200: 1})
+        self.assertEqual(client.fixture.counters.answers, {200: 1})
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def test_finished(self) -> None:
@@ -328,7 +332,7 @@ class BugTests(SynchronousTestCase):
             request.finish()
             raise ValueError
 
-        self.assertEqual(ask(after).answer().code, 200)
+        self.assertEqual(ask(after).response().code, 200)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def test_badName(self) -> None:
@@ -338,7 +342,7 @@ class BugTests(SynchronousTestCase):
             request.setHeader(b"X: y\r\nZ", b"1")
             return b""
 
-        self.assertEqual(ask(bad).answer().code, 500)
+        self.assertEqual(ask(bad).response().code, 500)
         self.assertEqual(len(self.flushLoggedErrors()), 1)
 
 
@@ -352,9 +356,9 @@ class StreamTests(SynchronousTestCase):
             request.write(each)
         self.assertEqual(request.sentLength, 3)
         request.finish()
-        self.assertTrue(client.said().endswith(b"\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n"))
-        self.assertEqual(client.answer().body, b"abc")
-        self.assertFalse(client.over())
+        self.assertTrue(client.received().endswith(b"\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n"))
+        self.assertEqual(client.response().body, b"abc")
+        self.assertFalse(client.closed())
 
     def test_trailers(self) -> None:
         """Fields may follow a body in chunks."""
@@ -362,7 +366,7 @@ class StreamTests(SynchronousTestCase):
         request.write(b"a")
         request.addTrailer(b"x-sum", b"1\r\n2")
         request.finish()
-        self.assertEqual(client.answer().trailers, b"X-Sum: 1 2\r\n")
+        self.assertEqual(client.response().trailers, b"X-Sum: 1 2\r\n")
 
     def test_length(self) -> None:
         """With a length there are no chunks, and never a byte more."""
@@ -371,9 +375,9 @@ class StreamTests(SynchronousTestCase):
         request.write(b"abc")
         request.write(b"def")
         request.finish()
-        self.assertEqual(client.answer().body, b"abcd")
+        self.assertEqual(client.response().body, b"abcd")
         self.assertEqual(request.sentLength, 4)
-        self.assertFalse(client.over())
+        self.assertFalse(client.closed())
 
     def test_short(self) -> None:
         """Less than was promised ends the connection, so that nobody waits for the rest."""
@@ -383,8 +387,8 @@ class StreamTests(SynchronousTestCase):
             for each in pieces:
                 request.write(each)
             request.finish()
-            self.assertTrue(client.over())
-            self.assertTrue(client.said().endswith(b"\r\n\r\n" + b"".join(pieces)))
+            self.assertTrue(client.closed())
+            self.assertTrue(client.received().endswith(b"\r\n\r\n" + b"".join(pieces)))
 
     def test_oldVersion(self) -> None:
         """HTTP/1.0 has no chunks: the end of the connection is the end of the body."""
@@ -392,25 +396,25 @@ class StreamTests(SynchronousTestCase):
         request.write(b"a")
         request.write(b"b")
         request.finish()
-        answer = client.answer()
+        answer = client.response()
         self.assertEqual((answer.body, answer.field(b"connection")), (b"ab", b"close"))
-        self.assertTrue(client.over())
+        self.assertTrue(client.closed())
 
     def test_head(self) -> None:
         """A streamed answer to HEAD is its head."""
         client, request = keep(GET.replace(b"GET", b"HEAD"))
         request.write(b"a")
         request.finish()
-        (answer,) = client.answers("H")
+        (answer,) = client.responses("H")
         self.assertIsNone(answer.field(b"transfer-encoding"))
         self.assertEqual(request.sentLength, 0)
-        self.assertTrue(client.said().endswith(b"\r\n\r\n"))
+        self.assertTrue(client.received().endswith(b"\r\n\r\n"))
 
     def test_emptyFinish(self) -> None:
         """An answer that ends before it begins is empty."""
         client, request = keep()
         request.finish()
-        self.assertEqual(client.answer().field(b"content-length"), b"0")
+        self.assertEqual(client.response().field(b"content-length"), b"0")
 
     def test_bytesAfterWrite(self) -> None:
         """Bytes that are rendered after some were written are the last ones."""
@@ -419,7 +423,7 @@ class StreamTests(SynchronousTestCase):
             request.write(b"a")
             return b"b"
 
-        self.assertEqual(ask(both).answer().body, b"ab")
+        self.assertEqual(ask(both).response().body, b"ab")
 
     def test_badLength(self) -> None:
         """A length that is no number is ignored."""
@@ -427,14 +431,14 @@ class StreamTests(SynchronousTestCase):
         request.setHeader(b"Content-Length", b"many")
         request.write(b"a")
         request.finish()
-        self.assertEqual(client.answer().body, b"a")
+        self.assertEqual(client.response().body, b"a")
 
     def test_twice(self) -> None:
         """Finishing twice is harmless, writing after it is a bug, as on stock."""
         client, request = keep()
         request.finish()
         request.finish()
-        self.assertEqual(len(client.answers()), 1)
+        self.assertEqual(len(client.responses()), 1)
         self.assertRaises(RuntimeError, request.write, b"a")
 
     def test_notify(self) -> None:
@@ -455,22 +459,22 @@ class StreamTests(SynchronousTestCase):
             return NOT_DONE_YET
 
         client = ask(cut)
-        self.assertIn(b"part", client.said())
-        self.assertTrue(client.over())
+        self.assertIn(b"part", client.received())
+        self.assertTrue(client.closed())
 
     def test_loseConnection(self) -> None:
         """A Resource may end the connection in the middle."""
         client, request = keep()
         request.write(b"part")
         request.loseConnection()
-        self.assertTrue(client.over())
+        self.assertTrue(client.closed())
 
     def test_abortBefore(self) -> None:
         """A connection that a Resource cuts before its answer is counted as 444."""
         client, request = keep()
         request.transport.abortConnection()
         client.settle()
-        self.assertEqual(client.stage.counters.answers, {444: 1})
+        self.assertEqual(client.fixture.counters.answers, {444: 1})
 
 
 class Source:
@@ -497,16 +501,16 @@ class ProducerTests(SynchronousTestCase):
         client, request = keep()
         source = Source()
         request.registerProducer(source, True)
-        client.channel.pauseProducing()
-        client.channel.resumeProducing()
+        client.connection.pauseProducing()
+        client.connection.resumeProducing()
         request.unregisterProducer()
-        client.channel.pauseProducing()
+        client.connection.pauseProducing()
         self.assertEqual(source.told, ["pause", "resume"])
 
     def test_pausedFromTheStart(self) -> None:
         """A push producer for a client that is behind begins paused."""
         client, request = keep()
-        client.channel.pauseProducing()
+        client.connection.pauseProducing()
         source = Source()
         request.registerProducer(source, True)
         self.assertEqual(source.told, ["pause"])
@@ -519,19 +523,19 @@ class ProducerTests(SynchronousTestCase):
         def pull() -> None:
             source.told.append("resume")
             if len(source.told) % 3 == 0:
-                client.channel.pauseProducing()
+                client.connection.pauseProducing()
 
         self.patch(source, "resumeProducing", pull)
         request.registerProducer(source, False)
-        clock = client.stage.clock
+        clock = client.fixture.clock
         self.assertEqual(source.told, [])
         clock.advance(0)
         clock.advance(0)
         self.assertEqual(source.told, ["resume"] * 3)
-        client.channel.resumeProducing()
+        client.connection.resumeProducing()
         clock.advance(0)
         self.assertEqual(source.told, ["resume"] * 6)
-        client.channel.resumeProducing()
+        client.connection.resumeProducing()
         request.unregisterProducer()
         clock.advance(0)
         self.assertEqual(source.told, ["resume"] * 6)
@@ -545,8 +549,8 @@ class ProducerTests(SynchronousTestCase):
                 raise ValueError
 
         request.registerProducer(Broken(), False)
-        client.stage.clock.advance(0)
-        self.assertEqual(client.answer().code, 500)
+        client.fixture.clock.advance(0)
+        self.assertEqual(client.response().code, 500)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def test_one(self) -> None:
@@ -563,7 +567,7 @@ class ProducerTests(SynchronousTestCase):
             request.registerProducer(first, streaming)
             client.reset()
             request.registerProducer(second, streaming)
-            client.stage.clock.advance(0)
+            client.fixture.clock.advance(0)
             self.assertEqual((first.told, second.told), (["stop"], ["stop"]))
 
     def test_finish(self) -> None:
@@ -572,5 +576,84 @@ class ProducerTests(SynchronousTestCase):
         source = Source()
         request.registerProducer(source, True)
         request.finish()
-        client.channel.pauseProducing()
+        client.connection.pauseProducing()
         self.assertEqual(source.told, [])
+
+
+class QuestionTests(SynchronousTestCase):
+    """What a client asked."""
+
+    def setUp(self) -> None:
+        self.fixture = ServerFixture(body_memory=4)
+
+    def ask(self, data: bytes = ASK) -> Any:
+        """The request that came of `data`."""
+        self.client = self.fixture.ask(data, host="192.0.2.7")
+        return self.fixture.tree.children[b"held"].requests[-1]
+
+    def test_line(self) -> None:
+        """The line is taken apart, and the path is walked."""
+        request = self.ask()
+        self.assertEqual(request.method, b"GET")
+        self.assertEqual(request.uri, b"/held/a%20b/%2F?x=1&y=%32&x=3&z")
+        self.assertEqual(request.path, b"/held/a%20b/%2F")
+        self.assertEqual((request.prepath, request.postpath), ([b"held"], [b"a b", b"/"]))
+        self.assertEqual(request.clientproto, b"HTTP/1.1")
+        self.assertEqual(self.ask(b"GET /held HTTP/1.0\r\n\r\n").clientproto, b"HTTP/1.0")
+
+    def test_args(self) -> None:
+        """The query is taken apart as stock does; without one there is nothing."""
+        request = self.ask()
+        self.assertEqual(request.args, {b"x": [b"1", b"3"], b"y": [b"2"]})
+        self.assertIs(request.args, request.args)
+        self.assertEqual(self.ask(b"GET /held HTTP/1.0\r\n\r\n").args, {})
+
+    def test_headers(self) -> None:
+        """A field is found in any case; of several, the last."""
+        request = self.ask()
+        for _ in range(2):
+            self.assertEqual(request.getHeader(b"X-ONE"), b"2")
+            self.assertEqual(request.getHeader("x-one"), "2")
+            self.assertIsNone(request.getHeader(b"x-two"))
+            self.assertIsNone(request.getHeader("x-two"))
+            self.assertEqual(request.requestHeaders.getRawHeaders(b"X-One"), [b"1", b"2"])
+        request.requestHeaders.setRawHeaders(b"X-Two", [b"set"])
+        self.assertEqual(request.getHeader(b"x-two"), b"set")
+
+    def test_raw(self) -> None:
+        """The head is there as it came over the wire."""
+        self.assertEqual(self.ask().head.raw, ASK)
+
+    def test_content(self) -> None:
+        """The body is a file at its start, in memory or on disk, and closed in time."""
+        for body in (b"", b"abc", b"abcdefgh"):
+            request = self.ask(
+                b"POST /held HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b"
+                % (len(body), body)
+            )
+            self.assertIs(request.content, request.content)
+            self.assertEqual(request.content.read(), body)
+            self.assertEqual(request.content.seek(0), 0)
+            self.assertEqual(request.content.read(2), body[:2])
+            request.finish()
+            self.assertTrue(request.content.closed)
+        self.assertEqual(self.fixture.server.context.body_buffers.held, 0)
+
+    def test_contentOfTheLost(self) -> None:
+        """The body of a client that left is given back."""
+        request = self.ask(b"POST /held HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
+        self.client.reset()
+        self.assertEqual(self.fixture.server.context.body_buffers.held, 0)
+        self.assertTrue(request.content.closed)
+
+    def test_who(self) -> None:
+        """The client's address is that of the connection, or what the gate found out."""
+        self.assertEqual(self.ask().getClientAddress(), IPv4Address("TCP", "192.0.2.7", 40000))
+
+    def test_secure(self) -> None:
+        """Over TLS the request is secure."""
+        request = self.ask()
+        self.assertFalse(request.isSecure())
+        alsoProvides(self.client.transport, ISSLTransport)
+        request.channel.output = Output(self.client.transport)
+        self.assertTrue(request.isSecure())

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import NOT_DONE_YET
 
 from netd.http.response_head import HeaderBlock
-from netd.test.http.stages import Call, answers
+from netd.test.http.stages import Call, parse_responses
 from netd.test.http.stock import stock_site
 
 REQUEST = b"GET /a%20b?c HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nx-one: 2\r\n\r\n"
@@ -62,7 +62,9 @@ class StockTests(SynchronousTestCase):
 
         for method in (b"GET", b"HEAD"):
             self.connect(render, REQUEST.replace(b"GET", method))
-            (response,) = answers(self.transport.value(), "H" if method == b"HEAD" else "")
+            (response,) = parse_responses(
+                self.transport.value(), "H" if method == b"HEAD" else ""
+            )
             self.assertEqual(response.body, b"body" if method == b"GET" else b"")
             self.assertEqual(response.field(b"content-length"), b"4")
             self.assertEqual(response.field(b"x-a"), b"b")

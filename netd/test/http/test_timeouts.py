@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from math import inf
-from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet import abstract
 from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
+from netd.http.output import Output
 from netd.http.timeouts import TimeoutSweep
+from netd.settings import Limits
+from netd.transport.connections import ConnectionTable
 
 
 class Connection:
@@ -19,14 +22,15 @@ class Connection:
 
     def __init__(self, deadline: float = inf) -> None:
         self.deadline = deadline
-        self.paused = False
-        self.transport: Any = abstract.FileDescriptor(object())  # type: ignore[arg-type]
-        self.written = 0
+        self.client = None
+        transport: Any = abstract.FileDescriptor(object())  # type: ignore[arg-type]
+        self.output = Output(transport)
         self.told: list[str] = []
 
     def hold(self, size: int) -> None:
         """Have so much to send."""
-        self.transport._tempDataLen = size
+        transport: Any = self.output.transport
+        transport._tempDataLen = size
 
     def overdue(self) -> None:
         """The deadline has passed."""
@@ -44,18 +48,21 @@ class WatchTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.counters = Counters()
-        self.turns: list[float] = []
-        limits = SimpleNamespace(stall=3.0)
-        site: Any = SimpleNamespace(channels=set(), turn=self.turns.append, limits=limits)
-        self.site = site
-        self.watch = TimeoutSweep(self.site, self.clock, self.counters)
-        self.watch.start()
+        self.seconds: list[float] = []
+        self.limits = Limits(stall=3.0)
+        self.connections: ConnectionTable[Connection] = ConnectionTable()
+        self.sweep = TimeoutSweep(self, self.clock, self.counters)
+        self.sweep.start()
+
+    def new_second(self, now: float) -> None:
+        """Record the beginning of a round."""
+        self.seconds.append(now)
 
     def add(self, deadline: float = inf) -> Connection:
-        """A connection to watch."""
-        one = Connection(deadline)
-        self.site.channels.add(one)
-        return one
+        """An open connection."""
+        connection = Connection(deadline)
+        self.connections.add(connection)
+        return connection
 
     def rounds(self, count: int) -> None:
         """So many seconds."""
@@ -65,10 +72,10 @@ class WatchTests(SynchronousTestCase):
     def test_rounds(self) -> None:
         """It begins at once, turns once a second, and ends without a timer."""
         self.rounds(2)
-        self.watch.start()
-        self.assertEqual(self.turns, [0, 1, 2])
-        self.watch.stop()
-        self.watch.stop()
+        self.sweep.start()
+        self.assertEqual(self.seconds, [0, 1, 2])
+        self.sweep.stop()
+        self.sweep.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_deadline(self) -> None:
@@ -83,26 +90,26 @@ class WatchTests(SynchronousTestCase):
         """Somebody may go during a round."""
         first, second = self.add(0.5), self.add(0.5)
         for each in (first, second):
-            self.patch(each, "overdue", self.site.channels.clear)
+            self.patch(each, "overdue", lambda: self.connections.remove(second))
         self.rounds(1)
-        self.assertEqual(self.site.channels, set())
+        self.assertEqual(list(self.connections), [first])
 
     def test_progress(self) -> None:
         """However slowly a client reads, it may, as long as it reads."""
         slow = self.add()
-        slow.written = 100
+        slow.output.written = 100
         for left in range(99, 80, -1):
             slow.hold(left)
             self.rounds(2)
         self.assertEqual(slow.told, [])
         slow.hold(0)
         self.rounds(1)
-        self.assertEqual((slow.written, self.watch._slow), (0, {}))
+        self.assertEqual((slow.output.written, self.sweep._slow), (0, {}))
 
     def test_stalled(self) -> None:
         """Who reads nothing for so long is cut, and counted."""
         stalled = self.add()
-        stalled.written = 100
+        stalled.output.written = 100
         stalled.hold(50)
         self.rounds(3)
         self.assertEqual(stalled.told, [])
@@ -113,7 +120,7 @@ class WatchTests(SynchronousTestCase):
         """A producer that fills up what a client reads is progress."""
         reading = self.add()
         for total in range(100, 1000, 100):
-            reading.written = total
+            reading.output.written = total
             reading.hold(50)
             self.rounds(2)
         self.assertEqual(reading.told, [])
@@ -121,22 +128,22 @@ class WatchTests(SynchronousTestCase):
     def test_opaque(self) -> None:
         """Of a transport that cannot be looked into, being paused is all that is known."""
         opaque = self.add()
-        opaque.transport = object()
-        opaque.written = 1
-        opaque.paused = True
+        opaque.output = Output(StringTransport())
+        opaque.output.written = 1
+        opaque.output.paused = True
         self.rounds(4)
         self.assertEqual(opaque.told, ["abort"])
 
     def test_forget(self) -> None:
         """Who is gone is forgotten."""
         gone = self.add()
-        gone.written = 2
+        gone.output.written = 2
         gone.hold(1)
         self.rounds(1)
-        self.assertEqual(list(self.watch._slow), [gone])
-        self.watch.forget(gone)  # type: ignore[arg-type]
-        self.watch.forget(gone)  # type: ignore[arg-type]
-        self.assertEqual(self.watch._slow, {})
+        self.assertEqual(list(self.sweep._slow), [gone])
+        self.sweep.forget(gone)
+        self.sweep.forget(gone)
+        self.assertEqual(self.sweep._slow, {})
 
     def test_lag(self) -> None:
         """How late the reactor is gets noted, and how late it was at its worst."""

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.web import http, server
 
 from netd.counters import Counters
-from netd.http.server import Site
+from netd.http.server import HTTPServer
 from netd.lab.call import Reply
 from netd.lab.router import Router
 from netd.lab.routes import EndpointFunction, Route
@@ -26,7 +26,7 @@ def conversation(*routes: Route, transport: Transport | None = None) -> Conversa
     """A conversation with nothing but a router over `routes`."""
     clock, counters = Clock(), Counters()
     router = Router(routes, HTTP, clock, counters)
-    site = Site(router, clock, HTTP.limits, counters, now=lambda: 0.0)
+    site = HTTPServer(router, clock, HTTP.limits, counters, now=lambda: 0.0)
     carried = Transport() if transport is None else transport
     return Conversation(configured(), clock, counters, site, transport=carried)
 

@@ -21,9 +21,12 @@ from twisted.web import server
 
 from netd import settings
 from netd.counters import Counters
-from netd.http.server import Site
+from netd.http.server import HTTPServer
 from netd.static.resource import Files
-from netd.test.http.stages import LIMITS, Answer, Pipe, answers
+from netd.test.http.stages import LIMITS
+from netd.test.http.stages import MemoryTransport as Pipe
+from netd.test.http.stages import Response as Answer
+from netd.test.http.stages import parse_responses as answers
 from netd.transport.tcp import TCPTransport
 
 PEER: Final = IPv4Address("TCP", "127.0.0.1", 40000)
@@ -53,7 +56,7 @@ class Room:
         self.files = Files(root, made, LIMITS, self.clock, aside=self.aside, now=self.now)
         self.site: Any
         if engine:
-            self.site = Site(self.files, self.clock, LIMITS, Counters(), now=self.now)
+            self.site = HTTPServer(self.files, self.clock, LIMITS, Counters(), now=self.now)
         else:
             self.site = Quiet(self.files, reactor=self.clock)
 

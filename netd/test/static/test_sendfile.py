@@ -20,7 +20,7 @@ from twisted.web.server import NOT_DONE_YET
 from netd.http.ranges import Part, Span, length
 from netd.static import sendfile
 from netd.static.sendfile import BURST, Sender, read
-from netd.test.http.stages import answers
+from netd.test.http.stages import parse_responses as answers
 from netd.test.static.stages import Client, Line, Room, request
 
 SIZE = 3 * BURST + 17

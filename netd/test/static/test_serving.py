@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.static import serving
 from netd.static.sendfile import read
 from netd.static.serving import SMALL
-from netd.test.http.stages import answers
+from netd.test.http.stages import parse_responses as answers
 from netd.test.static.stages import Room
 from netd.test.static.test_tree import descriptors
 

@@ -17,8 +17,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from netd.counters import Counters
-from netd.http.server import Site
-from netd.test.http.stages import GET, LIMITS, Tree, answers
+from netd.http.server import HTTPServer
+from netd.test.http.stages import GET, LIMITS, Tree
+from netd.test.http.stages import parse_responses as answers
 from netd.transport import tcp_port as port_module
 from netd.transport.tcp import unread, unsent
 from netd.transport.tcp_port import TURN_SECONDS, TCPPort, port
@@ -78,7 +79,7 @@ class ServerTests(TestCase):
         self.counters = Counters()
         self.clock = Clock()
         self.tree = Tree(reactor)
-        self.site = Site(self.tree, reactor, LIMITS, self.counters)
+        self.site = HTTPServer(self.tree, reactor, LIMITS, self.counters)
         self.port = port(reactor, listening(), self.site)
         self.addCleanup(self.close)
 
@@ -234,7 +235,7 @@ class ServerTests(TestCase):
                 linger = b"\1\0\0\0\0\0\0\0"
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 client.close()
-            while self.site.channels:
+            while self.site.connections:
                 yield turn()
         self.assertEqual(self.counters.answers, {499: 500})
         self.assertEqual(self.site.in_flight, 0)
@@ -251,17 +252,17 @@ class ServerTests(TestCase):
     def test_unread(self) -> Any:
         """Input that nobody has looked at yet is seen in the kernel."""
         visitor = yield self.visit()
-        while not self.site.channels:
+        while not self.site.connections:
             yield turn()
-        (channel,) = self.site.channels
-        self.assertFalse(unread(channel.transport))
-        channel.transport.pauseProducing()
+        (channel,) = self.site.connections
+        self.assertFalse(unread(channel.output.transport))
+        channel.output.transport.pauseProducing()
         visitor.transport.write(GET)
-        while not unread(channel.transport):
+        while not unread(channel.output.transport):
             yield turn()
         # A drain leaves such a connection its answer.
         self.site.drain()
-        channel.transport.resumeProducing()
+        channel.output.transport.resumeProducing()
         heard = yield visitor.ended
         self.assertEqual(answers(heard)[0].field(b"connection"), b"close")
 

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import NOT_DONE_YET
 
 from netd.counters import Counters
-from netd.http.server import Site
+from netd.http.server import HTTPServer
 from netd.test.lab.conversation import Answer, Conversation, configured, limited, parse, request
 from netd.test.xmlrpc.test_reader import NOT_CALLS
 from netd.xmlrpc import resource
@@ -73,7 +73,7 @@ class _Tests(SynchronousTestCase):
             self.registry.add(each)
         root = Alone(RPC(self.registry, caller, self.origins))
         # Without the limits by path that netd's own site has.
-        self.site = Site(root, self.clock, ROOMY.http.limits, self.counters)
+        self.site = HTTPServer(root, self.clock, ROOMY.http.limits, self.counters)
         self.talk = self.conversation()
 
     def conversation(self) -> Conversation:
