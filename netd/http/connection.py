@@ -2,8 +2,7 @@
 One HTTP/1.1 connection: its read loop, its changes of state and its refusals.
 
 Rules: one request is responded to at a time; what a client sends ahead waits
-here, up to a limit, then in its kernel.  A change of state goes through
-`_enter`, which keeps to `TRANSITIONS`.
+here, up to a limit, then in its kernel.  States change through `_enter` only.
 """
 
 from __future__ import annotations
@@ -56,25 +55,30 @@ class HTTPConnection:
     """
     The protocol of one connection, and the producer of its transport.
 
-    `client` is the network that limits by client count it for, None where they
-    are off; with `refusal` the client is told only that, at once.
+    `client` is the network that limits by client count the connection for; None
+    where they are off.
     """
 
     __slots__ = (
-        *("_asked_at", "_buffer", "_half_closed", "_reading", "_refusal", "_served", "_unread"),
-        *("_upload", "client", "context", "deadline", "output", "peer", "request", "state"),
-        "user",
+        *("_asked_at", "_buffer", "_half_closed", "_reading", "_served", "_unread", "_upload"),
+        *(
+            "client",
+            "context",
+            "deadline",
+            "output",
+            "peer",
+            "refusal",
+            "request",
+            "state",
+            "user",
+        ),
     )
 
     linger_bytes: ClassVar = LINGER_BYTES
     output: Output
 
     def __init__(
-        self,
-        context: ServerContext,
-        address: IAddress | None,
-        client: bytes | None,
-        refusal: str | None = None,
+        self, context: ServerContext, address: IAddress | None, client: bytes | None
     ) -> None:
         self.context = context
         self.client = client
@@ -82,19 +86,16 @@ class HTTPConnection:
         """The client's host as the log has it."""
         self.user = b"-"
         """The name in the client's certificate."""
+        self.refusal: str | None = None
+        """The key of a refusal, which the client gets at once and nothing else."""
         self.request: Request | None = None
         self.state = HANDSHAKE
         self.deadline = inf
-        self._refusal = refusal
-        # Received, and part of no request yet.
-        self._buffer = b""
+        self._buffer = b""  # received, and part of no request yet
         self._upload: Upload | None = None
-        # Requests so far.
-        self._served = 0
-        # When the request that is being waited for was complete.
-        self._asked_at = 0.0
-        # Bytes discarded after the last response; a refusal counts as one.
-        self._unread = 0
+        self._served = 0  # requests so far
+        self._asked_at = 0.0  # when the request of RESPONDING was complete
+        self._unread = 0  # bytes discarded after the last response; a refusal counts as one
         self._half_closed = False
         self._reading = True
 
@@ -107,17 +108,18 @@ class HTTPConnection:
 
     def makeConnection(self, transport: ITransport) -> None:
         """The connection is open."""
-        self.output = output = Output(cast(Transport, transport))
-        self.context.opened(self)
+        context = self.context
+        self.output = Output(cast(Transport, transport))
+        context.opened(self)
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
-        output.transport.registerProducer(self, True)
-        if self._refusal is not None:
-            self.refuse(self._refusal)
-        elif output.secure:
-            self.deadline = self._in(self.context.limits.handshake)
+        self.transport.registerProducer(self, True)
+        if self.refusal is not None:
+            self.refuse(self.refusal)
+        elif self.output.secure:
+            self.deadline = context.clock.seconds() + context.limits.handshake
         else:
-            self._enter(IDLE, self.context.idle_deadline)
+            self._enter(IDLE, context.idle_deadline)
 
     def handshakeCompleted(self) -> None:
         """TLS is ready."""
@@ -131,10 +133,8 @@ class HTTPConnection:
         """Respond to the requests that are complete, keep the rest."""
         if self.request is not None or self.output.paused or self.state >= ENDING:
             self._set_aside(data)
-            return
-        if self._buffer:
-            data = self._buffer + data
-        self._serve(data)
+        else:
+            self._serve(self._buffer + data if self._buffer else data)
 
     def readConnectionLost(self) -> None:
         """
@@ -150,12 +150,11 @@ class HTTPConnection:
         elif self.request is None:
             if not self.output.paused:
                 self._serve(self._buffer)
-        elif (
-            not self.request.startedWriting
-            and self.context.clock.seconds() - self._asked_at > HALF_CLOSE_SECONDS
-        ):
-            self._abandon(Failure(ConnectionDone()))
-            self.close()
+        elif not self.request.startedWriting:
+            waited = self.context.clock.seconds() - self._asked_at
+            if waited > HALF_CLOSE_SECONDS:
+                self._abandon(Failure(ConnectionDone()))
+                self.close()
 
     def writeConnectionLost(self) -> None:
         """Our side is closed, as `close` asked for."""
@@ -191,22 +190,20 @@ class HTTPConnection:
 
     @property
     def idle(self) -> bool:
-        """Whether it waits for a request of which nothing has arrived."""
+        """Whether the connection waits for a request of which nothing has arrived."""
         return self.state is IDLE
 
     @property
     def fresh(self) -> bool:
-        """Whether it has carried no request yet."""
+        """Whether the connection has carried no request yet."""
         return not self._served
 
     def overdue(self) -> None:
         """The deadline has passed."""
         if self.state in (HANDSHAKE, IDLE):
             self.close()
-        elif self.state is HEAD:
-            self.refuse("slow-head")
-        elif self.state is BODY:
-            self.refuse("slow-body")
+        elif self.state in (HEAD, BODY):
+            self.refuse("slow-head" if self.state is HEAD else "slow-body")
         elif not self.output.written:
             # While the last response is still being sent, the limit for stalls applies.
             self.abort()
@@ -217,10 +214,9 @@ class HTTPConnection:
 
     def close(self) -> None:
         """Close, so that the client gets to read the last response."""
-        context = self.context
-        unread = bool(self._buffer or self._unread) and context.roomy
+        unread = bool(self._buffer or self._unread) and self.context.roomy
         self._buffer = b""
-        self._enter(CLOSING, self._in(LINGER_SECONDS))
+        self._enter(CLOSING, self.context.clock.seconds() + LINGER_SECONDS)
         if self.output.close(half=unread and not self._half_closed):
             self._read(True)
             self._enter(LINGERING, self.deadline)
@@ -266,69 +262,59 @@ class HTTPConnection:
         at = self._requests(data)
         self._buffer = data[at:]
         output.uncork()
-        if (
-            self.state is not IDLE
-            or self._buffer
-            or self._half_closed
-            or output.paused
-            or not self._reading
-        ):
+        busy = self.state is not IDLE or self._buffer or output.paused
+        if busy or self._half_closed or not self._reading:
             self._settle()
 
     def _settle(self) -> None:
         """Decide the next state after the read loop."""
-        paused = self.output.paused
         if self.state is ENDING:
             self.close()
         if self.state >= ENDING:
             return
-        if self.request is None and not paused and self._half_closed:
+        if self.request is not None:
+            self._read(len(self._buffer) <= AHEAD)
+            return
+        context = self.context
+        if self.output.paused:
+            state, deadline = BLOCKED, inf
+        elif self._half_closed:
             if self._buffer or self._upload is not None:
                 self.refuse("incomplete")
             else:
                 self.close()
             return
-        if self.request is None:
-            state, deadline = self._without_response(paused)
-            if self.state is not state:
-                self._enter(state, deadline)
-        self._read((self.request is not None or not paused) and len(self._buffer) <= AHEAD)
-
-    def _without_response(self, paused: bool) -> tuple[ConnectionState, float]:
-        """The state, and its deadline, of a connection on which no response is due."""
-        if paused:
-            return BLOCKED, inf
-        if self._buffer:
-            return HEAD, self._in(self.context.limits.head_time)
-        if self._upload is not None:
-            return BODY, self._body_deadline(self._upload)
-        return IDLE, self.context.idle_deadline
+        elif self._buffer:
+            state, deadline = HEAD, context.clock.seconds() + context.limits.head_time
+        elif self._upload is not None:
+            state, deadline = BODY, self._body_deadline(self._upload)
+        else:
+            state, deadline = IDLE, context.idle_deadline
+        if self.state is not state:
+            self._enter(state, deadline)
+        self._read(state is not BLOCKED and len(self._buffer) <= AHEAD)
 
     def _requests(self, data: bytes) -> int:
         """Respond to requests; where in `data` the first byte is that is still needed."""
-        limits = self.context.limits
-        output = self.output
-        at = 0
+        limits, output = self.context.limits, self.output
+        at, end = 0, len(data)
         try:
-            while (
-                at < len(data)
-                and self.request is None
-                and not output.paused
-                and self.state < ENDING
-            ):
+            while at < end and self.request is None and not output.paused:
+                if self.state >= ENDING:
+                    break
                 if self._upload is not None:
                     at = self._receive(self._upload, data, at)
                     continue
-                end = data.find(END, at) + len(END)
-                if end < len(END) or end - at > limits.max_head:
+                stop = data.find(END, at) + 4
+                if stop < 4 or stop - at > limits.max_head:
                     examine(data[at:] if at else data, limits.max_head, limits.max_target)
                     break
-                head = parse(data[at:end], limits.max_target, limits.max_fields)
-                at = end
+                head = parse(data[at:stop], limits.max_target, limits.max_fields)
+                at = stop
                 if head.length == 0:
                     self._respond(Request(self, head))
                 else:
-                    self._begin_upload(head, at == len(data))
+                    self._begin_upload(head, at == end)
         except RequestError as error:
             self._buffer = data[at:]
             self.refuse(error.key)
@@ -337,13 +323,11 @@ class HTTPConnection:
     def _begin_upload(self, head: Head, all_read: bool) -> None:
         """A request with a body begins; a client that waits for 100 (Continue) gets it."""
         context = self.context
-        limits = context.limits_at(head.path)
-        self._upload = upload = Upload(
-            head, limits, context.body_buffers, context.clock.seconds()
-        )
+        limits, now = context.limits_at(head.path), context.clock.seconds()
+        self._upload = Upload(head, limits, context.body_buffers, now)
         if head.length is not None and head.length > limits.max_body:
             raise RequestError("large-body")
-        self._enter(BODY, self._body_deadline(upload))
+        self._enter(BODY, self._body_deadline(self._upload))
         if head.continues and all_read:
             # RFC 9110 10.1.1: needless once the client has begun to send.
             self.output.send(response_head.CONTINUE)
@@ -397,18 +381,18 @@ class HTTPConnection:
     def refuse(self, key: str) -> None:
         """Send the refusal called `key`, and end the connection."""
         error = RequestError(key)
-        request, self.request = self.request, None
-        upload, self._upload = self._upload, None
-        head = request.head if request else upload.head if upload else None
-        line = self._buffer.split(b"\r\n", 1)[0][:AHEAD] if head is None else head.line
-        if request is not None:
-            request.close()
-        if upload is not None:
-            upload.body.close()
-        top, body = response_head.refusal(error.code, error.sentence, self.context.date())
+        line = self._buffer.split(b"\r\n", 1)[0][:AHEAD]
+        if self._upload is not None:
+            line = self._upload.head.line
+            self._upload.body.close()
+        elif self.request is not None:
+            line = self.request.head.line
+            self.request.close()
+        self.request = self._upload = None
+        header, body = response_head.refusal(error.code, error.sentence, self.context.date())
         if line.startswith(b"HEAD "):
             body = b""
-        self.output.send(top + body)
+        self.output.send(header + body)
         self.context.refused(self, error, line, len(body))
         self._unread += 1
         self._enter(ENDING, self.deadline)
@@ -416,10 +400,6 @@ class HTTPConnection:
             self.close()
 
     # States and input
-
-    def _in(self, seconds: float) -> float:
-        """The deadline that is so many seconds away."""
-        return self.context.clock.seconds() + seconds
 
     def _enter(self, state: ConnectionState, deadline: float) -> None:
         """Change to `state` until `deadline`; RuntimeError unless `TRANSITIONS` allows it."""
@@ -430,13 +410,9 @@ class HTTPConnection:
 
     def _read(self, reading: bool) -> None:
         """Take input, or leave it in the kernel; after a FIN there is none to take."""
-        if reading is self._reading or self._half_closed:
-            return
-        self._reading = reading
-        if reading:
-            self.transport.resumeProducing()
-        else:
-            self.transport.pauseProducing()
+        if reading is not self._reading and not self._half_closed:
+            self._reading = reading
+            (self.transport.resumeProducing if reading else self.transport.pauseProducing)()
 
     def _set_aside(self, data: bytes) -> None:
         """Keep what was sent ahead; after the last response, discard it."""

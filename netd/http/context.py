@@ -70,20 +70,14 @@ class ServedConnection(Timed, Protocol):
 
 
 class ServerContext:
-    """
-    The state that the connections of one server share.
+    """What the connections of one server share; see `HTTPServer` for the arguments."""
 
-    `clock` measures waiting, `now` tells the time of day; `bodies` are the bytes
-    of a body, by path, where they are fewer than elsewhere.
-    """
-
-    def __init__(
+    def __init__(  # noqa: PLR0917 - those of HTTPServer
         self,
         resource: IResource,
         clock: IReactorTime,
         limits: Limits,
         counters: Counters,
-        *,
         log: AccessLog | None,
         now: Callable[[], float],
         bodies: Mapping[bytes, int],
@@ -227,8 +221,10 @@ class ServerContext:
         self._counters.answers[code] += 1
         self._counters.sent += length
         if self._log is not None:
-            origin = head.origin()
-            self._log.record(AccessRecord(by.peer, head.line, code, length, *origin, by.user))
+            referer, agent = head.origin()
+            self._log.record(
+                AccessRecord(by.peer, head.line, code, length, referer, agent, by.user)
+            )
 
     def refused(
         self, by: ServedConnection, error: RequestError, line: bytes, length: int

@@ -1,7 +1,7 @@
 """
-The HTTP/1.1 server: the factory of connections, and how they come to an end.
+The HTTP/1.1 server: a factory of connections, and how they come to an end.
 
-Rules: knows no socket.  What its connections share is the context's.
+Rules: knows no socket.  What the connections share is in `ServerContext`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from zope.interface import implementer
 from netd.addresses import limited
 from netd.counters import Counters
 from netd.http.connection import LINGER_SECONDS, HTTPConnection
-from netd.http.context import AccessLog, ServedConnection, ServerContext
+from netd.http.context import AccessLog, ServerContext
 from netd.http.timeouts import ROUND_SECONDS
 from netd.settings import Limits
-from netd.transport.connections import ConnectionTable
 from netd.transport.drain import IDrainable
 from netd.transport.tcp import unread
 
@@ -35,7 +34,12 @@ DENIED_CONNECTIONS: Final = 64
 
 @implementer(IDrainable)
 class HTTPServer(Factory):
-    """Serves `resource` over HTTP/1.1, within `limits`; see `ServerContext` for the rest."""
+    """
+    Serves `resource` over HTTP/1.1, within `limits`.
+
+    `clock` measures waiting, `now` tells the time of day; `bodies` are the bytes
+    of a body, by path, where they are fewer than elsewhere.
+    """
 
     noisy = False
 
@@ -50,9 +54,8 @@ class HTTPServer(Factory):
         now: Callable[[], float] = time.time,
         bodies: Mapping[bytes, int] = MappingProxyType({}),
     ) -> None:
-        self.context = ServerContext(
-            resource, clock, limits, counters, log=log, now=now, bodies=bodies
-        )
+        self.context = ServerContext(resource, clock, limits, counters, log, now, bodies)
+        self.connections = self.context.connections
         self.change = self.context.change
         self._counters = counters
 
@@ -64,11 +67,6 @@ class HTTPServer(Factory):
     @resource.setter
     def resource(self, resource: IResource) -> None:
         self.context.resource = resource
-
-    @property
-    def connections(self) -> ConnectionTable[ServedConnection]:
-        """The open connections."""
-        return self.context.connections
 
     @property
     def in_flight(self) -> int:
@@ -85,10 +83,12 @@ class HTTPServer(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> HTTPConnection:  # type: ignore[override]  # no Protocol is inherited
         """The connection of a client at `addr`."""
-        client = limited(addr)
         self._counters.connections += 1
+        client = limited(addr)
         refusal = self.context.make_room(client)
-        return HTTPConnection(self.context, addr, client, refusal)
+        connection = HTTPConnection(self.context, addr, client)
+        connection.refusal = refusal
+        return connection
 
     def drain(self) -> Deferred[None]:
         """Close idle connections; fires when the responses in flight have left, too."""
@@ -96,60 +96,53 @@ class HTTPServer(Factory):
         if not context.draining:
             context.draining = True
             soon = context.clock.seconds() + _FRESH_SECONDS
-            for connection in context.connections:
-                if connection.idle and not unread(connection.output.transport):
-                    if connection.fresh:
-                        # The first request may be on the way.
-                        connection.deadline = min(connection.deadline, soon)
-                    else:
-                        connection.close()
-        return context.connections.drain()
+            for connection in self.connections:
+                if not connection.idle or unread(connection.output.transport):
+                    continue
+                if connection.fresh:
+                    # The first request may be on the way.
+                    connection.deadline = min(connection.deadline, soon)
+                else:
+                    connection.close()
+        return self.connections.drain()
 
     def abort(self) -> int:
         """Cut every connection that is left; how many those were."""
-        return self.context.connections.abort()
+        return self.connections.abort()
 
 
 class DeniedConnection(HTTPConnection):
-    """A connection of a denied network: whatever is received first is refused."""
+    """A connection of a denied network: the first bytes that are received are refused."""
 
     __slots__ = ()
 
+    linger_bytes = 1024 * 1024
+
     def _serve(self, data: bytes) -> None:
-        if not data:
+        if data:
+            self._buffer = data
+            self.refuse("network")
+        else:
             HTTPConnection._serve(self, data)
-            return
-        self._buffer = data
-        self.refuse("network")
 
 
-@implementer(IDrainable)
-class DeniedServer(Factory):
+class DeniedServer(HTTPServer):
     """
     Tells clients of denied networks why, where a bare close would look like a fault.
 
-    Such connections are few and short, so that being refused is no way to hold a
-    place.  They are neither counted nor logged: the access policy counts them.
+    The connections are few and short, so that being refused is no way to hold a
+    place; they are neither counted nor logged, because the access policy counts them.
     """
 
-    noisy = False
-
     def __init__(self, clock: IReactorTime, now: Callable[[], float] = time.time) -> None:
-        # The deadline of an idle connection is up to one round late.
+        # A deadline is noticed up to one round late.
         brief = LINGER_SECONDS - ROUND_SECONDS
-        self.context = ServerContext(
-            Resource(),
-            clock,
-            Limits(handshake=brief, idle=brief, stall=LINGER_SECONDS),
-            Counters(),
-            log=None,
-            now=now,
-            bodies={},
-        )
+        limits = Limits(handshake=brief, idle=brief, stall=LINGER_SECONDS)
+        HTTPServer.__init__(self, Resource(), clock, limits, Counters(), now=now)
 
-    def buildProtocol(self, addr: IAddress | None) -> DeniedConnection | None:  # type: ignore[override]  # no Protocol is inherited
+    def buildProtocol(self, addr: IAddress | None) -> HTTPConnection | None:  # type: ignore[override]  # None: the port closes
         """A connection that refuses; None when there are too many already."""
-        if len(self.context.connections) >= DENIED_CONNECTIONS:
+        if len(self.connections) >= DENIED_CONNECTIONS:
             return None
         return DeniedConnection(self.context, addr, None)
 
@@ -159,6 +152,6 @@ class DeniedServer(Factory):
         return succeed(None)
 
     def abort(self) -> int:
-        """Cut every connection; 0, because these were to be closed anyway."""
-        self.context.connections.abort()
+        """Cut every connection; 0, because they were to be closed anyway."""
+        self.connections.abort()
         return 0
