@@ -83,11 +83,8 @@ class HTTPConnection:
         self.context = context
         self.client = client
         self.peer = _encoded(getattr(address, "host", None))
-        """The client's host as the log has it."""
-        self.user = b"-"
-        """The name in the client's certificate."""
-        self.refusal: str | None = None
-        """The key of a refusal, which the client gets at once and nothing else."""
+        self.user = b"-"  # the name in the client's certificate
+        self.refusal: str | None = None  # what the client gets at once, and nothing else
         self.request: Request | None = None
         self.state = HANDSHAKE
         self.deadline = inf

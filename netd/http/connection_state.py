@@ -13,29 +13,20 @@ from typing import Final
 
 class ConnectionState(IntEnum):
     """
-    What a connection is doing; `deadline` says how long it may.
+    What a connection is doing; from ENDING on it takes no request.
 
-    From ENDING on no request is taken.  A response that is sent at once leaves
-    the connection in the state in which the request was read.
+    A response that is sent at once leaves the state in which the request was read.
     """
 
-    HANDSHAKE = 0
-    """The transport and its TLS get ready."""
+    HANDSHAKE = 0  # the transport and its TLS get ready
     IDLE = 1
-    HEAD = 2
-    """A request head has begun to arrive."""
-    BODY = 3
-    """A request body is arriving."""
-    RESPONDING = 4
-    """A response is being waited for; the server counts it."""
-    BLOCKED = 5
-    """The client does not take the responses that it got."""
-    ENDING = 6
-    """The last response is complete."""
-    CLOSING = 7
-    """The last response is on its way."""
-    LINGERING = 8
-    """So it is, and our side is closed; the client may still send."""
+    HEAD = 2  # a request head has begun to arrive
+    BODY = 3  # a request body is arriving
+    RESPONDING = 4  # a response is being waited for, and the server counts it
+    BLOCKED = 5  # the client does not take the responses that it got
+    ENDING = 6  # the last response is complete
+    CLOSING = 7  # the last response is on its way
+    LINGERING = 8  # the same, and our side is closed; the client may still send
     CLOSED = 9
 
 

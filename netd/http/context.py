@@ -1,16 +1,16 @@
 """
 What a server lends its connections, and what they report to it.
 
-Rules: knows a connection only by the protocols below.  What concerns more than
-one connection is here: limits, the Date, the connections, how many responses
-wait, counters and the access log.
+Rules: knows a connection by `ServedConnection` only.  What concerns more than one
+connection is here: limits, Date, who is connected, who waits, counters and log.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from operator import attrgetter
+from typing import Final, NamedTuple, Protocol
 
 from attrs import evolve
 from twisted.internet.interfaces import IReactorTime
@@ -25,7 +25,7 @@ from netd.http.upload import BodyBuffers
 from netd.settings import Limits
 from netd.transport.connections import ConnectionTable
 
-_BEYOND = 32
+_BEYOND: Final = 32
 """Connections over the limit that get time to read why; those beyond get none."""
 
 
@@ -51,28 +51,23 @@ class AccessLog(Protocol):
 
 
 class ServedConnection(Timed, Protocol):
-    """A connection as its server sees it."""
+    """A connection as its server sees it; see `HTTPConnection`."""
 
     client: bytes | None
     peer: bytes
     user: bytes
 
     @property
-    def idle(self) -> bool:
-        """Whether it waits for a request of which nothing has arrived."""
-
+    def idle(self) -> bool: ...
     @property
-    def fresh(self) -> bool:
-        """Whether it has carried no request yet."""
-
-    def close(self) -> None:
-        """Close it."""
+    def fresh(self) -> bool: ...
+    def close(self) -> None: ...
 
 
 class ServerContext:
     """What the connections of one server share; see `HTTPServer` for the arguments."""
 
-    def __init__(  # noqa: PLR0917 - those of HTTPServer
+    def __init__(  # noqa: PLR0917 - HTTPServer names them
         self,
         resource: IResource,
         clock: IReactorTime,
@@ -88,13 +83,12 @@ class ServerContext:
         self.change(limits)
         self.connections: ConnectionTable[ServedConnection] = ConnectionTable()
         self.body_buffers = BodyBuffers()
-        self.in_flight = 0
-        """Responses that are being waited for."""
+        self.in_flight = 0  # responses that are being waited for
         self.draining = False
+        # The deadline of a connection that falls idle now.
         self.idle_deadline = 0.0
-        """When a connection that falls idle now has been idle for too long."""
+        # The first lines of responses that have a body, by status, as of this second.
         self.response_starts: dict[int, bytes] = {}
-        """The first lines of responses that have a body, by status, as of this second."""
         self._counters = counters
         self._log = log
         self._now = now
@@ -116,7 +110,7 @@ class ServerContext:
         """The limits of a request for `path`, as it is on the wire."""
         return self._limits_at.get(path, self.limits)
 
-    # The sweep, which runs while a port listens or a connection is open
+    # Connections; the sweep runs while a port listens or a connection is open
 
     def listen(self, listening: bool) -> None:
         """The first port listens, or the last one no longer does."""
@@ -147,8 +141,6 @@ class ServerContext:
         # `now` is up to one round old when it is used; no connection is closed early.
         self.idle_deadline = now + ROUND_SECONDS + self.limits.idle
 
-    # Room for connections and for waiting
-
     @property
     def roomy(self) -> bool:
         """Whether connections that are over may still take up room for a while."""
@@ -161,7 +153,7 @@ class ServerContext:
             idle = [connection for connection in same if connection.idle]
             if not idle:
                 return "client-connections"
-            min(idle, key=_deadline).close()
+            min(idle, key=attrgetter("deadline")).close()
         if len(self.connections) >= self.limits.connections and not self._evict():
             return "connections"
         return None
@@ -171,7 +163,7 @@ class ServerContext:
         if not self._oldest:
             # Sorting all of them once a round is cheap; once a connection would not be.
             idle = [connection for connection in self.connections if connection.idle]
-            self._oldest = sorted(idle, key=_deadline, reverse=True)
+            self._oldest = sorted(idle, key=attrgetter("deadline"), reverse=True)
         while self._oldest:
             oldest = self._oldest.pop()
             if oldest.idle:
@@ -179,8 +171,10 @@ class ServerContext:
                 return True
         return False
 
+    # Responses
+
     def crowded(self, client: bytes | None) -> str | None:
-        """The key of the refusal when no other response may be waited for; None: it may."""
+        """The key of the refusal when no other response may be waited for, else None."""
         if self.in_flight >= self.limits.waiting:
             return "waiting"
         if client is not None and self._waiting[client] >= self.limits.client_waiting:
@@ -194,14 +188,12 @@ class ServerContext:
             self._waiting[client] += 1
 
     def waited(self, client: bytes | None) -> None:
-        """Count it no longer."""
+        """Count the response no longer."""
         self.in_flight -= 1
         if client is not None:
             self._waiting[client] -= 1
             if not self._waiting[client]:
                 del self._waiting[client]
-
-    # Responses
 
     def response_start(self, code: int) -> bytes:
         """The first lines of a response with status `code`, made once a second."""
@@ -217,7 +209,7 @@ class ServerContext:
         return response_head.date(self._now())
 
     def responded(self, by: ServedConnection, head: Head, code: int, length: int) -> None:
-        """Count and log a response to `head` that ended with `length` bytes of its body."""
+        """Count and log a response to `head` that ended after `length` bytes of its body."""
         self._counters.answers[code] += 1
         self._counters.sent += length
         if self._log is not None:
@@ -235,7 +227,3 @@ class ServerContext:
         if self._log is not None:
             line = line or b"-"
             self._log.record(AccessRecord(by.peer, line, error.code, length, user=by.user))
-
-
-def _deadline(connection: ServedConnection) -> float:
-    return connection.deadline

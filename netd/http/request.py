@@ -1,24 +1,15 @@
 """
 One HTTP request and its response, as a Resource sees them.
 
-`Request` offers the part of `twisted.web.iweb.IRequest` that Resources use:
+`Request` offers the part of `twisted.web.iweb.IRequest` that Resources use: `uri`
+is in origin-form, `args` are those of the query only, producers may push or pull,
+and `transport.abortConnection` works at any time.  Sessions, cookies, forms, ETags
+and content encoders are not here.  Unlike on stock, `finish` after the client left,
+or a second time, does nothing.
 
-- the request: `method`, `uri` (in origin-form), `path`, `prepath`, `postpath`,
-  `args` (of the query only), `content` (an open file), `clientproto`,
-  `requestHeaders`, `getHeader`, `getClientAddress`, `isSecure`
-- the response: `setResponseCode`, `code`, `code_message`, `setHeader`,
-  `responseHeaders`, `redirect`, `write`, `finish`, `notifyFinish`,
-  `registerProducer` and `unregisterProducer` (push and pull), `sentLength`,
-  `startedWriting`, `finished`
-- below it: `channel`, `transport` (for faults: `abortConnection` works at any
-  time), `loseConnection`
-
-and beyond `IRequest`: `head` (a `netd.http.request_head.Head`; `head.raw` is what came
-over the wire), `trailers` (of a chunked request), `addTrailer` (of a chunked
-response), `setHeaders` and `respond` (a whole response at little cost), `flush`
-and `sentOutside` (for sendfile).  Unlike on stock, `finish` after the client
-left, or a second time, does nothing.  Sessions, cookies, forms, ETags and
-content encoders are not here.
+Beyond `IRequest` there are `head` (`head.raw` is what came over the wire), `trailers`
+(of a chunked request), `addTrailer` (of a chunked response), `setHeaders` and
+`respond` (a whole response at little cost), `flush` and `sentOutside` (for sendfile).
 
 Rules: knows of its connection what `Connection` says, not how bytes move.
 What costs is done when it is first looked at, because most Resources look at little.
@@ -53,16 +44,13 @@ _NO_TRAILERS: Final[Mapping[bytes, tuple[bytes, ...]]] = MappingProxyType({})
 
 
 class Connection(Protocol):
-    """What a request needs of the connection it came over."""
+    """What a request needs of the connection it came over; see `HTTPConnection`."""
 
     context: ServerContext
     output: Output
 
-    def keeps(self) -> bool:
-        """Whether the connection takes another request after this one."""
-
-    def done(self, request: Request, data: bytes, keep: bool) -> None:
-        """The response to `request` ends with `data`; without `keep` it was the last one."""
+    def keeps(self) -> bool: ...
+    def done(self, request: Request, data: bytes, keep: bool) -> None: ...
 
 
 @implementer(IConsumer)
@@ -101,8 +89,8 @@ class Request:
         self._left: int | None = None
         self._keep = False
         self._trailer = b""
-        # The response header is in one of three: in `_headers` once that was looked at,
-        # in `_block` while it equals a shared block, otherwise in `_fields`.
+        # The response header: `_headers` once a Resource has looked at it, `_block` while
+        # it equals a shared block, otherwise `_fields`.
         self._headers: Headers | None = None
         self._block: response_head.HeaderBlock | None = None
         self._fields: response_head.FieldLines = {}
@@ -165,7 +153,7 @@ class Request:
         return self.channel.output.transport
 
     def loseConnection(self) -> None:
-        """Close the connection after what is written so far."""
+        """Close the connection after what was written so far."""
         self.transport.loseConnection()
 
     # From the connection
@@ -213,9 +201,10 @@ class Request:
     def responseHeaders(self) -> Headers:
         """The fields but for those that the server sets; `setHeader` is cheaper."""
         if self._headers is None:
-            self._headers = headers = Headers()
-            for name, value in response_head.pairs(self._own_fields()):
+            headers = Headers()
+            for name, value in response_head.pairs(self._lines()):
                 headers.addRawHeader(name, value)
+            self._headers = headers
         return self._headers
 
     def setHeader(self, name: bytes | str, value: bytes | str) -> None:
@@ -224,7 +213,7 @@ class Request:
             self._headers.setRawHeaders(name, [value])
         else:
             name = response_head.known_names.get(name) or response_head.canonical(name)
-            self._own_fields()[name] = b"%b: %b\r\n" % (name, response_head.one_line(value))
+            self._lines()[name] = b"%b: %b\r\n" % (name, response_head.one_line(value))
 
     def setHeaders(self, block: response_head.HeaderBlock) -> None:
         """Set each field of `block` as `setHeader` does, at little cost."""
@@ -232,7 +221,7 @@ class Request:
             for name, value in response_head.pairs(block.by_name):
                 self.setHeader(name, value)
         elif self._fields or self._block is not None:
-            self._own_fields().update(block.by_name)
+            self._lines().update(block.by_name)
         else:
             self._block = block
 
@@ -251,19 +240,15 @@ class Request:
         line = response_head.canonical(name), response_head.one_line(value)
         self._trailer += b"%b: %b\r\n" % line
 
-    def _own_fields(self) -> response_head.FieldLines:
-        """The response header in `_fields`, to be changed, unless it is in `_headers`."""
-        if self._block is not None:
-            self._fields = self._block.by_name.copy()
-            self._block = None
-        return self._fields
-
-    def _final_fields(self) -> response_head.FieldLines:
-        """The response header in `_fields`, whichever way it was set."""
+    def _lines(self) -> response_head.FieldLines:
+        """The response header in `_fields`, where it may be changed."""
         if self._headers is not None:
             self._fields = response_head.from_headers(self._headers)
             self._headers = None
-        return self._own_fields()
+        elif self._block is not None:
+            self._fields = self._block.by_name.copy()
+            self._block = None
+        return self._fields
 
     # The response body
 
@@ -302,9 +287,7 @@ class Request:
     def write(self, data: bytes) -> None:
         """Send a piece of the body, after the header where it is the first."""
         if self.finished:
-            raise RuntimeError(
-                "Request.write called on a request after Request.finish was called."
-            )
+            raise RuntimeError("Request.write called after Request.finish")
         if self._disconnected:
             return
         if not self.startedWriting:
@@ -335,7 +318,7 @@ class Request:
         if self.finished or self._disconnected:
             return
         if not self.startedWriting:
-            if b"Content-Length" not in self._final_fields():
+            if b"Content-Length" not in self._lines():
                 self.respond(b"")
                 return
             self.channel.output.send(self._begin(None))
@@ -347,9 +330,7 @@ class Request:
     def registerProducer(self, producer: IProducer, streaming: bool) -> None:
         """Let `producer` write the body at the pace of the client."""
         if self._producer is not None:
-            raise RuntimeError(
-                f"Cannot register {producer}: {self._producer} is still registered."
-            )
+            raise RuntimeError(f"{self._producer} is still registered, not {producer}")
         if self._disconnected or self.finished:
             producer.stopProducing()
             return
@@ -374,7 +355,7 @@ class Request:
             # Too late for another status: cut, so that nobody takes it for complete.
             self.transport.abortConnection()
             return
-        self._respond_plain(500, b"Internal Server Error\n", {})
+        self._respond_plain(500, b"Internal Server Error\n")
 
     def _render(self, resource: IResource) -> None:
         """Send what `resource` returns, or respond to what it raises."""
@@ -397,22 +378,22 @@ class Request:
                 self._render(resource)
             else:
                 # RFC 9110 15.5.6
-                fields = {b"Allow": b", ".join(allowed)}
-                self._respond_plain(405, b"Method Not Allowed\n", fields)
+                allow = b"Allow", b", ".join(allowed)
+                self._respond_plain(405, b"Method Not Allowed\n", allow)
         except Exception:
             self.fail(Failure())
 
-    def _respond_plain(self, code: int, text: bytes, fields: dict[bytes, bytes]) -> None:
-        """Respond with one line of text and `fields`, whatever the Resource had set."""
+    def _respond_plain(self, code: int, text: bytes, *fields: tuple[bytes, bytes]) -> None:
+        """Respond with a line of text and `fields`, whatever the Resource had set."""
         self._headers = self._block = None
-        self._fields = response_head.plain_text(fields)
+        self._fields = response_head.from_pairs((*response_head.PLAIN_TEXT, *fields))
         self.setResponseCode(code)
         self.respond(text)
 
     def _begin(self, length: int | None) -> bytes:
         """The header of a response of `length` bytes, or of as many as will be written."""
         self.startedWriting = True
-        fields = self._final_fields()
+        fields = self._lines()
         context = self.channel.context
         keep = self.head.keep and self.channel.keeps()
         top = context.response_start(self.code)

@@ -67,6 +67,11 @@ def response_start(code: int, when: bytes) -> bytes:
     return b"%bServer: %b\r\nDate: %b\r\n" % (status_line(code, None), SERVER, when)
 
 
+PLAIN_TEXT: Final = (
+    (b"Content-Type", b"text/plain; charset=utf-8"),
+    (b"X-Content-Type-Options", b"nosniff"),
+)
+
 FieldLines: TypeAlias = dict[bytes, bytes]
 """The lines of each field by its canonical name: `{b"Allow": b"Allow: GET\\r\\n"}`."""
 
@@ -94,15 +99,6 @@ def pairs(fields: FieldLines) -> Iterator[tuple[bytes, bytes]]:
     for line in b"".join(fields.values()).splitlines():
         name, _, value = line.partition(b": ")
         yield name, value
-
-
-def plain_text(fields: dict[bytes, bytes]) -> FieldLines:
-    """The lines of a response that is plain text, and of `fields`."""
-    text = {
-        b"Content-Type": b"text/plain; charset=utf-8",
-        b"X-Content-Type-Options": b"nosniff",
-    }
-    return from_pairs((text | fields).items())
 
 
 def joined(fields: FieldLines) -> bytes:

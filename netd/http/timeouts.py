@@ -24,29 +24,20 @@ class Timed(Protocol):
     """A connection as the sweep sees it."""
 
     deadline: float
+    output: Output
 
-    @property
-    def output(self) -> Output:
-        """What the connection writes."""
-
-    def overdue(self) -> None:
-        """The deadline has passed."""
-
-    def abort(self) -> None:
-        """Cut the connection."""
+    def overdue(self) -> None: ...
+    def abort(self) -> None: ...
 
 
 class Swept(Protocol):
-    """A server as the sweep sees it."""
+    """A server as the sweep sees it: `new_second` is called before each round."""
 
     limits: Limits
 
     @property
-    def connections(self) -> Iterable[Timed]:
-        """All open connections; may change while a round is under way."""
-
-    def new_second(self, now: float) -> None:
-        """A round begins at `now`."""
+    def connections(self) -> Iterable[Timed]: ...
+    def new_second(self, now: float) -> None: ...
 
 
 class TimeoutSweep:
