@@ -6,6 +6,7 @@ Rules: knows no test.  Time moves only when a test says so.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from attrs import evolve, frozen
@@ -191,7 +192,7 @@ class Client:
         return only
 
 
-class Lines:
+class RecordingLog:
     """A log that keeps what it is told."""
 
     def __init__(self) -> None:
@@ -203,13 +204,21 @@ class Lines:
 
 
 class ServerFixture:
-    """A site, its clock and its counters; fields of `Limits` are keywords."""
+    """A server, its clock and its counters; fields of `Limits` are keywords."""
 
-    def __init__(self, resource: IResource | None = None, **limits: Any) -> None:
+    def __init__(
+        self,
+        resource: IResource | None = None,
+        server: Callable[[Clock], HTTPServer] | None = None,
+        **limits: Any,
+    ) -> None:
         self.clock = Clock()
         self.counters = Counters()
-        self.log = Lines()
+        self.log = RecordingLog()
         self.tree = Tree(self.clock)
+        if server is not None:
+            self.server = server(self.clock)
+            return
         self.server = HTTPServer(
             resource or self.tree,
             self.clock,

@@ -469,6 +469,19 @@ class StreamTests(SynchronousTestCase):
         request.loseConnection()
         self.assertTrue(client.closed())
 
+    def test_sentOutside(self) -> None:
+        """Bytes that went to the socket directly count, as part of the promised length."""
+        client, request = keep()
+        request.setHeader(b"Content-Length", b"4")
+        request.write(b"a")
+        request.flush()
+        request.sentOutside(2)
+        request.write(b"bcd")
+        request.finish()
+        self.assertEqual(client.received()[-6:], b"\r\n\r\nab")
+        self.assertEqual(request.sentLength, 4)
+        self.assertFalse(client.closed())
+
     def test_abortBefore(self) -> None:
         """A connection that a Resource cuts before its answer is counted as 444."""
         client, request = keep()
