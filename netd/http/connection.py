@@ -60,18 +60,9 @@ class HTTPConnection:
     """
 
     __slots__ = (
-        *("_asked_at", "_buffer", "_half_closed", "_reading", "_served", "_unread", "_upload"),
-        *(
-            "client",
-            "context",
-            "deadline",
-            "output",
-            "peer",
-            "refusal",
-            "request",
-            "state",
-            "user",
-        ),
+        *("_asked_at", "_buffer", "_half_closed", "_reading", "_unread", "_upload", "client"),
+        *("context", "deadline", "output", "peer", "refusal", "request", "served", "state"),
+        "user",
     )
 
     linger_bytes: ClassVar = LINGER_BYTES
@@ -90,7 +81,7 @@ class HTTPConnection:
         self.deadline = inf
         self._buffer = b""  # received, and part of no request yet
         self._upload: Upload | None = None
-        self._served = 0  # requests so far
+        self.served = 0  # requests so far
         self._asked_at = 0.0  # when the request of RESPONDING was complete
         self._unread = 0  # bytes discarded after the last response; a refusal counts as one
         self._half_closed = False
@@ -190,11 +181,6 @@ class HTTPConnection:
         """Whether the connection waits for a request of which nothing has arrived."""
         return self.state is IDLE
 
-    @property
-    def fresh(self) -> bool:
-        """Whether the connection has carried no request yet."""
-        return not self._served
-
     def overdue(self) -> None:
         """The deadline has passed."""
         if self.state in (HANDSHAKE, IDLE):
@@ -246,7 +232,7 @@ class HTTPConnection:
         """Whether the connection takes another request after this one."""
         context = self.context
         return not context.draining and (
-            self.client is None or self._served < context.limits.max_requests
+            self.client is None or self.served < context.limits.max_requests
         )
 
     # Requests
@@ -346,7 +332,7 @@ class HTTPConnection:
 
     def _respond(self, request: Request) -> None:
         """Process `request`; a response that is not complete then has to be waited for."""
-        self._served += 1
+        self.served += 1
         self.request = request
         request.process()
         if self.request is not request:

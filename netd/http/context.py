@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Final, NamedTuple, Protocol
 
-from attrs import evolve
+from attrs import define, evolve, field
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource
 
@@ -56,47 +56,48 @@ class ServedConnection(Timed, Protocol):
     client: bytes | None
     peer: bytes
     user: bytes
+    served: int
 
     @property
     def idle(self) -> bool: ...
-    @property
-    def fresh(self) -> bool: ...
     def close(self) -> None: ...
 
 
+@define(eq=False)
 class ServerContext:
-    """What the connections of one server share; see `HTTPServer` for the arguments."""
+    """
+    What the connections of one server share.
 
-    def __init__(  # noqa: PLR0917 - HTTPServer names them
-        self,
-        resource: IResource,
-        clock: IReactorTime,
-        limits: Limits,
-        counters: Counters,
-        log: AccessLog | None,
-        now: Callable[[], float],
-        bodies: Mapping[bytes, int],
-    ) -> None:
-        self.resource = resource
-        self.clock = clock
-        self._bodies = bodies
-        self.change(limits)
-        self.connections: ConnectionTable[ServedConnection] = ConnectionTable()
-        self.body_buffers = BodyBuffers()
-        self.in_flight = 0  # responses that are being waited for
-        self.draining = False
-        # The deadline of a connection that falls idle now.
-        self.idle_deadline = 0.0
-        # The first lines of responses that have a body, by status, as of this second.
-        self.response_starts: dict[int, bytes] = {}
-        self._counters = counters
-        self._log = log
-        self._now = now
-        self._listening = False
-        self._waiting: Counter[bytes] = Counter()
-        self._sweep = TimeoutSweep(self, clock, counters)
-        # Idle connections as of one round, the oldest last.
-        self._oldest: list[ServedConnection] = []
+    `clock` measures waiting, `now` tells the time of day; `bodies` are the bytes
+    of a body, by path, where they are fewer than elsewhere.
+    """
+
+    resource: IResource
+    clock: IReactorTime
+    limits: Limits
+    _counters: Counters
+    _log: AccessLog | None
+    _now: Callable[[], float]
+    _bodies: Mapping[bytes, int]
+    connections: ConnectionTable[ServedConnection] = field(factory=ConnectionTable, init=False)
+    body_buffers: BodyBuffers = field(factory=BodyBuffers, init=False)
+    in_flight: int = field(default=0, init=False)
+    """Responses that are being waited for."""
+    draining: bool = field(default=False, init=False)
+    idle_deadline: float = field(default=0.0, init=False)
+    """The deadline of a connection that falls idle now."""
+    response_starts: dict[int, bytes] = field(factory=dict, init=False)
+    """The first lines of responses that have a body, by status, as of this second."""
+    _listening: bool = field(default=False, init=False)
+    _limits_at: dict[bytes, Limits] = field(init=False)
+    _waiting: Counter[bytes] = field(factory=Counter, init=False)
+    _oldest: list[ServedConnection] = field(factory=list, init=False)
+    """Idle connections as of one round, the oldest last."""
+    _sweep: TimeoutSweep = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.change(self.limits)
+        self._sweep = TimeoutSweep(self, self.clock, self._counters)
 
     def change(self, limits: Limits) -> None:
         """Keep to other limits from now on."""

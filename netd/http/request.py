@@ -57,7 +57,7 @@ class Connection(Protocol):
 class Request:
     """One request; see the module for what of `IRequest` it offers."""
 
-    # __dict__ is for what Resources hang on a request; it is made only then.
+    # __dict__ takes what Resources hang on a request, and is made only then.
     __slots__ = (
         *("__dict__", "_args", "_block", "_body", "_content", "_disconnected", "_fields"),
         *("_framing", "_headers", "_keep", "_left", "_notifications", "_producer"),
@@ -75,7 +75,6 @@ class Request:
         self.prepath: list[bytes] = []
         self.postpath = head.postpath.copy()
         self.trailers = _NO_TRAILERS
-        """The trailer fields of a body that came in chunks."""
         self._requestHeaders: Headers | None = None
         self._args: dict[bytes, list[bytes]] | None = None
         self._content: IO[bytes] | None = None
@@ -85,8 +84,7 @@ class Request:
         self.sentLength = 0
         self.startedWriting = self.finished = self._disconnected = False
         self._framing = response_head.SIZED
-        # Bytes of the body that Content-Length promises still.
-        self._left: int | None = None
+        self._left: int | None = None  # bytes that Content-Length promises still
         self._keep = False
         self._trailer = b""
         # The response header: `_headers` once a Resource has looked at it, `_block` while
@@ -96,8 +94,6 @@ class Request:
         self._fields: response_head.FieldLines = {}
         self._notifications: list[Deferred[None]] | None = None
         self._producer: IPushProducer | None = None
-
-    # The request
 
     @property
     def clientproto(self) -> bytes:
@@ -314,7 +310,7 @@ class Request:
             self._left -= count
 
     def finish(self) -> None:
-        """The response is complete; after the client left this does nothing."""
+        """End the response; after the client left, or a second time, this does nothing."""
         if self.finished or self._disconnected:
             return
         if not self.startedWriting:
@@ -334,9 +330,9 @@ class Request:
         if self._disconnected or self.finished:
             producer.stopProducing()
             return
-        clock = self.channel.context.clock
-        source = producer if streaming else PullToPush(producer, self.fail, clock)
-        self._producer = cast(IPushProducer, source)
+        if not streaming:
+            producer = PullToPush(producer, self.fail, self.channel.context.clock)
+        self._producer = cast(IPushProducer, producer)
         self.channel.output.produce(self._producer)
 
     def unregisterProducer(self) -> None:

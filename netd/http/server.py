@@ -34,12 +34,7 @@ DENIED_CONNECTIONS: Final = 64
 
 @implementer(IDrainable)
 class HTTPServer(Factory):
-    """
-    Serves `resource` over HTTP/1.1, within `limits`.
-
-    `clock` measures waiting, `now` tells the time of day; `bodies` are the bytes
-    of a body, by path, where they are fewer than elsewhere.
-    """
+    """Serves a tree of Resources over HTTP/1.1; `ServerContext` documents the arguments."""
 
     noisy = False
 
@@ -99,7 +94,7 @@ class HTTPServer(Factory):
             for connection in self.connections:
                 if not connection.idle or unread(connection.output.transport):
                     continue
-                if connection.fresh:
+                if not connection.served:
                     # The first request may be on the way.
                     connection.deadline = min(connection.deadline, soon)
                 else:

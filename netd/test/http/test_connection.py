@@ -341,7 +341,7 @@ class DoorTests(SynchronousTestCase):
         alsoProvides(pipe, ITCPTransport)
         channel.makeConnection(pipe)
         self.assertTrue(pipe.noDelay)
-        self.assertTrue(channel.fresh)
+        self.assertEqual(channel.served, 0)
 
 
 class SecureTests(SynchronousTestCase):
