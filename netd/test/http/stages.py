@@ -1,5 +1,5 @@
 """
-What the engine's tests play on: a site without a socket, clients without a network.
+A server without a socket, and its clients without a network.
 
 Rules: knows no test.  Time moves only when a test says so.
 """
@@ -113,22 +113,22 @@ def chunked(*chunks: bytes, trailers: bytes = b"") -> bytes:
 
 
 class MemoryTransport(StringTransport):
-    """A transport that can half-close, and that tells what was done to it."""
+    """A transport that can half-close, and that records what was done to it."""
 
     halfClosed = False
     noDelay = False
     aborted = False
 
     def setTcpNoDelay(self, enabled: bool) -> None:
-        """Do not wait for more."""
+        """Record the option."""
         self.noDelay = enabled
 
     def loseWriteConnection(self) -> None:
-        """Our side is closed."""
+        """Record the half-close."""
         self.halfClosed = True
 
     def abortConnection(self) -> None:
-        """The connection is cut."""
+        """Record the abort."""
         self.aborted = True
         self.disconnecting = True
 
@@ -146,7 +146,7 @@ class Client:
         self.connection.makeConnection(self.transport)
 
     def send(self, data: bytes, pieces: int = 0) -> None:
-        """Say `data`, at once or in pieces of so many bytes."""
+        """Send `data`, at once or in pieces of so many bytes."""
         for at in range(0, len(data), pieces or len(data) or 1):
             if not self.closed():
                 self.connection.dataReceived(data[at : at + (pieces or len(data))])
@@ -160,46 +160,46 @@ class Client:
         self.connection.readConnectionLost()
 
     def settle(self) -> Client:
-        """Let what the server decided to close be closed."""
+        """Lose the connection if the server has closed it."""
         if self.transport.disconnecting and not self.gone:
             aborted = self.transport.aborted
             self.lose(ConnectionAborted() if aborted else ConnectionDone())
         return self
 
     def reset(self) -> None:
-        """Leave without a goodbye."""
+        """Reset the connection."""
         self.lose(ConnectionLost())
 
     def lose(self, reason: Exception) -> None:
-        """The connection is gone."""
+        """Lose the connection."""
         self.gone = True
         if self.transport.producer is not None:
             self.transport.producer.stopProducing()
         self.connection.connectionLost(Failure(reason))
 
     def received(self) -> bytes:
-        """All that was answered so far."""
+        """All bytes that were received so far."""
         data: bytes = self.transport.value()
         return data
 
     def responses(self, methods: str = "") -> list[Response]:
-        """All answers so far."""
+        """All responses so far."""
         return parse_responses(self.received(), methods)
 
     def response(self) -> Response:
-        """The only answer."""
+        """The only response."""
         (only,) = self.responses()
         return only
 
 
 class RecordingLog:
-    """A log that keeps what it is told."""
+    """A log that keeps its entries."""
 
     def __init__(self) -> None:
         self.entries: list[AccessRecord] = []
 
     def record(self, entry: AccessRecord) -> None:
-        """One entry."""
+        """Keep `entry`."""
         self.entries.append(entry)
 
 
@@ -241,13 +241,13 @@ class ServerFixture:
         return Client(self, kind("TCP", host, 40000), transport)
 
     def ask(self, data: bytes, pieces: int = 0, host: str = "127.0.0.1") -> Client:
-        """A new client that has said `data`."""
+        """A new client that has sent `data`."""
         client = self.connect(host)
         client.send(data, pieces)
         return client
 
     def pass_seconds(self, seconds: int) -> None:
-        """Let time go by, a second at a time."""
+        """Let time pass, a second at a time."""
         for _ in range(seconds):
             self.clock.advance(1)
 
@@ -267,36 +267,36 @@ class Tree(Resource):
 
 @implementer(IResource)
 class Leaf:
-    """A Resource without children that answers every method the same."""
+    """A Resource without children that treats every method alike."""
 
     isLeaf = True
 
     def getChildWithDefault(self, name: bytes, request: Any) -> IResource:
-        """Never asked for."""
+        """Not called."""
         raise NotImplementedError
 
     def putChild(self, path: bytes, child: IResource) -> None:
-        """Never given one."""
+        """Not called."""
         raise NotImplementedError
 
     def render(self, request: Any) -> Any:
-        """The answer."""
+        """Respond."""
         raise NotImplementedError
 
 
 class Call(Leaf):
-    """A Leaf that answers as a function does."""
+    """A Leaf that renders as a function does."""
 
     def __init__(self, function: Any) -> None:
         self._function = function
 
     def render(self, request: Any) -> Any:
-        """The function's answer."""
+        """The function's result."""
         return self._function(request)
 
 
 def seeing(seen: list[Any]) -> Call:
-    """A Leaf that puts its requests into `seen`, and says nothing."""
+    """A Leaf that puts its requests into `seen`, with an empty body."""
 
     def see(request: Any) -> bytes:
         seen.append(request)
@@ -306,7 +306,7 @@ def seeing(seen: list[Any]) -> Call:
 
 
 class Plain(Resource):
-    """Says hello to GET, and so to HEAD."""
+    """A constant for GET and HEAD."""
 
     isLeaf = True
 
@@ -317,7 +317,7 @@ class Plain(Resource):
 
 
 class Echo(Leaf):
-    """Says what it was told."""
+    """The request's body."""
 
     def render(self, request: Any) -> bytes:
         """The body."""
@@ -327,14 +327,14 @@ class Echo(Leaf):
 
 
 class Waiting(Leaf):
-    """Says something after as many seconds as its path says; cancels when the client leaves."""
+    """A body after the seconds in its path; cancelled when the client leaves."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self.clock = clock
         self.left: list[Failure] = []
 
     def render(self, request: Any) -> Any:
-        """Later."""
+        """Respond later."""
 
         def say() -> None:
             request.setHeader(b"Content-Length", b"5")
@@ -352,20 +352,20 @@ class Waiting(Leaf):
 
 
 class Held(Leaf):
-    """Gives every request to the test."""
+    """Keeps its requests for the test."""
 
     def __init__(self) -> None:
         self.requests: list[Any] = []
 
     def render(self, request: Any) -> Any:
-        """When the test wants."""
+        """Keep the request."""
         self.requests.append(request)
         return NOT_DONE_YET
 
 
 class Bug(Leaf):
-    """Raises."""
+    """Raises an exception."""
 
     def render(self, request: Any) -> Any:
-        """A secret."""
+        """Raise."""
         raise ValueError("a secret")

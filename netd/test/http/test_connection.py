@@ -38,18 +38,20 @@ from netd.transport import tls
 
 
 class HalfCloseTests(SynchronousTestCase):
-    """A FIN: half-closed, or left?"""
+    """
+    Which FIN is a half-close, and which means that the client left.
+    """
 
     def setUp(self) -> None:
         self.fixture = ServerFixture()
         self.get = b"GET /wait/3 HTTP/1.1\r\nHost: a\r\n\r\n"
 
     def waiting(self) -> Client:
-        """A client that waits for its answer."""
+        """A client that waits for its response."""
         return self.fixture.ask(self.get)
 
     def test_together(self) -> None:
-        """A FIN with the request is a half-close: the answer comes, then the end."""
+        """A FIN with the request is a half-close: the response comes, then the end."""
         client = self.waiting()
         client.fin()
         self.fixture.clock.advance(3)
@@ -57,12 +59,14 @@ class HalfCloseTests(SynchronousTestCase):
         self.assertTrue(client.closed())
 
     def test_pipelined(self) -> None:
-        """A client that half-closed gets all its answers."""
+        """A client that half-closed gets all its responses."""
         client = self.fixture.ask(self.get + self.get)
         client.fin()
         self.fixture.clock.advance(3)
         self.fixture.clock.advance(3)
-        self.assertEqual([each.body for each in client.responses()], [b"late\n", b"late\n"])
+        self.assertEqual(
+            [response.body for response in client.responses()], [b"late\n", b"late\n"]
+        )
         self.assertTrue(client.closed())
 
     def test_later(self) -> None:
@@ -73,13 +77,13 @@ class HalfCloseTests(SynchronousTestCase):
         self.assertTrue(client.closed())
         self.assertEqual(client.received(), b"")
         self.assertEqual(self.fixture.counters.answers, {499: 1})
-        self.assertEqual([each[2] for each in self.fixture.log.entries], [499])
+        self.assertEqual([entry.status for entry in self.fixture.log.entries], [499])
         self.assertEqual(self.fixture.server.in_flight, 0)
         client.settle()
         self.assertEqual(self.fixture.counters.answers, {499: 1})
 
     def test_begun(self) -> None:
-        """A FIN once the answer has begun is a half-close."""
+        """A FIN after the response has begun is a half-close."""
         client = self.fixture.ask(b"GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
         (request,) = self.fixture.tree.children[b"held"].requests
         request.write(b"a")
@@ -99,7 +103,7 @@ class HalfCloseTests(SynchronousTestCase):
         self.assertTrue(waiting.left[0].check(ConnectionLost))
 
     def test_afterTheLast(self) -> None:
-        """A FIN after the last answer is expected, and a client behind is not hurried."""
+        """After the last response a FIN ends the connection once everything is read."""
         client = self.fixture.ask(GET)
         client.connection.pauseProducing()
         client.fin()
@@ -123,7 +127,7 @@ class HalfCloseTests(SynchronousTestCase):
         self.assertEqual(len(client.responses()), 1)
 
     def test_incomplete(self) -> None:
-        """A FIN inside a request is answered with 400."""
+        """A FIN inside a request gets a 400."""
         for part in (GET[:-1], post(b"body")[:-1]):
             client = self.fixture.ask(part)
             client.fin()
@@ -132,7 +136,7 @@ class HalfCloseTests(SynchronousTestCase):
         self.assertEqual(self.fixture.counters.refusals, {"incomplete": 2})
 
     def test_failureTells(self) -> None:
-        """What waits for `notifyFinish` learns how the client left."""
+        """`notifyFinish` fails with the reason for which the client left."""
         for lose, kind in ((Client.fin, ConnectionDone), (Client.reset, ConnectionLost)):
             client = self.fixture.ask(b"GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
             request = self.fixture.tree.children[b"held"].requests[-1]
@@ -145,20 +149,22 @@ class HalfCloseTests(SynchronousTestCase):
 
 
 class _Producer:
-    """Knows whom it writes to."""
+    """A producer that refers to its request."""
 
     def __init__(self, request: Any) -> None:
         self.request = request
 
     def stopProducing(self) -> None:
-        """It has not begun."""
+        """Do nothing."""
 
 
 class LossTests(SynchronousTestCase):
-    """What is left of a connection that is gone."""
+    """
+    A lost connection leaves nothing behind.
+    """
 
     def test_producer(self) -> None:
-        """It forgets who produced for it, so that no collector is needed to free them both."""
+        """A lost connection forgets its producer, so that no collector is needed."""
         fixture = ServerFixture()
         client = fixture.ask(b"GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
         request = fixture.tree.children[b"held"].requests.pop()
@@ -172,10 +178,12 @@ class LossTests(SynchronousTestCase):
 
 
 class DeadlineTests(SynchronousTestCase):
-    """How long a client may take; the watch makes its rounds each second."""
+    """
+    How long a client may take; the sweep comes once a second.
+    """
 
     def test_idle(self) -> None:
-        """A connection that is idle for too long is closed, without a word."""
+        """A connection that is idle for too long is closed without a response."""
         fixture = ServerFixture(idle=5.0)
         fresh, used = fixture.connect(), fixture.ask(GET)
         fixture.pass_seconds(5)
@@ -185,7 +193,7 @@ class DeadlineTests(SynchronousTestCase):
         self.assertEqual(fresh.received(), b"")
 
     def test_head(self) -> None:
-        """The time for a head is counted from its first byte, however steadily it drips."""
+        """The time for a head is counted from its first byte, even when bytes keep arriving."""
         fixture = ServerFixture(head_time=3.0)
         client = fixture.connect()
         fixture.pass_seconds(2)
@@ -196,7 +204,7 @@ class DeadlineTests(SynchronousTestCase):
         self.assertEqual(fixture.counters.refusals, {"slow-head": 1})
 
     def test_body(self) -> None:
-        """A body has a time that grows with what came of it, up to a limit."""
+        """The time for a body grows with the bytes that arrived, up to a limit."""
         fixture = ServerFixture(
             body_time=2.0,
             body_rate=10,
@@ -213,21 +221,21 @@ class DeadlineTests(SynchronousTestCase):
         self.assertEqual(fixture.counters.refusals, {"slow-body": 1})
 
     def test_off(self) -> None:
-        """A limit of nothing is no limit."""
+        """A limit that is infinite never ends a connection."""
         fixture = ServerFixture(idle=inf, head_time=inf, stall=inf)
         idle, head = fixture.connect(), fixture.ask(b"GET")
         fixture.pass_seconds(500)
         self.assertFalse(idle.closed() or head.closed())
 
     def test_waiting(self) -> None:
-        """A client that waits for its answer is not idle."""
+        """A client that waits for its response is not idle."""
         fixture = ServerFixture(idle=2.0)
         client = fixture.ask(b"GET /wait/50 HTTP/1.1\r\nHost: a\r\n\r\n")
         fixture.pass_seconds(50)
         self.assertEqual(client.response().body, b"late\n")
 
     def test_stalled(self) -> None:
-        """A client that takes nothing of its answer is cut."""
+        """A client that takes nothing of its response is cut."""
         fixture = ServerFixture(stall=4.0)
         client = fixture.ask(GET)
         client.connection.pauseProducing()
@@ -240,7 +248,7 @@ class DeadlineTests(SynchronousTestCase):
         self.assertEqual(fixture.counters.stalled, 1)
 
     def test_linger(self) -> None:
-        """A refused client that goes on talking is heard out for a while, then cut."""
+        """A refused client that goes on sending is cut after a while."""
         fixture = ServerFixture()
         client = fixture.ask(b"GET nowhere HTTP/1.1\r\n\r\n")
         self.assertTrue(client.transport.halfClosed)
@@ -251,14 +259,14 @@ class DeadlineTests(SynchronousTestCase):
         self.assertEqual(client.response().code, 400)
 
     def test_lingerBytes(self) -> None:
-        """A refused client that says very much more is cut at once."""
+        """A refused client that sends very much more is cut at once."""
         client = ServerFixture().ask(b"GET nowhere HTTP/1.1\r\n\r\n")
         for _ in range(5):
             client.send(bytes(64 * 1024))
         self.assertTrue(client.transport.aborted)
 
     def test_lingerEnds(self) -> None:
-        """A refused client that has read its answer and closes is let go."""
+        """A refused client that closes is closed without a reset."""
         client = ServerFixture().ask(b"GET nowhere HTTP/1.1\r\n\r\n")
         client.fin()
         self.assertTrue(client.closed())
@@ -266,10 +274,12 @@ class DeadlineTests(SynchronousTestCase):
 
 
 class PressureTests(SynchronousTestCase):
-    """Neither side can make the other hold more than it wants to."""
+    """
+    Neither side can make the other hold more than it wants to.
+    """
 
     def test_ahead(self) -> None:
-        """A client that sends far ahead is left waiting, and served in the end."""
+        """A client that sends far ahead is not read for a while, and served in the end."""
         fixture = ServerFixture()
         client = fixture.ask(b"GET /wait/3 HTTP/1.1\r\nHost: a\r\n\r\n")
         client.send(GET * 3000, 10_000)
@@ -299,7 +309,7 @@ class PressureTests(SynchronousTestCase):
         self.assertIs(client.connection.state, ConnectionState.IDLE)
 
     def test_leavingIsSeen(self) -> None:
-        """While an answer is due, reading goes on although the client does not read."""
+        """While a response is due, the server reads on although the client does not."""
         fixture = ServerFixture()
         client = fixture.ask(b"GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
         client.connection.pauseProducing()
@@ -310,32 +320,34 @@ class PressureTests(SynchronousTestCase):
 
 
 class Visitor(Protocol):
-    """Keeps what it hears."""
+    """A client that keeps what it receives."""
 
     def __init__(self) -> None:
         self.heard = b""
         self.ended = False
 
     def dataReceived(self, data: bytes) -> None:
-        """More."""
+        """Keep `data`."""
         self.heard += data
 
     def connectionLost(self, reason: Any = None) -> None:
-        """The end."""
+        """Note the end."""
         self.ended = True
 
 
-class DoorTests(SynchronousTestCase):
-    """How a connection begins."""
+class BeginningTests(SynchronousTestCase):
+    """
+    How a connection begins.
+    """
 
     def test_refused(self) -> None:
-        """A connection that may not stay is told why."""
+        """A connection for which there is no room is told why."""
         fixture = ServerFixture(connections=1)
         fixture.ask(b"GET /wait/3 HTTP/1.1\r\nHost: a\r\n\r\n")
         self.assertEqual(fixture.connect().response().code, 503)
 
     def test_noDelay(self) -> None:
-        """Nothing is held back for company that may not come, where that is an option."""
+        """TCP_NODELAY is set where the transport has that option."""
         channel = ServerFixture().server.buildProtocol(None)
         pipe = MemoryTransport()
         alsoProvides(pipe, ITCPTransport)
@@ -345,10 +357,12 @@ class DoorTests(SynchronousTestCase):
 
 
 class SecureTests(SynchronousTestCase):
-    """Connections inside TLS."""
+    """
+    Connections inside TLS.
+    """
 
     def connect(self, fixture: ServerFixture) -> Any:
-        """A channel whose transport says that it is TLS."""
+        """A connection whose transport says that it is TLS."""
         channel = fixture.server.buildProtocol(None)
         transport = MemoryTransport()
         alsoProvides(transport, ISSLTransport)
@@ -356,7 +370,7 @@ class SecureTests(SynchronousTestCase):
         return channel
 
     def test_user(self) -> None:
-        """Whom the client's certificate names is known once the handshake is over."""
+        """The name in the client's certificate is known once the handshake is over."""
         fixture = ServerFixture(Call(lambda request: b"x"))
         for name, user in (("Alice", b"Alice"), (None, b"-")):
             channel = self.connect(fixture)
@@ -368,7 +382,7 @@ class SecureTests(SynchronousTestCase):
             self.assertEqual(fixture.log.entries[-1][-1], user)
 
     def test_conversation(self) -> None:
-        """Inside real TLS requests are answered, and their Resources know that it is TLS."""
+        """Inside real TLS a Resource gets requests that know that they came over TLS."""
         fixture = ServerFixture(Call(lambda request: repr(request.isSecure()).encode()))
         files = identity("a").write(Path(self.mktemp()))
         server = tls.wrap(fixture.server, tls.TLS(settings.TLS((), *files)), fixture.clock)
@@ -390,7 +404,9 @@ class SecureTests(SynchronousTestCase):
         for _ in range(5):
             fixture.clock.advance(0.1)
             pump.flush()
-        self.assertEqual([each.body for each in parse_responses(heard.heard)], [b"True"] * 2)
+        self.assertEqual(
+            [response.body for response in parse_responses(heard.heard)], [b"True"] * 2
+        )
         self.assertTrue(heard.ended)
         self.assertEqual(len(fixture.server.connections), 0)
 
@@ -405,7 +421,7 @@ class SecureTests(SynchronousTestCase):
         self.assertFalse(quick.transport.disconnecting)
 
     def test_goodbye(self) -> None:
-        """TLS says goodbye by itself; whoever does not answer is cut."""
+        """A client that does not close TLS after the last response is cut."""
         fixture = ServerFixture()
         channel = self.connect(fixture)
         channel.handshakeCompleted()
@@ -417,11 +433,13 @@ class SecureTests(SynchronousTestCase):
         self.assertTrue(channel.transport.aborted)
 
 
-class AnswerTests(SynchronousTestCase):
-    """Requests come in, answers go out."""
+class ResponseTests(SynchronousTestCase):
+    """
+    Requests come in, responses go out in the same order.
+    """
 
     def test_plain(self) -> None:
-        """A whole answer is one write, with all its fields and no other."""
+        """A whole response has exactly these fields."""
         client = ServerFixture().ask(GET)
         self.assertEqual(
             client.received(),
@@ -431,11 +449,11 @@ class AnswerTests(SynchronousTestCase):
         self.assertFalse(client.closed())
 
     def test_cutEverywhere(self) -> None:
-        """A conversation cut at any byte, or at every byte, is answered alike."""
+        """Requests that are cut at any byte, or at every byte, get the same responses."""
         said = GET + post(b"body") + chunked(b"a", b"bc", trailers=b"x: y\r\n") + GET
         whole = ServerFixture().ask(said).received()
         self.assertEqual(
-            [each.body for each in parse_responses(whole)],
+            [response.body for response in parse_responses(whole)],
             [b"hello\n", b"body", b"abc", b"hello\n"],
         )
         self.assertEqual(ServerFixture().ask(said, 1).received(), whole)
@@ -445,34 +463,35 @@ class AnswerTests(SynchronousTestCase):
             self.assertEqual(client.received(), whole, at)
 
     def test_tenThousandPipelined(self) -> None:
-        """Ten thousand requests sent ahead are answered in order."""
+        """Ten thousand requests that are sent ahead get their responses in order."""
         order = Call(lambda request: request.path)
         client = ServerFixture(order).ask(
             b"".join(b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % each for each in range(10_000)),
             60_000,
         )
         self.assertEqual(
-            [each.body for each in client.responses()],
+            [response.body for response in client.responses()],
             [b"/%d" % each for each in range(10_000)],
         )
 
     def test_pipelinedWaits(self) -> None:
-        """Answers that have to be waited for keep their order and their turn."""
+        """Responses that have to be waited for keep their order."""
         fixture = ServerFixture()
         client = fixture.ask(
             b"".join(b"GET /wait/%d HTTP/1.1\r\nHost: a\r\n\r\n" % n for n in (3, 1)) + GET
         )
         self.assertEqual(fixture.server.in_flight, 1)
         fixture.clock.advance(3)
-        self.assertEqual([each.body for each in client.responses()], [b"late\n"])
+        self.assertEqual([response.body for response in client.responses()], [b"late\n"])
         fixture.clock.advance(1)
         self.assertEqual(
-            [each.body for each in client.responses()], [b"late\n", b"late\n", b"hello\n"]
+            [response.body for response in client.responses()],
+            [b"late\n", b"late\n", b"hello\n"],
         )
         self.assertEqual(fixture.server.in_flight, 0)
 
     def test_oneWrite(self) -> None:
-        """All answers to what one read brought leave in one write."""
+        """The responses to all requests of one read leave in one write."""
         fixture = ServerFixture()
         client = fixture.connect()
         written: list[bytes] = []
@@ -489,7 +508,7 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual(ServerFixture().ask(b"\r\n\r\n" + GET).response().code, 400)
 
     def test_absoluteForm(self) -> None:
-        """A target in absolute-form is the same Resource, and overrules Host."""
+        """A target in absolute-form reaches the same Resource, and overrules Host."""
         seen: list[Any] = []
         fixture = ServerFixture(seeing(seen))
         fixture.ask(b"GET http://b:80/x?y=z HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -499,16 +518,18 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual(request.args, {b"y": [b"z"]})
 
     def test_asterisk(self) -> None:
-        """`OPTIONS *` is answered for the server as a whole."""
-        answer = ServerFixture().ask(b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n").response()
-        self.assertEqual((answer.code, answer.body), (200, b""))
+        """`OPTIONS *` gets a response for the server as a whole."""
+        response = ServerFixture().ask(b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n").response()
+        self.assertEqual((response.code, response.body), (200, b""))
 
 
 class PersistenceTests(SynchronousTestCase):
-    """Which connections outlive an answer (RFC 9112 9.3)."""
+    """
+    Which connections outlive a response (RFC 9112 9.3).
+    """
 
     def test_table(self) -> None:
-        """Version and Connection decide, and the answer says so where it must."""
+        """Version and Connection decide, and the response says so where it must."""
         for version, option, keeps, says in (
             (b"1.1", b"", True, None),
             (b"1.1", b"keep-alive", True, None),
@@ -530,12 +551,12 @@ class PersistenceTests(SynchronousTestCase):
             self.assertEqual(client.closed(), not keeps, option)
 
     def test_afterClose(self) -> None:
-        """Nothing after a request that closes is answered."""
+        """A request after one that closes gets no response."""
         client = ServerFixture().ask(GET.replace(b"Host", b"Connection: close\r\nHost") + GET)
         self.assertEqual(len(client.responses()), 1)
 
     def test_head(self) -> None:
-        """HEAD is answered as GET is, without the body."""
+        """HEAD gets the response of GET, without the body."""
         client = ServerFixture().ask(GET.replace(b"GET", b"HEAD") + GET)
         head, get = client.responses("HG")
         self.assertEqual(head.fields, get.fields)
@@ -559,10 +580,12 @@ class PersistenceTests(SynchronousTestCase):
 
 
 class BodyTests(SynchronousTestCase):
-    """Bodies, spooled before a Resource sees them."""
+    """
+    Request bodies are complete before a Resource sees them.
+    """
 
     def test_memoryAndFile(self) -> None:
-        """A body of any size is read back whole, and given back."""
+        """A body of any size is read back whole, and its room is given back."""
         for size in (0, 1, 63, 64, 65, 1000, 100_000):
             fixture = ServerFixture(body_memory=64)
             data = bytes(range(256)) * (size // 256) + bytes(size % 256)
@@ -573,19 +596,19 @@ class BodyTests(SynchronousTestCase):
             self.assertEqual(fixture.server.context.body_buffers.held, 0)
 
     def test_continue(self) -> None:
-        """A client that waits to send its body is told to, once."""
+        """A client that waits to send its body gets one 100 (Continue)."""
         client = ServerFixture().ask(post(b"body", b"Expect: 100-continue\r\n")[:-4])
         self.assertEqual(client.received(), b"HTTP/1.1 100 Continue\r\n\r\n")
         client.send(b"body")
-        self.assertEqual([each.code for each in client.responses()], [100, 200])
+        self.assertEqual([response.code for response in client.responses()], [100, 200])
 
     def test_continueNeedless(self) -> None:
-        """A client that has begun to send is not told to (RFC 9110 10.1.1)."""
+        """A client that has begun to send gets no 100 (RFC 9110 10.1.1)."""
         client = ServerFixture().ask(post(b"body", b"Expect: 100-continue\r\n"))
         self.assertEqual(client.response().body, b"body")
 
     def test_continueRefused(self) -> None:
-        """A body that is not acceptable is refused before it is asked for."""
+        """A body that is too large is refused in place of the 100."""
         client = ServerFixture(max_body=3).ask(post(b"body", b"Expect: 100-continue\r\n")[:-4])
         self.assertEqual(client.response().code, 413)
 
@@ -595,7 +618,7 @@ class BodyTests(SynchronousTestCase):
         self.assertEqual(ServerFixture().ask(data).response().body, b"body")
 
     def test_trailers(self) -> None:
-        """Trailer fields are apart from the header fields."""
+        """Trailer fields are kept apart from the header fields."""
         seen: list[Any] = []
         fixture = ServerFixture(seeing(seen))
         fixture.ask(chunked(b"a", trailers=b"Host: evil\r\nX-Sum: 1\r\n"))
@@ -622,7 +645,9 @@ class BodyTests(SynchronousTestCase):
 
 
 class RefusalTests(SynchronousTestCase):
-    """Every refusal is a full answer, counted, logged, and the last."""
+    """
+    Every refusal is a full response, counted, logged, and the last.
+    """
 
     def test_table(self) -> None:
         """Each limit of a single request has its status and its key."""
@@ -653,38 +678,38 @@ class RefusalTests(SynchronousTestCase):
             for pieces in (0, 1):
                 fixture = ServerFixture(max_body=10, **small)
                 client = fixture.ask(data, pieces)
-                answer = client.response()
+                response = client.response()
                 self.assertEqual(
-                    (answer.code, dict(fixture.counters.refusals)), (code, {key: 1})
+                    (response.code, dict(fixture.counters.refusals)), (code, {key: 1})
                 )
                 self.assertEqual(fixture.counters.answers, {code: 1})
-                self.assertEqual([each[2] for each in fixture.log.entries], [code])
-                self.assertFull(answer)
+                self.assertEqual([entry.status for entry in fixture.log.entries], [code])
+                self.assertFull(response)
                 self.assertTrue(client.transport.halfClosed)
 
-    def assertFull(self, answer: Any) -> None:
-        """All that a refusal carries."""
+    def assertFull(self, response: Any) -> None:
+        """The response has everything that a refusal carries."""
         for name, value in (
             (b"date", DATE),
             (b"server", b"netd"),
             (b"connection", b"close"),
-            (b"content-length", b"%d" % len(answer.body)),
+            (b"content-length", b"%d" % len(response.body)),
             (b"content-type", b"text/plain; charset=utf-8"),
             (b"x-content-type-options", b"nosniff"),
         ):
-            self.assertEqual(answer.field(name), value)
-        self.assertEqual(answer.body.count(b"\n"), 1)
+            self.assertEqual(response.field(name), value)
+        self.assertEqual(response.body.count(b"\n"), 1)
 
     def test_afterAnswers(self) -> None:
-        """Answers before a refusal are delivered before it."""
+        """Responses before a refusal are sent before it."""
         client = ServerFixture().ask(GET + GET + b"nonsense\r\n\r\n" + GET)
-        self.assertEqual([each.code for each in client.responses()], [200, 200, 400])
+        self.assertEqual([response.code for response in client.responses()], [200, 200, 400])
 
     def test_head(self) -> None:
-        """A refused HEAD request has no body to be mistaken for an answer."""
+        """The refusal of a HEAD request has no body, even when the head is malformed."""
         client = ServerFixture(max_body=1).ask(post(b"body").replace(b"POST", b"HEAD"))
-        (answer,) = client.responses("H")
-        self.assertEqual((answer.code, answer.body), (413, b""))
+        (response,) = client.responses("H")
+        self.assertEqual((response.code, response.body), (413, b""))
 
     def test_smuggling(self) -> None:
         """No request hides in the body of another."""
@@ -710,26 +735,28 @@ class RefusalTests(SynchronousTestCase):
             client = ServerFixture().ask(
                 b"POST /echo HTTP/1.1\r\nHost: a\r\n" + fields + b"\r\n" + hidden
             )
-            (answer,) = client.responses()
-            self.assertIn(answer.code, (400, 501), fields)
+            (response,) = client.responses()
+            self.assertIn(response.code, (400, 501), fields)
 
     def test_unspoken(self) -> None:
-        """TLS, HTTP/0.9 and noise are answered without waiting for more."""
+        """TLS, HTTP/0.9 and noise are refused without waiting for more."""
         for data in (b"\x16\x03\x01", b"GET /\r\n", b"\x00", b"{", b"GET / HTTP/1.1\r\nbad\n"):
             self.assertIn(ServerFixture().ask(data).response().code, (400, 505), data)
 
 
-class HeldTests(SynchronousTestCase):
-    """What a Resource does with a request that it keeps."""
+class LaterTests(SynchronousTestCase):
+    """
+    Responses that come later than `render` returns.
+    """
 
     def test_secondConversation(self) -> None:
-        """A client may ask again while it waits; the answers keep their order."""
+        """A client may send a request while it waits; the responses keep their order."""
         fixture = ServerFixture()
         client = fixture.ask(b"GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
         client.send(GET)
         self.assertEqual(client.received(), b"")
         fixture.tree.children[b"held"].requests[0].finish()
-        self.assertEqual([each.body for each in client.responses()], [b"", b"hello\n"])
+        self.assertEqual([response.body for response in client.responses()], [b"", b"hello\n"])
 
     def test_finishInside(self) -> None:
         """A request may be finished while it is being rendered."""
@@ -740,11 +767,13 @@ class HeldTests(SynchronousTestCase):
             return NOT_DONE_YET
 
         fixture = ServerFixture(Call(both))
-        self.assertEqual([each.body for each in fixture.ask(GET * 3).responses()], [b"a"] * 3)
+        self.assertEqual(
+            [response.body for response in fixture.ask(GET * 3).responses()], [b"a"] * 3
+        )
         self.assertEqual(fixture.server.in_flight, 0)
 
     def test_abandoned(self) -> None:
-        """A request whose client left is 499, one that we cut is what was said of it."""
+        """A request is counted as 499 when the client left, as its status or 444 when cut."""
         for begin, lose, code in (
             (False, Client.reset, 499),
             (True, Client.reset, 499),
@@ -763,15 +792,15 @@ class HeldTests(SynchronousTestCase):
             self.assertEqual(fixture.server.in_flight, 0)
 
     def test_closedHalf(self) -> None:
-        """What a half-closed client left unfinished is refused, or else the end."""
+        """An incomplete request of a client that half-closed is refused."""
         for data, codes in ((GET, [200]), (GET + GET[:-1], [200, 400])):
             client = ServerFixture().ask(data)
             client.fin()
-            self.assertEqual([each.code for each in client.responses()], codes)
+            self.assertEqual([response.code for response in client.responses()], codes)
             self.assertTrue(client.closed())
 
     def test_behind(self) -> None:
-        """For a client that does not read nothing more is answered, until it does."""
+        """A client that does not read gets no more responses until it does."""
         client = ServerFixture().connect()
         write = client.transport.write
 
@@ -788,7 +817,7 @@ class HeldTests(SynchronousTestCase):
         self.assertEqual(len(client.responses()), 3)
 
     def test_large(self) -> None:
-        """Answers that are large do not wait for each other."""
+        """Large responses do not wait for each other."""
         client = ServerFixture(Call(lambda request: bytes(50_000))).connect()
         written: list[int] = []
         self.patch(client.transport, "write", lambda data: written.append(len(data)))
@@ -797,7 +826,7 @@ class HeldTests(SynchronousTestCase):
         self.assertEqual(len(written), 5)
 
     def test_lingering(self) -> None:
-        """What a refused client goes on saying is not kept, and not heard for ever."""
+        """The input of a refused client is not kept, and not read for ever."""
         client = ServerFixture().ask(b"nonsense\r\n\r\n")
         for _ in range(5):
             self.assertFalse(client.transport.aborted)

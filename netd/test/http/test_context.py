@@ -34,11 +34,13 @@ class AccessRecordTests(SynchronousTestCase):
         self.assertEqual((record.referer, record.user_agent, record.user), (b"-", b"-", b"-"))
 
 
-class DoorTests(SynchronousTestCase):
-    """Limits on connections."""
+class RoomTests(SynchronousTestCase):
+    """
+    Limits on connections.
+    """
 
     def test_oldestIdle(self) -> None:
-        """At the limit the connection that was idle for longest makes room."""
+        """At the limit the connection that has been idle for longest makes room."""
         fixture = ServerFixture(connections=3)
         first, second, third = (fixture.ask(GET) for _ in range(3))
         fixture.pass_seconds(2)
@@ -48,18 +50,18 @@ class DoorTests(SynchronousTestCase):
         self.assertFalse(first.closed())
 
     def test_nobodyIdle(self) -> None:
-        """When nobody is idle the newcomer is told so."""
+        """Without an idle connection the new one is refused."""
         fixture = ServerFixture(connections=2)
         waiting = [fixture.ask(WAIT) for _ in range(2)]
         late = fixture.connect()
-        answer = late.response()
-        self.assertEqual((answer.code, answer.field(b"retry-after")), (503, b"1"))
+        response = late.response()
+        self.assertEqual((response.code, response.field(b"retry-after")), (503, b"1"))
         self.assertEqual(fixture.counters.refusals, {"connections": 1})
         fixture.clock.advance(3)
         self.assertEqual([each.response().body for each in waiting], [b"late\n"] * 2)
 
     def test_evictedOnce(self) -> None:
-        """Each newcomer closes one idle connection, until there is none."""
+        """Each new connection closes one idle connection, until there is none."""
         fixture = ServerFixture(connections=5)
         idle = [fixture.ask(GET) for _ in range(5)]
         busy = [fixture.ask(WAIT) for _ in range(5)]
@@ -68,7 +70,7 @@ class DoorTests(SynchronousTestCase):
         self.assertEqual(fixture.connect().response().code, 503)
 
     def test_client(self) -> None:
-        """One network has its own limit; another is not concerned, loopback never."""
+        """Each client network has the same limit; loopback has none."""
         fixture = ServerFixture(client_connections=2)
         mine = [fixture.ask(WAIT, host="192.0.2.1") for _ in range(2)]
         self.assertEqual(fixture.connect("192.0.2.1").response().code, 503)
@@ -80,7 +82,7 @@ class DoorTests(SynchronousTestCase):
         self.assertTrue(fixture.connect("192.0.2.1").received() or True)
 
     def test_clientIdle(self) -> None:
-        """Of one network too the oldest idle connection makes room."""
+        """At the limit of one network its oldest idle connection makes room."""
         fixture = ServerFixture(client_connections=2)
         first = fixture.ask(GET, host="2001:db8::1")
         fixture.pass_seconds(1)
@@ -89,7 +91,7 @@ class DoorTests(SynchronousTestCase):
         self.assertEqual((first.closed(), second.closed()), (True, False))
 
     def test_flood(self) -> None:
-        """Far beyond the limit nobody lingers: descriptors are what there is too few of."""
+        """Far beyond the limit refused connections do not linger, to save descriptors."""
         fixture = ServerFixture(connections=1)
         fixture.ask(WAIT)
         clients = [fixture.connect() for _ in range(100)]
@@ -98,7 +100,7 @@ class DoorTests(SynchronousTestCase):
         self.assertTrue(clients[-1].transport.disconnecting)
 
     def test_forgotten(self) -> None:
-        """Connections that are gone leave nothing behind."""
+        """Closed connections leave nothing behind."""
         fixture = ServerFixture()
         clients = [fixture.ask(WAIT, host=f"192.0.2.{each}") for each in range(100)]
         for each in clients:
@@ -111,23 +113,25 @@ class DoorTests(SynchronousTestCase):
         self.assertEqual(fixture.counters.connections, 100)
 
 
-class CrowdTests(SynchronousTestCase):
-    """Limits on waiting."""
+class WaitingTests(SynchronousTestCase):
+    """
+    Limits on waiting.
+    """
 
     def test_inAll(self) -> None:
-        """So many answers are waited for; the next request is told to come again."""
+        """Beyond the limit on waiting responses a request is refused with Retry-After."""
         fixture = ServerFixture(waiting=2)
         waiting = [fixture.ask(WAIT) for _ in range(2)]
         self.assertEqual(fixture.server.in_flight, 2)
-        answer = fixture.ask(WAIT).response()
-        self.assertEqual((answer.code, answer.field(b"retry-after")), (503, b"1"))
+        response = fixture.ask(WAIT).response()
+        self.assertEqual((response.code, response.field(b"retry-after")), (503, b"1"))
         self.assertEqual(fixture.counters.refusals, {"waiting": 1})
         fixture.clock.advance(3)
         self.assertEqual([each.response().body for each in waiting], [b"late\n"] * 2)
         self.assertEqual(fixture.ask(GET).response().code, 200)
 
     def test_client(self) -> None:
-        """One network may wait for so many; another is not concerned, loopback never."""
+        """Each client network may wait for so many responses; loopback has no limit."""
         fixture = ServerFixture(client_waiting=1)
         fixture.ask(WAIT, host="192.0.2.1")
         self.assertEqual(fixture.ask(WAIT, host="192.0.2.1").response().code, 503)
@@ -142,7 +146,7 @@ class CrowdTests(SynchronousTestCase):
         self.assertEqual(again.response().code, 200)
 
     def test_prompt(self) -> None:
-        """What is answered at once is answered even then, with a body or without."""
+        """A response that is ready at once is sent even then."""
         fixture = ServerFixture(waiting=1)
         fixture.ask(WAIT)
         self.assertEqual(fixture.ask(GET).response().code, 200)
@@ -150,7 +154,7 @@ class CrowdTests(SynchronousTestCase):
         self.assertEqual(fixture.ask(post).response().body, b"body")
 
     def test_noTimer(self) -> None:
-        """The one that is turned away takes its timer along."""
+        """A refused request leaves no timer behind."""
         fixture = ServerFixture(waiting=1)
         fixture.ask(WAIT)
         before = len(fixture.clock.getDelayedCalls())
@@ -159,7 +163,7 @@ class CrowdTests(SynchronousTestCase):
         self.assertEqual(fixture.server.in_flight, 1)
 
     def test_spool(self) -> None:
-        """All bodies together have a limit, and room that is given back is room again."""
+        """All request bodies share one limit, and room that is given back is used again."""
         fixture = ServerFixture(spool=10)
         post = b"POST /held HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabcdef"
         first = fixture.ask(post)
@@ -172,17 +176,19 @@ class CrowdTests(SynchronousTestCase):
 
 
 class TimerTests(SynchronousTestCase):
-    """One timer for everybody, and none left behind."""
+    """
+    One timer for all connections, and none left behind.
+    """
 
     def test_oneForAll(self) -> None:
-        """Any number of connections has one delayed call."""
+        """Any number of connections needs one delayed call."""
         fixture = ServerFixture()
         for _ in range(100):
             fixture.ask(GET)
         self.assertEqual(len(fixture.clock.getDelayedCalls()), 1)
 
     def test_stopped(self) -> None:
-        """When the port is closed and the last connection gone, there is none."""
+        """No timer is left when the port and the last connection are closed."""
         fixture = ServerFixture()
         client = fixture.ask(GET)
         fixture.server.doStop()
@@ -192,13 +198,13 @@ class TimerTests(SynchronousTestCase):
         self.assertEqual(fixture.clock.getDelayedCalls(), [])
 
     def test_never(self) -> None:
-        """A port that was never asked anything leaves none either."""
+        """A port that never had a connection leaves no timer behind either."""
         fixture = ServerFixture()
         fixture.server.doStop()
         self.assertEqual(fixture.clock.getDelayedCalls(), [])
 
     def test_unstarted(self) -> None:
-        """A site whose port nobody announced watches while it is asked."""
+        """A server without a port sweeps while it has a connection."""
         clock = Clock()
         site = HTTPServer(Plain(), clock, LIMITS, Counters())
         client = MemoryTransport()
@@ -218,7 +224,7 @@ class TimerTests(SynchronousTestCase):
         client = fixture.ask(GET + GET)
         fixture.pass_seconds(1)
         client.send(GET)
-        dates = [each.field(b"date") for each in client.responses()]
+        dates = [response.field(b"date") for response in client.responses()]
         self.assertEqual(dates[0], dates[1])
         self.assertEqual((dates[1], dates[2]), _dates("37"), dates)
 
@@ -239,10 +245,12 @@ def _dates(second: str) -> tuple[bytes, bytes]:
 
 
 class LogTests(SynchronousTestCase):
-    """What is written down."""
+    """
+    What the access log gets.
+    """
 
     def test_answer(self) -> None:
-        """An answer is logged with what was asked and by whom."""
+        """A response is logged with its request and its client."""
         fixture = ServerFixture()
         fixture.ask(
             b"GET /plain?q HTTP/1.1\r\nHost: a\r\nUser-Agent: me\r\nReferer: there\r\n\r\n",
@@ -262,19 +270,19 @@ class LogTests(SynchronousTestCase):
         fixture.ask(WAIT)
         fixture.ask(WAIT)
         self.assertEqual(
-            [each[1:3] for each in fixture.log.entries],
+            [entry[1:3] for entry in fixture.log.entries],
             [(b"nonsense", 400), (b"GET /wait/3 HTTP/1.1", 503)],
         )
 
     def test_none(self) -> None:
-        """Without a log nothing is written down, and everything counted."""
+        """Without a log everything is still counted."""
         fixture = ServerFixture()
         fixture.server.context._log = None
         fixture.ask(GET + b"nonsense\r\n\r\n")
         self.assertEqual(fixture.counters.answers, {200: 1, 400: 1})
 
     def test_noAddress(self) -> None:
-        """A client without an IP address is a dash."""
+        """A client without an IP address is logged as a dash."""
         fixture = ServerFixture()
         client = Client(fixture, UNIXAddress(b"/x"))
         client.send(GET)
@@ -282,10 +290,12 @@ class LogTests(SynchronousTestCase):
 
 
 class ChangeTests(SynchronousTestCase):
-    """Limits can change while the daemon runs."""
+    """
+    Limits can change while the server runs.
+    """
 
     def test_change(self) -> None:
-        """New limits hold for connections that are there already."""
+        """New limits hold for connections that are open already."""
         fixture = ServerFixture()
         client = fixture.connect()
         from attrs import evolve

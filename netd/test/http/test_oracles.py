@@ -1,8 +1,7 @@
 """
-The engine against others: stock Twisted, httptools, and noise.
+The HTTP server against others: stock Twisted, httptools, and noise.
 
-Where the engine and an oracle disagree, the disagreement stands in a table
-here, with the reason why ours is the way it is.
+A disagreement with an oracle stands in a table here, with its reason.
 """
 
 from __future__ import annotations
@@ -33,11 +32,13 @@ def report(request: Any) -> bytes:
 
 
 def ours(data: bytes, pieces: int = 0) -> tuple[list[tuple[int, bytes]], bool]:
-    """Status and body of each answer of netd's engine, and whether it closed."""
+    """Status and body of each response of netd, and whether it closed."""
     client = ServerFixture(Call(report)).ask(data, pieces)
     found = client.responses("H" * data.count(b"HEAD /"))
     closed = client.closed() or client.transport.halfClosed
-    return [(each.code, each.body if each.code == 200 else b"") for each in found], closed
+    return [
+        (response.code, response.body if response.code == 200 else b"") for response in found
+    ], closed
 
 
 def stock(data: bytes) -> tuple[list[tuple[int, bytes]], bool]:
@@ -47,12 +48,14 @@ def stock(data: bytes) -> tuple[list[tuple[int, bytes]], bool]:
     transport = StringTransport()
     channel.makeConnection(transport)
     channel.dataReceived(data)
-    # Its refusals have no length; its answers to HTTP/1.0 say HTTP/1.0.
+    # Its refusals have no length; its responses to HTTP/1.0 say HTTP/1.0.
     said = transport.value().replace(b"HTTP/1.0 ", b"HTTP/1.1 ")
     found = parse_responses(said, "H" * data.count(b"HEAD /"))
     closed = transport.disconnecting
     channel.connectionLost(Failure(ConnectionDone()))
-    return [(each.code, each.body if each.code == 200 else b"") for each in found], closed
+    return [
+        (response.code, response.body if response.code == 200 else b"") for response in found
+    ], closed
 
 
 def get(target: bytes = b"/", fields: bytes = HOST, version: bytes = b"1.1") -> bytes:
@@ -61,7 +64,7 @@ def get(target: bytes = b"/", fields: bytes = HOST, version: bytes = b"1.1") -> 
 
 
 def post(framing: bytes, body: bytes) -> bytes:
-    """A request with one."""
+    """A request with a body."""
     return b"POST / HTTP/1.1\r\n" + HOST + framing + b"\r\n" + body
 
 
@@ -106,7 +109,7 @@ SAME: list[bytes] = [
     post(CHUNKED, b"1\r\nab\r\n0\r\n\r\n"),
     post(CHUNKED, b"1 \r\na\r\n0\r\n\r\n"),
 ]
-"""Conversations that both answer alike; a refusal is a refusal, whatever its 4xx."""
+"""Requests to which both respond alike; every 4xx and 5xx counts as a refusal."""
 
 DIFFERENT: list[tuple[str, bytes, list[int], list[int]]] = [
     ("RFC 9112 3.2: HTTP/1.1 without Host MUST be refused",
@@ -143,14 +146,16 @@ DIFFERENT: list[tuple[str, bytes, list[int], list[int]]] = [
     ("RFC 9110 10.1.1: no 100 (Continue) once the body is there",
      post(b"Expect: 100-continue\r\nContent-Length: 1\r\n", b"a"), [200], [100, 200]),
 ]  # fmt: skip
-"""Why, the conversation, our statuses, those of stock."""
+"""The reason, the requests, our statuses, those of stock."""
 
 
 class StockTests(SynchronousTestCase):
-    """`twisted.web.http.HTTPChannel`."""
+    """
+    The stock server of `twisted.web`.
+    """
 
     def test_same(self) -> None:
-        """What the RFCs leave no choice about is answered alike, however it is cut."""
+        """Both respond alike where the RFCs leave no choice, however the requests are cut."""
         for data in SAME:
             found, closed = ours(data)
             expected, stock_closed = stock(data)
@@ -161,7 +166,7 @@ class StockTests(SynchronousTestCase):
             self.assertEqual(ours(data, 1), ours(data), data)
 
     def test_different(self) -> None:
-        """Each known difference is there, and is what the table says."""
+        """Each known difference is as the table says."""
         for why, data, expected, stock_expected in DIFFERENT:
             self.assertEqual([code for code, _ in ours(data)[0]], expected, why)
             self.assertEqual([code for code, _ in stock(data)[0]], stock_expected, why)
@@ -172,7 +177,7 @@ class StockTests(SynchronousTestCase):
         self.assertEqual((ours(data)[1], stock(data)[1]), (False, True))
 
     def test_absolute(self) -> None:
-        """An absolute target is the Resource it names; stock walks `http:` as a segment."""
+        """An absolute target reaches its Resource; stock takes `http:` for a segment."""
         data = get(b"http://a/x")
         self.assertIn(b"b'/x'", ours(data)[0][0][1])
         self.assertIn(b"b'http://a/x'", stock(data)[0][0][1])
@@ -195,11 +200,11 @@ HTTPTOOLS: list[tuple[str, bytes, bool, bool]] = [
     ("netd: extensions say nothing, so 256 bytes of them are enough",
      post(CHUNKED, b"1;%b\r\na\r\n0\r\n\r\n" % (b"x" * 300)), False, True),
 ]  # fmt: skip
-"""Why, the request, whether we take it, whether httptools does."""
+"""The reason, the request, whether netd accepts it, whether httptools does."""
 
 
 class Heard:
-    """What httptools heard."""
+    """What httptools found in a request."""
 
     def __init__(self) -> None:
         self.url = self.body = b""
@@ -220,10 +225,12 @@ class Heard:
 
 
 class HttptoolsTests(SynchronousTestCase):
-    """`httptools`, which is Node's llhttp."""
+    """
+    `httptools`, which is llhttp of Node.js.
+    """
 
     def hear(self, data: bytes) -> Heard | None:
-        """What httptools hears in one request; None when it refuses."""
+        """What httptools finds in one request; None when it refuses."""
         try:
             import httptools
         except ImportError as error:
@@ -237,7 +244,7 @@ class HttptoolsTests(SynchronousTestCase):
         return heard
 
     def test_same(self) -> None:
-        """Every single request of the table above is taken, or refused, by both."""
+        """Every single request of the table above is accepted, or refused, by both."""
         for data in SAME:
             if data in [row[1] for row in HTTPTOOLS] or data.count(b"HTTP/1.") > 1:
                 continue
@@ -246,14 +253,14 @@ class HttptoolsTests(SynchronousTestCase):
             self.assertEqual(heard is not None and heard.complete == 1, codes == [200], data)
 
     def test_different(self) -> None:
-        """Each known difference is there."""
+        """Each known difference is as the table says."""
         for why, data, taken, theirs in HTTPTOOLS:
             self.assertEqual(ours(data)[0][0][0] == 200, taken, why)
             heard = self.hear(data)
             self.assertEqual(heard is not None and heard.complete == 1, theirs, why)
 
     def test_fields(self) -> None:
-        """What both take, both understand alike: target, fields and body."""
+        """Requests that both accept have the same target, fields and body for both."""
         dice = random.Random(9112)
         compared = 0
         for _ in range(3000):
@@ -325,15 +332,17 @@ def mutate(dice: random.Random, data: bytes) -> bytes:
 
 
 class FuzzTests(SynchronousTestCase):
-    """Noise that looks like HTTP."""
+    """
+    Noise that looks like HTTP.
+    """
 
     timeout = 3600
 
     def test_mutations(self) -> None:
         """
-        Nothing a client says is an error of ours, and cutting it changes nothing.
+        No input causes an exception, and cutting it changes no response.
 
-        20 000 mutated conversations, or as many as NETD_FUZZ says.
+        20 000 mutated inputs, or as many as NETD_FUZZ says.
         """
         count = int(os.environ.get("NETD_FUZZ", "20000"))
         dice = random.Random(9110)

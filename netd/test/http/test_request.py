@@ -1,4 +1,6 @@
-"""A request as a Resource sees it."""
+"""
+Tests of netd.http.request: a request as a Resource sees it.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ OLD = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
 
 
 def ask(function: Callable[[Any], Any], data: bytes = GET) -> Client:
-    """A client that was answered by `function`."""
+    """A client that got the response of `function`."""
     return ServerFixture(Call(function)).ask(data)
 
 
@@ -36,11 +38,13 @@ def keep(data: bytes = GET) -> tuple[Client, Any]:
     return client, fixture.tree.children[b"held"].requests[0]
 
 
-class AnswerTests(SynchronousTestCase):
-    """How a Resource answers."""
+class ResponseTests(SynchronousTestCase):
+    """
+    How a Resource responds.
+    """
 
     def response(self, function: Callable[[Any], Any], data: bytes = GET) -> Response:
-        """The only answer."""
+        """The only response."""
         return ask(function, data).response()
 
     def test_consumer(self) -> None:
@@ -48,14 +52,14 @@ class AnswerTests(SynchronousTestCase):
         verifyObject(IConsumer, keep()[1])
 
     def test_bytes(self) -> None:
-        """Bytes are the whole body; without a type they are HTML, as stock says."""
-        answer = self.response(lambda request: b"<p>")
-        self.assertEqual((answer.code, answer.body), (200, b"<p>"))
-        self.assertEqual(answer.field(b"content-type"), b"text/html")
-        self.assertEqual(answer.field(b"content-length"), b"3")
+        """Bytes are the whole body; without a type they are HTML, as on stock."""
+        response = self.response(lambda request: b"<p>")
+        self.assertEqual((response.code, response.body), (200, b"<p>"))
+        self.assertEqual(response.field(b"content-type"), b"text/html")
+        self.assertEqual(response.field(b"content-length"), b"3")
 
     def test_shortWay(self) -> None:
-        """The first answer and those after it, which go a shorter way, are alike."""
+        """The first response and those after it, which take a shorter way, are equal."""
 
         def said(request: Any) -> bytes:
             request.setResponseCode(int(request.path[1:]))
@@ -85,9 +89,9 @@ class AnswerTests(SynchronousTestCase):
 
     def test_nothing(self) -> None:
         """No bytes have no type."""
-        answer = self.response(lambda request: b"")
-        self.assertEqual(answer.field(b"content-length"), b"0")
-        self.assertIsNone(answer.field(b"content-type"))
+        response = self.response(lambda request: b"")
+        self.assertEqual(response.field(b"content-length"), b"0")
+        self.assertIsNone(response.field(b"content-type"))
 
     def test_status(self) -> None:
         """The status is what was set, with its own phrase or another."""
@@ -101,13 +105,13 @@ class AnswerTests(SynchronousTestCase):
             return b""
 
         self.assertEqual(self.response(teapot).reason, b"I'm a Teapot")
-        answer = self.response(other)
-        self.assertEqual((answer.code, answer.reason), (599, b"Very Odd"))
-        self.assertEqual(answer.field(b"server"), b"netd")
-        self.assertIsNotNone(answer.field(b"date"))
+        response = self.response(other)
+        self.assertEqual((response.code, response.reason), (599, b"Very Odd"))
+        self.assertEqual(response.field(b"server"), b"netd")
+        self.assertIsNotNone(response.field(b"date"))
 
     def test_headers(self) -> None:
-        """A field is set whatever its case, and said once."""
+        """A field is set whatever its case, and sent once."""
 
         def both(request: Any) -> bytes:
             request.setHeader(b"x-one", b"1")
@@ -115,12 +119,12 @@ class AnswerTests(SynchronousTestCase):
             request.setHeader(b"X-Two", b"a\r\nSet-Cookie: b\nc\rd")
             return b""
 
-        answer = self.response(both)
-        self.assertEqual(answer.field(b"x-one"), b"2")
-        self.assertEqual(answer.field(b"x-two"), b"a Set-Cookie: b c d")
+        response = self.response(both)
+        self.assertEqual(response.field(b"x-one"), b"2")
+        self.assertEqual(response.field(b"x-two"), b"a Set-Cookie: b c d")
 
     def test_lines(self) -> None:
-        """Many fields at once are set as one by one, before and after others were looked at."""
+        """A block of fields is set as its fields one by one, before and after others."""
         many = HeaderBlock([(b"X-One", b"1"), (b"X-Two", b"2")])
 
         def alone(request: Any) -> bytes:
@@ -149,11 +153,11 @@ class AnswerTests(SynchronousTestCase):
             return b"."
 
         for function in (alone, looked, first, twice, seen, alone):
-            answer = self.response(function)
-            self.assertEqual((answer.field(b"x-one"), answer.field(b"x-two")), (b"1", b"3"))
+            response = self.response(function)
+            self.assertEqual((response.field(b"x-one"), response.field(b"x-two")), (b"1", b"3"))
 
     def test_whole(self) -> None:
-        """A whole answer ends the request; after that, or without a client, it is nothing."""
+        """`respond` ends the request; after that, or without a client, it does nothing."""
         client, request = keep()
         request.respond(b"all")
         request.respond(b"more")
@@ -173,13 +177,13 @@ class AnswerTests(SynchronousTestCase):
             request.responseHeaders.setRawHeaders(b"C", [b"4\r\n5"])
             return repr(request.responseHeaders.getRawHeaders(b"b")).encode()
 
-        answer = self.response(both)
-        self.assertEqual(answer.fields[b"a"], [b"1", b"2"])
-        self.assertEqual((answer.field(b"b"), answer.field(b"c")), (b"3", b"4 5"))
-        self.assertEqual(answer.body, b"[b'3']")
+        response = self.response(both)
+        self.assertEqual(response.fields[b"a"], [b"1", b"2"])
+        self.assertEqual((response.field(b"b"), response.field(b"c")), (b"3", b"4 5"))
+        self.assertEqual(response.body, b"[b'3']")
 
     def test_ownFields(self) -> None:
-        """A Resource may say Server, Date and Connection itself, but not how it is framed."""
+        """A Resource may set Server, Date and Connection itself, but not the framing."""
 
         def own(request: Any) -> bytes:
             for name, value in (
@@ -193,22 +197,24 @@ class AnswerTests(SynchronousTestCase):
             return b"abc"
 
         client = ask(own)
-        answer = client.response()
-        self.assertEqual((answer.field(b"server"), answer.field(b"date")), (b"me", b"today"))
-        self.assertEqual(answer.field(b"connection"), b"close")
-        self.assertIsNone(answer.field(b"transfer-encoding"))
-        self.assertEqual(answer.field(b"content-length"), b"3")
+        response = client.response()
+        self.assertEqual(
+            (response.field(b"server"), response.field(b"date")), (b"me", b"today")
+        )
+        self.assertEqual(response.field(b"connection"), b"close")
+        self.assertIsNone(response.field(b"transfer-encoding"))
+        self.assertEqual(response.field(b"content-length"), b"3")
         self.assertTrue(client.closed())
 
     def test_redirect(self) -> None:
-        """A redirection is 302 to there."""
+        """A redirection is a 302 to its URL."""
 
         def away(request: Any) -> bytes:
             request.redirect(b"/there")
             return b""
 
-        answer = self.response(away)
-        self.assertEqual((answer.code, answer.field(b"location")), (302, b"/there"))
+        response = self.response(away)
+        self.assertEqual((response.code, response.field(b"location")), (302, b"/there"))
 
     def test_bodyless(self) -> None:
         """204, 304 and interim statuses end with their head."""
@@ -225,7 +231,7 @@ class AnswerTests(SynchronousTestCase):
             self.assertEqual(second.code, code)
 
     def test_interim(self) -> None:
-        """After an interim status as the last word nothing can follow."""
+        """A connection ends after an interim status as the final one."""
 
         def switch(request: Any) -> bytes:
             request.setResponseCode(101)
@@ -235,17 +241,17 @@ class AnswerTests(SynchronousTestCase):
         self.assertTrue(client.closed())
 
     def test_headWithLength(self) -> None:
-        """A Resource that answers HEAD may say how long the body would be."""
+        """A Resource that handles HEAD may set the length that the body would have."""
 
         def head(request: Any) -> bytes:
             request.setHeader(b"Content-Length", b"1000")
             return b""
 
-        (answer,) = ask(head, GET.replace(b"GET", b"HEAD")).responses("H")
-        self.assertEqual(answer.field(b"content-length"), b"1000")
+        (response,) = ask(head, GET.replace(b"GET", b"HEAD")).responses("H")
+        self.assertEqual(response.field(b"content-length"), b"1000")
 
     def test_methods(self) -> None:
-        """A method that a Resource lacks is 405 with what it has."""
+        """A method that a Resource lacks gets a 405 with the methods it has."""
 
         class Only(Resource):
             isLeaf = True
@@ -254,35 +260,37 @@ class AnswerTests(SynchronousTestCase):
                 return b"got"
 
         for method in (b"POST", b"BREW"):
-            answer = ServerFixture(Only()).ask(GET.replace(b"GET", method)).response()
-            self.assertEqual((answer.code, answer.field(b"allow")), (405, b"GET, HEAD"))
+            response = ServerFixture(Only()).ask(GET.replace(b"GET", method)).response()
+            self.assertEqual((response.code, response.field(b"allow")), (405, b"GET, HEAD"))
 
     def test_headByGet(self) -> None:
-        """A Resource that has GET alone answers HEAD by it, and only once."""
+        """A Resource that has GET alone is rendered once as GET for HEAD."""
 
         def get(request: Any) -> bytes:
             if request.method != b"GET":
                 raise UnsupportedMethod([b"GET"])
             return b"got"
 
-        (answer,) = ask(get, GET.replace(b"GET", b"HEAD")).responses("H")
-        self.assertEqual((answer.code, answer.field(b"content-length")), (200, b"3"))
+        (response,) = ask(get, GET.replace(b"GET", b"HEAD")).responses("H")
+        self.assertEqual((response.code, response.field(b"content-length")), (200, b"3"))
 
         def never(request: Any) -> bytes:
             raise UnsupportedMethod([b"GET"])
 
-        (answer,) = ask(never, GET.replace(b"GET", b"HEAD")).responses("H")
-        self.assertEqual(answer.code, 405)
+        (response,) = ask(never, GET.replace(b"GET", b"HEAD")).responses("H")
+        self.assertEqual(response.code, 405)
 
 
 class BugTests(SynchronousTestCase):
-    """What a Resource does wrong is logged, and kept from the client."""
+    """
+    A bug of a Resource is logged, and kept from the client.
+    """
 
     def test_raises(self) -> None:
         """An exception is one log entry and a 500 that tells nothing."""
         fixture = ServerFixture()
         client = fixture.ask(b"GET /bug HTTP/1.1\r\nHost: a\r\n\r\n" + GET)
-        self.assertEqual([each.code for each in client.responses()], [500, 200])
+        self.assertEqual([response.code for response in client.responses()], [500, 200])
         self.assertNotIn(b"secret", client.received())
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
@@ -291,28 +299,28 @@ class BugTests(SynchronousTestCase):
         return lambda request: value
 
     def test_noBytes(self) -> None:
-        """What is not bytes is a bug."""
+        """A body that is not bytes is a bug."""
         for wrong in (None, "text", 7):
             client = ask(self.returning(wrong))
             self.assertEqual(client.response().code, 500)
         self.assertEqual(len(self.flushLoggedErrors(TypeError)), 3)
 
     def test_fieldsForgotten(self) -> None:
-        """The fields of an answer that failed are not said."""
+        """The fields of a response that failed are not sent."""
 
         def half(request: Any) -> bytes:
             request.setHeader(b"X-Half", b"1")
             request.responseHeaders.setRawHeaders(b"Content-Encoding", [b"gzip"])
             raise ValueError
 
-        answer = ask(half).response()
+        response = ask(half).response()
         self.assertEqual(
-            (answer.field(b"x-half"), answer.field(b"content-encoding")), (None, None)
+            (response.field(b"x-half"), response.field(b"content-encoding")), (None, None)
         )
         self.flushLoggedErrors(ValueError)
 
     def test_begun(self) -> None:
-        """An answer that fails after it has begun is cut, not completed."""
+        """A response that fails after it has begun is cut, not completed."""
 
         def half(request: Any) -> bytes:
             request.write(b"half")
@@ -326,7 +334,7 @@ class BugTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def test_finished(self) -> None:
-        """An exception after the answer is logged, and the client none the wiser."""
+        """An exception after the response is logged, and changes nothing for the client."""
 
         def after(request: Any) -> bytes:
             request.finish()
@@ -347,7 +355,9 @@ class BugTests(SynchronousTestCase):
 
 
 class StreamTests(SynchronousTestCase):
-    """Answers in pieces."""
+    """
+    Responses in pieces.
+    """
 
     def test_chunks(self) -> None:
         """Without a length the body comes in chunks."""
@@ -396,22 +406,22 @@ class StreamTests(SynchronousTestCase):
         request.write(b"a")
         request.write(b"b")
         request.finish()
-        answer = client.response()
-        self.assertEqual((answer.body, answer.field(b"connection")), (b"ab", b"close"))
+        response = client.response()
+        self.assertEqual((response.body, response.field(b"connection")), (b"ab", b"close"))
         self.assertTrue(client.closed())
 
     def test_head(self) -> None:
-        """A streamed answer to HEAD is its head."""
+        """A streamed response to HEAD is its header alone."""
         client, request = keep(GET.replace(b"GET", b"HEAD"))
         request.write(b"a")
         request.finish()
-        (answer,) = client.responses("H")
-        self.assertIsNone(answer.field(b"transfer-encoding"))
+        (response,) = client.responses("H")
+        self.assertIsNone(response.field(b"transfer-encoding"))
         self.assertEqual(request.sentLength, 0)
         self.assertTrue(client.received().endswith(b"\r\n\r\n"))
 
     def test_emptyFinish(self) -> None:
-        """An answer that ends before it begins is empty."""
+        """A response that ends before it begins is empty."""
         client, request = keep()
         request.finish()
         self.assertEqual(client.response().field(b"content-length"), b"0")
@@ -442,7 +452,7 @@ class StreamTests(SynchronousTestCase):
         self.assertRaises(RuntimeError, request.write, b"a")
 
     def test_notify(self) -> None:
-        """`notifyFinish` fires for everyone when the answer is complete."""
+        """Every `notifyFinish` fires when the response is complete."""
         _, request = keep()
         first, second = request.notifyFinish(), request.notifyFinish()
         self.assertNoResult(first)
@@ -451,7 +461,7 @@ class StreamTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(second))
 
     def test_transport(self) -> None:
-        """What was written is on the transport before a Resource gets at it."""
+        """A Resource gets the transport with everything that was written on it."""
 
         def cut(request: Any) -> int:
             request.write(b"part")
@@ -483,7 +493,7 @@ class StreamTests(SynchronousTestCase):
         self.assertFalse(client.closed())
 
     def test_abortBefore(self) -> None:
-        """A connection that a Resource cuts before its answer is counted as 444."""
+        """A connection that a Resource cuts before its response is counted as 444."""
         client, request = keep()
         request.transport.abortConnection()
         client.settle()
@@ -491,23 +501,25 @@ class StreamTests(SynchronousTestCase):
 
 
 class Source:
-    """A producer that keeps what it was told."""
+    """A producer that records its calls."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.calls: list[str] = []
 
     def pauseProducing(self) -> None:
-        self.told.append("pause")
+        self.calls.append("pause")
 
     def resumeProducing(self) -> None:
-        self.told.append("resume")
+        self.calls.append("resume")
 
     def stopProducing(self) -> None:
-        self.told.append("stop")
+        self.calls.append("stop")
 
 
 class ProducerTests(SynchronousTestCase):
-    """Bodies at the pace of the client."""
+    """
+    Bodies leave at the pace of the client.
+    """
 
     def test_push(self) -> None:
         """A push producer is paused and resumed as the client reads."""
@@ -518,7 +530,7 @@ class ProducerTests(SynchronousTestCase):
         client.connection.resumeProducing()
         request.unregisterProducer()
         client.connection.pauseProducing()
-        self.assertEqual(source.told, ["pause", "resume"])
+        self.assertEqual(source.calls, ["pause", "resume"])
 
     def test_pausedFromTheStart(self) -> None:
         """A push producer for a client that is behind begins paused."""
@@ -526,32 +538,32 @@ class ProducerTests(SynchronousTestCase):
         client.connection.pauseProducing()
         source = Source()
         request.registerProducer(source, True)
-        self.assertEqual(source.told, ["pause"])
+        self.assertEqual(source.calls, ["pause"])
 
     def test_pull(self) -> None:
-        """A pull producer is asked again and again, and not while the client is behind."""
+        """A pull producer is pulled once a turn, but not while the client is behind."""
         client, request = keep()
         source = Source()
 
         def pull() -> None:
-            source.told.append("resume")
-            if len(source.told) % 3 == 0:
+            source.calls.append("resume")
+            if len(source.calls) % 3 == 0:
                 client.connection.pauseProducing()
 
         self.patch(source, "resumeProducing", pull)
         request.registerProducer(source, False)
         clock = client.fixture.clock
-        self.assertEqual(source.told, [])
+        self.assertEqual(source.calls, [])
         clock.advance(0)
         clock.advance(0)
-        self.assertEqual(source.told, ["resume"] * 3)
+        self.assertEqual(source.calls, ["resume"] * 3)
         client.connection.resumeProducing()
         clock.advance(0)
-        self.assertEqual(source.told, ["resume"] * 6)
+        self.assertEqual(source.calls, ["resume"] * 6)
         client.connection.resumeProducing()
         request.unregisterProducer()
         clock.advance(0)
-        self.assertEqual(source.told, ["resume"] * 6)
+        self.assertEqual(source.calls, ["resume"] * 6)
 
     def test_pullFails(self) -> None:
         """A pull producer that raises is a bug like any other."""
@@ -573,7 +585,7 @@ class ProducerTests(SynchronousTestCase):
         self.assertRaises(RuntimeError, request.registerProducer, Source(), True)
 
     def test_left(self) -> None:
-        """When the client leaves, the producer is told once; a later one at once."""
+        """A producer is stopped once when the client leaves; a later one at once."""
         for streaming in (True, False):
             client, request = keep()
             first, second = Source(), Source()
@@ -581,31 +593,33 @@ class ProducerTests(SynchronousTestCase):
             client.reset()
             request.registerProducer(second, streaming)
             client.fixture.clock.advance(0)
-            self.assertEqual((first.told, second.told), (["stop"], ["stop"]))
+            self.assertEqual((first.calls, second.calls), (["stop"], ["stop"]))
 
     def test_finish(self) -> None:
-        """Finishing lets go of a producer that was forgotten."""
+        """`finish` unregisters a producer that is still registered."""
         client, request = keep()
         source = Source()
         request.registerProducer(source, True)
         request.finish()
         client.connection.pauseProducing()
-        self.assertEqual(source.told, [])
+        self.assertEqual(source.calls, [])
 
 
-class QuestionTests(SynchronousTestCase):
-    """What a client asked."""
+class RequestedTests(SynchronousTestCase):
+    """
+    What a Resource learns of the request.
+    """
 
     def setUp(self) -> None:
         self.fixture = ServerFixture(body_memory=4)
 
     def ask(self, data: bytes = ASK) -> Any:
-        """The request that came of `data`."""
+        """The request that `data` is."""
         self.client = self.fixture.ask(data, host="192.0.2.7")
         return self.fixture.tree.children[b"held"].requests[-1]
 
     def test_line(self) -> None:
-        """The line is taken apart, and the path is walked."""
+        """The request line is parsed, and the path is walked."""
         request = self.ask()
         self.assertEqual(request.method, b"GET")
         self.assertEqual(request.uri, b"/held/a%20b/%2F?x=1&y=%32&x=3&z")
@@ -615,14 +629,14 @@ class QuestionTests(SynchronousTestCase):
         self.assertEqual(self.ask(b"GET /held HTTP/1.0\r\n\r\n").clientproto, b"HTTP/1.0")
 
     def test_args(self) -> None:
-        """The query is taken apart as stock does; without one there is nothing."""
+        """The query is parsed as on stock; without a query there are no arguments."""
         request = self.ask()
         self.assertEqual(request.args, {b"x": [b"1", b"3"], b"y": [b"2"]})
         self.assertIs(request.args, request.args)
         self.assertEqual(self.ask(b"GET /held HTTP/1.0\r\n\r\n").args, {})
 
     def test_headers(self) -> None:
-        """A field is found in any case; of several, the last."""
+        """A field is found in any case; the last of several counts."""
         request = self.ask()
         for _ in range(2):
             self.assertEqual(request.getHeader(b"X-ONE"), b"2")
@@ -660,7 +674,7 @@ class QuestionTests(SynchronousTestCase):
         self.assertTrue(request.content.closed)
 
     def test_who(self) -> None:
-        """The client's address is that of the connection, or what the gate found out."""
+        """The client's address is that of the transport."""
         self.assertEqual(self.ask().getClientAddress(), IPv4Address("TCP", "192.0.2.7", 40000))
 
     def test_secure(self) -> None:

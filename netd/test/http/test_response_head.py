@@ -1,4 +1,6 @@
-"""The head of an answer."""
+"""
+Tests of netd.http.response_head.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +21,18 @@ def head(method: bytes = b"GET", version: bytes = b"1.1") -> Head:
 
 
 class TextTests(SynchronousTestCase):
-    """Dates, names, values, lines."""
+    """
+    Dates, names, values and lines.
+    """
 
     def test_date(self) -> None:
-        """A date is what the standard library makes of it."""
+        """A date is an IMF-fixdate in GMT."""
         self.assertEqual(response_head.date(NOW), DATE)
         for each in range(0, 2_000_000_000, 86_400 * 100 + 3_601):
             self.assertEqual(response_head.date(each), formatdate(each, usegmt=True).encode())
 
     def test_name(self) -> None:
-        """Names are canonical, as Twisted writes them, and remembered only so many times."""
+        """Names are canonical, as Twisted writes them, and so many of them are kept."""
         for said, name in (
             (b"x-a", b"X-A"),
             ("etag", b"ETag"),
@@ -54,7 +58,7 @@ class TextTests(SynchronousTestCase):
             self.assertEqual(response_head.one_line(said), value)
 
     def test_statusLine(self) -> None:
-        """The phrase is the registered one, or the one that was given."""
+        """The reason phrase is the registered one, or the one that was given."""
         for code, message, line in (
             (200, None, b"200 OK"),
             (431, None, b"431 Request Header Fields Too Large"),
@@ -66,14 +70,14 @@ class TextTests(SynchronousTestCase):
             )
 
     def test_opening(self) -> None:
-        """Every answer begins alike."""
+        """Every response starts with status line, Server and Date."""
         self.assertEqual(
             response_head.response_start(200, DATE),
             b"HTTP/1.1 200 OK\r\nServer: netd\r\nDate: " + DATE + b"\r\n",
         )
 
     def test_lines(self) -> None:
-        """Headers become lines and are found again in lines."""
+        """Headers become lines, and lines become pairs again."""
         headers = Headers({b"A": [b"1", b"2"], b"B": [b""]})
         fields = response_head.from_headers(headers)
         self.assertEqual(fields, {b"A": b"A: 1\r\nA: 2\r\n", b"B": b"B: \r\n"})
@@ -83,13 +87,13 @@ class TextTests(SynchronousTestCase):
         self.assertEqual(list(response_head.pairs({})), [])
 
     def test_ours(self) -> None:
-        """What the engine says itself is recognised."""
+        """Fields that the server would set itself are recognised."""
         self.assertFalse(response_head.overrides({b"Allow": b""}))
         for each in (b"Connection", b"Transfer-Encoding", b"Server", b"Date"):
             self.assertTrue(response_head.overrides({each: b""}))
 
     def test_joined(self) -> None:
-        """Most answers have a type, and leave the rest to the engine: those go in one piece."""
+        """Fields with a type and nothing of the server's are joined."""
         kind = {b"Content-Type": b"Content-Type: a/b\r\n"}
         self.assertEqual(response_head.joined(kind), b"Content-Type: a/b\r\n")
         both = {**kind, b"Allow": b"Allow: GET\r\n"}
@@ -101,7 +105,7 @@ class TextTests(SynchronousTestCase):
         )
 
     def test_prepared(self) -> None:
-        """Lines know their fields one by one, and all in one where that is enough."""
+        """A block has the lines of its fields by name, and joined where that is possible."""
         lines = response_head.HeaderBlock([(b"content-type", b"a/b"), (b"x-a", b"1\n2")])
         self.assertEqual(
             lines.by_name,
@@ -111,15 +115,17 @@ class TextTests(SynchronousTestCase):
         self.assertEqual(response_head.HeaderBlock([(b"X-A", b"1")]).joined, b"")
 
     def test_refusal(self) -> None:
-        """Only a 503 says when to come again."""
+        """Only a 503 has Retry-After."""
         top, body = response_head.refusal(400, "no", DATE)
         self.assertEqual(body, b"no\n")
         self.assertNotIn(b"Retry-After", top)
         self.assertIn(b"\r\nRetry-After: 1\r\n\r\n", response_head.refusal(503, "no", DATE)[0])
 
 
-class FrameTests(SynchronousTestCase):
-    """Where a body ends (RFC 9112 6.3)."""
+class FramingTests(SynchronousTestCase):
+    """
+    Where a body ends (RFC 9112 6.3).
+    """
 
     def test_table(self) -> None:
         """Method, version, status and length decide."""

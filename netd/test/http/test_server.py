@@ -32,21 +32,23 @@ class ServerTests(SynchronousTestCase):
     """
 
     def test_interfaces(self) -> None:
-        """A site is a factory that can be drained."""
+        """A server is a factory that can be drained."""
         site = ServerFixture().server
         verifyObject(IProtocolFactory, site)
         verifyObject(IDrainable, site)
 
 
 class DrainTests(SynchronousTestCase):
-    """A stop that loses nothing."""
+    """
+    A drain loses no response.
+    """
 
     def test_nothing(self) -> None:
         """Without connections the drain is over at once."""
         self.successResultOf(ServerFixture().server.drain())
 
     def test_thousand(self) -> None:
-        """A thousand answers in flight are a thousand answers delivered."""
+        """A thousand responses in flight are all delivered."""
         fixture = ServerFixture()
         clients = [fixture.ask(WAIT) for _ in range(1000)]
         idle = fixture.ask(GET)
@@ -54,13 +56,15 @@ class DrainTests(SynchronousTestCase):
         self.assertTrue(idle.settle().closed())
         fixture.clock.advance(3)
         for each in clients:
-            answer = each.settle().response()
-            self.assertEqual((answer.body, answer.field(b"connection")), (b"late\n", b"close"))
+            response = each.settle().response()
+            self.assertEqual(
+                (response.body, response.field(b"connection")), (b"late\n", b"close")
+            )
         self.successResultOf(gone)
         self.assertEqual(fixture.counters.answers, {200: 1001})
 
     def test_halfReceived(self) -> None:
-        """Requests of which a part is there are heard out and answered."""
+        """Requests of which a part has arrived are read and get their responses."""
         fixture = ServerFixture()
         post = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"
         clients = [(fixture.ask(each[:-2]), each[-2:]) for each in (GET, post)]
@@ -71,7 +75,7 @@ class DrainTests(SynchronousTestCase):
         self.successResultOf(gone)
 
     def test_fresh(self) -> None:
-        """A connection that has asked nothing yet gets a second, for what is on its way."""
+        """A new connection has a second for a request that is on the way."""
         fixture = ServerFixture()
         quick, slow = fixture.connect(), fixture.connect()
         gone = fixture.server.drain()
@@ -83,7 +87,7 @@ class DrainTests(SynchronousTestCase):
         self.successResultOf(gone)
 
     def test_pipelined(self) -> None:
-        """Of requests sent ahead the first is the last to be answered."""
+        """Of requests that were sent ahead only the one in flight gets its response."""
         fixture = ServerFixture()
         client = fixture.ask(WAIT + GET)
         fixture.server.drain()
@@ -92,7 +96,7 @@ class DrainTests(SynchronousTestCase):
         self.assertTrue(client.transport.halfClosed)
 
     def test_abort(self) -> None:
-        """What is left is cut and counted."""
+        """Connections that are left are cut and counted."""
         fixture = ServerFixture()
         clients = [fixture.ask(WAIT) for _ in range(3)]
         gone = fixture.server.drain()
@@ -104,7 +108,7 @@ class DrainTests(SynchronousTestCase):
         self.assertEqual(fixture.counters.answers, {444: 3})
 
     def test_twice(self) -> None:
-        """Whoever asks again waits for the same end."""
+        """A second drain ends with the first."""
         fixture = ServerFixture()
         client = fixture.ask(WAIT)
         first, second = fixture.server.drain(), fixture.server.drain()
@@ -136,7 +140,7 @@ class DeniedServerTests(SynchronousTestCase):
         verifyObject(IDrainable, self.fixture.server)
 
     def test_refused(self) -> None:
-        """The first bytes get a whole 403, which is the last response, and not before."""
+        """The first bytes, and not the connection alone, get a whole 403."""
         client = self.fixture.connect()
         self.assertEqual(client.received(), b"")
         client.send(GET)
@@ -185,7 +189,7 @@ class DeniedServerTests(SynchronousTestCase):
         self.assertEqual((client.received(), client.closed()), (b"", True))
 
     def test_muchInput(self) -> None:
-        """A client that goes on sending is heard out for 1 MiB, then cut."""
+        """A client that goes on sending is cut after 1 MiB."""
         client = self.fixture.ask(GET)
         client.send(bytes(1024 * 1024 - 1), 65536)
         self.assertFalse(client.closed())
@@ -221,7 +225,9 @@ class DeniedServerTests(SynchronousTestCase):
 
 
 class OrderTests(SynchronousTestCase):
-    """A Resource tree is walked as stock walks it."""
+    """
+    A tree of Resources is walked as stock walks it.
+    """
 
     def test_segments(self) -> None:
         """Segments are decoded once each, and the rest is left to the leaf."""
@@ -232,7 +238,7 @@ class OrderTests(SynchronousTestCase):
         self.assertEqual((seen[0].prepath, seen[0].postpath), ([b"a b"], [b"c/d", b""]))
 
     def test_missing(self) -> None:
-        """What is not there is what the tree says it is."""
+        """A Resource of Twisted works on this server."""
         fixture = ServerFixture()
         fixture.tree.putChild(b"nowhere", pages.notFound())
         self.assertEqual(fixture.ask(GET.replace(b" / ", b" /nowhere ")).response().code, 404)
