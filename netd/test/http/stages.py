@@ -54,7 +54,7 @@ class Response:
 
 def parse_responses(data: bytes, methods: str = "") -> list[Response]:
     """All responses in `data`; `methods` has an H where the request was HEAD."""
-    found: list[Response] = []
+    responses: list[Response] = []
     while data:
         head, end, data = data.partition(b"\r\n\r\n")
         assert end, f"no end of head in {head!r}"
@@ -62,11 +62,11 @@ def parse_responses(data: bytes, methods: str = "") -> list[Response]:
         version, code, reason = line.split(b" ", 2)
         assert version == b"HTTP/1.1", line
         fields: dict[bytes, list[bytes]] = {}
-        for each in lines:
-            name, _, value = each.partition(b": ")
+        for field in lines:
+            name, _, value = field.partition(b": ")
             fields.setdefault(name.lower(), []).append(value)
         body = trailers = b""
-        head_only = methods[len(found) : len(found) + 1] == "H"
+        head_only = methods[len(responses) : len(responses) + 1] == "H"
         if head_only or int(code) in (204, 304) or int(code) < 200:
             pass
         elif b"content-length" in fields:
@@ -77,8 +77,8 @@ def parse_responses(data: bytes, methods: str = "") -> list[Response]:
             body, trailers, data = _dechunk(data)
         else:
             body, data = data, b""
-        found.append(Response(int(code), reason, fields, body, trailers))
-    return found
+        responses.append(Response(int(code), reason, fields, body, trailers))
+    return responses
 
 
 def _dechunk(data: bytes) -> tuple[bytes, bytes, bytes]:
@@ -108,7 +108,7 @@ def post(body: bytes, more: bytes = b"", path: bytes = b"/echo") -> bytes:
 def chunked(*chunks: bytes, trailers: bytes = b"") -> bytes:
     """A request with a body in chunks."""
     head = b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-    pieces = [b"%x\r\n%b\r\n" % (len(each), each) for each in chunks]
+    pieces = [b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks]
     return head + b"".join(pieces) + b"0\r\n" + trailers + b"\r\n"
 
 

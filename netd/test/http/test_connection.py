@@ -140,10 +140,10 @@ class HalfCloseTests(SynchronousTestCase):
         for lose, kind in ((Client.fin, ConnectionDone), (Client.reset, ConnectionLost)):
             client = self.fixture.ask(b"GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
             request = self.fixture.tree.children[b"held"].requests[-1]
-            told = request.notifyFinish()
+            finished = request.notifyFinish()
             self.fixture.clock.advance(1)
             lose(client)
-            self.failureResultOf(told, kind)
+            self.failureResultOf(finished, kind)
             request.write(b"into the void")
             request.finish()
 
@@ -197,8 +197,8 @@ class DeadlineTests(SynchronousTestCase):
         fixture = ServerFixture(head_time=3.0)
         client = fixture.connect()
         fixture.pass_seconds(2)
-        for each in (b"G", b"E", b"T"):
-            client.send(each)
+        for data in (b"G", b"E", b"T"):
+            client.send(data)
             fixture.pass_seconds(1)
         self.assertEqual(client.response().code, 408)
         self.assertEqual(fixture.counters.refusals, {"slow-head": 1})
@@ -323,12 +323,12 @@ class Visitor(Protocol):
     """A client that keeps what it receives."""
 
     def __init__(self) -> None:
-        self.heard = b""
+        self.received = b""
         self.ended = False
 
     def dataReceived(self, data: bytes) -> None:
         """Keep `data`."""
-        self.heard += data
+        self.received += data
 
     def connectionLost(self, reason: Any = None) -> None:
         """Note the end."""
@@ -348,12 +348,12 @@ class BeginningTests(SynchronousTestCase):
 
     def test_noDelay(self) -> None:
         """TCP_NODELAY is set where the transport has that option."""
-        channel = ServerFixture().server.buildProtocol(None)
+        connection = ServerFixture().server.buildProtocol(None)
         pipe = MemoryTransport()
         alsoProvides(pipe, ITCPTransport)
-        channel.makeConnection(pipe)
+        connection.makeConnection(pipe)
         self.assertTrue(pipe.noDelay)
-        self.assertEqual(channel.served, 0)
+        self.assertEqual(connection.served, 0)
 
 
 class SecureTests(SynchronousTestCase):
@@ -363,22 +363,22 @@ class SecureTests(SynchronousTestCase):
 
     def connect(self, fixture: ServerFixture) -> Any:
         """A connection whose transport says that it is TLS."""
-        channel = fixture.server.buildProtocol(None)
+        connection = fixture.server.buildProtocol(None)
         transport = MemoryTransport()
         alsoProvides(transport, ISSLTransport)
-        channel.makeConnection(transport)
-        return channel
+        connection.makeConnection(transport)
+        return connection
 
     def test_user(self) -> None:
         """The name in the client's certificate is known once the handshake is over."""
         fixture = ServerFixture(Call(lambda request: b"x"))
         for name, user in (("Alice", b"Alice"), (None, b"-")):
-            channel = self.connect(fixture)
-            channel.transport.identity = name
-            self.assertEqual(channel.user, b"-")
-            channel.handshakeCompleted()
-            self.assertEqual(channel.user, user)
-            channel.dataReceived(GET)
+            connection = self.connect(fixture)
+            connection.transport.identity = name
+            self.assertEqual(connection.user, b"-")
+            connection.handshakeCompleted()
+            self.assertEqual(connection.user, user)
+            connection.dataReceived(GET)
             self.assertEqual(fixture.log.entries[-1][-1], user)
 
     def test_conversation(self) -> None:
@@ -399,15 +399,15 @@ class SecureTests(SynchronousTestCase):
         pump.flush()
         connection: Any = next(iter(fixture.server.connections))
         self.assertIs(connection.state, ConnectionState.IDLE)
-        heard: Any = ends[1].wrappedProtocol
+        visitor: Any = ends[1].wrappedProtocol
         ends[1].write(GET + GET.replace(b"Host", b"Connection: close\r\nHost"))
         for _ in range(5):
             fixture.clock.advance(0.1)
             pump.flush()
         self.assertEqual(
-            [response.body for response in parse_responses(heard.heard)], [b"True"] * 2
+            [response.body for response in parse_responses(visitor.received)], [b"True"] * 2
         )
-        self.assertTrue(heard.ended)
+        self.assertTrue(visitor.ended)
         self.assertEqual(len(fixture.server.connections), 0)
 
     def test_handshake(self) -> None:
@@ -423,14 +423,14 @@ class SecureTests(SynchronousTestCase):
     def test_goodbye(self) -> None:
         """A client that does not close TLS after the last response is cut."""
         fixture = ServerFixture()
-        channel = self.connect(fixture)
-        channel.handshakeCompleted()
-        channel.dataReceived(b"nonsense\r\n\r\n")
-        self.assertTrue(channel.transport.disconnecting)
-        self.assertFalse(channel.transport.halfClosed or channel.transport.aborted)
-        channel.output.written = 0
+        connection = self.connect(fixture)
+        connection.handshakeCompleted()
+        connection.dataReceived(b"nonsense\r\n\r\n")
+        self.assertTrue(connection.transport.disconnecting)
+        self.assertFalse(connection.transport.halfClosed or connection.transport.aborted)
+        connection.output.written = 0
         fixture.pass_seconds(3)
-        self.assertTrue(channel.transport.aborted)
+        self.assertTrue(connection.transport.aborted)
 
 
 class ResponseTests(SynchronousTestCase):
@@ -450,28 +450,30 @@ class ResponseTests(SynchronousTestCase):
 
     def test_cutEverywhere(self) -> None:
         """Requests that are cut at any byte, or at every byte, get the same responses."""
-        said = GET + post(b"body") + chunked(b"a", b"bc", trailers=b"x: y\r\n") + GET
-        whole = ServerFixture().ask(said).received()
+        data = GET + post(b"body") + chunked(b"a", b"bc", trailers=b"x: y\r\n") + GET
+        whole = ServerFixture().ask(data).received()
         self.assertEqual(
             [response.body for response in parse_responses(whole)],
             [b"hello\n", b"body", b"abc", b"hello\n"],
         )
-        self.assertEqual(ServerFixture().ask(said, 1).received(), whole)
-        for at in range(1, len(said)):
-            client = ServerFixture().ask(said[:at])
-            client.send(said[at:])
+        self.assertEqual(ServerFixture().ask(data, 1).received(), whole)
+        for at in range(1, len(data)):
+            client = ServerFixture().ask(data[:at])
+            client.send(data[at:])
             self.assertEqual(client.received(), whole, at)
 
     def test_tenThousandPipelined(self) -> None:
         """Ten thousand requests that are sent ahead get their responses in order."""
         order = Call(lambda request: request.path)
         client = ServerFixture(order).ask(
-            b"".join(b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % each for each in range(10_000)),
+            b"".join(
+                b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % number for number in range(10_000)
+            ),
             60_000,
         )
         self.assertEqual(
             [response.body for response in client.responses()],
-            [b"/%d" % each for each in range(10_000)],
+            [b"/%d" % number for number in range(10_000)],
         )
 
     def test_pipelinedWaits(self) -> None:
@@ -571,10 +573,10 @@ class PersistenceTests(SynchronousTestCase):
             ("2001:db8::1", 3),
         ):
             client = ServerFixture(max_requests=3).ask(GET * 5, host=host)
-            found = client.responses()
-            self.assertEqual(len(found), served, host)
+            responses = client.responses()
+            self.assertEqual(len(responses), served, host)
             if served == 3:
-                self.assertEqual(found[-1].field(b"connection"), b"close")
+                self.assertEqual(responses[-1].field(b"connection"), b"close")
                 # What it sent beyond must not reset the answers away.
                 self.assertTrue(client.transport.halfClosed)
 

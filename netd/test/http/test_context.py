@@ -46,7 +46,7 @@ class RoomTests(SynchronousTestCase):
         fixture.pass_seconds(2)
         first.send(GET)
         self.assertEqual(fixture.ask(GET).response().code, 200)
-        self.assertEqual([each.closed() for each in (first, second, third)].count(True), 1)
+        self.assertEqual([client.closed() for client in (first, second, third)].count(True), 1)
         self.assertFalse(first.closed())
 
     def test_nobodyIdle(self) -> None:
@@ -58,15 +58,15 @@ class RoomTests(SynchronousTestCase):
         self.assertEqual((response.code, response.field(b"retry-after")), (503, b"1"))
         self.assertEqual(fixture.counters.refusals, {"connections": 1})
         fixture.clock.advance(3)
-        self.assertEqual([each.response().body for each in waiting], [b"late\n"] * 2)
+        self.assertEqual([client.response().body for client in waiting], [b"late\n"] * 2)
 
     def test_evictedOnce(self) -> None:
         """Each new connection closes one idle connection, until there is none."""
         fixture = ServerFixture(connections=5)
         idle = [fixture.ask(GET) for _ in range(5)]
         busy = [fixture.ask(WAIT) for _ in range(5)]
-        self.assertTrue(all(each.closed() for each in idle))
-        self.assertFalse(any(each.closed() for each in busy))
+        self.assertTrue(all(client.closed() for client in idle))
+        self.assertFalse(any(client.closed() for client in busy))
         self.assertEqual(fixture.connect().response().code, 503)
 
     def test_client(self) -> None:
@@ -95,20 +95,22 @@ class RoomTests(SynchronousTestCase):
         fixture = ServerFixture(connections=1)
         fixture.ask(WAIT)
         clients = [fixture.connect() for _ in range(100)]
-        self.assertTrue(all(each.closed() or each.transport.halfClosed for each in clients))
+        self.assertTrue(
+            all(client.closed() or client.transport.halfClosed for client in clients)
+        )
         self.assertTrue(clients[0].transport.halfClosed)
         self.assertTrue(clients[-1].transport.disconnecting)
 
     def test_forgotten(self) -> None:
         """Closed connections leave nothing behind."""
         fixture = ServerFixture()
-        clients = [fixture.ask(WAIT, host=f"192.0.2.{each}") for each in range(100)]
-        for each in clients:
-            each.reset()
-        site = fixture.server
-        self.assertEqual((len(site.connections), site.in_flight), (0, 0))
+        clients = [fixture.ask(WAIT, host=f"192.0.2.{number}") for number in range(100)]
+        for client in clients:
+            client.reset()
+        server = fixture.server
+        self.assertEqual((len(server.connections), server.in_flight), (0, 0))
         self.assertEqual(
-            (dict(site.connections._by_client), dict(site.context._waiting)), ({}, {})
+            (dict(server.connections._by_client), dict(server.context._waiting)), ({}, {})
         )
         self.assertEqual(fixture.counters.connections, 100)
 
@@ -127,7 +129,7 @@ class WaitingTests(SynchronousTestCase):
         self.assertEqual((response.code, response.field(b"retry-after")), (503, b"1"))
         self.assertEqual(fixture.counters.refusals, {"waiting": 1})
         fixture.clock.advance(3)
-        self.assertEqual([each.response().body for each in waiting], [b"late\n"] * 2)
+        self.assertEqual([client.response().body for client in waiting], [b"late\n"] * 2)
         self.assertEqual(fixture.ask(GET).response().code, 200)
 
     def test_client(self) -> None:
@@ -140,7 +142,7 @@ class WaitingTests(SynchronousTestCase):
             fixture.ask(WAIT, host=host) for host in ("192.0.2.2", "127.0.0.1", "127.0.0.1")
         ]
         fixture.clock.advance(3)
-        self.assertEqual([each.response().code for each in others], [200] * 3)
+        self.assertEqual([client.response().code for client in others], [200] * 3)
         again = fixture.ask(WAIT, host="192.0.2.1")
         fixture.clock.advance(3)
         self.assertEqual(again.response().code, 200)
@@ -206,16 +208,16 @@ class TimerTests(SynchronousTestCase):
     def test_unstarted(self) -> None:
         """A server without a port sweeps while it has a connection."""
         clock = Clock()
-        site = HTTPServer(Plain(), clock, LIMITS, Counters())
-        client = MemoryTransport()
-        channel = site.buildProtocol(None)
-        channel.makeConnection(client)
-        channel.dataReceived(GET)
-        self.assertIn(b"hello", client.value())
+        server = HTTPServer(Plain(), clock, LIMITS, Counters())
+        transport = MemoryTransport()
+        connection = server.buildProtocol(None)
+        connection.makeConnection(transport)
+        connection.dataReceived(GET)
+        self.assertIn(b"hello", transport.value())
         self.assertEqual(len(clock.getDelayedCalls()), 1)
         from twisted.internet.protocol import connectionDone
 
-        channel.connectionLost(connectionDone)
+        connection.connectionLost(connectionDone)
         self.assertEqual(clock.getDelayedCalls(), [])
 
     def test_date(self) -> None:
@@ -233,8 +235,8 @@ class TimerTests(SynchronousTestCase):
         fixture = ServerFixture()
         clients = [fixture.ask(WAIT) for _ in range(500)]
         self.assertEqual(len(fixture.clock.getDelayedCalls()), 501)
-        for each in clients:
-            each.reset()
+        for client in clients:
+            client.reset()
         self.assertEqual(len(fixture.clock.getDelayedCalls()), 1)
         self.assertEqual(fixture.counters.answers, {499: 500})
 

@@ -34,27 +34,30 @@ def report(request: Any) -> bytes:
 def ours(data: bytes, pieces: int = 0) -> tuple[list[tuple[int, bytes]], bool]:
     """Status and body of each response of netd, and whether it closed."""
     client = ServerFixture(Call(report)).ask(data, pieces)
-    found = client.responses("H" * data.count(b"HEAD /"))
+    responses = client.responses("H" * data.count(b"HEAD /"))
     closed = client.closed() or client.transport.halfClosed
     return [
-        (response.code, response.body if response.code == 200 else b"") for response in found
+        (response.code, response.body if response.code == 200 else b"")
+        for response in responses
     ], closed
 
 
 def stock(data: bytes) -> tuple[list[tuple[int, bytes]], bool]:
     """The same of `twisted.web.server.Site`."""
-    site = stock_site(Call(report), Clock())
-    channel = site.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1))
+    channel = stock_site(Call(report), Clock()).buildProtocol(
+        IPv4Address("TCP", "127.0.0.1", 1)
+    )
     transport = StringTransport()
     channel.makeConnection(transport)
     channel.dataReceived(data)
     # Its refusals have no length; its responses to HTTP/1.0 say HTTP/1.0.
-    said = transport.value().replace(b"HTTP/1.0 ", b"HTTP/1.1 ")
-    found = parse_responses(said, "H" * data.count(b"HEAD /"))
+    received = transport.value().replace(b"HTTP/1.0 ", b"HTTP/1.1 ")
+    responses = parse_responses(received, "H" * data.count(b"HEAD /"))
     closed = transport.disconnecting
     channel.connectionLost(Failure(ConnectionDone()))
     return [
-        (response.code, response.body if response.code == 200 else b"") for response in found
+        (response.code, response.body if response.code == 200 else b"")
+        for response in responses
     ], closed
 
 
@@ -157,11 +160,11 @@ class StockTests(SynchronousTestCase):
     def test_same(self) -> None:
         """Both respond alike where the RFCs leave no choice, however the requests are cut."""
         for data in SAME:
-            found, closed = ours(data)
+            results, closed = ours(data)
             expected, stock_closed = stock(data)
             # Its 4xx are all 400, ours say more.
-            found = [(400 if 400 <= code < 600 else code, body) for code, body in found]
-            self.assertEqual(found, expected, data)
+            results = [(400 if 400 <= code < 600 else code, body) for code, body in results]
+            self.assertEqual(results, expected, data)
             self.assertEqual(closed, stock_closed, data)
             self.assertEqual(ours(data, 1), ours(data), data)
 
@@ -203,7 +206,7 @@ HTTPTOOLS: list[tuple[str, bytes, bool, bool]] = [
 """The reason, the request, whether netd accepts it, whether httptools does."""
 
 
-class Heard:
+class Parsed:
     """What httptools found in a request."""
 
     def __init__(self) -> None:
@@ -229,35 +232,35 @@ class HttptoolsTests(SynchronousTestCase):
     `httptools`, which is llhttp of Node.js.
     """
 
-    def hear(self, data: bytes) -> Heard | None:
+    def parse(self, data: bytes) -> Parsed | None:
         """What httptools finds in one request; None when it refuses."""
         try:
             import httptools
         except ImportError as error:
             raise SkipTest("httptools is not installed") from error
-        heard = Heard()
+        parsed = Parsed()
         try:
-            parser = httptools.HttpRequestParser(heard)
+            parser = httptools.HttpRequestParser(parsed)
             parser.feed_data(data)
         except httptools.HttpParserError:
             return None
-        return heard
+        return parsed
 
     def test_same(self) -> None:
         """Every single request of the table above is accepted, or refused, by both."""
         for data in SAME:
             if data in [row[1] for row in HTTPTOOLS] or data.count(b"HTTP/1.") > 1:
                 continue
-            heard = self.hear(data)
+            parsed = self.parse(data)
             codes = [code for code, _ in ours(data)[0]]
-            self.assertEqual(heard is not None and heard.complete == 1, codes == [200], data)
+            self.assertEqual(parsed is not None and parsed.complete == 1, codes == [200], data)
 
     def test_different(self) -> None:
         """Each known difference is as the table says."""
         for why, data, taken, theirs in HTTPTOOLS:
             self.assertEqual(ours(data)[0][0][0] == 200, taken, why)
-            heard = self.hear(data)
-            self.assertEqual(heard is not None and heard.complete == 1, theirs, why)
+            parsed = self.parse(data)
+            self.assertEqual(parsed is not None and parsed.complete == 1, theirs, why)
 
     def test_fields(self) -> None:
         """Requests that both accept have the same target, fields and body for both."""
@@ -272,21 +275,21 @@ class HttptoolsTests(SynchronousTestCase):
                 return b""
 
             client = ServerFixture(Call(keep)).ask(data)
-            heard = self.hear(data)
+            parsed = self.parse(data)
             if len(seen) != 1 or len(client.fixture.log.entries) != 1:
                 continue
-            if heard is None or heard.complete != 1:
+            if parsed is None or parsed.complete != 1:
                 continue
             head, body = seen[0]
             compared += 1
-            self.assertEqual(body, heard.body, data)
+            self.assertEqual(body, parsed.body, data)
             if head.authority is None:
-                self.assertEqual(head.uri, heard.url, data)
+                self.assertEqual(head.uri, parsed.url, data)
                 pairs = [
                     (name, value) for name, values in head.fields.items() for value in values
                 ]
                 # llhttp says the trailers are headers, too: those come last.
-                self.assertEqual(sorted(pairs), sorted(heard.headers[: len(pairs)]), data)
+                self.assertEqual(sorted(pairs), sorted(parsed.headers[: len(pairs)]), data)
         self.assertGreater(compared, 300)
 
 
@@ -357,8 +360,8 @@ class FuzzTests(SynchronousTestCase):
                 if not client.closed():
                     client.fin()
             # An interim 100 is sent only to who has not begun to send the body.
-            said = [each.received().replace(CONTINUE, b"") for each in (whole, cut)]
-            self.assertEqual(said[0], said[1], data)
+            received = [client.received().replace(CONTINUE, b"") for client in (whole, cut)]
+            self.assertEqual(received[0], received[1], data)
             for entry in fixture.log.entries:
                 codes[entry[2]] = codes.get(entry[2], 0) + 1
             self.assertEqual(fixture.server.context.body_buffers.held, 0, data)

@@ -61,7 +61,7 @@ class ResponseTests(SynchronousTestCase):
     def test_shortWay(self) -> None:
         """The first response and those after it, which take a shorter way, are equal."""
 
-        def said(request: Any) -> bytes:
+        def sized(request: Any) -> bytes:
             request.setResponseCode(int(request.path[1:]))
             request.setHeader(b"Content-Type", b"a/b")
             request.setHeader(b"Content-Length", b"99")
@@ -79,13 +79,13 @@ class ResponseTests(SynchronousTestCase):
 
         for code in (200, 201, 204, 304, 404):
             ask = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % code
-            heard = set()
-            for function in (said, unsized, prepared):
+            received = set()
+            for function in (sized, unsized, prepared):
                 client = ServerFixture(Call(function)).ask(ask + ask)
                 half = len(client.received()) // 2
                 self.assertEqual(client.received()[:half], client.received()[half:])
-                heard.add(client.received())
-            self.assertEqual(len(heard), 1 if code != 304 else 2)
+                received.add(client.received())
+            self.assertEqual(len(received), 1 if code != 304 else 2)
 
     def test_nothing(self) -> None:
         """No bytes have no type."""
@@ -300,8 +300,8 @@ class BugTests(SynchronousTestCase):
 
     def test_noBytes(self) -> None:
         """A body that is not bytes is a bug."""
-        for wrong in (None, "text", 7):
-            client = ask(self.returning(wrong))
+        for body in (None, "text", 7):
+            client = ask(self.returning(body))
             self.assertEqual(client.response().code, 500)
         self.assertEqual(len(self.flushLoggedErrors(TypeError)), 3)
 
@@ -362,8 +362,8 @@ class StreamTests(SynchronousTestCase):
     def test_chunks(self) -> None:
         """Without a length the body comes in chunks."""
         client, request = keep()
-        for each in (b"a", b"", b"bc"):
-            request.write(each)
+        for piece in (b"a", b"", b"bc"):
+            request.write(piece)
         self.assertEqual(request.sentLength, 3)
         request.finish()
         self.assertTrue(client.received().endswith(b"\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n"))
@@ -394,8 +394,8 @@ class StreamTests(SynchronousTestCase):
         for pieces in ((b"abc",), ()):
             client, request = keep()
             request.setHeader(b"Content-Length", b"4")
-            for each in pieces:
-                request.write(each)
+            for piece in pieces:
+                request.write(piece)
             request.finish()
             self.assertTrue(client.closed())
             self.assertTrue(client.received().endswith(b"\r\n\r\n" + b"".join(pieces)))

@@ -28,19 +28,21 @@ class TextTests(SynchronousTestCase):
     def test_date(self) -> None:
         """A date is an IMF-fixdate in GMT."""
         self.assertEqual(response_head.date(NOW), DATE)
-        for each in range(0, 2_000_000_000, 86_400 * 100 + 3_601):
-            self.assertEqual(response_head.date(each), formatdate(each, usegmt=True).encode())
+        for seconds in range(0, 2_000_000_000, 86_400 * 100 + 3_601):
+            self.assertEqual(
+                response_head.date(seconds), formatdate(seconds, usegmt=True).encode()
+            )
 
     def test_name(self) -> None:
         """Names are canonical, as Twisted writes them, and so many of them are kept."""
-        for said, name in (
+        for raw, name in (
             (b"x-a", b"X-A"),
             ("etag", b"ETag"),
             (b"WWW-authenticate", b"WWW-Authenticate"),
         ):
-            self.assertEqual(response_head.canonical(said), name)
-        for each in range(2000):
-            response_head.canonical(b"x-%d" % each)
+            self.assertEqual(response_head.canonical(raw), name)
+        for number in range(2000):
+            response_head.canonical(b"x-%d" % number)
         self.assertLessEqual(len(response_head.known_names), 1000)
         self.assertEqual(response_head.canonical(b"x-1999"), b"X-1999")
         for bad in (b"", b"a b", b"a:", b"a\r\n", "ä"):
@@ -48,14 +50,14 @@ class TextTests(SynchronousTestCase):
 
     def test_value(self) -> None:
         """No value holds a line break."""
-        for said, value in (
+        for raw, value in (
             (b"a", b"a"),
             ("ä", b"\xc3\xa4"),
             (b"a\r\nb", b"a b"),
             (b"a\nb\rc", b"a b c"),
             (b"\r\n", b""),
         ):
-            self.assertEqual(response_head.one_line(said), value)
+            self.assertEqual(response_head.one_line(raw), value)
 
     def test_statusLine(self) -> None:
         """The reason phrase is the registered one, or the one that was given."""
@@ -89,8 +91,8 @@ class TextTests(SynchronousTestCase):
     def test_ours(self) -> None:
         """Fields that the server would set itself are recognised."""
         self.assertFalse(response_head.overrides({b"Allow": b""}))
-        for each in (b"Connection", b"Transfer-Encoding", b"Server", b"Date"):
-            self.assertTrue(response_head.overrides({each: b""}))
+        for name in (b"Connection", b"Transfer-Encoding", b"Server", b"Date"):
+            self.assertTrue(response_head.overrides({name: b""}))
 
     def test_joined(self) -> None:
         """Fields with a type and nothing of the server's are joined."""
@@ -130,7 +132,7 @@ class FramingTests(SynchronousTestCase):
     def test_table(self) -> None:
         """Method, version, status and length decide."""
         length = {b"Content-Length": b"Content-Length: 7\r\n"}
-        for method, version, code, said, size, framing, framed in (
+        for method, version, code, own, size, framing, framed in (
             (b"GET", b"1.1", 200, {}, 5, Framing(False), b"5"),
             (b"GET", b"1.1", 200, length, 5, Framing(False), b"5"),
             (b"HEAD", b"1.1", 200, {}, 5, Framing(True), b"5"),
@@ -146,8 +148,8 @@ class FramingTests(SynchronousTestCase):
             (b"GET", b"1.1", 304, {}, None, Framing(True), None),
             (b"GET", b"1.1", 101, {}, 0, Framing(True, keep=False), None),
         ):
-            fields = dict(said)
-            row = (method, version, code, said, size)
+            fields = dict(own)
+            row = (method, version, code, own, size)
             self.assertEqual(
                 response_head.choose_framing(fields, code, size, head(method, version)),
                 framing,

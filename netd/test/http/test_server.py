@@ -33,9 +33,9 @@ class ServerTests(SynchronousTestCase):
 
     def test_interfaces(self) -> None:
         """A server is a factory that can be drained."""
-        site = ServerFixture().server
-        verifyObject(IProtocolFactory, site)
-        verifyObject(IDrainable, site)
+        server = ServerFixture().server
+        verifyObject(IProtocolFactory, server)
+        verifyObject(IDrainable, server)
 
 
 class DrainTests(SynchronousTestCase):
@@ -55,8 +55,8 @@ class DrainTests(SynchronousTestCase):
         gone = fixture.server.drain()
         self.assertTrue(idle.settle().closed())
         fixture.clock.advance(3)
-        for each in clients:
-            response = each.settle().response()
+        for client in clients:
+            response = client.settle().response()
             self.assertEqual(
                 (response.body, response.field(b"connection")), (b"late\n", b"close")
             )
@@ -67,7 +67,7 @@ class DrainTests(SynchronousTestCase):
         """Requests of which a part has arrived are read and get their responses."""
         fixture = ServerFixture()
         post = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"
-        clients = [(fixture.ask(each[:-2]), each[-2:]) for each in (GET, post)]
+        clients = [(fixture.ask(data[:-2]), data[-2:]) for data in (GET, post)]
         gone = fixture.server.drain()
         for client, rest in clients:
             client.send(rest)
@@ -102,8 +102,8 @@ class DrainTests(SynchronousTestCase):
         gone = fixture.server.drain()
         self.assertEqual(fixture.server.abort(), 3)
         self.assertNoResult(gone)
-        for each in clients:
-            each.settle()
+        for client in clients:
+            client.settle()
         self.successResultOf(gone)
         self.assertEqual(fixture.counters.answers, {444: 3})
 
@@ -230,7 +230,7 @@ class OrderTests(SynchronousTestCase):
     """
 
     def test_segments(self) -> None:
-        """Segments are decoded once each, and the rest is left to the leaf."""
+        """Segments are decoded once client, and the rest is left to the leaf."""
         seen: list[Any] = []
         fixture = ServerFixture()
         fixture.tree.putChild(b"a b", seeing(seen))

@@ -93,8 +93,8 @@ class TimeoutSweepTests(SynchronousTestCase):
     def test_leaves(self) -> None:
         """Connections may close during a round."""
         first, second = self.add(0.5), self.add(0.5)
-        for each in (first, second):
-            self.patch(each, "overdue", lambda: self.connections.remove(second))
+        for connection in (first, second):
+            self.patch(connection, "overdue", lambda: self.connections.remove(second))
         self.rounds(1)
         self.assertEqual(list(self.connections), [first])
 

@@ -64,8 +64,8 @@ class BodyBufferTests(SynchronousTestCase):
         """A buffer that holds `pieces`."""
         buffer = BodyBuffer(self.all, memory, most)
         self.addCleanup(buffer.close)
-        for each in pieces:
-            buffer.write(each)
+        for piece in pieces:
+            buffer.write(piece)
         return buffer
 
     def test_memory(self) -> None:
