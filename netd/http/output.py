@@ -86,10 +86,13 @@ class Output:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was collected so far."""
+        """Write what was collected so far, and go on as before."""
         if self.collected:
-            self.uncork()
-            self.collected = []
+            data = b"".join(self.collected)
+            self.collected.clear()
+            self._size = 0
+            self.written += len(data)
+            self.transport.write(data)
 
     def discard(self) -> None:
         """The connection is lost: forget what was collected and who produces."""
