@@ -245,8 +245,9 @@ class HTTPConnection:
         at = self._requests(data)
         self._buffer = data[at:]
         output.uncork()
-        busy = self.state is not IDLE or self._buffer or output.paused
-        if busy or self._half_closed or not self._reading:
+        # The input is read when it should be paused, or the other way round.
+        misread = output.paused is self._reading
+        if misread or self.state is not IDLE or self._buffer or self._half_closed:
             self._settle()
 
     def _settle(self) -> None:
@@ -361,19 +362,20 @@ class HTTPConnection:
         self.context.responded(self, request.head, code, request.sentLength)
         request.lost(reason)
 
-    def refuse(self, key: str) -> None:
+    def refuse(self, key: str, head_only: bool = False) -> None:
         """Send the refusal called `key`, and end the connection."""
         error = RequestError(key)
-        line = self._buffer.split(b"\r\n", 1)[0][:AHEAD]
+        head = None
         if self._upload is not None:
-            line = self._upload.head.line
+            head = self._upload.head
             self._upload.body.close()
         elif self.request is not None:
-            line = self.request.head.line
+            head = self.request.head
             self.request.close()
         self.request = self._upload = None
+        line = self._buffer.split(b"\r\n", 1)[0][:AHEAD] if head is None else head.line
         header, body = response_head.refusal(error.code, error.sentence, self.context.date())
-        if line.startswith(b"HEAD "):
+        if head_only or (head is not None and head.method == b"HEAD"):
             body = b""
         self.output.send(header + body)
         self.context.refused(self, error, line, len(body))

@@ -116,7 +116,7 @@ class DeniedConnection(HTTPConnection):
     def _serve(self, data: bytes) -> None:
         if data:
             self._buffer = data
-            self.refuse("network")
+            self.refuse("network", data.startswith(b"HEAD "))
         else:
             HTTPConnection._serve(self, data)
 

@@ -708,7 +708,7 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual([response.code for response in client.responses()], [200, 200, 400])
 
     def test_head(self) -> None:
-        """The refusal of a HEAD request has no body, even when the head is malformed."""
+        """The refusal of a HEAD request has no body to be mistaken for a response."""
         client = ServerFixture(max_body=1).ask(post(b"body").replace(b"POST", b"HEAD"))
         (response,) = client.responses("H")
         self.assertEqual((response.code, response.body), (413, b""))
