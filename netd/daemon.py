@@ -19,6 +19,7 @@ from twisted.logger import ILogObserver
 
 from netd import site
 from netd.counters import Counters
+from netd.http.server import DeniedServer
 from netd.ops import rlimit
 from netd.ops.inherited import Inherited, assign
 from netd.ops.reload import Reload
@@ -30,7 +31,6 @@ from netd.services import table, udp
 from netd.settings import Settings
 from netd.transport import private, tls
 from netd.transport.epoll import fast_dispatch
-from netd.transport.farewell import Farewell
 from netd.transport.listener import Listener, datagram, stream
 from netd.transport.tcp_port import port as tcp_port
 
@@ -73,7 +73,7 @@ def _fitted(settings: Settings) -> Settings:
 def services(parts: Parts) -> Iterator[tuple[str, IService]]:
     """Every service by its name, in starting order."""
     settings, reactor = parts.settings, parts.reactor
-    web, denied = parts.sites["http"], Farewell(site.forbidden, reactor)
+    web, denied = parts.sites["http"], DeniedServer(reactor)
     parts.drain.add(denied)
     for site_name, endpoints in (
         ("http", settings.http.listen),

@@ -18,7 +18,7 @@ from twisted.web.resource import IResource
 from netd import __version__, site
 from netd.acl import AccessList
 from netd.counters import Counters
-from netd.http.server import Site
+from netd.http.server import HTTPServer
 from netd.lab.endpoints.probes import Probes
 from netd.ops.logging.setup import Logs, logs
 from netd.ops.metrics import Collector, Gauges, exposition
@@ -53,7 +53,7 @@ class Parts:
     probes: Probes
     drain: Drain
     tls: TLS | None
-    sites: Mapping[str, Site]
+    sites: Mapping[str, HTTPServer]
     """The HTTP servers by the name of their first listener: http, files-http, rpc-http."""
     streams: Mapping[str, ServiceFactory]
     """The small services over TCP, by the name of their listener."""
@@ -70,7 +70,7 @@ class Parts:
         counters = Counters()
         tls = TLS(settings.tls, counters) if settings.tls.listen else None
         rpc = _rpc(settings, reactor, counters)
-        sites: dict[str, Site] = {}
+        sites: dict[str, HTTPServer] = {}
         streams = _streams(settings, reactor, counters)
         drain = Drain(streams.values(), settings.grace.seconds, reactor, counters)
         gauges = Gauges(
@@ -164,14 +164,14 @@ class Parts:
 
 
 def open_connections(
-    sites: Mapping[str, Site], streams: Mapping[str, ServiceFactory]
+    sites: Mapping[str, HTTPServer], streams: Mapping[str, ServiceFactory]
 ) -> dict[str, int]:
     """How many connections are open, by server."""
-    counts = {name: len(each.channels) for name, each in sites.items()}
+    counts = {name: len(each.connections) for name, each in sites.items()}
     return counts | {name: len(each.connections) for name, each in streams.items()}
 
 
-def waiting_responses(sites: Mapping[str, Site]) -> dict[str, int]:
+def waiting_responses(sites: Mapping[str, HTTPServer]) -> dict[str, int]:
     """How many responses wait, by HTTP server."""
     return {name: each.in_flight for name, each in sites.items()}
 

@@ -7,8 +7,6 @@ would run on `twisted.web.server.Site` as well.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -17,10 +15,8 @@ from twisted.web.resource import IResource, Resource
 
 from netd import settings
 from netd.counters import Counters
-from netd.http import response_head
 from netd.http.context import AccessLog
-from netd.http.errors import RequestError
-from netd.http.server import Site
+from netd.http.server import HTTPServer
 from netd.lab.endpoints.probes import Probes
 from netd.lab.router import Router
 from netd.lab.table import routes
@@ -75,24 +71,15 @@ def files_only(config: settings.Settings, clock: IReactorTime) -> IResource:
     return files(config.files, config.http.limits, clock)
 
 
-def forbidden(first: bytes, now: Callable[[], float] = time.time) -> bytes:
-    """What a client whose network may not speak hears, by the first bytes of its request."""
-    refused = RequestError("network")
-    head, body = response_head.refusal(
-        refused.code, refused.sentence, response_head.date(now())
-    )
-    return head if first.startswith(b"HEAD ") else head + body
-
-
 def factory(
     config: settings.Settings,
     clock: IReactorTime,
     counters: Counters,
     root: IResource | None = None,
     log: AccessLog | None = None,
-) -> Site:
+) -> HTTPServer:
     """The web site described by `config`, or one of `root` alone, listening nowhere yet."""
-    return Site(
+    return HTTPServer(
         root or tree(config, clock, counters=counters),
         clock,
         config.http.limits,

@@ -1,12 +1,32 @@
 """
-What a server lends its connections, and what it writes down about them.
+What a server lends its connections, and what they report to it.
 
-Rules: names and types; decides nothing.
+Rules: knows a connection by `ServedConnection` only.  What concerns more than one
+connection is here: limits, Date, who is connected, who waits, counters and log.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections import Counter
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+from typing import Final, NamedTuple, Protocol
+
+from attrs import define, evolve, field
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import IResource
+
+from netd.counters import Counters
+from netd.http import response_head
+from netd.http.errors import RequestError
+from netd.http.request_head import Head
+from netd.http.timeouts import ROUND_SECONDS, Timed, TimeoutSweep
+from netd.http.upload import BodyBuffers
+from netd.settings import Limits
+from netd.transport.connections import ConnectionTable
+
+_BEYOND: Final = 32
+"""Connections over the limit that get time to read why; those beyond get none."""
 
 
 class AccessRecord(NamedTuple):
@@ -24,7 +44,187 @@ class AccessRecord(NamedTuple):
 
 
 class AccessLog(Protocol):
-    """Where responses are written down."""
+    """Where responses are logged."""
 
     def record(self, entry: AccessRecord) -> None:
-        """Write `entry` down, soon."""
+        """Write `entry`, soon."""
+
+
+class ServedConnection(Timed, Protocol):
+    """A connection as its server sees it; see `HTTPConnection`."""
+
+    client: bytes | None
+    peer: bytes
+    user: bytes
+    served: int
+
+    @property
+    def idle(self) -> bool: ...
+    def close(self) -> None: ...
+
+
+@define(eq=False)
+class ServerContext:
+    """
+    What the connections of one server share.
+
+    `clock` measures waiting, `now` tells the time of day; `bodies` are the bytes
+    of a body, by path, where they are fewer than elsewhere.
+    """
+
+    resource: IResource
+    clock: IReactorTime
+    limits: Limits
+    _counters: Counters
+    _log: AccessLog | None
+    _now: Callable[[], float]
+    _bodies: Mapping[bytes, int]
+    connections: ConnectionTable[ServedConnection] = field(factory=ConnectionTable, init=False)
+    body_buffers: BodyBuffers = field(factory=BodyBuffers, init=False)
+    in_flight: int = field(default=0, init=False)
+    """Responses that are being waited for."""
+    draining: bool = field(default=False, init=False)
+    idle_deadline: float = field(default=0.0, init=False)
+    """The deadline of a connection that falls idle now."""
+    response_starts: dict[int, bytes] = field(factory=dict, init=False)
+    """The first lines of responses that have a body, by status, as of this second."""
+    _listening: bool = field(default=False, init=False)
+    _limits_at: dict[bytes, Limits] = field(init=False)
+    _waiting: Counter[bytes] = field(factory=Counter, init=False)
+    _oldest: list[ServedConnection] = field(factory=list, init=False)
+    """Idle connections as of one round, the oldest last."""
+    _sweep: TimeoutSweep = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.change(self.limits)
+        self._sweep = TimeoutSweep(self, self.clock, self._counters)
+
+    def change(self, limits: Limits) -> None:
+        """Keep to other limits from now on."""
+        self.limits = limits
+        self._limits_at = {
+            path: evolve(limits, max_body=min(size, limits.max_body))
+            for path, size in self._bodies.items()
+        }
+
+    def limits_at(self, path: bytes) -> Limits:
+        """The limits of a request for `path`, as it is on the wire."""
+        return self._limits_at.get(path, self.limits)
+
+    # Connections; the sweep runs while a port listens or a connection is open
+
+    def listen(self, listening: bool) -> None:
+        """The first port listens, or the last one no longer does."""
+        self._listening = listening
+        self._start_or_stop()
+
+    def opened(self, connection: ServedConnection) -> None:
+        """`connection` has a transport."""
+        self.connections.add(connection)
+        self._sweep.start()
+
+    def closed(self, connection: ServedConnection) -> None:
+        """`connection` has lost its transport."""
+        self.connections.remove(connection)
+        self._sweep.forget(connection)
+        self._start_or_stop()
+
+    def _start_or_stop(self) -> None:
+        if self._listening or len(self.connections):
+            self._sweep.start()
+        else:
+            self._sweep.stop()
+
+    def new_second(self, now: float) -> None:
+        """Forget what holds for one second only."""
+        self.response_starts.clear()
+        self._oldest.clear()
+        # `now` is up to one round old when it is used; no connection is closed early.
+        self.idle_deadline = now + ROUND_SECONDS + self.limits.idle
+
+    @property
+    def roomy(self) -> bool:
+        """Whether connections that are over may still take up room for a while."""
+        return len(self.connections) <= self.limits.connections + _BEYOND
+
+    def make_room(self, client: bytes | None) -> str | None:
+        """Make room for a connection of `client`; without success, the key of the refusal."""
+        same = self.connections.of(client)
+        if client is not None and len(same) >= self.limits.client_connections:
+            idle = [connection for connection in same if connection.idle]
+            if not idle:
+                return "client-connections"
+            min(idle, key=attrgetter("deadline")).close()
+        if len(self.connections) >= self.limits.connections and not self._evict():
+            return "connections"
+        return None
+
+    def _evict(self) -> bool:
+        """Close the connection that has been idle for longest, if there is one."""
+        if not self._oldest:
+            # Sorting all of them once a round is cheap; once a connection would not be.
+            idle = [connection for connection in self.connections if connection.idle]
+            self._oldest = sorted(idle, key=attrgetter("deadline"), reverse=True)
+        while self._oldest:
+            oldest = self._oldest.pop()
+            if oldest.idle:
+                oldest.close()
+                return True
+        return False
+
+    # Responses
+
+    def crowded(self, client: bytes | None) -> str | None:
+        """The key of the refusal when no other response may be waited for, else None."""
+        if self.in_flight >= self.limits.waiting:
+            return "waiting"
+        if client is not None and self._waiting[client] >= self.limits.client_waiting:
+            return "client-waiting"
+        return None
+
+    def wait(self, client: bytes | None) -> None:
+        """Count a response that `client` waits for."""
+        self.in_flight += 1
+        if client is not None:
+            self._waiting[client] += 1
+
+    def waited(self, client: bytes | None) -> None:
+        """Count the response no longer."""
+        self.in_flight -= 1
+        if client is not None:
+            self._waiting[client] -= 1
+            if not self._waiting[client]:
+                del self._waiting[client]
+
+    def response_start(self, code: int) -> bytes:
+        """The first lines of a response with status `code`, made once a second."""
+        start = self.response_starts.get(code)
+        if start is None:
+            start = response_head.response_start(code, self.date())
+            if code >= 200 and code not in response_head.NO_BODY:
+                self.response_starts[code] = start
+        return start
+
+    def date(self) -> bytes:
+        """The value of Date now."""
+        return response_head.date(self._now())
+
+    def responded(self, by: ServedConnection, head: Head, code: int, length: int) -> None:
+        """Count and log a response to `head` that ended after `length` bytes of its body."""
+        self._counters.responses[code] += 1
+        self._counters.sent += length
+        if self._log is not None:
+            referer, agent = head.origin()
+            self._log.record(
+                AccessRecord(by.peer, head.line, code, length, referer, agent, by.user)
+            )
+
+    def refused(
+        self, by: ServedConnection, error: RequestError, line: bytes, length: int
+    ) -> None:
+        """Count and log a refusal whose body has `length` bytes."""
+        self._counters.refusals[error.key] += 1
+        self._counters.responses[error.code] += 1
+        if self._log is not None:
+            line = line or b"-"
+            self._log.record(AccessRecord(by.peer, line, error.code, length, user=by.user))

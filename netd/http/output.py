@@ -1,149 +1,180 @@
 """
-The two directions of one connection, as bytes.
+What one connection writes, at the pace of its client.
 
-Rules: knows no HTTP.  What is written while input is being read (`corked`)
-leaves in one piece; a producer is held to the pace of the client; input can be
-left in the kernel; the end is a goodbye that the client gets to read.
+Rules: knows no HTTP.  Between `cork` and `uncork` bytes are collected, up to
+`AHEAD`, and leave in one write; otherwise each `send` is a write.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final, Protocol, cast
 
-from twisted.internet.interfaces import IAddress, IPushProducer, ISSLTransport
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IProducer,
+    IPullProducer,
+    IPushProducer,
+    IReactorTime,
+    ISSLTransport,
+)
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 AHEAD: Final = 64 * 1024
 """Bytes of pipelined requests, or of unsent responses, that one connection keeps."""
 
 
-@lru_cache(maxsize=1024)
-def _named(host: object) -> bytes:
-    """A host as a log names it; kept here once, and not by each of its connections."""
-    return host.encode() if isinstance(host, str) else b"-"
+class Transport(Protocol):
+    """A stream transport: Twisted's ITransport, IConsumer and IPushProducer in one."""
+
+    disconnecting: bool
+
+    def write(self, data: bytes) -> None: ...
+    def loseConnection(self) -> None: ...
+    def abortConnection(self) -> None: ...
+    def registerProducer(self, producer: object, streaming: bool) -> None: ...
+    def unregisterProducer(self) -> None: ...
+    def pauseProducing(self) -> None: ...
+    def resumeProducing(self) -> None: ...
+    def getPeer(self) -> IAddress: ...
 
 
-@implementer(IPushProducer)
 class Output:
-    """One connection's transport, and what is on its way to it."""
+    """Writes to `transport`; its connection is registered there as the producer."""
 
-    __slots__ = (
-        "_corked",
-        "_half",
-        "_out",
-        "_pending",
-        "_producer",
-        "_reading",
-        "_secure",
-        "paused",
-        "peer",
-        "transport",
-        "user",
-        "written",
-    )
+    __slots__ = ("_producer", "_size", "collected", "paused", "secure", "transport", "written")
 
-    # Whatever carries a stream: ITransport, IConsumer and IPushProducer in one.
-    transport: Any
-
-    def __init__(self, address: IAddress | None) -> None:
-        self.peer = _named(getattr(address, "host", None))
-        """Who is there, as a log names it."""
-        self.user = b"-"
-        """Whom the client's certificate names; a dash without one."""
-        self.paused = False
-        """The transport holds more of our answers than it wants to."""
-        self.written = 0
-        """Bytes handed to the transport since it was last seen empty."""
-        self._corked = False
-        self._half = False
-        self._out: list[bytes] = []
-        self._pending = 0
-        self._producer: IPushProducer | None = None
-        self._reading = True
-        self._secure = False
-
-    def carry(self, transport: Any) -> None:
-        """`transport` carries it from now on."""
+    def __init__(self, transport: Transport) -> None:
         self.transport = transport
-        self._secure = bool(ISSLTransport.providedBy(transport))
+        self.secure = bool(ISSLTransport.providedBy(transport))
+        """Whether the transport is TLS."""
+        self.paused = False
+        """The transport holds more than it wants to."""
+        self.written = 0
+        """Bytes written to the transport since it was last seen empty."""
+        self.collected: list[bytes] | None = None
+        """What waits for `uncork`; None while uncorked, so that an idle connection has none."""
+        self._size = 0
+        self._producer: IPushProducer | None = None
 
-    def send(self, data: bytes) -> None:
-        """Put `data` on the wire, together with what else is going out now."""
-        self._out.append(data)
-        self._pending += len(data)
-        if not self._corked or self._pending > AHEAD:
-            self.flush()
+    def cork(self) -> None:
+        """Collect what is sent from now on; harmless when done twice."""
+        if self.collected is None:
+            self.collected = []
 
-    def flush(self) -> None:
-        """Put everything on the wire that waits for company."""
-        out = self._out
-        if out:
-            data = out[0] if len(out) == 1 else b"".join(out)
-            out.clear()
-            self._pending = 0
+    def uncork(self) -> None:
+        """Write what was collected, and collect no more."""
+        collected, self.collected = self.collected, None
+        if collected:
+            data = collected[0] if len(collected) == 1 else b"".join(collected)
+            self._size = 0
             self.written += len(data)
             self.transport.write(data)
 
+    def send(self, data: bytes) -> None:
+        """Write `data`, or collect it while corked."""
+        if self.collected is None:
+            self.written += len(data)
+            self.transport.write(data)
+            return
+        self.collected.append(data)
+        self._size += len(data)
+        if self._size > AHEAD:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was collected so far, and go on as before."""
+        if self.collected:
+            data = b"".join(self.collected)
+            self.collected.clear()
+            self._size = 0
+            self.written += len(data)
+            self.transport.write(data)
+
+    def discard(self) -> None:
+        """The connection is lost: forget what was collected and who produces."""
+        # The producer knows its request, and the request this connection: a cycle.
+        self.collected = self._producer = None
+
     def produce(self, producer: IPushProducer | None) -> None:
-        """Pace `producer` from now on, or nobody."""
+        """Pace `producer` in place of the one before; None: nothing is paced."""
         self._producer = producer
         if producer is not None and self.paused:
             producer.pauseProducing()
 
-    def pauseProducing(self) -> None:
-        """The client is slower than we are."""
+    def pause(self) -> None:
+        """The transport wants no more for now."""
         self.paused = True
         if self._producer is not None:
             self._producer.pauseProducing()
 
-    def resumeProducing(self) -> None:
-        """The client has caught up."""
+    def resume(self) -> None:
+        """The transport wants more."""
         self.paused = False
         if self._producer is not None:
             self._producer.resumeProducing()
 
-    def stopProducing(self) -> None:
-        """Nothing to do: the loss of the connection follows."""
-
-    def client_address(self) -> IAddress:
-        """Who is there."""
-        address: IAddress = self.transport.getPeer()
-        return address
-
-    def secure(self) -> bool:
-        """Whether this is TLS."""
-        return self._secure
-
-    def abort(self) -> None:
-        """Cut the connection."""
-        self.transport.abortConnection()
-
-    def _read(self, reading: bool) -> None:
-        """Take input, or leave it in the kernel; after a FIN there is none to take."""
-        if reading is self._reading or self._half:
-            return
-        self._reading = reading
-        if reading:
-            self.transport.resumeProducing()
-        else:
-            self.transport.pauseProducing()
-
-    def _part(self, unread: bool) -> bool:
+    def close(self, half: bool) -> bool:
         """
-        Close after what is written; true when the client may still talk.
+        Close once everything is written; with `half` only our side, where that can be done.
 
-        Closing with `unread` input would reset the connection, and the reset
-        would destroy the answer on its way: there, only our side is closed.
+        True when only our side was closed.  Closing a socket with unread input
+        resets the connection, and the reset would destroy the response on its way.
         """
-        self.flush()
+        self.uncork()
         self.transport.unregisterProducer()
-        # TLS has no half-close, but waits for the client's goodbye by itself.
-        if unread and not self._half and not self.secure():
-            half_close = getattr(self.transport, "loseWriteConnection", None)
-            if half_close is not None:
-                self._read(True)
-                half_close()
+        # TLS has no half-close, but its close waits for the client's by itself.
+        if half and not self.secure:
+            close_our_side = getattr(self.transport, "loseWriteConnection", None)
+            if close_our_side is not None:
+                close_our_side()
                 return True
         self.transport.loseConnection()
         return False
+
+
+@implementer(IPushProducer)
+class PullToPush:
+    """
+    A pull producer as a push producer: pulled once a reactor turn until it is paused.
+
+    A transport that sends at once never asks a pull producer for more.
+    """
+
+    __slots__ = ("_clock", "_fail", "_next", "_producer")
+
+    def __init__(
+        self, producer: IProducer, fail: Callable[[Failure], None], clock: IReactorTime
+    ) -> None:
+        self._producer = cast(IPullProducer, producer)
+        self._fail = fail
+        self._clock = clock
+        self._next: IDelayedCall | None = None
+        self.resumeProducing()
+
+    def _pull(self) -> None:
+        self._next = self._clock.callLater(0, self._pull)
+        try:
+            self._producer.resumeProducing()
+        except Exception:
+            # Handed over to be logged; the producer is not asked again.
+            self.pauseProducing()
+            self._fail(Failure())
+
+    def resumeProducing(self) -> None:
+        """Pull from the next turn on."""
+        if self._next is None:
+            self._next = self._clock.callLater(0, self._pull)
+
+    def pauseProducing(self) -> None:
+        """Pull no more for now, and leave no call behind."""
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+
+    def stopProducing(self) -> None:
+        """Pull no more, and tell the producer."""
+        self.pauseProducing()
+        self._producer.stopProducing()

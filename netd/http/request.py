@@ -1,99 +1,206 @@
 """
-One HTTP request and its answer, as a Resource sees them.
+One HTTP request and its response, as a Resource sees them.
 
-`Request` offers the part of `twisted.web.iweb.IRequest` that Resources use:
+`Request` offers the part of `twisted.web.iweb.IRequest` that Resources use: `uri`
+is in origin-form, `args` are those of the query only, producers may push or pull,
+and `transport.abortConnection` works at any time.  Sessions, cookies, forms, ETags
+and content encoders are not here.  Unlike on stock, `finish` after the client left,
+or a second time, does nothing.
 
-- what was asked: `method`, `uri` (in origin-form), `path`, `prepath`,
-  `postpath`, `args` (of the query only), `content` (an open file), `clientproto`,
-  `requestHeaders`, `getHeader`, `getClientAddress`, `isSecure`
-- the answer: `setResponseCode`, `code`, `code_message`, `setHeader`,
-  `responseHeaders`, `redirect`, `write`, `finish`, `notifyFinish`,
-  `registerProducer` and `unregisterProducer` (push and pull), `sentLength`,
-  `startedWriting`, `finished`
-- below it: `channel`, `transport` (for faults: `abortConnection` works at any
-  time), `loseConnection`
+Beyond `IRequest` there are `head` (`head.raw` is what came over the wire), `trailers`
+(of a chunked request), `addTrailer` (of a chunked response), `setHeaders` and
+`respond` (a whole response at little cost), `flush` and `sentOutside` (for sendfile).
 
-and beyond `IRequest`: `head` (a `netd.http.request_head.Head`; `head.raw` is what came
-over the wire), `trailers` (of a chunked request), `addTrailer` (of a chunked
-answer), `setLines` and `whole` (a whole answer at little cost).  Unlike on
-stock, `finish` after the client left, or a second time, does nothing.  Sessions,
-cookies, forms, ETags and content encoders are not here: a Resource that needs
-them is mounted with `netd.http.foreign`.
-
-Rules: knows the channel it came over, not how bytes move.
+Rules: knows of its connection what `Connection` says, not how bytes move.
+What costs is done when it is first looked at, because most Resources look at little.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping
+from io import BytesIO
+from types import MappingProxyType
+from typing import IO, AnyStr, Final, Protocol, cast
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IConsumer, IProducer, IPushProducer
+from twisted.internet.interfaces import IAddress, IConsumer, IProducer, IPushProducer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.error import UnsupportedMethod
+from twisted.web.http import parse_qs
 from twisted.web.http_headers import Headers
-from twisted.web.resource import getChildForRequest
+from twisted.web.resource import IResource, getChildForRequest
 from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
 from netd.http import response_head
-from netd.http.pull_to_push import PullToPush
-from netd.http.question import Question
+from netd.http.context import ServerContext
+from netd.http.output import Output, PullToPush, Transport
 from netd.http.request_head import Head
-
-if TYPE_CHECKING:
-    from netd.http.conversation import Conversation
+from netd.http.upload import BodyBuffer
 
 _log = Logger()
+_NO_TRAILERS: Final[Mapping[bytes, tuple[bytes, ...]]] = MappingProxyType({})
+
+
+class Connection(Protocol):
+    """What a request needs of the connection it came over; see `HTTPConnection`."""
+
+    context: ServerContext
+    output: Output
+
+    def keeps(self) -> bool: ...
+    def done(self, request: Request, data: bytes, keep: bool) -> None: ...
 
 
 @implementer(IConsumer)
-class Request(Question):
+class Request:
     """One request; see the module for what of `IRequest` it offers."""
 
+    # __dict__ takes what Resources hang on a request, and is made only then.
     __slots__ = (
-        "_disconnected",
-        "_fields",
-        "_framing",
-        "_headers",
-        "_keep",
-        "_left",
-        "_lines",
-        "_notifications",
-        "_producer",
-        "_trailer",
-        "code",
-        "code_message",
-        "finished",
-        "sentLength",
-        "startedWriting",
+        *("__dict__", "_args", "_block", "_body", "_content", "_disconnected", "_fields"),
+        *("_framing", "_headers", "_keep", "_left", "_notifications", "_producer"),
+        *("_requestHeaders", "_trailer", "channel", "code", "code_message", "finished"),
+        *("head", "method", "path", "postpath", "prepath", "sentLength", "startedWriting"),
+        *("trailers", "uri"),
     )
 
-    def __init__(self, channel: Conversation, head: Head) -> None:
-        Question.__init__(self, channel, head)
+    def __init__(self, channel: Connection, head: Head) -> None:
+        self.channel = channel
+        self.head = head
+        self.method = head.method
+        self.uri = head.uri
+        self.path = head.path
+        self.prepath: list[bytes] = []
+        self.postpath = head.postpath.copy()
+        self.trailers = _NO_TRAILERS
+        self._requestHeaders: Headers | None = None
+        self._args: dict[bytes, list[bytes]] | None = None
+        self._content: IO[bytes] | None = None
+        self._body: BodyBuffer | None = None
         self.code = 200
         self.code_message: bytes | None = None
         self.sentLength = 0
         self.startedWriting = self.finished = self._disconnected = False
-        self._framing = response_head.WHOLE
-        self._left: int | None = None
+        self._framing = response_head.SIZED
+        self._left: int | None = None  # bytes that Content-Length promises still
         self._keep = False
         self._trailer = b""
+        # The response header: `_headers` once a Resource has looked at it, `_block` while
+        # it equals a shared block, otherwise `_fields`.
         self._headers: Headers | None = None
-        self._fields: response_head.Fields = {}
-        self._lines: response_head.HeaderBlock | None = None
-        """All that was set, as long as that is nothing else; `_fields` is empty then."""
+        self._block: response_head.HeaderBlock | None = None
+        self._fields: response_head.FieldLines = {}
         self._notifications: list[Deferred[None]] | None = None
         self._producer: IPushProducer | None = None
 
     @property
+    def clientproto(self) -> bytes:
+        """The client's protocol version."""
+        return b"HTTP/1.1" if self.head.minor else b"HTTP/1.0"
+
+    @property
+    def args(self) -> dict[bytes, list[bytes]]:
+        """The query's parameters, percent-decoded."""
+        if self._args is None:
+            self._args = parse_qs(self.head.query, 1) if self.head.query else {}
+        return self._args
+
+    @property
+    def content(self) -> IO[bytes]:
+        """The body, open at its start; closed when the request is done."""
+        if self._content is None:
+            self._content = BytesIO() if self._body is None else self._body.rewound()
+        return self._content
+
+    @property
+    def requestHeaders(self) -> Headers:
+        """All header fields; `getHeader` is cheaper."""
+        if self._requestHeaders is None:
+            self._requestHeaders = headers = Headers()
+            for name, values in self.head.fields.items():
+                headers.setRawHeaders(name, values)
+        return self._requestHeaders
+
+    def getHeader(self, key: AnyStr) -> AnyStr | None:
+        """The last value of a field, or None."""
+        if self._requestHeaders is not None:
+            raw = self._requestHeaders.getRawHeaders(key)
+            return raw[-1] if raw else None
+        if isinstance(key, str):
+            values = self.head.fields.get(key.lower().encode("iso-8859-1"))
+            return values[-1].decode("utf-8") if values else None
+        values = self.head.fields.get(key.lower())
+        return values[-1] if values else None
+
+    def getClientAddress(self) -> IAddress:
+        """The client's address."""
+        return self.channel.output.transport.getPeer()
+
+    def isSecure(self) -> bool:
+        """Whether the request came over TLS."""
+        return self.channel.output.secure
+
+    @property
+    def transport(self) -> Transport:
+        """What carries the response; everything written so far is on it already."""
+        self.flush()
+        return self.channel.output.transport
+
+    def loseConnection(self) -> None:
+        """Close the connection after what was written so far."""
+        self.transport.loseConnection()
+
+    # From the connection
+
+    def received(self, body: BodyBuffer, trailers: Mapping[bytes, tuple[bytes, ...]]) -> None:
+        """Take over the body that was received."""
+        self._body = body
+        self.trailers = trailers
+
+    def process(self) -> None:
+        """Find the Resource, render it, and send what it returns."""
+        if self.path == b"*":
+            # OPTIONS of the server as a whole (RFC 9110 9.3.7)
+            self.respond(b"")
+            return
+        try:
+            resource = getChildForRequest(self.channel.context.resource, self)
+        except Exception:
+            self.fail(Failure())
+            return
+        self._render(resource)
+
+    def lost(self, reason: Failure) -> None:
+        """The client is gone: stop the producer and fail what `notifyFinish` gave."""
+        self._disconnected = True
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.stopProducing()
+        notifications, self._notifications = self._notifications, None
+        self.close()
+        for notification in notifications or ():
+            notification.errback(reason)
+
+    def close(self) -> None:
+        """Give the room of the body back."""
+        if self._body is not None:
+            self._content = self._body.file
+            self._body.close()
+        elif self._content is not None:
+            self._content.close()
+
+    # The response header
+
+    @property
     def responseHeaders(self) -> Headers:
-        """The answer's fields but for those that the engine sets; `setHeader` is cheaper."""
+        """The fields but for those that the server sets; `setHeader` is cheaper."""
         if self._headers is None:
-            self._headers = headers = Headers()
-            for name, value in response_head.said(self._own()):
+            headers = Headers()
+            for name, value in response_head.pairs(self._lines()):
                 headers.addRawHeader(name, value)
+            self._headers = headers
         return self._headers
 
     def setHeader(self, name: bytes | str, value: bytes | str) -> None:
@@ -101,18 +208,18 @@ class Request(Question):
         if self._headers is not None:
             self._headers.setRawHeaders(name, [value])
         else:
-            name = response_head.known_names.get(name) or response_head.name(name)
-            self._own()[name] = b"%b: %b\r\n" % (name, response_head.value(value))
+            name = response_head.known_names.get(name) or response_head.canonical(name)
+            self._lines()[name] = b"%b: %b\r\n" % (name, response_head.one_line(value))
 
-    def setLines(self, lines: response_head.HeaderBlock) -> None:
-        """Set many fields as `setHeader` does, of which the lines are made already."""
+    def setHeaders(self, block: response_head.HeaderBlock) -> None:
+        """Set each field of `block` as `setHeader` does, at little cost."""
         if self._headers is not None:
-            for name, value in response_head.said(lines.by_name):
+            for name, value in response_head.pairs(block.by_name):
                 self.setHeader(name, value)
-        elif self._fields or self._lines is not None:
-            self._own().update(lines.by_name)
+        elif self._fields or self._block is not None:
+            self._lines().update(block.by_name)
         else:
-            self._lines = lines
+            self._block = block
 
     def setResponseCode(self, code: int, message: bytes | None = None) -> None:
         """Set the status and, when it is an unusual one, the reason phrase."""
@@ -120,53 +227,98 @@ class Request(Question):
         self.code_message = message
 
     def redirect(self, url: bytes | str) -> None:
-        """Answer 302 to `url`; `finish` is still to be called."""
+        """Respond with 302 to `url`; `finish` is still to be called."""
         self.setResponseCode(302)
         self.setHeader(b"Location", url)
 
     def addTrailer(self, name: bytes | str, value: bytes | str) -> None:
-        """Send a field after the body, where the answer is chunked (RFC 9110 6.5)."""
-        self._trailer += b"%b: %b\r\n" % (response_head.name(name), response_head.value(value))
+        """Send a field after the body, where the response is chunked (RFC 9110 6.5)."""
+        line = response_head.canonical(name), response_head.one_line(value)
+        self._trailer += b"%b: %b\r\n" % line
+
+    def _lines(self) -> response_head.FieldLines:
+        """The response header in `_fields`, where it may be changed."""
+        if self._headers is not None:
+            self._fields = response_head.from_headers(self._headers)
+            self._headers = None
+        elif self._block is not None:
+            self._fields = self._block.by_name.copy()
+            self._block = None
+        return self._fields
+
+    # The response body
 
     def notifyFinish(self) -> Deferred[None]:
-        """Fires when the answer is written, or fails when the client leaves before."""
-        done: Deferred[None] = Deferred()
+        """Fires when the response is written, or fails when the client leaves before."""
+        notification: Deferred[None] = Deferred()
         if self._notifications is None:
             self._notifications = []
-        self._notifications.append(done)
-        return done
+        self._notifications.append(notification)
+        return notification
+
+    def respond(self, body: bytes) -> None:
+        """Send `body` as the whole response, and finish: one join, one write."""
+        if self.finished or self._disconnected:
+            return
+        if body and self.head.plain and self._headers is None and self.code_message is None:
+            # The short way, which nearly all responses go: nothing is left to decide.
+            start = self.channel.context.response_starts.get(self.code)
+            block = self._block
+            fields = response_head.joined(self._fields) if block is None else block.joined
+            if start is not None and fields:
+                self.startedWriting = True
+                self._keep = keep = self.head.keep and self.channel.keeps()
+                self.sentLength = length = len(body)
+                size = b"Content-Length: %d\r\n" % length
+                end = b"\r\n" if keep else response_head.CLOSE
+                self._end(b"".join((start, fields, size, end, body)))
+                return
+        top = self._begin(len(body))
+        if self._framing.head_only:
+            self._end(top)
+        else:
+            self.sentLength = len(body)
+            self._end(top + body)
 
     def write(self, data: bytes) -> None:
-        """Send a piece of the body, after the head where it is the first."""
+        """Send a piece of the body, after the header where it is the first."""
         if self.finished:
-            raise RuntimeError(
-                "Request.write called on a request after Request.finish was called."
-            )
+            raise RuntimeError("Request.write called after Request.finish")
         if self._disconnected:
             return
         if not self.startedWriting:
-            self.channel.send(self._begin(None))
-        if self._framing.mute or not data:
+            self.channel.output.send(self._begin(None))
+        if self._framing.head_only or not data:
             return
         if self._left is not None:
-            # Never a byte beyond Content-Length: it would be read as the next answer.
+            # A byte beyond Content-Length would be read as the next response.
             data = data[: self._left]
             self._left -= len(data)
         self.sentLength += len(data)
-        self.channel.send(
+        self.channel.output.send(
             b"%x\r\n%b\r\n" % (len(data), data) if self._framing.chunked else data
         )
 
+    def flush(self) -> None:
+        """Pass everything that was written on to the transport."""
+        self.channel.output.flush()
+
+    def sentOutside(self, count: int) -> None:
+        """Count `count` bytes of the body that went to the transport's socket directly."""
+        self.sentLength += count
+        if self._left is not None:
+            self._left -= count
+
     def finish(self) -> None:
-        """The answer is complete; after the client left this does nothing."""
+        """End the response; after the client left, or a second time, this does nothing."""
         if self.finished or self._disconnected:
             return
         if not self.startedWriting:
-            if b"Content-Length" not in self._said():
-                self.whole(b"")
+            if b"Content-Length" not in self._lines():
+                self.respond(b"")
                 return
-            self.channel.send(self._begin(None))
-        if self._left and not self._framing.mute:
+            self.channel.output.send(self._begin(None))
+        if self._left and not self._framing.head_only:
             # Less than was promised: only the end of the connection can say so.
             self._keep = False
         self._end(b"0\r\n%b\r\n" % self._trailer if self._framing.chunked else b"")
@@ -174,64 +326,37 @@ class Request(Question):
     def registerProducer(self, producer: IProducer, streaming: bool) -> None:
         """Let `producer` write the body at the pace of the client."""
         if self._producer is not None:
-            raise RuntimeError(
-                f"Cannot register {producer}: {self._producer} is still registered."
-            )
+            raise RuntimeError(f"{self._producer} is still registered, not {producer}")
         if self._disconnected or self.finished:
             producer.stopProducing()
             return
-        clock = self.channel.site.clock
-        source = producer if streaming else PullToPush(producer, self.fail, clock)
-        self._producer = cast(IPushProducer, source)
-        self.channel.produce(self._producer)
+        if not streaming:
+            producer = PullToPush(producer, self.fail, self.channel.context.clock)
+        self._producer = cast(IPushProducer, producer)
+        self.channel.output.produce(self._producer)
 
     def unregisterProducer(self) -> None:
         """Take no more from the producer."""
         if isinstance(self._producer, PullToPush):
-            self._producer.rest()
+            self._producer.pauseProducing()
         self._producer = None
-        self.channel.produce(None)
-
-    def process(self) -> None:
-        """Find the Resource, render it, and answer with what it returns."""
-        site = self.channel.site
-        if self.path == b"*":
-            # OPTIONS of the server as a whole (RFC 9110 9.3.7)
-            self.whole(b"")
-            return
-        try:
-            resource = getChildForRequest(site.resource, self)
-        except Exception:
-            self.fail(Failure())
-            return
-        self._render(resource)
+        self.channel.output.produce(None)
 
     def fail(self, failure: Failure) -> None:
-        """Log a bug and answer 500, without a word of it to the client."""
+        """Log a bug and respond with 500, which tells the client nothing of it."""
         _log.failure("while answering {line}", failure, line=self.head.line)
         if self.finished or self._disconnected:
             return
         if self.startedWriting:
-            # Too late for another status: cut, so that nobody takes this for an answer.
+            # Too late for another status: cut, so that nobody takes it for complete.
             self.transport.abortConnection()
             return
-        self._plain(500, b"Internal Server Error\n", {})
+        self._respond_plain(500, b"Internal Server Error\n")
 
-    def lost(self, reason: Failure) -> None:
-        """The client is gone: stop the producer and tell who waits."""
-        self._disconnected = True
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.stopProducing()
-        waiting, self._notifications = self._notifications, None
-        self.close()
-        for each in waiting or ():
-            each.errback(reason)
-
-    def _render(self, resource: Any) -> None:
-        """Answer with what `resource` returns, or for what it raises."""
+    def _render(self, resource: IResource) -> None:
+        """Send what `resource` returns, or respond to what it raises."""
         try:
-            body = resource.render(self)
+            body: object = resource.render(self)
             if body is NOT_DONE_YET or self.finished or self._disconnected:
                 return
             if not isinstance(body, bytes):
@@ -240,93 +365,56 @@ class Request(Question):
                 self.write(body)
                 self.finish()
             else:
-                self.whole(body)
+                self.respond(body)
         except UnsupportedMethod as error:
             allowed: list[bytes] = sorted(error.allowedMethods)
             if self.method == b"HEAD" and b"GET" in allowed:
-                # Whoever can say GET can say HEAD (RFC 9110 9.3.2).
+                # Every resource that has GET has HEAD (RFC 9110 9.3.2).
                 self.method = b"GET"
                 self._render(resource)
             else:
                 # RFC 9110 15.5.6
-                self._plain(405, b"Method Not Allowed\n", {b"Allow": b", ".join(allowed)})
+                allow = b"Allow", b", ".join(allowed)
+                self._respond_plain(405, b"Method Not Allowed\n", allow)
         except Exception:
             self.fail(Failure())
 
-    def _plain(self, code: int, sentence: bytes, fields: dict[bytes, bytes]) -> None:
-        """Answer with one line of text and `fields`, whatever the Resource had set."""
-        self._headers = self._lines = None
-        self._fields = response_head.plain(fields)
+    def _respond_plain(self, code: int, text: bytes, *fields: tuple[bytes, bytes]) -> None:
+        """Respond with a line of text and `fields`, whatever the Resource had set."""
+        self._headers = self._block = None
+        self._fields = response_head.from_pairs((*response_head.PLAIN_TEXT, *fields))
         self.setResponseCode(code)
-        self.whole(sentence)
-
-    def _own(self) -> response_head.Fields:
-        """The lines of the answer, free to be changed."""
-        if self._lines is not None:
-            self._fields = self._lines.by_name.copy()
-            self._lines = None
-        return self._fields
-
-    def _said(self) -> response_head.Fields:
-        """The lines of the answer, whichever way they were set."""
-        if self._headers is not None:
-            self._fields = response_head.lines(self._headers)
-            self._headers = None
-        return self._own()
-
-    def whole(self, body: bytes) -> None:
-        """Answer with `body`, all of it, and finish: one join, one write."""
-        if self.finished or self._disconnected:
-            return
-        if body and self.head.plain and self._headers is None and self.code_message is None:
-            # The short way, which nearly all answers go: nothing is left to decide.
-            opening = self.channel.site.openings.get(self.code)
-            lines = self._lines
-            fields = response_head.joined(self._fields) if lines is None else lines.joined
-            if opening is not None and fields:
-                self.startedWriting = True
-                self._keep = keep = self.head.keep and self.channel.keeps()
-                self.sentLength = length = len(body)
-                size = b"Content-Length: %d\r\n" % length
-                end = b"\r\n" if keep else response_head.CLOSE
-                self._end(b"".join((opening, fields, size, end, body)))
-                return
-        top = self._begin(len(body))
-        if self._framing.mute:
-            self._end(top)
-        else:
-            self.sentLength = len(body)
-            self._end(top + body)
+        self.respond(text)
 
     def _begin(self, length: int | None) -> bytes:
-        """The answer's head, for a body of `length` bytes or of as many as will be written."""
+        """The header of a response of `length` bytes, or of as many as will be written."""
         self.startedWriting = True
-        fields = self._said()
-        site = self.channel.site
+        fields = self._lines()
+        context = self.channel.context
         keep = self.head.keep and self.channel.keeps()
-        top = site.opening(self.code)
-        if self.code_message is not None or not response_head.ours(fields):
+        top = context.response_start(self.code)
+        if self.code_message is not None or response_head.overrides(fields):
             top = response_head.status_line(self.code, self.code_message)
             keep = keep and b"close" not in fields.pop(b"Connection", b"").lower()
             fields.pop(b"Transfer-Encoding", None)
             fields.setdefault(b"Server", b"Server: %b\r\n" % response_head.SERVER)
-            fields.setdefault(b"Date", b"Date: %b\r\n" % site.date())
-        framing = response_head.frame(fields, self.code, length, self.head)
+            fields.setdefault(b"Date", b"Date: %b\r\n" % context.date())
+        framing = response_head.choose_framing(fields, self.code, length, self.head)
         self._framing = framing
-        self._left = framing.left
+        self._left = framing.length
         self._keep = keep = keep and framing.keep
         end = b"\r\n" if self.head.minor else b"Connection: keep-alive\r\n\r\n"
         return b"".join((top, *fields.values(), end if keep else response_head.CLOSE))
 
     def _end(self, data: bytes) -> None:
-        """The last bytes: give everything back, tell who waits, go on with the connection."""
+        """Send the last bytes, give everything back, and hand on to the connection."""
         self.finished = True
         if self._producer is not None:
             self.unregisterProducer()
-        if self._spool is not None or self._content is not None:
+        if self._body is not None or self._content is not None:
             self.close()
         self.channel.done(self, data, self._keep)
         if self._notifications is not None:
-            waiting, self._notifications = self._notifications, None
-            for each in waiting:
-                each.callback(None)
+            notifications, self._notifications = self._notifications, None
+            for notification in notifications:
+                notification.callback(None)

@@ -1,43 +1,62 @@
 """
-The watch: one round a second over all connections, in place of a timer for each.
+The timeout sweep: one round a second over all connections, in place of a timer for each.
 
-Rules: decides nothing about HTTP; a connection is told that its deadline has
-passed, and cut when its client takes nothing of what waits for it.
+Rules: knows no HTTP.  A connection is told that its deadline has passed, and is
+cut when its client takes nothing of what waits for it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import Final, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from netd.counters import Counters
+from netd.http.output import Output
+from netd.settings import Limits
 from netd.transport.tcp import bytes_unsent
-
-if TYPE_CHECKING:
-    from netd.http.connection import HTTPConnection
-    from netd.http.server import Site
 
 ROUND_SECONDS: Final = 1.0
 
 
-class TimeoutSweep:
-    """Makes its rounds over the connections of `site` from `start` to `stop`."""
+class Timed(Protocol):
+    """A connection as the sweep sees it."""
 
-    def __init__(self, site: Site, clock: IReactorTime, counters: Counters) -> None:
-        self._site = site
+    deadline: float
+    output: Output
+
+    def overdue(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+class Swept(Protocol):
+    """A server as the sweep sees it: `new_second` is called before each round."""
+
+    limits: Limits
+
+    @property
+    def connections(self) -> Iterable[Timed]: ...
+    def new_second(self, now: float) -> None: ...
+
+
+class TimeoutSweep:
+    """Sweeps the connections of `server` from `start` to `stop`."""
+
+    def __init__(self, server: Swept, clock: IReactorTime, counters: Counters) -> None:
+        self._server = server
         self._clock = clock
         self._counters = counters
         self._next: IDelayedCall | None = None
         self._due = 0.0
-        # How far a slow client had read, and when that was first seen.
-        self._slow: dict[HTTPConnection, tuple[int, float]] = {}
+        # How far a slow client has read, and when that was first seen.
+        self._slow: dict[Timed, tuple[int, float]] = {}
 
     def start(self) -> None:
         """Begin, unless begun."""
         if self._next is None:
-            self._site.turn(self._clock.seconds())
-            self._again()
+            self._server.new_second(self._clock.seconds())
+            self._schedule()
 
     def stop(self) -> None:
         """End, and leave no timer behind."""
@@ -45,11 +64,11 @@ class TimeoutSweep:
             self._next.cancel()
             self._next = None
 
-    def forget(self, channel: HTTPConnection) -> None:
-        """`channel` is gone."""
-        self._slow.pop(channel, None)
+    def forget(self, connection: Timed) -> None:
+        """`connection` is closed."""
+        self._slow.pop(connection, None)
 
-    def _again(self) -> None:
+    def _schedule(self) -> None:
         self._due = self._clock.seconds() + ROUND_SECONDS
         self._next = self._clock.callLater(ROUND_SECONDS, self._round)
 
@@ -57,29 +76,30 @@ class TimeoutSweep:
         now = self._clock.seconds()
         self._counters.lag = lag = max(0.0, now - self._due)
         self._counters.worst_lag = max(self._counters.worst_lag, lag)
-        self._again()
-        self._site.turn(now)
-        for channel in tuple(self._site.channels):
-            if channel.written:
-                self._progress(channel, now)
-            if channel.deadline <= now:
-                channel.overdue()
+        self._schedule()
+        self._server.new_second(now)
+        for connection in self._server.connections:
+            if connection.output.written:
+                self._check_progress(connection, now)
+            if connection.deadline <= now:
+                connection.overdue()
 
-    def _progress(self, channel: HTTPConnection, now: float) -> None:
-        """See how much of its answer a client has taken since the round before."""
-        left = bytes_unsent(channel.transport)
+    def _check_progress(self, connection: Timed, now: float) -> None:
+        """Compare what the client has taken with the round before."""
+        output = connection.output
+        left = bytes_unsent(output.transport)
         if left is None:
-            # Not one of ours to look into: it says so only when it holds very much.
-            left = int(channel.paused)
+            # A transport that cannot be looked into reports only that it holds very much.
+            left = int(output.paused)
         if not left:
-            channel.written = 0
-            self._slow.pop(channel, None)
+            output.written = 0
+            self._slow.pop(connection, None)
             return
-        taken = channel.written - left
-        before, since = self._slow.get(channel, (None, now))
+        taken = output.written - left
+        before, since = self._slow.get(connection, (None, now))
         if taken != before:
-            self._slow[channel] = (taken, now)
-        elif now - since >= self._site.limits.stall:
+            self._slow[connection] = (taken, now)
+        elif now - since >= self._server.limits.stall:
             self._counters.stalled += 1
-            channel.written = 0
-            channel.abort()
+            output.written = 0
+            connection.abort()

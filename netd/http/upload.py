@@ -1,26 +1,93 @@
 """
-A request whose body is still arriving.
+A request whose body is arriving, and the buffers that hold bodies.
 
-Rules: knows neither connection nor clock; whoever feeds it watches the time.
+Rules: knows neither connection nor clock; whoever feeds an upload watches the
+time.  A body lies in memory up to a limit and beyond it in a temporary file
+without a name; all bodies of one server together stay below another limit.
 """
 
 from __future__ import annotations
 
+import tempfile
+from io import BytesIO
+from typing import IO
+
 from netd.http.body import Chunked, Sized
-from netd.http.body_buffer import BodyBuffer, BodyBuffers
+from netd.http.errors import RequestError
 from netd.http.request_head import Head
 from netd.settings import Limits
 
 
+class BodyBuffers:
+    """What all request bodies of one server hold at the moment."""
+
+    __slots__ = ("held",)
+
+    def __init__(self) -> None:
+        self.held = 0
+        """Bytes, in memory and in files."""
+
+
+class BodyBuffer:
+    """
+    One request body; `file` holds `size` bytes of it.
+
+    At most `memory` bytes stay in memory; all of `buffers` hold at most `limit`.
+    """
+
+    __slots__ = ("_buffers", "_limit", "_memory", "file", "size")
+
+    def __init__(self, buffers: BodyBuffers, memory: int, limit: int) -> None:
+        self._buffers = buffers
+        self._memory = memory
+        self._limit = limit
+        self.size = 0
+        self.file: IO[bytes] = BytesIO()
+
+    def write(self, data: bytes) -> None:
+        """Keep `data`; RequestError when the limit or the disk has no room for it."""
+        if self._buffers.held + len(data) > self._limit:
+            raise RequestError("spool")
+        try:
+            if self.size <= self._memory < self.size + len(data):
+                self._move_to_disk()
+            written = self.file.write(data)
+        except OSError as error:
+            # A full disk and no free descriptor are a lack of room, not a bug.
+            raise RequestError("spool") from error
+        if written != len(data):
+            raise RequestError("spool")
+        self.size += len(data)
+        self._buffers.held += len(data)
+
+    def _move_to_disk(self) -> None:
+        # Unbuffered: a write is on the disk, or fails here.
+        disk = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by `close`
+        memory, self.file = self.file, disk
+        memory.seek(0)
+        disk.write(memory.read())
+
+    def rewound(self) -> IO[bytes]:
+        """The body, to be read from its start."""
+        self.file.seek(0)
+        return self.file
+
+    def close(self) -> None:
+        """Give the room back; harmless when done twice."""
+        self.file.close()
+        self._buffers.held -= self.size
+        self.size = 0
+
+
 class Upload:
-    """The head of a request, and its body as far as it came."""
+    """A request head, and its body as far as it has arrived."""
 
-    __slots__ = ("begun", "decoder", "head", "received", "spool")
+    __slots__ = ("begun", "body", "decoder", "head", "received")
 
-    def __init__(self, head: Head, limits: Limits, spools: BodyBuffers, begun: float) -> None:
+    def __init__(self, head: Head, limits: Limits, buffers: BodyBuffers, begun: float) -> None:
         self.head = head
         self.begun = begun
-        """When its head was complete, on the clock of whoever feeds it."""
+        """When the head was complete, on the clock of whoever feeds it."""
         self.received = 0
         """Bytes of the wire so far."""
         self.decoder: Sized | Chunked
@@ -28,12 +95,12 @@ class Upload:
             self.decoder = Chunked(limits.max_body, limits.max_head, limits.max_fields)
         else:
             self.decoder = Sized(head.length)
-        self.spool = BodyBuffer(spools, limits.body_memory, limits.spool)
+        self.body = BodyBuffer(buffers, limits.body_memory, limits.spool)
 
     def feed(self, data: bytes) -> bytes | None:
-        """Take in `data`; give what follows the body once that is whole, None until then."""
+        """Take in `data`; what follows the body once that is complete, None until then."""
         self.received += len(data)
         piece, rest = self.decoder.feed(data)
         if piece:
-            self.spool.write(piece)
+            self.body.write(piece)
         return rest

@@ -142,7 +142,7 @@ class DelayedResponse:
             _send_500(request)
             return
         self._counters.add_lateness(self._clock.seconds() - self._due)
-        request.whole(body)
+        request.respond(body)
 
 
 def perform(request: Request, reply: Reply, clock: IReactorTime, counters: Counters) -> None:
@@ -167,4 +167,4 @@ def _send_500(request: Request) -> None:
     request.setResponseCode(500)
     request.setHeader(b"Content-Type", error.type.encode())
     assert isinstance(error.body, bytes)  # noqa: S101 - for the type checker
-    request.whole(error.body)
+    request.respond(error.body)

@@ -103,7 +103,7 @@ class Router(Resource):
         if status != 200:
             request.setResponseCode(status)
         content_type = "" if status in NO_BODY else reply.type
-        request.setLines(response_fields.block(content_type, reply.sandbox, cors))
+        request.setHeaders(response_fields.block(content_type, reply.sandbox, cors))
         if cors:
             response_fields.share(request)
         if reply.headers:
@@ -150,7 +150,7 @@ class _Client:
         return None if authority is None else authority.decode()
 
     def tls(self) -> Mapping[str, object] | None:
-        transport = self._request.channel.transport
+        transport = self._request.transport
         if not ISSLTransport.providedBy(transport):
             return None
         # ISSLTransport declares no getHandle, and getPeerCertificate without a type.

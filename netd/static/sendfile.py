@@ -54,15 +54,9 @@ def read(fd: int, parts: Sequence[Part]) -> bytes | None:
 def _plain_socket(request: Request) -> Connection | None:
     """The transport, if the kernel may write a file to its socket: plain TCP."""
     transport = request.transport
-    plain = isinstance(transport, Connection) and not transport.TLS
-    return transport if plain and _SUPPORTED else None
-
-
-def _count_sent(request: Request, count: int) -> None:
-    """Tell `request` that the kernel sent `count` bytes of its body."""
-    request.sentLength += count
-    if request._left is not None:
-        request._left -= count
+    if _SUPPORTED and isinstance(transport, Connection) and not transport.TLS:
+        return transport
+    return None
 
 
 @implementer(IPushProducer)
@@ -193,7 +187,7 @@ class FileProducer:
             sent = len(data)
         else:
             # The kernel must not overtake bytes that the transport still holds.
-            self._request.channel.flush()
+            self._request.flush()
             if not flush(self._socket):
                 return 0
             try:
@@ -206,7 +200,7 @@ class FileProducer:
                 self._restore_writer()
                 self._socket = None
                 return self._send(part, room)
-            _count_sent(self._request, sent)
+            self._request.sentOutside(sent)
         if not sent:
             # The file has become shorter: only an aborted connection can say so.
             self._abort()

@@ -93,7 +93,7 @@ class FileServer:
             return self._respond(request, fields, file, cached.headers)
         if not fields and request.method == b"GET":
             # Most requests for small files have no condition and no range.
-            request.setLines(cached.block)
+            request.setHeaders(cached.block)
             return body
         selection = select(request.method, fields, cached.headers, len(body), self._now())
         if selection.code == 206:

@@ -263,7 +263,7 @@ class StartTests(DaemonCase):
         # HTTP hears why, within TLS where there is that; echo is closed without a word.
         told = [getattr(each, "wrappedProtocol", each) for each in made]
         self.assertEqual(
-            [type(each).__name__ for each in told], ["_Told", "_Told", "_Told", "NoneType"]
+            [type(each).__name__ for each in told], [*3 * ["DeniedConnection"], "NoneType"]
         )
         self.assertEqual(sum(daemon.parts.counters.refusals.values()), 4)
         self.assertEqual(len(self.reactor.readers), 2)

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from netd import settings
 from netd.addresses import Network
 from netd.daemon import Daemon, build
-from netd.http.connection import HTTPConnection
+from netd.http.server import DeniedConnection
 from netd.settings import Settings
 from netd.test.lab.client import Transport
 from netd.test.stages import identity
@@ -232,9 +232,9 @@ class ReloadTests(DaemonCase):
         self.reload(daemon, evolve(self.http(), access=denied))
         address = IPv4Address("TCP", "127.0.0.1", 50000)
         build = self.reactor.adopted[0].factory.buildProtocol
-        self.assertNotIsInstance(build(address), HTTPConnection)
+        self.assertIsInstance(build(address), DeniedConnection)
         self.reload(daemon, self.http())
-        self.assertIsInstance(build(address), HTTPConnection)
+        self.assertNotIsInstance(build(address), DeniedConnection)
 
     def test_unchanged(self) -> None:
         """

@@ -7,7 +7,6 @@ from __future__ import annotations
 from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
-from twisted.web import server
 from twisted.web.resource import getChildForRequest
 from twisted.web.test.requesthelper import DummyRequest
 
@@ -15,7 +14,8 @@ from netd.counters import Counters
 from netd.http.context import AccessRecord
 from netd.lab.endpoints.echo import GREETING
 from netd.lab.router import Router
-from netd.site import factory, files_only, forbidden, tree
+from netd.site import factory, files_only, tree
+from netd.test.http.stock import stock_site
 from netd.test.lab.client import (
     Client,
     configured,
@@ -23,7 +23,6 @@ from netd.test.lab.client import (
     parse,
     request,
 )
-from netd.test.lab.stock import StockRequest
 from netd.xmlrpc import service
 from netd.xmlrpc.content_coding import LARGEST
 from netd.xmlrpc.resource import RPCRoot
@@ -83,23 +82,6 @@ class BodiesTests(SynchronousTestCase):
         talk.site.change(limited(max_body=10).limits)
         said = talk.send(request("POST /RPC2", "Content-Length: 11"))
         self.assertTrue(said.startswith(b"HTTP/1.1 413 "))
-
-
-class ForbiddenTests(SynchronousTestCase):
-    """
-    What those hear who may not speak.
-    """
-
-    def test_forbidden(self) -> None:
-        """A 403 that says why and ends the connection; HEAD gets its head."""
-        said = forbidden(b"GET / HTTP/1.1\r\n", lambda: 0.0)
-        head, _, body = said.partition(b"\r\n\r\n")
-        lines = head.split(b"\r\n")
-        self.assertEqual(lines[0], b"HTTP/1.1 403 Forbidden")
-        self.assertIn(b"Content-Length: %d" % len(body), lines)
-        self.assertIn(b"Connection: close", lines)
-        self.assertIn(b"Date: Thu, 01 Jan 1970 00:00:00 GMT", lines)
-        self.assertEqual(forbidden(b"HEAD / HTTP/1.1\r\n", lambda: 0.0), head + b"\r\n\r\n")
 
 
 class DelayEchoTests(SynchronousTestCase):
@@ -239,10 +221,7 @@ class StockTests(SynchronousTestCase):
     def test_same(self) -> None:
         """Status, body and type of what is answered at once are the same."""
         clock = Clock()
-        stock = server.Site(
-            tree(configured(), clock), reactor=clock, requestFactory=StockRequest
-        )
-        stock.displayTracebacks = False
+        stock = stock_site(tree(configured(), clock), clock)
         for line in ("GET /healthz", "HEAD /healthz", "GET /nope", "POST /help", "GET /RPC2"):
             mine = Client().request(line)
             theirs = Client(clock=clock, site=stock).request(line)

@@ -1,11 +1,12 @@
 """
-What the engine's tests play on: a site without a socket, clients without a network.
+A server without a socket, and its clients without a network.
 
 Rules: knows no test.  Time moves only when a test says so.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from attrs import evolve, frozen
@@ -21,7 +22,7 @@ from zope.interface import implementer
 
 from netd.counters import Counters
 from netd.http.context import AccessRecord
-from netd.http.server import Site
+from netd.http.server import HTTPServer
 from netd.settings import Limits
 
 # Sunday, 6 November 1994, as in RFC 9110 5.6.7
@@ -33,7 +34,7 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 @frozen
-class Answer:
+class Response:
     """One response as a client understands it."""
 
     code: int
@@ -51,9 +52,9 @@ class Answer:
         return value
 
 
-def answers(data: bytes, methods: str = "") -> list[Answer]:
+def parse_responses(data: bytes, methods: str = "") -> list[Response]:
     """All responses in `data`; `methods` has an H where the request was HEAD."""
-    found: list[Answer] = []
+    responses: list[Response] = []
     while data:
         head, end, data = data.partition(b"\r\n\r\n")
         assert end, f"no end of head in {head!r}"
@@ -61,11 +62,11 @@ def answers(data: bytes, methods: str = "") -> list[Answer]:
         version, code, reason = line.split(b" ", 2)
         assert version == b"HTTP/1.1", line
         fields: dict[bytes, list[bytes]] = {}
-        for each in lines:
-            name, _, value = each.partition(b": ")
+        for field in lines:
+            name, _, value = field.partition(b": ")
             fields.setdefault(name.lower(), []).append(value)
         body = trailers = b""
-        head_only = methods[len(found) : len(found) + 1] == "H"
+        head_only = methods[len(responses) : len(responses) + 1] == "H"
         if head_only or int(code) in (204, 304) or int(code) < 200:
             pass
         elif b"content-length" in fields:
@@ -76,8 +77,8 @@ def answers(data: bytes, methods: str = "") -> list[Answer]:
             body, trailers, data = _dechunk(data)
         else:
             body, data = data, b""
-        found.append(Answer(int(code), reason, fields, body, trailers))
-    return found
+        responses.append(Response(int(code), reason, fields, body, trailers))
+    return responses
 
 
 def _dechunk(data: bytes) -> tuple[bytes, bytes, bytes]:
@@ -107,137 +108,146 @@ def post(body: bytes, more: bytes = b"", path: bytes = b"/echo") -> bytes:
 def chunked(*chunks: bytes, trailers: bytes = b"") -> bytes:
     """A request with a body in chunks."""
     head = b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-    pieces = [b"%x\r\n%b\r\n" % (len(each), each) for each in chunks]
+    pieces = [b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks]
     return head + b"".join(pieces) + b"0\r\n" + trailers + b"\r\n"
 
 
-class Pipe(StringTransport):
-    """A transport that can half-close, and that tells what was done to it."""
+class MemoryTransport(StringTransport):
+    """A transport that can half-close, and that records what was done to it."""
 
     halfClosed = False
     noDelay = False
     aborted = False
 
     def setTcpNoDelay(self, enabled: bool) -> None:
-        """Do not wait for more."""
+        """Record the option."""
         self.noDelay = enabled
 
     def loseWriteConnection(self) -> None:
-        """Our side is closed."""
+        """Record the half-close."""
         self.halfClosed = True
 
     def abortConnection(self) -> None:
-        """The connection is cut."""
+        """Record the abort."""
         self.aborted = True
         self.disconnecting = True
 
 
 class Client:
-    """One client of a `Stage`."""
+    """One client of a `ServerFixture`."""
 
-    def __init__(self, stage: Stage, address: Any) -> None:
-        self.stage = stage
-        self.channel = stage.site.buildProtocol(address)
-        self.transport = Pipe(peerAddress=address)
+    def __init__(
+        self, fixture: ServerFixture, address: Any, transport: MemoryTransport | None = None
+    ) -> None:
+        self.fixture = fixture
+        self.connection = fixture.server.buildProtocol(address)
+        self.transport = transport or MemoryTransport(peerAddress=address)
         self.gone = False
-        self.channel.makeConnection(self.transport)
+        self.connection.makeConnection(self.transport)
 
     def send(self, data: bytes, pieces: int = 0) -> None:
-        """Say `data`, at once or in pieces of so many bytes."""
+        """Send `data`, at once or in pieces of so many bytes."""
         for at in range(0, len(data), pieces or len(data) or 1):
-            if not self.over():
-                self.channel.dataReceived(data[at : at + (pieces or len(data))])
+            if not self.closed():
+                self.connection.dataReceived(data[at : at + (pieces or len(data))])
 
-    def over(self) -> bool:
+    def closed(self) -> bool:
         """Whether the connection takes nothing more."""
         return self.gone or bool(self.transport.disconnecting)
 
     def fin(self) -> None:
         """Close our side."""
-        self.channel.readConnectionLost()
+        self.connection.readConnectionLost()
 
     def settle(self) -> Client:
-        """Let what the server decided to close be closed."""
+        """Lose the connection if the server has closed it."""
         if self.transport.disconnecting and not self.gone:
             aborted = self.transport.aborted
             self.lose(ConnectionAborted() if aborted else ConnectionDone())
         return self
 
     def reset(self) -> None:
-        """Leave without a goodbye."""
+        """Reset the connection."""
         self.lose(ConnectionLost())
 
     def lose(self, reason: Exception) -> None:
-        """The connection is gone."""
+        """Lose the connection."""
         self.gone = True
         if self.transport.producer is not None:
             self.transport.producer.stopProducing()
-        self.channel.connectionLost(Failure(reason))
+        self.connection.connectionLost(Failure(reason))
 
-    def said(self) -> bytes:
-        """All that was answered so far."""
+    def received(self) -> bytes:
+        """All bytes that were received so far."""
         data: bytes = self.transport.value()
         return data
 
-    def answers(self, methods: str = "") -> list[Answer]:
-        """All answers so far."""
-        return answers(self.said(), methods)
+    def responses(self, methods: str = "") -> list[Response]:
+        """All responses so far."""
+        return parse_responses(self.received(), methods)
 
-    def answer(self) -> Answer:
-        """The only answer."""
-        (only,) = self.answers()
+    def response(self) -> Response:
+        """The only response."""
+        (only,) = self.responses()
         return only
 
 
-class Lines:
-    """A log that keeps what it is told."""
+class RecordingLog:
+    """A log that keeps its entries."""
 
     def __init__(self) -> None:
         self.entries: list[AccessRecord] = []
 
     def record(self, entry: AccessRecord) -> None:
-        """One entry."""
+        """Keep `entry`."""
         self.entries.append(entry)
 
 
-class Stage:
-    """A site, its clock and its counters; fields of `Limits` are keywords."""
+class ServerFixture:
+    """A server, its clock and its counters; fields of `Limits` are keywords."""
 
     def __init__(
-        self, resource: IResource | None = None, memo: bool = True, **limits: Any
+        self,
+        resource: IResource | None = None,
+        server: Callable[[Clock], HTTPServer] | None = None,
+        **limits: Any,
     ) -> None:
         self.clock = Clock()
         self.counters = Counters()
-        self.log = Lines()
+        self.log = RecordingLog()
         self.tree = Tree(self.clock)
-        self.site = Site(
+        if server is not None:
+            self.server = server(self.clock)
+            return
+        self.server = HTTPServer(
             resource or self.tree,
             self.clock,
             evolve(LIMITS, **limits),
             self.counters,
             log=self.log,
             now=self.now,
-            memo=memo,
         )
-        self.site.doStart()
+        self.server.doStart()
 
     def now(self) -> float:
         """The time of day."""
         return NOW + self.clock.seconds()
 
-    def connect(self, host: str = "127.0.0.1", port: int = 40000) -> Client:
-        """A client that comes from `host`."""
+    def connect(
+        self, host: str = "127.0.0.1", transport: MemoryTransport | None = None
+    ) -> Client:
+        """A client at `host`."""
         kind = IPv6Address if ":" in host else IPv4Address
-        return Client(self, kind("TCP", host, port))
+        return Client(self, kind("TCP", host, 40000), transport)
 
     def ask(self, data: bytes, pieces: int = 0, host: str = "127.0.0.1") -> Client:
-        """A new client that has said `data`."""
+        """A new client that has sent `data`."""
         client = self.connect(host)
         client.send(data, pieces)
         return client
 
     def pass_seconds(self, seconds: int) -> None:
-        """Let time go by, a second at a time."""
+        """Let time pass, a second at a time."""
         for _ in range(seconds):
             self.clock.advance(1)
 
@@ -257,36 +267,36 @@ class Tree(Resource):
 
 @implementer(IResource)
 class Leaf:
-    """A Resource without children that answers every method the same."""
+    """A Resource without children that treats every method alike."""
 
     isLeaf = True
 
     def getChildWithDefault(self, name: bytes, request: Any) -> IResource:
-        """Never asked for."""
+        """Not called."""
         raise NotImplementedError
 
     def putChild(self, path: bytes, child: IResource) -> None:
-        """Never given one."""
+        """Not called."""
         raise NotImplementedError
 
     def render(self, request: Any) -> Any:
-        """The answer."""
+        """Respond."""
         raise NotImplementedError
 
 
 class Call(Leaf):
-    """A Leaf that answers as a function does."""
+    """A Leaf that renders as a function does."""
 
     def __init__(self, function: Any) -> None:
         self._function = function
 
     def render(self, request: Any) -> Any:
-        """The function's answer."""
+        """The function's result."""
         return self._function(request)
 
 
 def seeing(seen: list[Any]) -> Call:
-    """A Leaf that puts its requests into `seen`, and says nothing."""
+    """A Leaf that puts its requests into `seen`, with an empty body."""
 
     def see(request: Any) -> bytes:
         seen.append(request)
@@ -296,7 +306,7 @@ def seeing(seen: list[Any]) -> Call:
 
 
 class Plain(Resource):
-    """Says hello to GET, and so to HEAD."""
+    """A constant for GET and HEAD."""
 
     isLeaf = True
 
@@ -307,7 +317,7 @@ class Plain(Resource):
 
 
 class Echo(Leaf):
-    """Says what it was told."""
+    """The request's body."""
 
     def render(self, request: Any) -> bytes:
         """The body."""
@@ -317,14 +327,14 @@ class Echo(Leaf):
 
 
 class Waiting(Leaf):
-    """Says something after as many seconds as its path says; cancels when the client leaves."""
+    """A body after the seconds in its path; cancelled when the client leaves."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self.clock = clock
         self.left: list[Failure] = []
 
     def render(self, request: Any) -> Any:
-        """Later."""
+        """Respond later."""
 
         def say() -> None:
             request.setHeader(b"Content-Length", b"5")
@@ -342,20 +352,20 @@ class Waiting(Leaf):
 
 
 class Held(Leaf):
-    """Gives every request to the test."""
+    """Keeps its requests for the test."""
 
     def __init__(self) -> None:
         self.requests: list[Any] = []
 
     def render(self, request: Any) -> Any:
-        """When the test wants."""
+        """Keep the request."""
         self.requests.append(request)
         return NOT_DONE_YET
 
 
 class Bug(Leaf):
-    """Raises."""
+    """Raises an exception."""
 
     def render(self, request: Any) -> Any:
-        """A secret."""
+        """Raise."""
         raise ValueError("a secret")

@@ -1,8 +1,7 @@
 """
-The engine against others: stock Twisted, httptools, and noise.
+The HTTP server against others: stock Twisted, httptools, and noise.
 
-Where the engine and an oracle disagree, the disagreement stands in a table
-here, with the reason why ours is the way it is.
+A disagreement with an oracle stands in a table here, with its reason.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
-from twisted.web.server import Site
 
 from netd.http.response_head import CONTINUE
-from netd.test.http.stages import Call, Stage, answers
+from netd.test.http.stages import Call, ServerFixture, parse_responses
+from netd.test.http.stock import stock_site
 
 HOST = b"Host: a\r\n"
 
@@ -33,33 +32,33 @@ def report(request: Any) -> bytes:
 
 
 def ours(data: bytes, pieces: int = 0) -> tuple[list[tuple[int, bytes]], bool]:
-    """Status and body of each answer of netd's engine, and whether it closed."""
-    client = Stage(Call(report)).ask(data, pieces)
-    found = client.answers("H" * data.count(b"HEAD /"))
-    closed = client.over() or client.transport.halfClosed
-    return [(each.code, each.body if each.code == 200 else b"") for each in found], closed
-
-
-class Quiet(Site):
-    """A stock Site that logs nothing."""
-
-    def log(self, request: Any) -> None:
-        """Nothing."""
+    """Status and body of each response of netd, and whether it closed."""
+    client = ServerFixture(Call(report)).ask(data, pieces)
+    responses = client.responses("H" * data.count(b"HEAD /"))
+    closed = client.closed() or client.transport.halfClosed
+    return [
+        (response.code, response.body if response.code == 200 else b"")
+        for response in responses
+    ], closed
 
 
 def stock(data: bytes) -> tuple[list[tuple[int, bytes]], bool]:
     """The same of `twisted.web.server.Site`."""
-    site = Quiet(Call(report), reactor=Clock())
-    channel = site.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1))
+    channel = stock_site(Call(report), Clock()).buildProtocol(
+        IPv4Address("TCP", "127.0.0.1", 1)
+    )
     transport = StringTransport()
     channel.makeConnection(transport)
     channel.dataReceived(data)
-    # Its refusals have no length; its answers to HTTP/1.0 say HTTP/1.0.
-    said = transport.value().replace(b"HTTP/1.0 ", b"HTTP/1.1 ")
-    found = answers(said, "H" * data.count(b"HEAD /"))
+    # Its refusals have no length; its responses to HTTP/1.0 say HTTP/1.0.
+    received = transport.value().replace(b"HTTP/1.0 ", b"HTTP/1.1 ")
+    responses = parse_responses(received, "H" * data.count(b"HEAD /"))
     closed = transport.disconnecting
     channel.connectionLost(Failure(ConnectionDone()))
-    return [(each.code, each.body if each.code == 200 else b"") for each in found], closed
+    return [
+        (response.code, response.body if response.code == 200 else b"")
+        for response in responses
+    ], closed
 
 
 def get(target: bytes = b"/", fields: bytes = HOST, version: bytes = b"1.1") -> bytes:
@@ -68,7 +67,7 @@ def get(target: bytes = b"/", fields: bytes = HOST, version: bytes = b"1.1") -> 
 
 
 def post(framing: bytes, body: bytes) -> bytes:
-    """A request with one."""
+    """A request with a body."""
     return b"POST / HTTP/1.1\r\n" + HOST + framing + b"\r\n" + body
 
 
@@ -113,7 +112,7 @@ SAME: list[bytes] = [
     post(CHUNKED, b"1\r\nab\r\n0\r\n\r\n"),
     post(CHUNKED, b"1 \r\na\r\n0\r\n\r\n"),
 ]
-"""Conversations that both answer alike; a refusal is a refusal, whatever its 4xx."""
+"""Requests to which both respond alike; every 4xx and 5xx counts as a refusal."""
 
 DIFFERENT: list[tuple[str, bytes, list[int], list[int]]] = [
     ("RFC 9112 3.2: HTTP/1.1 without Host MUST be refused",
@@ -150,25 +149,27 @@ DIFFERENT: list[tuple[str, bytes, list[int], list[int]]] = [
     ("RFC 9110 10.1.1: no 100 (Continue) once the body is there",
      post(b"Expect: 100-continue\r\nContent-Length: 1\r\n", b"a"), [200], [100, 200]),
 ]  # fmt: skip
-"""Why, the conversation, our statuses, those of stock."""
+"""The reason, the requests, our statuses, those of stock."""
 
 
 class StockTests(SynchronousTestCase):
-    """`twisted.web.http.HTTPChannel`."""
+    """
+    The stock server of `twisted.web`.
+    """
 
     def test_same(self) -> None:
-        """What the RFCs leave no choice about is answered alike, however it is cut."""
+        """Both respond alike where the RFCs leave no choice, however the requests are cut."""
         for data in SAME:
-            found, closed = ours(data)
+            results, closed = ours(data)
             expected, stock_closed = stock(data)
             # Its 4xx are all 400, ours say more.
-            found = [(400 if 400 <= code < 600 else code, body) for code, body in found]
-            self.assertEqual(found, expected, data)
+            results = [(400 if 400 <= code < 600 else code, body) for code, body in results]
+            self.assertEqual(results, expected, data)
             self.assertEqual(closed, stock_closed, data)
             self.assertEqual(ours(data, 1), ours(data), data)
 
     def test_different(self) -> None:
-        """Each known difference is there, and is what the table says."""
+        """Each known difference is as the table says."""
         for why, data, expected, stock_expected in DIFFERENT:
             self.assertEqual([code for code, _ in ours(data)[0]], expected, why)
             self.assertEqual([code for code, _ in stock(data)[0]], stock_expected, why)
@@ -179,7 +180,7 @@ class StockTests(SynchronousTestCase):
         self.assertEqual((ours(data)[1], stock(data)[1]), (False, True))
 
     def test_absolute(self) -> None:
-        """An absolute target is the Resource it names; stock walks `http:` as a segment."""
+        """An absolute target reaches its Resource; stock takes `http:` for a segment."""
         data = get(b"http://a/x")
         self.assertIn(b"b'/x'", ours(data)[0][0][1])
         self.assertIn(b"b'http://a/x'", stock(data)[0][0][1])
@@ -202,11 +203,11 @@ HTTPTOOLS: list[tuple[str, bytes, bool, bool]] = [
     ("netd: extensions say nothing, so 256 bytes of them are enough",
      post(CHUNKED, b"1;%b\r\na\r\n0\r\n\r\n" % (b"x" * 300)), False, True),
 ]  # fmt: skip
-"""Why, the request, whether we take it, whether httptools does."""
+"""The reason, the request, whether netd accepts it, whether httptools does."""
 
 
-class Heard:
-    """What httptools heard."""
+class Parsed:
+    """What httptools found in a request."""
 
     def __init__(self) -> None:
         self.url = self.body = b""
@@ -227,40 +228,42 @@ class Heard:
 
 
 class HttptoolsTests(SynchronousTestCase):
-    """`httptools`, which is Node's llhttp."""
+    """
+    `httptools`, which is llhttp of Node.js.
+    """
 
-    def hear(self, data: bytes) -> Heard | None:
-        """What httptools hears in one request; None when it refuses."""
+    def parse(self, data: bytes) -> Parsed | None:
+        """What httptools finds in one request; None when it refuses."""
         try:
             import httptools
         except ImportError as error:
             raise SkipTest("httptools is not installed") from error
-        heard = Heard()
+        parsed = Parsed()
         try:
-            parser = httptools.HttpRequestParser(heard)
+            parser = httptools.HttpRequestParser(parsed)
             parser.feed_data(data)
         except httptools.HttpParserError:
             return None
-        return heard
+        return parsed
 
     def test_same(self) -> None:
-        """Every single request of the table above is taken, or refused, by both."""
+        """Every single request of the table above is accepted, or refused, by both."""
         for data in SAME:
             if data in [row[1] for row in HTTPTOOLS] or data.count(b"HTTP/1.") > 1:
                 continue
-            heard = self.hear(data)
+            parsed = self.parse(data)
             codes = [code for code, _ in ours(data)[0]]
-            self.assertEqual(heard is not None and heard.complete == 1, codes == [200], data)
+            self.assertEqual(parsed is not None and parsed.complete == 1, codes == [200], data)
 
     def test_different(self) -> None:
-        """Each known difference is there."""
+        """Each known difference is as the table says."""
         for why, data, taken, theirs in HTTPTOOLS:
             self.assertEqual(ours(data)[0][0][0] == 200, taken, why)
-            heard = self.hear(data)
-            self.assertEqual(heard is not None and heard.complete == 1, theirs, why)
+            parsed = self.parse(data)
+            self.assertEqual(parsed is not None and parsed.complete == 1, theirs, why)
 
     def test_fields(self) -> None:
-        """What both take, both understand alike: target, fields and body."""
+        """Requests that both accept have the same target, fields and body for both."""
         dice = random.Random(9112)
         compared = 0
         for _ in range(3000):
@@ -271,22 +274,22 @@ class HttptoolsTests(SynchronousTestCase):
                 seen.append((request.head, request.content.read()))
                 return b""
 
-            client = Stage(Call(keep)).ask(data)
-            heard = self.hear(data)
-            if len(seen) != 1 or len(client.stage.log.entries) != 1:
+            client = ServerFixture(Call(keep)).ask(data)
+            parsed = self.parse(data)
+            if len(seen) != 1 or len(client.fixture.log.entries) != 1:
                 continue
-            if heard is None or heard.complete != 1:
+            if parsed is None or parsed.complete != 1:
                 continue
             head, body = seen[0]
             compared += 1
-            self.assertEqual(body, heard.body, data)
+            self.assertEqual(body, parsed.body, data)
             if head.authority is None:
-                self.assertEqual(head.uri, heard.url, data)
+                self.assertEqual(head.uri, parsed.url, data)
                 pairs = [
                     (name, value) for name, values in head.fields.items() for value in values
                 ]
                 # llhttp says the trailers are headers, too: those come last.
-                self.assertEqual(sorted(pairs), sorted(heard.headers[: len(pairs)]), data)
+                self.assertEqual(sorted(pairs), sorted(parsed.headers[: len(pairs)]), data)
         self.assertGreater(compared, 300)
 
 
@@ -332,37 +335,39 @@ def mutate(dice: random.Random, data: bytes) -> bytes:
 
 
 class FuzzTests(SynchronousTestCase):
-    """Noise that looks like HTTP."""
+    """
+    Noise that looks like HTTP.
+    """
 
     timeout = 3600
 
     def test_mutations(self) -> None:
         """
-        Nothing a client says is an error of ours, and cutting it changes nothing.
+        No input causes an exception, and cutting it changes no response.
 
-        20 000 mutated conversations, or as many as NETD_FUZZ says.
+        20 000 mutated inputs, or as many as NETD_FUZZ says.
         """
         count = int(os.environ.get("NETD_FUZZ", "20000"))
         dice = random.Random(9110)
         codes: dict[int, int] = {}
         for _ in range(count):
             data = mutate(dice, dice.choice(SEEDS))
-            stage = Stage(Call(report))
-            whole, cut = stage.connect(), stage.connect()
+            fixture = ServerFixture(Call(report))
+            whole, cut = fixture.connect(), fixture.connect()
             whole.send(data)
             cut.send(data, dice.randint(1, 30))
             for client in (whole, cut):
-                if not client.over():
+                if not client.closed():
                     client.fin()
             # An interim 100 is sent only to who has not begun to send the body.
-            said = [each.said().replace(CONTINUE, b"") for each in (whole, cut)]
-            self.assertEqual(said[0], said[1], data)
-            for entry in stage.log.entries:
+            received = [client.received().replace(CONTINUE, b"") for client in (whole, cut)]
+            self.assertEqual(received[0], received[1], data)
+            for entry in fixture.log.entries:
                 codes[entry[2]] = codes.get(entry[2], 0) + 1
-            self.assertEqual(stage.site.spools.held, 0, data)
+            self.assertEqual(fixture.server.context.body_buffers.held, 0, data)
             whole.settle()
             cut.settle()
-            self.assertEqual(stage.site.in_flight, 0)
+            self.assertEqual(fixture.server.in_flight, 0)
         self.assertEqual(set(codes) - {200, 400, 408, 413, 414, 417, 431, 501, 505}, set())
         self.assertGreater(codes[200], count // 10)
         self.assertGreater(codes[400], count // 10)

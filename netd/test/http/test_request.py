@@ -1,59 +1,67 @@
-"""A request as a Resource sees it."""
+"""
+Tests of netd.http.request: a request as a Resource sees it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IConsumer
+from twisted.internet.interfaces import IConsumer, ISSLTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.error import UnsupportedMethod
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
+from zope.interface import alsoProvides
 from zope.interface.verify import verifyObject
 
+from netd.http.output import Output
 from netd.http.response_head import HeaderBlock
-from netd.test.http.stages import GET, Answer, Call, Client, Stage
+from netd.test.http.stages import GET, Call, Client, Response, ServerFixture
 
+ASK = b"GET /held/a%20b/%2F?x=1&y=%32&x=3&z HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nx-one: 2\r\n\r\n"
 OLD = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
 
 
 def ask(function: Callable[[Any], Any], data: bytes = GET) -> Client:
-    """A client that was answered by `function`."""
-    return Stage(Call(function)).ask(data)
+    """A client that got the response of `function`."""
+    return ServerFixture(Call(function)).ask(data)
 
 
 def keep(data: bytes = GET) -> tuple[Client, Any]:
     """A client that waits, and its request."""
-    stage = Stage()
-    client = stage.ask(data.replace(b" / ", b" /held "))
-    return client, stage.tree.children[b"held"].requests[0]
+    fixture = ServerFixture()
+    client = fixture.ask(data.replace(b" / ", b" /held "))
+    return client, fixture.tree.children[b"held"].requests[0]
 
 
-class AnswerTests(SynchronousTestCase):
-    """How a Resource answers."""
+class ResponseTests(SynchronousTestCase):
+    """
+    How a Resource responds.
+    """
 
-    def answer(self, function: Callable[[Any], Any], data: bytes = GET) -> Answer:
-        """The only answer."""
-        return ask(function, data).answer()
+    def response(self, function: Callable[[Any], Any], data: bytes = GET) -> Response:
+        """The only response."""
+        return ask(function, data).response()
 
     def test_consumer(self) -> None:
         """A request takes what a producer makes."""
         verifyObject(IConsumer, keep()[1])
 
     def test_bytes(self) -> None:
-        """Bytes are the whole body; without a type they are HTML, as stock says."""
-        answer = self.answer(lambda request: b"<p>")
-        self.assertEqual((answer.code, answer.body), (200, b"<p>"))
-        self.assertEqual(answer.field(b"content-type"), b"text/html")
-        self.assertEqual(answer.field(b"content-length"), b"3")
+        """Bytes are the whole body; without a type they are HTML, as on stock."""
+        response = self.response(lambda request: b"<p>")
+        self.assertEqual((response.code, response.body), (200, b"<p>"))
+        self.assertEqual(response.field(b"content-type"), b"text/html")
+        self.assertEqual(response.field(b"content-length"), b"3")
 
     def test_shortWay(self) -> None:
-        """The first answer and those after it, which go a shorter way, are alike."""
+        """The first response and those after it, which take a shorter way, are equal."""
 
-        def said(request: Any) -> bytes:
+        def sized(request: Any) -> bytes:
             request.setResponseCode(int(request.path[1:]))
             request.setHeader(b"Content-Type", b"a/b")
             request.setHeader(b"Content-Length", b"99")
@@ -66,24 +74,24 @@ class AnswerTests(SynchronousTestCase):
 
         def prepared(request: Any) -> bytes:
             request.setResponseCode(int(request.path[1:]))
-            request.setLines(HeaderBlock([(b"Content-Type", b"a/b")]))
+            request.setHeaders(HeaderBlock([(b"Content-Type", b"a/b")]))
             return b"body"
 
         for code in (200, 201, 204, 304, 404):
             ask = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % code
-            heard = set()
-            for function in (said, unsized, prepared):
-                client = Stage(Call(function)).ask(ask + ask)
-                half = len(client.said()) // 2
-                self.assertEqual(client.said()[:half], client.said()[half:])
-                heard.add(client.said())
-            self.assertEqual(len(heard), 1 if code != 304 else 2)
+            received = set()
+            for function in (sized, unsized, prepared):
+                client = ServerFixture(Call(function)).ask(ask + ask)
+                half = len(client.received()) // 2
+                self.assertEqual(client.received()[:half], client.received()[half:])
+                received.add(client.received())
+            self.assertEqual(len(received), 1 if code != 304 else 2)
 
     def test_nothing(self) -> None:
         """No bytes have no type."""
-        answer = self.answer(lambda request: b"")
-        self.assertEqual(answer.field(b"content-length"), b"0")
-        self.assertIsNone(answer.field(b"content-type"))
+        response = self.response(lambda request: b"")
+        self.assertEqual(response.field(b"content-length"), b"0")
+        self.assertIsNone(response.field(b"content-type"))
 
     def test_status(self) -> None:
         """The status is what was set, with its own phrase or another."""
@@ -96,14 +104,14 @@ class AnswerTests(SynchronousTestCase):
             request.setResponseCode(599, b"Very\r\nOdd")
             return b""
 
-        self.assertEqual(self.answer(teapot).reason, b"I'm a Teapot")
-        answer = self.answer(other)
-        self.assertEqual((answer.code, answer.reason), (599, b"Very Odd"))
-        self.assertEqual(answer.field(b"server"), b"netd")
-        self.assertIsNotNone(answer.field(b"date"))
+        self.assertEqual(self.response(teapot).reason, b"I'm a Teapot")
+        response = self.response(other)
+        self.assertEqual((response.code, response.reason), (599, b"Very Odd"))
+        self.assertEqual(response.field(b"server"), b"netd")
+        self.assertIsNotNone(response.field(b"date"))
 
     def test_headers(self) -> None:
-        """A field is set whatever its case, and said once."""
+        """A field is set whatever its case, and sent once."""
 
         def both(request: Any) -> bytes:
             request.setHeader(b"x-one", b"1")
@@ -111,17 +119,17 @@ class AnswerTests(SynchronousTestCase):
             request.setHeader(b"X-Two", b"a\r\nSet-Cookie: b\nc\rd")
             return b""
 
-        answer = self.answer(both)
-        self.assertEqual(answer.field(b"x-one"), b"2")
-        self.assertEqual(answer.field(b"x-two"), b"a Set-Cookie: b c d")
+        response = self.response(both)
+        self.assertEqual(response.field(b"x-one"), b"2")
+        self.assertEqual(response.field(b"x-two"), b"a Set-Cookie: b c d")
 
     def test_lines(self) -> None:
-        """Many fields at once are set as one by one, before and after others were looked at."""
+        """A block of fields is set as its fields one by one, before and after others."""
         many = HeaderBlock([(b"X-One", b"1"), (b"X-Two", b"2")])
 
         def alone(request: Any) -> bytes:
             request.setHeader(b"X-One", b"0")
-            request.setLines(many)
+            request.setHeaders(many)
             request.setHeader(b"X-Two", b"3")
             return b"."
 
@@ -130,34 +138,34 @@ class AnswerTests(SynchronousTestCase):
             return alone(request)
 
         def first(request: Any) -> bytes:
-            request.setLines(many)
+            request.setHeaders(many)
             request.setHeader(b"X-Two", b"3")
             return b"."
 
         def twice(request: Any) -> bytes:
-            request.setLines(HeaderBlock([(b"X-One", b"0")]))
-            request.setLines(many)
+            request.setHeaders(HeaderBlock([(b"X-One", b"0")]))
+            request.setHeaders(many)
             return first(request)
 
         def seen(request: Any) -> bytes:
-            request.setLines(many)
+            request.setHeaders(many)
             request.responseHeaders.setRawHeaders(b"X-Two", [b"3"])
             return b"."
 
         for function in (alone, looked, first, twice, seen, alone):
-            answer = self.answer(function)
-            self.assertEqual((answer.field(b"x-one"), answer.field(b"x-two")), (b"1", b"3"))
+            response = self.response(function)
+            self.assertEqual((response.field(b"x-one"), response.field(b"x-two")), (b"1", b"3"))
 
     def test_whole(self) -> None:
-        """A whole answer ends the request; after that, or without a client, it is nothing."""
+        """`respond` ends the request; after that, or without a client, it does nothing."""
         client, request = keep()
-        request.whole(b"all")
-        request.whole(b"more")
-        self.assertEqual(client.answer().body, b"all")
+        request.respond(b"all")
+        request.respond(b"more")
+        self.assertEqual(client.response().body, b"all")
         client, request = keep()
         request.lost(Failure(ConnectionDone()))
-        request.whole(b"all")
-        self.assertEqual(client.said(), b"")
+        request.respond(b"all")
+        self.assertEqual(client.received(), b"")
 
     def test_responseHeaders(self) -> None:
         """`responseHeaders` and `setHeader` are about the same fields."""
@@ -169,13 +177,13 @@ class AnswerTests(SynchronousTestCase):
             request.responseHeaders.setRawHeaders(b"C", [b"4\r\n5"])
             return repr(request.responseHeaders.getRawHeaders(b"b")).encode()
 
-        answer = self.answer(both)
-        self.assertEqual(answer.fields[b"a"], [b"1", b"2"])
-        self.assertEqual((answer.field(b"b"), answer.field(b"c")), (b"3", b"4 5"))
-        self.assertEqual(answer.body, b"[b'3']")
+        response = self.response(both)
+        self.assertEqual(response.fields[b"a"], [b"1", b"2"])
+        self.assertEqual((response.field(b"b"), response.field(b"c")), (b"3", b"4 5"))
+        self.assertEqual(response.body, b"[b'3']")
 
     def test_ownFields(self) -> None:
-        """A Resource may say Server, Date and Connection itself, but not how it is framed."""
+        """A Resource may set Server, Date and Connection itself, but not the framing."""
 
         def own(request: Any) -> bytes:
             for name, value in (
@@ -189,22 +197,24 @@ class AnswerTests(SynchronousTestCase):
             return b"abc"
 
         client = ask(own)
-        answer = client.answer()
-        self.assertEqual((answer.field(b"server"), answer.field(b"date")), (b"me", b"today"))
-        self.assertEqual(answer.field(b"connection"), b"close")
-        self.assertIsNone(answer.field(b"transfer-encoding"))
-        self.assertEqual(answer.field(b"content-length"), b"3")
-        self.assertTrue(client.over())
+        response = client.response()
+        self.assertEqual(
+            (response.field(b"server"), response.field(b"date")), (b"me", b"today")
+        )
+        self.assertEqual(response.field(b"connection"), b"close")
+        self.assertIsNone(response.field(b"transfer-encoding"))
+        self.assertEqual(response.field(b"content-length"), b"3")
+        self.assertTrue(client.closed())
 
     def test_redirect(self) -> None:
-        """A redirection is 302 to there."""
+        """A redirection is a 302 to its URL."""
 
         def away(request: Any) -> bytes:
             request.redirect(b"/there")
             return b""
 
-        answer = self.answer(away)
-        self.assertEqual((answer.code, answer.field(b"location")), (302, b"/there"))
+        response = self.response(away)
+        self.assertEqual((response.code, response.field(b"location")), (302, b"/there"))
 
     def test_bodyless(self) -> None:
         """204, 304 and interim statuses end with their head."""
@@ -216,32 +226,32 @@ class AnswerTests(SynchronousTestCase):
                     request.setHeader(b"Content-Length", length)
                 return b"never sent"
 
-            first, second = ask(none, GET + GET).answers()
+            first, second = ask(none, GET + GET).responses()
             self.assertEqual((first.code, first.field(b"content-length")), (code, length))
             self.assertEqual(second.code, code)
 
     def test_interim(self) -> None:
-        """After an interim status as the last word nothing can follow."""
+        """A connection ends after an interim status as the final one."""
 
         def switch(request: Any) -> bytes:
             request.setResponseCode(101)
             return b""
 
         client = ask(switch)
-        self.assertTrue(client.over())
+        self.assertTrue(client.closed())
 
     def test_headWithLength(self) -> None:
-        """A Resource that answers HEAD may say how long the body would be."""
+        """A Resource that handles HEAD may set the length that the body would have."""
 
         def head(request: Any) -> bytes:
             request.setHeader(b"Content-Length", b"1000")
             return b""
 
-        (answer,) = ask(head, GET.replace(b"GET", b"HEAD")).answers("H")
-        self.assertEqual(answer.field(b"content-length"), b"1000")
+        (response,) = ask(head, GET.replace(b"GET", b"HEAD")).responses("H")
+        self.assertEqual(response.field(b"content-length"), b"1000")
 
     def test_methods(self) -> None:
-        """A method that a Resource lacks is 405 with what it has."""
+        """A method that a Resource lacks gets a 405 with the methods it has."""
 
         class Only(Resource):
             isLeaf = True
@@ -250,36 +260,38 @@ class AnswerTests(SynchronousTestCase):
                 return b"got"
 
         for method in (b"POST", b"BREW"):
-            answer = Stage(Only()).ask(GET.replace(b"GET", method)).answer()
-            self.assertEqual((answer.code, answer.field(b"allow")), (405, b"GET, HEAD"))
+            response = ServerFixture(Only()).ask(GET.replace(b"GET", method)).response()
+            self.assertEqual((response.code, response.field(b"allow")), (405, b"GET, HEAD"))
 
     def test_headByGet(self) -> None:
-        """A Resource that has GET alone answers HEAD by it, and only once."""
+        """A Resource that has GET alone is rendered once as GET for HEAD."""
 
         def get(request: Any) -> bytes:
             if request.method != b"GET":
                 raise UnsupportedMethod([b"GET"])
             return b"got"
 
-        (answer,) = ask(get, GET.replace(b"GET", b"HEAD")).answers("H")
-        self.assertEqual((answer.code, answer.field(b"content-length")), (200, b"3"))
+        (response,) = ask(get, GET.replace(b"GET", b"HEAD")).responses("H")
+        self.assertEqual((response.code, response.field(b"content-length")), (200, b"3"))
 
         def never(request: Any) -> bytes:
             raise UnsupportedMethod([b"GET"])
 
-        (answer,) = ask(never, GET.replace(b"GET", b"HEAD")).answers("H")
-        self.assertEqual(answer.code, 405)
+        (response,) = ask(never, GET.replace(b"GET", b"HEAD")).responses("H")
+        self.assertEqual(response.code, 405)
 
 
 class BugTests(SynchronousTestCase):
-    """What a Resource does wrong is logged, and kept from the client."""
+    """
+    A bug of a Resource is logged, and kept from the client.
+    """
 
     def test_raises(self) -> None:
         """An exception is one log entry and a 500 that tells nothing."""
-        stage = Stage()
-        client = stage.ask(b"GET /bug HTTP/1.1\r\nHost: a\r\n\r\n" + GET)
-        self.assertEqual([each.code for each in client.answers()], [500, 200])
-        self.assertNotIn(b"secret", client.said())
+        fixture = ServerFixture()
+        client = fixture.ask(b"GET /bug HTTP/1.1\r\nHost: a\r\n\r\n" + GET)
+        self.assertEqual([response.code for response in client.responses()], [500, 200])
+        self.assertNotIn(b"secret", client.received())
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def returning(self, value: object) -> Callable[[Any], Any]:
@@ -287,28 +299,28 @@ class BugTests(SynchronousTestCase):
         return lambda request: value
 
     def test_noBytes(self) -> None:
-        """What is not bytes is a bug."""
-        for wrong in (None, "text", 7):
-            client = ask(self.returning(wrong))
-            self.assertEqual(client.answer().code, 500)
+        """A body that is not bytes is a bug."""
+        for body in (None, "text", 7):
+            client = ask(self.returning(body))
+            self.assertEqual(client.response().code, 500)
         self.assertEqual(len(self.flushLoggedErrors(TypeError)), 3)
 
     def test_fieldsForgotten(self) -> None:
-        """The fields of an answer that failed are not said."""
+        """The fields of a response that failed are not sent."""
 
         def half(request: Any) -> bytes:
             request.setHeader(b"X-Half", b"1")
             request.responseHeaders.setRawHeaders(b"Content-Encoding", [b"gzip"])
             raise ValueError
 
-        answer = ask(half).answer()
+        response = ask(half).response()
         self.assertEqual(
-            (answer.field(b"x-half"), answer.field(b"content-encoding")), (None, None)
+            (response.field(b"x-half"), response.field(b"content-encoding")), (None, None)
         )
         self.flushLoggedErrors(ValueError)
 
     def test_begun(self) -> None:
-        """An answer that fails after it has begun is cut, not completed."""
+        """A response that fails after it has begun is cut, not completed."""
 
         def half(request: Any) -> bytes:
             request.write(b"half")
@@ -316,19 +328,19 @@ class BugTests(SynchronousTestCase):
 
         client = ask(half)
         self.assertTrue(client.transport.aborted)
-        self.assertFalse(client.said().endswith(b"0\r\n\r\n"))
+        self.assertFalse(client.received().endswith(b"0\r\n\r\n"))
         client.settle()
-        self.assertEqual(client.stage.counters.responses, {200: 1})
+        self.assertEqual(client.fixture.counters.responses, {200: 1})
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def test_finished(self) -> None:
-        """An exception after the answer is logged, and the client none the wiser."""
+        """An exception after the response is logged, and changes nothing for the client."""
 
         def after(request: Any) -> bytes:
             request.finish()
             raise ValueError
 
-        self.assertEqual(ask(after).answer().code, 200)
+        self.assertEqual(ask(after).response().code, 200)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def test_badName(self) -> None:
@@ -338,23 +350,25 @@ class BugTests(SynchronousTestCase):
             request.setHeader(b"X: y\r\nZ", b"1")
             return b""
 
-        self.assertEqual(ask(bad).answer().code, 500)
+        self.assertEqual(ask(bad).response().code, 500)
         self.assertEqual(len(self.flushLoggedErrors()), 1)
 
 
 class StreamTests(SynchronousTestCase):
-    """Answers in pieces."""
+    """
+    Responses in pieces.
+    """
 
     def test_chunks(self) -> None:
         """Without a length the body comes in chunks."""
         client, request = keep()
-        for each in (b"a", b"", b"bc"):
-            request.write(each)
+        for piece in (b"a", b"", b"bc"):
+            request.write(piece)
         self.assertEqual(request.sentLength, 3)
         request.finish()
-        self.assertTrue(client.said().endswith(b"\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n"))
-        self.assertEqual(client.answer().body, b"abc")
-        self.assertFalse(client.over())
+        self.assertTrue(client.received().endswith(b"\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n"))
+        self.assertEqual(client.response().body, b"abc")
+        self.assertFalse(client.closed())
 
     def test_trailers(self) -> None:
         """Fields may follow a body in chunks."""
@@ -362,7 +376,7 @@ class StreamTests(SynchronousTestCase):
         request.write(b"a")
         request.addTrailer(b"x-sum", b"1\r\n2")
         request.finish()
-        self.assertEqual(client.answer().trailers, b"X-Sum: 1 2\r\n")
+        self.assertEqual(client.response().trailers, b"X-Sum: 1 2\r\n")
 
     def test_length(self) -> None:
         """With a length there are no chunks, and never a byte more."""
@@ -371,20 +385,20 @@ class StreamTests(SynchronousTestCase):
         request.write(b"abc")
         request.write(b"def")
         request.finish()
-        self.assertEqual(client.answer().body, b"abcd")
+        self.assertEqual(client.response().body, b"abcd")
         self.assertEqual(request.sentLength, 4)
-        self.assertFalse(client.over())
+        self.assertFalse(client.closed())
 
     def test_short(self) -> None:
         """Less than was promised ends the connection, so that nobody waits for the rest."""
         for pieces in ((b"abc",), ()):
             client, request = keep()
             request.setHeader(b"Content-Length", b"4")
-            for each in pieces:
-                request.write(each)
+            for piece in pieces:
+                request.write(piece)
             request.finish()
-            self.assertTrue(client.over())
-            self.assertTrue(client.said().endswith(b"\r\n\r\n" + b"".join(pieces)))
+            self.assertTrue(client.closed())
+            self.assertTrue(client.received().endswith(b"\r\n\r\n" + b"".join(pieces)))
 
     def test_oldVersion(self) -> None:
         """HTTP/1.0 has no chunks: the end of the connection is the end of the body."""
@@ -392,25 +406,25 @@ class StreamTests(SynchronousTestCase):
         request.write(b"a")
         request.write(b"b")
         request.finish()
-        answer = client.answer()
-        self.assertEqual((answer.body, answer.field(b"connection")), (b"ab", b"close"))
-        self.assertTrue(client.over())
+        response = client.response()
+        self.assertEqual((response.body, response.field(b"connection")), (b"ab", b"close"))
+        self.assertTrue(client.closed())
 
     def test_head(self) -> None:
-        """A streamed answer to HEAD is its head."""
+        """A streamed response to HEAD is its header alone."""
         client, request = keep(GET.replace(b"GET", b"HEAD"))
         request.write(b"a")
         request.finish()
-        (answer,) = client.answers("H")
-        self.assertIsNone(answer.field(b"transfer-encoding"))
+        (response,) = client.responses("H")
+        self.assertIsNone(response.field(b"transfer-encoding"))
         self.assertEqual(request.sentLength, 0)
-        self.assertTrue(client.said().endswith(b"\r\n\r\n"))
+        self.assertTrue(client.received().endswith(b"\r\n\r\n"))
 
     def test_emptyFinish(self) -> None:
-        """An answer that ends before it begins is empty."""
+        """A response that ends before it begins is empty."""
         client, request = keep()
         request.finish()
-        self.assertEqual(client.answer().field(b"content-length"), b"0")
+        self.assertEqual(client.response().field(b"content-length"), b"0")
 
     def test_bytesAfterWrite(self) -> None:
         """Bytes that are rendered after some were written are the last ones."""
@@ -419,7 +433,7 @@ class StreamTests(SynchronousTestCase):
             request.write(b"a")
             return b"b"
 
-        self.assertEqual(ask(both).answer().body, b"ab")
+        self.assertEqual(ask(both).response().body, b"ab")
 
     def test_badLength(self) -> None:
         """A length that is no number is ignored."""
@@ -427,18 +441,18 @@ class StreamTests(SynchronousTestCase):
         request.setHeader(b"Content-Length", b"many")
         request.write(b"a")
         request.finish()
-        self.assertEqual(client.answer().body, b"a")
+        self.assertEqual(client.response().body, b"a")
 
     def test_twice(self) -> None:
         """Finishing twice is harmless, writing after it is a bug, as on stock."""
         client, request = keep()
         request.finish()
         request.finish()
-        self.assertEqual(len(client.answers()), 1)
+        self.assertEqual(len(client.responses()), 1)
         self.assertRaises(RuntimeError, request.write, b"a")
 
     def test_notify(self) -> None:
-        """`notifyFinish` fires for everyone when the answer is complete."""
+        """Every `notifyFinish` fires when the response is complete."""
         _, request = keep()
         first, second = request.notifyFinish(), request.notifyFinish()
         self.assertNoResult(first)
@@ -447,7 +461,7 @@ class StreamTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(second))
 
     def test_transport(self) -> None:
-        """What was written is on the transport before a Resource gets at it."""
+        """A Resource gets the transport with everything that was written on it."""
 
         def cut(request: Any) -> int:
             request.write(b"part")
@@ -455,86 +469,101 @@ class StreamTests(SynchronousTestCase):
             return NOT_DONE_YET
 
         client = ask(cut)
-        self.assertIn(b"part", client.said())
-        self.assertTrue(client.over())
+        self.assertIn(b"part", client.received())
+        self.assertTrue(client.closed())
 
     def test_loseConnection(self) -> None:
         """A Resource may end the connection in the middle."""
         client, request = keep()
         request.write(b"part")
         request.loseConnection()
-        self.assertTrue(client.over())
+        self.assertTrue(client.closed())
+
+    def test_sentOutside(self) -> None:
+        """Bytes that went to the socket directly count, as part of the promised length."""
+        client, request = keep()
+        request.setHeader(b"Content-Length", b"4")
+        request.write(b"a")
+        request.flush()
+        request.sentOutside(2)
+        request.write(b"bcd")
+        request.finish()
+        self.assertEqual(client.received()[-6:], b"\r\n\r\nab")
+        self.assertEqual(request.sentLength, 4)
+        self.assertFalse(client.closed())
 
     def test_abortBefore(self) -> None:
-        """A connection that a Resource cuts before its answer is counted as 444."""
+        """A connection that a Resource cuts before its response is counted as 444."""
         client, request = keep()
         request.transport.abortConnection()
         client.settle()
-        self.assertEqual(client.stage.counters.responses, {444: 1})
+        self.assertEqual(client.fixture.counters.responses, {444: 1})
 
 
 class Source:
-    """A producer that keeps what it was told."""
+    """A producer that records its calls."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.calls: list[str] = []
 
     def pauseProducing(self) -> None:
-        self.told.append("pause")
+        self.calls.append("pause")
 
     def resumeProducing(self) -> None:
-        self.told.append("resume")
+        self.calls.append("resume")
 
     def stopProducing(self) -> None:
-        self.told.append("stop")
+        self.calls.append("stop")
 
 
 class ProducerTests(SynchronousTestCase):
-    """Bodies at the pace of the client."""
+    """
+    Bodies leave at the pace of the client.
+    """
 
     def test_push(self) -> None:
         """A push producer is paused and resumed as the client reads."""
         client, request = keep()
         source = Source()
         request.registerProducer(source, True)
-        client.channel.pauseProducing()
-        client.channel.resumeProducing()
+        client.connection.pauseProducing()
+        client.connection.resumeProducing()
         request.unregisterProducer()
-        client.channel.pauseProducing()
-        self.assertEqual(source.told, ["pause", "resume"])
+        client.connection.pauseProducing()
+        self.assertEqual(source.calls, ["pause", "resume"])
 
     def test_pausedFromTheStart(self) -> None:
         """A push producer for a client that is behind begins paused."""
         client, request = keep()
-        client.channel.pauseProducing()
+        client.connection.pauseProducing()
         source = Source()
         request.registerProducer(source, True)
-        self.assertEqual(source.told, ["pause"])
+        self.assertEqual(source.calls, ["pause"])
 
     def test_pull(self) -> None:
-        """A pull producer is asked again and again, and not while the client is behind."""
+        """A pull producer is pulled once a turn, but not while the client is behind."""
         client, request = keep()
         source = Source()
 
         def pull() -> None:
-            source.told.append("resume")
-            if len(source.told) % 3 == 0:
-                client.channel.pauseProducing()
+            source.calls.append("resume")
+            if len(source.calls) % 3 == 0:
+                client.connection.pauseProducing()
 
         self.patch(source, "resumeProducing", pull)
         request.registerProducer(source, False)
-        clock = client.stage.clock
-        self.assertEqual(source.told, [])
+        clock = client.fixture.clock
+        self.assertEqual(source.calls, [])
         clock.advance(0)
         clock.advance(0)
-        self.assertEqual(source.told, ["resume"] * 3)
-        client.channel.resumeProducing()
+        self.assertEqual(source.calls, ["resume"] * 3)
+        client.connection.resumeProducing()
         clock.advance(0)
-        self.assertEqual(source.told, ["resume"] * 6)
-        client.channel.resumeProducing()
+        self.assertEqual(source.calls, ["resume"] * 6)
+        client.connection.resumeProducing()
         request.unregisterProducer()
         clock.advance(0)
-        self.assertEqual(source.told, ["resume"] * 6)
+        self.assertEqual(source.calls, ["resume"] * 6)
 
     def test_pullFails(self) -> None:
         """A pull producer that raises is a bug like any other."""
@@ -545,8 +574,8 @@ class ProducerTests(SynchronousTestCase):
                 raise ValueError
 
         request.registerProducer(Broken(), False)
-        client.stage.clock.advance(0)
-        self.assertEqual(client.answer().code, 500)
+        client.fixture.clock.advance(0)
+        self.assertEqual(client.response().code, 500)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def test_one(self) -> None:
@@ -556,21 +585,102 @@ class ProducerTests(SynchronousTestCase):
         self.assertRaises(RuntimeError, request.registerProducer, Source(), True)
 
     def test_left(self) -> None:
-        """When the client leaves, the producer is told once; a later one at once."""
+        """A producer is stopped once when the client leaves; a later one at once."""
         for streaming in (True, False):
             client, request = keep()
             first, second = Source(), Source()
             request.registerProducer(first, streaming)
             client.reset()
             request.registerProducer(second, streaming)
-            client.stage.clock.advance(0)
-            self.assertEqual((first.told, second.told), (["stop"], ["stop"]))
+            client.fixture.clock.advance(0)
+            self.assertEqual((first.calls, second.calls), (["stop"], ["stop"]))
 
     def test_finish(self) -> None:
-        """Finishing lets go of a producer that was forgotten."""
+        """`finish` unregisters a producer that is still registered."""
         client, request = keep()
         source = Source()
         request.registerProducer(source, True)
         request.finish()
-        client.channel.pauseProducing()
-        self.assertEqual(source.told, [])
+        client.connection.pauseProducing()
+        self.assertEqual(source.calls, [])
+
+
+class RequestedTests(SynchronousTestCase):
+    """
+    What a Resource learns of the request.
+    """
+
+    def setUp(self) -> None:
+        self.fixture = ServerFixture(body_memory=4)
+
+    def ask(self, data: bytes = ASK) -> Any:
+        """The request that `data` is."""
+        self.client = self.fixture.ask(data, host="192.0.2.7")
+        return self.fixture.tree.children[b"held"].requests[-1]
+
+    def test_line(self) -> None:
+        """The request line is parsed, and the path is walked."""
+        request = self.ask()
+        self.assertEqual(request.method, b"GET")
+        self.assertEqual(request.uri, b"/held/a%20b/%2F?x=1&y=%32&x=3&z")
+        self.assertEqual(request.path, b"/held/a%20b/%2F")
+        self.assertEqual((request.prepath, request.postpath), ([b"held"], [b"a b", b"/"]))
+        self.assertEqual(request.clientproto, b"HTTP/1.1")
+        self.assertEqual(self.ask(b"GET /held HTTP/1.0\r\n\r\n").clientproto, b"HTTP/1.0")
+
+    def test_args(self) -> None:
+        """The query is parsed as on stock; without a query there are no arguments."""
+        request = self.ask()
+        self.assertEqual(request.args, {b"x": [b"1", b"3"], b"y": [b"2"]})
+        self.assertIs(request.args, request.args)
+        self.assertEqual(self.ask(b"GET /held HTTP/1.0\r\n\r\n").args, {})
+
+    def test_headers(self) -> None:
+        """A field is found in any case; the last of several counts."""
+        request = self.ask()
+        for _ in range(2):
+            self.assertEqual(request.getHeader(b"X-ONE"), b"2")
+            self.assertEqual(request.getHeader("x-one"), "2")
+            self.assertIsNone(request.getHeader(b"x-two"))
+            self.assertIsNone(request.getHeader("x-two"))
+            self.assertEqual(request.requestHeaders.getRawHeaders(b"X-One"), [b"1", b"2"])
+        request.requestHeaders.setRawHeaders(b"X-Two", [b"set"])
+        self.assertEqual(request.getHeader(b"x-two"), b"set")
+
+    def test_raw(self) -> None:
+        """The head is there as it came over the wire."""
+        self.assertEqual(self.ask().head.raw, ASK)
+
+    def test_content(self) -> None:
+        """The body is a file at its start, in memory or on disk, and closed in time."""
+        for body in (b"", b"abc", b"abcdefgh"):
+            request = self.ask(
+                b"POST /held HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b"
+                % (len(body), body)
+            )
+            self.assertIs(request.content, request.content)
+            self.assertEqual(request.content.read(), body)
+            self.assertEqual(request.content.seek(0), 0)
+            self.assertEqual(request.content.read(2), body[:2])
+            request.finish()
+            self.assertTrue(request.content.closed)
+        self.assertEqual(self.fixture.server.context.body_buffers.held, 0)
+
+    def test_contentOfTheLost(self) -> None:
+        """The body of a client that left is given back."""
+        request = self.ask(b"POST /held HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
+        self.client.reset()
+        self.assertEqual(self.fixture.server.context.body_buffers.held, 0)
+        self.assertTrue(request.content.closed)
+
+    def test_who(self) -> None:
+        """The client's address is that of the transport."""
+        self.assertEqual(self.ask().getClientAddress(), IPv4Address("TCP", "192.0.2.7", 40000))
+
+    def test_secure(self) -> None:
+        """Over TLS the request is secure."""
+        request = self.ask()
+        self.assertFalse(request.isSecure())
+        alsoProvides(self.client.transport, ISSLTransport)
+        request.channel.output = Output(self.client.transport)
+        self.assertTrue(request.isSecure())

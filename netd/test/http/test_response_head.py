@@ -1,4 +1,6 @@
-"""The head of an answer."""
+"""
+Tests of netd.http.response_head.
+"""
 
 from __future__ import annotations
 
@@ -19,42 +21,46 @@ def head(method: bytes = b"GET", version: bytes = b"1.1") -> Head:
 
 
 class TextTests(SynchronousTestCase):
-    """Dates, names, values, lines."""
+    """
+    Dates, names, values and lines.
+    """
 
     def test_date(self) -> None:
-        """A date is what the standard library makes of it."""
+        """A date is an IMF-fixdate in GMT."""
         self.assertEqual(response_head.date(NOW), DATE)
-        for each in range(0, 2_000_000_000, 86_400 * 100 + 3_601):
-            self.assertEqual(response_head.date(each), formatdate(each, usegmt=True).encode())
+        for seconds in range(0, 2_000_000_000, 86_400 * 100 + 3_601):
+            self.assertEqual(
+                response_head.date(seconds), formatdate(seconds, usegmt=True).encode()
+            )
 
     def test_name(self) -> None:
-        """Names are canonical, as Twisted writes them, and remembered only so many times."""
-        for said, name in (
+        """Names are canonical, as Twisted writes them, and so many of them are kept."""
+        for raw, name in (
             (b"x-a", b"X-A"),
             ("etag", b"ETag"),
             (b"WWW-authenticate", b"WWW-Authenticate"),
         ):
-            self.assertEqual(response_head.name(said), name)
-        for each in range(2000):
-            response_head.name(b"x-%d" % each)
+            self.assertEqual(response_head.canonical(raw), name)
+        for number in range(2000):
+            response_head.canonical(b"x-%d" % number)
         self.assertLessEqual(len(response_head.known_names), 1000)
-        self.assertEqual(response_head.name(b"x-1999"), b"X-1999")
+        self.assertEqual(response_head.canonical(b"x-1999"), b"X-1999")
         for bad in (b"", b"a b", b"a:", b"a\r\n", "ä"):
-            self.assertRaises(InvalidHeaderName, response_head.name, bad)
+            self.assertRaises(InvalidHeaderName, response_head.canonical, bad)
 
     def test_value(self) -> None:
         """No value holds a line break."""
-        for said, value in (
+        for raw, value in (
             (b"a", b"a"),
             ("ä", b"\xc3\xa4"),
             (b"a\r\nb", b"a b"),
             (b"a\nb\rc", b"a b c"),
             (b"\r\n", b""),
         ):
-            self.assertEqual(response_head.value(said), value)
+            self.assertEqual(response_head.one_line(raw), value)
 
     def test_statusLine(self) -> None:
-        """The phrase is the registered one, or the one that was given."""
+        """The reason phrase is the registered one, or the one that was given."""
         for code, message, line in (
             (200, None, b"200 OK"),
             (431, None, b"431 Request Header Fields Too Large"),
@@ -66,30 +72,30 @@ class TextTests(SynchronousTestCase):
             )
 
     def test_opening(self) -> None:
-        """Every answer begins alike."""
+        """Every response starts with status line, Server and Date."""
         self.assertEqual(
-            response_head.opening(200, None, DATE),
+            response_head.response_start(200, DATE),
             b"HTTP/1.1 200 OK\r\nServer: netd\r\nDate: " + DATE + b"\r\n",
         )
 
     def test_lines(self) -> None:
-        """Headers become lines and are found again in lines."""
+        """Headers become lines, and lines become pairs again."""
         headers = Headers({b"A": [b"1", b"2"], b"B": [b""]})
-        fields = response_head.lines(headers)
+        fields = response_head.from_headers(headers)
         self.assertEqual(fields, {b"A": b"A: 1\r\nA: 2\r\n", b"B": b"B: \r\n"})
         self.assertEqual(
-            list(response_head.said(fields)), [(b"A", b"1"), (b"A", b"2"), (b"B", b"")]
+            list(response_head.pairs(fields)), [(b"A", b"1"), (b"A", b"2"), (b"B", b"")]
         )
-        self.assertEqual(list(response_head.said({})), [])
+        self.assertEqual(list(response_head.pairs({})), [])
 
     def test_ours(self) -> None:
-        """What the engine says itself is recognised."""
-        self.assertTrue(response_head.ours({b"Allow": b""}))
-        for each in (b"Connection", b"Transfer-Encoding", b"Server", b"Date"):
-            self.assertFalse(response_head.ours({each: b""}))
+        """Fields that the server would set itself are recognised."""
+        self.assertFalse(response_head.overrides({b"Allow": b""}))
+        for name in (b"Connection", b"Transfer-Encoding", b"Server", b"Date"):
+            self.assertTrue(response_head.overrides({name: b""}))
 
     def test_joined(self) -> None:
-        """Most answers have a type, and leave the rest to the engine: those go in one piece."""
+        """Fields with a type and nothing of the server's are joined."""
         kind = {b"Content-Type": b"Content-Type: a/b\r\n"}
         self.assertEqual(response_head.joined(kind), b"Content-Type: a/b\r\n")
         both = {**kind, b"Allow": b"Allow: GET\r\n"}
@@ -101,7 +107,7 @@ class TextTests(SynchronousTestCase):
         )
 
     def test_prepared(self) -> None:
-        """Lines know their fields one by one, and all in one where that is enough."""
+        """A block has the lines of its fields by name, and joined where that is possible."""
         lines = response_head.HeaderBlock([(b"content-type", b"a/b"), (b"x-a", b"1\n2")])
         self.assertEqual(
             lines.by_name,
@@ -111,20 +117,22 @@ class TextTests(SynchronousTestCase):
         self.assertEqual(response_head.HeaderBlock([(b"X-A", b"1")]).joined, b"")
 
     def test_refusal(self) -> None:
-        """Only a 503 says when to come again."""
+        """Only a 503 has Retry-After."""
         top, body = response_head.refusal(400, "no", DATE)
         self.assertEqual(body, b"no\n")
         self.assertNotIn(b"Retry-After", top)
         self.assertIn(b"\r\nRetry-After: 1\r\n\r\n", response_head.refusal(503, "no", DATE)[0])
 
 
-class FrameTests(SynchronousTestCase):
-    """Where a body ends (RFC 9112 6.3)."""
+class FramingTests(SynchronousTestCase):
+    """
+    Where a body ends (RFC 9112 6.3).
+    """
 
     def test_table(self) -> None:
         """Method, version, status and length decide."""
         length = {b"Content-Length": b"Content-Length: 7\r\n"}
-        for method, version, code, said, size, framing, framed in (
+        for method, version, code, own, size, framing, framed in (
             (b"GET", b"1.1", 200, {}, 5, Framing(False), b"5"),
             (b"GET", b"1.1", 200, length, 5, Framing(False), b"5"),
             (b"HEAD", b"1.1", 200, {}, 5, Framing(True), b"5"),
@@ -133,17 +141,19 @@ class FrameTests(SynchronousTestCase):
             (b"GET", b"1.0", 200, {}, None, Framing(False, keep=False), None),
             (b"HEAD", b"1.1", 200, {}, None, Framing(True), None),
             (b"HEAD", b"1.0", 200, {}, None, Framing(True), None),
-            (b"GET", b"1.1", 200, length, None, Framing(False, left=7), b"7"),
-            (b"GET", b"1.0", 200, length, None, Framing(False, left=7), b"7"),
+            (b"GET", b"1.1", 200, length, None, Framing(False, length=7), b"7"),
+            (b"GET", b"1.0", 200, length, None, Framing(False, length=7), b"7"),
             (b"GET", b"1.1", 204, length, 5, Framing(True), None),
             (b"GET", b"1.1", 304, length, 5, Framing(True), b"7"),
             (b"GET", b"1.1", 304, {}, None, Framing(True), None),
             (b"GET", b"1.1", 101, {}, 0, Framing(True, keep=False), None),
         ):
-            fields = dict(said)
-            row = (method, version, code, said, size)
+            fields = dict(own)
+            row = (method, version, code, own, size)
             self.assertEqual(
-                response_head.frame(fields, code, size, head(method, version)), framing, row
+                response_head.choose_framing(fields, code, size, head(method, version)),
+                framing,
+                row,
             )
             line = fields.get(b"Content-Length")
             self.assertEqual(line and line[16:-2], framed, row)

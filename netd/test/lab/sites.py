@@ -7,15 +7,14 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.task import Clock
-from twisted.web import http, server
 
 from netd.counters import Counters
-from netd.http.server import Site
+from netd.http.server import HTTPServer
 from netd.lab.call import Reply
 from netd.lab.router import Router
 from netd.lab.routes import Endpoint, Route
+from netd.test.http.stock import stock_site
 from netd.test.lab.client import HTTP, Client, Response, Transport, configured
-from netd.test.lab.stock import StockRequest
 
 
 def fixed(body: Any = b"text\n", **reply: Any) -> Endpoint:
@@ -27,7 +26,7 @@ def netd_client(*routes: Route, transport: Transport | None = None) -> Client:
     """A client of netd's server with nothing but a router of `routes`."""
     clock, counters = Clock(), Counters()
     router = Router(routes, HTTP, clock, counters)
-    site = Site(router, clock, HTTP.limits, counters, now=lambda: 0.0)
+    site = HTTPServer(router, clock, HTTP.limits, counters, now=lambda: 0.0)
     return Client(configured(), clock, counters, site, transport=transport or Transport())
 
 
@@ -35,10 +34,7 @@ def stock_client(*routes: Route) -> Client:
     """The same on Twisted's server."""
     clock, counters = Clock(), Counters()
     router = Router(routes, HTTP, clock, counters)
-    site = server.Site(router, reactor=clock, timeout=None, requestFactory=StockRequest)
-    site.protocol = http.HTTPChannel  # type: ignore[assignment]  # without its wrapper
-    site.log = lambda request: None  # type: ignore[method-assign]
-    return Client(configured(), clock, counters, site)
+    return Client(configured(), clock, counters, stock_site(router, clock))
 
 
 BOTH = (netd_client, stock_client)

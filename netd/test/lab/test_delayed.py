@@ -13,7 +13,7 @@ from twisted.web.server import NOT_DONE_YET
 
 from netd.counters import Counters
 from netd.http.request import Request
-from netd.http.server import Site
+from netd.http.server import HTTPServer
 from netd.lab.call import Reply
 from netd.lab.delayed import ResponseSink
 from netd.lab.routes import Route
@@ -359,7 +359,7 @@ class SinkTests(SynchronousTestCase):
                 return NOT_DONE_YET
 
         clock, counters = Clock(), Counters()
-        site = Site(Leaf(), clock, HTTP.limits, counters, now=lambda: 0.0)
+        site = HTTPServer(Leaf(), clock, HTTP.limits, counters, now=lambda: 0.0)
         client = Client(configured(), clock, counters, site)
         client.send(request("GET /"))
         return client

@@ -16,7 +16,7 @@ from twisted.web.resource import Resource
 from zope.interface import alsoProvides
 
 from netd.counters import Counters
-from netd.http.server import Site
+from netd.http.server import HTTPServer
 from netd.lab.call import BadCall, Call, Reply
 from netd.lab.router import Router
 from netd.lab.routes import ANY, Route
@@ -192,7 +192,7 @@ class RootTests(SynchronousTestCase):
         clock = Clock()
         root = Resource()
         root.putChild(b"a", Router([Route("/a/b", fixed(), "help")], HTTP, clock))
-        site = Site(root, clock, HTTP.limits, Counters())
+        site = HTTPServer(root, clock, HTTP.limits, Counters())
         client = Client(evolve(configured()), clock, Counters(), site)
         self.assertEqual(client.request("GET /a/b").status, 200)
 

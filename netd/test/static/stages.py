@@ -17,52 +17,16 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
-from twisted.web import server
 
 from netd import settings
 from netd.counters import Counters
-from netd.http import response_head
-from netd.http.request_head import Head
-from netd.http.server import Site
+from netd.http.server import HTTPServer
 from netd.static.resource import Files
-from netd.test.http.stages import LIMITS, Answer, Pipe, answers
+from netd.test.http.stages import LIMITS, MemoryTransport, Response, parse_responses
+from netd.test.http.stock import stock_site
 from netd.transport.tcp import TCPTransport
 
 PEER: Final = IPv4Address("TCP", "127.0.0.1", 40000)
-
-
-class StockRequest(server.Request):
-    """A stock request with the attributes of netd's own that the files use."""
-
-    @property
-    def head(self) -> Head:
-        """The header fields, as received and split."""
-        head = Head()
-        lines = list(self.requestHeaders.getAllRawHeaders())
-        head.raw = b"".join(b"\n%b: %b" % (name, b",".join(values)) for name, values in lines)
-        head._fields = {name.lower(): tuple(values) for name, values in lines}
-        return head
-
-    def setLines(self, block: response_head.HeaderBlock) -> None:
-        """Set the fields of `block`."""
-        for name, value in response_head.said(block.by_name):
-            self.setHeader(name, value)
-
-    def write(self, data: bytes) -> None:
-        """Write `data`; a status without a body has no Content-Length either."""
-        if self.code in response_head.NO_BODY:
-            self.responseHeaders.removeHeader(b"content-length")
-        super().write(data)
-
-
-class StockSite(server.Site):
-    """A stock site that logs nothing."""
-
-    displayTracebacks = False
-    requestFactory = StockRequest
-
-    def log(self, request: Any) -> None:
-        """Log nothing."""
 
 
 class FileSite:
@@ -87,9 +51,9 @@ class FileSite:
         )
         self.site: Any
         if stock:
-            self.site = StockSite(self.files, reactor=self.clock)
+            self.site = stock_site(self.files, self.clock)
         else:
-            self.site = Site(self.files, self.clock, limits, Counters(), now=self.now)
+            self.site = HTTPServer(self.files, self.clock, limits, Counters(), now=self.now)
 
     def now(self) -> float:
         """The time of day."""
@@ -107,7 +71,7 @@ class FileSite:
         """A new client."""
         return Client(self)
 
-    def get(self, target: str, *fields: str, method: str = "GET") -> Answer:
+    def get(self, target: str, *fields: str, method: str = "GET") -> Response:
         """The response to one request of a new client, sent at once."""
         client = self.connect()
         client.send(target, *fields, method=method)
@@ -119,7 +83,7 @@ class Client:
 
     def __init__(self, site: FileSite) -> None:
         self.clock = site.clock
-        self.transport: Any = Pipe(peerAddress=PEER)
+        self.transport: Any = MemoryTransport(peerAddress=PEER)
         self.channel = site.site.buildProtocol(PEER)
         self.channel.makeConnection(self.transport)
 
@@ -142,9 +106,9 @@ class Client:
         data: bytes = self.transport.value()
         return data
 
-    def response(self, method: str = "GET") -> Answer:
+    def response(self, method: str = "GET") -> Response:
         """The only response."""
-        (response,) = answers(self.received(), "H" if method == "HEAD" else "")
+        (response,) = parse_responses(self.received(), "H" if method == "HEAD" else "")
         return response
 
     def disconnect(self, reason: Exception) -> None:

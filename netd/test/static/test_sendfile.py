@@ -20,7 +20,7 @@ from twisted.web.server import NOT_DONE_YET
 from netd.http.ranges import ByteRange, Part, length
 from netd.static import sendfile
 from netd.static.sendfile import BURST, FileProducer, read
-from netd.test.http.stages import answers
+from netd.test.http.stages import parse_responses
 from netd.test.static.stages import Client, FileSite, SocketClient, request
 
 SIZE = 3 * BURST + 17
@@ -105,7 +105,7 @@ class SendfileTests(_Tests):
         line, resource = self.connect()
         line.send(request("/") * 2)
         received = line.receive_all(2 * (SIZE + 119))
-        first, second = answers(received)
+        first, second = parse_responses(received)
         self.assertEqual(first.body, BODY[:SIZE])
         self.assertEqual(second.body, BODY[:SIZE])
         self.assertFalse(opened(resource.fd))
@@ -126,7 +126,7 @@ class SendfileTests(_Tests):
         resource.parts = [b"<<", ByteRange(1, BURST + 5), b"|" * 70_000, ByteRange(0, 3), b">>"]
         line.send(request("/"))
         body = b"<<" + BODY[1 : BURST + 5] + b"|" * 70_000 + BODY[:3] + b">>"
-        (response,) = answers(line.receive_all(len(body) + 150))
+        (response,) = parse_responses(line.receive_all(len(body) + 150))
         self.assertEqual(response.body, body)
 
     def test_burst(self) -> None:
@@ -182,7 +182,7 @@ class SendfileTests(_Tests):
         line.send(request("/"))
         with self.file.open("ab") as file:
             file.write(b"more" * 1000)
-        (response,) = answers(line.receive_all(SIZE + 200))
+        (response,) = parse_responses(line.receive_all(SIZE + 200))
         self.assertEqual(response.body, BODY[:SIZE])
 
     def test_replaced(self) -> None:
@@ -197,7 +197,7 @@ class SendfileTests(_Tests):
             other.write_bytes(b"other")
             change()
             other.rename(self.file)
-            (response,) = answers(line.receive_all(SIZE + 200))
+            (response,) = parse_responses(line.receive_all(SIZE + 200))
             self.assertEqual(response.body, BODY[:SIZE])
             self.file.write_bytes(BODY[:SIZE])
 
@@ -257,7 +257,7 @@ class SendfileTests(_Tests):
         line.send(request("/"))
         # The check of the client's progress ends then.
         line.advance(31)
-        (response,) = answers(line.receive_all(SIZE + 200))
+        (response,) = parse_responses(line.receive_all(SIZE + 200))
         self.assertEqual(response.body, BODY[:SIZE])
         self.assertEqual(len(calls), 2)
         self.assertEqual(line.getDelayedCalls(), [])
@@ -321,7 +321,7 @@ class ReadAndWriteTests(_Tests):
         line, _ = self.connect(zero_copy=False)
         self.patch(os, "sendfile", None)
         line.send(request("/"))
-        (response,) = answers(line.receive_all(SIZE + 200))
+        (response,) = parse_responses(line.receive_all(SIZE + 200))
         self.assertEqual(response.body, BODY[:SIZE])
 
     def test_paused(self) -> None:

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.static import serving
 from netd.static.sendfile import read
 from netd.static.serving import SMALL
-from netd.test.http.stages import LIMITS, answers
+from netd.test.http.stages import LIMITS, parse_responses
 from netd.test.static.stages import FileSite
 from netd.test.static.test_tree import descriptors
 
@@ -110,7 +110,7 @@ class FileServerTests(SynchronousTestCase):
         client.send("/large")
         client.turn(5)
         client.send("/a.txt")
-        large, small = answers(client.received())
+        large, small = parse_responses(client.received())
         self.assertEqual(large.body, LARGE)
         self.assertEqual(small.body, b"0123456789")
 

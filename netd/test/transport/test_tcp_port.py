@@ -17,8 +17,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from netd.counters import Counters
-from netd.http.server import Site
-from netd.test.http.stages import GET, LIMITS, Tree, answers
+from netd.http.server import HTTPServer
+from netd.test.http.stages import GET, LIMITS, Tree, parse_responses
 from netd.transport import private
 from netd.transport import tcp_port as port_module
 from netd.transport.tcp import bytes_unsent, has_unread_input
@@ -79,7 +79,7 @@ class ServerTests(TestCase):
         self.counters = Counters()
         self.clock = Clock()
         self.tree = Tree(reactor)
-        self.site = Site(self.tree, reactor, LIMITS, self.counters)
+        self.site = HTTPServer(self.tree, reactor, LIMITS, self.counters)
         self.port = port(reactor, listening(), self.site)
         self.addCleanup(self.close)
 
@@ -116,7 +116,7 @@ class ServerTests(TestCase):
         """A client gets several responses, and the connection closes on its request."""
         close = GET.replace(b"Host", b"Connection: close\r\nHost")
         received = yield self.send(GET + GET + close)
-        self.assertEqual([item.body for item in answers(received)], [b"hello\n"] * 3)
+        self.assertEqual([item.body for item in parse_responses(received)], [b"hello\n"] * 3)
         self.assertEqual(self.counters.responses, {200: 3})
 
     @inlineCallbacks
@@ -127,7 +127,7 @@ class ServerTests(TestCase):
             b"POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
         )
         received = yield self.send(post % len(data) + data)
-        self.assertEqual(answers(received)[0].body, data)
+        self.assertEqual(parse_responses(received)[0].body, data)
 
     @inlineCallbacks
     def test_pull(self) -> Any:
@@ -154,7 +154,7 @@ class ServerTests(TestCase):
         request.registerProducer(Numbers(request), False)
         received = yield response
         numbers = b"".join(b"%5d" % item for item in range(999, -1, -1))
-        self.assertEqual(answers(received)[0].body, numbers)
+        self.assertEqual(parse_responses(received)[0].body, numbers)
 
     @inlineCallbacks
     def held(self) -> Any:
@@ -189,7 +189,7 @@ class ServerTests(TestCase):
             request.write(bytes(65536))
             written += 65536
             self.assertLess(written, 1 << 26)
-        self.assertGreater(bytes_unsent(request.channel.transport) or 0, 65536)
+        self.assertGreater(bytes_unsent(request.channel.output.transport) or 0, 65536)
         client.transport.resumeProducing()
         while "resume" not in lines:
             yield turn()
@@ -203,7 +203,7 @@ class ServerTests(TestCase):
         """A client that is refused while it sends much reads the refusal."""
         post = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n"
         received = yield self.send(post + bytes(100_000))
-        self.assertEqual(answers(received)[0].code, 413)
+        self.assertEqual(parse_responses(received)[0].code, 413)
 
     @inlineCallbacks
     def test_halfClosed(self) -> Any:
@@ -212,7 +212,7 @@ class ServerTests(TestCase):
         client.transport.write(b"GET /wait/0.3 HTTP/1.1\r\nHost: a\r\n\r\n")
         client.transport.loseWriteConnection()
         received = yield client.ended
-        self.assertEqual(answers(received)[0].body, b"late\n")
+        self.assertEqual(parse_responses(received)[0].body, b"late\n")
 
     @inlineCallbacks
     def test_abortedDelays(self) -> Any:
@@ -235,7 +235,7 @@ class ServerTests(TestCase):
                 linger = b"\1\0\0\0\0\0\0\0"
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 client.close()
-            while self.site.channels:
+            while self.site.connections:
                 yield turn()
         self.assertEqual(self.counters.responses, {499: 500})
         self.assertEqual(self.site.in_flight, 0)
@@ -252,19 +252,19 @@ class ServerTests(TestCase):
     def test_unread(self) -> Any:
         """Unread input is seen in the kernel."""
         client = yield self.connect()
-        while not self.site.channels:
+        while not self.site.connections:
             yield turn()
-        (channel,) = self.site.channels
-        self.assertFalse(has_unread_input(channel.transport))
-        channel.transport.pauseProducing()
+        (channel,) = self.site.connections
+        self.assertFalse(has_unread_input(channel.output.transport))
+        channel.output.transport.pauseProducing()
         client.transport.write(GET)
-        while not has_unread_input(channel.transport):
+        while not has_unread_input(channel.output.transport):
             yield turn()
         # A drain waits for the response.
         self.site.drain()
-        channel.transport.resumeProducing()
+        channel.output.transport.resumeProducing()
         received = yield client.ended
-        self.assertEqual(answers(received)[0].field(b"connection"), b"close")
+        self.assertEqual(parse_responses(received)[0].field(b"connection"), b"close")
 
     @inlineCallbacks
     def test_drained(self) -> Any:
@@ -275,7 +275,7 @@ class ServerTests(TestCase):
         yield self.port.stopListening()
         yield self.site.drain()
         received = yield response
-        self.assertEqual(answers(received)[0].field(b"connection"), b"close")
+        self.assertEqual(parse_responses(received)[0].field(b"connection"), b"close")
 
 
 class StockTests(ServerTests):

@@ -19,7 +19,7 @@ from twisted.web.server import NOT_DONE_YET
 
 from netd.counters import Counters
 from netd.http.request import Request
-from netd.http.server import Site
+from netd.http.server import HTTPServer
 from netd.test.lab.client import Client, Response, configured, limited, parse, request
 from netd.test.xmlrpc.test_reader import NOT_CALLS
 from netd.xmlrpc import resource
@@ -75,7 +75,7 @@ class _Tests(SynchronousTestCase):
             self.registry.add(each)
         self.root = RPCRoot(RPC(self.registry, caller, self.origins))
         # Without the limits by path that netd's own site has.
-        self.site: Any = Site(self.root, self.clock, ROOMY.http.limits, self.counters)
+        self.site: Any = HTTPServer(self.root, self.clock, ROOMY.http.limits, self.counters)
         self.talk = self.conversation()
 
     def conversation(self) -> Client:
