@@ -247,7 +247,8 @@ class HTTPConnection:
         output.uncork()
         # The input is read when it should be paused, or the other way round.
         misread = output.paused is self._reading
-        if misread or self.state is not IDLE or self._buffer or self._half_closed:
+        begun = self._buffer or self._upload is not None
+        if misread or begun or self.state is not IDLE or self._half_closed:
             self._settle()
 
     def _settle(self) -> None:
@@ -311,7 +312,6 @@ class HTTPConnection:
         self._upload = Upload(head, limits, context.body_buffers, now)
         if head.length is not None and head.length > limits.max_body:
             raise RequestError("large-body")
-        self._enter(BODY, self._body_deadline(self._upload))
         if head.continues and all_read:
             # RFC 9110 10.1.1: needless once the client has begun to send.
             self.output.send(response_head.CONTINUE)

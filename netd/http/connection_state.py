@@ -15,13 +15,14 @@ class ConnectionState(IntEnum):
     """
     What a connection is doing; from ENDING on it takes no request.
 
-    A response that is sent at once leaves the state in which the request was read.
+    The state is that between two reads: a request that is complete in one read and
+    gets its response at once changes nothing.
     """
 
     HANDSHAKE = 0  # the transport and its TLS get ready
     IDLE = 1
     HEAD = 2  # a request head has begun to arrive
-    BODY = 3  # a request body is arriving
+    BODY = 3  # a request body has begun to arrive
     RESPONDING = 4  # a response is being waited for, and the server counts it
     BLOCKED = 5  # the client does not take the responses that it got
     ENDING = 6  # the last response is complete
@@ -38,7 +39,7 @@ TRANSITIONS: Final[Mapping[ConnectionState, frozenset[ConnectionState]]] = {
         {_S.HEAD, _S.BODY, _S.RESPONDING, _S.BLOCKED, _S.ENDING, _S.CLOSING, _S.CLOSED}
     ),
     _S.HEAD: frozenset({_S.IDLE, _S.BODY, _S.RESPONDING, _S.ENDING, _S.CLOSED}),
-    _S.BODY: frozenset({_S.IDLE, _S.RESPONDING, _S.BLOCKED, _S.ENDING, _S.CLOSED}),
+    _S.BODY: frozenset({_S.IDLE, _S.RESPONDING, _S.ENDING, _S.CLOSED}),
     _S.RESPONDING: frozenset({_S.IDLE, _S.ENDING, _S.CLOSING, _S.CLOSED}),
     _S.BLOCKED: frozenset(
         {_S.IDLE, _S.HEAD, _S.BODY, _S.RESPONDING, _S.ENDING, _S.CLOSING, _S.CLOSED}

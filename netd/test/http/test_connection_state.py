@@ -22,24 +22,12 @@ HELD: Final = b"GET /held HTTP/1.1\r\nHost: a\r\n\r\n"
 CLOSE: Final = b"GET / HTTP/1.0\r\n\r\n"
 PART: Final = GET[:-1]
 UPLOAD: Final = post(b"body")
-CONTINUE: Final = post(b"body", b"Expect: 100-continue\r\n")[:-4]
+HELD_UPLOAD: Final = post(b"body", path=b"/held")
 
 
 def send(data: bytes) -> Step:
     """The client sends `data`."""
     return lambda client: client.connection.dataReceived(data)
-
-
-def full(client: Client) -> None:
-    """Every write fills the transport from now on."""
-    transport = client.transport
-    write = transport.write
-
-    def write_and_pause(data: bytes) -> None:
-        write(data)
-        client.connection.pauseProducing()
-
-    transport.write = write_and_pause  # type: ignore[method-assign]  # on this one only
 
 
 def paused(client: Client) -> None:
@@ -96,8 +84,7 @@ PLAIN: Final[dict[tuple[S, S], tuple[Step, ...]]] = {
     (S.HEAD, S.ENDING): (send(PART), late),
     (S.HEAD, S.CLOSED): (send(PART), reset),
     (S.BODY, S.IDLE): (send(UPLOAD[:-1]), send(b"y")),
-    (S.BODY, S.RESPONDING): (send(post(b"body", path=b"/held")),),
-    (S.BODY, S.BLOCKED): (full, send(CONTINUE)),
+    (S.BODY, S.RESPONDING): (send(HELD_UPLOAD[:-1]), send(b"y")),
     (S.BODY, S.ENDING): (send(UPLOAD[:-1]), late),
     (S.BODY, S.CLOSED): (send(UPLOAD[:-1]), reset),
     (S.RESPONDING, S.IDLE): (send(HELD), finish),
