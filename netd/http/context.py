@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource
 
 from netd.counters import Counters
-from netd.http import response_head
+from netd.http import dates, response_head
 from netd.http.errors import RequestError
 from netd.http.request_head import Head
 from netd.http.timeouts import ROUND_SECONDS, Timed, TimeoutSweep
@@ -207,7 +207,7 @@ class ServerContext:
 
     def date(self) -> bytes:
         """The value of Date now."""
-        return response_head.date(self._now())
+        return dates.http_date(self._now()).encode()
 
     def responded(self, by: ServedConnection, head: Head, code: int, length: int) -> None:
         """Count and log a response to `head` that ended after `length` bytes of its body."""

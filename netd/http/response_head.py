@@ -8,7 +8,6 @@ module with a CR or LF inside.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final, TypeAlias
 
@@ -28,11 +27,6 @@ _PHRASES: Final = {status.value: status.phrase.encode() for status in HTTPStatus
 # Names come from code, not from clients, but some code passes on those of clients.
 _NAMES_KEPT: Final = 1000
 known_names: dict[bytes | str, bytes] = {}
-
-
-def date(seconds: float) -> bytes:
-    """`seconds` since the epoch as an IMF-fixdate (RFC 9110 5.6.7)."""
-    return formatdate(seconds, usegmt=True).encode()
 
 
 def canonical(name: bytes | str) -> bytes:

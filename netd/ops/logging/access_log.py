@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from email.utils import formatdate
 from typing import Final
 
 from attrs import frozen
@@ -19,6 +18,7 @@ from twisted.logger import ILogObserver, LogEvent, formatEventAsClassicLogText
 from zope.interface import implementer
 
 from netd.http.context import AccessRecord
+from netd.http.dates import http_date
 from netd.ops.logging.line_writer import LineWriter
 
 # Bytes that could end a field or a line, or control a terminal.
@@ -59,7 +59,7 @@ class CombinedLog:
 
 def _timestamp(seconds: int) -> bytes:
     """The time of day as the combined format has it, in UTC and in English."""
-    _, day, month, year, clock, _ = formatdate(seconds, usegmt=True).split()
+    _, day, month, year, clock, _ = http_date(seconds).split()
     return f"{day}/{month}/{year}:{clock} +0000".encode()
 
 

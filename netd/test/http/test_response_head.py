@@ -4,15 +4,13 @@ Tests of netd.http.response_head.
 
 from __future__ import annotations
 
-from email.utils import formatdate
-
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers, InvalidHeaderName
 
 from netd.http import response_head
 from netd.http.request_head import Head, parse
 from netd.http.response_head import Framing
-from netd.test.http.stages import DATE, NOW
+from netd.test.http.stages import DATE
 
 
 def head(method: bytes = b"GET", version: bytes = b"1.1") -> Head:
@@ -24,14 +22,6 @@ class TextTests(SynchronousTestCase):
     """
     Dates, names, values and lines.
     """
-
-    def test_date(self) -> None:
-        """A date is an IMF-fixdate in GMT."""
-        self.assertEqual(response_head.date(NOW), DATE)
-        for seconds in range(0, 2_000_000_000, 86_400 * 100 + 3_601):
-            self.assertEqual(
-                response_head.date(seconds), formatdate(seconds, usegmt=True).encode()
-            )
 
     def test_name(self) -> None:
         """Names are canonical, as Twisted writes them, and so many of them are kept."""
