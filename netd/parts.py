@@ -114,7 +114,7 @@ class Parts:
         return waiting_responses(self.sites)
 
     def certificates(self) -> dict[str, float]:
-        """For how many seconds each certificate is valid still."""
+        """For how many seconds each certificate is still valid."""
         return {} if self.tls is None else self.tls.left()
 
     def reloadables(self) -> Sequence[Reloadable]:

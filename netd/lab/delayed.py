@@ -100,7 +100,7 @@ class ResponseSink:
 
 @implementer(IPushProducer)
 class DelayedResponse:
-    """A body that is sent whole after `reply.delay`; small, since thousands may wait."""
+    """A body that is sent whole after `delay` seconds; small, since thousands may wait."""
 
     __slots__ = ("_body", "_clock", "_counters", "_due", "_request", "_timer")
 

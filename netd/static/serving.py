@@ -16,14 +16,13 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.server import NOT_DONE_YET
-from zope.interface import implementer
 
 from netd import settings
 from netd.http.fields import FieldLines, Fields
 from netd.http.negotiation import IDENTITY, choose_coding
 from netd.http.ranges import ByteRange, Part, length
 from netd.http.request import Request
-from netd.player import Player, Sink
+from netd.lab.delayed import ResponseSink
 from netd.static.cache import FileCache, cacheable
 from netd.static.faults import Fault
 from netd.static.headers import SUFFIXES, FileHeaders, HeaderRules
@@ -45,18 +44,6 @@ def respond(request: Request, code: int, fields: FieldLines, body: bytes) -> byt
     for name, value in fields:
         request.setHeader(name, value)
     return body
-
-
-@implementer(Sink)
-class _ResponseSink:
-    """A response as a Player's sink; bytes written before an abort are still sent."""
-
-    def __init__(self, request: Request) -> None:
-        self.write = request.write
-        self.registerProducer = request.registerProducer
-        self.unregisterProducer = request.unregisterProducer
-        self.finish = request.finish
-        self.abort = request.loseConnection
 
 
 class FileServer:
@@ -184,14 +171,15 @@ class FileServer:
             )
             producer.start()
             return
-        player = Player(fault.script(fd, parts), _ResponseSink(request), self._clock)
+        # Bytes written before an abort are still sent.
+        sink = ResponseSink(request, self._clock, abort_flushes=True)
 
         def failed(failure: Failure) -> None:
             _log.error("while sending a file: {error}", error=failure.value)
             request.transport.abortConnection()
 
-        request.notifyFinish().addErrback(lambda _: player.stopProducing())
-        player.perform().addErrback(failed).addBoth(lambda _: os.close(fd))
+        done = sink.perform(fault.script(fd, parts))
+        done.addErrback(failed).addBoth(lambda _: os.close(fd))
 
     def _siblings(self, names: Names, file: OpenFile) -> dict[bytes, int]:
         """The sizes of the siblings of `file` that are not outdated, by their coding."""
