@@ -32,7 +32,6 @@ from netd.settings import Settings
 from netd.transport import private, tls
 from netd.transport.epoll import fast_dispatch
 from netd.transport.listener import Listener, datagram, stream
-from netd.transport.tcp_port import port as tcp_port
 
 
 def build(
@@ -82,11 +81,11 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
     ):
         for name, endpoint in numbered(site_name, endpoints):
             guarded = parts.guard(parts.sites[site_name], denied)
-            yield name, stream(endpoint, guarded, reactor, tcp_port)
+            yield name, stream(endpoint, guarded, reactor)
     if parts.tls is not None:
         for name, endpoint in numbered("https", settings.tls.listen):
             secure, no = (tls.wrap(each, parts.tls, reactor) for each in (web, denied))
-            yield name, stream(endpoint, parts.guard(secure, no), reactor, tcp_port)
+            yield name, stream(endpoint, parts.guard(secure, no), reactor)
     if settings.udp.listen is not None:
         echo = table.datagram("echo")
         yield "udp", datagram(settings.udp.listen, udp.serve(echo, parts.datagrams, reactor))
@@ -99,7 +98,7 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
         root = site.probes_only(settings, reactor, parts.probes)
         # What is asked here is neither counted nor logged.
         server = site.factory(settings, reactor, Counters(), root)
-        listener = stream(endpoint, server, reactor, tcp_port)
+        listener = stream(endpoint, server, reactor)
         # Open to the end of a stop, so that /readyz can report the stop.
         listener.after = parts.drain.over
         yield name, listener
