@@ -123,11 +123,11 @@ class Files(Resource):
             cached = self._server.cached(request, head.fields if conditional else _NO_FIELDS)
             if cached is not None:
                 return cached
-        names, slash = paths.resolve(request.postpath)
+        names, slash = paths.resolve(request.path, len(request.prepath))
         file = self._tree.find(names)
         if file.directory:
             if not slash:
-                return self._add_slash(request)
+                return self._add_slash(request, names)
             directory, names = names, (*names, _INDEX)
             try:
                 file = self._tree.find(names)
@@ -147,10 +147,9 @@ class Files(Resource):
         fields = ((b"Allow", METHODS), *self._rules.preflight(requested))
         return self._say(request, 204, fields)
 
-    def _add_slash(self, request: Request) -> bytes:
+    def _add_slash(self, request: Request, names: Names) -> bytes:
         """Redirect: the relative links of a directory's page need the slash at the end."""
-        path = [*request.prepath, *request.postpath]
-        location = paths.location(path, request.uri.partition(b"?")[2])
+        location = paths.location((*request.prepath, *names), request.uri.partition(b"?")[2])
         return self._say(request, 308, ((b"Location", location),))
 
     def _say(self, request: Request, code: int, fields: FieldLines, body: bytes = b"") -> bytes:
