@@ -13,6 +13,7 @@ from sys import maxsize
 from typing import Any
 
 from attrs import evolve
+from twisted.application.internet import TimerService
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver
@@ -83,6 +84,9 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
             guarded = parts.guard(parts.sites[site_name], denied)
             yield name, stream(endpoint, guarded, reactor)
     if parts.tls is not None:
+        ticket_keys = TimerService(tls.TICKET_KEY_SECONDS, parts.tls.rotate)
+        ticket_keys.clock = reactor
+        yield "ticket-keys", ticket_keys
         for name, endpoint in numbered("https", settings.tls.listen):
             secure, no = (tls.wrap(each, parts.tls, reactor) for each in (web, denied))
             yield name, stream(endpoint, parts.guard(secure, no), reactor)
