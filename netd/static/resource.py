@@ -29,7 +29,7 @@ from netd.http.negotiation import choose_media
 from netd.http.request import Request
 from netd.lab.call import HTML, JSON, BadCall
 from netd.static import listing, paths
-from netd.static.faults import Fault
+from netd.static.faults import Fault, last
 from netd.static.headers import METHODS
 from netd.static.listing import Order
 from netd.static.paths import Names
@@ -199,10 +199,10 @@ class Files(Resource):
         """Read the directory in a thread, and respond later unless the client disconnects."""
         query = request.args
         try:
-            order = Order.parse(_last(query, b"sort", "name"), _last(query, b"order", "asc"))
+            order = Order.parse(last(query, b"sort", "name"), last(query, b"order", "asc"))
         except ValueError as error:
             raise BadCall(str(error)) from None
-        form = _last(query, b"format", "")
+        form = last(query, b"format", "")
         if form not in ("", "json", "html"):
             raise BadCall("format is json or html")
         accept = request.head.fields.get(b"accept", ())
@@ -245,11 +245,6 @@ class Files(Resource):
 
         request.notifyFinish().addErrback(disconnected.append)
         page.addBoth(finish).addErrback(bug)
-
-
-def _last(query: dict[bytes, list[bytes]], name: bytes, default: str) -> str:
-    values = query.get(name)
-    return values[-1].decode("latin-1") if values else default
 
 
 def _names(page: str | None) -> Names | None:
