@@ -7,7 +7,7 @@ Rules: pure; as in `values`, text is parsed once, and `str` gives it back.
 from __future__ import annotations
 
 from ipaddress import IPv6Address, ip_address, ip_network
-from socket import AF_INET, AF_INET6, inet_pton
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Final, Self
 
 from attrs import frozen
@@ -60,6 +60,13 @@ def pack(host: str) -> bytes:
     except OSError:
         raise ValueError(f"{host!r} is not an IP address") from None
     return packed[12:] if packed.startswith(_MAPPED) else packed
+
+
+def unmapped(host: str) -> str:
+    """`host`, where an IPv4-mapped IPv6 address becomes an IPv4 address."""
+    # All others, which most are, need no look at their bytes.
+    packed = pack(host) if host.startswith("::") else b""
+    return inet_ntop(AF_INET, packed) if len(packed) == 4 else host
 
 
 def client(host: str) -> bytes:

@@ -13,6 +13,7 @@ from sys import maxsize
 from typing import Any
 
 from attrs import evolve
+from twisted.application.internet import TimerService
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver
@@ -32,7 +33,6 @@ from netd.settings import Settings
 from netd.transport import private, tls
 from netd.transport.epoll import fast_dispatch
 from netd.transport.listener import Listener, datagram, stream
-from netd.transport.tcp_port import port as tcp_port
 
 
 def build(
@@ -82,11 +82,14 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
     ):
         for name, endpoint in numbered(site_name, endpoints):
             guarded = parts.guard(parts.sites[site_name], denied)
-            yield name, stream(endpoint, guarded, reactor, tcp_port)
+            yield name, stream(endpoint, guarded, reactor)
     if parts.tls is not None:
+        ticket_keys = TimerService(tls.TICKET_KEY_SECONDS, parts.tls.rotate)
+        ticket_keys.clock = reactor
+        yield "ticket-keys", ticket_keys
         for name, endpoint in numbered("https", settings.tls.listen):
             secure, no = (tls.wrap(each, parts.tls, reactor) for each in (web, denied))
-            yield name, stream(endpoint, parts.guard(secure, no), reactor, tcp_port)
+            yield name, stream(endpoint, parts.guard(secure, no), reactor)
     if settings.udp.listen is not None:
         echo = table.datagram("echo")
         yield "udp", datagram(settings.udp.listen, udp.serve(echo, parts.datagrams, reactor))
@@ -99,7 +102,7 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
         root = site.probes_only(settings, reactor, parts.probes)
         # What is asked here is neither counted nor logged.
         server = site.factory(settings, reactor, Counters(), root)
-        listener = stream(endpoint, server, reactor, tcp_port)
+        listener = stream(endpoint, server, reactor)
         # Open to the end of a stop, so that /readyz can report the stop.
         listener.after = parts.drain.over
         yield name, listener

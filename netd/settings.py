@@ -134,6 +134,8 @@ class TLS:
         "PEM file of authorities; clients must show a certificate of theirs.")
     client_ca_optional: bool = option("client-ca-optional", types.SWITCH, "no", Group.TLS,
         "Also admit clients that show no certificate.")
+    tickets: bool = option("tls-tickets", types.SWITCH, "yes", Group.TLS,
+        "Let clients resume TLS sessions by tickets, unless --client-ca is given.")
 
 
 Symlinks: TypeAlias = Literal["inside", "all", "none"]

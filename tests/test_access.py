@@ -88,7 +88,7 @@ class ListTests(SynchronousTestCase):
         ):
             response = curl(url, *from_there, *more)
             self.assertEqual(response.status, 403)
-            self.assertEqual(response.body, b"your network may not speak here\n")
+            self.assertEqual(response.body, b"connections from your network are refused here\n")
         crowd = [
             self.enterContext(
                 socket.create_connection(daemon.address(), 10, source_address=("127.0.0.2", 0))
@@ -202,7 +202,8 @@ class ProxyTests(SynchronousTestCase):
         response = exchange(daemon.address(), V1 + GET)
         self.assertTrue(response.startswith(b"HTTP/1.1 403 Forbidden\r\n"), response)
         self.assertTrue(
-            response.endswith(b"\r\n\r\nyour network may not speak here\n"), response
+            response.endswith(b"\r\n\r\nconnections from your network are refused here\n"),
+            response,
         )
 
 
@@ -342,4 +343,6 @@ class NamespaceTests(SynchronousTestCase):
             *("ip", "netns", "exec", self.far, "curl", "-qsS", "--noproxy", "*"),
             f"http://192.0.2.1:{daemon.where('http-2').port}/healthz",
         )
-        self.assertEqual((done.out, done.status), ("your network may not speak here\n", 0))
+        self.assertEqual(
+            (done.out, done.status), ("connections from your network are refused here\n", 0)
+        )

@@ -8,6 +8,7 @@ import shutil
 import socket
 import sys
 import threading
+import xmlrpc.client
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -182,11 +183,14 @@ class HandedTests(SynchronousTestCase):
         number = streams.getsockname()[1]
         for host, peer in (("127.0.0.1", "127.0.0.1"), ("[::1]", "::1")):
             url = f"http://{host}:{number}/ip"
-            self.assertIn(peer, curl(url).text)
+            self.assertEqual(curl(url).text, f'{{\n  "origin": "{peer}"\n}}\n')
+            rpc = xmlrpc.client.ServerProxy(f"http://{host}:{number}/RPC2")
+            self.assertEqual(rpc.ip.whoami()["address"], peer)  # type: ignore[call-overload, index]  # a proxy has every method
             self.assertEqual(
                 echo((host.strip("[]"), datagrams.getsockname()[1])), b"hello", host
             )
-        self.assertRegex(daemon.logged("::1 - - "), r"(?m)^(::ffff:)?127\.0\.0\.1 - - ")
+        self.assertRegex(daemon.logged("::1 - - "), r"(?m)^127\.0\.0\.1 - - ")
+        self.assertNotIn("::ffff:", daemon.log)
 
     def test_https(self) -> None:
         """

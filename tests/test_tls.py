@@ -31,10 +31,11 @@ class TLSTests(SynchronousTestCase):
         )
         self.port = self.daemon.where("https").port
 
-    def handshake(self, *arguments: str) -> Finished:
+    def handshake(self, *arguments: str | Path, stdin: str = "") -> Finished:
         """The output of `openssl s_client` for the port."""
         to = f"127.0.0.1:{self.port}"
-        return run("openssl", "s_client", "-connect", to, "-CAfile", self.leaf, *arguments)
+        words = ("openssl", "s_client", "-connect", to, "-CAfile", self.leaf, *arguments)
+        return run(*words, stdin=stdin)
 
     def test_curl(self) -> None:
         """
@@ -83,6 +84,33 @@ class TLSTests(SynchronousTestCase):
         done = run("curl", "-qsS", "--noproxy", "*", f"http://localhost:{self.port}/")
         self.assertNotEqual(done.status, 0)
         self.assertEqual(curl(f"{self.daemon.url}/healthz").status, 200)
+
+    def test_resumption(self) -> None:
+        """
+        openssl resumes sessions in both versions of TLS until a reload, and curl does, too.
+        """
+        session = self.leaf.parent / "session"
+        for version in ("-tls1_2", "-tls1_3"):
+            # The ticket of TLS 1.3 comes with the response.
+            question = "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+            self.handshake(version, "-ign_eof", "-sess_out", session, stdin=question)
+            done = self.handshake(version, "-sess_in", session)
+            self.assertRegex(done.out, r"(?m)^Reused, TLSv1\.[23]")
+            self.assertIn("Verification: OK", done.out)
+        self.daemon.signal(signal.SIGHUP)
+        eventually(
+            lambda: "New, " in self.handshake("-tls1_3", "-sess_in", session).out or None,
+            "new keys for tickets",
+        )
+        done = self.handshake("-tls1_2", "-reconnect")
+        self.assertEqual(done.out.count("Reused, TLSv1.2"), 5, done.out)
+        url = f"https://localhost:{self.port}/tls"
+        done = run(
+            *("curl", "-qsSv", "--noproxy", "*", "--cacert", self.leaf),
+            *("-H", "Connection: close", url, url),
+        )
+        self.assertRegex(done.err, "(?i)SSL re-?using session")
+        self.assertEqual(done.out.count('"sni": "localhost"'), 2)
 
     def test_ab(self) -> None:
         """

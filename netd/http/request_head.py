@@ -38,14 +38,13 @@ _FRAMING: Final = re.compile(
 # RFC 9112 3 with any version or, as in HTTP/0.9, none.
 _LINE: Final = re.compile(rb"(" + TOKEN + rb") (" + _TARGET + rb")(?: (HTTP/[0-9]\.[0-9]))?")
 _HALF_LINE: Final = re.compile(
-    rb"(?:" + TOKEN + rb"(?: (?:" + _TARGET + rb"[\x20-\x7e]*+)?)?)?\r?"
+    rb"(?:" + TOKEN + rb"(?: (?:" + _TARGET + rb"(?: [\x20-\x7e]*+)?)?)?)?\r?"
 )
 
 # RFC 3986 3.2.2 without userinfo, which RFC 9110 4.2.4 distrusts.
 _HOST: Final = rb"(?:\[[0-9A-Fa-f:.]++\]|(?:[\w\-.~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*+)"
 _AUTHORITY: Final = re.compile(_HOST + rb"(?::[0-9]{0,5})?")
 _ABSOLUTE: Final = re.compile(rb"(?i)https?://([^/?]++)(/[^?]*+)?+(\?.*+)?+")
-_CONNECT: Final = re.compile(_HOST + rb":[0-9]{1,5}")
 _ORIGIN: Final = re.compile(rb"(?i)\n(referer|user-agent):[ \t]*+([^\r]*+)")
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
@@ -221,7 +220,7 @@ def _persists(options: bytes, minor: bool) -> bool:
 def _origin(method: bytes, target: bytes) -> tuple[bytes, bytes | None]:
     """`target` in origin-form and the authority it names, unless it is `*`."""
     if method == b"CONNECT":
-        raise RequestError("connect" if _CONNECT.fullmatch(target) else "target")
+        raise RequestError("connect")
     if target == b"*" and method == b"OPTIONS":  # RFC 9112 3.2.4
         return target, None
     absolute = _ABSOLUTE.fullmatch(target)
@@ -241,13 +240,13 @@ def examine(start: bytes, max_head: int, max_target: int) -> None:
     line, ended, rest = start[:max_head].removeprefix(b"\r\n").partition(b"\r\n")
     if not ended:
         if _HALF_LINE.fullmatch(line) is None:
-            raise RequestError("line")
+            raise RequestError(_line_error(line))
         if len(start) > max_head:
-            raise RequestError("long-target")
+            raise RequestError("long-target" if line.count(b" ") == 1 else "large-head")
         return
     match = _LINE.fullmatch(line)
     if match is None:
-        raise RequestError("line")
+        raise RequestError(_line_error(line))
     method, target, version = match.groups()
     if version not in (b"HTTP/1.1", b"HTTP/1.0"):
         raise RequestError("version")
@@ -260,3 +259,13 @@ def examine(start: bytes, max_head: int, max_target: int) -> None:
         raise RequestError("bare")
     if len(start) > max_head:
         raise RequestError("large-head")
+
+
+def _line_error(line: bytes) -> str:
+    """The error of a request line that is malformed, by the first byte that makes it so."""
+    match = _HALF_LINE.match(line)
+    stop = match.end() if match else 0
+    if line[stop - 1 : stop] == b"\r" or line[stop : stop + 1] == b"\n":
+        return "line-end"
+    in_target = line.count(b" ", 0, stop) == 1 and line[stop : stop + 1] not in (b"", b" ")
+    return "target-byte" if in_target else "line"

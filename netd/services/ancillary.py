@@ -42,6 +42,11 @@ _OPTIONS: Final[dict[int, tuple[int, int | None, int | None]]] = {
         getattr(socket, "IPV6_RECVHOPLIMIT", None),
     ),
 }
+# The message has IP_TTL on Linux and the option's own number on BSD.
+_HOPS: Final = frozenset(
+    {(socket.IPPROTO_IP, socket.IP_TTL), (socket.IPPROTO_IP, _IP_RECVTTL)}
+    | {(socket.IPPROTO_IPV6, socket.IPV6_HOPLIMIT)}
+)
 _CONTROL_BYTES: Final = 128
 _MAX_ADDRESSES: Final = 1024
 
@@ -88,14 +93,16 @@ class PacketInfo:
         enabled = wildcard and _enable(sock, name, level, address, "the local address")
         if hops:
             enabled |= _enable(sock, name, level, hop_limit, "the hop limit")
+            if self._ipv6 and not sock.getsockopt(level, socket.IPV6_V6ONLY):
+                # Datagrams of IPv4 have a TTL on a socket for both families, too.
+                _enable(sock, name, _IPV4[0], _IPV4[2], "the TTL")
         self.buffer_size = _CONTROL_BYTES if enabled else 0
         """Bytes of ancillary data for recvmsg; 0: recvfrom is enough."""
 
     def hops(self, control: ControlMessages) -> int:
         """The received TTL or hop limit; 0 when it is unknown."""
-        kinds = (socket.IPV6_HOPLIMIT,) if self._ipv6 else (socket.IP_TTL, _IP_RECVTTL)
-        for _, kind, data in control:
-            if kind in kinds:
+        for level, kind, data in control:
+            if (level, kind) in _HOPS:
                 return int.from_bytes(data, sys.byteorder) & 0xFF
         return 0
 

@@ -71,8 +71,9 @@ def chargen() -> Iterator[Step]:
         yield Wait(_PERIOD_SECONDS)
 
 
-# RFC 8762 4.2.1: sequence number, timestamp, error estimate, zeros.
-_STAMP_TEST: Final = Struct("!I8s2s30s")
+# RFC 8762 4.2.1: sequence number, timestamp, error estimate.  30 zeros follow, but not from
+# the senders of TWAMP Light, which must be served, too (4.6).
+_STAMP_TEST: Final = Struct("!I8s2s")
 # RFC 8762 4.3.1: sequence number, timestamp, error estimate, zeros, time of receipt, then
 # the sender's sequence number, timestamp and error estimate, and the received hop limit.
 _STAMP_RESPONSE: Final = Struct("!I8s2s2x8sI8s2s2xB3x")
@@ -85,12 +86,12 @@ def stamp(data: bytes, hops: int, received: int, now: int) -> bytes | None:
     The response of a stateless STAMP reflector, unauthenticated mode (RFC 8762 4.3.1).
 
     `hops` is the TTL or hop limit of the received test; `received` and `now` are
-    nanoseconds since 1970.  None when `data` is no test.  A longer test gets a
-    response of its length (RFC 8762 4.3).
+    nanoseconds since 1970.  None when `data` is no test.  A test of more than 44 bytes
+    gets a response of its length (RFC 8762 4.3), a shorter one gets 44.
     """
     if len(data) < _STAMP_TEST.size:
         return None
-    number, sent, error, _ = _STAMP_TEST.unpack_from(data)
+    number, sent, error = _STAMP_TEST.unpack_from(data)
     response = _STAMP_RESPONSE.pack(
         number, _ntp(now), _STAMP_ERROR, _ntp(received), number, sent, error, hops
     )

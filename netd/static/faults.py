@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from attrs import frozen
 
@@ -15,6 +16,8 @@ from netd.http.ranges import Part
 from netd.lab.call import BadCall
 from netd.script import Abort, Script, Send, Wait
 from netd.values import Duration, Size
+
+T = TypeVar("T")
 
 _CHUNK_BYTES = 64 * 1024
 _PIECES_PER_SECOND = 10
@@ -35,13 +38,10 @@ class Fault:
     def parse(cls, query: Mapping[bytes, list[bytes]], max_delay: float) -> Fault | None:
         """The faults in `query`, None without any; BadCall for values that are not allowed."""
         try:
-            delay = Duration.parse(_last(query, b"netd.delay") or "0").seconds
-            rate = _last(query, b"netd.rate")
-            truncate = _last(query, b"netd.truncate")
+            delay = Duration.parse(last(query, b"netd.delay", "0") or "0").seconds
+            texts = [last(query, name, None) for name in (b"netd.rate", b"netd.truncate")]
             fault = cls(
-                delay,
-                Size.parse(rate).count if rate is not None else None,
-                Size.parse(truncate).count if truncate is not None else None,
+                delay, *(text if text is None else Size.parse(text).count for text in texts)
             )
         except ValueError as error:
             raise BadCall(f"netd.delay, netd.rate or netd.truncate: {error}") from None
@@ -74,9 +74,10 @@ class Fault:
             left = left - len(data) if left is not None else None
 
 
-def _last(query: Mapping[bytes, list[bytes]], name: bytes) -> str | None:
+def last(query: Mapping[bytes, list[bytes]], name: bytes, default: T) -> str | T:
+    """The last value of `name` in `query`, or `default`."""
     values = query.get(name)
-    return values[-1].decode("latin-1") if values else None
+    return values[-1].decode("latin-1") if values else default
 
 
 def _pieces(fd: int, parts: Iterable[Part], size: int) -> Iterator[bytes | None]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from html import escape
 from typing import Final
@@ -97,12 +97,10 @@ class Order:
                 raise ValueError(f"{name} is one of {', '.join(known)}")
         return cls(key, direction)
 
-    def sorted(self, entries: Iterable[Entry]) -> list[Entry]:
+    def sorted(self, entries: Sequence[Entry]) -> list[Entry]:
         """`entries` in this order."""
-        directories: list[Entry] = []
-        files: list[Entry] = []
-        for entry in entries:
-            (directories if entry.directory else files).append(entry)
+        directories = [entry for entry in entries if entry.directory]
+        files = [entry for entry in entries if not entry.directory]
         # A directory's size says nothing about its contents.
         key = "name" if self.key == "size" else self.key
         reverse = self.direction == "desc"

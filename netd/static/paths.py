@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Final, TypeAlias
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 from netd.lab.call import BadCall
 
@@ -33,20 +33,32 @@ def servable(name: bytes, top: bool) -> bool:
     return not hidden(name, top) and _FORBIDDEN.search(name) is None
 
 
-def resolve(segments: Sequence[bytes]) -> tuple[Names, bool]:
+def resolve(path: bytes, depth: int) -> tuple[Names, bool]:
     """
-    The names in the percent-decoded `segments` of a URL, and whether it ends with a slash.
+    The names in the URL's `path` below `depth` segments, and whether it ends with a slash.
 
-    BadCall: 400 for a name that no disk has, 404 for an empty or hidden one.
+    Dot segments are removed (RFC 3986 5.2.4).  BadCall: 400 for a name that no disk has,
+    for a percent-encoded dot segment and for a path that leaves the tree, 404 for an empty
+    or hidden name.
     """
-    slash = bool(segments) and not segments[-1]
-    names = tuple(segments[:-1] if slash else segments)
+    segments = path[1:].split(b"/")[depth:]
+    slash = bool(segments) and segments[-1] in (b"", b".", b"..")
+    names: list[bytes] = []
+    for segment in segments[: -1 if segments[-1:] == [b""] else None]:
+        if segment == b"..":
+            if not names and depth:
+                raise BadCall("the path leaves the file tree")
+            del names[-1:]
+        elif segment != b".":
+            names.append(unquote_to_bytes(segment))
     for number, name in enumerate(names):
         if name in (b".", b"..") or _FORBIDDEN.search(name):
-            raise BadCall("the path has a dot segment, a slash, a backslash or a NUL in a name")
+            raise BadCall(
+                "a name in the path is a percent-encoded . or .., or has /, \\ or NUL"
+            )
         if not name or hidden(name, not number):
             raise BadCall("no such file", 404)
-    return names, slash
+    return tuple(names), slash
 
 
 def link(name: bytes, directory: bool = False) -> str:
@@ -67,11 +79,8 @@ def display(name: bytes) -> str:
 
 
 def _visible(character: str) -> str:
-    code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:
-        return f"\\x{code - 0xDC00:02x}"
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
     if character.isprintable() or unicodedata.category(character) == "Zs":
         return character
-    if code < 0x100:
-        return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(character, f"\\x{code:02x}")
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return character.encode("unicode_escape").decode()

@@ -29,7 +29,7 @@ from netd.http.negotiation import choose_media
 from netd.http.request import Request
 from netd.lab.call import HTML, JSON, BadCall
 from netd.static import listing, paths
-from netd.static.faults import Fault
+from netd.static.faults import Fault, last
 from netd.static.headers import METHODS
 from netd.static.listing import Order
 from netd.static.paths import Names
@@ -123,11 +123,11 @@ class Files(Resource):
             cached = self._server.cached(request, head.fields if conditional else _NO_FIELDS)
             if cached is not None:
                 return cached
-        names, slash = paths.resolve(request.postpath)
+        names, slash = paths.resolve(request.path, len(request.prepath))
         file = self._tree.find(names)
         if file.directory:
             if not slash:
-                return self._add_slash(request)
+                return self._add_slash(request, names)
             directory, names = names, (*names, _INDEX)
             try:
                 file = self._tree.find(names)
@@ -147,10 +147,9 @@ class Files(Resource):
         fields = ((b"Allow", METHODS), *self._rules.preflight(requested))
         return self._say(request, 204, fields)
 
-    def _add_slash(self, request: Request) -> bytes:
+    def _add_slash(self, request: Request, names: Names) -> bytes:
         """Redirect: the relative links of a directory's page need the slash at the end."""
-        path = [*request.prepath, *request.postpath]
-        location = paths.location(path, request.uri.partition(b"?")[2])
+        location = paths.location((*request.prepath, *names), request.uri.partition(b"?")[2])
         return self._say(request, 308, ((b"Location", location),))
 
     def _say(self, request: Request, code: int, fields: FieldLines, body: bytes = b"") -> bytes:
@@ -200,10 +199,10 @@ class Files(Resource):
         """Read the directory in a thread, and respond later unless the client disconnects."""
         query = request.args
         try:
-            order = Order.parse(_last(query, b"sort", "name"), _last(query, b"order", "asc"))
+            order = Order.parse(last(query, b"sort", "name"), last(query, b"order", "asc"))
         except ValueError as error:
             raise BadCall(str(error)) from None
-        form = _last(query, b"format", "")
+        form = last(query, b"format", "")
         if form not in ("", "json", "html"):
             raise BadCall("format is json or html")
         accept = request.head.fields.get(b"accept", ())
@@ -246,11 +245,6 @@ class Files(Resource):
 
         request.notifyFinish().addErrback(disconnected.append)
         page.addBoth(finish).addErrback(bug)
-
-
-def _last(query: dict[bytes, list[bytes]], name: bytes, default: str) -> str:
-    values = query.get(name)
-    return values[-1].decode("latin-1") if values else default
 
 
 def _names(page: str | None) -> Names | None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.addresses import Network, client, limited, pack
+from netd.addresses import Network, client, limited, pack, unmapped
 from netd.test.grammars import TEXT, Refusing, by_chance
 
 
@@ -98,6 +98,19 @@ class ClientTests(SynchronousTestCase):
         self.assertEqual(pack("1.2.3.4"), bytes((1, 2, 3, 4)))
         self.assertEqual(pack("::ffff:1.2.3.4"), bytes((1, 2, 3, 4)))
         self.assertEqual(pack("fe80::1%2"), Address6("fe80::1").packed)
+
+    def test_unmapped(self) -> None:
+        """Only an IPv4-mapped IPv6 address becomes another one."""
+        for host, expected in (
+            ("::ffff:1.2.3.4", "1.2.3.4"),
+            ("::ffff:7f00:1", "127.0.0.1"),
+            ("1.2.3.4", "1.2.3.4"),
+            ("::1", "::1"),
+            ("::ffff:0:1.2.3.4", "::ffff:0:1.2.3.4"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("fe80::1%eth0", "fe80::1%eth0"),
+        ):
+            self.assertEqual(unmapped(host), expected)
 
     def test_client(self) -> None:
         """An IPv4 address, an IPv6 /64 and ::1 are clients."""

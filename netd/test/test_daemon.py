@@ -325,6 +325,22 @@ class StartTests(DaemonCase):
         self.assertTrue(str(caught.exception).startswith(f"--http {port}: "))
 
 
+class TicketKeyTests(DaemonCase):
+    """Keys of TLS session tickets."""
+
+    def test_rotated(self) -> None:
+        """Handshakes begin with another context, and so with other keys, every 12 hours."""
+        daemon = self.start(settings_with(tls=self.secure(ANY_PORT)))
+        tls = daemon.parts.tls
+        assert tls is not None
+        contexts = {tls.serverConnectionForTLS(None).get_context()}
+        for _ in range(4):
+            self.reactor.advance(6 * 3600)
+            contexts.add(tls.serverConnectionForTLS(None).get_context())
+        self.assertEqual(len(contexts), 3)
+        daemon.stopService()
+
+
 class LogTests(DaemonCase):
     """The access log."""
 

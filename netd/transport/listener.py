@@ -19,7 +19,7 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 from twisted.python.usage import UsageError
 
-from netd.transport import unix
+from netd.transport import tcp_port, unix
 from netd.values import Endpoint
 
 _log = Logger()
@@ -205,25 +205,14 @@ class Listener(Service):
             _log.warn(_SHORT_QUEUE, option=option, granted=granted, asked=backlog)
 
 
-def adopt(reactor: Any, sock: socket.socket, factory: IProtocolFactory) -> IListeningPort:
-    """Twisted's own port on `sock`."""
-    port: IListeningPort = reactor.adoptStreamPort(sock.fileno(), sock.family, factory)
-    return port
-
-
-def stream(
-    endpoint: Endpoint,
-    factory: IProtocolFactory,
-    reactor: Any,
-    port: Callable[[Any, socket.socket, IProtocolFactory], IListeningPort] = adopt,
-) -> Listener:
-    """Listen for clients of `factory`; `port` makes the port of an Internet socket."""
+def stream(endpoint: Endpoint, factory: IProtocolFactory, reactor: Any) -> Listener:
+    """Listen for clients of `factory`."""
 
     def serve(sock: socket.socket) -> IListeningPort:
         if sock.family == socket.AF_UNIX:
             mode = None if listener.inherited else endpoint.mode
             return unix.port(sock, factory, mode, endpoint.backlog, reactor)
-        return port(reactor, sock, factory)
+        return tcp_port.port(sock, factory, reactor)
 
     listener = Listener(endpoint, socket.SOCK_STREAM, serve)
     return listener

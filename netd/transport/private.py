@@ -55,7 +55,7 @@ TCP: Final = Feature(
         "twisted.internet.tcp:Connection": "_aborting _shouldShutdown logstr",
         "twisted.internet.tcp:Server": "_addressType",
         "twisted.internet.tcp:Port": "_fromListeningDescriptor _preexistingSocket "
-        "_realPortNumber _addressType",
+        "_realPortNumber",
         "socket:socket": "_accept",
     },
     "using its own TCP transport",

@@ -14,7 +14,7 @@ from typing import Final
 
 from attrs import frozen
 
-from netd.addresses import pack
+from netd.addresses import unmapped
 
 LONGEST: Final = 536
 """Bytes of the longest header, which fits in the smallest IPv4 segment (section 2.2)."""
@@ -88,17 +88,20 @@ def _text(data: bytes) -> Header | None:
         raise ValueError(f"not {kind.decode()} addresses") from None
     if max(map(int, ports)) > 65535:
         raise ValueError("not a port")
-    return Header(end + 2, _unmapped(host), int(ports[0]))
+    return Header(end + 2, unmapped(host), int(ports[0]))
 
 
 def _binary(data: bytes) -> Header | None:
     if len(data) >= 13 and data[12] not in (0x20, 0x21):
         raise ValueError("not version 2, LOCAL or PROXY")
-    if len(data) >= 14 and data[13] not in _ADDRESSES:
+    if len(data) < 14:
+        return None
+    # The family of a LOCAL header is ignored (section 2.2).
+    is_local, kind = data[12] == 0x20, data[13]
+    if not is_local and kind not in _ADDRESSES:
         raise ValueError("unknown address family")
     if len(data) < _V2_FIXED:
         return None
-    is_local, kind = data[12] == 0x20, data[13]
     length = _V2_FIXED + int.from_bytes(data[14:16])
     if length > LONGEST:
         raise ValueError(f"a header longer than {LONGEST} bytes")
@@ -110,12 +113,6 @@ def _binary(data: bytes) -> Header | None:
     if not is_local and kind == _INET_STREAM:
         return Header(length, inet_ntop(AF_INET, data[16:20]), int.from_bytes(data[24:26]))
     if not is_local and kind == _INET6_STREAM:
-        host = _unmapped(inet_ntop(AF_INET6, data[16:32]))
+        host = unmapped(inet_ntop(AF_INET6, data[16:32]))
         return Header(length, host, int.from_bytes(data[48:50]))
     return Header(length)
-
-
-def _unmapped(host: str) -> str:
-    """`host`, where an IPv4-mapped IPv6 address becomes an IPv4 address."""
-    packed = pack(host)
-    return inet_ntop(AF_INET, packed) if len(packed) == 4 else host

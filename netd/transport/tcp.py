@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import socket as sockets
 from socket import MSG_DONTWAIT, MSG_PEEK, SOCK_STREAM, socket
+from sys import intern
 from typing import Any, Final
 
 from twisted.internet import abstract, main, tcp
@@ -18,11 +19,25 @@ from twisted.internet.address import IPv6Address
 from twisted.internet.interfaces import IProtocol, ISSLTransport, ISystemHandle
 from twisted.python.failure import Failure
 
+from netd.addresses import unmapped
+
 # Only Linux has the flag; elsewhere a response takes one packet more.
 _MORE: Final = getattr(sockets, "MSG_MORE", 0)
 # Receiving into 64 KiB of the heap and keeping little of it would fragment the heap.
 _INPUT: Final = memoryview(bytearray(abstract.FileDescriptor.bufferSize))
 _DONE: Final = Failure(main.CONNECTION_DONE)
+_NUMERIC: Final = sockets.NI_NUMERICHOST | sockets.NI_NUMERICSERV
+
+
+def plain(address: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The client's `address`, IPv4 if it is mapped, with the interface if it is link-local."""
+    host = address[0]
+    if len(address) == 4 and address[3]:
+        host = sockets.getnameinfo(address, _NUMERIC)[0]
+    elif (ipv4 := unmapped(host)) != host:
+        return intern(ipv4), address[1]
+    # The connections of a client share one string.
+    return (intern(host), *address[1:])
 
 
 class TCPTransport(tcp.Server):

@@ -11,17 +11,17 @@ import os
 import socket as sockets
 from contextlib import suppress
 from socket import SOCK_STREAM, socket
-from sys import intern
 from typing import Any, Final
 
 from twisted.internet import tcp
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IDelayedCall, IListeningPort, IProtocolFactory
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netd.transport import private
-from netd.transport.tcp import TCPTransport
+from netd.transport.tcp import TCPTransport, plain
 
 _log = Logger()
 
@@ -33,7 +33,6 @@ PAUSE_SECONDS: Final = 0.5
 """How long no connection is accepted after a lack of descriptors."""
 _SHED: Final = 128
 """Connections closed before that pause."""
-_NUMERIC: Final = sockets.NI_NUMERICHOST | sockets.NI_NUMERICSERV
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 # accept(2): errors of a single connection, not of the listening socket.
 _PASSING: Final = frozenset(
@@ -93,14 +92,10 @@ class TCPPort(tcp.Port):
 
     def _connect(self, sock: socket, address: Any) -> None:
         """Connect a new transport and a new protocol."""
-        host = address[0]
-        if len(address) == 4 and address[3]:
-            # A link-local address needs its interface.
-            host = sockets.getnameinfo(address, _NUMERIC)[0]
-        # The connections of a client share one string.
-        address = (intern(host), *address[1:])
+        address = plain(address)
+        kind = IPv4Address if len(address) == 2 else IPv6Address
         try:
-            protocol = self.factory.buildProtocol(self._addressType("TCP", *address))
+            protocol = self.factory.buildProtocol(kind("TCP", *address))
             if protocol is None:
                 sock.close()
                 return
@@ -152,21 +147,28 @@ class TCPPort(tcp.Port):
         tcp.Port.connectionLost(self, reason)
 
 
-def port(reactor: Any, sock: socket, factory: IProtocolFactory) -> IListeningPort:
-    """Listen on the listening, non-blocking `sock` and close it; a TCPPort if supported."""
+class _StockTransport(tcp.Server):
+    """Stock, with the client's address as `TCPPort` makes it."""
+
+    def __init__(self, sock: socket, protocol: Any, client: Any, *rest: Any) -> None:
+        tcp.Server.__init__(self, sock, protocol, plain(client), *rest)
+
+
+def port(sock: socket, factory: IProtocolFactory, reactor: Any) -> IListeningPort:
+    """Listen on the listening, non-blocking TCP `sock` and close it; a TCPPort if supported."""
     listening: IListeningPort
-    internet = sock.family in (sockets.AF_INET, sockets.AF_INET6)
-    if internet:
-        # Accepted connections inherit the option on Linux and BSD.
-        sock.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
+    # Accepted connections inherit the option on Linux and BSD.
+    sock.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
     try:
-        if internet and isinstance(reactor, PosixReactorBase) and not private.TCP.missing():
+        if isinstance(reactor, PosixReactorBase) and not private.TCP.missing():
             listening = TCPPort._fromListeningDescriptor(  # type: ignore[no-untyped-call]  # Twisted has no types there
                 reactor, sock.fileno(), sock.family, factory
             )
             listening.startListening()
         else:
             listening = reactor.adoptStreamPort(sock.fileno(), sock.family, factory)
+            if isinstance(listening, tcp.Port):
+                listening.transport = _StockTransport  # type: ignore[assignment]  # Twisted sets it so
     finally:
         # The port has a duplicate of the descriptor.
         sock.close()

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 from OpenSSL import SSL
 from twisted.internet.interfaces import (
     IOpenSSLServerConnectionCreator,
@@ -38,6 +38,9 @@ _log = Logger()
 _CIPHERS: Final = b"ECDHE+AESGCM:ECDHE+CHACHA20"
 _PROTOCOL: Final = b"http/1.1"
 
+TICKET_KEY_SECONDS: Final = 12 * 3600
+"""How long tickets are encrypted with the same keys (RFC 9325 3.4)."""
+
 ContextByName: TypeAlias = Callable[[str], SSL.Context | None]
 """The context of a server name (RFC 6066 3); None for the default."""
 
@@ -48,9 +51,10 @@ def context(
     """A context for TLS 1.2 and 1.3, ALPN `http/1.1`; UsageError if OpenSSL rejects `pair`."""
     server = SSL.Context(SSL.TLS_SERVER_METHOD)
     server.set_min_proto_version(SSL.TLS1_2_VERSION)
-    server.set_options(
-        SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE | SSL.OP_NO_TICKET
-    )
+    server.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE)
+    # A resumed session would not show the client's certificate again.
+    if config is None or not config.tickets or config.client_ca is not None:
+        server.set_options(SSL.OP_NO_TICKET)
     server.set_mode(SSL.MODE_RELEASE_BUFFERS)
     server.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     try:
@@ -115,6 +119,7 @@ class Contexts:
     default: SSL.Context
     pairs: Mapping[str, KeyPair]
     """The certificates by server name, one of which is `default`."""
+    by_name: ContextByName
 
 
 def _load(config: settings.TLS) -> Contexts:
@@ -130,8 +135,9 @@ def _load(config: settings.TLS) -> Contexts:
             "and there is no --certificate"
         )
     named = {name: context(pair, config) for name, pair in pairs.items() if name != DEFAULT}
-    by_name = partial(certificates.match, named) if named else None
-    return Contexts(config, context(pairs[DEFAULT], config, by_name), pairs)
+    # Without names, too: OpenSSL remembers the name for a resumption when it was looked up.
+    by_name = partial(certificates.match, named)
+    return Contexts(config, context(pairs[DEFAULT], config, by_name), pairs, by_name)
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -163,6 +169,14 @@ class TLS:
             if pair.expiry <= self._now():
                 day = datetime.fromtimestamp(pair.expiry, UTC).date()
                 _log.warn("{source}: expired on {day}", source=pair.source, day=day)
+
+    def rotate(self) -> None:
+        """Use new keys for tickets from the next handshake on; old tickets are void."""
+        old = self._contexts
+        if old.config.tickets and old.config.client_ca is None:
+            # The context that a handshake begins with encrypts the tickets of every name.
+            default = context(old.pairs[DEFAULT], old.config, old.by_name)
+            self._contexts = evolve(old, default=default)
 
     def left(self) -> dict[str, float]:
         """The seconds until each certificate expires, by name."""

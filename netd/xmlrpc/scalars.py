@@ -6,7 +6,8 @@ that has no text; nothing is guessed.
 
 Source: http://xmlrpc.com/spec.md, and Apache's extensions i8 and nil.  Also
 accepted, because clients send them: white space around a number, the exponent of
-a double (Python), a time zone (Z or +hh:mm) or hyphens in a dateTime (Java, PHP).
+a double (Python), a time zone (Z or +hh:mm), hyphens (Java, PHP) or a fraction of a
+second (JavaScript's toISOString) in a dateTime.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import binascii
 import math
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime
 from decimal import Decimal
 from typing import Final, TypeAlias
 
@@ -32,9 +33,10 @@ _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,20}")
 _DOUBLE: Final = re.compile(
     r"(?=.{1,1100}\Z)[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 )
+# Some of what datetime.fromisoformat takes; hour 24 depends on the version of Python.
 _DATETIME: Final = re.compile(
-    r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})T([0-9]{2}):?([0-9]{2}):?([0-9]{2})"
-    r"(?:(Z)|([+-])([0-9]{2}):?([0-9]{2}))?"
+    r"[0-9]{4}(-?)[0-9]{2}\1[0-9]{2}T(?!24)[0-9]{2}(:?)[0-9]{2}\2[0-9]{2}"
+    r"(?:[.,][0-9]{1,9})?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
 )
 # The characters that XML 1.0 section 2.2 excludes from Char.
 _UNSENDABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
@@ -81,18 +83,11 @@ def _base64(text: str) -> bytes:
 
 
 def _datetime(text: str) -> datetime:
-    match = _DATETIME.fullmatch(text.strip(SPACE))
-    if match is None:
+    text = text.strip(SPACE)
+    if _DATETIME.fullmatch(text) is None:
         raise not_xmlrpc(f"{shown(text)} is no dateTime.iso8601 such as 20261122T14:08:55")
-    year, _, month, day, hour, minute, second, utc, sign, hours, minutes = match.groups()
-    zone: timezone | None = UTC if utc else None
     try:
-        if sign:
-            offset = timedelta(hours=int(hours), minutes=int(minutes))
-            zone = timezone(-offset if sign == "-" else offset)
-        return datetime(
-            int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=zone
-        )
+        return datetime.fromisoformat(text)
     except ValueError as error:
         raise not_xmlrpc(f"{shown(text)} is no dateTime.iso8601: {error}") from None
 

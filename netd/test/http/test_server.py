@@ -147,7 +147,7 @@ class DeniedServerTests(SynchronousTestCase):
         client.send(GET)
         response = client.response()
         self.assertEqual(response.code, 403)
-        self.assertEqual(response.body, b"your network may not speak here\n")
+        self.assertEqual(response.body, b"connections from your network are refused here\n")
         self.assertEqual(response.field(b"connection"), b"close")
         self.assertEqual(response.field(b"date"), DATE)
         self.assertTrue(client.transport.halfClosed)

@@ -27,13 +27,13 @@ class _Sockets(SynchronousTestCase):
     Bound sockets that are closed after the test.
     """
 
-    def bind(self, host: str) -> socket.socket:
+    def bind(self, host: str, v6only: int = 1) -> socket.socket:
         """A datagram socket on any port of `host`."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_DGRAM)
         self.addCleanup(sock.close)
         if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, v6only)
         sock.bind((host, 0))
         sock.settimeout(10)
         return sock
@@ -115,6 +115,22 @@ class PacketInfoTests(_Sockets):
                 else (socket.IPPROTO_IP, socket.IP_TTL)
             )
             self.assertEqual(tested.hops(control), client.getsockopt(level, option))
+
+    def test_both_families(self) -> None:
+        """A socket for both families has the hop limit and the source of each datagram."""
+        server = self.bind("::", v6only=0)
+        tested = PacketInfo(server, "udp", True)
+        for host, level, option in (
+            ("127.0.0.1", socket.IPPROTO_IP, socket.IP_TTL),
+            ("::1", socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS),
+        ):
+            client = self.bind(host)
+            client.setsockopt(level, option, 77)
+            client.sendto(b"x", (host, server.getsockname()[1]))
+            _, control, _, address = server.recvmsg(65_535, tested.buffer_size)
+            self.assertEqual(tested.hops(control), 77)
+            server.sendmsg((b"y",), tested.source(control) or (), 0, address)
+            self.assertEqual(client.recvfrom(10)[1][0], host)
 
     def test_bounded(self) -> None:
         """The known addresses are bounded."""

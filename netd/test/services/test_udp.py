@@ -251,6 +251,14 @@ class PolicyTests(_Ports):
         (response,) = self.exchange(port, b"?" * 26)
         self.assertEqual(len(response), 26)
 
+    def test_short_stamp(self) -> None:
+        """A short STAMP test is reflected in 44 bytes, to trusted sources only."""
+        port, sizes = self.serve(table.datagram("stamp")), (13, 14, 41, 44, 60)
+        tests = [bytes(size) for size in sizes]
+        self.assertEqual([*map(len, self.exchange(port, *tests))], [44, 44, 44, 60])
+        self.patch(self.sources, "trusts", lambda host: False)
+        self.assertEqual([*map(len, self.exchange(port, *tests))], [44, 60])
+
     def test_silence(self) -> None:
         """A service without a response drops nothing."""
         port = self.serve(table.datagram("discard"))

@@ -23,47 +23,73 @@ class ResolveTests(SynchronousTestCase):
     """
 
     def test_rows(self) -> None:
-        """Names and the slash at the end are separated."""
-        rows: tuple[tuple[list[bytes], tuple[tuple[bytes, ...], bool]], ...] = (
-            ([], ((), False)),
-            ([b""], ((), True)),
-            ([b"a"], ((b"a",), False)),
-            ([b"a", b""], ((b"a",), True)),
-            ([b"a", b"b"], ((b"a", b"b"), False)),
-            ([b".well-known", b"x"], ((b".well-known", b"x"), False)),
-            ([b"\xff\n\"' %41"], ((b"\xff\n\"' %41",), False)),
-            ([b"a.."], ((b"a..",), False)),
+        """Names and the slash at the end are separated, and names are decoded once."""
+        rows: tuple[tuple[bytes, tuple[bytes, ...], bool], ...] = (
+            (b"", (), False),
+            (b"/", (), True),
+            (b"/a", (b"a",), False),
+            (b"/a/", (b"a",), True),
+            (b"/a/b", (b"a", b"b"), False),
+            (b"/.well-known/x", (b".well-known", b"x"), False),
+            (b"/%ff%0a\"'%20%2541", (b"\xff\n\"' %41",), False),
+            (b"/a..", (b"a..",), False),
         )
-        for segments, expected in rows:
-            self.assertEqual(resolve(segments), expected)
+        for path, names, slash in rows:
+            self.assertEqual(resolve(b"/files" + path, 1), (names, slash), path)
+
+    def test_dots(self) -> None:
+        """Literal dot segments are removed, as RFC 3986 5.2.4 does it, up to the root."""
+        rows: tuple[tuple[bytes, tuple[bytes, ...], bool], ...] = (
+            (b"/./a", (b"a",), False),
+            (b"/a/.", (b"a",), True),
+            (b"/a/./", (b"a",), True),
+            (b"/x/../a", (b"a",), False),
+            (b"/a/b/..", (b"a",), True),
+            (b"/.git/../a", (b"a",), False),
+            (b"/a//../b", (b"a", b"b"), False),
+            (b"/..", (), True),
+            (b"/../../a", (b"a",), False),
+            (b"/a/../../b/", (b"b",), True),
+            # The example of RFC 3986 5.2.4.
+            (b"/a/b/c/./../../g", (b"a", b"g"), False),
+        )
+        for path, names, slash in rows:
+            self.assertEqual(resolve(path, 0), (names, slash), path)
+        self.assertEqual(resolve(b"/files/x/../a", 1), ((b"a",), False))
 
     def test_refused(self) -> None:
         """An impossible name is a 400; a hidden or empty one is a 404."""
-        rows: tuple[tuple[list[bytes], int], ...] = (
-            ([b"a\0b"], 400),
-            ([b"a/b"], 400),
-            ([b"a\\b"], 400),
-            ([b"."], 400),
-            ([b"..", b"etc"], 400),
-            ([b"a", b"..", b"b"], 400),
-            ([b"a", b"."], 400),
-            ([b".git", b"config"], 404),
-            ([b"..."], 404),
-            ([b"a", b".well-known"], 404),
-            ([b".well-known", b".x"], 404),
-            ([b"", b"evil"], 404),
-            ([b"a", b"", b""], 404),
+        rows: tuple[tuple[bytes, int], ...] = (
+            (b"/a%00b", 400),
+            (b"/a%2fb", 400),
+            (b"/a\\b", 400),
+            (b"/%2e", 400),
+            (b"/.%2E/etc", 400),
+            (b"/a/%2e%2e/b", 400),
+            (b"/a/%2e", 400),
+            (b"/..", 400),
+            (b"/../ip", 400),
+            (b"/a/../../ip", 400),
+            (b"/.git/config", 404),
+            (b"/...", 404),
+            (b"/a/.well-known", 404),
+            (b"/.well-known/.x", 404),
+            (b"//evil", 404),
+            (b"/a//", 404),
         )
-        for segments, status in rows:
-            with self.subTest(segments=segments):
-                self.assertEqual(self.assertRaises(BadCall, resolve, segments).status, status)
+        for path, status in rows:
+            with self.subTest(path=path):
+                error = self.assertRaises(BadCall, resolve, b"/files" + path, 1)
+                self.assertEqual(error.status, status)
 
     @_property
-    @given(st.lists(st.binary(max_size=6), max_size=4))
+    @given(
+        st.lists(st.sampled_from([b".", b"..", b"%2e", b"", b"a", b"%2F", b"%"]) | st.binary())
+    )
     def test_anything(self, segments: list[bytes]) -> None:
         """Any path is a 4xx or stays below the root."""
         try:
-            names, _ = resolve(segments)
+            names, _ = resolve(b"/" + b"/".join(segments), len(segments) % 2)
         except BadCall as bad:
             self.assertIn(bad.status, (400, 404))
         else:

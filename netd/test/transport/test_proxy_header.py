@@ -52,6 +52,9 @@ GOOD = (
     (v2(b"", 0x20, 0x00), None, 0),
     (v2(INET, 0x20), None, 0),
     (v2(b"short", 0x20), None, 0),
+    # LOCAL: the family is ignored, whatever it is.
+    (v2(b"", 0x20, 0x01), None, 0),
+    (v2(INET + TLVS, 0x20, 0xFF), None, 0),
     # UNSPEC, datagrams, UNIX sockets.
     (v2(b"", kind=0x00), None, 0),
     (v2(INET, kind=0x12), None, 0),

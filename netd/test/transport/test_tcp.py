@@ -16,7 +16,23 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from netd.transport.epoll import WriteBatch
-from netd.transport.tcp import TCPTransport, bytes_unsent, flush, has_unread_input
+from netd.transport.tcp import TCPTransport, bytes_unsent, flush, has_unread_input, plain
+
+
+class PlainTests(SynchronousTestCase):
+    """The client's address, as it is shown and compared."""
+
+    def test_rows(self) -> None:
+        """A mapped address becomes IPv4, and a link-local one has its interface."""
+        number, name = socket.if_nameindex()[0]
+        for address, expected in (
+            (("192.0.2.1", 5), ("192.0.2.1", 5)),
+            (("::ffff:192.0.2.1", 5, 0, 0), ("192.0.2.1", 5)),
+            (("::1", 5, 0, 0), ("::1", 5, 0, 0)),
+            (("2001:db8::1", 5, 0, 0), ("2001:db8::1", 5, 0, 0)),
+            (("fe80::1", 5, 0, number), (f"fe80::1%{name}", 5, 0, number)),
+        ):
+            self.assertEqual(plain(address), expected)
 
 
 class FunctionTests(SynchronousTestCase):

@@ -9,7 +9,7 @@ import socket
 from typing import Any
 
 from twisted.internet import reactor, tcp
-from twisted.internet.address import IPv6Address
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.protocol import ClientFactory, Factory, Protocol
 from twisted.internet.task import Clock, deferLater
@@ -25,10 +25,12 @@ from netd.transport.tcp import bytes_unsent, has_unread_input
 from netd.transport.tcp_port import TURN_SECONDS, TCPPort, port
 
 
-def listening(backlog: int = 200) -> socket.socket:
-    """A listening socket on a free port."""
-    sock = socket.socket()
-    sock.bind(("127.0.0.1", 0))
+def listening(backlog: int = 200, family: int = socket.AF_INET) -> socket.socket:
+    """A listening socket on a free port, for both families if `family` is IPv6."""
+    sock = socket.socket(family)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    sock.bind(("127.0.0.1" if family == socket.AF_INET else "::", 0))
     sock.listen(backlog)
     sock.setblocking(False)
     return sock
@@ -80,7 +82,7 @@ class ServerTests(TestCase):
         self.clock = Clock()
         self.tree = Tree(reactor)
         self.site = HTTPServer(self.tree, reactor, LIMITS, self.counters)
-        self.port = port(reactor, listening(), self.site)
+        self.port = port(listening(), self.site, reactor)
         self.addCleanup(self.close)
 
     @inlineCallbacks
@@ -213,6 +215,28 @@ class ServerTests(TestCase):
         client.transport.loseWriteConnection()
         received = yield client.ended
         self.assertEqual(parse_responses(received)[0].body, b"late\n")
+
+    @inlineCallbacks
+    def test_bothFamilies(self) -> Any:
+        """On a socket for both families an IPv4 client has its IPv4 address."""
+        peers: list[Any] = []
+
+        class Recorder(Protocol):
+            def connectionMade(self) -> None:
+                transport: Any = self.transport
+                peers.append(transport.getPeer())
+                transport.loseConnection()
+
+        factory = Factory.forProtocol(Recorder)
+        tested: Any = port(listening(family=socket.AF_INET6), factory, reactor)
+        self.addCleanup(tested.stopListening)
+        number = tested.getHost().port
+        for host, kind in (("127.0.0.1", IPv4Address), ("::1", IPv6Address)):
+            single = SingleClientFactory()
+            reactor.connectTCP(host, number, single)
+            yield single.client.ended
+            peer = peers.pop()
+            self.assertEqual((type(peer), peer.host), (kind, host))
 
     @inlineCallbacks
     def test_abortedDelays(self) -> Any:
@@ -474,7 +498,6 @@ class PortTests(SynchronousTestCase):
         listener = self.make()
         seen: list[Any] = []
         listener.factory.buildProtocol = seen.append
-        listener._addressType = IPv6Address
         near, far = socket.socketpair()
         far.close()
         listener._connect(near, ("fe80::1", 1, 0, 1))

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 from weakref import ref
 
 from cryptography import x509
@@ -105,13 +106,25 @@ class ContextTests(_Files):
 class _Client:
     """A client's side of a connection without a socket."""
 
-    def __init__(self, context: SSL.Context, name: bytes = b"localhost") -> None:
+    def __init__(
+        self,
+        context: SSL.Context,
+        name: bytes = b"localhost",
+        session: SSL.Session | None = None,
+    ) -> None:
         # Any, because the stubs of pyOpenSSL are older than pyOpenSSL.
         self.ssl: Any = SSL.Connection(context, None)
         if name:
             self.ssl.set_tlsext_host_name(name)
+        if session is not None:
+            self.ssl.set_session(session)
         self.ssl.set_connect_state()
         self.received = b""
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the session of an earlier connection was resumed."""
+        return bool(cast(Any, SSL)._lib.SSL_session_reused(self.ssl._ssl))
 
     def turn(self, data: bytes) -> bytes:
         """The client's response to `data`; SSL.Error when the handshake fails."""
@@ -183,9 +196,14 @@ class _Handshakes(_Files):
         self.factory = tls.wrap(self.inner, made, self.clock)
         return made
 
-    def connect(self, context: SSL.Context, name: bytes = b"localhost") -> _Client:
+    def connect(
+        self,
+        context: SSL.Context,
+        name: bytes = b"localhost",
+        session: SSL.Session | None = None,
+    ) -> _Client:
         """A client after its handshake; SSL.Error when it fails."""
-        client = _Client(context, name)
+        client = _Client(context, name, session)
         self.transport = StringTransport()
         protocol: Any = self.factory.buildProtocol(None)
         protocol.makeConnection(self.transport)
@@ -558,6 +576,70 @@ class ReloadTests(_Handshakes):
         self.assertEqual(line, f"--certificate {self.certificate}: expired on 2021-01-01")
         self.assertEqual(self.shown(), fresh)
         self.assertLess(self.tls.left()["default"], 0)
+
+
+class TicketTests(_Handshakes):
+    """Sessions that are resumed by tickets."""
+
+    def resumed(
+        self, change: Callable[[tls.TLS], object] = lambda tested: None, **more: Any
+    ) -> list[bool]:
+        """Whether TLS 1.2 and TLS 1.3 sessions are resumed after `change`."""
+        tested, results = self.use(**more), []
+        for version in (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION):
+            context = client_context(version, version, protocols=(b"http/1.1",))
+            client = self.connect(context)
+            self.exchange(client, b"hello")
+            change(tested)
+            client = self.connect(context, session=client.ssl.get_session())
+            self.exchange(client, b"again")
+            self.assertEqual(self.protocol.data, b"again")
+            handle = self.protocol.transport.getHandle()
+            self.assertEqual(handle.get_servername(), b"localhost")
+            self.assertEqual(handle.get_alpn_proto_negotiated(), b"http/1.1")
+            self.assertIsNone(self.protocol.transport.identity)
+            results.append(client.resumed)
+        self.assertEqual(self.counters.refusals, {})
+        return results
+
+    def test_resumed(self) -> None:
+        """A client may resume its session, in both versions of TLS."""
+        self.assertEqual(self.resumed(), [True, True])
+
+    def test_off(self) -> None:
+        """There are no tickets with --tls-tickets no, nor with --client-ca."""
+        self.assertEqual(self.resumed(tickets=False), [False, False])
+        ca = self.file(identity("clients", authority=True).certificate_pem, "ca.pem")
+        self.assertEqual(self.resumed(client_ca=ca, client_ca_optional=True), [False, False])
+
+    def test_rotated(self) -> None:
+        """After a rotation or a reload old tickets are void, and the certificates are kept."""
+        for change in (
+            lambda tested: tested.rotate(),
+            lambda tested: tested.change(tested.check()),
+        ):
+            self.assertEqual(self.resumed(change), [False, False])
+            self.assertEqual(self.shown(), self.server.certificate)
+
+    def test_rotated_names(self) -> None:
+        """Names have their own certificates after a rotation, which reads no file."""
+        own = identity("a.example")
+        names = self.directory / "names"
+        names.mkdir()
+        path = names / "a.example.pem"
+        path.write_bytes(own.certificate_pem + own.key_pem)
+        made = self.use(directory=names)
+        for file in (path, self.certificate, self.key):
+            file.unlink()
+        made.rotate()
+        self.assertEqual(self.shown(b"a.example"), own.certificate)
+
+    def test_nothing_to_rotate(self) -> None:
+        """Without tickets a rotation changes nothing."""
+        made = self.use(tickets=False)
+        before = made._contexts
+        made.rotate()
+        self.assertIs(made._contexts, before)
 
 
 class IdentityTests(SynchronousTestCase):

@@ -68,6 +68,27 @@ class ReadTests(SynchronousTestCase):
                 "20261122T14:08:55-0330",
                 NOON.replace(tzinfo=timezone(-timedelta(hours=3, minutes=30))),
             ),
+            # JavaScript's toISOString, Python's isoformat, PostgreSQL.
+            (
+                "dateTime.iso8601",
+                "2026-11-22T14:08:55.123Z",
+                NOON.replace(microsecond=123_000, tzinfo=UTC),
+            ),
+            (
+                "dateTime.iso8601",
+                "2026-11-22T14:08:55.000001+00:00",
+                NOON.replace(microsecond=1, tzinfo=UTC),
+            ),
+            (
+                "dateTime.iso8601",
+                "20261122T140855,5+02",
+                NOON.replace(microsecond=500_000, tzinfo=timezone(timedelta(hours=2))),
+            ),
+            (
+                "dateTime.iso8601",
+                "20261122T14:08:55.123456789",
+                NOON.replace(microsecond=123_456),
+            ),
             ("nil", "", None),
             ("ex:nil", "", None),
         ]
@@ -103,9 +124,10 @@ class ReadTests(SynchronousTestCase):
     def test_dates(self) -> None:
         """Impossible dates and times are refused."""
         for text in ("", "20261322T14:08:55", "20260230T00:00:00", "20261122T24:00:00",
-                     "20261122 14:08:55", "2026-1122T14:08:55", "20261122T14:08:55.5",
+                     "20261122 14:08:55", "2026-1122T14:08:55", "20261122T14:08:55.",
                      "20261122T14:08:55+2400", f"2026112{ARABIC_TWO}T14:08:55",
-                     "00000101T00:00:00",                     "yesterday"):  # fmt: skip
+                     "00000101T00:00:00", "20261122T14:08:55.5.5", "20261122T14:08:55+1:00",
+                     "2026-W47-7T14:08:55", "20261122T14:0855", "yesterday"):  # fmt: skip
             self.refused("dateTime.iso8601", text)
 
     def test_nil(self) -> None:
