@@ -46,7 +46,7 @@ async def _ask(ports: Ports, requests: list[bytes], expected: Callable[[bytes], 
 
 
 def _request(target: str) -> bytes:
-    return f"GET {target} HTTP/1.1\r\nHost: netd\r\n\r\n".encode()
+    return f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
 
 async def _get(ports: Ports) -> None:
@@ -74,7 +74,7 @@ _CALL = xmlrpc.client.dumps((3, 4), "pow").encode()
 
 
 async def _call(ports: Ports) -> None:
-    head = "POST /RPC2 HTTP/1.1\r\nHost: netd\r\nContent-Type: text/xml\r\n"
+    head = "POST /RPC2 HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\n"
     request = f"{head}Content-Length: {len(_CALL)}\r\n\r\n".encode() + _CALL
     await _ask(ports, [request] * 3, lambda body: b">81<" in body)
 

@@ -18,8 +18,6 @@ from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver
 
-from netd import site
-from netd.counters import Counters
 from netd.http.server import DeniedServer
 from netd.ops import rlimit
 from netd.ops.inherited import Inherited, assign
@@ -99,10 +97,7 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
     for name, _, endpoint in small_services(settings, "tcp"):
         yield name, stream(endpoint, parts.guard(parts.streams[name]), reactor)
     for name, endpoint in numbered("metrics-http", settings.monitoring.listen):
-        root = site.probes_only(settings, reactor, parts.probes)
-        # What is asked here is neither counted nor logged.
-        server = site.factory(settings, reactor, Counters(), root)
-        listener = stream(endpoint, server, reactor)
+        listener = stream(endpoint, parts.monitoring, reactor)
         # Open to the end of a stop, so that /readyz can report the stop.
         listener.after = parts.drain.over
         yield name, listener

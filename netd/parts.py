@@ -55,6 +55,8 @@ class Parts:
     tls: TLS | None
     sites: Mapping[str, HTTPServer]
     """The HTTP servers by the name of their first listener: http, files-http, rpc-http."""
+    monitoring: HTTPServer
+    """The server of --metrics-http; its requests are neither counted nor logged."""
     streams: Mapping[str, ServiceFactory]
     """The small services over TCP, by the name of their listener."""
 
@@ -94,10 +96,12 @@ class Parts:
         for name, root in _roots(settings, reactor, rpc, counters, public).items():
             sites[name] = site.factory(settings, reactor, counters, root, written.access)
             drain.add(sites[name])
+        own = site.probes_only(settings, reactor, probes)
+        monitoring = site.factory(settings, reactor, Counters(), own)
         access = AccessPolicy(_access(settings), reactor, counters)
         datagrams = _datagrams(settings, counters)
         shared = (settings, reactor, environ, counters, written, access, datagrams)
-        return cls(*shared, rpc.pool, probes, drain, tls, sites, streams)
+        return cls(*shared, rpc.pool, probes, drain, tls, sites, monitoring, streams)
 
     def guard(self, factory: Any, denied: Any = None) -> AccessFactory:
         """`factory` behind the access policy, and drained with the daemon."""
@@ -150,9 +154,10 @@ class Parts:
         # The probes stay where they are: only a restart opens or closes their listener.
         public = _public(self.settings, self.probes)
         roots = _roots(fresh, self.reactor, rpc, self.counters, public)
+        roots["metrics-http"] = site.probes_only(fresh, self.reactor, self.probes)
 
         def commit() -> None:
-            for name, server in self.sites.items():
+            for name, server in (*self.sites.items(), ("metrics-http", self.monitoring)):
                 server.change(fresh.http.limits)
                 # A server that the settings no longer have keeps its resource.
                 server.resource = roots.get(name, server.resource)
@@ -193,7 +198,7 @@ def _roots(
     if settings.files.listen:
         roots["files-http"] = site.files_only(settings, reactor)
     if settings.rpc.listen:
-        roots["rpc-http"] = RPCRoot(rpc.resource)
+        roots["rpc-http"] = site.HostGuard(RPCRoot(rpc.resource), settings.http)
     return roots
 
 

@@ -116,6 +116,8 @@ class HTTP:
         "File with a line per HTTP response; - is stdout, off none.", common=True, restart=True)
     fast_dispatch: bool = option("fast-dispatch", types.SWITCH, "yes", Group.OPERATIONS,
         "On epoll, skip log contexts of events and write responses together.", restart=True)
+    hosts: tuple[str, ...] = repeatable("host", types.HOST, Group.CLIENTS,
+        "Name that /files/, /RPC2 and /metrics of a loopback listener also take; * is any.")
 
 
 @frozen

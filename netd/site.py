@@ -7,17 +7,22 @@ would run on `twisted.web.server.Site` as well.
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from collections.abc import Collection
+from typing import Any, Final
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IRequest
-from twisted.web.resource import IResource, Resource
+from twisted.web.resource import IResource, Resource, getChildForRequest
 
 from netd import settings
+from netd.addresses import limited
 from netd.counters import Counters
 from netd.http.context import AccessLog
+from netd.http.request import Request
 from netd.http.server import HTTPServer
 from netd.lab.endpoints.probes import Probes
+from netd.lab.response_fields import block
 from netd.lab.router import Router
 from netd.lab.table import routes
 from netd.static.resource import resource as files
@@ -29,14 +34,57 @@ _BODIES: Final = {b"/RPC2": LARGEST}
 """Where a body may be smaller than --max-body says, so that a 413 need not wait for it."""
 _CALLS_ALONE: Final = {b"/": LARGEST, b"/RPC2": LARGEST}
 _PROBES: Final = Probes()
+# All fields need not be split for this one.
+_HOST: Final = re.compile(rb"(?i)\nhost:[ \t]*+([^ \t\r]*+)")
+
+
+def foreign_name(authority: bytes, names: Collection[str]) -> str:
+    """The host of `authority`; empty if it is an IP address, localhost or one of `names`."""
+    host = authority.decode().lower().partition(":")[0].removesuffix(".")
+    # No top-level domain is a number.
+    address = host.startswith("[") or host.rpartition(".")[2].isdigit()
+    local = address or f".{host}".endswith(".localhost") or host in names or "*" in names
+    return "" if local else host
+
+
+class HostGuard(Resource):
+    """`resource`, which a listener on loopback refuses to foreign names (DNS rebinding)."""
+
+    isLeaf = True
+
+    def __init__(self, resource: IResource, config: settings.HTTP) -> None:
+        Resource.__init__(self)
+        self.resource = resource
+        self._names = {each.lower().split(":")[0].removesuffix(".") for each in config.hosts}
+
+    def render(self, request: Request) -> bytes | int:
+        """The response of `resource`, or a 421 (RFC 9110 15.5.20)."""
+        field = _HOST.search(request.head.raw)
+        authority = request.head.authority or (field[1] if field else b"")
+        name = foreign_name(authority, self._names)
+        if name and _on_loopback(request.transport):
+            request.setResponseCode(421)
+            request.setHeaders(block("text/plain; charset=utf-8", False, False))
+            hint = f"{name} is not a name of this daemon; start netd with --host {name}\n"
+            return hint.encode()
+        response: bytes | int = getChildForRequest(self.resource, request).render(request)
+        return response
+
+
+def _on_loopback(transport: Any) -> bool:
+    """Whether the listener is bound to loopback; once it is closed, the connection decides."""
+    port: Any = getattr(transport, "server", None)
+    address = (port if getattr(port, "connected", False) else transport).getHost()
+    return hasattr(address, "host") and limited(address) is None
 
 
 class _Root(Resource):
     """Children by their first segment, the router for every other path."""
 
-    def __init__(self, router: Router) -> None:
+    def __init__(self, router: Router, config: settings.HTTP) -> None:
         Resource.__init__(self)
         self._router = router
+        self.putChild(b"metrics", HostGuard(router, config))
 
     def getChildWithDefault(self, path: bytes, request: IRequest) -> IResource:
         child: IResource = self.children.get(path, self._router)
@@ -55,20 +103,20 @@ def tree(
 
     Without `probes` nothing is where they would be.
     """
-    root = _Root(Router(routes(probes), config.http, clock, counters))
-    root.putChild(b"files", files(config.files, config.http.limits, clock))
-    root.putChild(b"RPC2", rpc or service.build(clock).resource)
+    root = _Root(Router(routes(probes), config.http, clock, counters), config.http)
+    root.putChild(b"files", files_only(config, clock))
+    root.putChild(b"RPC2", HostGuard(rpc or service.build(clock).resource, config.http))
     return root
 
 
 def probes_only(config: settings.Settings, clock: IReactorTime, probes: Probes) -> IResource:
     """The probes alone, for a listener of their own."""
-    return Router(probes.routes(), config.http, clock)
+    return _Root(Router(probes.routes(), config.http, clock), config.http)
 
 
 def files_only(config: settings.Settings, clock: IReactorTime) -> IResource:
     """The file tree alone, for a listener of its own."""
-    return files(config.files, config.http.limits, clock)
+    return HostGuard(files(config.files, config.http.limits, clock), config.http)
 
 
 def factory(
@@ -79,11 +127,12 @@ def factory(
     log: AccessLog | None = None,
 ) -> HTTPServer:
     """The web site described by `config`, or one of `root` alone, listening nowhere yet."""
+    calls = isinstance(root, HostGuard) and isinstance(root.resource, RPCRoot)
     return HTTPServer(
         root or tree(config, clock, counters=counters),
         clock,
         config.http.limits,
         counters,
         log=log,
-        bodies=_CALLS_ALONE if isinstance(root, RPCRoot) else _BODIES,
+        bodies=_CALLS_ALONE if calls else _BODIES,
     )

@@ -43,11 +43,11 @@ def _installed(*names: str) -> str:
 
 
 @contextmanager
-def browser() -> Iterator[Chrome]:
-    """A browser with an empty profile."""
+def browser(*flags: str) -> Iterator[Chrome]:
+    """A browser with an empty profile; `flags` are Chromium's, besides those of every test."""
     options = ChromeOptions()
     options.binary_location = _installed("chromium", "chromium-browser")
-    for flag in _FLAGS:
+    for flag in (*_FLAGS, *flags):
         options.add_argument(flag)
     service = ChromeService(_installed("chromedriver"))
     # Chromium's processes may write for a moment after the session has ended.

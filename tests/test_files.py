@@ -76,7 +76,7 @@ class FilesTests(TreeCase):
         got = requests.get(f"{self.url}/large.bin", timeout=60)
         self.assertEqual(got.content, LARGE)
         sock = self.connect()
-        ask = b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n"
+        ask = b"GET /large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n"
         sock.sendall(ask + ask.replace(b"Host", b"Connection: close\r\nHost"))
         received = receive(sock)
         self.assertEqual(received.count(LARGE), 2)
@@ -134,7 +134,7 @@ class FilesTests(TreeCase):
         for fields in (b"", b"Range: bytes=0-20000000,30000000-60000000\r\n"):
             os.truncate(path, 64 * 2**20)
             sock = self.connect()
-            sock.sendall(b"GET /shrinks.bin HTTP/1.1\r\nHost: a\r\n" + fields + b"\r\n")
+            sock.sendall(b"GET /shrinks.bin HTTP/1.1\r\nHost: localhost\r\n" + fields + b"\r\n")
             self.assertTrue(sock.recv(1000).startswith(b"HTTP/1.1 20"))
             os.truncate(path, 1000)
             with self.assertRaises(ConnectionResetError):
@@ -153,7 +153,7 @@ class FilesTests(TreeCase):
 
         for _ in range(20):
             sock = self.connect()
-            sock.sendall(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
+            sock.sendall(b"GET /large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n")
             sock.recv(10)
             sock.close()
         eventually(lambda: True if large() == 0 else None, "closed files")

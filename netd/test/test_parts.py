@@ -137,12 +137,19 @@ class ReloadTests(DaemonCase):
             self.reactor.signals.run()
         return [str(formatEvent(each)) for each in events]
 
-    def ask(self, number: int, path: str, method: str = "GET", body: str = "") -> bytes:
-        """What the listener `number` answers, after a second."""
+    def ask(
+        self,
+        number: int,
+        path: str,
+        method: str = "GET",
+        body: str = "",
+        local: str = "192.0.2.1",
+    ) -> bytes:
+        """What the listener `number` at the address `local` answers, after a second."""
         channel = self.reactor.adopted[number].factory.buildProtocol(
             IPv4Address("TCP", "127.0.0.1", 50000)
         )
-        transport = Transport()
+        transport = Transport(hostAddress=IPv4Address("TCP", local, 8000))
         channel.makeConnection(transport)
         head = f"{method} {path} HTTP/1.0\r\nHost: a\r\nContent-Type: text/xml\r\n"
         channel.dataReceived(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
@@ -201,6 +208,23 @@ class ReloadTests(DaemonCase):
         self.assertIn(b" 414 ", self.ask(0, "/get"))
         self.reload(daemon, self.http())
         self.assertIn(b" 200 OK", self.ask(0, "/get"))
+
+    def test_hosts(self) -> None:
+        """New names of --host are names on every listener, that of the metrics too."""
+        config = evolve(
+            self.http(),
+            files=settings.Files(None, (ANY_PORT,)),
+            rpc=settings.RPC((ANY_PORT,)),
+            monitoring=settings.Monitoring((ANY_PORT,)),
+        )
+        daemon = self.running(config)
+        paths = ((0, "/files/"), (0, "/RPC2"), (1, "/"), (2, "/"), (3, "/metrics"))
+        for hosts, status in (((), b" 421 "), (("a",), b" 200 OK"), ((), b" 421 ")):
+            changed = evolve(config, http=evolve(config.http, hosts=hosts))
+            self.assertEqual(self.reload(daemon, changed)[-1], "reloaded")
+            for number, path in paths:
+                self.assertIn(status, self.ask(number, path, local="127.0.0.1"), path)
+                self.assertIn(b" 200 OK", self.ask(number, path), path)
 
     def test_files(self) -> None:
         """A new file tree is served on every listener that serves files."""

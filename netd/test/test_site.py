@@ -4,20 +4,29 @@ The whole web site, without a socket and without waiting.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from attrs import evolve, frozen
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
-from twisted.web.resource import getChildForRequest
+from twisted.web.resource import IResource, getChildForRequest
 from twisted.web.test.requesthelper import DummyRequest
 
 from netd.counters import Counters
 from netd.http.context import AccessRecord
 from netd.lab.endpoints.echo import GREETING
+from netd.lab.endpoints.probes import Probes
 from netd.lab.router import Router
-from netd.site import factory, files_only, tree
+from netd.settings import Settings
+from netd.site import HostGuard, factory, files_only, foreign_name, probes_only, tree
 from netd.test.http.stock import stock_site
 from netd.test.lab.client import (
+    HTTP,
     Client,
+    Response,
+    Transport,
     configured,
     limited,
     parse,
@@ -34,10 +43,11 @@ class TreeTests(SynchronousTestCase):
     """
 
     def child(self, *path: bytes) -> str:
-        """The class of the resource at `path`."""
+        """The class of the resource at `path`, behind its guard."""
         asked = DummyRequest(list(path))
         root = tree(configured(), Client().clock)
-        return type(getChildForRequest(root, asked)).__name__
+        child = getChildForRequest(root, asked)
+        return type(child.resource if isinstance(child, HostGuard) else child).__name__
 
     def test_rooms(self) -> None:
         """Files and XML-RPC have their names, the router has every other."""
@@ -47,6 +57,176 @@ class TreeTests(SynchronousTestCase):
             self.assertEqual(self.child(*path), Router.__name__, path)
 
 
+@frozen
+class Port:
+    """A listening port, as a transport knows it."""
+
+    host: str
+    connected: bool = True
+
+    def getHost(self) -> IPv4Address | IPv6Address:
+        """Its address; a closed port has none."""
+        assert self.connected, "a closed port has no address"
+        kind = IPv6Address if ":" in self.host else IPv4Address
+        return kind("TCP", self.host, 8000)
+
+
+class NameTests(SynchronousTestCase):
+    """
+    Which hosts are foreign.
+    """
+
+    def test_local(self) -> None:
+        """IP addresses, localhost and what is below it are local, with a port or without."""
+        for host in (
+            *("", "127.0.0.1", "192.0.2.7", "[::1]", "[2001:db8::1]", "[::ffff:7f00:1]"),
+            *("localhost", "LocalHost", "localhost.", "a.localhost", "a.b.LOCALHOST."),
+        ):
+            for port in ("", ":", ":8000"):
+                self.assertEqual(foreign_name(f"{host}{port}".encode(), ()), "", host)
+
+    def test_foreign(self) -> None:
+        """Every other host is foreign, however much it looks like a local one."""
+        for host, name in (
+            ("evil.example", "evil.example"),
+            ("Evil.Example.:8000", "evil.example"),
+            ("127.0.0.1.evil.example", "127.0.0.1.evil.example"),
+            ("localhost.evil.example:80", "localhost.evil.example"),
+            ("notlocalhost", "notlocalhost"),
+            ("%6cocalhost", "%6cocalhost"),
+            ("1.evil", "1.evil"),
+            ("netd", "netd"),
+        ):
+            self.assertEqual(foreign_name(host.encode(), ("foo.example",)), name)
+
+    def test_names(self) -> None:
+        """A name of --host is local, a name below it is not; `*` makes every name local."""
+        for host in ("foo.example", "FOO.example:8000", "foo.example."):
+            self.assertEqual(foreign_name(host.encode(), ("foo.example",)), "")
+        self.assertEqual(foreign_name(b"a.foo.example", ("foo.example",)), "a.foo.example")
+        self.assertEqual(foreign_name(b"a.foo.example", ("*",)), "")
+
+
+class GuardTests(SynchronousTestCase):
+    """
+    What a page of another site gets that lets its own name lead to this daemon.
+    """
+
+    def ask(
+        self,
+        line: str,
+        host: str | None = "evil.example",
+        *,
+        port: Port | None = None,
+        names: tuple[str, ...] = (),
+        root: Callable[[Settings, Clock], IResource] = tree,
+        version: str = "1.1",
+    ) -> Response:
+        """The response to a request for `host` at a listener that is bound to loopback."""
+        config = configured(evolve(HTTP, hosts=names))
+        transport = Transport(hostAddress=IPv4Address("TCP", "127.0.0.1", 8000))
+        transport.server = port or Port("127.0.0.1")
+        clock, counters = Clock(), Counters()
+        talk = Client(
+            config,
+            clock,
+            counters,
+            factory(config, clock, counters, root(config, clock)),
+            transport=transport,
+        )
+        field = "" if host is None else f"Accept: */*\r\nHOST: {host} \r\n"
+        return parse(talk.send(f"{line} HTTP/{version}\r\n{field}\r\n".encode()))
+
+    def test_refused(self) -> None:
+        """Files, calls and metrics are a 421 whose one line names the option."""
+        for line in (
+            *("GET /files/hello.txt", "GET /files", "GET /%66iles/hello.txt", "GET /RPC2"),
+            *("POST /RPC2", "GET /metrics", "GET /%6detrics", "OPTIONS /files/"),
+        ):
+            response = self.ask(line, "Evil.example.:8000")
+            self.assertEqual(response.status, 421, line)
+            self.assertEqual(
+                response.body,
+                b"evil.example is not a name of this daemon; "
+                b"start netd with --host evil.example\n",
+            )
+            self.assertEqual(response.headers["content-type"], "text/plain; charset=utf-8")
+            self.assertEqual(response.headers["x-content-type-options"], "nosniff")
+            self.assertNotIn("access-control-allow-origin", response.headers)
+        self.assertEqual(self.ask("HEAD /files/hello.txt").body, b"")
+
+    def test_lab(self) -> None:
+        """The lab, which every origin may read, and the probes of health have no such rule."""
+        for path in ("/get", "/healthz", "/readyz", "/help", "/status/200", "/metricsx/.."):
+            self.assertNotEqual(self.ask(f"GET {path}").status, 421, path)
+
+    def test_answered(self) -> None:
+        """A local host, a name of --host, and no Host at all get everything."""
+        for path in ("/files/hello.txt", "/RPC2", "/metrics"):
+            for host in ("127.0.0.1:8000", "[::1]:8000", "localhost:8000", "a.localhost", ""):
+                self.assertEqual(self.ask(f"GET {path}", host).status, 200, (path, host))
+            for names in (("evil.example",), ("a", "EVIL.Example.:80"), ("*",)):
+                self.assertEqual(self.ask(f"GET {path}", names=names).status, 200, names)
+            self.assertEqual(self.ask(f"GET {path}", None, version="1.0").status, 200)
+
+    def test_absolute(self) -> None:
+        """The authority of an absolute target overrules Host."""
+        line = "GET http://evil.example/files/hello.txt"
+        self.assertEqual(self.ask(line, "localhost").status, 421)
+        line = "GET http://localhost:80/files/hello.txt"
+        self.assertEqual(self.ask(line, "evil.example").status, 200)
+
+    def test_listeners(self) -> None:
+        """Only the address counts to which the listener is bound, not that of a connection."""
+        for host, status in (
+            *(("127.0.0.1", 421), ("127.8.9.1", 421), ("::1", 421), ("::ffff:127.0.0.1", 421)),
+            *(("0.0.0.0", 200), ("::", 200), ("192.0.2.1", 200), ("fe80::1%1", 200)),
+        ):
+            got = self.ask("GET /files/hello.txt", port=Port(host)).status
+            self.assertEqual(got, status, host)
+
+    def test_closed(self) -> None:
+        """Once the listener is closed, the address of the connection counts."""
+        closed = Port("0.0.0.0", connected=False)
+        self.assertEqual(self.ask("GET /metrics", port=closed).status, 421)
+
+    def test_unix(self) -> None:
+        """No browser reaches a UNIX socket, so every name is good there."""
+        config = configured()
+        talk = Client(config, transport=Transport(hostAddress=UNIXAddress("/run/netd")))
+        self.assertEqual(talk.request("GET /files/hello.txt").status, 200)
+
+    def test_alone(self) -> None:
+        """Listeners of files, calls or probes alone have the same rule at their own paths."""
+        probes = Probes()
+        for root, line in (
+            (files_only, "GET /hello.txt"),
+            (files_only, "GET /"),
+            (self.calls, "GET /"),
+            (self.calls, "GET /RPC2"),
+            (lambda config, clock: probes_only(config, clock, probes), "GET /metrics"),
+        ):
+            self.assertEqual(self.ask(line, root=root).status, 421, line)
+            self.assertEqual(self.ask(line, "localhost", root=root).status, 200, line)
+        own = lambda config, clock: probes_only(config, clock, probes)  # noqa: E731
+        for path in ("/healthz", "/readyz"):
+            self.assertEqual(self.ask(f"GET {path}", root=own).status, 200, path)
+
+    def calls(self, config: Settings, clock: Clock) -> IResource:
+        """The root of a listener for calls only."""
+        return HostGuard(RPCRoot(service.build(clock).resource), config.http)
+
+    def test_stock(self) -> None:
+        """The guard does the same on Twisted's own server."""
+        clock = Clock()
+        for host, status in (("evil.example", 421), ("localhost", 200)):
+            transport = Transport(hostAddress=IPv4Address("TCP", "127.0.0.1", 8000))
+            site = stock_site(tree(configured(), clock), clock)
+            talk = Client(clock=clock, site=site, transport=transport)
+            asked = f"GET /RPC2 HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+            self.assertEqual(parse(talk.send(asked)).status, status)
+
+
 class BodiesTests(SynchronousTestCase):
     """
     Bodies that are too large for where they go.
@@ -54,7 +234,7 @@ class BodiesTests(SynchronousTestCase):
 
     def test_early(self) -> None:
         """A call that says it is larger than 1 MiB is refused before its body comes."""
-        alone = RPCRoot(service.build(Clock()).resource)
+        alone = HostGuard(RPCRoot(service.build(Clock()).resource), HTTP)
         config = configured(limited(max_body=10 << 20))
         for root, target, refused in (
             (None, "/RPC2", True),

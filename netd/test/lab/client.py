@@ -48,6 +48,8 @@ class Transport(StringTransport):
     aborting = False
     full = False
     """Whether every write fills the buffer."""
+    server: object = None
+    """The port that accepted the connection; None: there is none."""
 
     def write(self, data: bytes) -> None:
         """Record `data`, and pause the producer when the buffer is full."""
