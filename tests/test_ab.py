@@ -15,6 +15,7 @@ import time
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import GREETING, ab, curl, threads
+from tests.programs import needs
 from tests.running import Daemon, undisturbed
 
 
@@ -23,6 +24,7 @@ class SeedTests(SynchronousTestCase):
     `ab -n 5 -c 5 http://localhost:PORT/` and similar commands, with the default delay of 3 s.
     """
 
+    @needs("ab")
     def test_seedCommand(self) -> None:
         """
         ab -n 5 -c 5 reports 58 bytes and no failure, and each request takes 3.0 to 3.3 s.
@@ -40,6 +42,7 @@ class SeedTests(SynchronousTestCase):
 
         self.assertLessEqual(undisturbed(measure, 3.3), 3.3)
 
+    @needs("ab")
     def test_fiveAtOnce(self) -> None:
         """
         Five `ab -n 1 -c 1` started together take 3.0 to 3.3 s in all.
@@ -58,6 +61,7 @@ class SeedTests(SynchronousTestCase):
 
         self.assertLessEqual(undisturbed(measure, 3.3), 3.3)
 
+    @needs("curl")
     def test_fiveCurls(self) -> None:
         """
         Five curls started together each get 58 bytes after 3.0 to 3.3 s.
@@ -76,6 +80,7 @@ class SeedTests(SynchronousTestCase):
         self.assertLessEqual(undisturbed(measure, 3.3), 3.3)
 
 
+@needs("ab")
 class LoadTests(SynchronousTestCase):
     """
     ab with many requests and a short delay.

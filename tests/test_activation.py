@@ -4,7 +4,6 @@ Inherited sockets: systemd-socket-activate, and a parent that keeps them.
 
 from __future__ import annotations
 
-import shutil
 import socket
 import sys
 import threading
@@ -17,6 +16,7 @@ from tests import pass_sockets
 from tests.certificates import certificate
 from tests.clients import GREETING, curl, datagrams, exchange
 from tests.load import Load
+from tests.programs import needs
 from tests.running import (
     DEADLINE,
     MODULE,
@@ -49,14 +49,11 @@ def echo(address: tuple[str, int]) -> bytes | None:
             return None
 
 
+@needs("systemd-socket-activate")
 class ActivateTests(SynchronousTestCase):
     """
     `systemd-socket-activate`, which starts netd for the first client.
     """
-
-    def setUp(self) -> None:
-        if shutil.which("systemd-socket-activate") is None:
-            raise SkipTest("systemd-socket-activate is not installed")
 
     def activated(
         self,
@@ -83,6 +80,7 @@ class ActivateTests(SynchronousTestCase):
         first.join(DEADLINE)
         return daemon, got[0]
 
+    @needs("curl")
     def test_stream(self) -> None:
         """
         A stream socket without a name is the HTTP port; the UDP echo listens as usual.
@@ -92,6 +90,7 @@ class ActivateTests(SynchronousTestCase):
         self.assertNotEqual(daemon.where("udp").port, daemon.where().port)
         self.assertEqual(curl(daemon.url).body, GREETING)
 
+    @needs("curl")
     def test_datagram(self) -> None:
         """
         A datagram socket without a name is the UDP echo.
@@ -100,6 +99,7 @@ class ActivateTests(SynchronousTestCase):
         self.assertEqual(got, b"hello")
         self.assertEqual(curl(daemon.url).body, GREETING)
 
+    @needs("curl")
     def test_named(self) -> None:
         """
         The name of a stream socket chooses its listener.
@@ -150,6 +150,7 @@ class HandedTests(SynchronousTestCase):
         numbers = [sock.fileno() for sock in socks]
         return Daemon("--delay=10ms", *words, way=way, inherit=numbers)
 
+    @needs("curl")
     def test_byType(self) -> None:
         """
         Without names the stream socket is for HTTP and the datagram socket for UDP.
@@ -162,6 +163,7 @@ class HandedTests(SynchronousTestCase):
                 self.assertEqual(curl(daemon.url).body, GREETING)
                 self.assertEqual(echo(daemon.address("udp")), b"hello")
 
+    @needs("curl")
     def test_sameName(self) -> None:
         """
         Two sockets of one name are both served.
@@ -172,6 +174,7 @@ class HandedTests(SynchronousTestCase):
             self.assertEqual(curl(f"http://localhost:{number}/").body, GREETING)
         self.assertEqual(daemon.where().port, one.getsockname()[1])
 
+    @needs("curl")
     def test_bothFamilies(self) -> None:
         """
         Clients of both families are served on one socket and logged with their own addresses.
@@ -188,6 +191,7 @@ class HandedTests(SynchronousTestCase):
             )
         self.assertRegex(daemon.logged("::1 - - "), r"(?m)^(::ffff:)?127\.0\.0\.1 - - ")
 
+    @needs("openssl", "curl")
     def test_https(self) -> None:
         """
         A socket named https is served with TLS.
@@ -206,6 +210,7 @@ class HandedTests(SynchronousTestCase):
         self.assertEqual(curl(url, "--cacert", str(leaf)).body, GREETING)
         self.assertEqual(daemon.where("https").port, sock.getsockname()[1])
 
+    @needs("curl")
     def test_path(self) -> None:
         """
         An inherited UNIX socket still exists when the daemon has ended.
@@ -258,6 +263,7 @@ _FORBID = (
 )
 
 
+@needs("openssl", "curl")
 class MemoryTests(SynchronousTestCase):
     """
     A process that cannot make written memory executable, as under MemoryDenyWriteExecute=yes.

@@ -14,6 +14,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import curl, listening
+from tests.programs import needs
 from tests.running import Daemon, environment, eventually, free_port, run, tool_environment
 
 _GUNICORN = (sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", "4")
@@ -63,6 +64,7 @@ class ConformanceTests(SynchronousTestCase):
             self.assertEqual(run(*_CHECKS, *words).status, 2)
 
 
+@needs("curl")
 class OptionTests(SynchronousTestCase):
     """
     The options of the lab, in a daemon.

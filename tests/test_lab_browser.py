@@ -10,9 +10,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.table import ROUTES
 from tests.browser import browser, element, overflow, resize, screenshot
+from tests.programs import needs
 from tests.running import Daemon, eventually
 
 
+@needs("chromium", "chromedriver")
 class HelpTests(SynchronousTestCase):
     """
     `/help`.
@@ -42,6 +44,7 @@ class HelpTests(SynchronousTestCase):
         self.assertNotEqual(light, dark)
 
 
+@needs("chromium", "chromedriver")
 class FormTests(SynchronousTestCase):
     """
     `/forms/post`.

@@ -15,12 +15,16 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import GREETING, curl
+from tests.programs import needs
 from tests.running import ROOT, Daemon, run, succeed, temporary_directory, tool_environment
 
 _PLUGIN = "twisted/plugins/netd_plugin.py"
+
+# Where pip has put uv and pipx.
+_BESIDE = Path(sys.executable).parent
 
 # pip may download the dependencies.
 _PATIENCE = 600.0
@@ -94,6 +98,7 @@ class ContentTests(SynchronousTestCase):
             self.assertIn(name, names)
 
 
+@needs("curl")
 class InstallTests(SynchronousTestCase):
     """
     netd installed into a virtual environment, run from an empty directory.
@@ -157,13 +162,6 @@ class InstallTests(SynchronousTestCase):
         self.runs(scripts / "netd")
         self.runs(scripts / "python", "-m", "netd")
 
-    def tool(self, name: str) -> str:
-        """The path of a program, which may stand beside this interpreter only."""
-        path = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
-        if path is None:
-            raise SkipTest(f"{name} is not installed")
-        return path
-
     def test_uv(self) -> None:
         """
         After `uv tool install` the `netd` script stands in for twistd.
@@ -171,7 +169,7 @@ class InstallTests(SynchronousTestCase):
         self.environ["UV_TOOL_DIR"] = str(self.folder / "tools")
         self.environ["UV_TOOL_BIN_DIR"] = str(self.folder / "bin")
         succeed(
-            *(self.tool("uv"), "tool", "install", "--python", sys.executable, _built()[0]),
+            *(_BESIDE / "uv", "tool", "install", "--python", sys.executable, _built()[0]),
             environ=self.environ,
             deadline=_PATIENCE,
         )
@@ -185,7 +183,7 @@ class InstallTests(SynchronousTestCase):
         self.environ["PIPX_BIN_DIR"] = str(self.folder / "bin")
         self.environ["PIPX_MAN_DIR"] = str(self.folder / "man")
         succeed(
-            *(self.tool("pipx"), "install", "--python", sys.executable, _built()[0]),
+            *(_BESIDE / "pipx", "install", "--python", sys.executable, _built()[0]),
             environ=self.environ,
             deadline=_PATIENCE,
         )

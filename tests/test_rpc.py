@@ -11,6 +11,7 @@ from xmlrpc.client import Fault, ServerProxy
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import curl
+from tests.programs import needs
 from tests.running import Daemon, run
 
 _SEED = """
@@ -96,6 +97,7 @@ class SeedTests(SynchronousTestCase):
         """
         self.assertEqual(self.proxy.pow(2, 62), 2**62)
 
+    @needs("curl")
     def test_notXML(self) -> None:
         """
         A body that is not a call is a Fault, and a DTD is refused.

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import certificate
 from tests.clients import threads
+from tests.programs import needs
 from tests.running import MODULE, Finished, environment, run, succeed, temporary_directory
 
 Row: TypeAlias = tuple[str, Mapping[str, str], str]
@@ -117,6 +118,7 @@ class RefusalTests(SynchronousTestCase):
             ("--check-config --files {folder}/none", {}, "--files {folder}/none: No such file"),
         )
 
+    @needs("openssl")
     def test_certificates(self) -> None:
         """
         A certificate or key that is missing, not PEM, encrypted or of another pair is refused.

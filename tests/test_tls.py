@@ -12,9 +12,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import authority, certificate, signed
 from tests.clients import GREETING, ab, curl
+from tests.programs import needs
 from tests.running import Daemon, Finished, eventually, run, temporary_directory
 
 
+@needs("openssl")
 class TLSTests(SynchronousTestCase):
     """
     `--https 0 --certificate F --private-key F`.
@@ -36,6 +38,7 @@ class TLSTests(SynchronousTestCase):
         to = f"127.0.0.1:{self.port}"
         return run("openssl", "s_client", "-connect", to, "-CAfile", self.leaf, *arguments)
 
+    @needs("curl")
     def test_curl(self) -> None:
         """
         A client that trusts the certificate gets every response over HTTPS, and over HTTP too.
@@ -49,6 +52,7 @@ class TLSTests(SynchronousTestCase):
         self.assertEqual(large.headers["content-length"], str(len(large.body)))
         self.assertEqual(curl(f"{self.daemon.url}/").body, GREETING)
 
+    @needs("curl")
     def test_stranger(self) -> None:
         """
         A client that does not trust the certificate closes, and the log has no error.
@@ -76,6 +80,7 @@ class TLSTests(SynchronousTestCase):
         done = self.handshake("-alpn", "h2,http/1.1")
         self.assertIn("ALPN protocol: http/1.1", done.out)
 
+    @needs("curl")
     def test_notTLS(self) -> None:
         """
         Plain HTTP to the HTTPS port is refused, and the log has no error.
@@ -84,6 +89,7 @@ class TLSTests(SynchronousTestCase):
         self.assertNotEqual(done.status, 0)
         self.assertEqual(curl(f"{self.daemon.url}/healthz").status, 200)
 
+    @needs("ab")
     def test_ab(self) -> None:
         """
         `ab` over HTTPS reports no failed request.
@@ -92,6 +98,7 @@ class TLSTests(SynchronousTestCase):
         self.assertEqual((bench.length, bench.complete, bench.failed), (58, 20, 0))
 
 
+@needs("openssl", "testssl")
 class VulnerabilityTests(SynchronousTestCase):
     """
     The findings of testssl.sh.
@@ -125,6 +132,7 @@ class VulnerabilityTests(SynchronousTestCase):
             self.assertEqual(findings[name]["finding"], "not offered")
 
 
+@needs("openssl", "curl")
 class ClientCertificateTests(SynchronousTestCase):
     """
     `--client-ca F`, with certificates made by openssl.
@@ -191,6 +199,7 @@ class ClientCertificateTests(SynchronousTestCase):
         self.assertNotEqual(self.ask(mallory).status, 0)
 
 
+@needs("openssl")
 class RotationTests(SynchronousTestCase):
     """
     Certificates that change, and several of them.

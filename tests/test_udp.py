@@ -11,6 +11,7 @@ import socket
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import curl, datagrams
+from tests.programs import needs
 from tests.running import Daemon
 
 _LARGEST = 65_507
@@ -66,6 +67,7 @@ class EchoTests(SynchronousTestCase):
         self.assertEqual(daemon.address("http"), ("127.0.0.1", number))
         self.assertEqual(daemon.address("udp"), ("127.0.0.1", number))
 
+    @needs("curl")
     def test_off(self) -> None:
         """
         `--udp 0` turns the echo off, and HTTP is served.
@@ -74,6 +76,7 @@ class EchoTests(SynchronousTestCase):
         self.assertNotIn("udp=", daemon.notice("X_NETD_LISTEN"))
         self.assertEqual(curl(f"{daemon.url}/healthz").status, 200)
 
+    @needs("curl")
     def test_flood(self) -> None:
         """
         HTTP responds while datagrams, empty ones too, arrive.
