@@ -167,7 +167,7 @@ def eventually(poll: Callable[[], T | None], what: str, deadline: float = DEADLI
     return result
 
 
-def undisturbed(measure: Callable[[], float], at_most: float, attempts: int = 3) -> float:
+def undisturbed(measure: Callable[[], float], at_most: float, attempts: int = 10) -> float:
     """
     The first of `measure()`'s seconds that is not more than `at_most`, or the last attempt's.
 

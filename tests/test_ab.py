@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import GREETING, ab, curl, threads
 from tests.programs import needs
-from tests.running import Daemon, undisturbed
+from tests.running import Daemon, shared, undisturbed
 
 
 class SeedTests(SynchronousTestCase):
@@ -29,7 +29,7 @@ class SeedTests(SynchronousTestCase):
         """
         ab -n 5 -c 5 reports 58 bytes and no failure, and each request takes 3.0 to 3.3 s.
         """
-        url = self.enterContext(Daemon()).url
+        url = self.enterContext(shared()).url
 
         def measure() -> float:
             bench = ab(f"{url}/", "-n", "5", "-c", "5")
@@ -47,7 +47,7 @@ class SeedTests(SynchronousTestCase):
         """
         Five `ab -n 1 -c 1` started together take 3.0 to 3.3 s in all.
         """
-        url = self.enterContext(Daemon()).url
+        url = self.enterContext(shared()).url
 
         def measure() -> float:
             started = time.monotonic()
@@ -66,7 +66,7 @@ class SeedTests(SynchronousTestCase):
         """
         Five curls started together each get 58 bytes after 3.0 to 3.3 s.
         """
-        url = self.enterContext(Daemon()).url
+        url = self.enterContext(shared()).url
 
         def measure() -> float:
             started = time.monotonic()

@@ -92,10 +92,9 @@ class CompletionTests(SynchronousTestCase):
 
     def complete(self, *words: str) -> list[str]:
         """The completions that bash offers for the last of `words`."""
-        script = succeed(*MODULE, "--completion", "bash")
         line = " ".join(f"'{word}'" for word in ("netd", *words))
         completion = f"COMP_WORDS=({line}); COMP_CWORD={len(words)}; _netd"
-        shell = f"{script}\n{completion}; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        shell = f"{self.script}\n{completion}; printf '%s\\n' \"${{COMPREPLY[@]}}\""
         done = subprocess.run(
             ["bash", "--norc", "-c", shell],
             capture_output=True,
@@ -109,6 +108,7 @@ class CompletionTests(SynchronousTestCase):
         """
         bash offers flags, the choices of a flag, and files for a flag that takes a file.
         """
+        self.script = succeed(*MODULE, "--completion", "bash")
         self.assertEqual(self.complete("--certificate-"), ["--certificate-dir"])
         self.assertEqual(self.complete("--log", "j"), ["json", "journal"])
         self.assertEqual(self.complete("--log", "=", "t"), ["text"])

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import GREETING, connect, curl, receive
 from tests.programs import needs
-from tests.running import Daemon, run, undisturbed
+from tests.running import Daemon, run, shared, undisturbed
 
 _TEXT = "text/plain; charset=utf-8"
 
@@ -23,7 +23,7 @@ class EchoTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.daemon = self.enterContext(Daemon("--delay", "0.3s"))
+        self.daemon = self.enterContext(shared("--delay", "0.3s"))
         self.url = f"{self.daemon.url}/"
 
     @needs("curl")
@@ -120,11 +120,12 @@ class EchoTests(SynchronousTestCase):
         """
         A client that leaves is logged as 499, and no timer is left.
         """
-        done = run("curl", "-qsS", "--noproxy", "*", "-m", "1", f"{self.url}delay/50s")
+        daemon = self.enterContext(Daemon())
+        done = run("curl", "-qsS", "--noproxy", "*", "-m", "0.5", f"{daemon.url}/delay/50s")
         self.assertEqual(done.status, 28, done.err)
-        self.daemon.logged('"GET /delay/50s HTTP/1.1" 499 ')
+        daemon.logged('"GET /delay/50s HTTP/1.1" 499 ')
         started = time.monotonic()
-        self.daemon.stop()
+        daemon.stop()
         # The grace is 10 s and the delay far longer, so that a timer left over would show.
         self.assertLess(time.monotonic() - started, 5.0)
 
@@ -136,7 +137,7 @@ class SiteTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.url = self.enterContext(Daemon("--delay", "1h", "--max-body", "10kB")).url
+        self.url = self.enterContext(shared("--delay", "1h", "--max-body", "10kB")).url
 
     def test_delay(self) -> None:
         """

@@ -15,7 +15,15 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import curl, listening
 from tests.programs import needs
-from tests.running import Daemon, environment, eventually, free_port, run, tool_environment
+from tests.running import (
+    Daemon,
+    environment,
+    eventually,
+    free_port,
+    run,
+    shared,
+    tool_environment,
+)
 
 _GUNICORN = (sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", "4")
 _CHECKS = (sys.executable, "-m", "netd.test.conformance")
@@ -30,7 +38,7 @@ class ConformanceTests(SynchronousTestCase):
         """
         netd passes every check, of httpbin's endpoints and of its own.
         """
-        url = self.enterContext(Daemon()).url.replace("localhost", "127.0.0.1")
+        url = self.enterContext(shared()).url.replace("localhost", "127.0.0.1")
         done = run(*_CHECKS, "--beyond", url, environ=environment(no_proxy="*"))
         self.assertEqual(done.status, 0, done.out + done.err)
 

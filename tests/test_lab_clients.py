@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.certificates import certificate
 from tests.clients import curl
 from tests.programs import needs
-from tests.running import ROOT, Daemon, run, temporary_directory, tool_environment
+from tests.running import ROOT, Daemon, run, shared, temporary_directory, tool_environment
 
 QUIET = ("curl", "-qsS", "--noproxy", "*", "-o", "/dev/null")
 
@@ -48,7 +48,7 @@ class ClientTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.url = self.enterContext(Daemon()).url.replace("localhost", "127.0.0.1")
+        self.url = self.enterContext(shared()).url.replace("localhost", "127.0.0.1")
 
     def client(self, *command: str | Path) -> Any:
         """The results that a script prints."""

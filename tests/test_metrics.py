@@ -108,4 +108,6 @@ class MovedTests(SynchronousTestCase):
             self.assertEqual(curl(f"{own}/readyz").status, 503)
             self.assertEqual(curl(f"{own}/healthz").status, 200)
             self.assertEqual(samples(curl(f"{own}/metrics").text)[waiting], 1)
-        daemon.ended()
+            # A second signal does not wait for the response.
+            daemon.signal()
+            daemon.ended()

@@ -110,13 +110,14 @@ class InstallTests(SynchronousTestCase):
 
     def venv(self) -> Path:
         """The `bin` directory of a fresh virtual environment."""
-        succeed(sys.executable, "-m", "venv", self.folder / "venv", environ=self.environ)
+        without = ("--without-pip", self.folder / "venv")
+        succeed(sys.executable, "-m", "venv", *without, environ=self.environ)
         return self.folder / "venv" / "bin"
 
     def pip(self, venv: Path, *arguments: str | Path) -> None:
-        """Run `pip install` in that environment."""
+        """Run pip, of this environment, for that one."""
         succeed(
-            *(venv / "python", "-m", "pip", "install", "--quiet", *arguments),
+            *(sys.executable, "-m", "pip", "--python", venv / "python", *arguments),
             environ=self.environ,
             deadline=_PATIENCE,
         )
@@ -134,7 +135,7 @@ class InstallTests(SynchronousTestCase):
         """
         scripts = self.venv()
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-        self.pip(scripts, *project["dependencies"])
+        self.pip(scripts, "install", "-q", *project["dependencies"])
         alone = run(
             scripts / "python", "-c", "import netd", environ=self.environ, cwd=self.folder
         )
@@ -144,8 +145,8 @@ class InstallTests(SynchronousTestCase):
         tac = (scripts / "twistd", "-n", "--pidfile=", "-y", source / "netd.tac")
         with Daemon(way=tac, environ=self.environ) as daemon:
             self.assertEqual(curl(f"{daemon.url}/echo").body, GREETING)
-        self.pip(scripts, "--no-deps", _built()[0])
-        succeed(scripts / "python", "-m", "pip", "check", environ=self.environ)
+        self.pip(scripts, "install", "-q", "--no-deps", _built()[0])
+        self.pip(scripts, "check")
         self.runs(scripts / "twistd", "-n", "--pidfile=", "netd")
         self.runs(scripts / "netd")
         self.runs(scripts / "python", "-m", "netd")
@@ -157,7 +158,7 @@ class InstallTests(SynchronousTestCase):
         scripts = self.venv()
         source = self.folder / "checkout"
         shutil.copytree(ROOT, source, ignore=_strange)
-        self.pip(scripts, "-e", source)
+        self.pip(scripts, "install", "-q", "-e", source)
         self.runs(scripts / "twistd", "-n", "--pidfile=", "netd")
         self.runs(scripts / "netd")
         self.runs(scripts / "python", "-m", "netd")

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import curl
 from tests.programs import needs
-from tests.running import Daemon, run
+from tests.running import run, shared
 
 _SEED = """
 import sys
@@ -34,7 +34,7 @@ class SeedTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.url = self.enterContext(Daemon("--delay", "1h")).url
+        self.url = self.enterContext(shared("--delay", "1h")).url
         self.proxy = self.enterContext(ServerProxy(self.url))
 
     def fault(self, name: str, *parameters: object) -> Fault:

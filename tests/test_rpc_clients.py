@@ -31,6 +31,7 @@ from tests.running import (
     environment,
     eventually,
     run,
+    shared,
     succeed,
 )
 
@@ -64,7 +65,7 @@ class ClientTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.daemon = self.enterContext(Daemon())
+        self.daemon = self.enterContext(shared())
         self.url = f"{self.daemon.url}/RPC2"
 
     def findings(self, *command: str | Path) -> dict[str, str]:
@@ -319,7 +320,7 @@ class BrowserTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.daemon = self.enterContext(Daemon())
+        self.daemon = self.enterContext(shared())
         self.driver = self.enterContext(browser())
         self.driver.get(f"{self.daemon.url}/RPC2")
 

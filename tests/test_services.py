@@ -15,7 +15,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.clients import connect, curl, datagrams, receive
 from tests.programs import needs
-from tests.running import DEADLINE, Daemon, eventually, run, temporary_directory
+from tests.running import DEADLINE, Daemon, eventually, run, shared, temporary_directory
 
 _MOST = 300 * 1024 * 1024
 
@@ -189,7 +189,7 @@ class DatagramTests(SynchronousTestCase):
         """
         nping's datagrams come back.
         """
-        host, port = self.enterContext(Daemon()).address("udp")
+        host, port = self.enterContext(shared()).address("udp")
         done = run(
             *("nping", "--udp", "--unprivileged", "-c", "3", "--delay", "10ms"),
             *("-p", str(port), "--data-length", "32", host),

@@ -122,7 +122,7 @@ class StateTests(_Configured):
         """
         SIGUSR2 logs the clients and the waiting responses, one in a line.
         """
-        daemon = self.enterContext(Daemon("--service", "echo=tcp:0"))
+        daemon = self.enterContext(Daemon("--service", "echo=tcp:0", "--grace", "0s"))
         with connect(daemon.address()) as one, connect(daemon.address("tcp-echo")) as other:
             one.sendall(b"GET /delay/50 HTTP/1.1\r\nHost: a\r\n\r\n")
             other.sendall(b"a")

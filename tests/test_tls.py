@@ -10,10 +10,10 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.certificates import authority, certificate, signed
+from tests.certificates import authority, certificate, shared_certificate, signed
 from tests.clients import GREETING, ab, curl
 from tests.programs import needs
-from tests.running import Daemon, Finished, eventually, run, temporary_directory
+from tests.running import Daemon, Finished, eventually, run, shared, temporary_directory
 
 
 @needs("openssl")
@@ -23,14 +23,9 @@ class TLSTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        folder = self.enterContext(temporary_directory())
-        self.leaf, self.key = certificate(folder)
-        self.daemon = self.enterContext(
-            Daemon(
-                *("--delay", "0.1s", "--https", "0"),
-                *("--certificate", self.leaf, "--private-key", self.key),
-            )
-        )
+        self.leaf, key = shared_certificate()
+        secure = ("--certificate", self.leaf, "--private-key", key)
+        self.daemon = self.enterContext(shared("--delay", "0.1s", "--https", "0", *secure))
         self.port = self.daemon.where("https").port
 
     def handshake(self, *arguments: str) -> Finished:
@@ -44,10 +39,10 @@ class TLSTests(SynchronousTestCase):
         A client that trusts the certificate gets every response over HTTPS, and over HTTP too.
         """
         url = f"https://localhost:{self.port}"
-        response = curl(f"{url}/", "--cacert", str(self.leaf))
+        response = curl(f"{url}/", "--cacert", self.leaf)
         self.assertEqual((response.status, response.body), (200, GREETING))
         self.assertGreaterEqual(response.seconds, 0.1)
-        large = curl(f"{url}/files/zeros.bin", "--cacert", str(self.leaf))
+        large = curl(f"{url}/files/zeros.bin", "--cacert", self.leaf)
         self.assertEqual(large.body, bytes(len(large.body)))
         self.assertEqual(large.headers["content-length"], str(len(large.body)))
         self.assertEqual(curl(f"{self.daemon.url}/").body, GREETING)

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import curl, datagrams
 from tests.programs import needs
-from tests.running import Daemon
+from tests.running import Daemon, shared
 
 _LARGEST = 65_507
 
@@ -37,7 +37,7 @@ class EchoTests(SynchronousTestCase):
         """
         Datagrams of 0, 1, 65 507 and other numbers of bytes come back whole.
         """
-        address = self.enterContext(Daemon()).address("udp")
+        address = self.enterContext(shared()).address("udp")
         client = self.enterContext(datagrams())
         for size in (1, 0, 2, 512, 1472, 8192, 8193, 50_000, _LARGEST):
             data = os.urandom(size)
@@ -50,7 +50,7 @@ class EchoTests(SynchronousTestCase):
         """
         Each of many clients gets its own datagram back.
         """
-        address = self.enterContext(Daemon()).address("udp")
+        address = self.enterContext(shared()).address("udp")
         clients = [self.enterContext(datagrams()) for _ in range(50)]
         for number, client in enumerate(clients):
             client.sendto(b"%d" % number, address)
@@ -81,7 +81,7 @@ class EchoTests(SynchronousTestCase):
         """
         HTTP responds while datagrams, empty ones too, arrive.
         """
-        daemon = self.enterContext(Daemon())
+        daemon = self.enterContext(shared())
         client = self.enterContext(datagrams())
         client.setblocking(False)
         for number in range(2000):
