@@ -8,7 +8,6 @@ the installed chromedriver is used, never one that Selenium would download.
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,8 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
+
+from tests.programs import need
 
 _FLAGS: Final = (
     "--headless=new",
@@ -35,21 +36,14 @@ _FLAGS: Final = (
 )
 
 
-def _installed(*names: str) -> str:
-    """The path of the first of these programs that is installed."""
-    path = next(filter(None, map(shutil.which, names)), None)
-    assert path is not None, "apt-get install chromium chromium-driver"
-    return path
-
-
 @contextmanager
 def browser(*flags: str) -> Iterator[Chrome]:
     """A browser with an empty profile; `flags` are Chromium's, besides those of every test."""
     options = ChromeOptions()
-    options.binary_location = _installed("chromium", "chromium-browser")
+    options.binary_location = need("chromium")
     for flag in (*_FLAGS, *flags):
         options.add_argument(flag)
-    service = ChromeService(_installed("chromedriver"))
+    service = ChromeService(need("chromedriver"))
     # Chromium's processes may write for a moment after the session has ended.
     with tempfile.TemporaryDirectory(prefix="netd-", ignore_cleanup_errors=True) as profile:
         options.add_argument(f"--user-data-dir={profile}")

@@ -4,6 +4,10 @@ Keys and certificates for a test's own HTTPS, made by openssl.
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
+import tempfile
 from pathlib import Path
 
 from tests.running import succeed
@@ -20,6 +24,15 @@ def certificate(folder: Path, name: str = "localhost") -> tuple[Path, Path]:
         *("-keyout", key, "-out", leaf),
     )
     return leaf, key
+
+
+@functools.cache
+def shared_certificate() -> tuple[str, str]:
+    """The files of one for all tests of this process that only need any."""
+    folder = Path(tempfile.mkdtemp(prefix="netd-"))
+    atexit.register(shutil.rmtree, folder)
+    leaf, key = certificate(folder)
+    return str(leaf), str(key)
 
 
 def authority(folder: Path, name: str = "authority") -> tuple[Path, Path]:

@@ -50,8 +50,8 @@ class Container:
     """A booted system with netd's units installed and not started."""
 
     def __enter__(self) -> Self:
-        if os.geteuid() or shutil.which("systemd-nspawn") is None:
-            raise SkipTest("a true systemd needs root and systemd-nspawn")
+        if os.geteuid():
+            raise SkipTest("a true systemd needs root")
         self._stack = contextlib.ExitStack()
         with contextlib.ExitStack() as stack:
             self._folder = stack.enter_context(temporary_directory())

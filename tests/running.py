@@ -8,8 +8,9 @@ READY notification and not from the log.
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -22,9 +23,9 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from attrs import frozen
-from twisted.trial.unittest import SkipTest
 
 from netd.values import Endpoint
+from tests.programs import need
 
 T = TypeVar("T")
 
@@ -84,6 +85,12 @@ class Finished:
     seconds: float
 
 
+def _words(command: Sequence[str | Path]) -> list[str]:
+    """The command with the path of its program; a bare name is one of tests/programs.py."""
+    program, *arguments = [str(word) for word in command]
+    return [program if "/" in program else need(program), *arguments]
+
+
 def run(
     *command: str | Path,
     environ: Mapping[str, str] | None = None,
@@ -94,7 +101,7 @@ def run(
     """Run `command` with `stdin` to its end; a command that takes too long is killed."""
     started = time.monotonic()
     done = subprocess.run(
-        [str(word) for word in command],
+        _words(command),
         env=environment() if environ is None else dict(environ),
         cwd=cwd,
         input=stdin.encode(),
@@ -131,16 +138,6 @@ def temporary_directory() -> Iterator[Path]:
         yield Path(name)
 
 
-def need(program: str) -> str:
-    """The path of `program`; the test is skipped where the program is not installed."""
-    # Some programs live where only root's search path looks.
-    places = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))
-    path = shutil.which(program, path=places)
-    if path is None:
-        raise SkipTest(f"{program} is not installed")
-    return path
-
-
 def children(pid: int) -> list[int]:
     """The process ids of the children of a process; none when that has ended."""
     try:
@@ -170,7 +167,7 @@ def eventually(poll: Callable[[], T | None], what: str, deadline: float = DEADLI
     return result
 
 
-def undisturbed(measure: Callable[[], float], at_most: float, attempts: int = 3) -> float:
+def undisturbed(measure: Callable[[], float], at_most: float, attempts: int = 10) -> float:
     """
     The first of `measure()`'s seconds that is not more than `at_most`, or the last attempt's.
 
@@ -182,6 +179,27 @@ def undisturbed(measure: Callable[[], float], at_most: float, attempts: int = 3)
         if seconds <= at_most:
             break
     return seconds
+
+
+@functools.cache
+def _started(arguments: tuple[str, ...]) -> Daemon:
+    """A daemon that runs until this process ends."""
+    daemon = Daemon(*arguments)
+    daemon.__enter__()
+    atexit.register(daemon.__exit__)
+    return daemon
+
+
+@contextmanager
+def shared(*arguments: str) -> Iterator[Daemon]:
+    """
+    A running daemon, which other tests with the same arguments use too.
+
+    For tests that neither signal it nor count what it has served.
+    """
+    daemon = _started(arguments)
+    yield daemon
+    daemon.check()
 
 
 class Daemon:
@@ -201,7 +219,7 @@ class Daemon:
         inherit: Sequence[int] = (),
     ) -> None:
         self._inherit = inherit
-        self._command = [str(word) for word in (*way, *arguments)]
+        self._command = _words((*way, *arguments))
         self._environ = environment() if environ is None else dict(environ)
         self._cwd = cwd
         self.notices: list[dict[str, str]] = []
@@ -240,9 +258,13 @@ class Daemon:
         try:
             if self._process.poll() is None:
                 self.stop()
-            log = self.log
+            self.check()
         finally:
             self._end()
+
+    def check(self) -> None:
+        """AssertionError where the log so far holds what no log may hold."""
+        log = self.log
         if any(word in log for word in _FORBIDDEN):
             raise AssertionError(f"the daemon's log is not clean:\n{log}")
 

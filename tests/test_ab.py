@@ -15,7 +15,8 @@ import time
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import GREETING, ab, curl, threads
-from tests.running import Daemon, undisturbed
+from tests.programs import needs
+from tests.running import Daemon, shared, undisturbed
 
 
 class SeedTests(SynchronousTestCase):
@@ -23,11 +24,12 @@ class SeedTests(SynchronousTestCase):
     `ab -n 5 -c 5 http://localhost:PORT/` and similar commands, with the default delay of 3 s.
     """
 
+    @needs("ab")
     def test_seedCommand(self) -> None:
         """
         ab -n 5 -c 5 reports 58 bytes and no failure, and each request takes 3.0 to 3.3 s.
         """
-        url = self.enterContext(Daemon()).url
+        url = self.enterContext(shared()).url
 
         def measure() -> float:
             bench = ab(f"{url}/", "-n", "5", "-c", "5")
@@ -40,11 +42,12 @@ class SeedTests(SynchronousTestCase):
 
         self.assertLessEqual(undisturbed(measure, 3.3), 3.3)
 
+    @needs("ab")
     def test_fiveAtOnce(self) -> None:
         """
         Five `ab -n 1 -c 1` started together take 3.0 to 3.3 s in all.
         """
-        url = self.enterContext(Daemon()).url
+        url = self.enterContext(shared()).url
 
         def measure() -> float:
             started = time.monotonic()
@@ -58,11 +61,12 @@ class SeedTests(SynchronousTestCase):
 
         self.assertLessEqual(undisturbed(measure, 3.3), 3.3)
 
+    @needs("curl")
     def test_fiveCurls(self) -> None:
         """
         Five curls started together each get 58 bytes after 3.0 to 3.3 s.
         """
-        url = self.enterContext(Daemon()).url
+        url = self.enterContext(shared()).url
 
         def measure() -> float:
             started = time.monotonic()
@@ -76,6 +80,7 @@ class SeedTests(SynchronousTestCase):
         self.assertLessEqual(undisturbed(measure, 3.3), 3.3)
 
 
+@needs("ab")
 class LoadTests(SynchronousTestCase):
     """
     ab with many requests and a short delay.

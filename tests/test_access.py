@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import socket
 import ssl
 import stat
@@ -17,7 +16,8 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.certificates import certificate
 from tests.clients import connect, curl, datagrams, exchange, receive
-from tests.running import MODULE, Daemon, need, run, succeed, temporary_directory
+from tests.programs import needs
+from tests.running import MODULE, Daemon, run, succeed, temporary_directory
 
 V1 = b"PROXY TCP4 203.0.113.9 192.0.2.2 4711 80\r\n"
 GET = b"GET /healthz HTTP/1.1\r\nHost: netd\r\nConnection: close\r\n\r\n"
@@ -70,6 +70,7 @@ class ListTests(SynchronousTestCase):
                 except TimeoutError:
                     self.assertFalse(allowed)
 
+    @needs("openssl", "curl")
     def test_told(self) -> None:
         """
         Denied clients get a 403, over TLS and with a large body too; of many, some are closed.
@@ -124,6 +125,7 @@ class ProxyTests(SynchronousTestCase):
     `--proxy-from`.
     """
 
+    @needs("curl")
     def test_curl(self) -> None:
         """
         A request of curl behind its PROXY header gets a response.
@@ -132,6 +134,7 @@ class ProxyTests(SynchronousTestCase):
         response = curl(f"{daemon.url}/healthz", "--haproxy-protocol", "-4")
         self.assertEqual(response.body, b"ok\n")
 
+    @needs("openssl")
     def test_tls(self) -> None:
         """
         A TLS handshake follows the PROXY header; the log names the client in the header.
@@ -179,6 +182,7 @@ class ProxyTests(SynchronousTestCase):
             sock.sendall(GET)
             self.assertEqual(received(sock), b"")
 
+    @needs("curl")
     def test_forged(self) -> None:
         """
         A PROXY header from another peer closes the connection; without one it is served.
@@ -207,6 +211,7 @@ class ProxyTests(SynchronousTestCase):
         )
 
 
+@needs("curl")
 class UnixTests(SynchronousTestCase):
     """
     A UNIX socket.
@@ -246,13 +251,13 @@ class UnixTests(SynchronousTestCase):
             path.unlink()
 
 
+@needs("ip")
 class NamespaceTests(SynchronousTestCase):
     """
     Two network namespaces with a link between them: addresses that are not loopback.
     """
 
     def setUp(self) -> None:
-        need("ip")
         self.near, self.far = f"netd-a{os.getpid()}", f"netd-b{os.getpid()}"
         if run("ip", "netns", "add", self.near).status:
             raise SkipTest("no network namespaces here")
@@ -291,11 +296,11 @@ class NamespaceTests(SynchronousTestCase):
         )
         return done.out
 
+    @needs("socat")
     def test_sources(self) -> None:
         """
         Privileged and often forged source ports get no response, unless --udp-any-source.
         """
-        need("socat")
         port = self.daemon("--udp", "udp:0:interface=*").where("udp").port
         lab = self.daemon("--udp", "udp:0:interface=*", "--udp-any-source", "yes")
         for host in ("192.0.2.1", "2001:db8::1"):
@@ -305,17 +310,18 @@ class NamespaceTests(SynchronousTestCase):
             self.assertEqual(self.ask(53, lab.where("udp").port, host), "hello")
             self.assertEqual(self.ask(19, lab.where("udp").port, host), "")
 
+    @needs("socat")
     def test_shortQuestions(self) -> None:
         """
         A request shorter than its response gets none, unless --allow names the source.
         """
-        need("socat")
         service = ("--service", "daytime=udp:0:interface=192.0.2.1")
         stranger, known = self.daemon(*service), self.daemon(*service, "--allow", "192.0.2.2")
         self.assertEqual(self.ask(40_000, stranger.where("udp-daytime").port), "")
         self.assertEqual(len(self.ask(40_000, known.where("udp-daytime").port)), 26)
         stranger.logged("short question")
 
+    @needs("curl", "socat")
     def test_linkLocal(self) -> None:
         """
         netd listens on a link-local address, announces it and responds from it.
@@ -330,10 +336,10 @@ class NamespaceTests(SynchronousTestCase):
             f"http://[fe80::1%25wire]:{where.port}/healthz",
         )
         self.assertEqual(done.out, "ok\n", done.err)
-        if shutil.which("socat"):
-            port = daemon.where("udp").port
-            self.assertEqual(self.ask(40_000, port, "fe80::1%wire"), "hello")
+        port = daemon.where("udp").port
+        self.assertEqual(self.ask(40_000, port, "fe80::1%wire"), "hello")
 
+    @needs("curl")
     def test_deny(self) -> None:
         """
         A denied network of another host gets a 403.

@@ -4,7 +4,6 @@ Inherited sockets: systemd-socket-activate, and a parent that keeps them.
 
 from __future__ import annotations
 
-import shutil
 import socket
 import sys
 import threading
@@ -18,6 +17,7 @@ from tests import pass_sockets
 from tests.certificates import certificate
 from tests.clients import GREETING, curl, datagrams, exchange
 from tests.load import Load
+from tests.programs import needs
 from tests.running import (
     DEADLINE,
     MODULE,
@@ -50,14 +50,11 @@ def echo(address: tuple[str, int]) -> bytes | None:
             return None
 
 
+@needs("systemd-socket-activate")
 class ActivateTests(SynchronousTestCase):
     """
     `systemd-socket-activate`, which starts netd for the first client.
     """
-
-    def setUp(self) -> None:
-        if shutil.which("systemd-socket-activate") is None:
-            raise SkipTest("systemd-socket-activate is not installed")
 
     def activated(
         self,
@@ -84,6 +81,7 @@ class ActivateTests(SynchronousTestCase):
         first.join(DEADLINE)
         return daemon, got[0]
 
+    @needs("curl")
     def test_stream(self) -> None:
         """
         A stream socket without a name is the HTTP port; the UDP echo listens as usual.
@@ -93,6 +91,7 @@ class ActivateTests(SynchronousTestCase):
         self.assertNotEqual(daemon.where("udp").port, daemon.where().port)
         self.assertEqual(curl(daemon.url).body, GREETING)
 
+    @needs("curl")
     def test_datagram(self) -> None:
         """
         A datagram socket without a name is the UDP echo.
@@ -101,6 +100,7 @@ class ActivateTests(SynchronousTestCase):
         self.assertEqual(got, b"hello")
         self.assertEqual(curl(daemon.url).body, GREETING)
 
+    @needs("curl")
     def test_named(self) -> None:
         """
         The name of a stream socket chooses its listener.
@@ -151,6 +151,7 @@ class HandedTests(SynchronousTestCase):
         numbers = [sock.fileno() for sock in socks]
         return Daemon("--delay=10ms", *words, way=way, inherit=numbers)
 
+    @needs("curl")
     def test_byType(self) -> None:
         """
         Without names the stream socket is for HTTP and the datagram socket for UDP.
@@ -163,6 +164,7 @@ class HandedTests(SynchronousTestCase):
                 self.assertEqual(curl(daemon.url).body, GREETING)
                 self.assertEqual(echo(daemon.address("udp")), b"hello")
 
+    @needs("curl")
     def test_sameName(self) -> None:
         """
         Two sockets of one name are both served.
@@ -173,6 +175,7 @@ class HandedTests(SynchronousTestCase):
             self.assertEqual(curl(f"http://localhost:{number}/").body, GREETING)
         self.assertEqual(daemon.where().port, one.getsockname()[1])
 
+    @needs("curl")
     def test_bothFamilies(self) -> None:
         """
         Clients of both families are served on one socket and logged with their own addresses.
@@ -192,6 +195,7 @@ class HandedTests(SynchronousTestCase):
         self.assertRegex(daemon.logged("::1 - - "), r"(?m)^127\.0\.0\.1 - - ")
         self.assertNotIn("::ffff:", daemon.log)
 
+    @needs("openssl", "curl")
     def test_https(self) -> None:
         """
         A socket named https is served with TLS.
@@ -210,6 +214,7 @@ class HandedTests(SynchronousTestCase):
         self.assertEqual(curl(url, "--cacert", str(leaf)).body, GREETING)
         self.assertEqual(daemon.where("https").port, sock.getsockname()[1])
 
+    @needs("curl")
     def test_path(self) -> None:
         """
         An inherited UNIX socket still exists when the daemon has ended.
@@ -262,6 +267,7 @@ _FORBID = (
 )
 
 
+@needs("openssl", "curl")
 class MemoryTests(SynchronousTestCase):
     """
     A process that cannot make written memory executable, as under MemoryDenyWriteExecute=yes.

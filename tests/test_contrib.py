@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.settings import OPTIONS
 from tests.certificates import certificate
 from tests.clients import curl
+from tests.programs import needs
 from tests.running import MODULE, ROOT, Daemon, environment, run, temporary_directory
 
 
@@ -22,6 +23,7 @@ class AlertTests(SynchronousTestCase):
 
     file = ROOT / "contrib/prometheus/alerts.yaml"
 
+    @needs("promtool")
     def test_rules(self) -> None:
         """
         promtool accepts every rule.
@@ -29,6 +31,7 @@ class AlertTests(SynchronousTestCase):
         done = run("promtool", "check", "rules", self.file)
         self.assertEqual(done.status, 0, done.out + done.err)
 
+    @needs("openssl", "curl")
     def test_metrics(self) -> None:
         """
         A daemon has every metric that a rule or the guide names.
@@ -83,6 +86,7 @@ class GuideTests(SynchronousTestCase):
     docs/operations.md.
     """
 
+    @needs("haproxy")
     def test_haproxy(self) -> None:
         """
         HAProxy accepts the configuration in the guide.
@@ -94,6 +98,7 @@ class GuideTests(SynchronousTestCase):
         done = run("haproxy", "-c", "-f", path)
         self.assertEqual(done.status, 0, done.out + done.err)
 
+    @needs("curl")
     def test_names(self) -> None:
         """
         The guide lists every name in a JSON log line.

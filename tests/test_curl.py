@@ -11,7 +11,8 @@ import time
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import GREETING, connect, curl, receive
-from tests.running import Daemon, run, undisturbed
+from tests.programs import needs
+from tests.running import Daemon, run, shared, undisturbed
 
 _TEXT = "text/plain; charset=utf-8"
 
@@ -22,9 +23,10 @@ class EchoTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.daemon = self.enterContext(Daemon("--delay", "0.3s"))
+        self.daemon = self.enterContext(shared("--delay", "0.3s"))
         self.url = f"{self.daemon.url}/"
 
+    @needs("curl")
     def test_greeting(self) -> None:
         """
         GET waits the delay and gets the 58 bytes as plain text with nosniff.
@@ -38,6 +40,7 @@ class EchoTests(SynchronousTestCase):
         self.assertEqual(response.headers["server"], "netd")
         self.assertGreaterEqual(response.seconds, 0.3)
 
+    @needs("curl")
     def test_head(self) -> None:
         """
         HEAD waits too, and gets the header of GET without a body.
@@ -47,6 +50,7 @@ class EchoTests(SynchronousTestCase):
         self.assertEqual(response.headers["content-length"], "58")
         self.assertGreaterEqual(response.seconds, 0.3)
 
+    @needs("curl")
     def test_body(self) -> None:
         """
         A POSTed body comes back byte for byte with its type, after the delay.
@@ -58,6 +62,7 @@ class EchoTests(SynchronousTestCase):
         self.assertEqual(response.headers["x-content-type-options"], "nosniff")
         self.assertGreaterEqual(response.seconds, 0.3)
 
+    @needs("curl")
     def test_chunkedBody(self) -> None:
         """
         A large body without a Content-Length comes back whole.
@@ -75,6 +80,7 @@ class EchoTests(SynchronousTestCase):
         self.assertEqual(response.body, body)
         self.assertEqual(response.headers["content-type"], "application/octet-stream")
 
+    @needs("curl")
     def test_activeContent(self) -> None:
         """
         A body that a browser would execute comes back as plain text.
@@ -84,6 +90,7 @@ class EchoTests(SynchronousTestCase):
             self.assertEqual(response.text, "<script>1</script>")
             self.assertEqual(response.headers["content-type"], _TEXT, kind)
 
+    @needs("curl")
     def test_http10(self) -> None:
         """
         An HTTP/1.0 client gets the 58 bytes and then the end of the connection.
@@ -94,37 +101,43 @@ class EchoTests(SynchronousTestCase):
             sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
             self.assertTrue(receive(sock).endswith(b"\r\n\r\n" + GREETING))
 
+    @needs("nc")
     def test_halfClosed(self) -> None:
         """
         `printf ... | nc -N`, which closes its side at once, gets its response.
         """
         host, port = self.daemon.address()
-        done = run("nc", "-N", host, str(port), stdin="GET / HTTP/1.1\r\nHost: netd\r\n\r\n")
+        # Ncat, which may be installed as nc, closes without an option.
+        words = () if "Ncat" in run("nc", "-h").out else ("-N",)
+        done = run("nc", *words, host, str(port), stdin="GET / HTTP/1.1\r\nHost: netd\r\n\r\n")
         self.assertEqual(done.status, 0, done.err)
         self.assertTrue(done.out.startswith("HTTP/1.1 200 OK\r\n"), done.out)
         self.assertTrue(done.out.endswith("\r\n\r\n" + GREETING.decode()), done.out)
         self.assertGreaterEqual(done.seconds, 0.3)
 
+    @needs("curl")
     def test_leaving(self) -> None:
         """
         A client that leaves is logged as 499, and no timer is left.
         """
-        done = run("curl", "-qsS", "--noproxy", "*", "-m", "1", f"{self.url}delay/50s")
+        daemon = self.enterContext(Daemon())
+        done = run("curl", "-qsS", "--noproxy", "*", "-m", "0.5", f"{daemon.url}/delay/50s")
         self.assertEqual(done.status, 28, done.err)
-        self.daemon.logged('"GET /delay/50s HTTP/1.1" 499 ')
+        daemon.logged('"GET /delay/50s HTTP/1.1" 499 ')
         started = time.monotonic()
-        self.daemon.stop()
+        daemon.stop()
         # The grace is 10 s and the delay far longer, so that a timer left over would show.
         self.assertLess(time.monotonic() - started, 5.0)
 
 
+@needs("curl")
 class SiteTests(SynchronousTestCase):
     """
     Every other URL, under a default delay for which nothing here waits.
     """
 
     def setUp(self) -> None:
-        self.url = self.enterContext(Daemon("--delay", "1h", "--max-body", "10kB")).url
+        self.url = self.enterContext(shared("--delay", "1h", "--max-body", "10kB")).url
 
     def test_delay(self) -> None:
         """

@@ -10,6 +10,7 @@ import runpy
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.options.help import ALL
+from tests.programs import needs
 from tests.running import ROOT, run, succeed
 
 
@@ -24,6 +25,7 @@ class ReferenceTests(SynchronousTestCase):
         written = {path.name: path.read_text() for path in (ROOT / "docs/reference").iterdir()}
         self.assertEqual(written, pages)
 
+    @needs("mandoc")
     def test_manual(self) -> None:
         """mandoc accepts the manual page, which shows every option and its text."""
         path = ROOT / "docs/reference/netd.1"

@@ -10,7 +10,8 @@ from collections import Counter
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import curl, listening
-from tests.running import DEADLINE, Daemon, eventually, free_port, need, temporary_directory
+from tests.programs import need, needs
+from tests.running import DEADLINE, Daemon, eventually, free_port, temporary_directory
 
 _CONFIG = """\
 defaults
@@ -26,6 +27,7 @@ listen front
 """
 
 
+@needs("curl", "haproxy")
 class HAProxyTests(SynchronousTestCase):
     """
     Balancing, with PROXY headers.

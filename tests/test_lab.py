@@ -14,7 +14,16 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import curl, listening
-from tests.running import Daemon, environment, eventually, free_port, run, tool_environment
+from tests.programs import needs
+from tests.running import (
+    Daemon,
+    environment,
+    eventually,
+    free_port,
+    run,
+    shared,
+    tool_environment,
+)
 
 _GUNICORN = (sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", "4")
 _CHECKS = (sys.executable, "-m", "netd.test.conformance")
@@ -29,7 +38,7 @@ class ConformanceTests(SynchronousTestCase):
         """
         netd passes every check, of httpbin's endpoints and of its own.
         """
-        url = self.enterContext(Daemon()).url.replace("localhost", "127.0.0.1")
+        url = self.enterContext(shared()).url.replace("localhost", "127.0.0.1")
         done = run(*_CHECKS, "--beyond", url, environ=environment(no_proxy="*"))
         self.assertEqual(done.status, 0, done.out + done.err)
 
@@ -63,6 +72,7 @@ class ConformanceTests(SynchronousTestCase):
             self.assertEqual(run(*_CHECKS, *words).status, 2)
 
 
+@needs("curl")
 class OptionTests(SynchronousTestCase):
     """
     The options of the lab, in a daemon.

@@ -10,9 +10,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.table import ROUTES
 from tests.browser import browser, element, overflow, resize, screenshot
-from tests.running import Daemon, eventually
+from tests.programs import needs
+from tests.running import eventually, shared
 
 
+@needs("chromium", "chromedriver")
 class HelpTests(SynchronousTestCase):
     """
     `/help`.
@@ -22,7 +24,7 @@ class HelpTests(SynchronousTestCase):
         """
         The page has a row for each route and is no wider than the screen of a phone.
         """
-        daemon = self.enterContext(Daemon())
+        daemon = self.enterContext(shared())
         driver = self.enterContext(browser())
         resize(driver, 390, 844)
         driver.get(f"{daemon.url}/help")
@@ -34,7 +36,7 @@ class HelpTests(SynchronousTestCase):
         """
         The page looks different under a light and a dark colour scheme.
         """
-        daemon = self.enterContext(Daemon())
+        daemon = self.enterContext(shared())
         driver = self.enterContext(browser())
         driver.get(f"{daemon.url}/help")
         light, dark = (screenshot(driver, dark=dark) for dark in (False, True))
@@ -42,6 +44,7 @@ class HelpTests(SynchronousTestCase):
         self.assertNotEqual(light, dark)
 
 
+@needs("chromium", "chromedriver")
 class FormTests(SynchronousTestCase):
     """
     `/forms/post`.
@@ -51,7 +54,7 @@ class FormTests(SynchronousTestCase):
         """
         The form posts every field, and /post shows the values.
         """
-        daemon = self.enterContext(Daemon())
+        daemon = self.enterContext(shared())
         driver = self.enterContext(browser())
         driver.get(f"{daemon.url}/forms/post")
         element(driver, "input[name=custname]").send_keys("Zoë")

@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import certificate
 from tests.clients import curl
-from tests.running import ROOT, Daemon, run, temporary_directory, tool_environment
+from tests.programs import needs
+from tests.running import ROOT, Daemon, run, shared, temporary_directory, tool_environment
 
 QUIET = ("curl", "-qsS", "--noproxy", "*", "-o", "/dev/null")
 
@@ -47,7 +48,7 @@ class ClientTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.url = self.enterContext(Daemon()).url.replace("localhost", "127.0.0.1")
+        self.url = self.enterContext(shared()).url.replace("localhost", "127.0.0.1")
 
     def client(self, *command: str | Path) -> Any:
         """The results that a script prints."""
@@ -129,6 +130,7 @@ class ClientTests(SynchronousTestCase):
         }
         self.compare(seen, faults, "ResponseNeverReceived")
 
+    @needs("node")
     def test_fetch(self) -> None:
         """
         Node's fetch gets the expected results.
@@ -151,6 +153,7 @@ class ClientTests(SynchronousTestCase):
         pages = self.client(sys.executable, CLIENTS / "spider.py")
         self.assertEqual(pages, [f"10/{number}" for number in range(10)])
 
+    @needs("curl")
     def test_curl(self) -> None:
         """
         curl handles digest, cookies, compression, ranges, uploads, trailers, and every fault.
@@ -177,6 +180,7 @@ class ClientTests(SynchronousTestCase):
         self.assertEqual(done.status, 28)
 
 
+@needs("openssl", "curl")
 class TLSTests(SynchronousTestCase):
     """
     `/tls`.

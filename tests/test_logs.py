@@ -17,11 +17,13 @@ from urllib.request import urlopen
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import curl, samples
+from tests.programs import needs
 from tests.running import MODULE, Daemon, environment, eventually, temporary_directory
 
 _SECRETS = ("-H", "Authorization: Basic c2VjcmV0MQ==", "-b", "name=secret2", "-d", "secret3")
 
 
+@needs("curl")
 class FormTests(SynchronousTestCase):
     """
     `--log FORM`.
@@ -94,6 +96,7 @@ class FormTests(SynchronousTestCase):
         self.assertNotIn("POST /post", daemon.log)
 
 
+@needs("curl")
 class LossTests(SynchronousTestCase):
     """
     Lines that nobody reads.

@@ -13,6 +13,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import GREETING, connect, curl, receive
+from tests.programs import needs
 from tests.running import MODULE, Daemon, eventually
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -56,6 +57,7 @@ class EngineTests(SynchronousTestCase):
         self.assertEqual(whole.count(True), 1000)
         daemon.ended()
 
+    @needs("curl", "prlimit")
     def test_noDescriptors(self) -> None:
         """
         With 400 clients and 128 descriptors netd rests instead of spinning, and recovers.

@@ -10,9 +10,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import connect, curl, datagrams, exchange, samples
+from tests.programs import needs
 from tests.running import Daemon, eventually, run
 
 
+@needs("curl")
 class MetricsTests(SynchronousTestCase):
     """
     A daemon that has served some requests of each protocol.
@@ -50,6 +52,7 @@ class MetricsTests(SynchronousTestCase):
             self.assertEqual(counted[key], value, key)
         self.assertEqual(sum(v for k, v in counted.items() if k[0] == "netd_refusals_total"), 1)
 
+    @needs("promtool")
     def test_promtool(self) -> None:
         """
         promtool reports no mistake.
@@ -69,6 +72,7 @@ class MetricsTests(SynchronousTestCase):
         self.assertIn("netd_build", {family.name for family in open_families(page.text)})
 
 
+@needs("curl")
 class MovedTests(SynchronousTestCase):
     """
     `--metrics-http 0`: a listener of its own.
@@ -104,4 +108,6 @@ class MovedTests(SynchronousTestCase):
             self.assertEqual(curl(f"{own}/readyz").status, 503)
             self.assertEqual(curl(f"{own}/healthz").status, 200)
             self.assertEqual(samples(curl(f"{own}/metrics").text)[waiting], 1)
-        daemon.ended()
+            # A second signal does not wait for the response.
+            daemon.signal()
+            daemon.ended()

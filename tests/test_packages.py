@@ -15,12 +15,16 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import GREETING, curl
+from tests.programs import needs
 from tests.running import ROOT, Daemon, run, succeed, temporary_directory, tool_environment
 
 _PLUGIN = "twisted/plugins/netd_plugin.py"
+
+# Where pip has put uv and pipx.
+_BESIDE = Path(sys.executable).parent
 
 # pip may download the dependencies.
 _PATIENCE = 600.0
@@ -94,6 +98,7 @@ class ContentTests(SynchronousTestCase):
             self.assertIn(name, names)
 
 
+@needs("curl")
 class InstallTests(SynchronousTestCase):
     """
     netd installed into a virtual environment, run from an empty directory.
@@ -105,13 +110,14 @@ class InstallTests(SynchronousTestCase):
 
     def venv(self) -> Path:
         """The `bin` directory of a fresh virtual environment."""
-        succeed(sys.executable, "-m", "venv", self.folder / "venv", environ=self.environ)
+        without = ("--without-pip", self.folder / "venv")
+        succeed(sys.executable, "-m", "venv", *without, environ=self.environ)
         return self.folder / "venv" / "bin"
 
     def pip(self, venv: Path, *arguments: str | Path) -> None:
-        """Run `pip install` in that environment."""
+        """Run pip, of this environment, for that one."""
         succeed(
-            *(venv / "python", "-m", "pip", "install", "--quiet", *arguments),
+            *(sys.executable, "-m", "pip", "--python", venv / "python", *arguments),
             environ=self.environ,
             deadline=_PATIENCE,
         )
@@ -129,7 +135,7 @@ class InstallTests(SynchronousTestCase):
         """
         scripts = self.venv()
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-        self.pip(scripts, *project["dependencies"])
+        self.pip(scripts, "install", "-q", *project["dependencies"])
         alone = run(
             scripts / "python", "-c", "import netd", environ=self.environ, cwd=self.folder
         )
@@ -139,8 +145,8 @@ class InstallTests(SynchronousTestCase):
         tac = (scripts / "twistd", "-n", "--pidfile=", "-y", source / "netd.tac")
         with Daemon(way=tac, environ=self.environ) as daemon:
             self.assertEqual(curl(f"{daemon.url}/echo").body, GREETING)
-        self.pip(scripts, "--no-deps", _built()[0])
-        succeed(scripts / "python", "-m", "pip", "check", environ=self.environ)
+        self.pip(scripts, "install", "-q", "--no-deps", _built()[0])
+        self.pip(scripts, "check")
         self.runs(scripts / "twistd", "-n", "--pidfile=", "netd")
         self.runs(scripts / "netd")
         self.runs(scripts / "python", "-m", "netd")
@@ -152,17 +158,10 @@ class InstallTests(SynchronousTestCase):
         scripts = self.venv()
         source = self.folder / "checkout"
         shutil.copytree(ROOT, source, ignore=_strange)
-        self.pip(scripts, "-e", source)
+        self.pip(scripts, "install", "-q", "-e", source)
         self.runs(scripts / "twistd", "-n", "--pidfile=", "netd")
         self.runs(scripts / "netd")
         self.runs(scripts / "python", "-m", "netd")
-
-    def tool(self, name: str) -> str:
-        """The path of a program, which may stand beside this interpreter only."""
-        path = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
-        if path is None:
-            raise SkipTest(f"{name} is not installed")
-        return path
 
     def test_uv(self) -> None:
         """
@@ -171,7 +170,7 @@ class InstallTests(SynchronousTestCase):
         self.environ["UV_TOOL_DIR"] = str(self.folder / "tools")
         self.environ["UV_TOOL_BIN_DIR"] = str(self.folder / "bin")
         succeed(
-            *(self.tool("uv"), "tool", "install", "--python", sys.executable, _built()[0]),
+            *(_BESIDE / "uv", "tool", "install", "--python", sys.executable, _built()[0]),
             environ=self.environ,
             deadline=_PATIENCE,
         )
@@ -185,7 +184,7 @@ class InstallTests(SynchronousTestCase):
         self.environ["PIPX_BIN_DIR"] = str(self.folder / "bin")
         self.environ["PIPX_MAN_DIR"] = str(self.folder / "man")
         succeed(
-            *(self.tool("pipx"), "install", "--python", sys.executable, _built()[0]),
+            *(_BESIDE / "pipx", "install", "--python", sys.executable, _built()[0]),
             environ=self.environ,
             deadline=_PATIENCE,
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import curl
+from tests.programs import needs
 from tests.running import MODULE, Daemon, Finished, environment, run, temporary_directory
 
 
@@ -119,6 +120,7 @@ class PrecedenceTests(SynchronousTestCase):
             "netd: --delay soon (NETD_DELAY): not a duration such as 3, 250ms or 1m30s\n",
         )
 
+    @needs("curl")
     def test_inForce(self) -> None:
         """
         The daemon uses the values that --print-config prints.

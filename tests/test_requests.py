@@ -8,7 +8,7 @@ import requests
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import GREETING
-from tests.running import DEADLINE, ROOT, Daemon, temporary_directory
+from tests.running import DEADLINE, ROOT, Daemon, shared, temporary_directory
 
 _SAMPLE = ROOT / "netd" / "static" / "sample"
 
@@ -31,7 +31,7 @@ class RequestsTests(SynchronousTestCase):
         """
         The sample tree has an index page and files of several types, byte for byte.
         """
-        url = self.enterContext(Daemon()).url
+        url = self.enterContext(shared()).url
         index = self.get(f"{url}/files/")
         self.assertEqual((index.status_code, index.reason), (200, "OK"))
         self.assertEqual(index.headers["content-type"].split(";")[0], "text/html")

@@ -11,7 +11,8 @@ from xmlrpc.client import Fault, ServerProxy
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import curl
-from tests.running import Daemon, run
+from tests.programs import needs
+from tests.running import run, shared
 
 _SEED = """
 import sys
@@ -33,7 +34,7 @@ class SeedTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.url = self.enterContext(Daemon("--delay", "1h")).url
+        self.url = self.enterContext(shared("--delay", "1h")).url
         self.proxy = self.enterContext(ServerProxy(self.url))
 
     def fault(self, name: str, *parameters: object) -> Fault:
@@ -96,6 +97,7 @@ class SeedTests(SynchronousTestCase):
         """
         self.assertEqual(self.proxy.pow(2, 62), 2**62)
 
+    @needs("curl")
     def test_notXML(self) -> None:
         """
         A body that is not a call is a Fault, and a DTD is refused.

@@ -21,6 +21,7 @@ from selenium.webdriver.common.keys import Keys
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.browser import browser, element, overflow, resize
+from tests.programs import needs
 from tests.running import (
     DEADLINE,
     MODULE,
@@ -30,6 +31,7 @@ from tests.running import (
     environment,
     eventually,
     run,
+    shared,
     succeed,
 )
 
@@ -63,7 +65,7 @@ class ClientTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.daemon = self.enterContext(Daemon())
+        self.daemon = self.enterContext(shared())
         self.url = f"{self.daemon.url}/RPC2"
 
     def findings(self, *command: str | Path) -> dict[str, str]:
@@ -71,12 +73,14 @@ class ClientTests(SynchronousTestCase):
         lines = succeed(*command, self.url).splitlines()
         return dict(line.split(" ", 1) for line in lines)
 
+    @needs("perl")
     def test_perl(self) -> None:
         """
         Perl's RPC::XML introspects, calls and compresses.
         """
         self.assertEqual(self.findings("perl", CLIENTS / "client.pl"), FOUND)
 
+    @needs("ruby")
     def test_ruby(self) -> None:
         """
         Ruby's xmlrpc introspects and calls; it reads i8 and does not write it.
@@ -85,6 +89,7 @@ class ClientTests(SynchronousTestCase):
         del wanted["i8"]
         self.assertEqual(self.findings("ruby", "-W0", CLIENTS / "client.rb"), wanted)
 
+    @needs("php")
     def test_php(self) -> None:
         """
         PHP's xmlrpc introspects and calls; it has neither i8 nor nil.
@@ -98,6 +103,7 @@ class ClientTests(SynchronousTestCase):
         done = run("xmlrpc", self.url, *words, environ=environment(LC_ALL="C.UTF-8"))
         return done.out + done.err
 
+    @needs("xmlrpc")
     def test_c(self) -> None:
         """
         C's xmlrpc-c introspects and calls; its tool has no arrays, structs and dates to send.
@@ -307,13 +313,14 @@ def _alive(pid: int) -> bool:
         return False
 
 
+@needs("chromium", "chromedriver")
 class BrowserTests(SynchronousTestCase):
     """
     The documentation page in headless Chromium.
     """
 
     def setUp(self) -> None:
-        self.daemon = self.enterContext(Daemon())
+        self.daemon = self.enterContext(shared())
         self.driver = self.enterContext(browser())
         self.driver.get(f"{self.daemon.url}/RPC2")
 

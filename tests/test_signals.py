@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import connect, curl, receive
 from tests.load import Load
+from tests.programs import needs
 from tests.running import MODULE, TWISTD, Daemon, environment, eventually, temporary_directory
 
 
@@ -38,6 +39,7 @@ class _Configured(SynchronousTestCase):
         return [each["STATUS"] for each in daemon.notices if "READY" in each][-1]
 
 
+@needs("curl")
 class ReloadTests(_Configured):
     """
     SIGHUP.
@@ -110,6 +112,7 @@ class ReloadTests(_Configured):
         self.assertEqual(curl(f"{daemon.url}/healthz").status, 200)
 
 
+@needs("curl")
 class StateTests(_Configured):
     """
     SIGUSR2.
@@ -119,7 +122,7 @@ class StateTests(_Configured):
         """
         SIGUSR2 logs the clients and the waiting responses, one in a line.
         """
-        daemon = self.enterContext(Daemon("--service", "echo=tcp:0"))
+        daemon = self.enterContext(Daemon("--service", "echo=tcp:0", "--grace", "0s"))
         with connect(daemon.address()) as one, connect(daemon.address("tcp-echo")) as other:
             one.sendall(b"GET /delay/50 HTTP/1.1\r\nHost: a\r\n\r\n")
             other.sendall(b"a")
@@ -173,6 +176,7 @@ class WatchdogTests(_Configured):
             pass
         self.assertFalse([each for each in daemon.notices if "WATCHDOG" in each])
 
+    @needs("curl")
     def test_stopping(self) -> None:
         """
         The watchdog goes on while a stop waits for a response.

@@ -9,6 +9,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import GREETING, curl
+from tests.programs import needs
 from tests.running import MODULE, ROOT, TWISTD, Daemon, environment, run, temporary_directory
 
 _REACTORS = {
@@ -28,18 +29,21 @@ class WaysTests(SynchronousTestCase):
         """The daemon responds at /echo."""
         self.assertEqual(curl(f"{daemon.url}/echo").body, GREETING)
 
+    @needs("curl")
     def test_twistd(self) -> None:
         """
         `twistd -n netd --port 0` serves.
         """
         self.greets(self.enterContext(Daemon("--port", "0", way=(*TWISTD, "netd"))))
 
+    @needs("curl")
     def test_module(self) -> None:
         """
         `python -m netd --port 0` serves.
         """
         self.greets(self.enterContext(Daemon("--port", "0")))
 
+    @needs("curl")
     def test_tac(self) -> None:
         """
         `twistd -ny netd.tac` from another directory, configured by NETD_* and a TOML file.
@@ -79,6 +83,7 @@ class WaysTests(SynchronousTestCase):
         self.assertEqual((everything.status, everything.err), (0, ""))
         self.assertIn("--max-delay DURATION", everything.out)
 
+    @needs("curl")
     def test_reactors(self) -> None:
         """
         On each of the four reactors the daemon waits, responds and stops.

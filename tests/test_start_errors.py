@@ -5,14 +5,15 @@ Mistakes that stop a start: one line that names option and value, and exit statu
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TypeAlias
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import certificate
-from tests.clients import threads
-from tests.running import MODULE, Finished, environment, run, succeed, temporary_directory
+from tests.programs import needs
+from tests.running import MODULE, environment, run, succeed, temporary_directory
+from tests.starts import starts
 
 Row: TypeAlias = tuple[str, Mapping[str, str], str]
 """Arguments with spaces between, additions to the environment, how the line goes on."""
@@ -32,20 +33,22 @@ class RefusalTests(SynchronousTestCase):
 
     def refuse(self, *rows: Row) -> None:
         """Each row ends with status 1, its line on stderr and no other output."""
-        with threads(2) as pool:
-            for row, done in zip(rows, pool.map(self.start, rows), strict=True):
-                line = f"netd: {row[2].format(folder=self.folder)}"
-                self.assertEqual((done.status, done.out), (1, ""), f"{row}: {done}")
-                self.assertEqual(done.err[: len(line)], line, f"{row}: {done}")
-                self.assertEqual(done.err.count("\n"), 1, f"{row}: {done}")
-                self.assertTrue(done.err[:-1].isprintable(), f"{row}: {done}")
+        runs = [self.start(row) for row in rows]
+        alone = run(*MODULE, *runs[0][0], environ=runs[0][1], cwd=self.folder)
+        # A process of its own for one row shows that the forks do the same.
+        ended = [alone, *starts(runs, self.folder)]
+        for row, done in zip((rows[0], *rows), ended, strict=True):
+            line = f"netd: {row[2].format(folder=self.folder)}"
+            self.assertEqual((done.status, done.out), (1, ""), f"{row}: {done}")
+            self.assertEqual(done.err[: len(line)], line, f"{row}: {done}")
+            self.assertEqual(done.err.count("\n"), 1, f"{row}: {done}")
+            self.assertTrue(done.err[:-1].isprintable(), f"{row}: {done}")
 
-    def start(self, row: Row) -> Finished:
-        """Start netd as `row` says."""
-        words: Sequence[str] = [word.format(folder=self.folder) for word in row[0].split(" ")]
+    def start(self, row: Row) -> tuple[list[str], dict[str, str]]:
+        """The arguments and the environment of a row."""
+        words = [word.format(folder=self.folder) for word in row[0].split(" ")]
         variables = {name: value.format(folder=self.folder) for name, value in row[1].items()}
-        environ = environment(**{"NETD_PORT": "0", **variables})
-        return run(*MODULE, *filter(None, words), environ=environ, cwd=self.folder)
+        return list(filter(None, words)), environment(**{"NETD_PORT": "0", **variables})
 
     def test_hosts(self) -> None:
         """
@@ -117,6 +120,7 @@ class RefusalTests(SynchronousTestCase):
             ("--check-config --files {folder}/none", {}, "--files {folder}/none: No such file"),
         )
 
+    @needs("openssl")
     def test_certificates(self) -> None:
         """
         A certificate or key that is missing, not PEM, encrypted or of another pair is refused.

@@ -12,6 +12,7 @@ from typing import Final
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import GREETING, connect, curl, receive
+from tests.programs import needs
 from tests.running import Daemon, eventually
 
 _SOON: Final = 5.0
@@ -30,6 +31,7 @@ class StopTests(SynchronousTestCase):
         for _ in range(2):
             self.assertEqual(curl(f"{daemon.url}/healthz").status, 200)
 
+    @needs("curl")
     def test_inFlight(self) -> None:
         """
         Fifty responses in flight are delivered whole, and the process ends right after.
@@ -52,6 +54,7 @@ class StopTests(SynchronousTestCase):
         self.assertLess(time.monotonic() - started, _SOON)
         self.assertNotIn(" 499 ", daemon.log)
 
+    @needs("curl")
     def test_newcomers(self) -> None:
         """
         While a response is in flight no new client can connect.
@@ -75,6 +78,7 @@ class StopTests(SynchronousTestCase):
             daemon.signal()
             daemon.ended()
 
+    @needs("curl")
     def test_idle(self) -> None:
         """
         An idle kept connection is closed at once, not after the grace.
@@ -90,6 +94,7 @@ class StopTests(SynchronousTestCase):
             daemon.ended()
             self.assertLess(time.monotonic() - started, _SOON)
 
+    @needs("curl")
     def test_grace(self) -> None:
         """
         Unfinished responses are cut at the end of the grace, and the log says how many.
@@ -107,6 +112,7 @@ class StopTests(SynchronousTestCase):
         self.assertLess(seconds, _SOON)
         self.assertIn("cut 1 connections", daemon.log)
 
+    @needs("curl")
     def test_impatience(self) -> None:
         """
         A second SIGTERM does not wait for the grace.

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.certificates import certificate
 from tests.clients import GREETING
 from tests.container import Container
+from tests.programs import needs
 from tests.running import ROOT, environment, eventually, run
 
 _URL = "http://127.0.0.1:8000/"
@@ -22,6 +23,7 @@ _ECHO = (
 )
 
 
+@needs("systemd-nspawn", "curl")
 class SystemdTests(SynchronousTestCase):
     """
     Socket, service, reload, restart, watchdog.
@@ -134,6 +136,7 @@ class SystemdTests(SynchronousTestCase):
         self.served()
         self.assertIn("inactive", machine.inside("systemctl", "is-active", "netd.socket").out)
 
+    @needs("openssl")
     def test_tls(self) -> None:
         """
         HTTPS without tls.conf stops the start with one line; with tls.conf it is served.

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Final
 
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase
 
+from tests.programs import needs
 from tests.running import ROOT, Finished, run, temporary_directory
 
 _UNITS: Final = ROOT / "contrib" / "systemd"
@@ -32,14 +34,11 @@ class UnitTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        if shutil.which("systemd-analyze") is None:
-            raise SkipTest("systemd-analyze is not installed")
-        program = shutil.which("true")
-        assert program is not None
         self.folder = self.enterContext(temporary_directory())
         self.units = []
         for unit in sorted([*_UNITS.glob("*.service"), *_UNITS.glob("*.socket")]):
-            (self.folder / unit.name).write_text(unit.read_text().replace(_COMMAND, program))
+            text = unit.read_text().replace(_COMMAND, sys.executable)
+            (self.folder / unit.name).write_text(text)
             self.units.append(self.folder / unit.name)
         self.drop_ins = self.folder / "netd.service.d"
 
@@ -65,6 +64,7 @@ class UnitTests(SynchronousTestCase):
             ["netd-https.socket", "netd.service", "netd.socket"],
         )
 
+    @needs("systemd-analyze")
     def test_verify(self) -> None:
         """
         `verify` reports no mistake.
@@ -74,6 +74,7 @@ class UnitTests(SynchronousTestCase):
             done = self.analyze("verify", "--man=no", *self.units)
             self.assertEqual((done.status, done.out, done.err), (0, "", ""), names)
 
+    @needs("systemd-analyze")
     def test_verifyFinds(self) -> None:
         """
         `verify` reports a mistake in a drop-in.
@@ -83,6 +84,7 @@ class UnitTests(SynchronousTestCase):
         done = self.analyze("verify", "--man=no", *self.units)
         self.assertIn("NoSuchThing", done.err)
 
+    @needs("systemd-analyze")
     def test_security(self) -> None:
         """
         `security` prints at most the promised exposure for each set of drop-ins.

@@ -10,25 +10,22 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.certificates import authority, certificate, signed
+from tests.certificates import authority, certificate, shared_certificate, signed
 from tests.clients import GREETING, ab, curl
-from tests.running import Daemon, Finished, eventually, run, temporary_directory
+from tests.programs import needs
+from tests.running import Daemon, Finished, eventually, run, shared, temporary_directory
 
 
+@needs("openssl")
 class TLSTests(SynchronousTestCase):
     """
     `--https 0 --certificate F --private-key F`.
     """
 
     def setUp(self) -> None:
-        folder = self.enterContext(temporary_directory())
-        self.leaf, self.key = certificate(folder)
-        self.daemon = self.enterContext(
-            Daemon(
-                *("--delay", "0.1s", "--https", "0"),
-                *("--certificate", self.leaf, "--private-key", self.key),
-            )
-        )
+        self.leaf, key = shared_certificate()
+        secure = ("--certificate", self.leaf, "--private-key", key)
+        self.daemon = self.enterContext(shared("--delay", "0.1s", "--https", "0", *secure))
         self.port = self.daemon.where("https").port
 
     def handshake(self, *arguments: str | Path, stdin: str = "") -> Finished:
@@ -37,19 +34,21 @@ class TLSTests(SynchronousTestCase):
         words = ("openssl", "s_client", "-connect", to, "-CAfile", self.leaf, *arguments)
         return run(*words, stdin=stdin)
 
+    @needs("curl")
     def test_curl(self) -> None:
         """
         A client that trusts the certificate gets every response over HTTPS, and over HTTP too.
         """
         url = f"https://localhost:{self.port}"
-        response = curl(f"{url}/", "--cacert", str(self.leaf))
+        response = curl(f"{url}/", "--cacert", self.leaf)
         self.assertEqual((response.status, response.body), (200, GREETING))
         self.assertGreaterEqual(response.seconds, 0.1)
-        large = curl(f"{url}/files/zeros.bin", "--cacert", str(self.leaf))
+        large = curl(f"{url}/files/zeros.bin", "--cacert", self.leaf)
         self.assertEqual(large.body, bytes(len(large.body)))
         self.assertEqual(large.headers["content-length"], str(len(large.body)))
         self.assertEqual(curl(f"{self.daemon.url}/").body, GREETING)
 
+    @needs("curl")
     def test_stranger(self) -> None:
         """
         A client that does not trust the certificate closes, and the log has no error.
@@ -77,6 +76,7 @@ class TLSTests(SynchronousTestCase):
         done = self.handshake("-alpn", "h2,http/1.1")
         self.assertIn("ALPN protocol: http/1.1", done.out)
 
+    @needs("curl")
     def test_notTLS(self) -> None:
         """
         Plain HTTP to the HTTPS port is refused, and the log has no error.
@@ -85,11 +85,12 @@ class TLSTests(SynchronousTestCase):
         self.assertNotEqual(done.status, 0)
         self.assertEqual(curl(f"{self.daemon.url}/healthz").status, 200)
 
+    @needs("openssl", "curl")
     def test_resumption(self) -> None:
         """
         openssl resumes sessions in both versions of TLS until a reload, and curl does, too.
         """
-        session = self.leaf.parent / "session"
+        session = Path(self.leaf).parent / "session"
         for version in ("-tls1_2", "-tls1_3"):
             # The ticket of TLS 1.3 comes with the response.
             question = "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
@@ -112,6 +113,7 @@ class TLSTests(SynchronousTestCase):
         self.assertRegex(done.err, "(?i)SSL re-?using session")
         self.assertEqual(done.out.count('"sni": "localhost"'), 2)
 
+    @needs("ab")
     def test_ab(self) -> None:
         """
         `ab` over HTTPS reports no failed request.
@@ -120,39 +122,7 @@ class TLSTests(SynchronousTestCase):
         self.assertEqual((bench.length, bench.complete, bench.failed), (58, 20, 0))
 
 
-class VulnerabilityTests(SynchronousTestCase):
-    """
-    The findings of testssl.sh.
-    """
-
-    def test_nothing(self) -> None:
-        """
-        testssl.sh reports no weak protocol, cipher or vulnerability.
-        """
-        folder = self.enterContext(temporary_directory())
-        leaf, key = certificate(folder)
-        daemon = self.enterContext(
-            Daemon("--https", "0", "--certificate", leaf, "--private-key", key, "--delay", "0s")
-        )
-        report = folder / "found.json"
-        done = run(
-            *("testssl", "--quiet", "--color", "0", "--warnings", "off", "--ip", "one"),
-            *("--nodns", "min", "--jsonfile", report, "-p", "-s", "-f", "-U"),
-            f"localhost:{daemon.where('https').port}",
-            deadline=300,
-        )
-        self.assertTrue(report.exists(), done.out + done.err)
-        findings = {each["id"]: each for each in json.loads(report.read_text())}
-        # testssl.sh warns that this openssl lacks features, which says nothing about netd.
-        findings.pop("engine_problem", None)
-        bad = [each for each in findings.values() if each["severity"] not in ("OK", "INFO")]
-        self.assertEqual(bad, [])
-        for name in ("TLS1_2", "TLS1_3", "cipherlist_STRONG", "heartbleed", "ROBOT", "LUCKY13"):
-            self.assertEqual(findings[name]["severity"], "OK", findings[name])
-        for name in ("SSLv2", "SSLv3", "TLS1", "TLS1_1", "cipherlist_AVERAGE"):
-            self.assertEqual(findings[name]["finding"], "not offered")
-
-
+@needs("openssl", "curl")
 class ClientCertificateTests(SynchronousTestCase):
     """
     `--client-ca F`, with certificates made by openssl.
@@ -219,6 +189,7 @@ class ClientCertificateTests(SynchronousTestCase):
         self.assertNotEqual(self.ask(mallory).status, 0)
 
 
+@needs("openssl")
 class RotationTests(SynchronousTestCase):
     """
     Certificates that change, and several of them.

@@ -11,7 +11,8 @@ import socket
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import curl, datagrams
-from tests.running import Daemon
+from tests.programs import needs
+from tests.running import Daemon, shared
 
 _LARGEST = 65_507
 
@@ -36,7 +37,7 @@ class EchoTests(SynchronousTestCase):
         """
         Datagrams of 0, 1, 65 507 and other numbers of bytes come back whole.
         """
-        address = self.enterContext(Daemon()).address("udp")
+        address = self.enterContext(shared()).address("udp")
         client = self.enterContext(datagrams())
         for size in (1, 0, 2, 512, 1472, 8192, 8193, 50_000, _LARGEST):
             data = os.urandom(size)
@@ -49,7 +50,7 @@ class EchoTests(SynchronousTestCase):
         """
         Each of many clients gets its own datagram back.
         """
-        address = self.enterContext(Daemon()).address("udp")
+        address = self.enterContext(shared()).address("udp")
         clients = [self.enterContext(datagrams()) for _ in range(50)]
         for number, client in enumerate(clients):
             client.sendto(b"%d" % number, address)
@@ -66,6 +67,7 @@ class EchoTests(SynchronousTestCase):
         self.assertEqual(daemon.address("http"), ("127.0.0.1", number))
         self.assertEqual(daemon.address("udp"), ("127.0.0.1", number))
 
+    @needs("curl")
     def test_off(self) -> None:
         """
         `--udp 0` turns the echo off, and HTTP is served.
@@ -74,11 +76,12 @@ class EchoTests(SynchronousTestCase):
         self.assertNotIn("udp=", daemon.notice("X_NETD_LISTEN"))
         self.assertEqual(curl(f"{daemon.url}/healthz").status, 200)
 
+    @needs("curl")
     def test_flood(self) -> None:
         """
         HTTP responds while datagrams, empty ones too, arrive.
         """
-        daemon = self.enterContext(Daemon())
+        daemon = self.enterContext(shared())
         client = self.enterContext(datagrams())
         client.setblocking(False)
         for number in range(2000):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import unittest
 from pathlib import Path
@@ -299,6 +300,8 @@ class DiskTests(LineCase):
         super().setUp()
         if os.geteuid():
             raise unittest.SkipTest("only root may mount a file system")
+        if shutil.which("mount") is None:
+            raise unittest.SkipTest("mount is not installed (Debian: mount)")
         self.path.mkdir()
         mount = ("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", self.path)
         if subprocess.run(mount, check=False, capture_output=True).returncode:
