@@ -87,7 +87,9 @@ zstd: Final = _headers_in("zstd", "zstd")
 
 def negotiate(accept: str | None) -> str | None:
     """The coding with the highest weight, perhaps `identity`; None when nothing is accepted."""
-    coding = negotiation.choose_coding([(accept or "").encode()], map(str.encode, ENCODERS))
+    coding = negotiation.choose_coding(
+        [(accept or "").encode("latin-1")], map(str.encode, ENCODERS)
+    )
     return coding.decode() if coding is not None else None
 
 

@@ -60,7 +60,7 @@ class Help:
 
 def _preferred(accept: str) -> str:
     """The format that `accept` prefers; text when it prefers none."""
-    media = negotiation.choose_media([accept.encode()], tuple(_MEDIA_TYPES))
+    media = negotiation.choose_media([accept.encode("latin-1")], tuple(_MEDIA_TYPES))
     return _MEDIA_TYPES[media] if media is not None else "text"
 
 

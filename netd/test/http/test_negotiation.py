@@ -92,14 +92,18 @@ class MediaTests(SynchronousTestCase):
     """
 
     def test_two(self) -> None:
-        """The highest weight wins, of equal ones the first offered."""
+        """The highest weight wins, of equal ones the most exactly named, then the first."""
         for value, chosen in (
             (b"", HTML),
             (b"*/*", HTML),
             (b"text/html", HTML),
             (b"application/json", JSON),
             (b"application/*", JSON),
-            (b"application/json, */*", HTML),
+            (b"application/json, */*", JSON),
+            (b"application/*, */*", JSON),
+            (b"application/json, text/plain, */*", JSON),
+            (b"application/json, text/html", HTML),
+            (b"text/html;q=0, */*", JSON),
             (b"application/json, */*;q=0.1", JSON),
             (b"text/html, application/json;q=0.9", HTML),
             (b"text/html,application/xhtml+xml,*/*;q=0.8", HTML),
