@@ -20,9 +20,12 @@ class ReferenceTests(SynchronousTestCase):
 
     def test_generated(self) -> None:
         """docs/generate.py would write exactly the pages that docs/reference/ has."""
-        pages = runpy.run_path(str(ROOT / "docs" / "generate.py"))["pages"]()
+        generate = runpy.run_path(str(ROOT / "docs" / "generate.py"))
         written = {path.name: path.read_text() for path in (ROOT / "docs/reference").iterdir()}
-        self.assertEqual(written, pages)
+        self.assertEqual(written, generate["pages"]())
+        self.assertEqual(
+            (ROOT / "docs/coming-from-httpbin.md").read_text(), generate["coming"]()
+        )
 
     def test_manual(self) -> None:
         """mandoc accepts the manual page, which shows every option and its text."""

@@ -12,7 +12,7 @@ from typing import Final
 from netd.http import conditional, dates
 from netd.http.conditional import Validators
 from netd.http.fields import Fields
-from netd.lab.call import JSON, BadCall, Call, Reply
+from netd.lab.call import HTML, JSON, BadCall, Call, Reply
 from netd.lab.endpoints.httpbin_json import dumps, group, json_reply
 from netd.lab.endpoints.inspect import describe
 from netd.lab.endpoints.safe_types import allowed
@@ -62,7 +62,7 @@ def etag(call: Call) -> Reply:
     fields = (("ETag", f'"{tag}"'),)
     failed = conditional.evaluate(tag_conditions(call), tag_validators(tag), call.state.now())
     if failed is not None:
-        return Reply(b"", failed, headers=fields)
+        return Reply(b"", failed, HTML, headers=fields)
     return json_reply(describe(call), headers=fields)
 
 
