@@ -18,6 +18,8 @@ _WEIGHT: Final = re.compile(
     rb"(?i)(?:^|;)[ \t]*+q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)[ \t]*+(?:$|;)"
 )
 _ANY_WEIGHT: Final = re.compile(rb"(?i)(?:^|;)[ \t]*+q[ \t]*+=")
+# Only weights and names matter, and no name is quoted; an open quote goes to the end.
+_QUOTED: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)', re.DOTALL)
 # A client that says nothing of identity accepts it, but prefers whatever it names.
 _UNNAMED: Final = 0.0005
 
@@ -25,7 +27,7 @@ _UNNAMED: Final = 0.0005
 def weights(values: Iterable[bytes]) -> dict[bytes, float]:
     """The weight, 0 to 1, of each element of the field `values`, by its lower-case name."""
     result: dict[bytes, float] = {}
-    for element in b",".join(values).split(b","):
+    for element in _QUOTED.sub(b"", b",".join(values)).split(b","):
         name, _, parameters = element.partition(b";")
         name = name.strip(b" \t").lower()
         weight = _WEIGHT.search(parameters)

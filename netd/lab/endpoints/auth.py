@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-from hmac import compare_digest
 
 from netd.lab.call import HTML, Call, Reply
 from netd.lab.endpoints.httpbin_json import json_reply, shown_fields
@@ -35,8 +34,7 @@ def _authenticated(call: Call) -> bool:
         received = b64decode(credentials(call, "basic") or "", validate=True)
     except (binascii.Error, ValueError):
         return False
-    expected = encodings(f"{call.path_values['user']}:{call.path_values['passwd']}")
-    return any(compare_digest(received, each) for each in expected)
+    return received in encodings(f"{call.path_values['user']}:{call.path_values['passwd']}")
 
 
 def basic(call: Call) -> Reply:

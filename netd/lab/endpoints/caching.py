@@ -11,7 +11,6 @@ from typing import Final
 
 from netd.http import conditional, dates
 from netd.http.conditional import Validators
-from netd.http.fields import Fields
 from netd.lab.call import HTML, JSON, BadCall, Call, Reply
 from netd.lab.endpoints.httpbin_json import dumps, group, json_reply
 from netd.lab.endpoints.inspect import describe
@@ -60,29 +59,26 @@ def etag(call: Call) -> Reply:
     if _ETAG.fullmatch(tag) is None:
         raise BadCall("etag: not the characters of an entity tag")
     fields = (("ETag", f'"{tag}"'),)
-    failed = conditional.evaluate(tag_conditions(call), tag_validators(tag), call.state.now())
+    failed, _ = preconditions(call, tag)
     if failed is not None:
         return Reply(b"", failed, HTML, headers=fields)
     return json_reply(describe(call), headers=fields)
 
 
-def tag_conditions(call: Call) -> Fields:
-    """The preconditions of a request that compare entity tags, with quotes around each tag."""
+def preconditions(call: Call, tag: str) -> tuple[int | None, bool]:
+    """The status that the entity tags in a request demand, and whether its Range applies."""
     values = ((name, call.header(name)) for name in ("if-match", "if-none-match", "if-range"))
-    return {
-        name.encode(): (_TAG.sub(_with_quotes, value).encode("latin-1"),)
+    fields = {
+        name.encode(): (
+            _TAG.sub(lambda m: m[1] or f'{m[2] or ""}"{m[3]}"', value).encode("latin-1"),
+        )
         for name, value in values
         if value is not None
     }
-
-
-def _with_quotes(match: re.Match[str]) -> str:
-    return match[1] or f'{match[2] or ""}"{match[3]}"'
-
-
-def tag_validators(tag: str) -> Validators:
-    """The validators of a resource with the strong entity tag `tag`, and no date."""
-    return Validators(f'"{tag}"'.encode("latin-1"), 0, strong=False)
+    # Without a date that could be compared.
+    validators = Validators(f'"{tag}"'.encode("latin-1"), 0, strong=False)
+    failed = conditional.evaluate(fields, validators, 0.0)
+    return failed, conditional.range_applies(fields, validators, 0.0)
 
 
 def response_field(call: Call, name: str, value: str) -> tuple[str, str]:

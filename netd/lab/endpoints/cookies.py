@@ -43,16 +43,13 @@ def parse_cookies(fields: Headers) -> dict[str, str]:
                 elif text[:1] == b'"':
                     text = _ESCAPED.sub(_unescaped, text[1:-1])
                 if key:
-                    cookies.setdefault(_decoded(key), _decoded(text))
+                    key_text = key.decode("utf-8", "replace")
+                    cookies.setdefault(key_text, text.decode("utf-8", "replace"))
     return cookies
 
 
 def _unescaped(match: re.Match[bytes]) -> bytes:
     return match[1] if len(match[1]) == 1 else bytes([int(match[1], 8)])
-
-
-def _decoded(data: bytes) -> str:
-    return data.decode("utf-8", "replace")
 
 
 def _quoted(value: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from hmac import compare_digest
 from typing import Final
 from urllib.parse import unquote
 
@@ -28,12 +27,11 @@ _MARK: Final = ("fake", "fake_value")
 
 def digest(call: Call) -> Reply:
     """Return 401 until the request carries a digest for the user and password of the path."""
-    parameters = auth.credentials(call, "digest")
-    credentials = None if parameters is None else parse_credentials(parameters)
+    credentials = parse_credentials(auth.credentials(call, "digest") or "")
     cookies = parse_cookies(call.headers)
     stale_after = call.path_values.get("stale_after", "never")
     needs_cookie = (call.text("require-cookie") or "").lower() in ("1", "t", "true")
-    if credentials is None or (needs_cookie and call.header("cookie") is None):
+    if not credentials or (needs_cookie and call.header("cookie") is None):
         return _challenge(call, False, [("stale_after", stale_after), _MARK])
     if needs_cookie and cookies.get("fake") != "fake_value":
         error = {"errors": ["missing cookie set on challenge"]}
@@ -46,8 +44,8 @@ def digest(call: Call) -> Reply:
         return _challenge(call, stale, state)
     state = [_MARK]
     if uses_left:
-        next_left = str(int(uses_left) - 1) if _is_integer(uses_left) else "never"
-        state.append(("stale_after", next_left))
+        integer = re.fullmatch("-?[0-9]{1,9}", uses_left)
+        state.append(("stale_after", str(int(uses_left) - 1) if integer else "never"))
     members = {"authenticated": True, "user": call.path_values["user"]}
     return json_reply(members, headers=set_cookies(state, False))
 
@@ -68,11 +66,7 @@ def parse_credentials(text: str) -> dict[str, str]:
 def expected_response(
     credentials: dict[str, str], secret: bytes, method: str, uri: str, content: bytes
 ) -> str:
-    """
-    The `response` of correct credentials (RFC 7616 3.4.1); empty for incomplete ones.
-
-    `secret` is the user, a colon, the realm, a colon, and the password.
-    """
+    """The `response` for the secret `user:realm:password` (RFC 7616 3.4.1), or empty."""
     get = credentials.get
     algorithm, qop = get("algorithm", "MD5").upper(), get("qop", "")
     a2, middle = f"{method}:{uri}", get("nonce", "")
@@ -92,19 +86,17 @@ def _correct(call: Call, credentials: dict[str, str]) -> bool:
     if credentials.get("username", "").encode("latin-1") not in auth.encodings(user):
         return False
     content = read_body(call) if credentials.get("qop", "").lower() == "auth-int" else b""
-    received = credentials.get("response", "").encode("latin-1")
     # A client may send the user in one encoding, and hash user and password in another.
-    for secret in auth.encodings(f"{user}:{credentials.get('realm', '')}:{password}"):
-        expected = expected_response(credentials, secret, call.method, call.target, content)
-        if expected and compare_digest(expected.encode(), received):
-            return True
-    return False
+    secrets = auth.encodings(f"{user}:{credentials.get('realm', '')}:{password}")
+    return credentials.get("response") in {
+        expected_response(credentials, secret, call.method, call.target, content)
+        for secret in secrets
+    } - {""}
 
 
 def _challenge(call: Call, stale: bool, cookies: list[tuple[str, str]]) -> Reply:
-    algorithm = call.path_values.get("algorithm", "MD5")
-    if algorithm not in _ALGORITHMS:
-        algorithm = "MD5"
+    requested = call.path_values.get("algorithm")
+    algorithm = requested if requested in _ALGORITHMS else "MD5"
     qop = call.path_values["qop"]
     offered = qop if qop in ("auth", "auth-int") else "auth, auth-int"
     nonce, opaque = _random_hash(call, algorithm), _random_hash(call, algorithm)
@@ -123,7 +115,3 @@ def _random_hash(call: Call, algorithm: str) -> str:
 def _hash(content: bytes, algorithm: str) -> str:
     name = _ALGORITHMS.get(algorithm, "md5")
     return hashlib.new(name, content, usedforsecurity=False).hexdigest()
-
-
-def _is_integer(text: str) -> bool:
-    return text.isascii() and text.removeprefix("-").isdigit() and len(text) < 10

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from random import Random
 from typing import Final
 
-from netd.http import conditional, ranges
+from netd.http import ranges
 from netd.http.ranges import ByteRange
 from netd.lab.call import BYTES, TEXT, BadCall, Call, Headers, Reply
-from netd.lab.endpoints.caching import tag_conditions, tag_validators
+from netd.lab.endpoints.caching import preconditions
 from netd.script import Send, Step, Wait
 
 MAX_BYTES: Final = 100 * 1024
@@ -62,13 +62,11 @@ def byte_range(call: Call) -> Reply:
     if not 0 < size <= MAX_BYTES:
         error = f"number of bytes must be in the range (0, {MAX_BYTES}]"
         return Reply(error.encode(), 404, headers=fields)
-    conditions, validators = tag_conditions(call), tag_validators(f"range{size}")
-    failed = conditional.evaluate(conditions, validators, call.state.now())
+    failed, applies = preconditions(call, f"range{size}")
     if failed is not None:
         return Reply(b"", failed, headers=fields)
-    requested = None
-    if call.method == "GET" and conditional.range_applies(conditions, validators, 0.0):
-        requested = ranges.parse((call.header("range") or "").encode("latin-1"), size)
+    header = call.header("range") if applies and call.method == "GET" else None
+    requested = ranges.parse((header or "").encode("latin-1"), size)
     if requested == ():
         return Reply(b"", 416, TEXT, headers=(*fields, ("Content-Range", f"bytes */{size}")))
     status, part = 200, ByteRange(0, size)

@@ -36,6 +36,9 @@ class WeightsTests(SynchronousTestCase):
             (b"text/html;level=1;q=0.3", {b"text/html": 0.3}),
             (b"text/html;q=0.3;level=1", {b"text/html": 0.3}),
             (b";q=1", {}),
+            (b'a/b;x="c, d/e;q=0";q=0.5, f', {b"a/b": 0.5, b"f": 1}),
+            (b'a/b;x="\\";q=0"', {b"a/b": 1}),
+            (b'a/b;x="c;q=0, d/e', {b"a/b": 1}),
         )
         for value, expected in rows:
             self.assertEqual(weights([value]), expected, value)
