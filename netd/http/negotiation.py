@@ -19,7 +19,7 @@ _WEIGHT: Final = re.compile(
 )
 _ANY_WEIGHT: Final = re.compile(rb"(?i)(?:^|;)[ \t]*+q[ \t]*+=")
 # Only weights and names matter, and no name is quoted; an open quote goes to the end.
-_QUOTED: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)', re.DOTALL)
+_QUOTED: Final = re.compile(rb'"(?:[^"\\]|\\.?)*+(?:"|\Z)', re.DOTALL)
 # A client that says nothing of identity accepts it, but prefers whatever it names.
 _UNNAMED: Final = 0.0005
 

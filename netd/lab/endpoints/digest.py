@@ -20,7 +20,9 @@ from netd.values import TCHAR
 
 _REALM: Final = "me@kennethreitz.com"
 _ALGORITHMS: Final = {"MD5": "md5", "SHA-256": "sha256", "SHA-512": "sha512"}
-_FIELD: Final = re.compile(rf'({TCHAR}++)[ \t]*+=[ \t]*+(?:"((?:[^"\\]|\\.)*+)"|([^\s",]++))')
+_FIELD: Final = re.compile(
+    rf'(?<!{TCHAR})({TCHAR}++)[ \t]*+=[ \t]*+(?:"((?:[^"\\]|\\.)*+)"|([^\s",]++))'
+)
 _MARK: Final = ("fake", "fake_value")
 """The cookie by which httpbin recognises that a client takes cookies."""
 

@@ -9,6 +9,7 @@ import http.client
 import io
 import json
 import logging
+import random
 import re
 import zlib
 from collections.abc import Callable, Mapping
@@ -149,10 +150,13 @@ def httpbin(raw: bytes) -> Response:
     from httpbin import app
     from werkzeug.test import run_wsgi_app
 
+    # It seeds the random numbers of the whole process.
+    chance = random.getstate()
     naps: list[float] = []
     with mock.patch("httpbin.core.time.sleep", naps.append):
         pieces, status, headers = run_wsgi_app(app, environ(raw), buffered=True)
         body = b"".join(pieces)
+    random.setstate(chance)
     return Response.of(int(status.split(" ")[0]), list(headers), body, sum(naps))
 
 

@@ -4,6 +4,8 @@ The preferences of clients.
 
 from __future__ import annotations
 
+import time
+
 from hypothesis import given
 from hypothesis import settings as how
 from hypothesis import strategies as st
@@ -43,6 +45,13 @@ class WeightsTests(SynchronousTestCase):
         for value, expected in rows:
             self.assertEqual(weights([value]), expected, value)
         self.assertEqual(weights([b"a", b"b;q=0"]), {b"a": 1, b"b": 0})
+
+    def test_linear(self) -> None:
+        """A field of 16 KiB takes a few milliseconds, however its quotes are open."""
+        for piece in (b'"\\', b'"', b'a"\\"', b",", b";q="):
+            began = time.process_time()
+            weights([piece * (16_384 // len(piece))])
+            self.assertLess(time.process_time() - began, 0.05, piece)
 
     @_property
     @given(st.binary(max_size=40))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -135,6 +136,13 @@ class DigestTests(SynchronousTestCase):
             self.assertEqual(json.loads(received.body)["user"], "Zoë")
         other = head.replace(b"Zo%C3%AB/p", b"Zo%3F/p")
         self.assertEqual(parse(Client().send(other)).status, 401)
+
+    def test_linear(self) -> None:
+        """Credentials of 16 KiB take a few milliseconds, however malformed they are."""
+        for piece in ("a", "0-", 'a="', '"\\', "a=,"):
+            began = time.process_time()
+            parse_credentials(piece * (16_384 // len(piece)))
+            self.assertLess(time.process_time() - began, 0.05, piece)
 
     def test_otherTarget(self) -> None:
         """A digest of another target is a 401."""
