@@ -97,7 +97,7 @@ def cookies(call: Call) -> Reply:
 def set_one(call: Call) -> Reply:
     """Set the cookie in the path, and redirect to /cookies."""
     pair = (call.path_values["name"], call.path_values["value"])
-    return _redirect(set_cookies([pair], call.client.secure))
+    return _redirect(set_cookies([pair], call.root.startswith("https:")))
 
 
 def set_some(call: Call) -> Reply:
@@ -105,7 +105,7 @@ def set_some(call: Call) -> Reply:
     first: dict[str, str] = {}
     for name, value in call.args:
         first.setdefault(name, value)
-    return _redirect(set_cookies(first.items(), call.client.secure))
+    return _redirect(set_cookies(first.items(), call.root.startswith("https:")))
 
 
 def delete(call: Call) -> Reply:

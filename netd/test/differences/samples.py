@@ -81,6 +81,17 @@ Expect-CT: x
     b"X-Latin: \xe9",
     b"X-Utf8: \xc3\xa9",
 )
+_PROXIED: Final = (
+    "X-Forwarded-Proto: https",
+    "X-Forwarded-Proto: http",
+    "X-Forwarded-Proto: HTTPS",
+    "X-Forwarded-Proto: ftp",
+    "X-Forwarded-Proto: https, http",
+    "X-Forwarded-Protocol: https",
+    "X-Forwarded-Ssl: on",
+    "X-Forwarded-For: 9.9.9.9, 8.8.8.8",
+    "X-Forwarded-Host: b.example",
+)
 _COOKIES: Final = r"""
 "
 a="
@@ -206,7 +217,8 @@ def _query(random: Random) -> str:
 
 
 def _fields(random: Random) -> list[str | bytes]:
-    return random.sample(_FIELDS, random.randint(0, 5))
+    proxied = random.sample(_PROXIED, random.random() < 0.1)
+    return [*random.sample(_FIELDS, random.randint(0, 5)), *proxied]
 
 
 def _inspected(random: Random) -> bytes:
@@ -266,7 +278,7 @@ def _redirected(random: Random) -> bytes:
             f"links/{random.randint(1, 20)}/{random.randint(0, 20)}",
         )
     )
-    return request(f"GET /{path}")
+    return request(f"GET /{path}", *random.sample(_PROXIED, random.randint(0, 1)))
 
 
 def _cookies(random: Random) -> bytes:
@@ -274,7 +286,7 @@ def _cookies(random: Random) -> bytes:
     value = random.choice([text for text in _SEGMENTS if text != "%5C"])
     return random.choice(
         (
-            request(f"GET /cookies/set/{name}/{value}"),
+            request(f"GET /cookies/set/{name}/{value}", *random.sample(_PROXIED, 1)),
             request(f"GET /cookies/set?{name}={value}&c=1&c=2"),
             request(f"GET /cookies/delete?{name}=1&b"),
             request("GET /cookies", f"Cookie: {name}={value}; b=2 ;c=; d", "Cookie: e=5"),

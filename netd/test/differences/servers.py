@@ -140,6 +140,10 @@ def environ(raw: bytes) -> dict[str, Any]:
             key = f"HTTP_{key}"
         value = value.strip(" \t")
         result[key] = f"{result[key]},{value}" if key in result else value
+    # gunicorn believes these from a proxy on this machine.
+    secure = (result.get("HTTP_X_FORWARDED_PROTO"), result.get("HTTP_X_FORWARDED_SSL"))
+    if "https" in secure or "on" in secure:
+        result["wsgi.url_scheme"] = "https"
     return result
 
 

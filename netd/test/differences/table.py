@@ -169,6 +169,26 @@ DIFFERENCES: Final = (
         (_get("/range/\\d+\\?duration=1", "seconds", "/range/10?duration=1"),),
     ),
     Difference(
+        "`X-Forwarded-Proto`, `-Protocol`",
+        "any text; `-Protocol` counts for `url` only",
+        "`http` and `https`, in any case; both count for `url`, redirects and cookies",
+        (
+            _get("^X-Forwarded-Proto: ", r"json\.url", "/get", "X-Forwarded-Proto: ftp"),
+            _get(
+                "^X-Forwarded-Proto",
+                "Location|body",
+                "/absolute-redirect/1",
+                "X-Forwarded-Protocol: https",
+            ),
+            _get(
+                "^X-Forwarded-Proto",
+                "Set-Cookie",
+                "/cookies/set?a=1",
+                "X-Forwarded-Protocol: https",
+            ),
+        ),
+    ),
+    Difference(
         "headers with an underscore",
         "dropped by gunicorn",
         "shown",

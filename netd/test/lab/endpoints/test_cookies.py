@@ -52,6 +52,8 @@ class CookieTests(SynchronousTestCase):
         self.assertEqual((reply.status, reply.headers), (302, expected))
         one = reply_to("GET /cookies/set/a/b%20c", secure=True)
         self.assertEqual(one.headers[1], ("Set-Cookie", 'a="b c"; Secure; Path=/'))
+        forwarded = reply_to("GET /cookies/set?a=1", "X-Forwarded-Proto: https")
+        self.assertEqual(forwarded.headers[1], ("Set-Cookie", "a=1; Secure; Path=/"))
 
     def test_delete(self) -> None:
         """A deleted cookie is empty and expired."""
