@@ -48,11 +48,10 @@ def stream_bytes(call: Call) -> Reply:
     return Reply((Send(randint_bytes(random, size)) for size in sizes), type=BYTES)
 
 
-def letters(first: int, last: int) -> bytes:
-    """The letters from `first` to `last`, included, of an alphabet that repeats endlessly."""
-    start = first % 26
-    count = last - first + 1
-    return (_ALPHABET * ((start + count) // 26 + 1))[start : start + count]
+def letters(start: int, stop: int) -> bytes:
+    """The letters from `start` up to, but without, `stop` of an endless alphabet."""
+    skipped = start % 26
+    return (_ALPHABET * ((skipped + stop - start) // 26 + 1))[skipped : skipped + stop - start]
 
 
 def byte_range(call: Call) -> Reply:
@@ -80,7 +79,7 @@ def byte_range(call: Call) -> Reply:
 
 def _paced(part: ByteRange, size: int, pause: float) -> Iterator[Step]:
     for start in range(part.start, part.stop, size):
-        piece = letters(start, min(start + size, part.stop) - 1)
+        piece = letters(start, min(start + size, part.stop))
         yield Send(piece)
         if start + size < part.stop:
             yield Wait(pause * len(piece))

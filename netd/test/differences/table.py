@@ -173,7 +173,7 @@ DIFFERENCES: Final = (
         "any text; `-Protocol` counts for `url` only",
         "`http` and `https`, in any case; both count for `url`, redirects and cookies",
         (
-            _get("^X-Forwarded-Proto: ", r"json\.url", "/get", "X-Forwarded-Proto: ftp"),
+            _get("^X-Forwarded-Proto", r"json\.url", "/get", "X-Forwarded-Proto: ftp"),
             _get(
                 "^X-Forwarded-Proto",
                 "Location|body",

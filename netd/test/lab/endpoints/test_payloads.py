@@ -152,8 +152,9 @@ class RangeTests(SynchronousTestCase):
     @given(st.integers(0, 200), st.integers(0, 200))
     def test_letters(self, first: int, count: int) -> None:
         """A piece of the alphabet does not depend on where it is cut."""
-        last = first + count
-        self.assertEqual(letters(first, last), letters(0, last)[first:])
+        piece = letters(first, first + count)
+        self.assertEqual(piece, letters(0, first + count)[first:])
+        self.assertEqual(len(piece), count)
 
 
 class Base64Tests(SynchronousTestCase):
