@@ -1,7 +1,8 @@
 """
-Writes docs/reference/ from the tables in the code: `python docs/generate.py`.
+Writes docs/reference/, and the table of coming-from-httpbin.md, from the tables in the code.
 
-Rules: `tests/test_docs.py` compares the files with the output of this module.
+Rules: `python docs/generate.py` writes; `tests/test_docs.py` compares the files with the
+output of this module.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from netd.lab.table import ROUTES
 from netd.options.help import ALL
 from netd.setting_types import Group, Option
 from netd.settings import OPTIONS
+from netd.test.differences.table import markdown
 
 REFERENCE = Path(__file__).parent / "reference"
+COMING = Path(__file__).parent / "coming-from-httpbin.md"
 
 _OPTIONS = """\
 # Options
@@ -158,8 +161,14 @@ def pages() -> dict[str, str]:
     return {"options.md": options(), "urls.md": _URLS + urls, "netd.1": man()}
 
 
+def coming() -> str:
+    """The page for users of httpbin, which ends with the table."""
+    return COMING.read_text().partition("| where ")[0] + markdown()
+
+
 def main() -> None:
     """Write every page."""
+    COMING.write_text(coming())
     for name, text in pages().items():
         (REFERENCE / name).write_text(text)
 

@@ -21,9 +21,12 @@ class ReferenceTests(SynchronousTestCase):
 
     def test_generated(self) -> None:
         """docs/generate.py would write exactly the pages that docs/reference/ has."""
-        pages = runpy.run_path(str(ROOT / "docs" / "generate.py"))["pages"]()
+        generate = runpy.run_path(str(ROOT / "docs" / "generate.py"))
         written = {path.name: path.read_text() for path in (ROOT / "docs/reference").iterdir()}
-        self.assertEqual(written, pages)
+        self.assertEqual(written, generate["pages"]())
+        self.assertEqual(
+            (ROOT / "docs/coming-from-httpbin.md").read_text(), generate["coming"]()
+        )
 
     @needs("mandoc")
     def test_manual(self) -> None:

@@ -18,6 +18,8 @@ _WEIGHT: Final = re.compile(
     rb"(?i)(?:^|;)[ \t]*+q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)[ \t]*+(?:$|;)"
 )
 _ANY_WEIGHT: Final = re.compile(rb"(?i)(?:^|;)[ \t]*+q[ \t]*+=")
+# Only weights and names matter, and no name is quoted; an open quote goes to the end.
+_QUOTED: Final = re.compile(rb'"(?:[^"\\]|\\.?)*+(?:"|\Z)', re.DOTALL)
 # A client that says nothing of identity accepts it, but prefers whatever it names.
 _UNNAMED: Final = 0.0005
 
@@ -25,7 +27,7 @@ _UNNAMED: Final = 0.0005
 def weights(values: Iterable[bytes]) -> dict[bytes, float]:
     """The weight, 0 to 1, of each element of the field `values`, by its lower-case name."""
     result: dict[bytes, float] = {}
-    for element in b",".join(values).split(b","):
+    for element in _QUOTED.sub(b"", b",".join(values)).split(b","):
         name, _, parameters = element.partition(b";")
         name = name.strip(b" \t").lower()
         weight = _WEIGHT.search(parameters)
@@ -59,19 +61,21 @@ def choose_media(values: Iterable[bytes], offered: Sequence[bytes]) -> bytes | N
     """
     The media type that an Accept of `values` prefers (RFC 9110 12.5.1).
 
-    The first of the `offered` ones with the highest weight; without an Accept the
-    first; None when the client accepts none of them.
+    Of the `offered` ones with the highest weight the one that the client names most
+    exactly, then the first; without an Accept the first; None when the client accepts
+    none of them.
     """
     by_range = weights(values)
     if not by_range:
         return offered[0]
-    best = max(offered, key=lambda media: _media_weight(by_range, media))
-    return best if _media_weight(by_range, best) else None
+    ranks = {media: _rank(by_range, media) for media in offered}
+    best = max(offered, key=lambda media: ranks[media])
+    return best if ranks[best][0] else None
 
 
-def _media_weight(by_range: Mapping[bytes, float], media: bytes) -> float:
-    """The weight of the most specific range that `media` is in."""
-    for name in (media, media.partition(b"/")[0] + b"/*", b"*/*"):
+def _rank(by_range: Mapping[bytes, float], media: bytes) -> tuple[float, int]:
+    """The weight and the precision of the most specific range that `media` is in."""
+    for precision, name in ((2, media), (1, media.partition(b"/")[0] + b"/*"), (0, b"*/*")):
         if name in by_range:
-            return by_range[name]
-    return 0.0
+            return by_range[name], precision
+    return 0.0, 0

@@ -47,9 +47,10 @@ def parse(value: bytes, size: int) -> tuple[ByteRange, ...] | None:
     The ranges in a Range field for a file of `size` bytes, ascending and disjoint.
 
     An empty tuple: none of them can be satisfied, which is a 416.  None: the field is to
-    be ignored because it is malformed, of another unit, or requests too much.
+    be ignored because it is malformed, of another unit, or requests too much.  It is ignored
+    for an empty file too, as by other servers: some clients send a Range with each request.
     """
-    if value[:6].lower() != b"bytes=":
+    if not size or value[:6].lower() != b"bytes=":
         return None
     specs = [spec for part in value[6:].split(b",") if (spec := part.strip(b" \t"))]
     if not 0 < len(specs) <= MAX_RANGES:

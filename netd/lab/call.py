@@ -207,9 +207,9 @@ class Call:
         scheme = "https" if self.client.secure else "http"
         if self._forwarded:
             proto = self.header("x-forwarded-proto") or self.header("x-forwarded-protocol")
-            if proto in ("http", "https"):
-                scheme = proto
-            elif proto is None and self.header("x-forwarded-ssl") == "on":
+            if proto is not None and proto.lower() in ("http", "https"):
+                scheme = proto.lower()
+            elif proto is None and (self.header("x-forwarded-ssl") or "").lower() == "on":
                 scheme = "https"
         host = self.client.authority or self.header("host") or "localhost"
         return f"{scheme}://{host}"

@@ -26,10 +26,11 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 import twisted
 from netd.counters import DELAY_BOUNDS, LATENESS_BOUNDS, Counters
-from netd.http.negotiation import weights
+from netd.http.negotiation import choose_media
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+_OFFERED: Final = (b"text/plain", b"application/openmetrics-text")
 
 
 @frozen
@@ -168,7 +169,7 @@ def exposition(
         ProcessCollector(registry=registry)
 
     def expose(accept: str) -> tuple[str, bytes]:
-        if weights([accept.encode()]).get(b"application/openmetrics-text"):
+        if choose_media([accept.encode("latin-1")], _OFFERED) == _OFFERED[1]:
             text: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
             return OPENMETRICS, text
         return TEXT, generate_latest(registry)

@@ -8,24 +8,33 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-from hmac import compare_digest
 
 from netd.lab.call import HTML, Call, Reply
 from netd.lab.endpoints.httpbin_json import json_reply, shown_fields
 from netd.lab.endpoints.status import status_reply
 
 
+def credentials(call: Call, scheme: str) -> str | None:
+    """What follows `scheme` in Authorization (RFC 9110 11.4); None for another scheme."""
+    received, _, rest = (call.header("authorization") or "").partition(" ")
+    return rest.strip(" \t") if received.lower() == scheme else None
+
+
+def encodings(text: str) -> set[bytes]:
+    """`text` in UTF-8 and in latin-1, as clients send it; those beyond latin-1 once."""
+    try:
+        return {text.encode(), text.encode("latin-1")}
+    except UnicodeEncodeError:
+        return {text.encode()}
+
+
 def _authenticated(call: Call) -> bool:
     """Whether the request carries the user and the password of its path."""
-    scheme, _, credentials = (call.header("authorization") or "").partition(" ")
-    if scheme.lower() != "basic":
-        return False
     try:
-        received = b64decode(credentials.strip(), validate=True)
+        received = b64decode(credentials(call, "basic") or "", validate=True)
     except (binascii.Error, ValueError):
         return False
-    expected = f"{call.path_values['user']}:{call.path_values['passwd']}".encode()
-    return compare_digest(received, expected)
+    return received in encodings(f"{call.path_values['user']}:{call.path_values['passwd']}")
 
 
 def basic(call: Call) -> Reply:
@@ -46,9 +55,8 @@ def _basic(call: Call, refusal: int) -> Reply:
 
 def bearer(call: Call) -> Reply:
     """Return any bearer token; 401 without a token."""
-    credentials = call.header("authorization") or ""
-    if not credentials.startswith("Bearer "):
+    token = credentials(call, "bearer")
+    if not token:
         return Reply(b"", 401, HTML, headers=(("WWW-Authenticate", "Bearer"),))
     shown = any(name.lower() == "authorization" for name, _ in shown_fields(call))
-    token = credentials.removeprefix("Bearer ") if shown else ""
-    return json_reply({"authenticated": True, "token": token})
+    return json_reply({"authenticated": True, "token": token if shown else ""})

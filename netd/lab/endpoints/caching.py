@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from netd.http import dates
-from netd.lab.call import JSON, BadCall, Call, Reply
+from netd.http import conditional, dates
+from netd.http.conditional import Validators
+from netd.lab.call import HTML, JSON, BadCall, Call, Reply
 from netd.lab.endpoints.httpbin_json import dumps, group, json_reply
 from netd.lab.endpoints.inspect import describe
 from netd.lab.endpoints.safe_types import allowed
 from netd.values import TCHAR
 
-_TAG: Final = re.compile(r'[ \t]*+(?:W/)?"?([^",]*+)"?[ \t]*+')
+# A tag, or one without quotes as httpbin and its clients write it; `*` is none.
+_TAG: Final = re.compile(r'((?:W/)?"[^"]*+")|(W/)?([^\s",*][^\s",]*+)')
 _ETAG: Final = re.compile(r"[!#-~\x80-\xff]{0,1000}")
 
 FIELD_NAME: Final = re.compile(TCHAR + "{1,100}")
@@ -57,20 +59,26 @@ def etag(call: Call) -> Reply:
     if _ETAG.fullmatch(tag) is None:
         raise BadCall("etag: not the characters of an entity tag")
     fields = (("ETag", f'"{tag}"'),)
-    none_match, match = call.header("if-none-match"), call.header("if-match")
-    if none_match:
-        if _lists(none_match, tag):
-            return Reply(b"", 304, headers=fields)
-    elif match and not _lists(match, tag):
-        return Reply(b"", 412, headers=fields)
+    failed, _ = preconditions(call, tag)
+    if failed is not None:
+        return Reply(b"", failed, HTML, headers=fields)
     return json_reply(describe(call), headers=fields)
 
 
-def _lists(header: str, tag: str) -> bool:
-    """Whether a list of entity tags, quoted or bare, holds `tag` or `*`."""
-    matches = [_TAG.fullmatch(element) for element in header.split(",")]
-    tags = {match[1].strip() for match in matches if match is not None}
-    return tag in tags or "*" in tags
+def preconditions(call: Call, tag: str) -> tuple[int | None, bool]:
+    """The status that the entity tags in a request demand, and whether its Range applies."""
+    values = ((name, call.header(name)) for name in ("if-match", "if-none-match", "if-range"))
+    fields = {
+        name.encode(): (
+            _TAG.sub(lambda m: m[1] or f'{m[2] or ""}"{m[3]}"', value).encode("latin-1"),
+        )
+        for name, value in values
+        if value is not None
+    }
+    # Without a date that could be compared.
+    validators = Validators(f'"{tag}"'.encode("latin-1"), 0, strong=False)
+    failed = conditional.evaluate(fields, validators, 0.0)
+    return failed, conditional.range_applies(fields, validators, 0.0)
 
 
 def response_field(call: Call, name: str, value: str) -> tuple[str, str]:

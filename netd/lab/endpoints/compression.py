@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import ModuleType
 from typing import Final
 
-from attrs import evolve
-
 from netd.http import negotiation
-from netd.lab.call import BadCall, Call, Reply
-from netd.lab.endpoints.httpbin_json import json_reply, shown_headers
+from netd.lab.call import JSON, BadCall, Call, Headers, Reply
+from netd.lab.endpoints.httpbin_json import dumps, json_reply, shown_headers
 from netd.lab.endpoints.inspect import describe
 from netd.lab.routes import Endpoint
 
@@ -62,10 +60,9 @@ def encode(data: bytes, coding: str) -> bytes:
     return encoder(data)
 
 
-def _encoded(reply: Reply, coding: str) -> Reply:
-    assert isinstance(reply.body, bytes)  # noqa: S101 - for the type checker
-    fields = (*reply.headers, ("Content-Encoding", coding))
-    return evolve(reply, body=encode(reply.body, coding), headers=fields)
+def _encoded(members: Mapping[str, object], coding: str, headers: Headers = ()) -> Reply:
+    fields = (*headers, ("Content-Encoding", coding))
+    return Reply(encode(dumps(members), coding), type=JSON, headers=fields)
 
 
 def _headers_in(coding: str, member: str) -> Endpoint:
@@ -73,7 +70,7 @@ def _headers_in(coding: str, member: str) -> Endpoint:
 
     def endpoint(call: Call) -> Reply:
         members = {"headers": shown_headers(call), "method": call.method, "origin": call.origin}
-        return _encoded(json_reply({**members, member: True}), coding)
+        return _encoded({**members, member: True}, coding)
 
     endpoint.__doc__ = f"Return the request headers in {coding}."
     return endpoint
@@ -85,17 +82,14 @@ brotli: Final = _headers_in("br", "brotli")
 zstd: Final = _headers_in("zstd", "zstd")
 
 
-def negotiate(accept: str | None) -> str | None:
-    """The coding with the highest weight, perhaps `identity`; None when nothing is accepted."""
-    coding = negotiation.choose_coding([(accept or "").encode()], map(str.encode, ENCODERS))
-    return coding.decode() if coding is not None else None
-
-
 def compressed(call: Call) -> Reply:
     """Return the request in the coding that Accept-Encoding prefers; 406 when it has none."""
-    coding = negotiate(call.header("accept-encoding"))
+    accept = [(call.header("accept-encoding") or "").encode("latin-1")]
+    coding = negotiation.choose_coding(accept, map(str.encode, ENCODERS))
     vary = (("Vary", "Accept-Encoding"),)
     if coding is None:
         raise BadCall(f"netd has {', '.join(ENCODERS)} and identity", 406, vary)
-    reply = json_reply({**describe(call), "coding": coding}, headers=vary)
-    return reply if coding == "identity" else _encoded(reply, coding)
+    members = {**describe(call), "coding": coding.decode()}
+    if coding == negotiation.IDENTITY:
+        return json_reply(members, headers=vary)
+    return _encoded(members, coding.decode(), vary)

@@ -17,7 +17,12 @@ from netd.values import TCHAR
 _NAME: Final = re.compile(TCHAR + "+")
 # RFC 6265 4.1.1: cookie-octet
 _PLAIN: Final = re.compile(rb"[!#-+\--:<-\[\]-~]*")
-_ESCAPED: Final = re.compile(r'\\(?:([0-3][0-7]{2})|(["\\]))')
+_ESCAPED: Final = re.compile(rb"\\([0-3][0-7]{2}|.)")
+# As werkzeug reads a name, and perhaps a value; or else whatever ends with a semicolon.
+_COOKIE: Final = re.compile(
+    rb'[ \t]*+([^ \t=";]++)(?:[ \t]*+=[ \t]*+("(?:[^\\"]|\\.)*+"|[^ \t";]*+))?[ \t]*+(?:;|\Z)'
+    rb"|([^;]*+)(?:;|\Z)"
+)
 
 # Cookies of analytics; httpbin shows them only with ?show_env=1.
 _ENVIRONMENT: Final = frozenset(
@@ -31,17 +36,20 @@ def parse_cookies(fields: Headers) -> dict[str, str]:
     cookies: dict[str, str] = {}
     for name, value in fields:
         if name.lower() == "cookie":
-            for part in value.split(";"):
-                key, equals, text = part.strip().partition("=")
-                if equals or key:
-                    cookies.setdefault(key.strip(), _unquoted(text.strip()))
+            for match in _COOKIE.finditer(value.encode("latin-1")):
+                key, text, malformed = match.groups(b"")
+                if malformed:
+                    key, _, text = [part.strip() for part in malformed.partition(b"=")]
+                elif text[:1] == b'"':
+                    text = _ESCAPED.sub(_unescaped, text[1:-1])
+                if key:
+                    key_text = key.decode("utf-8", "replace")
+                    cookies.setdefault(key_text, text.decode("utf-8", "replace"))
     return cookies
 
 
-def _unquoted(text: str) -> str:
-    if len(text) > 1 and text[0] == text[-1] == '"':
-        text = _ESCAPED.sub(lambda m: chr(int(m[1], 8)) if m[1] else m[2], text[1:-1])
-    return text.encode("latin-1").decode("utf-8", "replace")
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    return match[1] if len(match[1]) == 1 else bytes([int(match[1], 8)])
 
 
 def _quoted(value: str) -> str:
@@ -89,7 +97,7 @@ def cookies(call: Call) -> Reply:
 def set_one(call: Call) -> Reply:
     """Set the cookie in the path, and redirect to /cookies."""
     pair = (call.path_values["name"], call.path_values["value"])
-    return _redirect(set_cookies([pair], call.client.secure))
+    return _redirect(set_cookies([pair], call.root.startswith("https:")))
 
 
 def set_some(call: Call) -> Reply:
@@ -97,7 +105,7 @@ def set_some(call: Call) -> Reply:
     first: dict[str, str] = {}
     for name, value in call.args:
         first.setdefault(name, value)
-    return _redirect(set_cookies(first.items(), call.client.secure))
+    return _redirect(set_cookies(first.items(), call.root.startswith("https:")))
 
 
 def delete(call: Call) -> Reply:

@@ -9,27 +9,31 @@ from __future__ import annotations
 
 import hashlib
 import re
-from hmac import compare_digest
 from typing import Final
+from urllib.parse import unquote
 
 from netd.lab.call import HTML, Call, Reply
+from netd.lab.endpoints import auth
 from netd.lab.endpoints.cookies import parse_cookies, set_cookies
 from netd.lab.endpoints.httpbin_json import json_reply, read_body
+from netd.values import TCHAR
 
 _REALM: Final = "me@kennethreitz.com"
 _ALGORITHMS: Final = {"MD5": "md5", "SHA-256": "sha256", "SHA-512": "sha512"}
-_FIELD: Final = re.compile(r'([A-Za-z]++)[ \t]*+=[ \t]*+(?:"((?:[^"\\]|\\.)*+)"|([^\s",]++))')
+_FIELD: Final = re.compile(
+    rf'(?<!{TCHAR})({TCHAR}++)[ \t]*+=[ \t]*+(?:"((?:[^"\\]|\\.)*+)"|([^\s",]++))'
+)
 _MARK: Final = ("fake", "fake_value")
 """The cookie by which httpbin recognises that a client takes cookies."""
 
 
 def digest(call: Call) -> Reply:
     """Return 401 until the request carries a digest for the user and password of the path."""
-    credentials = parse_credentials(call.header("authorization") or "")
+    credentials = parse_credentials(auth.credentials(call, "digest") or "")
     cookies = parse_cookies(call.headers)
     stale_after = call.path_values.get("stale_after", "never")
     needs_cookie = (call.text("require-cookie") or "").lower() in ("1", "t", "true")
-    if credentials is None or (needs_cookie and call.header("cookie") is None):
+    if not credentials or (needs_cookie and call.header("cookie") is None):
         return _challenge(call, False, [("stale_after", stale_after), _MARK])
     if needs_cookie and cookies.get("fake") != "fake_value":
         error = {"errors": ["missing cookie set on challenge"]}
@@ -42,59 +46,59 @@ def digest(call: Call) -> Reply:
         return _challenge(call, stale, state)
     state = [_MARK]
     if uses_left:
-        next_left = str(int(uses_left) - 1) if _is_integer(uses_left) else "never"
-        state.append(("stale_after", next_left))
+        integer = re.fullmatch("-?[0-9]{1,9}", uses_left)
+        state.append(("stale_after", str(int(uses_left) - 1) if integer else "never"))
     members = {"authenticated": True, "user": call.path_values["user"]}
     return json_reply(members, headers=set_cookies(state, False))
 
 
-def parse_credentials(header: str) -> dict[str, str] | None:
-    """The parameters of an Authorization header of this scheme; None for other schemes."""
-    scheme, _, rest = header.partition(" ")
-    if scheme.lower() != "digest":
-        return None
-    return {
+def parse_credentials(text: str) -> dict[str, str]:
+    """The parameters of a challenge or of credentials; each character is a byte."""
+    parameters = {
         name.lower(): re.sub(r"\\(.)", r"\1", quoted) if quoted else bare
-        for name, quoted, bare in _FIELD.findall(rest)
+        for name, quoted, bare in _FIELD.findall(text)
     }
+    # RFC 7616 3.4 and RFC 8187 3.2.1; other charsets have no place there.
+    charset, _, extended = parameters.get("username*", "").partition("'")
+    if charset.lower() == "utf-8" and "username" not in parameters:
+        parameters["username"] = unquote(extended.partition("'")[2], "latin-1")
+    return parameters
 
 
 def expected_response(
-    credentials: dict[str, str], password: str, method: str, uri: str, content: bytes
+    credentials: dict[str, str], secret: bytes, method: str, uri: str, content: bytes
 ) -> str:
-    """The `response` of correct credentials (RFC 7616 3.4.1); empty for incomplete ones."""
+    """The `response` for the secret `user:realm:password` (RFC 7616 3.4.1), or empty."""
     get = credentials.get
-    algorithm = get("algorithm", "MD5")
-    qop = get("qop")
-    ha1 = _hash(f"{get('username', '')}:{get('realm', '')}:{password}", algorithm)
-    a2 = f"{method}:{uri}"
-    if qop == "auth-int":
+    algorithm, qop = get("algorithm", "MD5").upper(), get("qop", "")
+    a2, middle = f"{method}:{uri}", get("nonce", "")
+    if qop:
+        complete = {"nonce", "nc", "cnonce"} <= credentials.keys()
+        if not complete or qop.lower() not in ("auth", "auth-int"):
+            return ""
+        middle += f":{credentials['nc']}:{credentials['cnonce']}:{qop}"
+    if qop.lower() == "auth-int":
         a2 += f":{_hash(content, algorithm)}"
-    elif qop not in (None, "auth"):
-        return ""
-    ha2 = _hash(a2, algorithm)
-    if qop is None:
-        return _hash(f"{ha1}:{get('nonce', '')}:{ha2}", algorithm)
-    if not {"nonce", "nc", "cnonce"} <= credentials.keys():
-        return ""
-    middle = f"{credentials['nonce']}:{credentials['nc']}:{credentials['cnonce']}:{qop}"
-    return _hash(f"{ha1}:{middle}:{ha2}", algorithm)
+    ha2 = _hash(a2.encode("latin-1"), algorithm)
+    return _hash(f"{_hash(secret, algorithm)}:{middle}:{ha2}".encode("latin-1"), algorithm)
 
 
 def _correct(call: Call, credentials: dict[str, str]) -> bool:
-    if credentials.get("username") != call.path_values["user"]:
+    user, password = call.path_values["user"], call.path_values["passwd"]
+    if credentials.get("username", "").encode("latin-1") not in auth.encodings(user):
         return False
-    content = read_body(call) if credentials.get("qop") == "auth-int" else b""
-    password = call.path_values["passwd"]
-    expected = expected_response(credentials, password, call.method, call.target, content)
-    received = credentials.get("response", "")
-    return bool(expected) and compare_digest(expected.encode(), received.encode())
+    content = read_body(call) if credentials.get("qop", "").lower() == "auth-int" else b""
+    # A client may send the user in one encoding, and hash user and password in another.
+    secrets = auth.encodings(f"{user}:{credentials.get('realm', '')}:{password}")
+    return credentials.get("response") in {
+        expected_response(credentials, secret, call.method, call.target, content)
+        for secret in secrets
+    } - {""}
 
 
 def _challenge(call: Call, stale: bool, cookies: list[tuple[str, str]]) -> Reply:
-    algorithm = call.path_values.get("algorithm", "MD5")
-    if algorithm not in _ALGORITHMS:
-        algorithm = "MD5"
+    requested = call.path_values.get("algorithm")
+    algorithm = requested if requested in _ALGORITHMS else "MD5"
     qop = call.path_values["qop"]
     offered = qop if qop in ("auth", "auth-int") else "auth, auth-int"
     nonce, opaque = _random_hash(call, algorithm), _random_hash(call, algorithm)
@@ -110,11 +114,6 @@ def _random_hash(call: Call, algorithm: str) -> str:
     return _hash(call.state.random.getrandbits(128).to_bytes(16, "big"), algorithm)
 
 
-def _hash(data: str | bytes, algorithm: str) -> str:
-    content = data.encode() if isinstance(data, str) else data
+def _hash(content: bytes, algorithm: str) -> str:
     name = _ALGORITHMS.get(algorithm, "md5")
     return hashlib.new(name, content, usedforsecurity=False).hexdigest()
-
-
-def _is_integer(text: str) -> bool:
-    return text.isascii() and text.removeprefix("-").isdigit() and len(text) < 10

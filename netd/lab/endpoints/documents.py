@@ -23,7 +23,8 @@ _TYPES: Final = {
     "jpeg": "image/jpeg",
     "png": "image/png",
 }
-"""The types of images, in the order in which /image prefers them."""
+"""The types of images, in the order in which /image prefers those that Accept names."""
+_KINDS: Final = {content_type.encode(): kind for kind, content_type in _TYPES.items()}
 
 
 @lru_cache
@@ -52,12 +53,12 @@ deny: Final = _document("deny.txt", "text/plain", "Return the page that robots m
 
 
 def image(call: Call) -> Reply:
-    """Return an image of a type that Accept lists; PNG without Accept, 406 when none fits."""
-    accepted = negotiation.weights([(call.header("accept") or "image/*").encode()])
-    for name, content_type in _TYPES.items():
-        if accepted.get(content_type.encode()):
-            return _image(name)
-    return _image("png") if accepted.get(b"image/*") else status_reply(406)
+    """Return an image of a type that Accept prefers, by default PNG; 406 when none fits."""
+    accept = [(call.header("accept") or "").encode("latin-1")]
+    media = negotiation.choose_media(accept, tuple(_KINDS))
+    if media not in negotiation.weights(accept):
+        media = negotiation.choose_media(accept, tuple(reversed(_KINDS)))
+    return status_reply(406) if media is None else _image(_KINDS[media])
 
 
 def image_of(call: Call) -> Reply:

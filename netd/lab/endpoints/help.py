@@ -39,7 +39,9 @@ class Help:
 
     def page(self, call: Call) -> Reply:
         """List every route with its methods and parameters, as HTML, JSON or text."""
-        form = call.value("format") or _preferred(call.header("accept") or "")
+        accept = (call.header("accept") or "").encode("latin-1")
+        media = negotiation.choose_media([accept], tuple(_MEDIA_TYPES))
+        form = call.value("format") or _MEDIA_TYPES.get(media or b"", "text")
         write, content_type, headers = _FORMATS[form]
         body = write(self.listed).encode()
         vary = ("Vary", "Accept")
@@ -56,12 +58,6 @@ class Help:
             Route("/help", self.page, "a list of all URLs", parameters=(_FORMAT,), cors=False),
             Route("/help/openapi.json", self.openapi, "all URLs as an OpenAPI document"),
         )
-
-
-def _preferred(accept: str) -> str:
-    """The format that `accept` prefers; text when it prefers none."""
-    media = negotiation.choose_media([accept.encode()], tuple(_MEDIA_TYPES))
-    return _MEDIA_TYPES[media] if media is not None else "text"
 
 
 def _methods(route: Route) -> str:

@@ -7,23 +7,21 @@ Rules: pure functions from a Call to a Reply.
 from __future__ import annotations
 
 import binascii
-import re
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from random import Random
 from typing import Final
 
+from netd.http import ranges
+from netd.http.ranges import ByteRange
 from netd.lab.call import BYTES, TEXT, BadCall, Call, Headers, Reply
+from netd.lab.endpoints.caching import preconditions
 from netd.script import Send, Step, Wait
 
 MAX_BYTES: Final = 100 * 1024
 """The limit of /bytes, /stream-bytes and /range."""
 
 _ALPHABET: Final = b"abcdefghijklmnopqrstuvwxyz"
-# httpbin takes one range, and ignores a Range that it does not understand.
-_RANGE: Final = re.compile(
-    r"[ \t]*bytes[ \t]*=[ \t]*([0-9]{0,12})[ \t]*-[ \t]*([0-9]{0,12})[ \t]*"
-)
 
 
 def randint_bytes(random: Random, count: int) -> bytes:
@@ -50,44 +48,40 @@ def stream_bytes(call: Call) -> Reply:
     return Reply((Send(randint_bytes(random, size)) for size in sizes), type=BYTES)
 
 
-def letters(first: int, last: int) -> bytes:
-    """The letters from `first` to `last`, included, of an alphabet that repeats endlessly."""
-    start = first % 26
-    count = last - first + 1
-    return (_ALPHABET * ((start + count) // 26 + 1))[start : start + count]
+def letters(start: int, stop: int) -> bytes:
+    """The letters from `start` up to, but without, `stop` of an endless alphabet."""
+    skipped = start % 26
+    return (_ALPHABET * ((skipped + stop - start) // 26 + 1))[skipped : skipped + stop - start]
 
 
 def byte_range(call: Call) -> Reply:
     """Send n letters, or the range of them that Range asks for, over a duration."""
     size = call.value("n")
-    fields: Headers = (("ETag", f"range{size}"), ("Accept-Ranges", "bytes"))
+    fields: Headers = (("ETag", f'"range{size}"'), ("Accept-Ranges", "bytes"))
     if not 0 < size <= MAX_BYTES:
         error = f"number of bytes must be in the range (0, {MAX_BYTES}]"
         return Reply(error.encode(), 404, headers=fields)
-    first, last = _parse_range(call.header("range") or "", size)
-    if not 0 <= first <= last < size:
+    failed, applies = preconditions(call, f"range{size}")
+    if failed is not None:
+        return Reply(b"", failed, headers=fields)
+    header = call.header("range") if applies and call.method == "GET" else None
+    requested = ranges.parse((header or "").encode("latin-1"), size)
+    if requested == ():
         return Reply(b"", 416, TEXT, headers=(*fields, ("Content-Range", f"bytes */{size}")))
-    fields = (*fields, ("Content-Range", f"bytes {first}-{last}/{size}"))
-    pause = call.value("duration") / size
-    script = _paced(first, last, call.value("chunk_size"), pause)
-    status = 200 if (first, last) == (0, size - 1) else 206
-    return Reply(script, status, BYTES, last - first + 1, fields)
+    status, part = 200, ByteRange(0, size)
+    # As in httpbin, a request for several ranges gets everything (RFC 9110 14.2).
+    if requested is not None and len(requested) == 1:
+        status, part = 206, requested[0]
+    fields = (*fields, ("Content-Range", part.content_range(size).decode()))
+    script = _paced(part, call.value("chunk_size"), call.value("duration") / size)
+    return Reply(script, status, BYTES, part.length, fields)
 
 
-def _parse_range(header: str, size: int) -> tuple[int, int]:
-    match = _RANGE.fullmatch(header)
-    if match is None or not (match[1] or match[2]):
-        return 0, size - 1
-    if not match[1]:
-        return max(0, size - int(match[2])), size - 1
-    return int(match[1]), int(match[2]) if match[2] else size - 1
-
-
-def _paced(first: int, last: int, size: int, pause: float) -> Iterator[Step]:
-    for start in range(first, last + 1, size):
-        piece = letters(start, min(start + size - 1, last))
+def _paced(part: ByteRange, size: int, pause: float) -> Iterator[Step]:
+    for start in range(part.start, part.stop, size):
+        piece = letters(start, min(start + size, part.stop))
         yield Send(piece)
-        if start + size <= last:
+        if start + size < part.stop:
             yield Wait(pause * len(piece))
 
 

@@ -383,7 +383,8 @@ def ranges(client: Client) -> None:
     """/range sends the whole, a part, or 416."""
     response = client.get("/range/30")
     same((response.status, response.text), (200, "abcdefghijklmnopqrstuvwxyzabcd"))
-    same((response["etag"], response["accept-ranges"]), ("range30", "bytes"))
+    same((response["etag"] or "").strip('"'), "range30")
+    same(response["accept-ranges"], "bytes")
     for value, result, text in (
         ("bytes=1-3", "bytes 1-3/30", "bcd"),
         ("bytes=28-", "bytes 28-29/30", "cd"),

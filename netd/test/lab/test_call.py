@@ -103,7 +103,8 @@ class CallTests(SynchronousTestCase):
             call = make_call("GET /get", *fields, address=client)
             self.assertEqual(call.origin, "9.9.9.9" if trusted else client)
             self.assertEqual(call.root, "https://netd" if trusted else "http://netd")
-        self.assertEqual(make_call("GET /get", "X-Forwarded-Ssl: on").root, "https://netd")
+        for field in ("X-Forwarded-Ssl: On", "X-Forwarded-Proto: HTTPS"):
+            self.assertEqual(make_call("GET /get", field).root, "https://netd")
         self.assertEqual(make_call("GET /get", "X-Forwarded-Proto: ftp").root, "http://netd")
         self.assertEqual(make_call("GET /get").origin, "127.0.0.1")
 

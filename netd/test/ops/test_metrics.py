@@ -186,7 +186,11 @@ class MetricsTests(SynchronousTestCase):
             ("text/plain;version=0.0.4", TEXT),
             ("text/plain;version=junk", TEXT),
             ("application/openmetrics-text", OPENMETRICS),
-            ("application/openmetrics-text;version=junk;q=0.1,text/plain", OPENMETRICS),
+            ("application/openmetrics-text;q=0,text/plain", TEXT),
+            ("application/openmetrics-text;version=1.0.0;q=0.1,text/plain", TEXT),
+            ("application/openmetrics-text;q=0.5,text/plain;version=0.0.4;q=0.2", OPENMETRICS),
+            ("application/*", OPENMETRICS),
+            ("image/png", TEXT),
             ("Application/OpenMetrics-Text;version=1.0.0,*/*;q=0.1", OPENMETRICS),
         ):
             self.assertEqual(expose(accept)[0], kind, accept)

@@ -33,9 +33,16 @@ class BasicTests(SynchronousTestCase):
                 result = json_of(reply_to(f"GET /{kind}/{path}", basic(f"{user}:{password}")))
                 self.assertEqual(result, {"authenticated": True, "user": user})
 
+    def test_latin1(self) -> None:
+        """User and password may be in latin-1; what latin-1 lacks is not guessed."""
+        for pair in ("ü:p".encode("latin-1"), "ü:p".encode()):
+            field = f"Authorization: basic  {b64encode(pair).decode()} "
+            self.assertEqual(reply_to("GET /basic-auth/%C3%BC/p", field).status, 200)
+        self.assertEqual(reply_to("GET /basic-auth/%CF%80/p", basic("?:p")).status, 401)
+
     def test_wrong(self) -> None:
         """Other credentials are an empty 401 with a challenge, or a 404."""
-        for said_ in (
+        for header in (
             (),
             (basic("u:q"),),
             (basic("u"),),
@@ -43,10 +50,10 @@ class BasicTests(SynchronousTestCase):
             ("Authorization: Bearer x",),
             ("Authorization: Basic \xe9",),
         ):
-            reply = reply_to("GET /basic-auth/u/p", *said_)
+            reply = reply_to("GET /basic-auth/u/p", *header)
             self.assertEqual((reply.status, content(reply)), (401, b""))
             self.assertEqual(fields(reply)["www-authenticate"], 'Basic realm="Fake Realm"')
-            self.assertEqual(reply_to("GET /hidden-basic-auth/u/p", *said_).status, 404)
+            self.assertEqual(reply_to("GET /hidden-basic-auth/u/p", *header).status, 404)
 
 
 class BearerTests(SynchronousTestCase):
@@ -56,8 +63,9 @@ class BearerTests(SynchronousTestCase):
 
     def test_token(self) -> None:
         """The token is returned; without a token the response is a 401."""
-        result = json_of(reply_to("GET /bearer", "Authorization: Bearer abc"))
-        self.assertEqual(result, {"authenticated": True, "token": "abc"})
-        for field in ((), ("Authorization: bearer abc",)):
+        for scheme in ("Bearer ", "bearer ", "BEARER  "):
+            result = json_of(reply_to("GET /bearer", f"Authorization: {scheme}abc"))
+            self.assertEqual(result, {"authenticated": True, "token": "abc"})
+        for field in ((), ("Authorization: Bearer ",), ("Authorization: Bearerabc",)):
             reply = reply_to("GET /bearer", *field)
             self.assertEqual((reply.status, fields(reply)["www-authenticate"]), (401, "Bearer"))

@@ -47,13 +47,23 @@ class TagTests(SynchronousTestCase):
         for value in ("abc", '"abc"', 'W/"abc"', '"x", "abc"', "*"):
             reply = reply_to("GET /etag/abc", f"If-None-Match: {value}")
             self.assertEqual((reply.status, fields(reply)), (304, {"etag": '"abc"'}))
-        self.assertEqual(reply_to("GET /etag/abc", "If-None-Match: abcd").status, 200)
+        for value in ("abcd", '"x,abc"', '"abc', '"ABC"', '"x" "abc"'):
+            self.assertEqual(reply_to("GET /etag/abc", f"If-None-Match: {value}").status, 200)
 
     def test_match(self) -> None:
         """If-Match without the tag is a 412."""
-        self.assertEqual(reply_to("GET /etag/abc", 'If-Match: "x"').status, 412)
+        for value in ('"x"', 'W/"abc"', "W/abc", '"x,abc"'):
+            self.assertEqual(reply_to("GET /etag/abc", f"If-Match: {value}").status, 412)
         for value in ("abc", '"abc"', "*"):
             self.assertEqual(reply_to("GET /etag/abc", f"If-Match: {value}").status, 200)
+
+    def test_order(self) -> None:
+        """If-Match comes first (RFC 9110 13.2.2), and dates mean nothing without one."""
+        reply = reply_to("GET /etag/abc", 'If-Match: "z"', 'If-None-Match: "abc"')
+        self.assertEqual(reply.status, 412)
+        for name in ("If-Modified-Since", "If-Unmodified-Since"):
+            reply = reply_to("GET /etag/abc", f"{name}: Tue, 14 Nov 2023 22:13:20 GMT")
+            self.assertEqual(reply.status, 200)
 
     def test_bad(self) -> None:
         """A tag with a quote, a space or a control character is a 400."""

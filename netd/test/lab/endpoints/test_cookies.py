@@ -27,6 +27,20 @@ class CookieTests(SynchronousTestCase):
             "__utma", json_of(reply_to("GET /cookies?show_env=1", *fields))["cookies"]
         )
 
+    def test_odd(self) -> None:
+        """Quotes may hold semicolons, and a malformed cookie is shown as it was sent."""
+        for value, expected in (
+            ('a="b;c"; d=e', {"a": "b;c", "d": "e"}),
+            ('a="\\303\\251\\x"', {"a": "éx"}),
+            ("é=é", {"é": "é"}),
+            ('a={"b":1}; c', {"a": '{"b":1}', "c": ""}),
+            ("a b = c d ;=x;;", {"a b": "c d"}),
+            ('a="b; c=d', {"a": '"b', "c": "d"}),
+        ):
+            self.assertEqual(
+                json_of(reply_to("GET /cookies", f"Cookie: {value}"))["cookies"], expected
+            )
+
     def test_set(self) -> None:
         """Setting cookies redirects to /cookies, with one field for each."""
         reply = reply_to("GET /cookies/set?a=1&b=2&a=3")
@@ -38,6 +52,8 @@ class CookieTests(SynchronousTestCase):
         self.assertEqual((reply.status, reply.headers), (302, expected))
         one = reply_to("GET /cookies/set/a/b%20c", secure=True)
         self.assertEqual(one.headers[1], ("Set-Cookie", 'a="b c"; Secure; Path=/'))
+        forwarded = reply_to("GET /cookies/set?a=1", "X-Forwarded-Proto: https")
+        self.assertEqual(forwarded.headers[1], ("Set-Cookie", "a=1; Secure; Path=/"))
 
     def test_delete(self) -> None:
         """A deleted cookie is empty and expired."""

@@ -5,12 +5,15 @@ Digest authentication.
 from __future__ import annotations
 
 import hashlib
+import json
+import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import Reply
 from netd.lab.endpoints.digest import expected_response, parse_credentials
 from netd.test.lab.calls import fields, json_of, reply_to
+from netd.test.lab.client import Client, parse
 
 NAMES = {"MD5": "md5", "SHA-256": "sha256", "SHA-512": "sha512"}
 
@@ -25,7 +28,7 @@ def cookies(reply: Reply) -> dict[str, str]:
     return dict(pairs)
 
 
-class Client:
+class Browser:
     """A client of digest authentication, written from RFC 7616 3.4 and not from the code."""
 
     def __init__(self, word: str = "p") -> None:
@@ -42,7 +45,7 @@ class Client:
 
     def credentials(self, challenge: str, line: str, qop: str | None, body: bytes = b"") -> str:
         """The Authorization field for a challenge."""
-        offer = parse_credentials(challenge) or {}
+        offer = parse_credentials(challenge.removeprefix("Digest "))
         name = NAMES[offer["algorithm"]]
 
         def h(text: str | bytes) -> str:
@@ -77,29 +80,26 @@ class DigestTests(SynchronousTestCase):
         for algorithm in NAMES:
             for qop in ("auth", "auth-int", None):
                 line = f"GET /digest-auth/{qop or 'any'}/u/p/{algorithm}"
-                reply = Client().log_in(line, qop, b"body" if qop == "auth-int" else b"")
+                reply = Browser().log_in(line, qop, b"body" if qop == "auth-int" else b"")
                 self.assertEqual(json_of(reply), {"authenticated": True, "user": "u"})
 
     def test_challenge(self) -> None:
         """The challenge has realm, qop and algorithm; an unknown algorithm is MD5."""
         reply = reply_to("GET /digest-auth/auth/u/p/ROT13")
         self.assertEqual(reply.status, 401)
-        offer = parse_credentials(fields(reply)["www-authenticate"]) or {}
+        offer = parse_credentials(fields(reply)["www-authenticate"].removeprefix("Digest "))
         self.assertEqual(
             (offer["qop"], offer["algorithm"], offer["stale"]), ("auth", "MD5", "False")
         )
         self.assertEqual(cookies(reply), {"stale_after": "never", "fake": "fake_value"})
-        both = (
-            parse_credentials(fields(reply_to("GET /digest-auth/x/u/p"))["www-authenticate"])
-            or {}
-        )
+        both = parse_credentials(fields(reply_to("GET /digest-auth/x/u/p"))["www-authenticate"])
         self.assertEqual(both["qop"], "auth, auth-int")
 
     def test_wrong(self) -> None:
         """A wrong password, a wrong user or incomplete credentials are a 401."""
         line = "GET /digest-auth/auth/u/p"
-        self.assertEqual(Client("q").log_in(line).status, 401)
-        self.assertEqual(Client().log_in("GET /digest-auth/auth/other/p").status, 401)
+        self.assertEqual(Browser("q").log_in(line).status, 401)
+        self.assertEqual(Browser().log_in("GET /digest-auth/auth/other/p").status, 401)
         for text in (
             "Digest",
             'Digest username="u", qop=auth',
@@ -108,9 +108,45 @@ class DigestTests(SynchronousTestCase):
         ):
             self.assertEqual(reply_to(line, f"Authorization: {text}").status, 401)
 
+    def test_encodings(self) -> None:
+        """User and password may be in UTF-8, in latin-1, or in `username*`."""
+        path = "/digest-auth/auth/Zo%C3%AB/p%C3%A4"
+        for sent, secret in (
+            ("Zoë", "utf-8"),
+            ("Zoë", "latin-1"),
+            ("Zoë".encode("latin-1"), "utf-8"),
+            ("Zoë".encode("latin-1"), "latin-1"),
+            (None, "utf-8"),
+        ):
+            user = (
+                b"username*=utf-8''Zo%C3%AB"
+                if sent is None
+                else b'username="%b"' % (sent if isinstance(sent, bytes) else sent.encode())
+            )
+            a1 = hashlib.sha256("Zoë:r:pä".encode(secret)).hexdigest()
+            a2 = hashlib.sha256(f"GET:{path}".encode()).hexdigest()
+            response = hashlib.sha256(f"{a1}:n:1:c:AUTH:{a2}".encode()).hexdigest()
+            field = (
+                b'Authorization: dIGEST  %b, realm="r", nonce="n", uri="%b", nc=1, cnonce="c", '
+                b"qop=AUTH, algorithm=sha-256, response=%b"
+            ) % (user, path.encode(), response.encode())
+            head = b"GET %b HTTP/1.1\r\nHost: netd\r\n%b\r\n\r\n" % (path.encode(), field)
+            received = parse(Client().send(head))
+            self.assertEqual(received.status, 200, field)
+            self.assertEqual(json.loads(received.body)["user"], "Zoë")
+        other = head.replace(b"Zo%C3%AB/p", b"Zo%3F/p")
+        self.assertEqual(parse(Client().send(other)).status, 401)
+
+    def test_linear(self) -> None:
+        """Credentials of 16 KiB take a few milliseconds, however malformed they are."""
+        for piece in ("a", "0-", 'a="', '"\\', "a=,"):
+            began = time.process_time()
+            parse_credentials(piece * (16_384 // len(piece)))
+            self.assertLess(time.process_time() - began, 0.05, piece)
+
     def test_otherTarget(self) -> None:
         """A digest of another target is a 401."""
-        client, line = Client(), "GET /digest-auth/auth/u/p"
+        client, line = Browser(), "GET /digest-auth/auth/u/p"
         challenge = fields(client.send(line))["www-authenticate"]
         self.assertEqual(
             client.send(line, client.credentials(challenge, f"{line}?x", "auth")).status, 401
@@ -118,7 +154,7 @@ class DigestTests(SynchronousTestCase):
 
     def test_nonceOnce(self) -> None:
         """The nonce of a failed attempt is stale."""
-        client, line = Client("q"), "GET /digest-auth/auth/u/p"
+        client, line = Browser("q"), "GET /digest-auth/auth/u/p"
         client.log_in(line)
         client.password = "p"
         offer = f'Digest username="u", nonce="{client.jar["last_nonce"]}"'
@@ -127,7 +163,7 @@ class DigestTests(SynchronousTestCase):
 
     def test_staleAfter(self) -> None:
         """A nonce is stale after stale_after uses."""
-        client, line = Client(), "GET /digest-auth/auth/u/p/MD5/2"
+        client, line = Browser(), "GET /digest-auth/auth/u/p/MD5/2"
         challenge = fields(client.send(line))["www-authenticate"]
         authorization = client.credentials(challenge, line, "auth")
         result = [client.send(line, authorization) for _ in range(3)]
@@ -138,7 +174,7 @@ class DigestTests(SynchronousTestCase):
         """With require-cookie the client must return its cookies."""
         line = "GET /digest-auth/auth/u/p?require-cookie=1"
         challenge = fields(reply_to(line))["www-authenticate"]
-        authorization = Client().credentials(challenge, line, "auth")
+        authorization = Browser().credentials(challenge, line, "auth")
         self.assertEqual(reply_to(line, authorization).status, 401)
         self.assertEqual(reply_to(line, authorization, "Cookie: a=b").status, 403)
         self.assertEqual(reply_to(line, authorization, "Cookie: fake=fake_value").status, 200)
@@ -153,5 +189,7 @@ class DigestTests(SynchronousTestCase):
             "nc": "00000001",
             "cnonce": "0a4f113b",
         }
-        result = expected_response(offer, "Circle Of Life", "GET", "/dir/index.html", b"")
+        result = expected_response(
+            offer, b"Mufasa:testrealm@host.com:Circle Of Life", "GET", "/dir/index.html", b""
+        )
         self.assertEqual(result, "6629fae49393a05397450978507c4ef1")

@@ -78,9 +78,17 @@ class ImageTests(SynchronousTestCase):
             ("IMAGE/JPEG", "jpeg"),
             ("image/png", "png"),
             ("image/*", "png"),
+            ("*/*", "png"),
+            ("image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", "webp"),
+            ("image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5", "webp"),
+            ("image/webp;q=0, image/png;q=0.5", "png"),
+            ("image/webp;q=0.2, image/png;q=0.5", "png"),
+            ("image/jpeg, */*", "jpeg"),
+            ("image/png;q=0, */*", "jpeg"),
         ):
             self.assertTrue(
                 content(reply_to("GET /image", f"Accept: {accept}")).startswith(STARTS[kind])
             )
         self.assertTrue(content(reply_to("GET /image")).startswith(STARTS["png"]))
-        self.assertEqual(reply_to("GET /image", "Accept: text/html").status, 406)
+        for accept in ("text/html", "image/*;q=0", "image/webpage"):
+            self.assertEqual(reply_to("GET /image", f"Accept: {accept}").status, 406)

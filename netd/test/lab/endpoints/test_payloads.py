@@ -77,7 +77,7 @@ class RangeTests(SynchronousTestCase):
         reply = reply_to("GET /range/30")
         self.assertEqual((reply.status, reply.length), (200, 30))
         expected = {
-            "etag": "range30",
+            "etag": '"range30"',
             "accept-ranges": "bytes",
             "content-range": "bytes 0-29/30",
         }
@@ -91,7 +91,10 @@ class RangeTests(SynchronousTestCase):
             ("bytes=24-27", 24, b"yzab"),
             ("bytes=28-", 28, b"cd"),
             ("bytes=-2", 28, b"cd"),
-            (" bytes = 0 - 0 ", 0, b"a"),
+            ("Bytes=0-0", 0, b"a"),
+            ("bytes=20-9999", 20, b"uvwxyzabcd"),
+            ("bytes=-99", 0, b"abcdefghijklmnopqrstuvwxyzabcd"),
+            ("bytes=0-4,5-6", 0, b"abcdefg"),
         ):
             reply = reply_to("GET /range/30", f"Range: {value}")
             self.assertEqual((reply.status, reply.length), (206, len(text)), value)
@@ -99,25 +102,46 @@ class RangeTests(SynchronousTestCase):
                 fields(reply)["content-range"], f"bytes {first}-{first + len(text) - 1}/30"
             )
             self.assertEqual(content(reply), text)
-        self.assertEqual(reply_to("GET /range/30", "Range: bytes=-99").status, 200)
+
+    def test_conditions(self) -> None:
+        """The entity tag decides about If-Range, If-None-Match and If-Match."""
+        for field, status in (
+            ('If-Range: "range30"', 206),
+            ("If-Range: range30", 206),
+            ('If-Range: W/"range30"', 200),
+            ('If-Range: "stale"', 200),
+            ("If-Range: Tue, 14 Nov 2023 22:13:20 GMT", 200),
+            ('If-None-Match: "range30"', 304),
+            ("If-None-Match: range30", 304),
+            ('If-None-Match: "stale"', 206),
+            ('If-Match: "range30"', 206),
+            ('If-Match: "stale"', 412),
+        ):
+            reply = reply_to("GET /range/30", "Range: bytes=1-3", field)
+            self.assertEqual(reply.status, status, field)
+
+    def test_head(self) -> None:
+        """HEAD ignores a Range (RFC 9110 14.2)."""
+        self.assertEqual(reply_to("HEAD /range/30", "Range: bytes=1-3").length, 30)
 
     def test_unsatisfiable(self) -> None:
         """An unsatisfiable Range is an empty 416 with the size."""
-        for value in ("bytes=30-", "bytes=5-3", "bytes=0-30", "bytes=-0"):
+        for value in ("bytes=30-", "bytes=30-40", "bytes=-0"):
             reply = reply_to("GET /range/30", f"Range: {value}")
             self.assertEqual((reply.status, content(reply)), (416, b""), value)
             self.assertEqual(fields(reply)["content-range"], "bytes */30")
 
     def test_ignored(self) -> None:
         """A malformed Range is ignored."""
-        for value in ("x", "bytes=-", "bytes=a-b", "bytes=0-1,3-4", "lines=1-2"):
+        for value in ("x", "bytes=-", "bytes=a-b", "bytes=5-3", "bytes = 0-0", "lines=1-2"):
             self.assertEqual(reply_to("GET /range/30", f"Range: {value}").status, 200)
+        self.assertEqual(reply_to("GET /range/30", "Range: bytes=0-1,3-4").length, 30)
 
     def test_tooMany(self) -> None:
         """More than 100 KiB, or no letter, is a 404."""
         for count in (0, MAX_BYTES + 1):
             reply = reply_to(f"GET /range/{count}")
-            self.assertEqual((reply.status, fields(reply)["etag"]), (404, f"range{count}"))
+            self.assertEqual((reply.status, fields(reply)["etag"]), (404, f'"range{count}"'))
 
     def test_paced(self) -> None:
         """The duration lies between the chunks."""
@@ -128,8 +152,9 @@ class RangeTests(SynchronousTestCase):
     @given(st.integers(0, 200), st.integers(0, 200))
     def test_letters(self, first: int, count: int) -> None:
         """A piece of the alphabet does not depend on where it is cut."""
-        last = first + count
-        self.assertEqual(letters(first, last), letters(0, last)[first:])
+        piece = letters(first, first + count)
+        self.assertEqual(piece, letters(0, first + count)[first:])
+        self.assertEqual(len(piece), count)
 
 
 class Base64Tests(SynchronousTestCase):
