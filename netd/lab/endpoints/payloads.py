@@ -9,12 +9,11 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode, urlsafe_b64encode
-from collections.abc import Iterator
 from random import Random
 from typing import Final
 
 from netd.lab.call import BYTES, TEXT, BadCall, Call, Headers, Reply
-from netd.script import Send, Step, Wait
+from netd.script import Script, Send, spread
 
 MAX_BYTES: Final = 100 * 1024
 """The limit of /bytes, /stream-bytes and /range."""
@@ -26,28 +25,39 @@ _RANGE: Final = re.compile(
 )
 
 
+_LAST_BIT: Final = bytes(byte & 1 for byte in range(256))
+
+
 def randint_bytes(random: Random, count: int) -> bytes:
     """What `count` calls of `random.randint(0, 255)` return, much faster."""
-    draw = random.getrandbits
-    numbers: list[int] = []
-    while len(numbers) < count:
-        # As randint draws: nine bits, and again when they are beyond 255.
-        number = draw(9)
-        if number < 256:
-            numbers.append(number)
-    return bytes(numbers)
+    content = b""
+    while missing := count - len(content):
+        # As randint draws: the upper 9 of 32 bits, and again when they are beyond 255.
+        words = (random.getrandbits(32 * missing) >> 23).to_bytes(4 * missing, "little")
+        numbers = bytearray(2 * missing)
+        numbers[::2], numbers[1::2] = words[::4], words[1::4].translate(_LAST_BIT)
+        # Numbers as characters, because the codec leaves out those beyond 255 quickly.
+        content += numbers.decode("utf-16-le").encode("latin-1", "ignore")
+    return content
+
+
+def _noise(call: Call, count: int) -> bytes:
+    """`count` random bytes: httpbin's for the seed of `call`, any without a seed."""
+    if call.value("seed") is None:
+        return call.random().randbytes(count)
+    return randint_bytes(call.random(), count)
 
 
 def random_bytes(call: Call) -> Reply:
     """Return n random bytes, the same for the same seed."""
-    return Reply(randint_bytes(call.random(), call.value("n")), type=BYTES)
+    return Reply(_noise(call, call.value("n")), type=BYTES)
 
 
 def stream_bytes(call: Call) -> Reply:
     """Send n random bytes in chunks, the same for the same seed."""
-    random, count, largest = call.random(), call.value("n"), call.value("chunk_size")
+    count, largest = call.value("n"), call.value("chunk_size")
     sizes = (min(largest, count - start) for start in range(0, count, largest))
-    return Reply((Send(randint_bytes(random, size)) for size in sizes), type=BYTES)
+    return Reply((Send(_noise(call, size)) for size in sizes), type=BYTES)
 
 
 def letters(first: int, last: int) -> bytes:
@@ -68,8 +78,8 @@ def byte_range(call: Call) -> Reply:
     if not 0 <= first <= last < size:
         return Reply(b"", 416, TEXT, headers=(*fields, ("Content-Range", f"bytes */{size}")))
     fields = (*fields, ("Content-Range", f"bytes {first}-{last}/{size}"))
-    pause = call.value("duration") / size
-    script = _paced(first, last, call.value("chunk_size"), pause)
+    duration = call.value("duration") * (last - first + 1) / size
+    script = _paced(first, last, call.value("chunk_size"), duration)
     status = 200 if (first, last) == (0, size - 1) else 206
     return Reply(script, status, BYTES, last - first + 1, fields)
 
@@ -83,12 +93,10 @@ def _parse_range(header: str, size: int) -> tuple[int, int]:
     return int(match[1]), int(match[2]) if match[2] else size - 1
 
 
-def _paced(first: int, last: int, size: int, pause: float) -> Iterator[Step]:
-    for start in range(first, last + 1, size):
-        piece = letters(start, min(start + size - 1, last))
-        yield Send(piece)
-        if start + size <= last:
-            yield Wait(pause * len(piece))
+def _paced(first: int, last: int, size: int, duration: float) -> Script:
+    starts = range(first, last + 1, size)
+    pieces = (letters(start, min(start + size - 1, last)) for start in starts)
+    return spread(pieces, len(starts), duration)
 
 
 def base64_decode(call: Call) -> Reply:
