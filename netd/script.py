@@ -45,3 +45,13 @@ class Abort:
 
 Step: TypeAlias = Wait | Send | Abort
 Script: TypeAlias = Iterable[Step]
+
+
+def spread(pieces: Iterable[bytes], count: int, seconds: float, delay: float = 0.0) -> Script:
+    """After `delay`, `count` pieces evenly over `seconds`, a single one at their end."""
+    if delay:
+        yield Wait(delay)
+    for number, piece in enumerate(pieces):
+        if seconds and (number or count == 1):
+            yield Wait(seconds / max(1, count - 1))
+        yield Send(piece)

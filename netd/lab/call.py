@@ -7,7 +7,6 @@ Call of a request and sends the Reply.
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 from collections import OrderedDict
@@ -15,7 +14,6 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from random import Random
 from typing import IO, Any, Final, Protocol, TypeAlias
-from urllib.parse import parse_qsl
 
 from attrs import Factory, define, field, frozen
 
@@ -181,7 +179,7 @@ class Call:
         """The arguments of the query, percent-decoded, in order."""
         if self._args is None:
             _, _, query = self.target.partition("?")
-            self._args = parse_query(query) if query else []
+            self._args = parse_query(query.encode("latin-1")) if query else []
         return self._args
 
     @property
@@ -281,28 +279,28 @@ class Call:
         return self._random
 
 
-_SURROGATES: Final = re.compile("[\udc80-\udcff]+")
+_ESCAPES: Final = re.compile(rb"(?:%[0-9A-Fa-f]{2})++")
+# Bytes that are not UTF-8, as surrogateescape decodes them.
+_ENCODED: Final = {0xDC00 + byte: f"%{byte:02X}" for byte in range(0x80, 0x100)}
 
 
-def _percent(error: UnicodeError) -> tuple[str, int]:
-    """Percent-encode what is not UTF-8, in the whole rest at once to stay linear."""
-    assert isinstance(error, UnicodeDecodeError)  # noqa: S101 - for the type checker
-    rest = error.object[error.start :].decode("utf-8", "surrogateescape")
-    return _SURROGATES.sub(_hex, rest), len(error.object)
-
-
-def _hex(match: re.Match[str]) -> str:
-    return "%" + match[0].encode("utf-8", "surrogateescape").hex("%").upper()
-
-
-codecs.register_error("netd.percent", _percent)
-
-
-def parse_query(query: str, max_fields: int | None = None) -> list[tuple[str, str]]:
+def parse_query(query: bytes, max_fields: int | None = None) -> list[tuple[str, str]]:
     """
     Names and values of a query or form, percent-decoded, empty values kept.
 
     Bytes that are not UTF-8 stay percent-encoded, as in httpbin.  ValueError
     when there are more than `max_fields`.
     """
-    return parse_qsl(query, True, errors="netd.percent", max_num_fields=max_fields)
+    # urllib.parse.parse_qsl takes up to 140 ms for 256 KiB, this takes 35.
+    if max_fields is not None and query.count(b"&") >= max_fields:
+        raise ValueError("too many fields")
+    fields = [field.partition(b"=") for field in query.replace(b"+", b" ").split(b"&") if field]
+    return [(_decoded(name), _decoded(value)) for name, _, value in fields]
+
+
+def _decoded(text: bytes) -> str:
+    octets = _ESCAPES.sub(lambda m: bytes.fromhex(m[0].replace(b"%", b"").decode()), text)
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return octets.decode("utf-8", "surrogateescape").translate(_ENCODED)

@@ -10,7 +10,7 @@ from typing import Any
 from attrs.exceptions import FrozenInstanceError
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.script import Abort, Send, Wait
+from netd.script import Abort, Send, Wait, spread
 
 
 class WaitTests(SynchronousTestCase):
@@ -59,3 +59,27 @@ class SendTests(SynchronousTestCase):
         self.assertEqual([Wait(1), Send(b"a"), Abort()], [Wait(1.0), Send(b"a"), Abort()])
         self.assertNotEqual(Send(b"a"), Send(b"b"))
         self.assertNotEqual(Abort(), Send(b""))
+
+
+class SpreadTests(SynchronousTestCase):
+    """
+    Pieces spread over a duration.
+    """
+
+    def test_pauses(self) -> None:
+        """The pauses lie between the pieces, after the delay."""
+        a, b, c = Send(b"a"), Send(b"b"), Send(b"c")
+        self.assertEqual(list(spread([b"a", b"b"], 2, 3.0)), [a, Wait(3.0), b])
+        self.assertEqual(
+            list(spread([b"a", b"b", b"c"], 3, 3.0, 1.0)),
+            [Wait(1.0), a, Wait(1.5), b, Wait(1.5), c],
+        )
+
+    def test_single(self) -> None:
+        """A single piece comes at the end of the duration."""
+        self.assertEqual(list(spread([b"a"], 1, 3.0)), [Wait(3.0), Send(b"a")])
+
+    def test_atOnce(self) -> None:
+        """Without a duration nothing waits."""
+        self.assertEqual(list(spread([b"a", b"b"], 2, 0.0)), [Send(b"a"), Send(b"b")])
+        self.assertEqual(list(spread([], 0, 3.0)), [])

@@ -6,11 +6,11 @@ Rules: pure.
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Callable
 from typing import Final
 
+from netd.http.fields import parameters
 from netd.xmlrpc.steps import Steps
 
 LARGEST: Final = 1024 * 1024
@@ -18,7 +18,6 @@ LARGEST: Final = 1024 * 1024
 
 _PIECE: Final = 64 * 1024
 _GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
-_CHARSET: Final = re.compile(r";[ \t]*charset=(?:\"([^\"\\]*)\"|([^\s;\"]+))", re.IGNORECASE)
 
 
 class TooLarge(Exception):
@@ -31,9 +30,8 @@ class BadCompression(Exception):
 
 def media_type(content_type: str) -> tuple[str, str | None]:
     """The media type in lower case, and the charset if there is one (RFC 9110 8.3)."""
-    match = _CHARSET.search(content_type)
-    charset = (match[1] or match[2]) if match else None
-    return content_type.partition(";")[0].strip().lower(), charset
+    charset = parameters(content_type).get("charset")
+    return content_type.partition(";")[0].strip().lower(), charset or None
 
 
 def _deflate_wbits(body: bytes) -> int:

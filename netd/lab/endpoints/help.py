@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
+from attrs import Factory, frozen
 
 from netd.http import negotiation
 from netd.lab.call import HTML, JSON, TEXT, Call, Headers, Reply
@@ -36,6 +36,8 @@ class Help:
     """The endpoints that describe `routes`."""
 
     listed: Sequence[Route]
+    _made: dict[str, bytes] = Factory(dict)
+    """The documents, each made when it is first requested."""
 
     def page(self, call: Call) -> Reply:
         """List every route with its methods and parameters, as HTML, JSON or text."""
@@ -43,14 +45,24 @@ class Help:
         media = negotiation.choose_media([accept], tuple(_MEDIA_TYPES))
         form = call.value("format") or _MEDIA_TYPES.get(media or b"", "text")
         write, content_type, headers = _FORMATS[form]
-        body = write(self.listed).encode()
+        body = self._once(form, lambda: write(self.listed))
         vary = ("Vary", "Accept")
         return Reply(body, type=content_type, headers=(vary, *headers), sandbox=False)
 
     def openapi(self, call: Call) -> Reply:
         """Return the routes as an OpenAPI 3.1 document."""
-        members = document(self.listed, call.config.lab.version)
-        return Reply(json.dumps(members, indent=2).encode() + b"\n", type=JSON, sandbox=False)
+        version = call.config.lab.version
+
+        def write() -> str:
+            return json.dumps(document(self.listed, version), indent=2) + "\n"
+
+        body = self._once(f"openapi {version}", write)
+        return Reply(body, type=JSON, sandbox=False)
+
+    def _once(self, key: str, write: Callable[[], str]) -> bytes:
+        if key not in self._made:
+            self._made[key] = write().encode()
+        return self._made[key]
 
     def routes(self) -> tuple[Route, ...]:
         """The routes of the help."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import translate
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import Final
 
-from netd.lab.call import JSON, BadCall, Call, Headers, Reply
+from netd.lab.call import BYTES, JSON, BadCall, Call, Headers, Reply
 
 MAX_BODY: Final = 1024 * 1024
 """Bytes of the largest body that is shown in JSON; /, /echo and /upload take larger ones."""
@@ -42,29 +43,34 @@ class RawJSON(str):
 
 def dumps(members: Mapping[str, object]) -> bytes:
     """An object as httpbin writes it: sorted, indented, a newline at the end."""
-    lines = [f"  {_quoted(key)}: {_member(members[key])}" for key in sorted(members)]
-    return ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii")
+    # Joined once: every copy of megabytes takes milliseconds.
+    texts: list[str] = []
+    _add_object(texts, members, "\n  ")
+    texts.append("\n")
+    return "".join(texts).encode("ascii")
 
 
-def _member(value: object) -> str:
-    """The value of a document's member, its further lines indented once."""
-    if type(value) is str:
-        return _quoted(value)
-    if type(value) is RawJSON:
-        return value.replace("\n", "\n  ")
-    if type(value) is dict:
-        if not value:
-            return "{}"
-        lines = [f"    {_quoted(key)}: {_inner(value[key])}" for key in sorted(value)]
-        return "{\n" + ",\n".join(lines) + "\n  }"
-    return json.dumps(value, indent=2, sort_keys=True).replace("\n", "\n  ")
+def _add_object(texts: list[str], members: Mapping[str, object], indent: str) -> None:
+    """Append the texts of an object whose members each follow `indent`."""
+    before = "{" + indent
+    for key in sorted(members):
+        value = members[key]
+        texts.append(f"{before}{_quoted(key)}: ")
+        if type(value) is str:
+            texts.append(_quoted(value))
+        elif type(value) is dict:
+            _add_object(texts, value, indent + "  ")
+        elif type(value) is RawJSON:
+            texts.append(value.replace("\n", indent))
+        else:
+            texts.append(json_text(value).replace("\n", indent))
+        before = "," + indent
+    texts.append(indent[:-2] + "}" if members else "{}")
 
 
-def _inner(value: object) -> str:
-    """The value of a member's member."""
-    if type(value) is str:
-        return _quoted(value)
-    return json.dumps(value, indent=2, sort_keys=True).replace("\n", "\n    ")
+def json_text(value: object, indent: int | None = 2) -> str:
+    """Any value as httpbin writes it; ValueError for a number that JSON lacks."""
+    return json.dumps(value, indent=indent, sort_keys=True, allow_nan=False)
 
 
 def json_reply(
@@ -139,3 +145,11 @@ def read_body(call: Call) -> bytes:
     if call.length > MAX_BODY:
         raise BadCall(f"a body that is shown has at most {MAX_BODY} bytes", 413)
     return call.content.read()
+
+
+def readable(content: bytes, content_type: str = BYTES) -> str:
+    """`content` as text, or as a data URL (RFC 2397) when it is not UTF-8."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return f"data:{content_type};base64,{b64encode(content).decode()}"

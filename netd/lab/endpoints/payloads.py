@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode, urlsafe_b64encode
-from collections.abc import Iterator
 from random import Random
 from typing import Final
 
@@ -16,7 +15,7 @@ from netd.http import ranges
 from netd.http.ranges import ByteRange
 from netd.lab.call import BYTES, TEXT, BadCall, Call, Headers, Reply
 from netd.lab.endpoints.caching import preconditions
-from netd.script import Send, Step, Wait
+from netd.script import Script, Send, spread
 
 MAX_BYTES: Final = 100 * 1024
 """The limit of /bytes, /stream-bytes and /range."""
@@ -24,28 +23,39 @@ MAX_BYTES: Final = 100 * 1024
 _ALPHABET: Final = b"abcdefghijklmnopqrstuvwxyz"
 
 
+_LAST_BIT: Final = bytes(byte & 1 for byte in range(256))
+
+
 def randint_bytes(random: Random, count: int) -> bytes:
     """What `count` calls of `random.randint(0, 255)` return, much faster."""
-    draw = random.getrandbits
-    numbers: list[int] = []
-    while len(numbers) < count:
-        # As randint draws: nine bits, and again when they are beyond 255.
-        number = draw(9)
-        if number < 256:
-            numbers.append(number)
-    return bytes(numbers)
+    content = b""
+    while missing := count - len(content):
+        # As randint draws: the upper 9 of 32 bits, and again when they are beyond 255.
+        words = (random.getrandbits(32 * missing) >> 23).to_bytes(4 * missing, "little")
+        numbers = bytearray(2 * missing)
+        numbers[::2], numbers[1::2] = words[::4], words[1::4].translate(_LAST_BIT)
+        # Numbers as characters, because the codec leaves out those beyond 255 quickly.
+        content += numbers.decode("utf-16-le").encode("latin-1", "ignore")
+    return content
+
+
+def _noise(call: Call, count: int) -> bytes:
+    """`count` random bytes: httpbin's for the seed of `call`, any without a seed."""
+    if call.value("seed") is None:
+        return call.random().randbytes(count)
+    return randint_bytes(call.random(), count)
 
 
 def random_bytes(call: Call) -> Reply:
     """Return n random bytes, the same for the same seed."""
-    return Reply(randint_bytes(call.random(), call.value("n")), type=BYTES)
+    return Reply(_noise(call, call.value("n")), type=BYTES)
 
 
 def stream_bytes(call: Call) -> Reply:
     """Send n random bytes in chunks, the same for the same seed."""
-    random, count, largest = call.random(), call.value("n"), call.value("chunk_size")
+    count, largest = call.value("n"), call.value("chunk_size")
     sizes = (min(largest, count - start) for start in range(0, count, largest))
-    return Reply((Send(randint_bytes(random, size)) for size in sizes), type=BYTES)
+    return Reply((Send(_noise(call, size)) for size in sizes), type=BYTES)
 
 
 def letters(start: int, stop: int) -> bytes:
@@ -73,16 +83,15 @@ def byte_range(call: Call) -> Reply:
     if requested is not None and len(requested) == 1:
         status, part = 206, requested[0]
     fields = (*fields, ("Content-Range", part.content_range(size).decode()))
-    script = _paced(part, call.value("chunk_size"), call.value("duration") / size)
+    duration = call.value("duration") * part.length / size
+    script = _paced(part, call.value("chunk_size"), duration)
     return Reply(script, status, BYTES, part.length, fields)
 
 
-def _paced(part: ByteRange, size: int, pause: float) -> Iterator[Step]:
-    for start in range(part.start, part.stop, size):
-        piece = letters(start, min(start + size, part.stop))
-        yield Send(piece)
-        if start + size < part.stop:
-            yield Wait(pause * len(piece))
+def _paced(part: ByteRange, size: int, duration: float) -> Script:
+    starts = range(part.start, part.stop, size)
+    pieces = (letters(start, min(start + size, part.stop)) for start in starts)
+    return spread(pieces, len(starts), duration)
 
 
 def base64_decode(call: Call) -> Reply:

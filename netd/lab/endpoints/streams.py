@@ -7,7 +7,7 @@ Rules: pure functions from a Call to a Reply whose body is a lazy script.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 from netd.lab.call import BYTES, JSON, NO_CONTENT, BadCall, Call, Reply
@@ -15,7 +15,7 @@ from netd.lab.endpoints.caching import FIELD_NAME, FIELD_VALUE
 from netd.lab.endpoints.httpbin_json import dumps
 from netd.lab.endpoints.inspect import describe
 from netd.lab.endpoints.status import choose_status, status_reply
-from netd.script import Send, Step, Wait
+from netd.script import Send, spread
 
 MAX_DRIP: Final = 10 * 1024 * 1024
 _PIECE: Final = 64 * 1024
@@ -45,21 +45,12 @@ def drip(call: Call) -> Reply:
     count = call.value("numbytes")
     if code in NO_CONTENT:
         return status_reply(code)
-    script = _drops(call.value("delay"), call.value("duration"), count)
-    return Reply(script, code, BYTES, length=count)
-
-
-def _drops(delay: float, duration: float, count: int) -> Iterator[Step]:
-    yield Wait(delay)
+    duration = call.value("duration")
     drops = min(count, max(1, int(duration * _MAX_DROPS_PER_SECOND), -(-count // _PIECE)))
-    sent = 0
-    for number in range(1, drops + 1):
-        if number > 1:
-            # Not after the last drop: it ends the response.
-            yield Wait(duration / drops)
-        end = count * number // drops
-        yield Send(b"*" * (end - sent))
-        sent = end
+    ends = (count * number // drops for number in range(drops + 1))
+    pieces = (b"*" * (end - start) for start, end in pairwise(ends))
+    script = spread(pieces, drops, duration, call.value("delay"))
+    return Reply(script, code, BYTES, length=count)
 
 
 def events(call: Call) -> Reply:
@@ -75,16 +66,13 @@ def json_lines(call: Call) -> Reply:
 def _timed(call: Call, content_type: str, before: str, after: str) -> Reply:
     count, duration, delay = (call.value(name) for name in ("count", "duration", "delay"))
 
-    def script() -> Iterator[Step]:
-        yield Wait(delay)
-        for number in range(count):
-            if number:
-                yield Wait(duration / (count - 1))
-            members = {"id": number, "timestamp": int(call.state.now() * 1000)}
-            yield Send(f"{before}{json.dumps(members)}{after}".encode())
+    def piece(number: int) -> bytes:
+        now = int(call.state.now() * 1000)
+        return f'{before}{{"id": {number}, "timestamp": {now}}}{after}'.encode()
 
+    script = spread(map(piece, range(count)), count, duration, delay)
     no_store = (("Cache-Control", "no-store"),)
-    return Reply(script(), type=content_type, headers=no_store, sandbox=False)
+    return Reply(script, type=content_type, headers=no_store, sandbox=False)
 
 
 def trailers(call: Call) -> Reply:

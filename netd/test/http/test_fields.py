@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.http.errors import RequestError
-from netd.http.fields import split, trailers
+from netd.http.fields import parameters, split, trailers
 
 
 class SplitTests(SynchronousTestCase):
@@ -43,3 +45,42 @@ class TrailerTests(SynchronousTestCase):
             with self.assertRaises(RequestError) as caught:
                 trailers(block, 2)
             self.assertEqual(caught.exception.key, key)
+
+
+class ParameterTests(SynchronousTestCase):
+    """
+    The parameters of a field.
+    """
+
+    def test_names(self) -> None:
+        """Only the parameters of forms are there, in any case."""
+        self.assertEqual(
+            parameters("x; NAME=\"a b\";other=1; FileName*=UTF-8''%e2%82%ac"),
+            {"name": "a b", "filename": "€"},
+        )
+        for value in ("", "name=a", "x; name", "x; name=", 'x; name="a', "x; name = a"):
+            self.assertEqual(parameters(value), {}, value)
+
+    def test_inQuotes(self) -> None:
+        """No parameter comes from inside a quoted string."""
+        value = 'text/xml; x="; charset=a"; charset="b\\"; charset=c"'
+        self.assertEqual(parameters(value), {"charset": 'b"; charset=c'})
+
+    def test_extended(self) -> None:
+        """An extended value is decoded; of other charsets it stays encoded."""
+        for value, name in (
+            ("utf-8'de'%C3%BC", "ü"),
+            ("ISO-8859-1''%FC", "ü"),
+            ("utf-8''%FF", "\ufffd"),
+            ("koi8-r''%C3", "%C3"),
+            ("utf-8'%C3", "utf-8'%C3"),
+        ):
+            self.assertEqual(parameters(f"x; name*={value}"), {"name": name})
+
+    @given(st.text())
+    def test_quoted(self, name: str) -> None:
+        """Any text comes back from a quoted string."""
+        quoted = name.replace("\\", "\\\\").replace('"', '\\"').replace("%22", "%2522")
+        self.assertEqual(
+            parameters(f'x; name="{quoted}"'), {"name": name.replace("%22", "%2522")}
+        )

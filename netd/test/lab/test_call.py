@@ -188,9 +188,10 @@ class QueryTests(SynchronousTestCase):
 
     def test_percent(self) -> None:
         """Bytes that are not UTF-8 stay percent-encoded."""
-        result = parse_query("a=%ff%C3%A9&b=+&c")
-        self.assertEqual(result, [("a", "%FFé"), ("b", " "), ("c", "")])
+        result = parse_query(b"a=%ff%C3%A9&b=+&c&&=%4&%f0\x9f%98%80==%2B&\xe2\x82%c3")
+        expected = [("a", "%FFé"), ("b", " "), ("c", ""), ("", "%4"), ("😀", "=+")]
+        self.assertEqual(result, [*expected, ("%E2%82%C3", "")])
 
     def test_most(self) -> None:
         """More fields than the limit are refused."""
-        self.assertRaises(ValueError, parse_query, "a&b&c", 2)
+        self.assertRaises(ValueError, parse_query, b"a&b&c", 2)

@@ -50,6 +50,7 @@ class HeaderTests(SynchronousTestCase):
             ("Text/XML ; Charset=UTF-8", ("text/xml", "UTF-8")),
             ('application/xml; x=y; charset="iso-8859-1"', ("application/xml", "iso-8859-1")),
             ("text/plain;charset=", ("text/plain", None)),
+            ('text/xml; x="; charset=q"', ("text/xml", None)),
         ):
             self.assertEqual(media_type(text), expected)
 

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import HTML, JSON, TEXT
 from netd.lab.table import ROUTES
-from netd.test.lab.calls import content, json_of, reply_to
+from netd.test.lab.calls import content, json_of, lab_state, make_call, reply_to, run
 from netd.test.lab.client import Client
 
 
@@ -54,6 +54,17 @@ class HelpTests(SynchronousTestCase):
             (count["type"], count["default"], count["minimum"]), ("integer", 10, 1)
         )
         self.assertEqual(routes["/anything"]["methods"], ["*"])
+
+    def test_once(self) -> None:
+        """Each document is made once, and the OpenAPI document once for each version."""
+        for path in ("/help", "/help?format=html", "/help?format=json", "/help/openapi.json"):
+            self.assertIs(reply_to(f"GET {path}").body, reply_to(f"GET {path}").body)
+        first, second = (
+            content(run(make_call("GET /help/openapi.json", state=lab_state(version=version))))
+            for version in (None, "9.9")
+        )
+        self.assertIn(b'"9.9"', second)
+        self.assertNotIn(b'"9.9"', first)
 
     def test_locked(self) -> None:
         """The page may use its own style sheet and run no script."""

@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.lab.call import BadCall
+from netd.lab.call import BYTES, BadCall
 from netd.lab.endpoints.httpbin_json import (
     MAX_BODY,
     RawJSON,
     dumps,
     group,
     read_body,
+    readable,
     shown_head,
 )
 from netd.test.lab.calls import content, json_of, lab_state, make_call, reply_to
@@ -37,8 +38,12 @@ class DocumentTests(SynchronousTestCase):
     def test_asJSON(self, value: dict[str, object]) -> None:
         """The JSON is that of json.dumps with an indent of 2 and sorted keys, and a newline."""
         expected = json.dumps(value, indent=2, sort_keys=True).encode() + b"\n"
-        if value:
-            self.assertEqual(dumps(value), expected)
+        self.assertEqual(dumps(value), expected)
+
+    def test_noNumber(self) -> None:
+        """What JSON has no number for is an error of the daemon, never a response."""
+        for value in (float("inf"), [float("nan")]):
+            self.assertRaises(ValueError, dumps, {"a": {"b": value}})
 
     def test_written(self) -> None:
         """Raw JSON is only indented."""
@@ -46,6 +51,12 @@ class DocumentTests(SynchronousTestCase):
         self.assertEqual(
             dumps({"json": inner}), b'{\n  "json": {\n    "a": [\n      1\n    ]\n  }\n}\n'
         )
+
+    def test_readable(self) -> None:
+        """Bytes are text, or a data URL of their type when they are not UTF-8."""
+        self.assertEqual(readable("é".encode()), "é")
+        self.assertEqual(readable(b"\xff"), f"data:{BYTES};base64,/w==")
+        self.assertEqual(readable(b"\xff", "image/png"), "data:image/png;base64,/w==")
 
     def test_flat(self) -> None:
         """Only a name that comes more than once has a list."""

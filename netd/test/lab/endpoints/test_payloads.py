@@ -4,6 +4,7 @@ Bytes.
 
 from __future__ import annotations
 
+import time
 from random import Random
 
 from hypothesis import given
@@ -13,7 +14,16 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.lab.call import BYTES, BadCall
 from netd.lab.endpoints.payloads import MAX_BYTES, letters, randint_bytes
 from netd.script import Send, Wait
-from netd.test.lab.calls import content, fields, reply_to, steps, waits
+from netd.test.lab.calls import (
+    content,
+    fields,
+    lab_state,
+    make_call,
+    reply_to,
+    run,
+    steps,
+    waits,
+)
 
 
 class NoiseTests(SynchronousTestCase):
@@ -36,7 +46,9 @@ class NoiseTests(SynchronousTestCase):
         """The bytes are those of `randint(0, 255)`."""
         random = Random(seed)
         expected = bytes(random.randint(0, 255) for _ in range(count))
-        self.assertEqual(randint_bytes(Random(seed), count), expected)
+        fast = Random(seed)
+        self.assertEqual(randint_bytes(fast, count), expected)
+        self.assertEqual(fast.random(), random.random())
 
     def test_limits(self) -> None:
         """There are at most 100 KiB; a negative or malformed number is a 400."""
@@ -56,15 +68,24 @@ class NoiseTests(SynchronousTestCase):
         self.assertEqual(sizes, [4, 4, 2])
         self.assertEqual(len(steps(reply_to("GET /stream-bytes/10?Chunk_Size=0"))), 10)
 
+    def test_fast(self) -> None:
+        """The largest /bytes takes some milliseconds, where a byte at a time takes 25."""
+        randint_bytes(Random(1), MAX_BYTES)
+        began = time.process_time()
+        for _ in range(10):
+            content(reply_to(f"GET /bytes/{MAX_BYTES}"))
+        self.assertLess((time.process_time() - began) / 10, 0.005)
+
     def test_chance(self) -> None:
-        """Without a seed the bytes differ."""
-        self.assertNotEqual(
-            *(
-                content(reply_to("GET /bytes/100?x=" + x))
-                == content(reply_to(f"GET /bytes/100?seed={x}"))
-                for x in ("1", "2")
-            )
-        )
+        """Without a seed the bytes differ, and the seed of the daemon repeats them."""
+        pairs = []
+        for seed in (1, 1, 2):
+            state = lab_state(seed)
+            pair = [content(run(make_call("GET /bytes/99", state=state))) for _ in range(2)]
+            self.assertNotEqual(*pair)
+            pairs.append(pair)
+        self.assertEqual(pairs[0], pairs[1])
+        self.assertNotEqual(pairs[0], pairs[2])
 
 
 class RangeTests(SynchronousTestCase):
@@ -144,10 +165,16 @@ class RangeTests(SynchronousTestCase):
             self.assertEqual((reply.status, fields(reply)["etag"]), (404, f'"range{count}"'))
 
     def test_paced(self) -> None:
-        """The duration lies between the chunks."""
+        """The duration lies between the chunks; a part takes its share."""
         reply = reply_to("GET /range/4?duration=4s&chunk_size=2")
-        self.assertEqual(steps(reply), [Send(b"ab"), Wait(2.0), Send(b"cd")])
-        self.assertEqual(waits(reply_to("GET /range/5?duration=5s&chunk_size=2")), [2.0, 2.0])
+        self.assertEqual(steps(reply), [Send(b"ab"), Wait(4.0), Send(b"cd")])
+        for line in (
+            "GET /range/5?duration=5s&chunk_size=2",
+            "GET /range/5?duration=5s",
+            "GET /range/100?duration=10s&chunk_size=7",
+        ):
+            field = "Range: bytes=50-" if "100" in line else "X: y"
+            self.assertAlmostEqual(sum(waits(reply_to(line, field))), 5.0, msg=line)
 
     @given(st.integers(0, 200), st.integers(0, 200))
     def test_letters(self, first: int, count: int) -> None:

@@ -61,13 +61,20 @@ class DripTests(SynchronousTestCase):
         """The bytes are spread over the duration, after the delay."""
         reply = reply_to("GET /drip?numbytes=3&duration=3s&delay=1s")
         star = Send(b"*")
-        self.assertEqual(steps(reply), [Wait(1.0), star, Wait(1.0), star, Wait(1.0), star])
+        self.assertEqual(steps(reply), [Wait(1.0), star, Wait(1.5), star, Wait(1.5), star])
         self.assertEqual((reply.length, reply.type, reply.status), (3, BYTES, 200))
 
     def test_defaults(self) -> None:
         """The default is ten bytes in two seconds without a delay."""
         reply = reply_to("GET /drip")
-        self.assertEqual(waits(reply), [0.0, *[0.2] * 9])
+        self.assertEqual(waits(reply), [2 / 9] * 9)
+
+    def test_duration(self) -> None:
+        """The body takes the whole duration, whatever the number of bytes."""
+        for count in (1, 2, 5, 1000, MAX_DRIP):
+            drops = steps(reply_to(f"GET /drip?duration=1s&delay=1s&numbytes={count}"))
+            self.assertAlmostEqual(sum(s.seconds for s in drops if isinstance(s, Wait)), 2.0)
+            self.assertIsInstance(drops[-1], Send)
 
     def test_large(self) -> None:
         """Many bytes are sent in pieces of 64 KiB, at most a hundred times a second."""
@@ -76,7 +83,7 @@ class DripTests(SynchronousTestCase):
             sum(len(each.data) for each in reply if isinstance(each, Send)), MAX_DRIP
         )
         self.assertLessEqual(len(reply), 330)
-        self.assertEqual(len(waits(reply_to("GET /drip?numbytes=100000&duration=1s"))), 100)
+        self.assertEqual(len(waits(reply_to("GET /drip?numbytes=100000&duration=1s"))), 99)
 
     def test_code(self) -> None:
         """The status is that of `code`, and may have no body."""
@@ -116,7 +123,14 @@ class EventTests(SynchronousTestCase):
         self.assertEqual(
             lines, [{"id": each, "timestamp": int(NOON * 1000)} for each in (0, 1)]
         )
-        self.assertEqual(waits(reply_to("GET /jsonl?count=1")), [0.0])
+
+    def test_duration(self) -> None:
+        """The body takes the whole duration, whatever the number of events."""
+        for path in ("sse", "jsonl"):
+            for count in (1, 2, 7, 1000):
+                reply = reply_to(f"GET /{path}?duration=3s&count={count}")
+                self.assertAlmostEqual(sum(waits(reply)), 3.0)
+            self.assertEqual(waits(reply_to(f"GET /{path}?duration=0")), [])
 
     def test_bad(self) -> None:
         """A count of zero or above 1000 is a 400."""
