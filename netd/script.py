@@ -7,6 +7,7 @@ Rules: pure.  A script is a lazy iterable of steps; `netd.player` performs it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import TypeAlias
 
 from attrs import Attribute, field, frozen
@@ -51,7 +52,10 @@ def spread(pieces: Iterable[bytes], count: int, seconds: float, delay: float = 0
     """After `delay`, `count` pieces evenly over `seconds`, a single one at their end."""
     if delay:
         yield Wait(delay)
+    if seconds and count == 1:
+        # With an empty piece the head of a response leaves.
+        pieces, count = chain((b"",), pieces), 2
     for number, piece in enumerate(pieces):
-        if seconds and (number or count == 1):
-            yield Wait(seconds / max(1, count - 1))
+        if seconds and number:
+            yield Wait(seconds / (count - 1))
         yield Send(piece)

@@ -76,8 +76,9 @@ class SpreadTests(SynchronousTestCase):
         )
 
     def test_single(self) -> None:
-        """A single piece comes at the end of the duration."""
-        self.assertEqual(list(spread([b"a"], 1, 3.0)), [Wait(3.0), Send(b"a")])
+        """A single piece comes at the end of the duration, after an empty one."""
+        self.assertEqual(list(spread([b"a"], 1, 3.0)), [Send(b""), Wait(3.0), Send(b"a")])
+        self.assertEqual(list(spread([b"a"], 1, 0.0)), [Send(b"a")])
 
     def test_atOnce(self) -> None:
         """Without a duration nothing waits."""
