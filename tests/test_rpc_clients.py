@@ -26,6 +26,7 @@ from tests.running import (
     MODULE,
     ROOT,
     Daemon,
+    alive,
     children,
     environment,
     eventually,
@@ -270,7 +271,7 @@ class PythonTests(SynchronousTestCase):
         pid = eventually(self.worker, "a worker")
         self.daemon.signal(signal.SIGKILL)
         self.daemon.ended()
-        eventually(lambda: None if _alive(pid) else True, "the end of the worker")
+        eventually(lambda: None if alive(pid) else True, "the end of the worker")
 
     def test_stop(self) -> None:
         """
@@ -284,7 +285,7 @@ class PythonTests(SynchronousTestCase):
         self.assertGreaterEqual(burnt["seconds"], 0.5)
         connection.close()
         self.daemon.ended()
-        self.assertFalse(_alive(pid))
+        self.assertFalse(alive(pid))
 
     def test_refused(self) -> None:
         """
@@ -297,14 +298,6 @@ class PythonTests(SynchronousTestCase):
             self.assertIn(f"netd: --rpc {text}: ", done.err)
             self.assertIn(why, done.err)
             self.assertEqual(done.err.count("\n"), 1)
-
-
-def _alive(pid: int) -> bool:
-    """Whether a process runs; a zombie does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 class BrowserTests(SynchronousTestCase):
