@@ -22,7 +22,7 @@ from netd.http.server import DeniedServer
 from netd.ops import rlimit
 from netd.ops.inherited import Inherited, assign
 from netd.ops.reload import Reload
-from netd.ops.signals import on_signal, on_stop_signal
+from netd.ops.signals import limit_stop, on_signal, on_stop_signal
 from netd.ops.status import Status
 from netd.ops.systemd import Notifier
 from netd.parts import Parts, numbered, small_services
@@ -143,6 +143,7 @@ class Daemon(MultiService):
         on_signal(reactor, signal.SIGHUP, self.reload)
         on_signal(reactor, signal.SIGUSR1, self.reopen_logs)
         on_signal(reactor, signal.SIGUSR2, self._status.dump)
+        limit_stop(reactor, lambda: self.parts.drain.grace)
         MultiService.startService(self)
 
     def reload(self) -> None:

@@ -106,6 +106,8 @@ def _output(twistd: Any) -> str | int | None:
 
 def makeService(options: Options) -> IService:
     """The daemon, bound to its addresses; SystemExit with one line when it cannot be."""
+    # Other users read neither the log nor the pid file, which twistd opens later.
+    os.umask(os.umask(0o027) | 0o027)
     with _exit_on_usage_error():
         sockets = inherited(options.environ, os.getpid())
         service = daemon.build(

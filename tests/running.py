@@ -147,6 +147,14 @@ def children(pid: int) -> list[int]:
     return [int(word) for word in text.split()]
 
 
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
     """A port of the loopback on which nothing listens at the moment."""
     with socket.socket(type=kind) as sock:

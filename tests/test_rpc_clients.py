@@ -27,6 +27,7 @@ from tests.running import (
     MODULE,
     ROOT,
     Daemon,
+    alive,
     children,
     environment,
     eventually,
@@ -276,7 +277,7 @@ class PythonTests(SynchronousTestCase):
         pid = eventually(self.worker, "a worker")
         self.daemon.signal(signal.SIGKILL)
         self.daemon.ended()
-        eventually(lambda: None if _alive(pid) else True, "the end of the worker")
+        eventually(lambda: None if alive(pid) else True, "the end of the worker")
 
     def test_stop(self) -> None:
         """
@@ -290,7 +291,7 @@ class PythonTests(SynchronousTestCase):
         self.assertGreaterEqual(burnt["seconds"], 0.5)
         connection.close()
         self.daemon.ended()
-        self.assertFalse(_alive(pid))
+        self.assertFalse(alive(pid))
 
     def test_refused(self) -> None:
         """
@@ -303,14 +304,6 @@ class PythonTests(SynchronousTestCase):
             self.assertIn(f"netd: --rpc {text}: ", done.err)
             self.assertIn(why, done.err)
             self.assertEqual(done.err.count("\n"), 1)
-
-
-def _alive(pid: int) -> bool:
-    """Whether a process runs; a zombie does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 @needs("chromium", "chromedriver")

@@ -7,6 +7,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import stat
+import sys
 import time
 from pathlib import Path
 
@@ -83,6 +85,23 @@ class ReloadTests(_Configured):
             self.assertNotIn(b" 200 ", receive(sock))
         daemon.logged("only a restart changes --port, --bind or --http")
 
+    def test_fifo(self) -> None:
+        """
+        A FIFO in the place of the configuration or of a list blocks nothing.
+        """
+        networks = self.folder / "networks"
+        networks.write_text("192.0.2.0/24\n")
+        daemon = self.enterContext(Daemon("--config", self.file, "--deny", f"@{networks}"))
+        for path, option in ((networks, "--deny @"), (self.file, "--config ")):
+            path.unlink()
+            os.mkfifo(path)
+            self.reloads += 1
+            daemon.signal(signal.SIGHUP)
+            status = daemon.notice("READY", self.reloads + 1)
+            self.assertEqual(status, "1")
+            self.assertEqual(curl(f"{daemon.url}/healthz").status, 200)
+            daemon.logged(f"{option}{path}: not a regular file")
+
     def test_logs(self) -> None:
         """
         SIGHUP and SIGUSR1 reopen the logs under their names.
@@ -100,6 +119,19 @@ class ReloadTests(_Configured):
     def written(self, log: Path, text: str) -> None:
         """Wait until `text` stands in `log`."""
         eventually(lambda: text in log.read_text() or None, f"{text} in {log}")
+
+    def test_modes(self) -> None:
+        """
+        Others read neither the logs nor the pid file, whatever the umask was.
+        """
+        names = ("access", "log", "pid")
+        access, log, pid = (self.folder / name for name in names)
+        umask = "import os; os.umask(0); from twisted.scripts.twistd import run; run()"
+        way = (sys.executable, "-c", umask, "-n", "--logfile", log, "--pidfile", pid, "netd")
+        daemon = self.enterContext(Daemon("--access-log", access, way=way))
+        modes = [stat.S_IMODE((self.folder / name).stat().st_mode) for name in names]
+        self.assertEqual([f"{mode:o}" for mode in modes], ["640", "640", "640"])
+        self.assertEqual(daemon.stop(), -signal.SIGTERM)
 
     def test_twistd(self) -> None:
         """

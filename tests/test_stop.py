@@ -4,16 +4,20 @@ The end of the daemon.
 
 from __future__ import annotations
 
+import http.client
 import signal
 import time
+import xmlrpc.client
 from contextlib import ExitStack
-from typing import Final
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import GREETING, connect, curl, receive
 from tests.programs import needs
-from tests.running import Daemon, eventually
+from tests.running import DEADLINE, ROOT, Daemon, alive, children, eventually
 
 _SOON: Final = 5.0
 """Far below the default grace of 10 s and far above what an idle machine needs."""
@@ -146,3 +150,95 @@ class StopTests(SynchronousTestCase):
         daemon.signal(signal.SIGINT)
         daemon.ended()
         self.assertEqual(daemon.notice("STOPPING"), "1")
+
+
+class FunctionTests(SynchronousTestCase):
+    """
+    SIGTERM while published functions run that do not end.
+    """
+
+    def serve(self, grace: str, published: str) -> Daemon:
+        """A daemon that publishes an object of the tests."""
+        published = f"netd.test.xmlrpc.published:{published}"
+        arguments = ("--grace", grace, "--rpc", published, "--rpc-http", "tcp:0")
+        return self.enterContext(Daemon(*arguments, cwd=ROOT))
+
+    def call(self, daemon: Daemon, name: str, *values: Any) -> http.client.HTTPConnection:
+        """A connection on which a call waits."""
+        connection = http.client.HTTPConnection(*daemon.address("rpc-http"), timeout=DEADLINE)
+        self.addCleanup(connection.close)
+        body = xmlrpc.client.dumps(values, name)
+        connection.request("POST", "/", body, {"Content-Type": "text/xml"})
+        return connection
+
+    def parent(self, daemon: Daemon, path: Path, die: bool) -> http.client.HTTPConnection:
+        """A call whose function has a child that ignores SIGTERM; its id is in `path`."""
+        connection = self.call(daemon, "parent", str(path), die)
+        eventually(partial(_exists, path), "a child")
+        return connection
+
+    def ends(self, daemon: Daemon) -> None:
+        """Assert that it ends soon, by SIGTERM."""
+        started = time.monotonic()
+        self.assertEqual(daemon.ended(), -signal.SIGTERM)
+        self.assertLess(time.monotonic() - started, _SOON)
+
+    def test_child(self) -> None:
+        """
+        The child of an offloaded function ends with the grace, and so does the daemon.
+        """
+        path = Path(self.mktemp()).absolute()
+        daemon = self.serve("0.5s", "heavy")
+        self.parent(daemon, path, False)
+        (worker,) = children(daemon.pid)
+        daemon.signal()
+        self.ends(daemon)
+        for pid in (worker, int(path.read_text())):
+            eventually(partial(_gone, pid), "its end")
+
+    def test_impatience(self) -> None:
+        """
+        A second SIGTERM ends child and daemon within the grace.
+        """
+        path = Path(self.mktemp()).absolute()
+        daemon = self.serve("1h", "heavy")
+        self.parent(daemon, path, False)
+        daemon.signal()
+        daemon.notice("STOPPING")
+        daemon.signal()
+        self.ends(daemon)
+        eventually(partial(_gone, int(path.read_text())), "its end")
+
+    def test_death(self) -> None:
+        """
+        A worker that dies and leaves a child is a fault at once, and the child ends.
+        """
+        path = Path(self.mktemp()).absolute()
+        daemon = self.serve("1h", "heavy")
+        response = self.parent(daemon, path, True).getresponse().read()
+        fault = self.assertRaises(xmlrpc.client.Fault, xmlrpc.client.loads, response)
+        self.assertEqual(fault.faultCode, -32603)
+        eventually(partial(_gone, int(path.read_text())), "its end")
+        daemon.signal()
+        self.ends(daemon)
+
+    def test_stuck(self) -> None:
+        """
+        A function that holds the reactor, or a thread for ever, holds up no stop.
+        """
+        for name in ("stuck.reactor", "stuck.thread"):
+            daemon = self.serve("0.5s", "stuck")
+            path = Path(self.mktemp()).absolute()
+            self.call(daemon, name, str(path))
+            eventually(partial(_exists, path), name)
+            daemon.signal()
+            self.ends(daemon)
+            self.assertIn("ended before the stop was complete", daemon.log)
+
+
+def _exists(path: Path) -> bool | None:
+    return path.exists() or None
+
+
+def _gone(pid: int) -> bool | None:
+    return None if alive(pid) else True

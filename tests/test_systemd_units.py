@@ -97,6 +97,16 @@ class UnitTests(SynchronousTestCase):
             assert exposure is not None, done.out + done.err
             self.assertLessEqual(float(exposure[1]), most, f"{names}\n{done.out}")
 
+    def test_limits(self) -> None:
+        """
+        The service has limits of memory and of tasks, which no drop-in lifts.
+        """
+        texts = [path.read_text() for path in (_UNITS / "netd.service", *_UNITS.glob("*.conf"))]
+        for name in ("MemoryMax", "TasksMax"):
+            values = re.findall(rf"^{name}=(.*)$", "\n".join(texts), re.MULTILINE)
+            self.assertEqual(len(values), 1, name)
+            self.assertNotIn(values[0], ("", "infinity"))
+
     def test_notify(self) -> None:
         """
         The main process is netd itself, in the foreground, with Type=notify.

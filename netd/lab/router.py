@@ -13,7 +13,6 @@ from io import BytesIO
 from random import Random
 from typing import IO, Any, Final, cast
 
-from cryptography.hazmat.primitives.hashes import SHA256
 from OpenSSL.crypto import X509
 from OpenSSL.SSL import Connection
 from twisted.internet.interfaces import IReactorTime, ISSLTransport
@@ -28,6 +27,7 @@ from netd.lab.call import HTML, BadCall, Call, LabState, Reply
 from netd.lab.delayed import DelayedResponse, perform
 from netd.lab.routes import Route, Table
 from netd.settings import HTTP
+from netd.transport import certificates
 
 # Shared by all requests without a body, to save a file for each.
 _EMPTY: Final[IO[bytes]] = BytesIO()
@@ -164,20 +164,10 @@ class _Client:
             "sni": None if server_name is None else server_name.decode("latin-1"),
             "alpn": handle.get_alpn_proto_negotiated().decode("latin-1") or None,
             "client": getattr(transport, "identity", None),
-            "client_certificate": None if certificate is None else _identity(certificate),
+            "client_certificate": certificate and certificates.facts(certificate),
         }
 
 
 def _preflight(request: Request, route: Route) -> bool:
     """Whether this OPTIONS is a browser's preflight, which no endpoint gets."""
     return route.cors and request.getHeader(b"access-control-request-method") is not None
-
-
-def _identity(certificate: X509) -> Mapping[str, str]:
-    """Subject, serial number and digest of a certificate."""
-    x509 = certificate.to_cryptography()
-    return {
-        "subject": ", ".join(f"{a.rfc4514_attribute_name}={a.value!s}" for a in x509.subject),
-        "serial": f"{x509.serial_number:x}",
-        "sha256": x509.fingerprint(SHA256()).hex(":").upper(),
-    }

@@ -1,18 +1,24 @@
 """
-Signal handlers that run on the reactor's thread.
+Signal handlers that run on the reactor's thread, and the limit of a stop.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from types import FrameType
 from typing import Final, TypeVar
 
 from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
+from twisted.logger import Logger
 
 T = TypeVar("T")
 
+_log = Logger()
+
+OVERTIME_SECONDS: Final = 1.0
+"""How much longer than its grace a stop may take, whatever published functions do."""
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -29,17 +35,46 @@ def on_signal(
     The previous handler is called as well: on SIGUSR1 twistd rotates its own log.
     """
 
+    reactor.callWhenRunning(lambda: _install(number, lambda: reactor.callFromThread(function)))
+
+
+def _install(number: signal.Signals, function: Callable[[], object]) -> None:
+    """Call `function` at once for each signal `number`, then the previous handler."""
+    previous = signal.getsignal(number)
+
+    def handle(_: int, frame: FrameType | None) -> None:
+        function()
+        if callable(previous):
+            previous(number, frame)
+
+    signal.signal(number, handle)
+
+
+def limit_stop(reactor: SignalReactor, grace: Callable[[], float]) -> None:
+    """End the process soon after `grace()` seconds from a stop signal, whatever blocks it."""
+
     def install() -> None:
-        previous = signal.getsignal(number)
-
-        def handle(_: int, frame: FrameType | None) -> None:
-            reactor.callFromThread(function)
-            if callable(previous):
-                previous(number, frame)
-
-        signal.signal(number, handle)
+        signal.signal(signal.SIGALRM, _end)
+        for number in _STOP_SIGNALS:
+            # A shell has background processes ignore SIGINT.
+            if callable(signal.getsignal(number)):
+                _install(number, lambda: _end_after(grace()))
 
     reactor.callWhenRunning(install)
+
+
+def _end_after(grace: float) -> None:
+    left, _ = signal.getitimer(signal.ITIMER_REAL)
+    # Without a handler the alarm would end the process by another signal.
+    if signal.getsignal(signal.SIGALRM) is _end:
+        seconds = grace + OVERTIME_SECONDS
+        signal.setitimer(signal.ITIMER_REAL, min(left or seconds, seconds))
+
+
+def _end(_: int, frame: FrameType | None) -> None:
+    _log.critical("ended before the stop was complete: a function does not return")
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def on_stop_signal(reactor: SignalReactor, function: Callable[[], None]) -> Callable[[T], T]:
@@ -49,10 +84,12 @@ def on_stop_signal(reactor: SignalReactor, function: Callable[[], None]) -> Call
     Twisted's handlers would log a traceback, as a reactor cannot be stopped twice.
     The result restores them and returns its argument, for `addBoth`.
     """
-    previous = {
-        number: signal.signal(number, lambda *_: reactor.callFromThread(function))
-        for number in _STOP_SIGNALS
-    }
+
+    def handle(_: int, frame: FrameType | None) -> None:
+        _end_after(0)
+        reactor.callFromThread(function)
+
+    previous = {number: signal.signal(number, handle) for number in _STOP_SIGNALS}
 
     def restore(result: T) -> T:
         for number, handler in previous.items():

@@ -10,7 +10,6 @@ import platform
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from attrs import evolve, fields
@@ -19,6 +18,7 @@ from netd import __version__, setting_types
 from netd.addresses import Network
 from netd.options.messages import quote_unprintable
 from netd.options.sources import OptionValue
+from netd.regular_file import read_file
 from netd.setting_types import ValueType, options_of
 from netd.settings import SERVICE, TLS, Service, Settings
 from netd.values import Endpoint
@@ -79,12 +79,8 @@ def _network_list(text: str) -> list[Network]:
     """A network, or those of a file that lists one a line, with `#` before comments."""
     if not text.startswith("@"):
         return [Network.parse(text)]
-    try:
-        lines = Path(text[1:]).read_text("utf-8").splitlines()
-    except OSError as error:
-        raise ValueError(error.strerror) from None
     networks = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_file(text[1:]).decode().splitlines(), 1):
         if word := line.partition("#")[0].strip():
             try:
                 networks.append(Network.parse(word))

@@ -12,6 +12,6 @@ def quote_unprintable(text: str) -> str:
     return text if text.isprintable() and text else repr(text)
 
 
-def escape_unprintable(text: str) -> str:
-    """`text` with each character escaped that would break the line."""
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+def escape_unprintable(text: str, keep: str = "") -> str:
+    """`text` with each character escaped that would break the line or control a terminal."""
+    return "".join(c if c.isprintable() or c in keep else repr(c)[1:-1] for c in text)

@@ -16,17 +16,15 @@ from twisted.python.usage import UsageError
 
 from netd.options.messages import escape_unprintable, quote_unprintable
 from netd.options.sources import OptionValue
+from netd.regular_file import read_file
 from netd.settings import BY_NAME
 
 
 def read_toml(path: str) -> dict[str, tuple[str, ...]]:
     """The texts of each option in the TOML file `path`; UsageError names file and fault."""
     try:
-        with open(path, "rb") as file:
-            document = tomllib.load(file)
+        document = tomllib.loads(read_file(path).decode())
         return {key: _texts(key, value) for key, value in document.items()}
-    except OSError as error:
-        raise UsageError(f"--config {path}: {error.strerror}") from None
     except ValueError as error:
         raise UsageError(f"--config {path}: {error}") from None
     except RecursionError:

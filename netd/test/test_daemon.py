@@ -61,13 +61,24 @@ def settings_with(
     )
 
 
+def _keep_signals(test: SynchronousTestCase) -> list[float]:
+    """Restore the signal handlers after the test; the alarms that the daemon sets meanwhile."""
+    for number in (
+        *(signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2),
+        *(signal.SIGALRM, signal.SIGINT, signal.SIGTERM),
+    ):
+        test.addCleanup(signal.signal, number, signal.getsignal(number))
+    timers: list[float] = []
+    test.patch(signal, "setitimer", lambda _, seconds: timers.append(seconds))
+    return timers
+
+
 class DaemonCase(SynchronousTestCase):
     """Daemons on a reactor that only records what it is told."""
 
     def setUp(self) -> None:
         self.reactor = Reactor()
-        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-            self.addCleanup(signal.signal, number, signal.getsignal(number))
+        self.timers = _keep_signals(self)
 
     def build(self, config: Settings, **environ: str) -> Daemon:
         """The daemon; what it bound is closed when the test is over."""
@@ -395,11 +406,6 @@ class InheritTests(DaemonCase):
 class StopTests(DaemonCase):
     """The daemon stops."""
 
-    def setUp(self) -> None:
-        super().setUp()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self.addCleanup(signal.signal, number, signal.getsignal(number))
-
     def connect(self) -> Transport:
         """A client's connection to the first address."""
         self.channel = self.reactor.adopted[0].factory.buildProtocol(
@@ -473,8 +479,8 @@ class StopTests(DaemonCase):
 
     def test_second_signal(self) -> None:
         """A second SIGTERM ends the grace, and the signal handlers are restored afterwards."""
-        before = signal.getsignal(signal.SIGTERM)
         daemon = self.start(settings_with())
+        before = signal.getsignal(signal.SIGTERM)
         transport = self.connect()
         self.channel.dataReceived(b"GET /delay/50 HTTP/1.1\r\nHost: a\r\n\r\n")
         self.assertIs(signal.getsignal(signal.SIGTERM), before)
@@ -485,6 +491,7 @@ class StopTests(DaemonCase):
         with capturedLogs():
             self.reactor.signals.run()
         self.assertTrue(transport.aborting)
+        self.assertEqual(self.timers, [1.0])
         self.channel.connectionLost(Failure(ConnectionDone()))
         self.successResultOf(stopped)
         self.assertIs(signal.getsignal(signal.SIGTERM), before)
@@ -495,8 +502,7 @@ class SignalTests(Managed):
 
     def setUp(self) -> None:
         self.reactor = Reactor()
-        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM):
-            self.addCleanup(signal.signal, number, signal.getsignal(number))
+        self.timers = _keep_signals(self)
         self.environ, self.receive = self.manager()
 
     def start(self, config: Settings) -> Daemon:
@@ -538,6 +544,15 @@ class SignalTests(Managed):
         self.assertTrue(path.exists())
         self.assertTrue(self.receive().startswith(b"RELOADING=1\nMONOTONIC_USEC="))
         self.assertEqual(self.receive(), b"READY=1\nSTATUS=Reloaded")
+
+    def test_limit(self) -> None:
+        """A stop signal sets an alarm for a second after the grace, as the grace is then."""
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        daemon = self.start(settings_with())
+        os.kill(os.getpid(), signal.SIGTERM)
+        daemon.parts.drain.change(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.assertEqual(self.timers, [settings_with().grace.seconds + 1.0, 1.5])
 
     def test_ready(self) -> None:
         """The daemon is ready from its start until its stop begins."""

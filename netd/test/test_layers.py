@@ -23,7 +23,7 @@ PACKAGE: Final = Path(netd.__file__).parent
 
 FLOORS: Final = (
     ("__init__",),
-    ("values", "lru", "script", "counters"),
+    ("values", "lru", "script", "counters", "regular_file"),
     ("addresses", "ratelimit"),
     ("setting_types",),
     ("acl", "settings", "player"),

@@ -52,6 +52,7 @@ class _Commands(SynchronousTestCase):
 
     def make(self, *arguments: str, **environ: str) -> Any:
         """The daemon; its sockets are closed when the test is over."""
+        self.addCleanup(os.umask, os.umask(0o022))
         daemon: Any = tap.makeService(self.options(*arguments, **environ))
         for child in daemon:
             if isinstance(child, Listener):
@@ -98,6 +99,16 @@ class MakeServiceTests(_Commands):
         where = daemon.getServiceNamed("http").bound
         socket.create_connection((where.host, where.port)).close()
         self.assertFalse(daemon.running)
+
+    def test_umask(self) -> None:
+        """
+        Others cannot read what the process makes from then on; a stricter umask stays.
+        """
+        self.addCleanup(os.umask, os.umask(0))
+        for before, after in ((0o000, 0o027), (0o022, 0o027), (0o077, 0o077)):
+            os.umask(before)
+            tap.makeService(self.options("--port=0")).stopService()
+            self.assertEqual(os.umask(0), after)
 
     def test_twice(self) -> None:
         """

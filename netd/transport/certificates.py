@@ -6,7 +6,8 @@ Rules: knows no connection; a bad file is a UsageError naming option, file and f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -14,7 +15,10 @@ from attrs import frozen
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from OpenSSL.crypto import X509
 from twisted.python.usage import UsageError
+
+from netd.regular_file import read_file
 
 T = TypeVar("T")
 
@@ -40,9 +44,9 @@ class KeyPair:
 
 def _read(option: str, path: Path) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{option} {path}: {error.strerror}") from None
+        return read_file(path)
+    except ValueError as error:
+        raise UsageError(f"{option} {path}: {error}") from None
 
 
 def load_certificates(option: str, path: Path) -> tuple[x509.Certificate, ...]:
@@ -115,15 +119,32 @@ def match(names: Mapping[str, T], name: str) -> T | None:
     return names.get(f"_.{parent}") if value is None and dot else value
 
 
-def identity(certificate: x509.Certificate) -> str:
+# What cryptography raises for certificates that OpenSSL accepts all the same.
+_ODD: Final = (x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType)
+
+
+def facts(certificate: X509) -> Mapping[str, str]:
+    """Subject, serial number and digest of a certificate; no subject that is malformed."""
+    subject: Iterable[x509.NameAttribute[str | bytes]] = ()
+    with suppress(*_ODD, ValueError):
+        subject = certificate.to_cryptography().subject
+    return {
+        "subject": ", ".join(f"{a.rfc4514_attribute_name}={a.value!s}" for a in subject),
+        "serial": f"{certificate.get_serial_number():x}",
+        "sha256": certificate.digest("sha256").decode(),
+    }
+
+
+def identity(certificate: X509) -> str:
     """The common name of a certificate, else its first SAN, else its serial number."""
     try:
-        for common_name in certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME):
+        parsed = certificate.to_cryptography()
+        for common_name in parsed.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME):
             return str(common_name.value)
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        names = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         for name in names.value:
             return str(getattr(name, "value", name))
-    except (x509.ExtensionNotFound, ValueError):
-        # There is no SAN, or a trusted CA has issued a malformed certificate.
+    except (*_ODD, x509.ExtensionNotFound, ValueError):
+        # There is no SAN, or a trusted CA has issued a malformed or odd certificate.
         pass
-    return f"serial-{certificate.serial_number:x}"
+    return f"serial-{certificate.get_serial_number():x}"

@@ -41,7 +41,7 @@ class Drain(Service):
         counters: Counters,
     ) -> None:
         self._sources = list(sources)
-        self._grace = grace
+        self.grace = grace
         self._clock = clock
         self._counters = counters
         self._over: Deferred[None] = Deferred()
@@ -59,7 +59,7 @@ class Drain(Service):
     def stopService(self) -> Deferred[None]:
         """Fires when the last connection is closed, at the latest soon after the grace."""
         Service.stopService(self)
-        timeout = self._clock.callLater(self._grace, self.hurry)
+        timeout = self._clock.callLater(self.grace, self.hurry)
 
         def log(failure: Failure) -> None:
             # A source that fails must not end the wait for the others.
@@ -76,7 +76,7 @@ class Drain(Service):
 
     def change(self, grace: float) -> None:
         """Use another grace for the next stop."""
-        self._grace = grace
+        self.grace = grace
 
     def hurry(self) -> None:
         """Cut every connection now."""

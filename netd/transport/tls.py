@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from attrs import evolve, frozen
 from OpenSSL import SSL
+from OpenSSL.crypto import X509
 from twisted.internet.interfaces import (
     IOpenSSLServerConnectionCreator,
     IProtocolFactory,
@@ -90,10 +91,12 @@ def _message(error: Exception) -> str:
 
 
 def _verify_clients(server: SSL.Context, authorities: Path, optional: bool) -> None:
-    certificates.load_certificates("--client-ca", authorities)
-    server.load_verify_locations(authorities)
-    # The names let a client choose one of its certificates (RFC 8446 4.2.4).
-    server.load_client_ca(str(authorities).encode())
+    store: Any = server.get_cert_store()
+    for certificate in certificates.load_certificates("--client-ca", authorities):
+        authority = X509.from_cryptography(certificate)
+        store.add_cert(authority)
+        # The names let a client choose one of its certificates (RFC 8446 4.2.4).
+        server.add_client_ca(authority)
     required = 0 if optional else SSL.VERIFY_FAIL_IF_NO_PEER_CERT
     server.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE | required)
 
@@ -196,7 +199,7 @@ class _Transport(BufferingTLSTransport):
         """The name in the client's verified certificate; None without a certificate."""
         # OpenSSL ends the handshake of a client whose certificate it cannot verify.
         handle: Any = self.getHandle()  # type: ignore[no-untyped-call]  # Twisted has no types here
-        certificate = handle.get_peer_certificate(as_cryptography=True)
+        certificate: X509 | None = handle.get_peer_certificate()
         return None if certificate is None else certificates.identity(certificate)
 
 

@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netd.counters import Counters
+from netd.options.messages import escape_unprintable
 from netd.xmlrpc import faults
 from netd.xmlrpc.codec import fault_struct
 from netd.xmlrpc.cooperative import Cooperative
@@ -205,6 +206,7 @@ def internal_error(name: str, failure: Failure, trace: str = "") -> Fault:
     """The fault of a bug, which is logged under the id in the fault's text."""
     key = secrets.token_hex(4)
     if trace:
+        trace = escape_unprintable(trace, keep="\n\t")
         _log.error(
             "{name} failed (id {key}) in a worker:\n{trace}", name=name, key=key, trace=trace
         )

@@ -2,8 +2,9 @@
 Offloaded calls in processes of their own, one call at a time in each.
 
 Rules: knows no HTTP and no XML.  A worker is started when a call finds none
-idle, and is kept.  A worker whose call is given up is killed, because nothing
-else stops a computation.  A worker that dies fails only its own call.
+idle, and is kept.  A worker whose call is given up is killed with the children
+of its function, because nothing else stops a computation.  A worker that dies
+fails only its own call.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import signal
 import sys
 from collections import deque
 from collections.abc import Sequence
@@ -26,6 +28,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from netd.options.messages import escape_unprintable
 from netd.xmlrpc.faults import BUSY, INTERNAL, Fault
 from netd.xmlrpc.framing import FrameReader, framed
 from netd.xmlrpc.registry import Procedure
@@ -62,11 +65,16 @@ class _Worker(ProcessProtocol):
     """The daemon's end of a process."""
 
     transport: IProcessTransport
+    pid: int
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, job: _Job) -> None:
         self._pool = pool
         self._frames = FrameReader(_LONGEST)
-        self.job: _Job | None = None
+        self.job: _Job | None = job
+
+    def connectionMade(self) -> None:
+        """Keep the process id, which is that of its group too."""
+        self.pid = self.transport.pid
 
     def run(self, job: _Job) -> None:
         """Send the idle worker a job."""
@@ -74,27 +82,30 @@ class _Worker(ProcessProtocol):
         self.transport.writeToChild(0, framed(job.message))
 
     def kill(self) -> None:
-        """End the process, busy or not."""
+        """End the process, busy or not, and the children of its functions."""
         with suppress(ProcessExitedAlready):
             self.transport.signalProcess("KILL")
+        with suppress(OSError):
+            os.killpg(self.pid, signal.SIGKILL)
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """A part of a message, or output of a function."""
         if childFD != RESULT_FD:
             for line in data[:_LINE].decode("utf-8", "replace").splitlines():
-                _log.info("worker {pid}: {line}", pid=self.transport.pid, line=line)
+                _log.info("worker {pid}: {line}", pid=self.pid, line=escape_unprintable(line))
             return
         try:
             messages = self._frames.feed(data)
         except ValueError as wrong:
-            _log.warn("worker {pid}: {wrong}", pid=self.transport.pid, wrong=wrong)
+            _log.warn("worker {pid}: {wrong}", pid=self.pid, wrong=wrong)
             self.kill()
             return
         for message in messages:
             self._pool.message_received(self, message)
 
-    def processEnded(self, reason: Failure) -> None:
-        """The process is gone, and its output has been received."""
+    def processExited(self, reason: Failure) -> None:
+        """The process is gone; a child may keep its pipes open for ever."""
+        self.kill()
         self._pool.worker_ended(self, reason.value)
 
 
@@ -141,24 +152,24 @@ class Pool(Service):
         """Give waiting calls to idle workers, starting new ones up to `size`."""
         while self._waiting:
             worker = next((idle for idle in self._workers if idle.job is None), None)
-            if worker is None:
-                if len(self._workers) >= self._size:
-                    return
-                try:
-                    worker = self._start()
-                except OSError as wrong:
-                    _log.error("no worker can be started: {wrong}", wrong=wrong)
-                    self._waiting.popleft().result.errback(Fault(INTERNAL, "no worker started"))
-                    continue
-            worker.run(self._waiting.popleft())
+            if worker is None and len(self._workers) >= self._size:
+                return
+            job = self._waiting.popleft()
+            try:
+                (worker or self._start(job)).run(job)
+            except OSError as wrong:
+                self._workers.pop()
+                _log.error("no worker can be started: {wrong}", wrong=wrong)
+                job.result.errback(Fault(INTERNAL, "no worker started"))
 
-    def _start(self) -> _Worker:
+    def _start(self, job: _Job) -> _Worker:
         path = json.dumps([entry or os.getcwd() for entry in sys.path])
         arguments = [sys.executable, "-c", _START, path, str(os.getpid())]
         fds = {0: "w", 1: "r", 2: "r", RESULT_FD: "r"}
-        worker = _Worker(self)
-        self._reactor.spawnProcess(worker, sys.executable, arguments, env=None, childFDs=fds)
+        worker = _Worker(self, job)
+        # Before the start, as the process may end before that is over.
         self._workers.append(worker)
+        self._reactor.spawnProcess(worker, arguments[0], arguments, env=None, childFDs=fds)
         return worker
 
     def _give_up(self, job: _Job) -> None:

@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from netd.xmlrpc.faults import APPLICATION, Fault, as_fault
@@ -63,13 +63,13 @@ def _end_with(daemon: int) -> None:
         os._exit(1)
 
 
-def _receive(pipe: int, calls: Calls, end: Callable[[int], object] = os._exit) -> None:
-    """Queue calls until the daemon closes its end, then end the process at once."""
+def _receive(pipe: int, calls: Calls) -> None:
+    """Queue calls until the daemon closes its end, then end the process group at once."""
     frames = FrameReader(_LONGEST)
     while data := os.read(pipe, 65536):
         for call in frames.feed(data):
             calls.put(call)
-    end(0)
+    os.killpg(0, signal.SIGKILL)
 
 
 def _private(descriptor: int) -> int:
@@ -93,7 +93,9 @@ def serve(pipe: int, results: int, calls: Calls) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Be a worker of the daemon whose process id is the only argument."""
-    # The daemon ends this process; a ^C at their common terminal must not.
+    # One signal ends the group, with the children of functions.
+    os.setsid()
+    # The daemon ends this process; signals to a whole service or its terminal must not.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     _end_with(int(arguments[0]))

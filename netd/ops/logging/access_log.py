@@ -20,6 +20,7 @@ from zope.interface import implementer
 from netd.http.context import AccessRecord
 from netd.http.dates import http_date
 from netd.ops.logging.line_writer import LineWriter
+from netd.options.messages import escape_unprintable
 
 # Bytes that could end a field or a line, or control a terminal.
 _UNSAFE: Final = bytes(byte for byte in range(256) if not 32 <= byte < 127 or byte in b'"\\')
@@ -66,7 +67,7 @@ def _timestamp(seconds: int) -> bytes:
 @implementer(ILogObserver)
 @frozen(eq=False)
 class TextLog:
-    """Writes events as twistd does, but never waits for the file."""
+    """Writes events as twistd does, but escaped, and never waits for the file."""
 
     _lines: LineWriter
 
@@ -74,4 +75,5 @@ class TextLog:
         """Write `event`, now."""
         text = formatEventAsClassicLogText(event)
         if text:
-            self._lines.write_now(text.encode("utf-8", "backslashreplace"))
+            text = escape_unprintable(text, keep="\n\t")
+            self._lines.write_now(text.encode())

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.ops.signals import on_signal, on_stop_signal
+from netd.ops.signals import limit_stop, on_signal, on_stop_signal
 
 
 @define
@@ -58,6 +59,71 @@ class OnSignalTests(SynchronousTestCase):
         on_signal(self.reactor, signal.SIGUSR1, self.function)
         os.kill(os.getpid(), signal.SIGUSR1)
         self.assertEqual(self.reactor.called, [self.function])
+
+
+class LimitTests(SynchronousTestCase):
+    """
+    The limit of a stop.
+    """
+
+    def setUp(self) -> None:
+        self.seen: list[int] = []
+        self.timers: list[tuple[int, float]] = []
+        self.killed: list[tuple[int, int]] = []
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before = signal.signal(number, lambda number, _: self.seen.append(number))
+            self.addCleanup(signal.signal, number, before)
+        self.addCleanup(signal.signal, signal.SIGALRM, signal.getsignal(signal.SIGALRM))
+        self.patch(signal, "setitimer", lambda *timer: self.timers.append(timer))
+
+    def test_begins(self) -> None:
+        """A stop signal starts the time, as long as it is then, and has its effect."""
+        seconds = [2.0, 3.0]
+        reactor: Any = Thread()
+        limit_stop(reactor, lambda: seconds.pop(0))
+        self.assertEqual(self.timers, [])
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        self.assertEqual(self.seen, [signal.SIGTERM, signal.SIGINT])
+        self.assertEqual(self.timers, [(signal.ITIMER_REAL, 3.0), (signal.ITIMER_REAL, 4.0)])
+
+    def test_ends(self) -> None:
+        """When the time is over the process ends by SIGTERM, and the log says why."""
+        reactor: Any = Thread()
+        limit_stop(reactor, lambda: 0.0)
+        handler: Any = signal.getsignal(signal.SIGALRM)
+        self.patch(os, "kill", lambda *each: self.killed.append(each))
+        with capturedLogs() as events:
+            handler(signal.SIGALRM, None)
+        self.assertEqual(self.killed, [(os.getpid(), signal.SIGTERM)])
+        self.assertEqual(signal.getsignal(signal.SIGTERM), signal.SIG_DFL)
+        self.assertIn("ended before the stop was complete", str(events[0]["log_format"]))
+
+    def test_foreign(self) -> None:
+        """Without `limit_stop` no alarm is set, as nothing would handle it."""
+        restore = on_stop_signal(Thread(), lambda: None)  # type: ignore[arg-type]  # a fake
+        os.kill(os.getpid(), signal.SIGTERM)
+        restore(None)
+        self.assertEqual(self.timers, [])
+
+    def test_ignored(self) -> None:
+        """A signal that the process ignores stays ignored."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        reactor: Any = Thread()
+        limit_stop(reactor, lambda: 2.0)
+        os.kill(os.getpid(), signal.SIGINT)
+        self.assertEqual(self.timers, [])
+
+    def test_hurry(self) -> None:
+        """A signal during the stop leaves a second, and none prolongs what is left."""
+        reactor: Any = Thread()
+        limit_stop(reactor, lambda: 5.0)
+        restore = on_stop_signal(reactor, lambda: None)
+        self.patch(signal, "getitimer", lambda _: (4.5, 0.0))
+        os.kill(os.getpid(), signal.SIGTERM)
+        restore(None)
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.assertEqual([seconds for _, seconds in self.timers], [1.0, 4.5])
 
 
 class OnStopSignalTests(SynchronousTestCase):

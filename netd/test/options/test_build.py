@@ -4,6 +4,7 @@ Tests for netd.options.build.
 
 from __future__ import annotations
 
+import os
 import platform
 from pathlib import Path
 
@@ -251,11 +252,13 @@ class NetworkTests(Commands):
 
     def test_unreadable(self) -> None:
         """
-        A file that is missing, a directory, or not UTF-8 is refused with its name.
+        A file that is missing, a directory, a FIFO, or not UTF-8 is refused with its name.
         """
         binary = Path(self.mktemp())
         binary.write_bytes(b"\xff")
-        for path in (self.mktemp(), ".", str(binary)):
+        fifo = self.mktemp()
+        os.mkfifo(fifo)
+        for path in (self.mktemp(), ".", str(binary), fifo):
             message = self.refuse(f"--deny=@{path}")
             self.assertTrue(message.startswith(f"--deny @{path}: "), message)
 

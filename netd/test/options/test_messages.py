@@ -28,3 +28,4 @@ class LineTests(SynchronousTestCase):
         """
         self.assertEqual(escape_unprintable("a 'b'\n\x1bc"), "a 'b'\\n\\x1bc")
         self.assertEqual(escape_unprintable(""), "")
+        self.assertEqual(escape_unprintable("a\n\t\x9b", keep="\n\t"), "a\n\t\\x9b")

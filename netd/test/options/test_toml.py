@@ -4,6 +4,7 @@ Tests for netd.options.toml.
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -45,6 +46,15 @@ class FileTests(Commands):
                     self.settings(*flags, f"--{option.name}={text}"),
                     lines,
                 )
+
+    def test_fifo(self) -> None:
+        """
+        A FIFO is refused at once.
+        """
+        path = self.mktemp()
+        os.mkfifo(path)
+        error = self.assertRaises(UsageError, read_toml, path)
+        self.assertEqual(str(error), f"--config {path}: not a regular file")
 
     def test_types(self) -> None:
         """

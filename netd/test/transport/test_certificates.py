@@ -5,18 +5,22 @@ Tests for netd.transport.certificates.
 from __future__ import annotations
 
 import datetime
+import os
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from OpenSSL.crypto import FILETYPE_ASN1, X509, load_certificate
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.test import stages
 from netd.transport import certificates
-from netd.transport.certificates import identity, load_directory, load_pair, match
+from netd.transport.certificates import facts, identity, load_directory, load_pair, match
 
 
 class _Files(SynchronousTestCase):
@@ -102,6 +106,14 @@ class KeyPairTests(_Files):
         ):
             line = self.error(self.certificate, path)
             self.assertEqual(line, f"--private-key {path}: {message}")
+
+    def test_fifo(self) -> None:
+        """A FIFO in the place of a file is refused at once."""
+        path = self.directory / "fifo"
+        os.mkfifo(path)
+        line = f"{path}: not a regular file"
+        self.assertEqual(self.error(path, self.key), f"--certificate {line}")
+        self.assertEqual(self.error(self.certificate, path), f"--private-key {line}")
 
     def test_other_key(self) -> None:
         """The key of another certificate is refused."""
@@ -233,7 +245,7 @@ class IdentityTests(SynchronousTestCase):
         """The common name is the identity, in any script."""
         for name in ("Alice Smith", "\u0410\u043b\u0438\u0441\u0430"):
             created = stages.identity(name, sans=(x509.DNSName("a.example"),))
-            self.assertEqual(identity(created.certificate), name)
+            self.assertEqual(self.name(created), name)
 
     def test_alternative(self) -> None:
         """Without a common name, the first alternative name of any kind is the identity."""
@@ -244,9 +256,56 @@ class IdentityTests(SynchronousTestCase):
             (x509.IPAddress(ip_address("192.0.2.1")), "192.0.2.1"),
         ):
             created = stages.identity(common=False, sans=(name, x509.DNSName("other")))
-            self.assertEqual(identity(created.certificate), message)
+            self.assertEqual(self.name(created), message)
 
     def test_nameless(self) -> None:
         """Without names, the serial number is the identity."""
-        certificate = stages.identity(common=False, sans=()).certificate
-        self.assertEqual(identity(certificate), f"serial-{certificate.serial_number:x}")
+        created = stages.identity(common=False, sans=())
+        serial = f"serial-{created.certificate.serial_number:x}"
+        self.assertEqual(self.name(created), serial)
+
+    def test_unreadable(self) -> None:
+        """Names that cryptography cannot read are none, whatever OpenSSL has verified."""
+        for sans, (old, new) in (
+            # An x400Address, an ediPartyName, a name of no kind, a name cut short.
+            (b"\x30\x02\xa3\x00", _SAME),
+            (b"\x30\x06\xa5\x04\xa1\x02\x0c\x00", _SAME),
+            (b"\x30\x02\x8f\x00", _SAME),
+            (b"\x30\x02\x82\x05", _SAME),
+            # The numbers of a version 2 certificate, with parts of version 3.
+            (b"", (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x01")),
+        ):
+            odd = _odd(sans, "" if sans else "Alice", old, new)
+            self.assertEqual(identity(odd), "serial-1234", (sans, new))
+            self.assertEqual((facts(odd)["subject"], facts(odd)["serial"]), ("", "1234"))
+
+    def name(self, created: stages.Identity) -> str:
+        """The name in a certificate."""
+        return identity(X509.from_cryptography(created.certificate))
+
+
+_SAME: Final = (b"", b"")
+
+
+def _odd(sans: bytes, name: str, old: bytes, new: bytes) -> X509:
+    """A signed certificate with these bytes as alternative names, or others in its place."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    attributes = [x509.NameAttribute(x509.NameOID.COMMON_NAME, name)] if name else []
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name(attributes))
+        .issuer_name(x509.Name([]))
+        .public_key(key.public_key())
+        .serial_number(0x1234)
+        .not_valid_before(datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC))
+        .not_valid_after(datetime.datetime(2100, 1, 1, tzinfo=datetime.UTC))
+    )
+    if sans:
+        oid = x509.oid.ExtensionOID.SUBJECT_ALTERNATIVE_NAME
+        builder = builder.add_extension(x509.UnrecognizedExtension(oid, sans), critical=False)
+    signed = builder.sign(key, None)
+    body = signed.tbs_certificate_bytes
+    changed = body.replace(old, new) if old else body
+    der = signed.public_bytes(serialization.Encoding.DER).replace(body, changed)
+    # The last bytes are the signature.
+    return load_certificate(FILETYPE_ASN1, der[:-64] + key.sign(changed))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
@@ -422,6 +423,24 @@ class ClientTests(_Handshakes):
         shown = identity("Alice", self.authority)
         names = self.connect(client_context(shown=shown)).ssl.get_client_ca_list()
         self.assertEqual([each.CN for each in names], ["clients"])
+
+    def test_several(self) -> None:
+        """Every authority of the file is accepted, and its name is told."""
+        other = identity("others", authority=True)
+        self.ca.write_bytes(self.authority.certificate_pem + other.certificate_pem)
+        self.use(client_ca=self.ca)
+        for authority in (self.authority, other):
+            self.assertEqual(self.exchange_as(identity("Alice", authority)), b"hello")
+        shown = identity("Alice", other)
+        names = self.connect(client_context(shown=shown)).ssl.get_client_ca_list()
+        self.assertEqual([each.CN for each in names], ["clients", "others"])
+
+    def test_fifo(self) -> None:
+        """A FIFO in the place of the authorities is refused at once."""
+        self.ca.unlink()
+        os.mkfifo(self.ca)
+        error = self.assertRaises(UsageError, self.use, client_ca=self.ca)
+        self.assertEqual(str(error), f"--client-ca {self.ca}: not a regular file")
 
     def test_every_name(self) -> None:
         """Every server name requires the client certificate."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any, NoReturn
 
 from netd.xmlrpc.faults import Fault
@@ -25,6 +27,26 @@ def double(x: int) -> int:
 def marked() -> str:
     """Has another name."""
     return "marked"
+
+
+@rpc("stuck.reactor")
+def blocks(path: str) -> None:
+    """Make a file and hold the reactor."""
+    Path(path).touch()
+    time.sleep(90)
+
+
+@rpc("stuck.thread")
+async def waits(path: str) -> None:
+    """Do so in a thread, which the end of the process waits for."""
+    from twisted.internet.threads import deferToThread
+
+    await deferToThread(blocks, path)
+
+
+stuck = Registry()
+stuck.publish(blocks)
+stuck.publish(waits)
 
 
 def _hidden() -> NoReturn:
@@ -128,6 +150,18 @@ def crash() -> NoReturn:
     """Die."""
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError("dead by now")
+
+
+@_heavy
+def parent(path: str, die: bool) -> int:
+    """Start a child that ignores SIGTERM and keeps the pipes, tell its id, and wait or die."""
+    script = 'trap "" TERM; echo $$ > "$0.new"; mv "$0.new" "$0"; exec sleep 90'
+    child = subprocess.Popen(["sh", "-c", script, path])
+    while die and not Path(path).exists():
+        time.sleep(0.01)
+    if die:
+        crash()
+    return child.wait()
 
 
 @_heavy

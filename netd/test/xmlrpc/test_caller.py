@@ -10,10 +10,12 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
-from netd.xmlrpc.caller import MOST_CALLS, MULTICALL, SECONDS, Caller
+from netd.xmlrpc.caller import MOST_CALLS, MULTICALL, SECONDS, Caller, internal_error
 from netd.xmlrpc.faults import (
     APPLICATION,
     BAD_PARAMETERS,
@@ -320,3 +322,15 @@ class MulticallTests(CallerTests):
         method = self.registry[MULTICALL]
         self.assertEqual(method.signature.variants, (("array", "array"),))
         self.assertTrue(method.help)
+
+
+class TraceTests(SynchronousTestCase):
+    """
+    The traceback of a worker.
+    """
+
+    def test_escaped(self) -> None:
+        """It is logged with its lines, and controls no terminal."""
+        with capturedLogs() as events:
+            internal_error("f", Failure(Fault(APPLICATION, "")), 'Trace\n\tError: "\x1b[2J"')
+        self.assertIn('Trace\n\tError: "\\x1b[2J"', formatEvent(events[0]))

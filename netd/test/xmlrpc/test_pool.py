@@ -5,11 +5,14 @@ The pool, with fake processes and with a few real ones.
 from __future__ import annotations
 
 import os
+import signal
+from pathlib import Path
 from typing import Any, cast
 
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorProcess
+from twisted.internet.task import deferLater
 from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -51,14 +54,18 @@ class _Reactor:
     def __init__(self) -> None:
         self.workers: list[Any] = []
         self.fails = False
+        self.dead = False
+        """Whether processes end before they can be used."""
 
     def spawnProcess(self, protocol: Any, *_: Any, **named: Any) -> None:
         """Note it."""
         if self.fails:
             raise OSError("no more processes")
         assert named["childFDs"] == {0: "w", 1: "r", 2: "r", 3: "r"}
-        protocol.transport = _Process()
+        protocol.makeConnection(_Process())
         self.workers.append(protocol)
+        if self.dead:
+            protocol.processExited(Failure(CancelledError()))
 
 
 class QueueTests(SynchronousTestCase):
@@ -69,6 +76,13 @@ class QueueTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = _Reactor()
         self.pool = Pool(cast(IReactorProcess, self.reactor), 2, queue=2)
+        self.groups: list[tuple[int, int]] = []
+        self.patch(os, "killpg", self._kill_group)
+
+    def _kill_group(self, group: int, number: int) -> None:
+        self.groups.append((group, number))
+        # As from the death of its last member on.
+        raise ProcessLookupError
 
     def call(self) -> Deferred[Encoded]:
         """Start a call."""
@@ -79,8 +93,8 @@ class QueueTests(SynchronousTestCase):
         self.reactor.workers[number].childDataReceived(3, framed(message))
 
     def end(self, number: int) -> None:
-        """End the process of a worker."""
-        self.reactor.workers[number].processEnded(Failure(CancelledError()))
+        """End the process of a worker, whose pipes stay open."""
+        self.reactor.workers[number].processExited(Failure(CancelledError()))
 
     def test_lazy(self) -> None:
         """A worker is started by the first call and used again."""
@@ -133,6 +147,7 @@ class QueueTests(SynchronousTestCase):
         calls[0].cancel()
         self.failureResultOf(calls[0], CancelledError)
         self.assertEqual(self.reactor.workers[0].transport.signals, ["KILL"])
+        self.assertEqual(self.groups, [(77, signal.SIGKILL)])
         self.assertEqual(len(self.reactor.workers), 3)
         # A late message of the dying worker is dropped.
         self.answer(0)
@@ -145,6 +160,7 @@ class QueueTests(SynchronousTestCase):
         """A dead worker fails its own call only, and the next call gets a new worker."""
         calls = [self.call() for _ in range(3)]
         self.end(0)
+        self.assertEqual(self.groups, [(77, signal.SIGKILL)])
         fault = self.failureResultOf(calls[0], Fault).value
         self.assertEqual(fault.code, INTERNAL)
         self.assertNoResult(calls[1])
@@ -168,6 +184,15 @@ class QueueTests(SynchronousTestCase):
         self.call()
         self.assertEqual(len(self.reactor.workers), 1)
 
+    def test_deadAtOnce(self) -> None:
+        """A process that ends before its start is over fails its call and no other."""
+        self.reactor.dead = True
+        self.assertEqual(self.failureResultOf(self.call(), Fault).value.code, INTERNAL)
+        self.reactor.dead = False
+        done = self.call()
+        self.answer(1)
+        self.successResultOf(done)
+
     def test_tooLong(self) -> None:
         """A worker that sends too long a message is killed."""
         self.call()
@@ -175,7 +200,7 @@ class QueueTests(SynchronousTestCase):
         self.assertEqual(self.reactor.workers[0].transport.signals, ["KILL"])
 
     def test_printed(self) -> None:
-        """The output of a function is logged line by line."""
+        """The output of a function is logged line by line, and controls no terminal."""
         lines: list[str] = []
 
         @provider(ILogObserver)
@@ -185,8 +210,8 @@ class QueueTests(SynchronousTestCase):
         globalLogPublisher.addObserver(observe)
         self.addCleanup(globalLogPublisher.removeObserver, observe)
         self.call()
-        self.reactor.workers[0].childDataReceived(1, b"one\ntwo\xff\n")
-        self.assertEqual(lines, ["one", "two\ufffd"])
+        self.reactor.workers[0].childDataReceived(1, b"one\ntwo\xff\n\x1b[2J\n")
+        self.assertEqual(lines, ["one", "two\ufffd", r"\x1b[2J"])
 
     def test_stop(self) -> None:
         """Stopping kills idle workers at once and busy ones after their calls."""
@@ -271,6 +296,33 @@ class ProcessTests(TestCase):
             self.assertEqual((await after).xml, b"<value><int>4</int></value>")
 
         return Deferred.fromCoroutine(scenario())
+
+    def test_child(self) -> Any:
+        """A call that is given up, or whose worker dies, leaves no child of its function."""
+
+        async def scenario() -> None:
+            for die in (False, True):
+                path = Path(self.mktemp())
+                call: Deferred[Any] = self.pool.run(HEAVY["parent"], [str(path), die])
+                while not path.exists():
+                    await deferLater(reactor, 0.01)
+                if die:
+                    self.assertEqual((await self.assertFailure(call, Fault)).code, INTERNAL)
+                else:
+                    call.cancel()
+                    await self.assertFailure(call, CancelledError)
+                while _alive(int(path.read_text())):
+                    await deferLater(reactor, 0.01)
+
+        return Deferred.fromCoroutine(scenario())
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 class ModuleTests(SynchronousTestCase):

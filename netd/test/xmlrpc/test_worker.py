@@ -89,14 +89,16 @@ class ProcessTests(SynchronousTestCase):
         return ends
 
     def test_listen(self) -> None:
-        """Calls are received until the daemon closes its end, which ends the process."""
+        """Calls are received until the daemon closes its end, which ends the group."""
         read, write = self.pipe()
         os.write(write, framed(b"one") + framed(b"two"))
         os.close(write)
         queued: worker.Calls = queue.SimpleQueue()
-        ended: list[int] = []
-        worker._receive(read, queued, ended.append)
-        self.assertEqual([queued.get(), queued.get(), ended], [b"one", b"two", [0]])
+        ended: list[tuple[int, int]] = []
+        self.patch(os, "killpg", lambda *each: ended.append(each))
+        worker._receive(read, queued)
+        self.assertEqual([queued.get(), queued.get()], [b"one", b"two"])
+        self.assertEqual(ended, [(0, signal.SIGKILL)])
 
     def test_private(self) -> None:
         """Functions read nothing from the pipe of the calls."""
@@ -138,15 +140,16 @@ class ProcessTests(SynchronousTestCase):
         self.assertRaises(_Ended, worker._end_with, -1)
 
     def test_main(self) -> None:
-        """A worker ignores the terminal's signals, hides its pipes, and serves."""
+        """A worker leads a session, ignores signals, hides its pipes, and serves."""
         done: list[Any] = []
+        self.patch(os, "setsid", lambda: done.append("setsid"))
         self.patch(signal, "signal", lambda *each: done.append(each[0]))
         self.patch(worker, "_end_with", done.append)
         self.patch(worker, "_private", lambda descriptor: descriptor + 100)
         self.patch(worker, "serve", lambda *each: done.append(each[:2]))
         worker.main(["77"])
-        self.assertEqual(len(done), 5)
-        self.assertEqual(done[3:], [77, (100, 103)])
+        self.assertEqual((len(done), done[0]), (6, "setsid"))
+        self.assertEqual(done[4:], [77, (100, 103)])
 
 
 def _close(descriptor: int) -> None:

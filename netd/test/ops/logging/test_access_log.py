@@ -9,6 +9,7 @@ from pathlib import Path
 
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
@@ -143,3 +144,15 @@ class TextTests(LogCase):
         text = self.path.read_text()
         self.assertRegex(text, "^1994-11-06T..:..:37[+-]....")
         self.assertTrue(text.endswith(" [netd#warn] hello \u00e4\\ud800\n"), text)
+
+    def test_escaped(self) -> None:
+        """No field of an event controls a terminal, and a traceback keeps its lines."""
+        observer = TextLog(LineWriter(self.path, self.clock, self.counters))
+        try:
+            raise ValueError("\x1b[2J\x9b\r")
+        except ValueError:
+            failure = Failure()
+        observer({"log_format": "{x}\nb", "x": "a\x1b]0;", "log_failure": failure})
+        text = self.path.read_text()
+        self.assertIn("a\\x1b]0;\n\tb\n\tTraceback", text)
+        self.assertIn(r"ValueError: \x1b[2J\x9b\r", text)
