@@ -27,10 +27,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netd.xmlrpc.faults import BUSY, INTERNAL, Fault
-from netd.xmlrpc.framing import FrameReader, framed
 from netd.xmlrpc.registry import Procedure
 from netd.xmlrpc.scalars import Value
-from netd.xmlrpc.worker import RESULT, RESULT_FD
+from netd.xmlrpc.worker import PREFIX, RESULT, RESULT_FD, framed
 from netd.xmlrpc.writer import LARGEST, Encoded
 
 _log = Logger()
@@ -65,7 +64,7 @@ class _Worker(ProcessProtocol):
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._frames = FrameReader(_LONGEST)
+        self._buffer = bytearray()
         self.job: _Job | None = None
 
     def run(self, job: _Job) -> None:
@@ -84,13 +83,19 @@ class _Worker(ProcessProtocol):
             for line in data[:_LINE].decode("utf-8", "replace").splitlines():
                 _log.info("worker {pid}: {line}", pid=self.transport.pid, line=line)
             return
-        try:
-            messages = self._frames.feed(data)
-        except ValueError as wrong:
-            _log.warn("worker {pid}: {wrong}", pid=self.transport.pid, wrong=wrong)
-            self.kill()
-            return
-        for message in messages:
+        self._buffer += data
+        while len(self._buffer) >= PREFIX:
+            length = int.from_bytes(self._buffer[:PREFIX], "big")
+            if length > _LONGEST:
+                wrong = f"a message of {length} bytes, at most {_LONGEST} are taken"
+                _log.warn("worker {pid}: {wrong}", pid=self.transport.pid, wrong=wrong)
+                self.kill()
+                return
+            end = PREFIX + length
+            if len(self._buffer) < end:
+                return
+            message = bytes(self._buffer[PREFIX:end])
+            del self._buffer[:end]
             self._pool.message_received(self, message)
 
     def processEnded(self, reason: Failure) -> None:
@@ -138,7 +143,11 @@ class Pool(Service):
         return result
 
     def _dispatch(self) -> None:
-        """Give waiting calls to idle workers, starting new ones up to `size`."""
+        """
+        Give waiting calls to idle workers, starting new ones up to `size`.
+
+        While stopping, end the workers that stay idle; fire when all are gone.
+        """
         while self._waiting:
             worker = next((idle for idle in self._workers if idle.job is None), None)
             if worker is None:
@@ -151,6 +160,12 @@ class Pool(Service):
                     self._waiting.popleft().result.errback(Fault(INTERNAL, "no worker started"))
                     continue
             worker.run(self._waiting.popleft())
+        if self._stopped is None or self._stopped.called:
+            return
+        for worker in [idle for idle in self._workers if idle.job is None]:
+            self._end(worker)
+        if not (self._workers or self._dying):
+            self._stopped.callback(None)
 
     def _start(self) -> _Worker:
         path = json.dumps([entry or os.getcwd() for entry in sys.path])
@@ -187,7 +202,6 @@ class Pool(Service):
         else:
             job.result.errback(Fault(*json.loads(message[1:])))
         self._dispatch()
-        self._end_idle()
 
     def worker_ended(self, worker: _Worker, how: object) -> None:
         """A worker is gone; a call that it still had fails."""
@@ -199,20 +213,10 @@ class Pool(Service):
             _log.warn("the worker that ran {name} died: {how}", name=job.name, how=how)
             job.result.errback(Fault(INTERNAL, f"the process that ran {job.name} died"))
         self._dispatch()
-        self._end_idle()
 
     def stopService(self) -> Deferred[None]:
         """End the workers, busy ones after their calls; fires when all are gone."""
         Service.stopService(self)
         self._stopped = stopped = Deferred[None]()
-        self._end_idle()
+        self._dispatch()
         return stopped
-
-    def _end_idle(self) -> None:
-        """While stopping, end idle workers; when no work and no worker is left, fire."""
-        if self._stopped is None or self._stopped.called:
-            return
-        for worker in [idle for idle in self._workers if idle.job is None]:
-            self._end(worker)
-        if not (self._workers or self._dying or self._waiting):
-            self._stopped.callback(None)

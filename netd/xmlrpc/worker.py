@@ -21,7 +21,6 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from netd.xmlrpc.faults import APPLICATION, Fault, as_fault
-from netd.xmlrpc.framing import FrameReader, framed
 from netd.xmlrpc.loading import load
 from netd.xmlrpc.registry import Registry
 from netd.xmlrpc.steps import run_now
@@ -34,11 +33,16 @@ RESULT: Final = b"+"
 FAULT: Final = b"-"
 """The first byte of a message back: the XML of a value follows, or [code, text, trace]."""
 
-_LONGEST: Final = 64 * 1024 * 1024
-"""Bytes of a call's message."""
+PREFIX: Final = 4
+"""Bytes of the length in front of a message, in both directions."""
 _PDEATHSIG: Final = 1
 
 Calls = queue.SimpleQueue[bytes]
+
+
+def framed(message: bytes) -> bytes:
+    """`message` with its length in front."""
+    return len(message).to_bytes(PREFIX, "big") + message
 
 
 def run_call(call: bytes, registries: dict[str, Registry]) -> bytes:
@@ -65,19 +69,17 @@ def _end_with(daemon: int) -> None:
 
 def _receive(pipe: int, calls: Calls, end: Callable[[int], object] = os._exit) -> None:
     """Queue calls until the daemon closes its end, then end the process at once."""
-    frames = FrameReader(_LONGEST)
-    while data := os.read(pipe, 65536):
-        for call in frames.feed(data):
-            calls.put(call)
+    with open(pipe, "rb") as stream:
+        while prefix := stream.read(PREFIX):
+            calls.put(stream.read(int.from_bytes(prefix, "big")))
     end(0)
 
 
 def _private(descriptor: int) -> int:
     """A duplicate of `descriptor`, which leads to /dev/null from then on."""
     duplicate = os.dup(descriptor)
-    null = os.open(os.devnull, os.O_RDWR)
-    os.dup2(null, descriptor)
-    os.close(null)
+    with open(os.devnull, "r+b") as null:
+        os.dup2(null.fileno(), descriptor)
     return duplicate
 
 

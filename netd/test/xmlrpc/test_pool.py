@@ -7,6 +7,8 @@ from __future__ import annotations
 import os
 from typing import Any, cast
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorProcess
@@ -15,12 +17,12 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import provider
 
+from netd.test.xmlrpc import profile  # noqa: F401  # hypothesis' settings
 from netd.xmlrpc import pool
 from netd.xmlrpc.faults import APPLICATION, BUSY, INTERNAL, Fault
-from netd.xmlrpc.framing import framed
 from netd.xmlrpc.loading import load
 from netd.xmlrpc.pool import Pool
-from netd.xmlrpc.worker import RESULT
+from netd.xmlrpc.worker import RESULT, framed
 from netd.xmlrpc.writer import Encoded
 
 HEAVY = load("netd.test.xmlrpc.published:heavy")
@@ -168,8 +170,31 @@ class QueueTests(SynchronousTestCase):
         self.call()
         self.assertEqual(len(self.reactor.workers), 1)
 
+    @given(st.lists(st.binary(max_size=50), max_size=5), st.integers(1, 60))
+    def test_pieces(self, results: list[bytes], piece: int) -> None:
+        """Messages arrive unchanged however the pipe cuts them."""
+        self.reactor = _Reactor()
+        self.pool = Pool(cast(IReactorProcess, self.reactor), 1)
+        received: list[bytes] = []
+        data = b""
+        for result in results:
+            self.call().addCallback(lambda encoded: received.append(encoded.xml))
+            data += framed(RESULT + result)
+        for start in range(0, len(data), piece):
+            self.reactor.workers[0].childDataReceived(3, data[start : start + piece])
+        self.assertEqual(received, results)
+
     def test_tooLong(self) -> None:
-        """A worker that sends too long a message is killed."""
+        """A worker is killed as soon as the length of its message shows that it is too long."""
+        self.call()
+        self.patch(pool, "_LONGEST", 10)
+        self.reactor.workers[0].childDataReceived(3, framed(RESULT + b"x" * 9))
+        self.assertEqual(self.reactor.workers[0].transport.signals, [])
+        self.reactor.workers[0].childDataReceived(3, framed(b"x" * 11)[:4])
+        self.assertEqual(self.reactor.workers[0].transport.signals, ["KILL"])
+
+    def test_muchTooLong(self) -> None:
+        """A length of 2 GiB is refused."""
         self.call()
         self.reactor.workers[0].childDataReceived(3, (2**31).to_bytes(4, "big"))
         self.assertEqual(self.reactor.workers[0].transport.signals, ["KILL"])

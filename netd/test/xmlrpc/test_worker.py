@@ -17,9 +17,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.xmlrpc import worker
 from netd.xmlrpc.faults import APPLICATION, TOO_LARGE
-from netd.xmlrpc.framing import framed
 from netd.xmlrpc.registry import Registry
-from netd.xmlrpc.worker import FAULT, RESULT, run_call
+from netd.xmlrpc.worker import FAULT, RESULT, framed, run_call
 
 HEAVY = "netd.test.xmlrpc.published:heavy"
 
