@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from attrs import define
+from attrs import define, field
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
@@ -103,20 +103,20 @@ class _Worker(ProcessProtocol):
         self._pool.worker_ended(self, reason.value)
 
 
+@define(eq=False, slots=False)
 class Pool(Service):
     """At most `size` workers, and a bounded queue in front of them."""
 
     name = "rpc-workers"
 
-    def __init__(self, reactor: IReactorProcess, size: int, queue: int = QUEUE) -> None:
-        self._reactor = reactor
-        self._size = size
-        self._queue = queue
-        self._waiting: deque[_Job] = deque()
-        self._workers: list[_Worker] = []
-        # Killed but not yet gone.
-        self._dying: set[_Worker] = set()
-        self._stopped: Deferred[None] | None = None
+    _reactor: IReactorProcess
+    _size: int
+    _queue: int = QUEUE
+    _waiting: deque[_Job] = field(factory=deque, init=False)
+    _workers: list[_Worker] = field(factory=list, init=False)
+    # Killed but not yet gone.
+    _dying: set[_Worker] = field(factory=set, init=False)
+    _stopped: Deferred[None] | None = field(default=None, init=False)
 
     def waiting(self) -> int:
         """How many calls wait for a worker."""
