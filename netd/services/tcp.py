@@ -13,6 +13,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, Final, TypeAlias
 
+from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
@@ -195,26 +196,19 @@ MakeProtocol: TypeAlias = Callable[["ServiceFactory"], ServiceProtocol]
 
 
 @implementer(IDrainable)
+@define(eq=False, slots=False)
 class ServiceFactory(Factory):
     """The connections of one service."""
 
     noisy = False
 
-    def __init__(
-        self,
-        name: str,
-        make_protocol: MakeProtocol,
-        clock: IReactorTime,
-        counters: Counters,
-        idle: float = inf,
-    ) -> None:
-        self.clock = clock
-        self.counters = counters
-        self.idle = idle
-        """Seconds without activity after which a connection is cut."""
-        self.connections: ConnectionTable[ServiceProtocol] = ConnectionTable()
-        self.name = name
-        self._make_protocol = make_protocol
+    name: str
+    _make_protocol: MakeProtocol
+    clock: IReactorTime
+    counters: Counters
+    idle: float = inf
+    """Seconds without activity after which a connection is cut."""
+    connections: ConnectionTable[ServiceProtocol] = field(factory=ConnectionTable, init=False)
 
     def logPrefix(self) -> str:
         """The name of the service."""

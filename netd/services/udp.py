@@ -25,9 +25,8 @@ from twisted.python.failure import Failure
 from netd.counters import Counters
 from netd.services import ancillary
 from netd.services.ancillary import Address, ControlMessages, PacketInfo
-from netd.services.delayed import DelayedSender
 from netd.services.drops import Drops
-from netd.services.impairment import Impairments
+from netd.services.impairment import DelayedSender, Impairments
 from netd.services.messages import echo
 from netd.services.source_policy import SourcePolicy
 

@@ -60,34 +60,26 @@ class Caller:
         try:
             method = self._registry[name]
             method.signature.check(name, values)
-            result = self._begin(method, peer, values)
+            return self._begin(method, peer, values)
         except Fault as fault:
             self.count_fault(fault, name)
             raise
-        return self._counted(result, name)
 
     def start_in_steps(self, peer: str, name: str, values: Sequence[Value]) -> Steps[Value]:
         """The same as `start`, with the parameters checked in steps."""
         try:
             method = self._registry[name]
             yield from method.signature.check_in_steps(name, values)
-            result = self._begin(method, peer, values)
+            return self._begin(method, peer, values)
         except Fault as fault:
             self.count_fault(fault, name)
             raise
-        return self._counted(result, name)
 
     def count_fault(self, fault: Fault, name: str = "") -> None:
         """Count a failed call; all unknown names share one counter, and all unknown codes."""
         known = "" if fault.code == faults.NO_METHOD else name
         code = fault.code if fault.code in faults.KNOWN else faults.APPLICATION
         self._calls[known, code] += 1
-
-    def _counted(self, result: Value, name: str) -> Value:
-        if isinstance(result, Deferred):
-            return result.addBoth(self._ended, name)
-        self._calls[name, 0] += 1
-        return result
 
     def _ended(self, result: Value, name: str) -> Value:
         if not isinstance(result, Failure):
@@ -99,7 +91,7 @@ class Caller:
         return result
 
     def _begin(self, method: Procedure, peer: str, values: Sequence[Value]) -> Value:
-        """Call the method's function with checked values."""
+        """Call the method's function with checked values; count a result, now or later."""
         result: Value
         try:
             if method.offload:
@@ -113,7 +105,10 @@ class Caller:
         # A bug of the method is a fault of this call only.
         except Exception as error:
             raise _method_fault(method.name, Failure(error)) from None
-        return self._limited(result, method) if isinstance(result, Deferred) else result
+        if isinstance(result, Deferred):
+            return self._limited(result, method).addBoth(self._ended, method.name)
+        self._calls[method.name, 0] += 1
+        return result
 
     def _limited(self, inner: Deferred[Value], method: Procedure) -> Deferred[Value]:
         """`inner` with a timeout; it ends at once when it times out or is cancelled."""

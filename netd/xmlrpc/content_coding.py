@@ -56,24 +56,20 @@ def decompressed(body: bytes, coding: str, limit: int = LARGEST) -> Steps[bytes]
     size = 0
     rest = body
     try:
-        while rest and not stream.eof:
+        # The stream may hold back the end of the last piece after it has taken all bytes.
+        while not stream.eof and (rest or (pieces and pieces[-1])):
+            if pieces:
+                yield
             pieces.append(stream.decompress(rest, _PIECE))
             rest = stream.unconsumed_tail
             size += len(pieces[-1])
             if size > limit:
                 raise TooLarge(f"the call is larger than {limit} bytes")
-            if rest:
-                yield
-        # The stream may hold back the end of the last piece.
-        pieces.append(stream.flush())
     except zlib.error as error:
         raise BadCompression(str(error)) from None
     if not stream.eof or stream.unused_data:
         raise BadCompression("it is cut short, or something follows it")
-    whole = b"".join(pieces)
-    if len(whole) > limit:
-        raise TooLarge(f"the call is larger than {limit} bytes")
-    return whole
+    return b"".join(pieces)
 
 
 def gzipped(body: bytes) -> Steps[bytes]:

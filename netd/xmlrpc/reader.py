@@ -196,7 +196,7 @@ class Reader:
             self._value = scalar("".join(self._text))
             self._text.clear()
         else:
-            _ENDS[tag](self)
+            _ENDS.get(tag, Reader._drop_space)(self)
         self._open.pop()
 
     def _end_value(self) -> None:
@@ -266,8 +266,5 @@ _ENDS: Final[dict[str, Callable[[Reader], None]]] = {
     "struct": Reader._end_struct,
     "param": Reader._end_param,
     "methodName": Reader._end_method,
-    "data": Reader._drop_space,
-    "params": Reader._drop_space,
-    "methodCall": Reader._drop_space,
 }
-"""What the end of an element does, for all but scalars."""
+"""What the end of an element does: for scalars see `READ`, the others hold only elements."""

@@ -114,8 +114,7 @@ class Registry:
 
     def __init__(self, procedures: Iterable[Procedure] = ()) -> None:
         self._procedures: dict[str, Procedure] = {}
-        for added in procedures:
-            self.add(added)
+        self.add_all(procedures)
 
     def add(self, added: Procedure, prefix: str = "") -> None:
         """Publish a procedure; ValueError when its name is taken."""
@@ -125,6 +124,11 @@ class Registry:
         if name in self._procedures:
             raise ValueError(f"there are two methods {name}")
         self._procedures[name] = evolve(added, name=name)
+
+    def add_all(self, procedures: Iterable[Procedure]) -> None:
+        """Publish several procedures; ValueError when a name is taken."""
+        for added in procedures:
+            self.add(added)
 
     def publish(self, function: F, name: str | None = None) -> F:
         """Publish a function; usable as a decorator."""

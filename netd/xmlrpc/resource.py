@@ -7,7 +7,7 @@ body holds the reactor: everything large is read, checked and written in steps.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -61,15 +61,13 @@ class RPC(Resource):
             return _plain(request, 404, b"There is nothing below this path.\n")
         if request.method == b"POST":
             return self._post(request)
-        respond: Callable[[Request], bytes] | None = {
-            b"GET": self._get,
-            b"HEAD": self._head,
-            b"OPTIONS": self._options,
-        }.get(request.method)
-        if respond is None:
-            request.setHeader(b"Allow", _METHODS)
-            return _plain(request, 405, b"GET, HEAD, OPTIONS or POST.\n")
-        return respond(request)
+        if request.method in (b"GET", b"HEAD"):
+            return self._get(request)
+        request.setHeader(b"Allow", _METHODS)
+        if request.method == b"OPTIONS":
+            request.setResponseCode(204)
+            return b""
+        return _plain(request, 405, b"GET, HEAD, OPTIONS or POST.\n")
 
     def _allow_origin(self, request: Request) -> None:
         """Let scripts of the allowed origins read the response (Fetch, 3.2)."""
@@ -81,22 +79,16 @@ class RPC(Resource):
         for name, value in fields:
             request.setHeader(name, value)
 
-    def _options(self, request: Request) -> bytes:
-        request.setResponseCode(204)
-        request.setHeader(b"Allow", _METHODS)
-        return b""
-
     def _get(self, request: Request) -> bytes:
-        """The documentation page."""
+        """The documentation page, or its header alone."""
         self._page = self._page or page(self._registry)
         request.setHeader(b"Content-Type", b"text/html; charset=utf-8")
         request.setHeader(b"Content-Security-Policy", POLICY.encode())
         request.setHeader(b"Referrer-Policy", b"no-referrer")
         request.setHeader(b"Cache-Control", b"no-cache")
-        return self._page
-
-    def _head(self, request: Request) -> bytes:
-        request.setHeader(b"Content-Length", b"%d" % len(self._get(request)))
+        if request.method == b"GET":
+            return self._page
+        request.setHeader(b"Content-Length", b"%d" % len(self._page))
         return b""
 
     def _post(self, request: Request) -> bytes | int:

@@ -46,20 +46,15 @@ def build(
     that cannot be published.
     """
     registry = Registry((*arithmetic.PROCEDURES, *ip.PROCEDURES, *lab.procedures(reactor)))
+    registry.add_all(load("netd.xmlrpc.methods.lab:OFFLOADED"))
+    registry.add_all(introspection.procedures(registry))
+    registry.add_all(interop.PROCEDURES if suites else ())
     # A Clock of a test is never asked to start a process.
     pool = pool or Pool(cast(IReactorProcess, reactor), workers)
     caller = Caller(registry, reactor, pool.run, counters=counters)
-    for added in (
-        load("netd.xmlrpc.methods.lab:OFFLOADED"),
-        interop.PROCEDURES if suites else (),
-        introspection.procedures(registry),
-    ):
-        for procedure in added:
-            registry.add(procedure)
     for source in publish:
         try:
-            for procedure in load(source):
-                registry.add(procedure)
+            registry.add_all(load(source))
         except ValueError as error:
             raise ValueError(f"{source}: {error}") from None
     return RPCService(RPC(registry, caller, origins), pool)

@@ -58,6 +58,7 @@ _PLAIN: Final[tuple[tuple[type, Callable[[Any], Value]], ...]] = (
     (list, list),
     (tuple, list),
     (Mapping, dict),
+    (datetime, lambda value: datetime.combine(value.date(), value.timetz())),
 )
 """Base classes whose instances are sent as plain values, and how to convert them."""
 
@@ -67,8 +68,6 @@ def plain(value: Any) -> Value:
     for kind, convert in _PLAIN:
         if isinstance(value, kind):
             return convert(value)
-    if isinstance(value, datetime):
-        return datetime.combine(value.date(), value.timetz())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if attrs.has(type(value)):

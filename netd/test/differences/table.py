@@ -167,12 +167,6 @@ DIFFERENCES: Final = (
         (_get("/delay/11", "seconds", "/delay/11"),),
     ),
     Difference(
-        "HEAD of `/range` with a duration",
-        "at once",
-        "after the time that GET takes",
-        (Claim("^HEAD /range/", "seconds", request("HEAD /range/10?duration=1")),),
-    ),
-    Difference(
         "`X-Forwarded-Proto`, `-Protocol`",
         "any text; `-Protocol` counts for `url` only",
         "`http` and `https`, in any case; both count for `url`, redirects and cookies",

@@ -7,7 +7,6 @@ Rules: knows a clock and no HTTP.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -65,25 +64,20 @@ def burn(seconds: float) -> dict[str, float]:
     return {"seconds": now - start, "rounds": rounds}
 
 
-def _delay(clock: IReactorTime) -> Callable[[float], Deferred[float]]:
-    """`lab.delay` on `clock`."""
-
-    def delay(seconds: float) -> Deferred[float]:
-        """Wait so long, then give the seconds back."""
-        return deferLater(clock, _seconds(seconds), lambda: seconds)
-
-    return delay
-
-
 OFFLOADED: Final = Registry([procedure(burn)])
 """The methods that workers of the pool load from here."""
 
 
 def procedures(clock: IReactorTime) -> tuple[Procedure, ...]:
     """lab.* without the offloaded methods."""
+
+    def delay(seconds: float) -> Deferred[float]:
+        """Wait so long, then give the seconds back."""
+        return deferLater(clock, _seconds(seconds), lambda: seconds)
+
     return (
         procedure(echo, "lab.echo"),
-        procedure(_delay(clock), "lab.delay"),
+        procedure(delay, "lab.delay"),
         procedure(fault, "lab.fault"),
         procedure(some_bytes, "lab.bytes"),
         procedure(utc_now, "lab.time"),
