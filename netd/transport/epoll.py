@@ -12,7 +12,7 @@ response; several sends in a row wake the reader once.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import zip_longest
 from time import monotonic
 from typing import Any, Final, Protocol, TypeAlias
@@ -92,13 +92,17 @@ def _left_over(
     return dict.fromkeys([*waiting, *(descriptor for descriptor, _ in events)])
 
 
-def _serving(epoll: Any) -> Callable[[Iterable[Event], bool], Sequence[Event]]:
-    """A function that serves events, and `extra` one, until time is up; returns the others."""
+def _serving(epoll: Any) -> Callable[[Iterable[Event], Collection[int]], Sequence[Event]]:
+    """
+    A function that serves events until time is up, and returns the others.
+
+    It serves one more if there are any `extra`.
+    """
     from select import EPOLLIN
 
     selectables = epoll._selectables
 
-    def serve(events: Iterable[Event], extra: bool) -> Sequence[Event]:
+    def serve(events: Iterable[Event], extra: Collection[int]) -> Sequence[Event]:
         until = monotonic() + TURN_SECONDS
         pending = iter(events)
         for descriptor, event in pending:
@@ -120,9 +124,9 @@ def _serving(epoll: Any) -> Callable[[Iterable[Event], bool], Sequence[Event]]:
                     epoll._disconnectSelectable(selectable, reason, True)
             if monotonic() >= until:
                 if not extra:
-                    break
-                extra = False
-        return list(pending)
+                    return list(pending)
+                extra = ()
+        return ()
 
     return serve
 
@@ -154,14 +158,15 @@ def fast_dispatch(reactor: object) -> bool:
             # One more than time allows, so that one that waited and another one are served.
             if left:
                 events = _in_order(events, left)
-            rest = serve(events, bool(left))
+            rest = serve(events, left)
             if timeout == 0 and events and not rest:
                 # Calls that are due wait for the input of connections just accepted.
                 events = wait(0, EVENTS)
-                rest = serve(events, False)
+                rest = serve(events, left)
         except InterruptedError:
             return
-        left = _left_over(events, rest, left) if rest else {}
+        if rest or left:
+            left = _left_over(events, rest, left) if rest else {}
         write_batch.flush()
 
     # The main loop looks the method up on the instance at each turn.

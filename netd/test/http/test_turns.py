@@ -4,6 +4,8 @@ Tests of netd.http.turns: who proceeds, in which order, and for how long.
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -42,6 +44,7 @@ class TurnsTests(SynchronousTestCase):
 
     def turn(self) -> list[Connection]:
         """One turn of the reactor; who has proceeded in it."""
+        call: Any
         (call,) = self.clock.getDelayedCalls()
         self.clock.calls.remove(call)
         call.called = 1
