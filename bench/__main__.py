@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from bench import c10k, files, http, idle, lab, rpc, soak, udp, venv
+from bench import c10k, files, hostile, http, idle, lab, rpc, soak, udp, venv
 from bench.herd import HerdError
 from bench.load import WORKLOADS
 from bench.peers import Choice, labels
@@ -67,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     added = command("udp", "CPU per datagram, and /healthz under floods")
     _count(added, "--rounds", 5, 100)
     _count(added, "--datagrams", 100_000, 1_000_000)
+    added = command("hostile", "/healthz and memory under attack")
+    added.add_argument("--reactor", default="epoll", metavar="NAME", help="as twistd has it")
+    added.add_argument("--netd-args", default="", metavar="ARGS", help="more options for netd")
     added = command("soak", "a mix of everything, for minutes")
     added.add_argument(
         "--minutes", type=_minutes, default=10.0, metavar="N", help="10 by default"
@@ -139,6 +142,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "rpc": lambda o: rpc.main(_choice(o), _effort_of(o)),
     "lab": lambda o: lab.main(_choice(o), _effort_of(o)),
     "udp": lambda o: udp.main(o.rounds, o.datagrams),
+    "hostile": lambda o: hostile.main(tuple(shlex.split(o.netd_args)), o.reactor),
     "soak": lambda o: soak.main(o.minutes, tuple(shlex.split(o.netd_args))),
 }
 

@@ -7,7 +7,6 @@ here, up to a limit, then in its kernel.  States change through `_enter` only.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from math import inf
 from typing import ClassVar, Final, cast
 
@@ -25,29 +24,22 @@ from zope.interface import implementer
 
 from netd.http import response_head
 from netd.http.connection_state import TRANSITIONS, ConnectionState
-from netd.http.context import ServerContext
+from netd.http.context import ServerContext, peer_name
 from netd.http.errors import RequestError
 from netd.http.output import AHEAD, Output, Transport
 from netd.http.request import Request
 from netd.http.request_head import END, Head, examine, parse
+from netd.http.turns import SLICE_REQUESTS, SLICE_SECONDS
 from netd.http.upload import Upload
 
 LINGER_SECONDS: Final = 2.0
 """How long a client may read a refusal before its unread input causes a reset."""
-LINGER_BYTES: Final = 256 * 1024
-"""How much unread input is discarded meanwhile."""
 HALF_CLOSE_SECONDS: Final = 0.1
 """A FIN this soon after a request belongs to the request: the client half-closed."""
 
 # Names of a module are found faster than members of a class.
 HANDSHAKE, IDLE, HEAD, BODY, RESPONDING, BLOCKED, *_OVER = ConnectionState
 ENDING, CLOSING, LINGERING, CLOSED = _OVER
-
-
-@lru_cache(maxsize=1024)
-def _encoded(host: object) -> bytes:
-    """A host as the log has it; kept here once, and not by each of its connections."""
-    return host.encode() if isinstance(host, str) else b"-"
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
@@ -60,12 +52,12 @@ class HTTPConnection:
     """
 
     __slots__ = (
-        *("_asked_at", "_buffer", "_half_closed", "_reading", "_unread", "_upload", "client"),
-        *("context", "deadline", "output", "peer", "refusal", "request", "served", "state"),
-        "user",
+        *("_asked_at", "_buffer", "_half_closed", "_reading", "_unread", "_upload"),
+        *("client", "context", "deadline", "output", "peer", "queued", "refusal", "request"),
+        *("served", "state", "user"),
     )
 
-    linger_bytes: ClassVar = LINGER_BYTES
+    linger_bytes: ClassVar = 256 * 1024  # how much unread input is discarded meanwhile
     output: Output
 
     def __init__(
@@ -73,7 +65,7 @@ class HTTPConnection:
     ) -> None:
         self.context = context
         self.client = client
-        self.peer = _encoded(getattr(address, "host", None))
+        self.peer = peer_name(getattr(address, "host", None))
         self.user = b"-"  # the name in the client's certificate
         self.refusal: str | None = None  # what the client gets at once, and nothing else
         self.request: Request | None = None
@@ -86,6 +78,7 @@ class HTTPConnection:
         self._unread = 0  # bytes discarded after the last response; a refusal counts as one
         self._half_closed = False
         self._reading = True
+        self.queued = False
 
     @property
     def transport(self) -> Transport:
@@ -119,7 +112,10 @@ class HTTPConnection:
 
     def dataReceived(self, data: bytes) -> None:
         """Respond to the requests that are complete, keep the rest."""
-        if self.request is not None or self.output.paused or self.state >= ENDING:
+        output = self.output
+        busy = self.request is not None or output.paused or self.state >= BLOCKED
+        # TLS delivers the input of one turn in many parts.
+        if busy or (output.secure and not self.context.turns.in_time()):
             self._set_aside(data)
         else:
             self._serve(self._buffer + data if self._buffer else data)
@@ -136,7 +132,7 @@ class HTTPConnection:
         if self.state >= ENDING:
             self.transport.loseConnection()
         elif self.request is None:
-            if not self.output.paused:
+            if not (self.output.paused or self.queued):
                 self._serve(self._buffer)
         elif not self.request.startedWriting:
             waited = self.context.clock.seconds() - self._asked_at
@@ -152,7 +148,7 @@ class HTTPConnection:
         self._abandon(reason)
         self._enter(CLOSED, inf)
         if self._upload is not None:
-            self._upload.body.close()
+            self._upload.close()
             self._upload = None
         self._buffer = b""
         self.output.discard()
@@ -169,7 +165,7 @@ class HTTPConnection:
         """The client has caught up."""
         self.output.resume()
         if self.request is None and self.state < ENDING and self.output.collected is None:
-            self._serve(self._buffer)
+            self._go_on()
 
     def stopProducing(self) -> None:
         """Do nothing: `connectionLost` follows."""
@@ -190,6 +186,11 @@ class HTTPConnection:
         elif not self.output.written:
             # While the last response is still being sent, the limit for stalls applies.
             self.abort()
+
+    def proceed(self) -> None:
+        """Respond to a slice of what was sent ahead."""
+        if self.state is BLOCKED and not self.output.paused:
+            self._serve(self._buffer)
 
     def abort(self) -> None:
         """Cut the connection."""
@@ -212,7 +213,7 @@ class HTTPConnection:
         context, output = self.context, self.output
         corked = output.collected is not None
         if not corked:
-            # Responses to requests that were sent ahead leave together with this one.
+            # The state changes before the transport has its say.
             output.cork()
         if data:
             output.send(data)
@@ -226,7 +227,8 @@ class HTTPConnection:
         else:
             self._enter(IDLE, context.idle_deadline)
         if not corked:
-            self._serve(self._buffer)
+            output.uncork()
+            self._go_on()
 
     def keeps(self) -> bool:
         """Whether the connection takes another request after this one."""
@@ -251,6 +253,12 @@ class HTTPConnection:
         if misread or begun or self.state is not IDLE or self._half_closed:
             self._settle()
 
+    def _go_on(self) -> None:
+        """Respond to what was sent ahead in a later turn: this one may have done enough."""
+        if self._buffer and self.request is None:
+            self.context.turns.wait(self)
+        self._settle()
+
     def _settle(self) -> None:
         """Decide the next state after the read loop."""
         if self.state is ENDING:
@@ -261,7 +269,7 @@ class HTTPConnection:
             self._read(len(self._buffer) <= AHEAD)
             return
         context = self.context
-        if self.output.paused:
+        if self.output.paused or self.queued:
             state, deadline = BLOCKED, inf
         elif self._half_closed:
             if self._buffer or self._upload is not None:
@@ -272,7 +280,7 @@ class HTTPConnection:
         elif self._buffer:
             state, deadline = HEAD, context.clock.seconds() + context.limits.head_time
         elif self._upload is not None:
-            state, deadline = BODY, self._body_deadline(self._upload)
+            state, deadline = BODY, self._upload.deadline
         else:
             state, deadline = IDLE, context.idle_deadline
         if self.state is not state:
@@ -281,8 +289,10 @@ class HTTPConnection:
 
     def _requests(self, data: bytes) -> int:
         """Respond to requests; where in `data` the first byte is that is still needed."""
-        limits, output = self.context.limits, self.output
+        context, output = self.context, self.output
+        limits, seconds = context.limits, context.clock.seconds
         at, end = 0, len(data)
+        until, left = 0.0, SLICE_REQUESTS
         try:
             while at < end and self.request is None and not output.paused:
                 if self.state >= ENDING:
@@ -294,6 +304,12 @@ class HTTPConnection:
                 if stop < 4 or stop - at > limits.max_head:
                     examine(data[at:] if at else data, limits.max_head, limits.max_target)
                     break
+                if stop < end or until:  # a request that comes alone does not pay for this
+                    now, left = seconds(), left - 1
+                    until = until or now + SLICE_SECONDS
+                    if left < 0 or now >= until:
+                        context.turns.wait(self)
+                        break
                 head = parse(data[at:stop], limits.max_target, limits.max_fields)
                 at = stop
                 if head.length == 0:
@@ -316,14 +332,11 @@ class HTTPConnection:
             # RFC 9110 10.1.1: needless once the client has begun to send.
             self.output.send(response_head.CONTINUE)
 
-    def _body_deadline(self, upload: Upload) -> float:
-        return upload.begun + self.context.limits.body_seconds(upload.received)
-
     def _receive(self, upload: Upload, data: bytes, at: int) -> int:
         """Take in more of a body, and respond when it is complete; the index behind it."""
         rest = upload.feed(data[at:] if at else data)
         if rest is None:
-            self.deadline = self._body_deadline(upload)
+            self.deadline = upload.deadline
             return len(data)
         self._upload = None
         request = Request(self, upload.head)
@@ -365,13 +378,10 @@ class HTTPConnection:
     def refuse(self, key: str, head_only: bool = False) -> None:
         """Send the refusal called `key`, and end the connection."""
         error = RequestError(key)
-        head = None
-        if self._upload is not None:
-            head = self._upload.head
-            self._upload.body.close()
-        elif self.request is not None:
-            head = self.request.head
-            self.request.close()
+        head, current = None, self._upload or self.request
+        if current is not None:
+            head = current.head
+            current.close()
         self.request = self._upload = None
         line = self._buffer.split(b"\r\n", 1)[0][:AHEAD] if head is None else head.line
         header, body = response_head.refusal(error.code, error.sentence, self.context.date())
@@ -407,5 +417,4 @@ class HTTPConnection:
                 self.abort()
             return
         self._buffer += data
-        if len(self._buffer) > AHEAD:
-            self._read(False)
+        self._go_on()

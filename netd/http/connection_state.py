@@ -24,7 +24,7 @@ class ConnectionState(IntEnum):
     HEAD = 2  # a request head has begun to arrive
     BODY = 3  # a request body has begun to arrive
     RESPONDING = 4  # a response is being waited for, and the server counts it
-    BLOCKED = 5  # the client does not take the responses that it got
+    BLOCKED = 5  # requests wait until the client takes its responses, or for another turn
     ENDING = 6  # the last response is complete
     CLOSING = 7  # the last response is on its way
     LINGERING = 8  # the same, and our side is closed; the client may still send
@@ -38,8 +38,8 @@ TRANSITIONS: Final[Mapping[ConnectionState, frozenset[ConnectionState]]] = {
     _S.IDLE: frozenset(
         {_S.HEAD, _S.BODY, _S.RESPONDING, _S.BLOCKED, _S.ENDING, _S.CLOSING, _S.CLOSED}
     ),
-    _S.HEAD: frozenset({_S.IDLE, _S.BODY, _S.RESPONDING, _S.ENDING, _S.CLOSED}),
-    _S.BODY: frozenset({_S.IDLE, _S.RESPONDING, _S.ENDING, _S.CLOSED}),
+    _S.HEAD: frozenset({_S.IDLE, _S.BODY, _S.RESPONDING, _S.BLOCKED, _S.ENDING, _S.CLOSED}),
+    _S.BODY: frozenset({_S.IDLE, _S.RESPONDING, _S.BLOCKED, _S.ENDING, _S.CLOSED}),
     _S.RESPONDING: frozenset({_S.IDLE, _S.ENDING, _S.CLOSING, _S.CLOSED}),
     _S.BLOCKED: frozenset(
         {_S.IDLE, _S.HEAD, _S.BODY, _S.RESPONDING, _S.ENDING, _S.CLOSING, _S.CLOSED}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from operator import attrgetter
 from typing import Final, NamedTuple, Protocol
 
@@ -21,12 +22,19 @@ from netd.http import dates, response_head
 from netd.http.errors import RequestError
 from netd.http.request_head import Head
 from netd.http.timeouts import ROUND_SECONDS, Timed, TimeoutSweep
+from netd.http.turns import Turns
 from netd.http.upload import BodyBuffers
 from netd.settings import Limits
 from netd.transport.connections import ConnectionTable
 
 _BEYOND: Final = 32
 """Connections over the limit that get time to read why; those beyond get none."""
+
+
+@lru_cache(maxsize=1024)
+def peer_name(host: object) -> bytes:
+    """A host as the log has it; kept here once, and not by each of its connections."""
+    return host.encode() if isinstance(host, str) else b"-"
 
 
 class AccessRecord(NamedTuple):
@@ -94,10 +102,12 @@ class ServerContext:
     _oldest: list[ServedConnection] = field(factory=list, init=False)
     """Idle connections as of one round, the oldest last."""
     _sweep: TimeoutSweep = field(init=False)
+    turns: Turns = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.change(self.limits)
         self._sweep = TimeoutSweep(self, self.clock, self._counters)
+        self.turns = Turns(self.clock)
 
     def change(self, limits: Limits) -> None:
         """Keep to other limits from now on."""
@@ -134,6 +144,7 @@ class ServerContext:
             self._sweep.start()
         else:
             self._sweep.stop()
+            self.turns.stop()
 
     def new_second(self, now: float) -> None:
         """Forget what holds for one second only."""

@@ -82,10 +82,11 @@ class BodyBuffer:
 class Upload:
     """A request head, and its body as far as it has arrived."""
 
-    __slots__ = ("begun", "body", "decoder", "head", "received")
+    __slots__ = ("begun", "body", "decoder", "head", "limits", "received")
 
     def __init__(self, head: Head, limits: Limits, buffers: BodyBuffers, begun: float) -> None:
         self.head = head
+        self.limits = limits
         self.begun = begun
         """When the head was complete, on the clock of whoever feeds it."""
         self.received = 0
@@ -96,6 +97,15 @@ class Upload:
         else:
             self.decoder = Sized(head.length)
         self.body = BodyBuffer(buffers, limits.body_memory, limits.spool)
+
+    @property
+    def deadline(self) -> float:
+        """The time by which more of the body must have arrived."""
+        return self.begun + self.limits.body_seconds(self.received)
+
+    def close(self) -> None:
+        """Give up the body's room; harmless when done twice."""
+        self.body.close()
 
     def feed(self, data: bytes) -> bytes | None:
         """Take in `data`; what follows the body once that is complete, None until then."""

@@ -246,6 +246,15 @@ class ServerFixture:
         client.send(data, pieces)
         return client
 
+    def turn(self) -> None:
+        """One turn of the reactor: the calls that are due now, but none that these schedule."""
+        due: list[Any] = list(self.clock.getDelayedCalls())
+        for call in due:
+            if call.getTime() <= self.clock.seconds():
+                self.clock.calls.remove(call)
+                call.called = 1
+                call.func(*call.args, **call.kw)
+
     def pass_seconds(self, seconds: int) -> None:
         """Let time pass, a second at a time."""
         for _ in range(seconds):

@@ -304,6 +304,7 @@ class PressureTests(SynchronousTestCase):
         self.assertEqual(client.transport.producerState, "paused")
         self.patch(client.transport, "write", write)
         client.connection.resumeProducing()
+        fixture.clock.advance(0)
         self.assertEqual(len(client.responses()), 100)
         self.assertEqual(client.transport.producerState, "producing")
         self.assertIs(client.connection.state, ConnectionState.IDLE)
@@ -471,6 +472,7 @@ class ResponseTests(SynchronousTestCase):
             ),
             60_000,
         )
+        client.fixture.clock.advance(0)
         self.assertEqual(
             [response.body for response in client.responses()],
             [b"/%d" % number for number in range(10_000)],
@@ -523,6 +525,149 @@ class ResponseTests(SynchronousTestCase):
         """`OPTIONS *` gets a response for the server as a whole."""
         response = ServerFixture().ask(b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n").response()
         self.assertEqual((response.code, response.body), (200, b""))
+
+
+class SliceTests(SynchronousTestCase):
+    """
+    What one connection sends ahead does not hold the others.
+    """
+
+    def dear(self, seconds: float = 0.02) -> ServerFixture:
+        """A server whose every response takes some time to make."""
+
+        def render(request: Any) -> bytes:
+            fixture.clock.rightNow += seconds
+            body: bytes = request.path + request.content.read()
+            return body
+
+        fixture = ServerFixture(Call(render))
+        return fixture
+
+    def requests(self, count: int) -> bytes:
+        """Requests for `/0`, `/1` and so on."""
+        return b"".join(GET.replace(b"/ ", b"/%d " % number) for number in range(count))
+
+    def turn(self, client: Client) -> int:
+        """One turn of the reactor; how many responses leave in it."""
+        before = len(client.responses())
+        client.fixture.turn()
+        return len(client.responses()) - before
+
+    def test_number(self) -> None:
+        """However cheap requests are, 16 get a response in one turn, and reading pauses."""
+        client = ServerFixture().ask(GET * 40)
+        self.assertEqual(len(client.responses()), 16)
+        self.assertIs(client.connection.state, ConnectionState.BLOCKED)
+        self.assertEqual(client.transport.producerState, "paused")
+        self.assertEqual([self.turn(client), self.turn(client)], [16, 8])
+        self.assertIs(client.connection.state, ConnectionState.IDLE)
+        self.assertEqual(client.transport.producerState, "producing")
+
+    def test_alone(self) -> None:
+        """Sixteen requests that are sent together need no other turn."""
+        client = ServerFixture().ask(GET * 16)
+        self.assertEqual(len(client.responses()), 16)
+        self.assertEqual(client.transport.producerState, "producing")
+
+    def test_time(self) -> None:
+        """A request that takes long is the only one of its turn."""
+        client = self.dear().ask(self.requests(3))
+        self.assertEqual(len(client.responses()), 1)
+        self.assertEqual([self.turn(client), self.turn(client)], [1, 1])
+        self.assertEqual([each.body for each in client.responses()], [b"/0", b"/1", b"/2"])
+
+    def test_bodies(self) -> None:
+        """Requests with bodies have no more time than those without."""
+        client = self.dear().ask(post(b"a") + post(b"b") + GET)
+        self.assertEqual([len(client.responses())], [1])
+        self.assertEqual([self.turn(client), self.turn(client)], [1, 1])
+        self.assertEqual([each.body for each in client.responses()][1:], [b"/echob", b"/"])
+
+    def test_incomplete(self) -> None:
+        """A request that is still incomplete when its turn comes is waited for."""
+        for cut, state in (
+            (GET[:-1], ConnectionState.HEAD),
+            (post(b"xy")[:-1], ConnectionState.BODY),
+        ):
+            client = ServerFixture().ask(GET * 17 + cut)
+            client.fixture.clock.advance(0)
+            self.assertEqual(len(client.responses()), 17)
+            self.assertIs(client.connection.state, state)
+            self.assertEqual(client.transport.producerState, "producing")
+
+    def test_roundRobin(self) -> None:
+        """Of two connections that send ahead each gets its slice in turn."""
+        fixture = self.dear()
+        first, second = fixture.ask(self.requests(3)), fixture.ask(self.requests(3))
+        for counts in ((2, 1), (2, 2), (3, 2), (3, 3)):
+            self.turn(first)
+            self.assertEqual((len(first.responses()), len(second.responses())), counts)
+
+    def test_later(self) -> None:
+        """What follows a response that had to be waited for waits for its turn."""
+        fixture = ServerFixture()
+        clients = [
+            fixture.ask(b"GET /held HTTP/1.1\r\nHost: a\r\n\r\n" + GET) for _ in range(2)
+        ]
+        for request in fixture.tree.children[b"held"].requests:
+            request.finish()
+        self.assertEqual([len(client.responses()) for client in clients], [1, 1])
+        fixture.clock.advance(0)
+        self.assertEqual([len(client.responses()) for client in clients], [2, 2])
+
+    def test_slowReader(self) -> None:
+        """A client that does not read loses its turn, and gets another when it reads."""
+        client = ServerFixture().ask(GET * 17)
+        client.connection.pauseProducing()
+        self.assertEqual(self.turn(client), 0)
+        client.connection.resumeProducing()
+        client.connection.pauseProducing()
+        client.connection.resumeProducing()
+        self.assertEqual(self.turn(client), 1)
+        self.assertIs(client.connection.state, ConnectionState.IDLE)
+
+    def test_fin(self) -> None:
+        """A client that half-closes gets every response, then the end."""
+        client = ServerFixture().ask(GET * 33)
+        client.fin()
+        self.assertEqual([self.turn(client), self.turn(client)], [16, 1])
+        self.assertTrue(client.closed())
+
+    def test_over(self) -> None:
+        """A turn after the end of the connection changes nothing."""
+        for end in (Client.reset, lambda client: client.connection.refuse("slow-head")):
+            client = ServerFixture().ask(GET * 17)
+            end(client)
+            before = client.received()
+            client.fixture.clock.advance(0)
+            self.assertEqual(client.received(), before)
+
+    def test_drain(self) -> None:
+        """A server that stops gives one response more, and closes."""
+        client = ServerFixture().ask(GET * 40)
+        client.fixture.server.drain()
+        self.assertFalse(client.closed())
+        self.assertEqual(self.turn(client), 1)
+        self.assertTrue(client.transport.halfClosed)
+
+    def test_noTimer(self) -> None:
+        """The last connection of a server that no longer listens leaves no timer."""
+        client = ServerFixture().ask(GET * 40)
+        client.fixture.server.doStop()
+        client.reset()
+        self.assertEqual(client.fixture.clock.getDelayedCalls(), [])
+
+    def test_parts(self) -> None:
+        """Requests that TLS delivers one by one have no more time than together."""
+        fixture = self.dear()
+        transport = MemoryTransport()
+        alsoProvides(transport, ISSLTransport)
+        client = fixture.connect(transport=transport)
+        client.connection.handshakeCompleted()
+        client.send(GET * 3, len(GET))
+        self.assertEqual(len(client.responses()), 1)
+        fixture.clock.advance(0)
+        self.assertEqual(len(client.responses()), 3)
 
 
 class PersistenceTests(SynchronousTestCase):
@@ -758,6 +903,7 @@ class LaterTests(SynchronousTestCase):
         client.send(GET)
         self.assertEqual(client.received(), b"")
         fixture.tree.children[b"held"].requests[0].finish()
+        fixture.clock.advance(0)
         self.assertEqual([response.body for response in client.responses()], [b"", b"hello\n"])
 
     def test_finishInside(self) -> None:
@@ -816,6 +962,7 @@ class LaterTests(SynchronousTestCase):
         self.assertEqual(len(client.responses()), 2)
         self.patch(client.transport, "write", write)
         client.connection.resumeProducing()
+        client.fixture.clock.advance(0)
         self.assertEqual(len(client.responses()), 3)
 
     def test_large(self) -> None:

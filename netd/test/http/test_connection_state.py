@@ -36,8 +36,9 @@ def paused(client: Client) -> None:
 
 
 def drained(client: Client) -> None:
-    """The client reads what waits for it."""
+    """The client reads what waits for it, and the server goes on in its next turn."""
     client.connection.resumeProducing()
+    client.fixture.clock.advance(0)
 
 
 def reset_on_write(client: Client) -> None:
@@ -81,10 +82,12 @@ PLAIN: Final[dict[tuple[S, S], tuple[Step, ...]]] = {
     (S.HEAD, S.IDLE): (send(PART), send(b"\n")),
     (S.HEAD, S.BODY): (send(UPLOAD[:9]), send(UPLOAD[9:-1])),
     (S.HEAD, S.RESPONDING): (send(HELD[:9]), send(HELD[9:])),
+    (S.HEAD, S.BLOCKED): (send(PART), paused, send(b"\n")),
     (S.HEAD, S.ENDING): (send(PART), late),
     (S.HEAD, S.CLOSED): (send(PART), reset),
     (S.BODY, S.IDLE): (send(UPLOAD[:-1]), send(b"y")),
     (S.BODY, S.RESPONDING): (send(HELD_UPLOAD[:-1]), send(b"y")),
+    (S.BODY, S.BLOCKED): (send(UPLOAD[:-1]), paused, send(b"y")),
     (S.BODY, S.ENDING): (send(UPLOAD[:-1]), late),
     (S.BODY, S.CLOSED): (send(UPLOAD[:-1]), reset),
     (S.RESPONDING, S.IDLE): (send(HELD), finish),

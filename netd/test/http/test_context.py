@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
-from netd.http.context import AccessRecord
+from netd.http.context import AccessRecord, peer_name
 from netd.http.server import HTTPServer
 from netd.test.http.stages import (
     GET,
@@ -32,6 +32,18 @@ class AccessRecordTests(SynchronousTestCase):
         """Fields that are not known are dashes, as the combined log format has them."""
         record = AccessRecord(b"::1", b"GET / HTTP/1.1", 200, 58)
         self.assertEqual((record.referer, record.user_agent, record.user), (b"-", b"-", b"-"))
+
+
+class PeerNameTests(SynchronousTestCase):
+    """
+    The name of a peer.
+    """
+
+    def test_shared(self) -> None:
+        """Connections of one host share one name; a peer without a host is a dash."""
+        self.assertEqual(peer_name("192.0.2.1"), b"192.0.2.1")
+        self.assertIs(peer_name("192.0.2.1"), peer_name("192.0.2." + str(1)))
+        self.assertEqual(peer_name(None), b"-")
 
 
 class RoomTests(SynchronousTestCase):

@@ -50,6 +50,15 @@ class UploadTests(SynchronousTestCase):
         upload = self.upload(b"Transfer-Encoding: chunked")
         upload.feed(b"1\r\na\r\n")
         self.assertEqual((upload.received, upload.begun), (6, 5.0))
+        self.assertEqual(upload.deadline, 5.0 + upload.limits.body_seconds(6))
+
+    def test_close(self) -> None:
+        """A closed upload holds nothing."""
+        upload = self.upload(b"Content-Length: 3")
+        upload.feed(b"ab")
+        upload.close()
+        upload.close()
+        self.assertEqual(upload.body.size, 0)
 
 
 class BodyBufferTests(SynchronousTestCase):

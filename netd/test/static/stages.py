@@ -167,6 +167,7 @@ class SocketClient(Clock):
     def turn(self) -> None:
         """One turn of the reactor."""
         self.advance(0)
+        self.site.context.clock.advance(0)
         for descriptors, method, event in (
             (tuple(self.readers), "doRead", select.POLLIN),
             (tuple(self.writers), "doWrite", select.POLLOUT),
