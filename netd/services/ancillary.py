@@ -72,13 +72,11 @@ def enlarge_receive_buffer(sock: socket.socket, name: str) -> int:
 
 def kernel_drops(sock: socket.socket) -> int:
     """Datagrams that the kernel dropped at `sock`; 0 where it does not count them."""
-    if not _LINUX:
-        return 0
-    try:
-        data = sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
-    except OSError:
-        return 0
-    return int(_MEMINFO.unpack(data)[8])
+    with contextlib.suppress(OSError):
+        if _LINUX:
+            data = sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+            return int(_MEMINFO.unpack(data)[8])
+    return 0
 
 
 class PacketInfo:

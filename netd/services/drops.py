@@ -44,10 +44,6 @@ class Drops:
         if self._timer is None:
             self._timer = self._clock.callLater(DELAY_SECONDS, self._report)
 
-    def add_one(self, reason: str) -> None:
-        """Count one drop."""
-        self.add({reason: 1})
-
     def _count(self, reason: str, count: int) -> None:
         self._counters.drops[reason] += count
         self._unlogged[reason] += count

@@ -81,8 +81,8 @@ class DelayedSender:
 
     _impairments: Impairments
     send_now: SendNow
-    drop: Callable[[str], None]
-    """Called with the reason for each datagram that is not sent."""
+    drop: Callable[[dict[str, int]], None]
+    """Called with the reason and the number of the datagrams that are not sent."""
     _clock: IReactorTime
     waiting: set[_DelayedDatagram] = Factory(set)
     waiting_bytes: int = 0
@@ -90,7 +90,7 @@ class DelayedSender:
     def send(self, data: bytes, control: ControlMessages, address: Address) -> None:
         """Perform the script for `data`."""
         if len(self.waiting) >= MAX_DATAGRAMS or self.waiting_bytes + len(data) > MAX_BYTES:
-            self.drop("backlog")
+            self.drop({"backlog": 1})
             return
         datagram = _DelayedDatagram(self, len(data), control, address)
         done = Player(self._impairments.script(data), datagram, self._clock).perform()
@@ -127,14 +127,14 @@ class _DelayedDatagram:
     def write(self, data: bytes) -> None:
         """Send the datagram."""
         if reason := self._sender.send_now(data, self._control, self._address):
-            self._sender.drop(reason)
+            self._sender.drop({reason: 1})
 
     def finish(self) -> None:
         """No-op: a datagram leaves nothing open."""
 
     def abort(self) -> None:
         """Count the datagram as lost."""
-        self._sender.drop("impairment")
+        self._sender.drop({"impairment": 1})
 
     def stop(self) -> None:
         """Stop the script, as the port closes."""

@@ -94,7 +94,7 @@ class UDPPort(Port):
         self._drops = Drops(name, policy.counters, self._clock, lost)
         if policy.impairments is not None:
             self._delayed = DelayedSender(
-                policy.impairments, self._send, self._drops.add_one, self._clock
+                policy.impairments, self._send, self._drops.add, self._clock
             )
         self._receive = sock.recvmsg if self._info.buffer_size else sock.recvfrom
         # An echo of the real network costs its two system calls and little else.

@@ -14,6 +14,7 @@ from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Cooperator
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -21,11 +22,10 @@ from netd.counters import Counters
 from netd.options.messages import escape_unprintable
 from netd.xmlrpc import faults
 from netd.xmlrpc.codec import fault_struct
-from netd.xmlrpc.cooperative import Cooperative
 from netd.xmlrpc.faults import BadParameters, Fault, as_fault
 from netd.xmlrpc.registry import Procedure, Registry, procedure, rpc
 from netd.xmlrpc.scalars import Value
-from netd.xmlrpc.steps import Steps
+from netd.xmlrpc.steps import Steps, T
 from netd.xmlrpc.writer import Encoded
 
 _log = Logger()
@@ -36,6 +36,44 @@ MOST_CALLS: Final = 100
 
 SECONDS: Final = 30.0
 """How long a call may take without a timeout of its own."""
+TURN: Final = 0.008
+"""Seconds after which a turn ends with the step it is at."""
+
+
+class Cooperative:
+    """
+    All steps in progress on one clock, taken in short turns between its other work.
+
+    They share one turn, so that ten large bodies hold the reactor no longer at a time
+    than one does.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        def turn() -> Callable[[], bool]:
+            end = clock.seconds() + TURN
+            return lambda: clock.seconds() >= end
+
+        self._cooperator = Cooperator(turn, lambda call: clock.callLater(0, call))
+
+    async def finish(self, steps: Steps[T]) -> T:
+        """The result of `steps`; it is there at once when the first step is the last."""
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        results: list[T] = []
+
+        def work() -> Steps[None]:
+            results.append((yield from steps))
+
+        task = self._cooperator.cooperate(work())
+        try:
+            await task.whenDone()
+        except CancelledError:
+            task.stop()
+            raise
+        return results[0]
 
 
 class Caller:

@@ -119,10 +119,9 @@ def _of_stock(methods: _Methods) -> Iterator[Procedure]:
     for name, method in methods.items():
         if getattr(method, "withRequest", False):
             raise ValueError(f"{_STOCK}{name} wants the request, which is not given here")
-        signatures = getattr(method, "signature", None)
         yield procedure(
             method,
             (rpc_options(method) or RPCOptions()).name or name,
-            signatures=None if signatures is None else list(map(tuple, signatures)),
+            signatures=getattr(method, "signature", None),
             text=getattr(method, "help", None),
         )

@@ -88,14 +88,14 @@ class Reader:
 
     def __init__(self, encoding: str | None = None) -> None:
         self._encoding = encoding
+        self._text: list[str] = []
         self._parser = parser = expat.ParserCreate(encoding)
         parser.buffer_text = True
         parser.XmlDeclHandler = self._declaration
         parser.StartDoctypeDeclHandler = self._doctype
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._data
-        self._text: list[str] = []
+        parser.CharacterDataHandler = self._text.append
         self._open: list[str] = [""]
         self._stack: list[Any] = []
         # For each open struct the name of the member whose value is to come; _DONE
@@ -179,9 +179,6 @@ class Reader:
             raise not_xmlrpc(f"arrays and structs are nested deeper than {DEPTH}")
         self._stack.append(container)
         self._names.append(None)
-
-    def _data(self, text: str) -> None:
-        self._text.append(text)
 
     def _drop_space(self) -> None:
         """Drop the text between elements; a Fault when it is not white space."""

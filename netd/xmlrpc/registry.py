@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from netd.xmlrpc.faults import NO_METHOD, Fault
 from netd.xmlrpc.scalars import shown
@@ -24,39 +24,34 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_.:/]{1,200}")
 _ATTRIBUTE: Final = "__rpc__"
 
 
+def _variants(given: Iterable[Sequence[str]] | None) -> tuple[TypeNames, ...] | None:
+    return None if given is None else tuple(map(tuple, given))
+
+
 @frozen
 class RPCOptions:
-    """The arguments of `@rpc`, kept at the function."""
-
-    name: str | None = None
-    offload: bool = False
-    signatures: tuple[TypeNames, ...] | None = None
-    timeout: float | None = None
-
-
-def rpc(
-    name: str | None = None,
-    *,
-    offload: bool = False,
-    signatures: Iterable[Sequence[str]] | None = None,
-    timeout: float | None = None,
-) -> Callable[[F], F]:
     """
-    Mark a function for publication and return it unchanged.
+    A decorator that marks a function for publication and returns it unchanged.
 
     `name` replaces its own.  With `offload` it runs in a process of netd's
     pool, so it may compute for seconds and must be importable.  `signatures`,
     XML-RPC type names with the result's first, replace its type hints.
     `timeout` in seconds replaces the 30 that a call may take.
     """
-    given = None if signatures is None else tuple(map(tuple, signatures))
-    options = RPCOptions(name, offload, given, timeout)
 
-    def mark(function: F) -> F:
-        setattr(function, _ATTRIBUTE, options)
+    name: str | None = None
+    offload: bool = field(default=False, kw_only=True)
+    signatures: tuple[TypeNames, ...] | None = field(
+        default=None, kw_only=True, converter=_variants
+    )
+    timeout: float | None = field(default=None, kw_only=True)
+
+    def __call__(self, function: F) -> F:
+        setattr(function, _ATTRIBUTE, self)
         return function
 
-    return mark
+
+rpc = RPCOptions
 
 
 def rpc_options(function: object) -> RPCOptions | None:

@@ -124,10 +124,9 @@ def _by_hand(
         if len(variant) - 1 < required or (rest is None and len(variant) - 1 > len(names)):
             raise ValueError(f"the signature {', '.join(variant)} does not fit the function")
     strict = [tuple(map(from_name, variant[1:])) for variant in given]
-    most = max(map(len, strict), default=0)
-    names += [f"{rest[0] if rest else ''} {number}" for number in range(1, most + 1)]
-    columns = [[types[n] for types in strict if len(types) > n] for n in range(most)]
-    parameters = tuple((names[n], union(column)) for n, column in enumerate(columns))
+    columns = (union(list(filter(None, kinds))) for kinds in itertools.zip_longest(*strict))
+    more = (f"{rest[0] if rest else ''} {number}" for number in itertools.count(1))
+    parameters = tuple(zip(itertools.chain(names, more), columns, strict=False))
     required = min(map(len, strict), default=0)
     return Signature(
         tuple(given), parameters, required, strict=tuple(strict), accepted=_accepted(strict)

@@ -37,7 +37,7 @@ class DropsTests(SynchronousTestCase):
 
     def test_one(self) -> None:
         """A single drop is counted."""
-        self.drops.add_one("rate")
+        self.drops.add({"rate": 1})
         self.assertEqual(self.counters.drops, {"rate": 1})
 
     def test_soon(self) -> None:

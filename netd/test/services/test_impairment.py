@@ -135,7 +135,7 @@ class DelayedSenderTests(SynchronousTestCase):
             return self.reason
 
         impairments = Impairments(Impairment(**{"seed": 1, **changes}))
-        return DelayedSender(impairments, send, self.dropped.append, self.clock)
+        return DelayedSender(impairments, send, self.dropped.extend, self.clock)
 
     def test_at_once(self) -> None:
         """Without impairment a datagram is sent at once and not kept."""

@@ -35,7 +35,10 @@ class OptionsTests(SynchronousTestCase):
         def function() -> int:
             raise NotImplementedError
 
-        self.assertEqual(rpc_options(function), RPCOptions("a.b", True, (("int",),), 2))
+        self.assertEqual(
+            rpc_options(function),
+            RPCOptions("a.b", offload=True, signatures=(("int",),), timeout=2),
+        )
         self.assertIsNone(rpc_options(greet))
         self.assertEqual(rpc_options(rpc()(lambda: 1)), RPCOptions())
 

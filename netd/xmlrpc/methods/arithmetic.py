@@ -55,7 +55,14 @@ def power(x: Number, y: Number, z: int | None = None) -> Number:
     64 bits; with a double on either side the result is a double.
     """
     if z is not None:
-        return _modular(x, y, z)
+        if not (isinstance(x, int) and isinstance(y, int)):
+            raise BadParameters("a power with a modulus takes three ints")
+        if max(abs(x), abs(y), abs(z)) > -_SMALLEST:
+            raise BadParameters("a power with a modulus takes ints of 64 bits")
+        try:
+            return pow(x, y, z)
+        except ValueError as error:
+            raise BadParameters(str(error)) from None
     if isinstance(x, int) and isinstance(y, int):
         if y < 0:
             raise BadParameters("a negative power of an int is not an int; send a double")
@@ -63,17 +70,6 @@ def power(x: Number, y: Number, z: int | None = None) -> Number:
         if abs(x) > 1 and (abs(x).bit_length() - 1) * y > 63:
             raise BadParameters("the result does not fit 64 bits")
     return _fits(lambda: x**y)
-
-
-def _modular(x: Number, y: Number, z: int) -> int:
-    if not (isinstance(x, int) and isinstance(y, int)):
-        raise BadParameters("a power with a modulus takes three ints")
-    if max(abs(x), abs(y), abs(z)) > -_SMALLEST:
-        raise BadParameters("a power with a modulus takes ints of 64 bits")
-    try:
-        return pow(x, y, z)
-    except ValueError as error:
-        raise BadParameters(str(error)) from None
 
 
 _BINARY: Final = (("int", "int", "int"), ("double", "double", "double"))
