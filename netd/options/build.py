@@ -17,8 +17,7 @@ from attrs import evolve, fields
 
 from netd import __version__, setting_types
 from netd.addresses import Network
-from netd.options.messages import quote_unprintable
-from netd.options.sources import OptionValue
+from netd.options.sources import OptionValue, quote_unprintable
 from netd.setting_types import ValueType, options_of
 from netd.settings import SERVICE, TLS, Service, Settings
 from netd.values import Endpoint

@@ -12,9 +12,18 @@ from typing import Any
 from attrs import frozen
 from twisted.python.usage import UsageError
 
-from netd.options.messages import quote_unprintable
 from netd.setting_types import Option
 from netd.settings import OPTIONS
+
+
+def quote_unprintable(text: str) -> str:
+    """`text`, quoted as in Python where it is empty or would break or hide in the line."""
+    return text if text.isprintable() and text else repr(text)
+
+
+def escape_unprintable(text: str) -> str:
+    """`text` with each character escaped that would break the line."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 @frozen

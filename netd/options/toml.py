@@ -14,8 +14,7 @@ from typing import Final
 
 from twisted.python.usage import UsageError
 
-from netd.options.messages import escape_unprintable, quote_unprintable
-from netd.options.sources import OptionValue
+from netd.options.sources import OptionValue, escape_unprintable, quote_unprintable
 from netd.settings import BY_NAME
 
 

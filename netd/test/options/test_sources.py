@@ -8,9 +8,15 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
 
 from netd.options.build import build_settings
-from netd.options.sources import OptionValue, option_values
+from netd.options.sources import (
+    OptionValue,
+    escape_unprintable,
+    option_values,
+    quote_unprintable,
+)
 from netd.options.toml import read_toml
 from netd.settings import OPTIONS
 from netd.test.options.examples import (
@@ -211,3 +217,24 @@ class SaidTests(Commands):
         config = build_settings(values)
         self.assertEqual(config.http.listen[0].port, 1)
         self.assertEqual(config.http.delay, Duration(2_000_000))
+
+
+class LineTests(SynchronousTestCase):
+    """
+    Text that fits into a message of one line.
+    """
+
+    def test_quoted(self) -> None:
+        """
+        An empty or unprintable text is quoted as in Python.
+        """
+        for text in ("", "a\nb", "\x1b[2J", "\u202e", "\udcff"):
+            self.assertEqual(quote_unprintable(text), repr(text))
+        self.assertEqual(quote_unprintable("a b"), "a b")
+
+    def test_escape_unprintable(self) -> None:
+        """
+        Only unprintable characters of a message are escaped.
+        """
+        self.assertEqual(escape_unprintable("a 'b'\n\x1bc"), "a 'b'\\n\\x1bc")
+        self.assertEqual(escape_unprintable(""), "")
