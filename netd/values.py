@@ -230,19 +230,10 @@ def host(text: str) -> str:
 
 def _fields(text: str) -> list[str]:
     """`text` split at each `:` without a backslash before it, backslashes removed."""
-    fields = [""]
-    characters = iter(text)
-    for character in characters:
-        if character == "\\":
-            escaped = next(characters, "")
-            if not escaped:
-                raise ValueError("ends in a lone backslash")
-            fields[-1] += escaped
-        elif character == ":":
-            fields.append("")
-        else:
-            fields[-1] += character
-    return fields
+    if re.fullmatch(r"(?s)(?:[^\\]|\\.)*+", text) is None:
+        raise ValueError("ends in a lone backslash")
+    fields = re.findall(r"(?s)((?:[^:\\]|\\.)*+):", text + ":")
+    return [re.sub(r"(?s)\\(.)", r"\1", field) for field in fields]
 
 
 @frozen
