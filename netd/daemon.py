@@ -115,7 +115,10 @@ class Daemon(MultiService):
         if read is not None:
             fitted = lambda: _fitted(read())  # noqa: E731
             self.reloader = Reload(parts.settings, fitted, parts.reloadables())
-        facts = {"connections": parts.connections, "waiting answers": parts.waiting}
+        facts = {
+            "connections": parts.gauges.connections,
+            "waiting answers": parts.gauges.waiting,
+        }
         self._status = Status(parts.reactor, parts.counters, self.listening, facts)
         self._notifier = Notifier(
             parts.reactor, self.listening, parts.environ, self._status.summary

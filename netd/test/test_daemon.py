@@ -553,10 +553,12 @@ class SignalTests(Managed):
 
     def test_certificates(self) -> None:
         """The daemon reports for how long its certificates are valid."""
-        self.assertEqual(build(settings_with(), self.reactor, {}).parts.certificates(), {})
+        self.assertEqual(
+            build(settings_with(), self.reactor, {}).parts.gauges.certificates(), {}
+        )
         files = identity().write(Path(self.mktemp()))
         daemon = build(settings_with(tls=TLS((ANY_PORT,), *files)), self.reactor, {})
-        self.assertGreater(daemon.parts.certificates()["default"], 86_400)
+        self.assertGreater(daemon.parts.gauges.certificates()["default"], 86_400)
 
     def test_application(self) -> None:
         """

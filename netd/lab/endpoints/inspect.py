@@ -12,7 +12,7 @@ from uuid import UUID
 
 from netd.lab.call import JSON, Call, Reply
 from netd.lab.endpoints.httpbin_json import dumps, group, json_reply, shown_head, shown_headers
-from netd.lab.endpoints.request_body import Body
+from netd.lab.endpoints.request_body import shown_body
 from netd.script import Send
 
 _PIECE: Final = 64 * 1024
@@ -30,14 +30,7 @@ def describe(call: Call) -> dict[str, object]:
 
 def describe_with_body(call: Call) -> dict[str, object]:
     """What `describe` returns, and the body as data, files, form and JSON."""
-    body = Body.of(call)
-    return {
-        **describe(call),
-        "data": body.data,
-        "files": body.files,
-        "form": body.form,
-        "json": body.json,
-    }
+    return {**describe(call), **shown_body(call)}
 
 
 def get(call: Call) -> Reply:
@@ -58,10 +51,9 @@ def anything(call: Call) -> Reply:
 def delay(call: Call) -> Reply:
     """Wait for the duration in the path, then return all of the request but JSON."""
     # Made now: thousands of responses may be due at the same moment.
-    body = Body.of(call)
-    members = {"data": body.data, "files": body.files, "form": body.form}
-    content = dumps({**describe(call), **members})
-    return Reply(content, type=JSON, delay=call.wait("duration"))
+    members = describe_with_body(call)
+    del members["json"]
+    return Reply(dumps(members), type=JSON, delay=call.wait("duration"))
 
 
 def upload(call: Call) -> Reply:
