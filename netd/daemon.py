@@ -7,10 +7,11 @@ Rules: the one place that knows both addresses and protocols; it wires and decid
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from sys import maxsize
-from typing import Any
+from typing import Any, Final
 
 from attrs import evolve
 from twisted.application.internet import TimerService
@@ -19,7 +20,6 @@ from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver
 
 from netd.http.server import DeniedServer
-from netd.ops import rlimit
 from netd.ops.inherited import Inherited, assign
 from netd.ops.reload import Reload
 from netd.ops.signals import limit_stop, on_signal, on_stop_signal
@@ -31,6 +31,9 @@ from netd.settings import Settings
 from netd.transport import private, tls
 from netd.transport.epoll import fast_dispatch
 from netd.transport.listener import Listener, datagram, stream
+
+RESERVE: Final = 64
+"""Descriptors for other things than connections: logs, files, body buffers, pipes."""
 
 
 def build(
@@ -64,8 +67,29 @@ def _fitted(settings: Settings) -> Settings:
     limits = settings.http.limits
     if limits.connections < maxsize:
         return settings
-    limits = evolve(limits, connections=rlimit.max_connections())
+    limits = evolve(limits, connections=max_connections())
     return evolve(settings, http=evolve(settings.http, limits=limits))
+
+
+def raise_limit() -> int:
+    """
+    Raise the soft limit of descriptors to the hard one; returns the limit in force.
+
+    macOS refuses, as it has another limit below its hard limit.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (ValueError, OSError):
+            return soft
+    return hard
+
+
+def max_connections() -> int:
+    """The connections that leave `RESERVE` descriptors free, at least one."""
+    limit = raise_limit()
+    return maxsize if limit == resource.RLIM_INFINITY else max(1, limit - RESERVE)
 
 
 def services(parts: Parts) -> Iterator[tuple[str, IService]]:
@@ -115,7 +139,10 @@ class Daemon(MultiService):
         if read is not None:
             fitted = lambda: _fitted(read())  # noqa: E731
             self.reloader = Reload(parts.settings, fitted, parts.reloadables())
-        facts = {"connections": parts.connections, "waiting answers": parts.waiting}
+        facts = {
+            "connections": parts.gauges.connections,
+            "waiting answers": parts.gauges.waiting,
+        }
         self._status = Status(parts.reactor, parts.counters, self.listening, facts)
         self._notifier = Notifier(
             parts.reactor, self.listening, parts.environ, self._status.summary

@@ -46,6 +46,7 @@ class Parts:
     reactor: Any
     environ: Mapping[str, str]
     counters: Counters
+    gauges: Gauges
     logs: Logs
     access: AccessPolicy
     datagrams: DatagramPolicy
@@ -76,8 +77,8 @@ class Parts:
         streams = _streams(settings, reactor, counters)
         drain = Drain(streams.values(), settings.grace.seconds, reactor, counters)
         gauges = Gauges(
-            partial(open_connections, sites, streams),
-            partial(waiting_responses, sites),
+            partial(_open_connections, sites, streams),
+            partial(_waiting_responses, sites),
             rpc.pool.waiting,
             rpc.pool.busy,
             tls.left if tls is not None else dict,
@@ -100,26 +101,14 @@ class Parts:
         monitoring = site.factory(settings, reactor, Counters(), own)
         access = AccessPolicy(_access(settings), reactor, counters)
         datagrams = _datagrams(settings, counters)
-        shared = (settings, reactor, environ, counters, written, access, datagrams)
-        return cls(*shared, rpc.pool, probes, drain, tls, sites, monitoring, streams)
+        shared = (settings, reactor, environ, counters, gauges, written, access)
+        return cls(*shared, datagrams, rpc.pool, probes, drain, tls, sites, monitoring, streams)
 
     def guard(self, factory: Any, denied: Any = None) -> AccessFactory:
         """`factory` behind the access policy, and drained with the daemon."""
         guarded = AccessFactory(self.access, factory, denied)
         self.drain.add(guarded)
         return guarded
-
-    def connections(self) -> dict[str, int]:
-        """How many connections are open, by server."""
-        return open_connections(self.sites, self.streams)
-
-    def waiting(self) -> dict[str, int]:
-        """How many responses wait, by HTTP server."""
-        return waiting_responses(self.sites)
-
-    def certificates(self) -> dict[str, float]:
-        """For how many seconds each certificate is still valid."""
-        return {} if self.tls is None else self.tls.left()
 
     def reloadables(self) -> Sequence[Reloadable]:
         """What SIGHUP changes, each with the settings that it depends on."""
@@ -168,7 +157,7 @@ class Parts:
         return partial(self.drain.change, fresh.grace.seconds)
 
 
-def open_connections(
+def _open_connections(
     sites: Mapping[str, HTTPServer], streams: Mapping[str, ServiceFactory]
 ) -> dict[str, int]:
     """How many connections are open, by server."""
@@ -176,7 +165,7 @@ def open_connections(
     return counts | {name: len(each.connections) for name, each in streams.items()}
 
 
-def waiting_responses(sites: Mapping[str, HTTPServer]) -> dict[str, int]:
+def _waiting_responses(sites: Mapping[str, HTTPServer]) -> dict[str, int]:
     """How many responses wait, by HTTP server."""
     return {name: each.in_flight for name, each in sites.items()}
 

@@ -22,8 +22,7 @@ from netd.http.context import AccessLog
 from netd.http.request import Request
 from netd.http.server import HTTPServer
 from netd.lab.endpoints.probes import Probes
-from netd.lab.response_fields import block
-from netd.lab.router import Router
+from netd.lab.router import Router, block
 from netd.lab.table import routes
 from netd.static.resource import resource as files
 from netd.xmlrpc import service

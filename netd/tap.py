@@ -24,8 +24,8 @@ from netd.ops.inherited import inherited
 from netd.ops.logging.setup import STDOUT
 from netd.options import cli
 from netd.options.completion import script
-from netd.options.messages import escape_unprintable
 from netd.options.toml import dump
+from netd.values import escape_unprintable
 
 
 @contextmanager

@@ -230,19 +230,10 @@ def host(text: str) -> str:
 
 def _fields(text: str) -> list[str]:
     """`text` split at each `:` without a backslash before it, backslashes removed."""
-    fields = [""]
-    characters = iter(text)
-    for character in characters:
-        if character == "\\":
-            escaped = next(characters, "")
-            if not escaped:
-                raise ValueError("ends in a lone backslash")
-            fields[-1] += escaped
-        elif character == ":":
-            fields.append("")
-        else:
-            fields[-1] += character
-    return fields
+    if re.fullmatch(r"(?s)(?:[^\\]|\\.)*+", text) is None:
+        raise ValueError("ends in a lone backslash")
+    fields = re.findall(r"(?s)((?:[^:\\]|\\.)*+):", text + ":")
+    return [re.sub(r"(?s)\\(.)", r"\1", field) for field in fields]
 
 
 @frozen
@@ -337,3 +328,13 @@ def switch(text: str) -> bool:
     if text.lower() not in _SWITCH:
         raise ValueError("neither yes nor no")
     return _SWITCH[text.lower()]
+
+
+def quote_unprintable(text: str) -> str:
+    """`text`, quoted as in Python where it is empty or would break or hide in the line."""
+    return text if text.isprintable() and text else repr(text)
+
+
+def escape_unprintable(text: str, keep: str = "") -> str:
+    """`text` with each character escaped that would break the line or control a terminal."""
+    return "".join(c if c.isprintable() or c in keep else repr(c)[1:-1] for c in text)

@@ -31,10 +31,6 @@ def _number(text: str) -> float:
     return float(text)
 
 
-def _plain(number: float) -> str:
-    return str(int(number)) if number == int(number) else str(number)
-
-
 def _seconds(text: str) -> float:
     return Duration.parse(text).seconds
 
@@ -92,7 +88,7 @@ class Parameter:
 
     def _clamp(self, value: float, limit: float, relation: str) -> float:
         if not self.clamps:
-            raise ValueError(f"{relation} than {_plain(limit)}")
+            raise ValueError(f"{relation} than {limit:.15g}")
         return type(value)(limit)
 
     @property
@@ -115,9 +111,9 @@ class Parameter:
         """The default and the limits in words, for the help."""
         words = [] if self.default is None else [f"default {self.default}"]
         if self.least:
-            words.append(f"at least {_plain(self.least)}")
+            words.append(f"at least {self.least:.15g}")
         if self.most is not None:
-            words.append(f"at most {_plain(self.most)}")
+            words.append(f"at most {self.most:.15g}")
         if self.choices:
             words.append(", ".join(self.choices))
         return "; ".join(words)

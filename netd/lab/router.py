@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from io import BytesIO
 from random import Random
 from typing import IO, Any, Final, cast
@@ -20,10 +21,10 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from netd.counters import Counters
+from netd.http.cors import ANY, Policy
 from netd.http.request import Request
-from netd.http.response_head import NO_BODY
-from netd.lab import response_fields
-from netd.lab.call import HTML, BadCall, Call, LabState, Reply
+from netd.http.response_head import NO_BODY, HeaderBlock
+from netd.lab.call import HTML, SANDBOX, BadCall, Call, Headers, LabState, Reply
 from netd.lab.delayed import DelayedResponse, perform
 from netd.lab.routes import Route, Table
 from netd.settings import HTTP
@@ -31,6 +32,48 @@ from netd.transport import certificates
 
 # Shared by all requests without a body, to save a file for each.
 _EMPTY: Final[IO[bytes]] = BytesIO()
+# Scripts of any origin may read every response, as with httpbin.
+_SHARED: Final = Policy(
+    b"GET, POST, PUT, DELETE, PATCH, OPTIONS", credentials=True, max_age=3600
+)
+
+
+@lru_cache(maxsize=256)
+def block(content_type: str, sandbox: bool, cors: bool) -> HeaderBlock:
+    """The fields that are the same for every client; an empty `content_type` is left out."""
+    fields = [(b"Content-Type", content_type.encode("latin-1"))] if content_type else []
+    fields.append((b"X-Content-Type-Options", b"nosniff"))
+    if sandbox:
+        fields.append((b"Content-Security-Policy", SANDBOX.encode()))
+    if cors:
+        fields.extend(_SHARED.allow(ANY))
+    return HeaderBlock(fields)
+
+
+def _share(request: Request) -> None:
+    """Allow the Origin of the request by name, and allow what its preflight asks for."""
+    # The search in the bytes comes first: parsing the fields costs as much as a small response.
+    if request.head.raw.lower().find(b"\norigin:") >= 0:
+        origin = request.getHeader(b"origin")
+        if origin is not None:
+            for name, value in _SHARED.allow(origin):
+                request.setHeader(name, value)
+    if request.method == b"OPTIONS":
+        requested = request.getHeader(b"access-control-request-headers")
+        for name, value in _SHARED.preflight(requested):
+            request.setHeader(name, value)
+
+
+def _add(request: Request, headers: Headers) -> None:
+    """Set fields; a name that comes twice gets two lines."""
+    names = set()
+    for name, value in headers:
+        field = name.encode("latin-1"), value.encode("latin-1")
+        if name.lower() in names:
+            request.responseHeaders.addRawHeader(*field)
+        else:
+            request.setHeader(*field)
+            names.add(name.lower())
 
 
 class Router(Resource):
@@ -103,11 +146,11 @@ class Router(Resource):
         if status != 200:
             request.setResponseCode(status)
         content_type = "" if status in NO_BODY else reply.type
-        request.setHeaders(response_fields.block(content_type, reply.sandbox, cors))
+        request.setHeaders(block(content_type, reply.sandbox, cors))
         if cors:
-            response_fields.share(request)
+            _share(request)
         if reply.headers:
-            response_fields.add(request, reply.headers)
+            _add(request, reply.headers)
         if not (isinstance(body, bytes) or callable(body)):
             if reply.length is not None:
                 request.setHeader(b"Content-Length", b"%d" % reply.length)

@@ -21,7 +21,6 @@ from netd.lab.endpoints import (
     echo,
     faults,
     inspect,
-    machine,
     payloads,
     redirects,
     status,
@@ -211,9 +210,9 @@ _ENDPOINTS: Final = (
     _any("/retry/<times>/<key>", faults.retry, "failures for the key, then a success", *_RETRY),
     _any("/unstable", faults.unstable, "500 at a rate, else 200", *_UNSTABLE),
     # The machine
-    _get("/hostname", machine.hostname, "the machine's name; 403 without --reveal hostname"),
-    _get("/version", machine.version, "netd's version; 403 without --reveal version"),
-    _get("/env", machine.env, "environment variables NETD_ENV_*"),
+    _get("/hostname", inspect.hostname, "the machine's name; 403 without --reveal hostname"),
+    _get("/version", inspect.version, "netd's version; 403 without --reveal version"),
+    _get("/env", inspect.env, "environment variables NETD_ENV_*"),
 )
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 from attrs import frozen
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -35,7 +35,7 @@ _OFFERED: Final = (b"text/plain", b"application/openmetrics-text")
 
 @frozen
 class Gauges:
-    """Functions that return the present values of `_GAUGES` and `_GAUGE_TABLES`."""
+    """Functions that return the present values of `_GAUGES`."""
 
     connections: Callable[[], Mapping[str, int]]
     waiting: Callable[[], Mapping[str, int]]
@@ -44,34 +44,33 @@ class Gauges:
     certificates: Callable[[], Mapping[str, float]]
 
 
-# Name, description and field of `Counters`.
+# Name, description, label (empty: a single value) and field of `Counters`.
 _COUNTERS: Final = (
-    ("netd_http_response_bytes", "Bytes of HTTP response bodies.", "sent"),
-    ("netd_http_connections", "Accepted HTTP connections.", "connections"),
-    ("netd_http_stalled", "HTTP connections cut for not reading.", "stalled"),
-    ("netd_connections_aborted", "Connections cut at the end of a grace period.", "aborted"),
-    ("netd_udp_datagrams", "Received UDP datagrams.", "datagrams"),
-    ("netd_udp_answers", "Sent UDP datagrams.", "datagrams_sent"),
-    ("netd_log_drops", "Lost log lines.", "log_drops"),
-)
-_LAGS: Final = (
-    ("netd_reactor_lag_seconds", "Latest lag of the reactor.", "lag"),
-    ("netd_reactor_lag_worst_seconds", "Largest lag of the reactor.", "worst_lag"),
-)
-# Name, description, label and field of `Counters`.
-_TABLES: Final = (
+    ("netd_http_response_bytes", "Bytes of HTTP response bodies.", "", "sent"),
+    ("netd_http_connections", "Accepted HTTP connections.", "", "connections"),
+    ("netd_http_stalled", "HTTP connections cut for not reading.", "", "stalled"),
+    (
+        "netd_connections_aborted",
+        "Connections cut at the end of a grace period.",
+        "",
+        "aborted",
+    ),
+    ("netd_udp_datagrams", "Received UDP datagrams.", "", "datagrams"),
+    ("netd_udp_answers", "Sent UDP datagrams.", "", "datagrams_sent"),
+    ("netd_log_drops", "Lost log lines.", "", "log_drops"),
     ("netd_http_requests", "HTTP responses by status.", "code", "responses"),
     ("netd_refusals", "Refused requests and connections.", "reason", "refusals"),
     ("netd_service_connections", "Connections to small services.", "service", "services"),
     ("netd_udp_drops", "UDP datagrams without a response.", "reason", "drops"),
 )
-# Name, description and field of `Gauges`.
-_GAUGES: Final = (
-    ("netd_rpc_calls_queued", "XML-RPC calls that wait for a worker.", "calls_queued"),
-    ("netd_rpc_workers_busy", "Workers that run an XML-RPC call.", "workers_busy"),
+_LAGS: Final = (
+    ("netd_reactor_lag_seconds", "Latest lag of the reactor.", "", "lag"),
+    ("netd_reactor_lag_worst_seconds", "Largest lag of the reactor.", "", "worst_lag"),
 )
-# Name, description, label and field of `Gauges`.
-_GAUGE_TABLES: Final = (
+# The same, with a field of `Gauges`.
+_GAUGES: Final = (
+    ("netd_rpc_calls_queued", "XML-RPC calls that wait for a worker.", "", "calls_queued"),
+    ("netd_rpc_workers_busy", "Workers that run an XML-RPC call.", "", "workers_busy"),
     ("netd_connections_open", "Open connections.", "listener", "connections"),
     ("netd_http_answers_waiting", "HTTP responses in progress.", "site", "waiting"),
     ("netd_tls_certificate_left_seconds", "Seconds to expiry.", "certificate", "certificates"),
@@ -95,18 +94,14 @@ class Collector:
         }
         yield Info("netd_build", "Versions of netd, Twisted and Python.", versions)
         counters, gauges = self._counters, self._gauges
-        for name, text, field in _COUNTERS:
-            yield Counter(name, text, getattr(counters, field))
-        for name, text, label, field in _TABLES:
-            yield _labelled(Counter(name, text, labels=(label,)), getattr(counters, field))
+        for name, text, label, field in _COUNTERS:
+            yield _family(Counter, name, text, label, getattr(counters, field))
         yield from self._delays()
         yield self._calls()
-        for name, text, field in _LAGS:
-            yield Gauge(name, text, getattr(counters, field))
-        for name, text, field in _GAUGES:
-            yield Gauge(name, text, getattr(gauges, field)())
-        for name, text, label, field in _GAUGE_TABLES:
-            yield _labelled(Gauge(name, text, labels=(label,)), getattr(gauges, field)())
+        for name, text, label, field in _LAGS:
+            yield _family(Gauge, name, text, label, getattr(counters, field))
+        for name, text, label, field in _GAUGES:
+            yield _family(Gauge, name, text, label, getattr(gauges, field)())
 
     def _delays(self) -> Iterator[Metric]:
         counters = self._counters
@@ -133,9 +128,15 @@ class Collector:
         return calls
 
 
-def _labelled(family: Counter | Gauge, values: Mapping[object, float]) -> Metric:
-    for key, value in sorted(values.items()):
-        family.add_metric((str(key),), value)
+def _family(
+    kind: type[Counter | Gauge], name: str, text: str, label: str, value: Any
+) -> Metric:
+    """A counter or gauge with `value`; with a `label`, with those of a mapping."""
+    if not label:
+        return kind(name, text, value)
+    family = kind(name, text, labels=(label,))
+    for key, number in sorted(value.items()):
+        family.add_metric((str(key),), number)
     return family
 
 

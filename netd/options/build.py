@@ -16,12 +16,11 @@ from attrs import evolve, fields
 
 from netd import __version__, setting_types
 from netd.addresses import Network
-from netd.options.messages import quote_unprintable
 from netd.options.sources import OptionValue
 from netd.regular_file import read_file
 from netd.setting_types import ValueType, options_of
 from netd.settings import SERVICE, TLS, Service, Settings
-from netd.values import Endpoint
+from netd.values import Endpoint, quote_unprintable
 
 OptionValues: TypeAlias = Mapping[str, OptionValue]
 

@@ -19,11 +19,11 @@ from twisted.python.usage import UsageError
 from netd import __version__
 from netd.options.build import build_settings
 from netd.options.help import ACTIONS, ALL, usage
-from netd.options.messages import escape_unprintable
 from netd.options.sources import OptionValue, option_values
 from netd.options.toml import read_toml
 from netd.setting_types import Option
 from netd.settings import Settings
+from netd.values import escape_unprintable
 
 
 class Options(_Options):

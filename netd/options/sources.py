@@ -12,9 +12,9 @@ from typing import Any
 from attrs import frozen
 from twisted.python.usage import UsageError
 
-from netd.options.messages import quote_unprintable
 from netd.setting_types import Option
 from netd.settings import OPTIONS
+from netd.values import quote_unprintable
 
 
 @frozen

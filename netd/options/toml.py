@@ -14,10 +14,10 @@ from typing import Final
 
 from twisted.python.usage import UsageError
 
-from netd.options.messages import escape_unprintable, quote_unprintable
 from netd.options.sources import OptionValue
 from netd.regular_file import read_file
 from netd.settings import BY_NAME
+from netd.values import escape_unprintable, quote_unprintable
 
 
 def read_toml(path: str) -> dict[str, tuple[str, ...]]:

@@ -51,14 +51,6 @@ def read(fd: int, parts: Sequence[Part]) -> bytes | None:
     return body if len(body) == length(parts) else None
 
 
-def _plain_socket(request: Request) -> Connection | None:
-    """The transport, if the kernel may write a file to its socket: plain TCP."""
-    transport = request.transport
-    if _SUPPORTED and isinstance(transport, Connection) and not transport.TLS:
-        return transport
-    return None
-
-
 @implementer(IPushProducer)
 class FileProducer:
     """
@@ -83,7 +75,7 @@ class FileProducer:
         self._parts = list(reversed(list(parts)))
         self._clock = clock
         self._stall = stall
-        self._zero_copy = zero_copy
+        self._zero_copy = zero_copy and _SUPPORTED
         self._socket: Connection | None = None
         self._sent = 0
         self._acknowledged: int | None = None
@@ -99,8 +91,10 @@ class FileProducer:
         request.notifyFinish().addErrback(lambda _: self._close())
         request.registerProducer(self, True)
         request.write(b"")
-        if self._zero_copy:
-            self._socket = _plain_socket(request)
+        transport = request.transport
+        # The kernel may write a file to the socket of plain TCP only.
+        if self._zero_copy and isinstance(transport, Connection) and not transport.TLS:
+            self._socket = transport
         self._run()
         if self._fd >= 0 and self._socket is not None and self._stall < inf:
             self._stall_check = self._clock.callLater(self._stall, self._check_progress)

@@ -170,12 +170,14 @@ class ReloadTests(DaemonCase):
         """
         config = settings_with(tls=self.secure(ANY_PORT))
         daemon = self.running(config)
-        before = daemon.parts.certificates()
+        before = daemon.parts.gauges.certificates()
         assert config.tls.certificate is not None
         room = config.tls.certificate.parent
         identity(ends=datetime.datetime(2090, 1, 1, tzinfo=datetime.UTC)).write(room)
         self.assertEqual(self.reload(daemon, config), ["reloaded"])
-        self.assertLess(daemon.parts.certificates()["default"], before["default"] - 86_400)
+        self.assertLess(
+            daemon.parts.gauges.certificates()["default"], before["default"] - 86_400
+        )
         config.tls.certificate.write_text("x")
         (said,) = self.reload(daemon, config)
         self.assertIn(f"--certificate {config.tls.certificate}: not a certificate", said)
@@ -185,10 +187,10 @@ class ReloadTests(DaemonCase):
         Without HTTPS in the new configuration its listener stays until a restart.
         """
         daemon = self.running(settings_with(tls=self.secure(ANY_PORT)))
-        before = daemon.parts.certificates().keys()
+        before = daemon.parts.gauges.certificates().keys()
         said = self.reload(daemon, settings_with())
         self.assertEqual(said[-1], "only a restart changes --https")
-        self.assertEqual(daemon.parts.certificates().keys(), before)
+        self.assertEqual(daemon.parts.gauges.certificates().keys(), before)
 
     def test_delay(self) -> None:
         """A new delay applies to requests that arrive after the reload."""

@@ -19,9 +19,11 @@ from netd.values import (
     Endpoint,
     Size,
     delay,
+    escape_unprintable,
     host,
     integer,
     port,
+    quote_unprintable,
     share,
     switch,
 )
@@ -620,3 +622,25 @@ class EndpointTests(Refusing):
     def test_any_fields(self, fields: list[str]) -> None:
         """Any sequence of known words parses, or raises ValueError."""
         self.only_value_errors(Endpoint.parse, ":".join(fields))
+
+
+class LineTests(SynchronousTestCase):
+    """
+    Text that fits into a message of one line.
+    """
+
+    def test_quoted(self) -> None:
+        """
+        An empty or unprintable text is quoted as in Python.
+        """
+        for text in ("", "a\nb", "\x1b[2J", "\u202e", "\udcff"):
+            self.assertEqual(quote_unprintable(text), repr(text))
+        self.assertEqual(quote_unprintable("a b"), "a b")
+
+    def test_escape_unprintable(self) -> None:
+        """
+        Only unprintable characters of a message are escaped.
+        """
+        self.assertEqual(escape_unprintable("a 'b'\n\x1bc"), "a 'b'\\n\\x1bc")
+        self.assertEqual(escape_unprintable(""), "")
+        self.assertEqual(escape_unprintable("a\n\x1b", keep="\n"), "a\n\\x1b")

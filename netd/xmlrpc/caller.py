@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netd.counters import Counters
-from netd.options.messages import escape_unprintable
+from netd.values import escape_unprintable
 from netd.xmlrpc import faults
 from netd.xmlrpc.codec import fault_struct
 from netd.xmlrpc.faults import BadParameters, Fault, as_fault

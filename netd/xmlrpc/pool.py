@@ -28,7 +28,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from netd.options.messages import escape_unprintable
+from netd.values import escape_unprintable
 from netd.xmlrpc.faults import BUSY, INTERNAL, Fault
 from netd.xmlrpc.framing import FrameReader, framed
 from netd.xmlrpc.registry import Procedure

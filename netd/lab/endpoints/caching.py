@@ -1,5 +1,5 @@
 """
-Validators (RFC 9110 8.8, 13), freshness (RFC 9111), and headers that the client chooses.
+Validators (RFC 9110 8.8, 13), freshness (RFC 9111), headers and types that clients choose.
 
 Rules: pure functions from a Call to a Reply.
 """
@@ -11,10 +11,9 @@ from typing import Final
 
 from netd.http import conditional, dates
 from netd.http.conditional import Validators
-from netd.lab.call import HTML, JSON, BadCall, Call, Reply
+from netd.lab.call import HTML, JSON, TEXT, BadCall, Call, Reply
 from netd.lab.endpoints.httpbin_json import dumps, group, json_reply
 from netd.lab.endpoints.inspect import describe
-from netd.lab.endpoints.safe_types import allowed
 from netd.values import TCHAR
 
 # A tag, or one without quotes as httpbin and its clients write it; `*` is none.
@@ -35,6 +34,16 @@ _REFUSED: Final = frozenset(
         *("access-control-allow-origin", "access-control-allow-credentials"),
     }
 )
+# No browser runs these types, or renders them with scripts; parameters are kept.
+_PASSIVE: Final = re.compile(
+    r"(?:application/(?:json|octet-stream|x-www-form-urlencoded|x-ndjson|jsonl|cbor|zip|gzip)"
+    r"|text/(?:plain|csv|event-stream)|multipart/form-data"
+    r"|(?:audio|video)/[a-z0-9.+-]+"
+    r"|image/(?:png|jpeg|gif|webp|avif|bmp))"
+    r"(?:[ \t]*;[ \t]*[!#-~ \t]*)?",
+    re.ASCII | re.IGNORECASE,
+)
+_ANY: Final = re.compile(r"[\x20-\x7e]{1,200}")
 
 
 def cache(call: Call) -> Reply:
@@ -79,6 +88,20 @@ def preconditions(call: Call, tag: str) -> tuple[int | None, bool]:
     validators = Validators(f'"{tag}"'.encode("latin-1"), 0, strong=False)
     failed = conditional.evaluate(fields, validators, 0.0)
     return failed, conditional.range_applies(fields, validators, 0.0)
+
+
+def allowed(call: Call, content_type: str) -> bool:
+    """Whether the client of `call` may choose the type for its response."""
+    pattern = _ANY if call.config.lab.unsafe_responses else _PASSIVE
+    return pattern.fullmatch(content_type) is not None
+
+
+def echoed_type(call: Call) -> str:
+    """The type with which the request body is sent back: its own where that is allowed."""
+    content_type = call.header("content-type")
+    if content_type is not None and allowed(call, content_type):
+        return content_type
+    return TEXT
 
 
 def response_field(call: Call, name: str, value: str) -> tuple[str, str]:

@@ -17,6 +17,9 @@ from netd.values import TCHAR
 _NAME: Final = re.compile(TCHAR + "+")
 # RFC 6265 4.1.1: cookie-octet
 _PLAIN: Final = re.compile(rb"[!#-+\--:<-\[\]-~]*")
+_ESCAPES: Final = {
+    byte: f"\\{byte:03o}" for byte in (*range(0x20), *b",;", *range(0x7F, 0x100))
+} | {ord(each): f"\\{each}" for each in '"\\'}
 _ESCAPED: Final = re.compile(rb"\\([0-3][0-7]{2}|.)")
 # As werkzeug reads a name, and perhaps a value; or else whatever ends with a semicolon.
 _COOKIE: Final = re.compile(
@@ -53,18 +56,9 @@ def _unescaped(match: re.Match[bytes]) -> bytes:
 
 
 def _quoted(value: str) -> str:
-    data = value.encode()
-    if _PLAIN.fullmatch(data):
+    if _PLAIN.fullmatch(data := value.encode()):
         return value
-    pieces = []
-    for byte in data:
-        if byte in b'"\\':
-            pieces.append(f"\\{chr(byte)}")
-        elif 0x20 <= byte < 0x7F and byte not in b",;":
-            pieces.append(chr(byte))
-        else:
-            pieces.append(f"\\{byte:03o}")
-    return f'"{"".join(pieces)}"'
+    return f'"{data.decode("latin-1").translate(_ESCAPES)}"'
 
 
 def _check_name(name: str) -> None:

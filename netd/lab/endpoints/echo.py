@@ -13,11 +13,10 @@ from typing import Final
 from attrs import evolve, frozen
 
 from netd.lab.call import BYTES, NO_CONTENT, TEXT, BadCall, Call, Headers, Reply
-from netd.lab.endpoints.caching import response_field
+from netd.lab.endpoints.caching import allowed, echoed_type, response_field
 from netd.lab.endpoints.compression import encode
 from netd.lab.endpoints.faults import fail_first, faulty_reply
 from netd.lab.endpoints.httpbin_json import MAX_BODY
-from netd.lab.endpoints.safe_types import allowed, echoed_type
 from netd.lab.endpoints.status import choose_status
 from netd.script import Send, Step, Wait
 from netd.values import Duration

@@ -33,6 +33,7 @@ _ENVIRONMENT: Final = frozenset(
 
 
 _quoted: Final[Callable[[str], str]] = encode_basestring_ascii
+_title: Final = lru_cache(maxsize=512)(str.title)
 
 
 class RawJSON(str):
@@ -95,11 +96,6 @@ def group(pairs: Iterable[tuple[str, str]]) -> Grouped:
         else:
             grouped[name] = [before, value]
     return grouped
-
-
-@lru_cache(maxsize=512)
-def _title(name: str) -> str:
-    return name.title()
 
 
 @lru_cache(maxsize=8)

@@ -1,7 +1,8 @@
 """
-Endpoints that return the request itself, as httpbin does.
+Endpoints that return the request itself, as httpbin does, and facts about the machine.
 
-Rules: pure functions from a Call to a Reply.
+Rules: pure functions from a Call to a Reply, which show of the machine only what the
+operator reveals.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from itertools import chain
 from typing import Final
 from uuid import UUID
 
-from netd.lab.call import JSON, Call, Reply
+from netd.lab.call import JSON, BadCall, Call, Reply
 from netd.lab.endpoints.httpbin_json import dumps, group, json_reply, shown_head, shown_headers
-from netd.lab.endpoints.request_body import Body
+from netd.lab.endpoints.request_body import shown_body
 from netd.script import Send
 
 _PIECE: Final = 64 * 1024
+_PREFIX: Final = "NETD_ENV_"
 
 
 def describe(call: Call) -> dict[str, object]:
@@ -30,14 +32,7 @@ def describe(call: Call) -> dict[str, object]:
 
 def describe_with_body(call: Call) -> dict[str, object]:
     """What `describe` returns, and the body as data, files, form and JSON."""
-    body = Body.of(call)
-    return {
-        **describe(call),
-        "data": body.data,
-        "files": body.files,
-        "form": body.form,
-        "json": body.json,
-    }
+    return {**describe(call), **shown_body(call)}
 
 
 def get(call: Call) -> Reply:
@@ -58,10 +53,9 @@ def anything(call: Call) -> Reply:
 def delay(call: Call) -> Reply:
     """Wait for the duration in the path, then return all of the request but JSON."""
     # Made now: thousands of responses may be due at the same moment.
-    body = Body.of(call)
-    members = {"data": body.data, "files": body.files, "form": body.form}
-    content = dumps({**describe(call), **members})
-    return Reply(content, type=JSON, delay=call.wait("duration"))
+    members = describe_with_body(call)
+    del members["json"]
+    return Reply(dumps(members), type=JSON, delay=call.wait("duration"))
 
 
 def upload(call: Call) -> Reply:
@@ -106,3 +100,25 @@ def head(call: Call) -> Reply:
 def tls(call: Call) -> Reply:
     """Return what the TLS handshake agreed on, or null without TLS."""
     return json_reply({"tls": call.client.tls()})
+
+
+def hostname(call: Call) -> Reply:
+    """Return the name of the machine; 403 without --reveal hostname."""
+    return json_reply({"hostname": _revealed("hostname", call.config.lab.hostname)})
+
+
+def version(call: Call) -> Reply:
+    """Return the version of netd; 403 without --reveal version."""
+    return json_reply({"version": _revealed("version", call.config.lab.version)})
+
+
+def _revealed(name: str, value: str | None) -> str:
+    if value is None:
+        raise BadCall(f"start netd with --reveal {name} to be told", 403)
+    return value
+
+
+def env(call: Call) -> Reply:
+    """Return the environment variables whose names begin with NETD_ENV_."""
+    environ = call.state.environ
+    return json_reply({"env": {k: v for k, v in environ.items() if k.startswith(_PREFIX)}})

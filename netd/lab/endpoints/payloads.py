@@ -6,7 +6,6 @@ Rules: pure functions from a Call to a Reply.
 
 from __future__ import annotations
 
-import binascii
 from base64 import b64decode, urlsafe_b64encode
 from random import Random
 from typing import Final
@@ -15,7 +14,7 @@ from netd.http import ranges
 from netd.http.ranges import ByteRange
 from netd.lab.call import BYTES, TEXT, BadCall, Call, Headers, Reply
 from netd.lab.endpoints.caching import preconditions
-from netd.script import Script, Send, spread
+from netd.script import Send, spread
 
 MAX_BYTES: Final = 100 * 1024
 """The limit of /bytes, /stream-bytes and /range."""
@@ -84,14 +83,10 @@ def byte_range(call: Call) -> Reply:
         status, part = 206, requested[0]
     fields = (*fields, ("Content-Range", part.content_range(size).decode()))
     duration = call.value("duration") * part.length / size
-    script = _paced(part, call.value("chunk_size"), duration)
-    return Reply(script, status, BYTES, part.length, fields)
-
-
-def _paced(part: ByteRange, size: int, duration: float) -> Script:
-    starts = range(part.start, part.stop, size)
-    pieces = (letters(start, min(start + size, part.stop)) for start in starts)
-    return spread(pieces, len(starts), duration)
+    step = call.value("chunk_size")
+    starts = range(part.start, part.stop, step)
+    pieces = (letters(start, min(start + step, part.stop)) for start in starts)
+    return Reply(spread(pieces, len(starts), duration), status, BYTES, part.length, fields)
 
 
 def base64_decode(call: Call) -> Reply:
@@ -99,7 +94,7 @@ def base64_decode(call: Call) -> Reply:
     text = call.path_values["value"].rstrip("=").replace("-", "+").replace("_", "/").encode()
     try:
         return Reply(b64decode(text + b"=" * (-len(text) % 4), validate=True))
-    except (binascii.Error, ValueError):
+    except ValueError:
         raise BadCall("value: not base64") from None
 
 

@@ -9,20 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
-from netd.lab.call import Call, Reply
+from netd.lab.call import TEXT, Call, Reply
 from netd.lab.routes import Route
 
 _NO_STORE: Final = (("Cache-Control", "no-store"),)
-
-
-def _no_metrics(accept: str) -> tuple[str, bytes]:
-    return "text/plain; charset=utf-8", b""
-
-
-def _always() -> bool:
-    return True
 
 
 def health(call: Call) -> Reply:
@@ -34,9 +26,9 @@ def health(call: Call) -> Reply:
 class Probes:
     """The probes of a daemon; by default it is always ready and has no metrics."""
 
-    metrics: Callable[[str], tuple[str, bytes]] = _no_metrics
+    metrics: Callable[[str], tuple[str, bytes]] = field(default=lambda _: (TEXT, b""))
     """From the value of Accept to a content type and a body."""
-    ready: Callable[[], bool] = _always
+    ready: Callable[[], bool] = field(default=lambda: True)
     """Whether the daemon takes new work."""
 
     def readiness(self, call: Call) -> Reply:

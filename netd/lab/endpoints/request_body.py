@@ -12,8 +12,6 @@ import re
 from math import isfinite
 from typing import Final
 
-from attrs import Factory, frozen
-
 from netd.http.fields import parameters
 from netd.lab.call import BadCall, Call, parse_query
 from netd.lab.endpoints.httpbin_json import (
@@ -42,31 +40,22 @@ _MAX_CONTAINERS: Final = 60_000
 _NO_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[^"\[\]{}]++')
 
 
-@frozen
-class Body:
-    """A request body as httpbin shows it."""
-
-    data: str = ""
-    form: Grouped = Factory(dict)
-    files: Grouped = Factory(dict)
-    json: RawJSON | None = None
-
-    @classmethod
-    def of(cls, call: Call) -> Body:
-        """The body of `call`; BadCall, 413, when it is too large to be shown."""
-        if not call.length:
-            return cls()
-        content_type = call.header("content-type") or ""
-        media = content_type.partition(";")[0].strip().lower()
-        if media == "application/x-www-form-urlencoded":
-            return cls(form=_urlencoded(call))
-        content = read_body(call)
-        if media == "multipart/form-data":
-            boundary = parameters(content_type).get("boundary")
-            if boundary:
-                form, files = multipart(content, boundary, MAX_FIELDS)
-                return cls(form=group(form), files=group(files))
-        return cls(readable(content), json=_json(content))
+def shown_body(call: Call) -> dict[str, object]:
+    """The body of `call` as httpbin shows it; BadCall, 413, when it is too large."""
+    shown: dict[str, object] = {"data": "", "files": {}, "form": {}, "json": None}
+    if not call.length:
+        return shown
+    content_type = call.header("content-type") or ""
+    media = content_type.partition(";")[0].strip().lower()
+    if media == "application/x-www-form-urlencoded":
+        return {**shown, "form": _urlencoded(call)}
+    content = read_body(call)
+    if media == "multipart/form-data":
+        boundary = parameters(content_type).get("boundary")
+        if boundary:
+            form, files = multipart(content, boundary, MAX_FIELDS)
+            return {**shown, "form": group(form), "files": group(files)}
+    return {**shown, "data": readable(content), "json": _json(content)}
 
 
 def _urlencoded(call: Call) -> Grouped:

@@ -20,7 +20,7 @@ from zope.interface import implementer
 from netd.http.context import AccessRecord
 from netd.http.dates import http_date
 from netd.ops.logging.line_writer import LineWriter
-from netd.options.messages import escape_unprintable
+from netd.values import escape_unprintable
 
 # Bytes that could end a field or a line, or control a terminal.
 _UNSAFE: Final = bytes(byte for byte in range(256) if not 32 <= byte < 127 or byte in b'"\\')

@@ -186,3 +186,29 @@ class ConnectionTests(SynchronousTestCase):
     def test_head(self) -> None:
         """/head has an empty body."""
         self.assertEqual(content(reply_to("HEAD /head")), b"")
+
+
+class MachineTests(SynchronousTestCase):
+    """
+    Facts about the machine.
+    """
+
+    def test_hidden(self) -> None:
+        """Without --reveal hostname and version are a 403."""
+        for name in ("hostname", "version"):
+            self.assertEqual(self.assertRaises(BadCall, reply_to, f"GET /{name}").status, 403)
+
+    def test_revealed(self) -> None:
+        """With --reveal they are returned."""
+        state = lab_state(hostname="box", version="1.2")
+        self.assertEqual(json_of(reply_to("GET /hostname", state=state)), {"hostname": "box"})
+        self.assertEqual(json_of(reply_to("GET /version", state=state)), {"version": "1.2"})
+
+    def test_environment(self) -> None:
+        """Only variables NETD_ENV_* are returned."""
+        state = lab_state(
+            environ={"NETD_ENV_A": "1", "NETD_PORT": "2", "PATH": "x", "XNETD_ENV_": "3"}
+        )
+        self.assertEqual(
+            json_of(reply_to("GET /env", state=state)), {"env": {"NETD_ENV_A": "1"}}
+        )
