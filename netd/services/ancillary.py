@@ -124,14 +124,12 @@ class PacketInfo:
 
 
 def _enable(sock: socket.socket, name: str, level: int, option: int | None, what: str) -> bool:
-    try:
-        if option is None:
-            raise OSError
-        sock.setsockopt(level, option, 1)
-    except OSError:
-        _log.warn("{name}: this system does not tell {what}", name=name, what=what)
-        return False
-    return True
+    with contextlib.suppress(OSError):
+        if option is not None:
+            sock.setsockopt(level, option, 1)
+            return True
+    _log.warn("{name}: this system does not tell {what}", name=name, what=what)
+    return False
 
 
 def _source4(data: bytes) -> ControlMessages | None:

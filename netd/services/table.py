@@ -23,8 +23,7 @@ Now = Callable[[], float]
 
 def _stamp(now: Now) -> DatagramService:
     def reflect(data: bytes, hops: int) -> bytes | None:
-        received = time.time_ns()
-        return messages.stamp(data, hops, received, time.time_ns())
+        return messages.stamp(data, hops, time.time_ns(), time.time_ns())
 
     return DatagramService(reflect, hops=True)
 

@@ -57,17 +57,16 @@ class Cooperative:
 
     async def finish(self, steps: Steps[T]) -> T:
         """The result of `steps`; it is there at once when the first step is the last."""
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: T = end.value
-            return result
         results: list[T] = []
 
         def work() -> Steps[None]:
             results.append((yield from steps))
 
-        task = self._cooperator.cooperate(work())
+        working = work()
+        next(working, None)
+        if results:
+            return results[0]
+        task = self._cooperator.cooperate(working)
         try:
             await task.whenDone()
         except CancelledError:
@@ -226,11 +225,10 @@ def _element(call: Value) -> tuple[str, list[Value]]:
 
 def _method_fault(name: str, failure: Failure) -> Fault:
     """The fault for an exception of a method; a bug is logged under an id."""
-    error = failure.value
-    fault = as_fault(error) if error is not None else None
+    fault = as_fault(failure.value) if failure.value is not None else None
     if fault is not None and not fault.trace:
         return fault
-    if isinstance(error, CancelledError):
+    if failure.check(CancelledError):
         return Fault(faults.CANCELLED, "cancelled")
     return internal_error(name, failure, fault.trace if fault is not None else "")
 

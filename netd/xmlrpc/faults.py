@@ -68,6 +68,4 @@ def as_fault(error: BaseException) -> Fault | None:
     if isinstance(error, Fault):
         return error
     code, text = getattr(error, "faultCode", None), getattr(error, "faultString", None)
-    if type(code) is int and isinstance(text, str):
-        return Fault(code, text)
-    return None
+    return Fault(code, text) if type(code) is int and isinstance(text, str) else None

@@ -177,8 +177,7 @@ class Pool(Service):
         if job in self._waiting:
             self._waiting.remove(job)
             return
-        worker = next((busy for busy in self._workers if busy.job is job), None)
-        if worker is not None:
+        for worker in [busy for busy in self._workers if busy.job is job]:
             worker.job = None
             self._end(worker)
         self._dispatch()

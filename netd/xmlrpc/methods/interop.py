@@ -71,8 +71,7 @@ def nested_struct(calendar: dict[str, Value]) -> int:
     """The sum of moe, larry and curly of the struct at 2000, 04, 01."""
     struct = calendar
     for name in ("2000", "04", "01"):
-        member = struct.get(name)
-        if type(member) is not dict:
+        if type(member := struct.get(name)) is not dict:
             raise BadParameters(f"there is no struct named {name}")
         struct = member
     return easy_struct(struct)

@@ -60,7 +60,5 @@ def procedures(registry: Registry) -> tuple[Procedure, ...]:
 
 def get_capabilities() -> dict[str, Value]:
     """What the server can beyond plain XML-RPC: the specification and version of each."""
-    return {
-        name: {"specUrl": url, "specVersion": version}
-        for name, (url, version) in _CAPABILITIES.items()
-    }
+    keys = ("specUrl", "specVersion")
+    return {name: dict(zip(keys, pair, strict=True)) for name, pair in _CAPABILITIES.items()}
