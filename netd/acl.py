@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from netd.addresses import Network, pack
-from netd.lru import LRU
+from netd.ratelimit import LRU
 
 _CACHE_SIZE: Final = 65_536
 

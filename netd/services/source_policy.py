@@ -13,8 +13,7 @@ from typing import Final
 
 from netd.acl import AccessList
 from netd.addresses import Network, client
-from netd.lru import LRU
-from netd.ratelimit import MOST, TokenBucket
+from netd.ratelimit import LRU, MOST, TokenBucket
 
 RATE: Final = 10_000
 """Responses to one source in a second."""

@@ -25,9 +25,8 @@ from netd.http.request import Request
 from netd.lab.delayed import ResponseSink
 from netd.static.cache import FileCache, cacheable
 from netd.static.faults import Fault
-from netd.static.headers import SUFFIXES, FileHeaders, HeaderRules
+from netd.static.headers import SUFFIXES, FileHeaders, HeaderRules, Selection, select
 from netd.static.paths import Names
-from netd.static.selection import Selection, select
 from netd.static.sendfile import FileProducer, read
 from netd.static.tree import Forbidden, Missing, OpenFile, Tree
 

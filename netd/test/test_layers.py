@@ -23,7 +23,7 @@ PACKAGE: Final = Path(netd.__file__).parent
 
 FLOORS: Final = (
     ("__init__",),
-    ("values", "lru", "script", "counters", "regular_file"),
+    ("values", "script", "counters", "regular_file"),
     ("addresses", "ratelimit"),
     ("setting_types",),
     ("acl", "settings", "player"),
@@ -43,7 +43,7 @@ FLOORS: Final = (
 
 PURE: Final = frozenset(
     {
-        *("values", "addresses", "acl", "ratelimit", "lru", "settings", "script", "counters"),
+        *("values", "addresses", "acl", "ratelimit", "settings", "script", "counters"),
         *("http.request_head", "http.fields", "http.body", "http.errors", "http.ranges"),
         *("http.conditional", "http.negotiation", "http.dates", "transport.proxy_header"),
         *("lab.call", "lab.parameters", "lab.routes"),

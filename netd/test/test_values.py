@@ -624,7 +624,7 @@ class EndpointTests(Refusing):
         self.only_value_errors(Endpoint.parse, ":".join(fields))
 
 
-class LineTests(SynchronousTestCase):
+class LineTests(Refusing):
     """
     Text that fits into a message of one line.
     """
