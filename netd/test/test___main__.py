@@ -36,7 +36,7 @@ class MainTests(SynchronousTestCase):
             [["netd", "--nodaemon", "--pidfile=", "netd", "--port", "0", "--http=tcp:81"]],
         )
 
-    def test_nothing_said(self) -> None:
+    def test_nothingSaid(self) -> None:
         """
         Without arguments the defaults are run.
         """
@@ -44,7 +44,7 @@ class MainTests(SynchronousTestCase):
         __main__.main()
         self.assertEqual(self.ran, [["netd", "--nodaemon", "--pidfile=", "netd"]])
 
-    def test_same_list(self) -> None:
+    def test_sameList(self) -> None:
         """
         The arguments are changed in place: whoever holds the list sees what twistd sees.
         """

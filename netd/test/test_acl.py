@@ -131,7 +131,7 @@ class AccessListTests(SynchronousTestCase):
             self.assertFalse(tested.allows("10.0.0.1"))
             self.assertTrue(tested.allows("11.0.0.1"))
 
-    def test_no_address(self) -> None:
+    def test_noAddress(self) -> None:
         """Text that is no address is a ValueError."""
         for host in ("", "localhost", "1.2.3", "1.2.3.4.5", "::g", "/run/socket"):
             with self.assertRaises(ValueError):

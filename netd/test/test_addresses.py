@@ -72,7 +72,7 @@ class NetworkTests(Refusing):
             lambda address: st.tuples(st.just(address), st.integers(0, address.max_prefixlen))
         )
     )
-    def test_round_trip(self, prefix: tuple[Any, int]) -> None:
+    def test_roundTrip(self, prefix: tuple[Any, int]) -> None:
         """A network's text parses to the same network."""
         address, length = prefix
         network = Network.parse(str(ip_network((address.packed, length), strict=False)))
@@ -83,7 +83,7 @@ class NetworkTests(Refusing):
     @example("10.0.0.0/8%eth0")
     @example("fe80::1%eth0/64")
     @example("::1%\n")
-    def test_any_text(self, text: str) -> None:
+    def test_anyText(self, text: str) -> None:
         """
         No text raises anything but ValueError.
         """

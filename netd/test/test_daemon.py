@@ -124,7 +124,7 @@ class BuildTests(DaemonCase):
         self.assertEqual(names[-1], "ready")
         self.assertTrue(verifyObject(IService, daemon))
 
-    def test_every_service(self) -> None:
+    def test_everyService(self) -> None:
         """Each listener has a unique name."""
         daemon = self.build(
             settings_with(
@@ -139,14 +139,14 @@ class BuildTests(DaemonCase):
             ["http", "http-2", "http-3", "https", "https-2", "udp"],
         )
 
-    def test_nothing_bound(self) -> None:
+    def test_nothingBound(self) -> None:
         """Building binds nothing and schedules nothing."""
         daemon = self.build(settings_with())
         self.assertEqual(daemon.listening(), {})
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual(self.reactor.adopted, [])
 
-    def test_small_services(self) -> None:
+    def test_smallServices(self) -> None:
         """The listener of a small service is named after its transport and its service."""
         daemon = self.build(
             evolve(
@@ -184,7 +184,7 @@ class BuildTests(DaemonCase):
                 self.build(config)
             self.assertIn(said, str(caught.exception))
 
-    def test_own_counters(self) -> None:
+    def test_ownCounters(self) -> None:
         """Two daemons in one process share no counters."""
         one, other = self.build(settings_with()), self.build(settings_with())
         self.assertIsNot(one.parts.counters, other.parts.counters)
@@ -210,7 +210,7 @@ class StartTests(DaemonCase):
             self.assertGreater(where.port, 0)
         self.assertIn(r"interface=\:\:1", listening["http-2"])
 
-    def test_one_site(self) -> None:
+    def test_oneSite(self) -> None:
         """Every HTTP and HTTPS listener leads to the same HTTP server."""
         self.start(settings_with(ANY_PORT, tls=self.secure(ANY_PORT)))
         first, second, third = [adopted.factory.inner for adopted in self.reactor.adopted]
@@ -443,14 +443,14 @@ class StopTests(DaemonCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual(daemon.listening(), {})
 
-    def test_never_started(self) -> None:
+    def test_neverStarted(self) -> None:
         """A daemon that was bound and never started can be stopped."""
         daemon = self.build(settings_with())
         daemon.privilegedStartService()
         self.successResultOf(self.stop(daemon))
         self.assertEqual(daemon.listening(), {})
 
-    def test_in_flight(self) -> None:
+    def test_inFlight(self) -> None:
         """A stop closes the listeners at once, and a request in flight gets its response."""
         daemon = self.start(settings_with())
         transport = self.connect()
@@ -479,7 +479,7 @@ class StopTests(DaemonCase):
         self.channel.connectionLost(Failure(ConnectionDone()))
         self.successResultOf(stopped)
 
-    def test_second_signal(self) -> None:
+    def test_secondSignal(self) -> None:
         """A second SIGTERM ends the grace, and the signal handlers are restored afterwards."""
         daemon = self.start(settings_with())
         before = signal.getsignal(signal.SIGTERM)
@@ -604,7 +604,7 @@ class SignalTests(Managed):
         self.assertTrue(path.exists())
         self.quiet(self.receive)
 
-    def test_no_log(self) -> None:
+    def test_noLog(self) -> None:
         """SIGUSR1 is harmless for a daemon without a log file."""
         self.start(settings_with())
         self.assertEqual(self.signal(signal.SIGUSR1), [])
@@ -649,7 +649,7 @@ class SignalTests(Managed):
         self.quiet(self.receive)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
-    def test_nothing_to_read(self) -> None:
+    def test_nothingToRead(self) -> None:
         """A daemon without a configuration to read again ignores SIGHUP."""
         daemon = build(settings_with(), self.reactor, self.environ)
         self.addCleanup(self.end, daemon)

@@ -182,7 +182,7 @@ class ReloadTests(DaemonCase):
         (said,) = self.reload(daemon, config)
         self.assertIn(f"--certificate {config.tls.certificate}: not a certificate", said)
 
-    def test_no_more_https(self) -> None:
+    def test_noMoreHttps(self) -> None:
         """
         Without HTTPS in the new configuration its listener stays until a restart.
         """

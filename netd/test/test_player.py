@@ -81,7 +81,7 @@ class OrderTests(_Players):
         self.successResultOf(player.perform())
         self.assertEqual(taken, [1])
 
-    def test_at_once(self) -> None:
+    def test_atOnce(self) -> None:
         """Everything before the first wait is sent before `perform` returns."""
         done = self.start([Send(b"a"), Send(b"b")])
         self.assertIs(self.successResultOf(done), True)
@@ -96,7 +96,7 @@ class OrderTests(_Players):
         self.assertIs(self.successResultOf(self.start([])), True)
         self.assertEqual(self.stage.names, ["register", "unregister", "finish"])
 
-    def test_empty_send(self) -> None:
+    def test_emptySend(self) -> None:
         """A Send of b"" is a write, as it may be an empty datagram."""
         self.successResultOf(self.start([Send(b""), Send(b"")]))
         self.assertEqual(self.stage.writes, [b"", b""])
@@ -112,7 +112,7 @@ class OrderTests(_Players):
         self.assertIs(self.successResultOf(done), True)
         self.assertEqual(self.timers(), 0)
 
-    def test_wait_last(self) -> None:
+    def test_waitLast(self) -> None:
         """A wait at the end delays the finish."""
         done = self.start([Send(b"a"), Wait(1)])
         self.assertFalse(self.stage.ended)
@@ -120,7 +120,7 @@ class OrderTests(_Players):
         self.assertTrue(self.stage.ended)
         self.successResultOf(done)
 
-    def test_waits_add_up(self) -> None:
+    def test_waitsAddUp(self) -> None:
         """Consecutive waits add up."""
         self.start([Wait(1), Wait(0.5), Wait(0), Wait(1.5), Send(b"a")])
         self.clock.pump([1, 0.5, 0, 1.5 - 1e-9])
@@ -128,7 +128,7 @@ class OrderTests(_Players):
         self.clock.pump([1e-9, 0])
         self.assertEqual(self.stage.said, b"a")
 
-    def test_wait_nothing(self) -> None:
+    def test_waitNothing(self) -> None:
         """`Wait(0)` takes a turn of the reactor and no time."""
         done = self.start([Send(b"a"), Wait(0), Send(b"b")])
         self.assertEqual(self.stage.said, b"a")
@@ -137,7 +137,7 @@ class OrderTests(_Players):
         self.assertEqual(self.stage.said, b"ab")
         self.assertIs(self.successResultOf(done), True)
 
-    def test_one_timer(self) -> None:
+    def test_oneTimer(self) -> None:
         """There is never more than one timer."""
         self.start([Wait(1)] * 100)
         for _ in range(100):
@@ -145,7 +145,7 @@ class OrderTests(_Players):
             self.clock.advance(1)
         self.assertEqual(self.timers(), 0)
 
-    def test_later_start(self) -> None:
+    def test_laterStart(self) -> None:
         """Waits are counted from the call of `perform`."""
         stage = Stage(self.clock)
         player = Player([Wait(1), Send(b"a")], stage, self.clock)
@@ -156,7 +156,7 @@ class OrderTests(_Players):
         self.clock.advance(0.5)
         self.assertEqual(stage.events[1], (6, b"a"))
 
-    def test_no_drift(self) -> None:
+    def test_noDrift(self) -> None:
         """Late timers do not add up."""
         self.start([step for number in range(100) for step in (Wait(1), Send(b"%d " % number))])
         for _ in range(100):
@@ -166,7 +166,7 @@ class OrderTests(_Players):
         self.assertEqual(times, [number + 1.25 for number in range(100)])
         self.assertTrue(self.stage.ended)
 
-    def test_catching_up(self) -> None:
+    def test_catchingUp(self) -> None:
         """Steps that are overdue after a late timer are taken at once, in order."""
         self.start([step for letter in b"abc" for step in (Wait(1), Send(bytes([letter])))])
         self.clock.advance(2.5)
@@ -182,7 +182,7 @@ class OrderTests(_Players):
             max_size=100,
         )
     )
-    def test_any_script(self, script: list[Step]) -> None:
+    def test_anyScript(self, script: list[Step]) -> None:
         """Each piece is sent once, in order, when the waits before it are over."""
         clock = TurningClock()
         stage = Stage(clock)
@@ -217,7 +217,7 @@ class AbortTests(_Players):
         self.assertEqual(self.stage.names, ["register", "unregister", "abort"])
         self.assertEqual(self.stage.said, b"a")
 
-    def test_after_a_wait(self) -> None:
+    def test_afterAWait(self) -> None:
         """An abort after a wait is delayed."""
         done = self.start([Wait(2), Abort()])
         self.clock.advance(1.9)
@@ -226,7 +226,7 @@ class AbortTests(_Players):
         self.assertEqual(self.stage.events[-1], (2, "abort"))
         self.assertIs(self.successResultOf(done), True)
 
-    def test_rest_forgotten(self) -> None:
+    def test_restForgotten(self) -> None:
         """No step after an abort is taken, and the script is closed."""
         closed = []
 
@@ -246,7 +246,7 @@ class BackPressureTests(_Players):
     Back-pressure.
     """
 
-    def test_pause_in_write(self) -> None:
+    def test_pauseInWrite(self) -> None:
         """A sink that pauses during a write gets no further write until it resumes."""
         done = self.start([Send(b"a"), Send(b"b")], Stage(self.clock, {0: pause}))
         self.clock.advance(100)
@@ -256,20 +256,20 @@ class BackPressureTests(_Players):
         self.assertEqual(self.stage.said, b"ab")
         self.assertIs(self.successResultOf(done), True)
 
-    def test_pause_at_the_end(self) -> None:
+    def test_pauseAtTheEnd(self) -> None:
         """A sink that pauses during the last write is finished when it resumes."""
         done = self.start([Send(b"a")], Stage(self.clock, {0: pause}))
         self.assertNoResult(done)
         self.player.resumeProducing()
         self.assertIs(self.successResultOf(done), True)
 
-    def test_resume_in_write(self) -> None:
+    def test_resumeInWrite(self) -> None:
         """A sink that pauses and resumes within a write gets the next write after it."""
         done = self.start([Send(b"a"), Send(b"b")], Stage(self.clock, {0: blink}))
         self.assertEqual(self.stage.writes, [b"a", b"b"])
         self.assertIs(self.successResultOf(done), True)
 
-    def test_paused_before_the_start(self) -> None:
+    def test_pausedBeforeTheStart(self) -> None:
         """A sink that pauses at the registration gets no write."""
 
         class Full(Stage):
@@ -285,7 +285,7 @@ class BackPressureTests(_Players):
         self.player.resumeProducing()
         self.assertIs(self.successResultOf(done), True)
 
-    def test_steps_stay_unmade(self) -> None:
+    def test_stepsStayUnmade(self) -> None:
         """A paused player takes no step."""
         taken = []
 
@@ -300,7 +300,7 @@ class BackPressureTests(_Players):
             self.player.resumeProducing()
         self.assertTrue(self.stage.ended)
 
-    def test_pause_while_waiting(self) -> None:
+    def test_pauseWhileWaiting(self) -> None:
         """A wait goes on during a pause, and the next step waits for its end."""
         self.start([Wait(2), Send(b"a")])
         self.player.pauseProducing()
@@ -310,7 +310,7 @@ class BackPressureTests(_Players):
         self.player.resumeProducing()
         self.assertEqual(self.stage.events[1], (5, b"a"))
 
-    def test_pause_shorter_than_the_wait(self) -> None:
+    def test_pauseShorterThanTheWait(self) -> None:
         """A pause that ends before a wait costs no time."""
         self.start([Wait(10), Send(b"a"), Wait(1), Send(b"b")])
         self.clock.advance(3)
@@ -325,7 +325,7 @@ class BackPressureTests(_Players):
         self.clock.advance(1)
         self.assertEqual(self.stage.said, b"ab")
 
-    def test_resume_after_due(self) -> None:
+    def test_resumeAfterDue(self) -> None:
         """Waits after a long pause are counted from its end."""
         script = [step for letter in b"abc" for step in (Wait(1), Send(bytes([letter])))]
         self.start(script, Stage(self.clock, {0: pause}))
@@ -341,7 +341,7 @@ class BackPressureTests(_Players):
         writes = [event for event in self.stage.events if isinstance(event[1], bytes)]
         self.assertEqual(writes, [(1, b"a"), (11, b"b"), (12, b"c")])
 
-    def test_pause_twice(self) -> None:
+    def test_pauseTwice(self) -> None:
         """One resumption ends two pauses, and a resumption without a pause has no effect."""
         self.start([Send(b"a"), Wait(1), Send(b"b")], Stage(self.clock, {0: pause}))
         self.player.pauseProducing()
@@ -351,7 +351,7 @@ class BackPressureTests(_Players):
         self.clock.advance(1)
         self.assertEqual(self.stage.writes, [b"a", b"b"])
 
-    def test_needless_resume(self) -> None:
+    def test_needlessResume(self) -> None:
         """A resumption at any time makes nothing early or twice."""
         done = self.start([Wait(1), Send(b"a"), Wait(1), Send(b"b")])
         for _ in range(8):
@@ -363,7 +363,7 @@ class BackPressureTests(_Players):
         self.player.pauseProducing()
         self.assertEqual(self.timers(), 0)
 
-    def test_pause_during_a_turn_s_rest(self) -> None:
+    def test_pauseDuringATurnSRest(self) -> None:
         """A pause between two turns of a long script loses no step."""
         script = [Send(b"%d," % number) for number in range(500)]
         self.start(script)
@@ -376,7 +376,7 @@ class BackPressureTests(_Players):
         self.settle()
         self.assertEqual(self.stage.said, b"".join(step.data for step in script))
 
-    def test_resume_during_a_turn_s_rest(self) -> None:
+    def test_resumeDuringATurnSRest(self) -> None:
         """A pause that ends before the next turn starts no second loop."""
         self.start([Send(b"x")] * 1000)
         before = len(self.stage.writes)
@@ -415,13 +415,13 @@ class ReentryTests(_Players):
     def _numbers(self) -> list[Send]:
         return [Send(b"%d" % number) for number in range(self.SENDS)]
 
-    def test_resuming_stage(self) -> None:
+    def test_resumingStage(self) -> None:
         """10 000 writes that each resume the player neither recurse nor change the order."""
         self.start(self._numbers(), Stage(self.clock, always=resume))
         self.settle()
         self.assertEqual(self.stage.writes, [step.data for step in self._numbers()])
 
-    def test_blinking_stage(self) -> None:
+    def test_blinkingStage(self) -> None:
         """10 000 writes that pause and resume neither recurse nor change the order."""
         self.start(self._numbers(), Stage(self.clock, always=blink))
         self.settle()
@@ -442,7 +442,7 @@ class ReentryTests(_Players):
         st.lists(st.sampled_from([None, pause, resume, blink]), max_size=40),
         st.lists(st.sampled_from(["pause", "resume", "tick"]), max_size=60),
     )
-    def test_any_pressure(
+    def test_anyPressure(
         self, script: list[Step], reactions: list[Any], outside: list[str]
     ) -> None:
         """
@@ -502,14 +502,14 @@ class TurnTests(_Players):
         self.assertEqual(self.settle(), 13)
         self.assertEqual(len(self.stage.said), 4_000_000)
 
-    def test_one_huge(self) -> None:
+    def test_oneHuge(self) -> None:
         """A piece beyond the limit of a turn is sent whole."""
         done = self.start([Send(b"x" * 2_000_000)])
         self.settle()
         self.assertEqual(len(self.stage.said), 2_000_000)
         self.assertIs(self.successResultOf(done), True)
 
-    def test_endless_instants(self) -> None:
+    def test_endlessInstants(self) -> None:
         """Endless waits of 0 s take a turn each."""
 
         def endless() -> Iterator[Step]:
@@ -522,7 +522,7 @@ class TurnTests(_Players):
             self.clock.advance(0)
         self.player.stopProducing()
 
-    def test_wait_after_a_long_speech(self) -> None:
+    def test_waitAfterALongSpeech(self) -> None:
         """A wait after many turns is counted from the last of them."""
         self.start([*[Send(b"x")] * 200, Wait(1), Send(b"!")])
         self.clock.pump([2, 2, 0])
@@ -533,7 +533,7 @@ class TurnTests(_Players):
         self.assertEqual(self.stage.said[-1:], b"!")
         self.assertEqual(self.now, 5)
 
-    def test_others_go_on(self) -> None:
+    def test_othersGoOn(self) -> None:
         """Two long scripts on one clock alternate."""
         first, second = Stage(self.clock), Stage(self.clock)
         for stage in (first, second):
@@ -549,7 +549,7 @@ class StopTests(_Players):
     Stops.
     """
 
-    def test_while_waiting(self) -> None:
+    def test_whileWaiting(self) -> None:
         """A stop cancels the timer, and the sink is not called any more."""
         done = self.start([Wait(3), Send(b"a")])
         self.player.stopProducing()
@@ -558,26 +558,26 @@ class StopTests(_Players):
         self.clock.advance(10)
         self.assertEqual(self.stage.events, [(0, "register")])
 
-    def test_in_write(self) -> None:
+    def test_inWrite(self) -> None:
         """A stop during a write is the last write."""
         done = self.start([Send(b"a"), Send(b"b")], Stage(self.clock, {0: stop}))
         self.assertIs(self.successResultOf(done), False)
         self.assertEqual(self.stage.writes, [b"a"])
         self.assertEqual(self.timers(), 0)
 
-    def test_in_the_last_write(self) -> None:
+    def test_inTheLastWrite(self) -> None:
         """A sink that stops during the last write is not finished."""
         done = self.start([Send(b"a")], Stage(self.clock, {0: stop}))
         self.assertIs(self.successResultOf(done), False)
         self.assertFalse(self.stage.ended)
 
-    def test_in_a_large_write(self) -> None:
+    def test_inALargeWrite(self) -> None:
         """A stop during a write that ends the turn leaves no timer."""
         done = self.start([Send(b"x" * 10**6)] * 2, Stage(self.clock, {0: stop}))
         self.assertIs(self.successResultOf(done), False)
         self.assertEqual(self.timers(), 0)
 
-    def test_while_paused(self) -> None:
+    def test_whilePaused(self) -> None:
         """A stop during a pause ends the script."""
         done = self.start([Send(b"a"), Send(b"b")], Stage(self.clock, {0: pause}))
         self.player.stopProducing()
@@ -585,7 +585,7 @@ class StopTests(_Players):
         self.player.resumeProducing()
         self.assertEqual(self.stage.said, b"a")
 
-    def test_between_turns(self) -> None:
+    def test_betweenTurns(self) -> None:
         """A stop between two turns of a long script leaves no timer."""
         done = self.start([Send(b"x")] * 1000)
         self.assertEqual(self.timers(), 1)
@@ -593,7 +593,7 @@ class StopTests(_Players):
         self.assertEqual(self.timers(), 0)
         self.assertIs(self.successResultOf(done), False)
 
-    def test_at_registration(self) -> None:
+    def test_atRegistration(self) -> None:
         """A stop at the registration means that nothing is sent."""
 
         class Gone(Stage):
@@ -608,13 +608,13 @@ class StopTests(_Players):
         self.assertEqual(self.stage.said, b"")
         self.assertEqual(self.timers(), 0)
 
-    def test_during_finish(self) -> None:
+    def test_duringFinish(self) -> None:
         """A stop during the finish does not change the result."""
         done = self.start([Send(b"a")], Stage(self.clock, at_goodbye=stop))
         self.assertIs(self.successResultOf(done), True)
         self.assertEqual(self.stage.names, ["register", "unregister", "finish"])
 
-    def test_during_abort(self) -> None:
+    def test_duringAbort(self) -> None:
         """A stop during the abort does not change the result."""
         done = self.start([Abort()], Stage(self.clock, at_goodbye=stop))
         self.assertIs(self.successResultOf(done), True)
@@ -630,7 +630,7 @@ class StopTests(_Players):
         self.player.stopProducing()
         self.assertEqual(self.stage.names, ["register", "unregister", "finish"])
 
-    def test_in_a_step(self) -> None:
+    def test_inAStep(self) -> None:
         """A stop while the script makes a step means that the step is not taken."""
         for step in (Send(b"a"), Wait(1), Abort()):
 
@@ -643,7 +643,7 @@ class StopTests(_Players):
             self.assertEqual(self.stage.names, ["register"])
             self.assertEqual((self.stage.said, self.timers()), (b"", 0))
 
-    def test_pause_after(self) -> None:
+    def test_pauseAfter(self) -> None:
         """A pause or a resumption after the stop has no effect."""
         self.start([Wait(1), Send(b"a")])
         self.player.stopProducing()
@@ -671,17 +671,17 @@ class GeneratorTests(_Players):
         finally:
             self.open -= 1
 
-    def test_at_the_end(self) -> None:
+    def test_atTheEnd(self) -> None:
         """The `finally` runs at the end."""
         self.successResultOf(self.start(self.script(Send(b"a"))))
         self.assertEqual(self.open, 0)
 
-    def test_after_abort(self) -> None:
+    def test_afterAbort(self) -> None:
         """The `finally` runs after an abort."""
         self.successResultOf(self.start(self.script(Abort(), Send(b"a"))))
         self.assertEqual(self.open, 0)
 
-    def test_stopped_while_waiting(self) -> None:
+    def test_stoppedWhileWaiting(self) -> None:
         """The `finally` runs before a stop in a wait returns."""
         done = self.start(self.script(Wait(1)))
         self.assertEqual(self.open, 1)
@@ -689,19 +689,19 @@ class GeneratorTests(_Players):
         self.assertEqual(self.open, 0)
         self.assertIs(self.successResultOf(done), False)
 
-    def test_stopped_in_write(self) -> None:
+    def test_stoppedInWrite(self) -> None:
         """The `finally` runs after a write that stops the player."""
         done = self.start(self.script(Send(b"a"), Wait(1)), Stage(self.clock, {0: stop}))
         self.assertEqual(self.open, 0)
         self.assertIs(self.successResultOf(done), False)
 
-    def test_stopped_while_paused(self) -> None:
+    def test_stoppedWhilePaused(self) -> None:
         """The `finally` runs after a stop in a pause."""
         self.start(self.script(Send(b"a"), Send(b"b")), Stage(self.clock, {0: pause}))
         self.player.stopProducing()
         self.assertEqual(self.open, 0)
 
-    def test_own_iterator(self) -> None:
+    def test_ownIterator(self) -> None:
         """An iterator without `close` is a script."""
         steps: list[Step] = [Send(b"a"), Wait(1)]
         done = self.start(iter(steps))
@@ -744,11 +744,11 @@ class FailureTests(_Players):
         yield from steps
         raise Trip("over")
 
-    def test_at_once(self) -> None:
+    def test_atOnce(self) -> None:
         """A script that raises before its first step fails the Deferred."""
         self.failureResultOf(self.start(self.script()), Trip)
 
-    def test_open_stage(self) -> None:
+    def test_openStage(self) -> None:
         """After a failure the sink is open and has no producer."""
         done = self.start(self.script(Send(b"a")))
         self.failureResultOf(done, Trip)
@@ -769,20 +769,20 @@ class FailureTests(_Players):
         self.failureResultOf(done, Trip)
         self.assertEqual(self.timers(), 0)
 
-    def test_after_the_stop(self) -> None:
+    def test_afterTheStop(self) -> None:
         """A stopped script takes no step and cannot fail."""
         done = self.start(self.script(Wait(1)))
         self.player.stopProducing()
         self.clock.advance(2)
         self.assertIs(self.successResultOf(done), False)
 
-    def test_stop_after(self) -> None:
+    def test_stopAfter(self) -> None:
         """A stop after the failure has no effect."""
         self.failureResultOf(self.start(self.script()), Trip)
         self.player.stopProducing()
         self.assertEqual(self.stage.names, ["register", "unregister"])
 
-    def test_in_finally(self) -> None:
+    def test_inFinally(self) -> None:
         """A stopped script whose `finally` raises fails the Deferred."""
 
         def script() -> Iterator[Step]:
@@ -797,13 +797,13 @@ class FailureTests(_Players):
         done.addErrback(lambda failure: failure.trap(Trip))
         self.assertEqual(self.timers(), 0)
 
-    def test_no_step(self) -> None:
+    def test_noStep(self) -> None:
         """A value that is no step is a TypeError."""
         script: Any = [b"raw bytes"]
         self.failureResultOf(self.start(script), TypeError)
         self.assertEqual(self.stage.names, ["register", "unregister"])
 
-    def test_after_the_peer_left(self) -> None:
+    def test_afterThePeerLeft(self) -> None:
         """A script that raises in a step that stopped the player fails the Deferred."""
 
         def script() -> Iterator[Step]:
@@ -815,7 +815,7 @@ class FailureTests(_Players):
         self.assertEqual(self.stage.names, ["register"])
         self.failureResultOf(done, Trip)
 
-    def test_broken_goodbye(self) -> None:
+    def test_brokenGoodbye(self) -> None:
         """A sink whose `finish` or `abort` raises fails the Deferred."""
 
         class Broken(Stage):
@@ -833,7 +833,7 @@ class FailureTests(_Players):
             self.failureResultOf(done, Trip)
             self.assertEqual(self.timers(), 0)
 
-    def test_broken_stage(self) -> None:
+    def test_brokenStage(self) -> None:
         """A sink whose `write` raises fails the Deferred, at once and after a wait."""
 
         class Broken(Stage):

@@ -24,14 +24,14 @@ class TokenBucketTests(SynchronousTestCase):
         self.assertFalse(bucket.take(2.0, 3.0, 0.25))
         self.assertTrue(bucket.take(2.0, 3.0, 0.5))
 
-    def test_not_more(self) -> None:
+    def test_notMore(self) -> None:
         """A bucket never holds more than the burst."""
         bucket = TokenBucket(3.0, 0.0)
         self.assertEqual(sum(bucket.take(2.0, 3.0, 1e9) for _ in range(9)), 3)
 
     @_property
     @given(st.lists(st.floats(0, 10), max_size=200), st.floats(0.5, 50), st.integers(1, 20))
-    def test_never_more(self, times: list[float], rate: float, burst: int) -> None:
+    def test_neverMore(self, times: list[float], rate: float, burst: int) -> None:
         """In any time a bucket gives at most its burst and the inflow."""
         bucket = TokenBucket(float(burst), 0.0)
         taken = sum(bucket.take(rate, float(burst), now) for now in sorted(times))
@@ -65,7 +65,7 @@ class LRUTests(SynchronousTestCase):
         table.put("a", 0)
         self.assertEqual((table.get("a"), table.get("b"), len(table)), (0, None, 1))
 
-    def test_used_stays(self) -> None:
+    def test_usedStays(self) -> None:
         """A key that is used again and again stays, however many others are added."""
         table: LRU[int, int] = LRU(8)
         table.put(-1, 7)

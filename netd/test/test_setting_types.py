@@ -123,7 +123,7 @@ class ParserTests(SynchronousTestCase):
                     parse(text)
                 self.assertTrue(str(caught.exception))
 
-    def test_header_ours(self) -> None:
+    def test_headerOurs(self) -> None:
         """
         A header field that the server sets itself is refused by its name.
         """

@@ -130,7 +130,7 @@ class ServicesTests(SynchronousTestCase):
             self.assertTrue(kinds, name)
             self.assertLessEqual(set(kinds), {"tcp", "udp"})
 
-    def test_no_weapon(self) -> None:
+    def test_noWeapon(self) -> None:
         """
         Chargen, which would amplify attacks, is not offered over UDP.
         """

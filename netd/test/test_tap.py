@@ -150,7 +150,7 @@ class MakeServiceTests(_Commands):
             "Address already in use",
         )
 
-    def test_unknown_host(self) -> None:
+    def test_unknownHost(self) -> None:
         """
         An unknown host ends the start with one line.
         """
@@ -326,7 +326,7 @@ class OptionsTests(_Commands):
         message = "http://b/: not an option; see netd --help"
         self.assertEqual(self.complains("--healthcheck", "http://a/", "http://b/"), message)
 
-    def test_nothing_bound(self) -> None:
+    def test_nothingBound(self) -> None:
         """
         Parsing binds no socket and leaves the reactor's clock alone.
         """
@@ -335,7 +335,7 @@ class OptionsTests(_Commands):
         self.assertEqual(len(options.settings.http.listen), 1)
         self.assertEqual(reactor.seconds, clock)
 
-    def test_print_config(self) -> None:
+    def test_printConfig(self) -> None:
         """
         `--print-config` writes the settings as TOML and exits with 0, without binding.
         """
@@ -345,20 +345,20 @@ class OptionsTests(_Commands):
         self.assertEqual(tomllib.loads(printed)["port"], str(port))
         self.assertIn('delay = "1s"  # NETD_DELAY\n', printed)
 
-    def test_print_wrong(self) -> None:
+    def test_printWrong(self) -> None:
         """
         A wrong value is an error and prints no settings.
         """
         self.assertIn("--port x", self.complains("--print-config", "--port=x"))
 
-    def test_check_config(self) -> None:
+    def test_checkConfig(self) -> None:
         """
         `--check-config` prints one line and exits with 0, without binding.
         """
         self.assertEqual(self.leaves("--check-config", f"--port={self.taken()}"), 0)
         self.assertEqual(self.out.getvalue(), "netd: the configuration is good\n")
 
-    def test_check_wrong(self) -> None:
+    def test_checkWrong(self) -> None:
         """
         `--check-config` finds errors that only appear when the daemon is built.
         """
@@ -371,7 +371,7 @@ class OptionsTests(_Commands):
         ):
             self.assertIn(message, self.complains("--check-config", *arguments))
 
-    def test_print_first(self) -> None:
+    def test_printFirst(self) -> None:
         """
         `--print-config` beats `--check-config` and builds no daemon.
         """

@@ -131,7 +131,7 @@ class DurationTests(Refusing):
                 Duration.parse(text)
             self.assertEqual(str(caught.exception), "longer than 365 days")
 
-    def test_long_text(self) -> None:
+    def test_longText(self) -> None:
         """An overlong text is refused before it is converted."""
         self.refused(Duration.parse, "1" * 16, "0" * 65, "1." + "0" * 16, "0." + "1" * 10_000)
 
@@ -148,7 +148,7 @@ class DurationTests(Refusing):
 
     @by_chance
     @given(DURATIONS)
-    def test_round_trip(self, duration: Duration) -> None:
+    def test_roundTrip(self, duration: Duration) -> None:
         """A duration's text parses to the same duration."""
         self.assertEqual(Duration.parse(str(duration)), duration)
 
@@ -166,7 +166,7 @@ class DurationTests(Refusing):
     @given(TEXT)
     @example("1s.5ms")
     @example("\ud800")
-    def test_any_text(self, text: str) -> None:
+    def test_anyText(self, text: str) -> None:
         """
         No text raises anything but ValueError.
         """
@@ -213,7 +213,7 @@ class DistributionTests(Refusing):
 
     @by_chance
     @given(_distributions())
-    def test_round_trip(self, distribution: Distribution) -> None:
+    def test_roundTrip(self, distribution: Distribution) -> None:
         """A distribution's text parses to the same distribution."""
         self.assertEqual(Distribution.parse(str(distribution)), distribution)
 
@@ -248,7 +248,7 @@ class DistributionTests(Refusing):
 
     @by_chance
     @given(TEXT | TEXT.map("uniform:{}".format) | TEXT.map("normal:{}".format))
-    def test_any_text(self, text: str) -> None:
+    def test_anyText(self, text: str) -> None:
         """
         No text raises anything but ValueError.
         """
@@ -269,7 +269,7 @@ class DelayTests(Refusing):
 
     @by_chance
     @given(DURATIONS | _distributions())
-    def test_round_trip(self, value: Duration | Distribution) -> None:
+    def test_roundTrip(self, value: Duration | Distribution) -> None:
         """A delay's text parses to the same delay."""
         self.assertEqual(delay(str(value)), value)
 
@@ -355,22 +355,22 @@ class SizeTests(Refusing):
 
     @by_chance
     @given(_SIZES)
-    def test_round_trip(self, size: Size) -> None:
+    def test_roundTrip(self, size: Size) -> None:
         """A size's text parses to the same size."""
         self.assertEqual(Size.parse(str(size)), size)
 
-    def test_largest_round_trip(self) -> None:
+    def test_largestRoundTrip(self) -> None:
         """The largest sizes, which have no unit, parse from their text."""
         for size in (Size(2**63 - 1), Size(10**15 + 1), Size.parse("1000.000000000001TB")):
             self.assertEqual(Size.parse(str(size)), size)
 
-    def test_tiny_fraction(self) -> None:
+    def test_tinyFraction(self) -> None:
         """The smallest fraction of a byte is not rounded."""
         self.refused(Size.parse, "123456789012345.000000000000001")
 
     @by_chance
     @given(TEXT)
-    def test_any_text(self, text: str) -> None:
+    def test_anyText(self, text: str) -> None:
         """
         No text raises anything but ValueError.
         """
@@ -400,7 +400,7 @@ class IntegerTests(Refusing):
 
     @by_chance
     @given(st.integers(0, 10**18 - 1))
-    def test_round_trip(self, number: int) -> None:
+    def test_roundTrip(self, number: int) -> None:
         """Every number of up to 18 digits is parsed."""
         self.assertEqual(integer(str(number), 0, 10**18), number)
 
@@ -444,7 +444,7 @@ class ShareTests(Refusing):
 
     @by_chance
     @given(TEXT)
-    def test_any_text(self, text: str) -> None:
+    def test_anyText(self, text: str) -> None:
         """No text raises anything but ValueError, and no share is outside of 0 to 1."""
         try:
             self.assertTrue(0 <= share(text) <= 1, text)
@@ -518,7 +518,7 @@ class EndpointTests(Refusing):
         ):
             self.assertEqual(Endpoint.parse(text, kind, "10.1.1.1"), endpoint, text)
 
-    def test_default_host(self) -> None:
+    def test_defaultHost(self) -> None:
         """The default host of a kind with a 6 is IPv6."""
         self.assertEqual(Endpoint.parse("tcp6:1", "tcp", "fd00::1").host, "fd00::1")
         self.assertEqual(Endpoint.parse("tcp6:1", "tcp", "127.0.0.1").host, "::1")
@@ -557,7 +557,7 @@ class EndpointTests(Refusing):
             self.assertEqual(Endpoint.parse(text), endpoint)
             self.assertEqual(Endpoint.parse(str(endpoint)), endpoint)
 
-    def test_no_unix(self) -> None:
+    def test_noUnix(self) -> None:
         """A missing path, a NUL and a bad mode are refused."""
         self.refused(
             Endpoint.parse,
@@ -573,7 +573,7 @@ class EndpointTests(Refusing):
             *("unix:a:mode=600:mode=600", "unix:a:b"),
         )
 
-    def test_every_address(self) -> None:
+    def test_everyAddress(self) -> None:
         """`*` is every address of both families, given or as the default."""
         self.assertEqual(Endpoint.parse("tcp:80:interface=*"), Endpoint("tcp", "*", 80))
         self.assertEqual(Endpoint.parse("80", "udp", "*"), Endpoint("udp", "*", 80))
@@ -603,7 +603,7 @@ class EndpointTests(Refusing):
 
     @by_chance
     @given(_endpoints())
-    def test_round_trip(self, endpoint: Endpoint) -> None:
+    def test_roundTrip(self, endpoint: Endpoint) -> None:
         """An endpoint's text parses to the same endpoint."""
         self.assertEqual(Endpoint.parse(str(endpoint), endpoint.kind.rstrip("6")), endpoint)
 
@@ -611,7 +611,7 @@ class EndpointTests(Refusing):
     @given(TEXT, st.sampled_from(["tcp", "udp"]))
     @example("tcp:80:\x1b=1", "tcp")
     @example("tcp:80:\ud800", "tcp")
-    def test_any_text(self, text: str, kind: str) -> None:
+    def test_anyText(self, text: str, kind: str) -> None:
         """
         No text raises anything but ValueError.
         """
@@ -619,7 +619,7 @@ class EndpointTests(Refusing):
 
     @by_chance
     @given(st.lists(st.sampled_from(["tcp", "tcp6", "80", "interface=a", "backlog=9", "x"])))
-    def test_any_fields(self, fields: list[str]) -> None:
+    def test_anyFields(self, fields: list[str]) -> None:
         """Any sequence of known words parses, or raises ValueError."""
         self.only_value_errors(Endpoint.parse, ":".join(fields))
 
@@ -637,7 +637,7 @@ class LineTests(Refusing):
             self.assertEqual(quote_unprintable(text), repr(text))
         self.assertEqual(quote_unprintable("a b"), "a b")
 
-    def test_escape_unprintable(self) -> None:
+    def test_escapeUnprintable(self) -> None:
         """
         Only unprintable characters of a message are escaped.
         """

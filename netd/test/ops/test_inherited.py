@@ -108,17 +108,17 @@ class EnvironmentTests(_Sockets):
         self.assertFalse(item.sock.getblocking())
         self.assertFalse(item.sock.get_inheritable())
 
-    def test_no_number(self) -> None:
+    def test_noNumber(self) -> None:
         """LISTEN_FDS must be a number."""
         self.fails("LISTEN_FDS x: not a number", LISTEN_FDS="x")
         self.fails("LISTEN_FDS -1: not a number", LISTEN_FDS="-1")
 
-    def test_other_number(self) -> None:
+    def test_otherNumber(self) -> None:
         """The number of names must be that of the descriptors."""
         message = "LISTEN_FDNAMES has 2 names for 1 descriptors"
         self.fails(message, LISTEN_FDS="1", LISTEN_FDNAMES="a:b")
 
-    def test_no_socket(self) -> None:
+    def test_noSocket(self) -> None:
         """A descriptor must be open and a socket."""
         read, write = os.pipe()
         self.addCleanup(os.close, write)
@@ -136,7 +136,7 @@ class AssignTests(_Sockets):
     The sockets of listeners.
     """
 
-    def test_by_name(self) -> None:
+    def test_byName(self) -> None:
         """A socket is assigned to the listener of its name."""
         a, b, c = self.sock(), self.sock(DATAGRAM), self.sock()
         sockets = [
@@ -148,7 +148,7 @@ class AssignTests(_Sockets):
             assign(sockets, LISTENERS), {"https": [a], "udp-echo": [b], "http": [c]}
         )
 
-    def test_by_type(self) -> None:
+    def test_byType(self) -> None:
         """A socket without a listener's name is assigned by its type."""
         for name in ("", "unknown", "netd", "netd.socket"):
             a, b = self.sock(DATAGRAM), self.sock()
@@ -157,7 +157,7 @@ class AssignTests(_Sockets):
                 {"http": [b], "udp": [a]},
             )
 
-    def test_same_name(self) -> None:
+    def test_sameName(self) -> None:
         """Several sockets of one name are assigned to one listener."""
         a, b = self.sock(), self.sock(family=socket.AF_INET6)
         sockets = [Inherited("http", 3, a), Inherited("http", 4, b)]
@@ -174,7 +174,7 @@ class AssignTests(_Sockets):
             "descriptor 3, named web, a stream socket", [Inherited("web", 3, self.sock())]
         )
 
-    def test_other_type(self) -> None:
+    def test_otherType(self) -> None:
         """A socket of another type than its listener's is refused."""
         self.refuse("a datagram socket", [Inherited("http", 3, self.sock(DATAGRAM))])
         self.refuse("a stream socket", [Inherited("udp", 3, self.sock())])

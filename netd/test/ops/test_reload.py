@@ -143,7 +143,7 @@ class ReloadTests(SynchronousTestCase):
         self.assertEqual(self.run_logged(reload)[0], "Reloaded")
         self.assertEqual(self.done, ["a 5s", "a 5s", "b 5s"])
 
-    def test_one_line(self) -> None:
+    def test_oneLine(self) -> None:
         """
         A message of several lines becomes one line.
         """
@@ -160,7 +160,7 @@ class ReloadTests(SynchronousTestCase):
             self.run_logged(reload)
             self.assertEqual(len(self.done), done)
 
-    def test_after_failure(self) -> None:
+    def test_afterFailure(self) -> None:
         """
         The next reload makes the changes of a failed reload.
         """
@@ -196,7 +196,7 @@ class EveryOptionTests(Commands):
     Each option, changed alone in the daemon that `netd.daemon` builds.
     """
 
-    def test_every_option(self) -> None:
+    def test_everyOption(self) -> None:
         """
         A reload plans a part that depends on the option, or says that a restart is needed.
         """

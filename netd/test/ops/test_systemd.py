@@ -109,7 +109,7 @@ class NotifyTests(Managed):
             self.fail("the queue never filled")
         self.assertEqual(receive(), b"READY=1")
 
-    def test_no_descriptor_left(self) -> None:
+    def test_noDescriptorLeft(self) -> None:
         """No descriptor stays open."""
         environ, _ = self.manager()
         before = len(os.listdir("/dev/fd"))
@@ -123,7 +123,7 @@ class NotifierTests(Managed):
     READY, STOPPING and the log line.
     """
 
-    def test_not_before(self) -> None:
+    def test_notBefore(self) -> None:
         """Nothing is sent before the reactor runs, nor after an earlier stop."""
 
         class Later(Reactor):
@@ -248,7 +248,7 @@ class RunningTests(Managed):
             reactor.advance(0.999)
             self.quiet(receive)
 
-    def test_no_watchdog(self) -> None:
+    def test_noWatchdog(self) -> None:
         """Without a watchdog for this process WATCHDOG=1 is not sent."""
         for environ in ({}, {"WATCHDOG_USEC": "2000000", "WATCHDOG_PID": "1"}):
             _, reactor, receive = self.started(**environ)
@@ -283,7 +283,7 @@ class RunningTests(Managed):
         service.close()
         self.assertEqual(reactor.getDelayedCalls(), [])
 
-    def test_close_twice(self) -> None:
+    def test_closeTwice(self) -> None:
         """`close` may be called before the start, and twice."""
         service = Notifier(Reactor(), dict, {})
         service.close()

@@ -61,7 +61,7 @@ class DefaultTests(Commands):
         )
         self.assertEqual(config, Settings())
 
-    def test_process_environment(self) -> None:
+    def test_processEnvironment(self) -> None:
         """
         The environment is that of the process unless a test sets another.
         """
@@ -76,7 +76,7 @@ class OptionTests(Commands):
     Every option has a field of the settings.
     """
 
-    def test_settings_change(self) -> None:
+    def test_settingsChange(self) -> None:
         """
         Different texts of an option make different settings.
         """
@@ -186,7 +186,7 @@ class ServiceTests(Commands):
         ):
             self.assertIn(f"--service {text}: {message}", self.refuse(f"--service={text}"))
 
-    def test_every_service(self) -> None:
+    def test_everyService(self) -> None:
         """
         Every service can be set up over each of its transports.
         """
@@ -243,7 +243,7 @@ class NetworkTests(Commands):
             f"--allow @{path}: line 2: 10.0.0.1/8: has bits", self.refuse(f"--allow=@{path}")
         )
 
-    def test_odd_line(self) -> None:
+    def test_oddLine(self) -> None:
         """
         An unprintable line of a file is shown escaped.
         """

@@ -24,7 +24,7 @@ class FlagTests(Commands):
     The command line.
     """
 
-    def test_last_wins(self) -> None:
+    def test_lastWins(self) -> None:
         """
         The last of several texts of an option counts.
         """
@@ -59,14 +59,14 @@ class FlagTests(Commands):
         self.assertTrue(self.refuse("--check").startswith("--check: not an option"))
         self.assertTrue(self.refuse("--zzz").endswith("--zzz: not an option; see netd --help"))
 
-    def test_dashes_in_values(self) -> None:
+    def test_dashesInValues(self) -> None:
         """
         An argument with dashes after a flag that takes a value is that value.
         """
         self.assertEqual(self.settings("--files", "--por").files.root, Path("--por"))
         self.assertEqual(self.settings("--files", "--").files.root, Path("--"))
 
-    def test_read_again(self) -> None:
+    def test_readAgain(self) -> None:
         """
         `read` keeps the flags, and reads the file and the environment again.
         """
@@ -79,7 +79,7 @@ class FlagTests(Commands):
         self.assertEqual((config.http.listen[0].port, config.grace.seconds), (2, 2))
         self.assertEqual(config.http.delay, Duration(2_000_000))
 
-    def test_read_wrong(self) -> None:
+    def test_readWrong(self) -> None:
         """
         After an error in `read` the settings and their origins are as before.
         """
@@ -91,7 +91,7 @@ class FlagTests(Commands):
             self.assertRaises(UsageError, options.read)
             self.assertEqual((options.settings, options.option_values), before)
 
-    def test_value_missing(self) -> None:
+    def test_valueMissing(self) -> None:
         """
         A flag without its value is refused.
         """
@@ -103,7 +103,7 @@ class FlagTests(Commands):
         """
         self.assertEqual(self.refuse("8000"), "8000: not an option; see netd --help")
 
-    def test_broken_argument(self) -> None:
+    def test_brokenArgument(self) -> None:
         """
         Line breaks in arguments and flags do not break the line of the message.
         """
@@ -148,7 +148,7 @@ class FlagTests(Commands):
                 shown = text if text.isprintable() and text else repr(text)
                 self.assertTrue(message.startswith(f"--{name} {shown}: "), message)
 
-    def test_options_of_addresses(self) -> None:
+    def test_optionsOfAddresses(self) -> None:
         """
         An endpoint knows its option, for the message of a failing bind.
         """

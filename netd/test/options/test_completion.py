@@ -15,7 +15,7 @@ class ScriptTests(SynchronousTestCase):
     The scripts that shells read.
     """
 
-    def test_every_option(self) -> None:
+    def test_everyOption(self) -> None:
         """
         Each script has every option and flag.
         """

@@ -30,7 +30,7 @@ class EnvironmentTests(Commands):
     NETD_* variables.
     """
 
-    def test_every_option(self) -> None:
+    def test_everyOption(self) -> None:
         """
         A variable has the meaning of the flag of its name.
         """
@@ -130,7 +130,7 @@ class PrecedenceTests(Commands):
             {}, optional={name: st.sets(st.sampled_from(ORDER)) for name in NAMES}
         )
     )
-    def test_any_sources(self, sources: dict[str, set[str]]) -> None:
+    def test_anySources(self, sources: dict[str, set[str]]) -> None:
         """
         For any set of sources, the highest one counts and is the origin.
         """

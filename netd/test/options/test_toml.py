@@ -32,7 +32,7 @@ class FileTests(Commands):
     The TOML file.
     """
 
-    def test_every_option(self) -> None:
+    def test_everyOption(self) -> None:
         """
         A key has the meaning of the flag of its name.
         """
@@ -74,7 +74,7 @@ class FileTests(Commands):
         )
         self.assertEqual(len(self.settings("--config", self.file("http = []")).http.listen), 1)
 
-    def test_wrong_types(self) -> None:
+    def test_wrongTypes(self) -> None:
         """
         A boolean, list, table or date is refused with file, key and value.
         """
@@ -127,7 +127,7 @@ class FileTests(Commands):
             message = self.refuse("--config", self.file(text))
             self.assertLess(len(message), 300)
 
-    def test_long_number(self) -> None:
+    def test_longNumber(self) -> None:
         """
         A number of more digits than Python converts is refused with the file's name.
         """
@@ -146,7 +146,7 @@ class FileTests(Commands):
             )
             self.assertIn(f"did you mean {near}", message)
 
-    def test_broken_key(self) -> None:
+    def test_brokenKey(self) -> None:
         """
         An unprintable key is quoted in the message.
         """
@@ -159,7 +159,7 @@ class FileTests(Commands):
         path = self.file("zzz = 1")
         self.assertEqual(self.refuse("--config", path), f"--config {path}: unknown key zzz")
 
-    def test_config_key(self) -> None:
+    def test_configKey(self) -> None:
         """
         A file cannot name another file.
         """
@@ -186,7 +186,7 @@ class FileTests(Commands):
 
     @by_chance
     @given(st.text(st.sampled_from("portdelay = 0189.-_\"'[]{}#,\\\n\t\0\x7fe+:")))
-    def test_any_text(self, text: str) -> None:
+    def test_anyText(self, text: str) -> None:
         """
         Any file is read, or refused with one line that begins with its name.
         """
@@ -242,7 +242,7 @@ class PrintTests(Commands):
         """
         self.assertIn('http = ["81", "82"]  # flag', self.printed("--http=81", "--http=82"))
 
-    def test_odd_characters(self) -> None:
+    def test_oddCharacters(self) -> None:
         """
         Control characters in a value or in the file's name are escaped.
         """
@@ -256,7 +256,7 @@ class PrintTests(Commands):
                 self.settings("--config", self.file(text)), self.settings(*arguments)
             )
 
-    def test_no_text(self) -> None:
+    def test_noText(self) -> None:
         """
         A path of bytes that are no text, as on a command line, is printed.
         """

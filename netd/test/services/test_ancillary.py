@@ -58,7 +58,7 @@ class PacketInfoTests(_Sockets):
         self.assertEqual(data, b"x")
         return tested, control, server, client
 
-    def test_known_address(self) -> None:
+    def test_knownAddress(self) -> None:
         """A socket on one address needs no control messages."""
         for host in ("127.0.0.1", "::1"):
             self.assertEqual(PacketInfo(self.bind(host), "udp", False).buffer_size, 0)
@@ -86,7 +86,7 @@ class PacketInfoTests(_Sockets):
         kind = socket.IPV6_PKTINFO
         self.assertIsNone(tested.source([(socket.IPPROTO_IPV6, kind, group + bytes(4))]))
 
-    def test_link_local(self) -> None:
+    def test_linkLocal(self) -> None:
         """A source has an interface only when it is link-local."""
         tested = PacketInfo(self.bind("::"), "udp", False)
         for host, interface in (("fe80::1", b"\2\0\0\0"), ("2001:db8::1", bytes(4))):
@@ -116,7 +116,7 @@ class PacketInfoTests(_Sockets):
             )
             self.assertEqual(tested.hops(control), client.getsockopt(level, option))
 
-    def test_both_families(self) -> None:
+    def test_bothFamilies(self) -> None:
         """A socket for both families has the hop limit and the source of each datagram."""
         server = self.bind("::", v6only=0)
         tested = PacketInfo(server, "udp", True)
@@ -159,7 +159,7 @@ class BufferTests(_Sockets):
     The receive buffer.
     """
 
-    def test_enlarge_receive_buffer(self) -> None:
+    def test_enlargeReceiveBuffer(self) -> None:
         """The buffer is not smaller than before, and a buffer below the request is logged."""
         sock = self.bind("127.0.0.1")
         before = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
@@ -179,7 +179,7 @@ class BufferTests(_Sockets):
                 enlarge_receive_buffer(sock, "udp 7")
             self.assertEqual(len(events), count)
 
-    def test_kernel_drops(self) -> None:
+    def test_kernelDrops(self) -> None:
         """The kernel counts the datagrams that do not fit into the buffer."""
         server, client = self.bind("127.0.0.1"), self.bind("127.0.0.1")
         server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)

@@ -47,7 +47,7 @@ class DropsTests(SynchronousTestCase):
         self.assertEqual(self.logged(DELAY_SECONDS), [("rate", 5), ("network", 1)])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_once_a_minute(self) -> None:
+    def test_onceAMinute(self) -> None:
         """A reason is logged once a minute, with the drops since its last line."""
         logged = []
         for _ in range(180):
@@ -57,7 +57,7 @@ class DropsTests(SynchronousTestCase):
         self.drops.add({"network": 1})
         self.assertEqual(self.logged(INTERVAL_SECONDS), [("rate", 59), ("network", 1)])
 
-    def test_another_reason(self) -> None:
+    def test_anotherReason(self) -> None:
         """Another reason is logged without waiting for the minute."""
         self.drops.add({"rate": 1})
         self.logged(2)

@@ -137,7 +137,7 @@ class DelayedSenderTests(SynchronousTestCase):
         impairments = Impairments(Impairment(**{"seed": 1, **changes}))
         return DelayedSender(impairments, send, self.dropped.extend, self.clock)
 
-    def test_at_once(self) -> None:
+    def test_atOnce(self) -> None:
         """Without impairment a datagram is sent at once and not kept."""
         sender = self.sender()
         sender.send(b"a", (), ("127.0.0.1", 1))

@@ -49,7 +49,7 @@ class SourcePolicyTests(SynchronousTestCase):
             for host in LOOPBACK:
                 self.assertIsNone(self.refuses(sources(), host, port))
 
-    def test_any_source(self) -> None:
+    def test_anySource(self) -> None:
         """Responding ports are refused with `any_source`, too."""
         for port in (*RESPONDING_PORTS, 8000):
             self.assertEqual(

@@ -132,7 +132,7 @@ class EchoTests(_Services):
         self.assertIs(client.producer, client)
         self.assertTrue(client.streaming)
 
-    def test_half_close(self) -> None:
+    def test_halfClose(self) -> None:
         """After a half-close the rest is sent and the connection is closed."""
         client = Client(self.factory(Echo))
         client.send(b"a")
@@ -175,7 +175,7 @@ class ScriptProtocolTests(_Services):
         client.leave()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_both_closed(self) -> None:
+    def test_bothClosed(self) -> None:
         """A client that closes after the script is closed at once, and no timer is left."""
         client = Client(self.performing([Send(b"a")]))
         client.half_close()
@@ -183,7 +183,7 @@ class ScriptProtocolTests(_Services):
         client.leave()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_half_closed_early(self) -> None:
+    def test_halfClosedEarly(self) -> None:
         """A half-close before the end of the script does not stop it."""
         client = Client(self.performing([Wait(1.0), Send(b"a")]))
         client.half_close()
@@ -191,7 +191,7 @@ class ScriptProtocolTests(_Services):
         self.clock.advance(1.0)
         self.assertEqual(client.received, b"a")
 
-    def test_back_pressure(self) -> None:
+    def test_backPressure(self) -> None:
         """A client that does not read pauses the script."""
         client = Client(self.performing(chargen()))
         self.clock.advance(0.1)
@@ -318,7 +318,7 @@ class ServiceFactoryTests(_Services):
         self.assertEqual(len(factory.connections.of(limited(there))), 0)
         self.assertIsNotNone(factory.buildProtocol(there))
 
-    def test_not_there(self) -> None:
+    def test_notThere(self) -> None:
         """A protocol without a connection is not counted."""
         factory = self.factory(Echo)
         factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 5000))

@@ -108,7 +108,7 @@ class EchoTests(_Ports):
         """An empty datagram is sent back."""
         self.assertEqual(self.exchange(self.serve(), b""), [b""])
 
-    def test_turn_is_bounded(self) -> None:
+    def test_turnIsBounded(self) -> None:
         """A turn reads 64 datagrams, empty ones included, and leaves the rest to the next."""
         port = self.serve()
         self.assertEqual(len(self.exchange(port, *[b""] * 100)), TURN)
@@ -116,7 +116,7 @@ class EchoTests(_Ports):
         port.doRead()
         self.assertEqual(self.counters.datagrams, 100)
 
-    def test_client_gone(self) -> None:
+    def test_clientGone(self) -> None:
         """A response to a closed socket does not stop later ones."""
         port = self.serve()
         gone = self.bind()
@@ -182,7 +182,7 @@ class PolicyTests(_Ports):
     Drops by reason.
     """
 
-    def test_own_address(self) -> None:
+    def test_ownAddress(self) -> None:
         """A datagram from the address of the port itself is dropped, so that it cannot loop."""
         port = self.serve()
         # The port's own socket sends to itself, as a forged source would.
@@ -192,7 +192,7 @@ class PolicyTests(_Ports):
         self.assertEqual((self.counters.datagrams, self.counters.datagrams_sent), (1, 0))
         self.assertEqual(self.counters.drops, {"source port": 1})
 
-    def test_own_port_elsewhere(self) -> None:
+    def test_ownPortElsewhere(self) -> None:
         """A datagram from the same port of another address of this host is dropped."""
         port = self.serve()
         twin = self.bind("127.0.0.2", self.address[1])
@@ -200,7 +200,7 @@ class PolicyTests(_Ports):
         port.doRead()
         self.assertEqual(self.counters.datagrams_sent, 0)
 
-    def test_each_other(self) -> None:
+    def test_eachOther(self) -> None:
         """Two ports of one daemon do not respond to each other."""
         first = self.serve()
         first_address = self.address
@@ -242,7 +242,7 @@ class PolicyTests(_Ports):
             (response,) = self.exchange(self.serve(table.datagram(name)), b"")
             self.assertGreaterEqual(len(response), 4)
 
-    def test_not_larger(self) -> None:
+    def test_notLarger(self) -> None:
         """A response that is larger than its request is sent to trusted sources only."""
         self.patch(self.sources, "trusts", {"127.0.0.1": False}.__getitem__)
         port = self.serve(table.datagram("daytime"))
@@ -251,7 +251,7 @@ class PolicyTests(_Ports):
         (response,) = self.exchange(port, b"?" * 26)
         self.assertEqual(len(response), 26)
 
-    def test_short_stamp(self) -> None:
+    def test_shortStamp(self) -> None:
         """A short STAMP test is reflected in 44 bytes, to trusted sources only."""
         port, sizes = self.serve(table.datagram("stamp")), (13, 14, 41, 44, 60)
         tests = [bytes(size) for size in sizes]
@@ -413,7 +413,7 @@ class LifeTests(_Ports):
         self.assertFalse(port.connected)
         self.bind(*self.address)
 
-    def test_never_started(self) -> None:
+    def test_neverStarted(self) -> None:
         """A port that never listened is not connected."""
         bound = self.bind()
         port = UDPPort(

@@ -52,7 +52,7 @@ class AccessFactoryTests(AccessTestCase):
         self.assertEqual(self.counters.refusals, {"network": 2})
         self.assertEqual(self.inner.built, [])
 
-    def test_rate_denied(self) -> None:
+    def test_rateDenied(self) -> None:
         """A client that exceeds its rate is closed, although there is a denied factory."""
         denied = RecordingFactory()
         self.factory = AccessFactory(self.policy, self.inner, denied)
@@ -79,7 +79,7 @@ class AccessFactoryTests(AccessTestCase):
         self.policy.change(Access(networks(deny="192.0.2.1")))
         self.assertIsNone(self.build())
 
-    def test_headers_ignored(self) -> None:
+    def test_headersIgnored(self) -> None:
         """Without proxies, a PROXY header is ordinary input."""
         connection = self.connect()
         connection.receive(V1)
@@ -116,7 +116,7 @@ class RateTests(AccessTestCase):
 class ProxyTests(AccessTestCase):
     """A policy with trusted proxies."""
 
-    def test_denied_factory(self) -> None:
+    def test_deniedFactory(self) -> None:
         """The denied factory serves denied clients, behind a proxy as well."""
         denied = RecordingFactory()
         self.factory = AccessFactory(self.policy, self.inner, denied)
@@ -129,13 +129,13 @@ class ProxyTests(AccessTestCase):
         self.policy.change(Access(networks(deny="192.0.2.7"), networks("192.0.2.0/24")))
         self.assertIsNone(self.build("192.0.2.7"))
 
-    def test_denied_proxy(self) -> None:
+    def test_deniedProxy(self) -> None:
         """A proxy from a denied network is refused before its header."""
         self.policy.change(Access(networks(deny="192.0.2.7"), networks("192.0.2.0/24")))
         self.assertIsNone(self.build("192.0.2.7"))
         self.assertEqual(self.counters.refusals, {"network": 1})
 
-    def test_rate_by_client(self) -> None:
+    def test_rateByClient(self) -> None:
         """The rate is that of the client and not that of its proxy."""
         self.policy.change(Access(networks(), networks("192.0.2.0/24"), 1.0))
         for number in range(10):

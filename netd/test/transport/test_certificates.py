@@ -51,14 +51,14 @@ class KeyPairTests(_Files):
         self.assertFalse(message.rstrip().endswith(":"), message)
         return message
 
-    def test_two_files(self) -> None:
+    def test_twoFiles(self) -> None:
         """Certificate and key may be in two files."""
         loaded = load_pair(self.certificate, self.key)
         self.assertEqual(loaded.chain, (self.server.certificate,))
         self.assertEqual(loaded.key.public_key(), self.server.key.public_key())
         self.assertEqual(loaded.source, f"--certificate {self.certificate}")
 
-    def test_one_file(self) -> None:
+    def test_oneFile(self) -> None:
         """Certificate and key may be in one file, in either order."""
         parts = (self.server.certificate_pem, self.server.key_pem)
         for content in (b"".join(parts), b"".join(reversed(parts))):
@@ -78,7 +78,7 @@ class KeyPairTests(_Files):
         self.assertEqual(loaded.chain, (leaf.certificate, root.certificate))
         self.assertEqual(loaded.expiry, ends.timestamp())
 
-    def test_certificate_file(self) -> None:
+    def test_certificateFile(self) -> None:
         """The error names a missing or bad certificate file."""
         der = self.server.certificate.public_bytes(serialization.Encoding.DER)
         broken = self.server.certificate_pem.replace(b"M", b"!", 1)
@@ -95,7 +95,7 @@ class KeyPairTests(_Files):
             for key in (self.key, None):
                 self.assertEqual(self.error(path, key), f"--certificate {path}: {message}")
 
-    def test_key_file(self) -> None:
+    def test_keyFile(self) -> None:
         """The error names a missing or bad key file, and its option."""
         for path, message in (
             (self.directory / "missing", "No such file or directory"),
@@ -115,13 +115,13 @@ class KeyPairTests(_Files):
         self.assertEqual(self.error(path, self.key), f"--certificate {line}")
         self.assertEqual(self.error(self.certificate, path), f"--private-key {line}")
 
-    def test_other_key(self) -> None:
+    def test_otherKey(self) -> None:
         """The key of another certificate is refused."""
         _, other = stages.identity().write(self.directory, "other")
         line = self.error(self.certificate, other)
         self.assertTrue(line.startswith(f"--private-key {other}: mismatch"), line)
 
-    def test_key_missing(self) -> None:
+    def test_keyMissing(self) -> None:
         """The error for a certificate without a key says where the key may be."""
         line = self.error(self.certificate, None)
         self.assertTrue(line.startswith(f"--certificate {self.certificate}: "), line)
@@ -138,7 +138,7 @@ class KeyPairTests(_Files):
         line = self.error(self.certificate, path)
         self.assertEqual(line, f"--private-key {path}: not a private key without a passphrase")
 
-    def test_strange_key(self) -> None:
+    def test_strangeKey(self) -> None:
         """A key of an unknown kind is refused with a readable error."""
 
         def load(pem: bytes, password: None) -> None:
@@ -202,7 +202,7 @@ class DirectoryTests(_Files):
             self.error(self.names), f"--certificate-dir {bad}: not a certificate in PEM"
         )
 
-    def test_no_key(self) -> None:
+    def test_noKey(self) -> None:
         """The error for a certificate without a key names the .key file."""
         self.put("a.pem", key=False)
         self.assertTrue(
@@ -241,7 +241,7 @@ class MatchTests(SynchronousTestCase):
 class IdentityTests(SynchronousTestCase):
     """The name in a certificate."""
 
-    def test_common_name(self) -> None:
+    def test_commonName(self) -> None:
         """The common name is the identity, in any script."""
         for name in ("Alice Smith", "\u0410\u043b\u0438\u0441\u0430"):
             created = stages.identity(name, sans=(x509.DNSName("a.example"),))

@@ -70,7 +70,7 @@ class DrainTests(SynchronousTestCase):
         self.assertEqual((source.drains, source.cuts), (0, 0))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_nothing_in_flight(self) -> None:
+    def test_nothingInFlight(self) -> None:
         """Without connections the stop ends at once and leaves no timer."""
         source = Source(0)
         service = self.drain(source)
@@ -92,12 +92,12 @@ class DrainTests(SynchronousTestCase):
         source.leave()
         self.successResultOf(stopped)
 
-    def test_no_sources(self) -> None:
+    def test_noSources(self) -> None:
         """Without sources the stop ends at once."""
         self.successResultOf(self.drain().stopService())
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_last_one(self) -> None:
+    def test_lastOne(self) -> None:
         """The stop ends when the last connection of the last source is closed."""
         first, second = Source(1), Source(2)
         stopped = self.drain(first, second).stopService()
@@ -109,7 +109,7 @@ class DrainTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(stopped))
         self.assertEqual((first.cuts, second.cuts), (0, 0))
 
-    def test_no_timer_left(self) -> None:
+    def test_noTimerLeft(self) -> None:
         """The timer of the grace ends with the last connection."""
         source = Source(1)
         self.drain(source).stopService()
@@ -149,14 +149,14 @@ class DrainTests(SynchronousTestCase):
         self.successResultOf(stopped)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_hurry_without_connections(self) -> None:
+    def test_hurryWithoutConnections(self) -> None:
         """Without connections, `hurry` counts and logs nothing."""
         service = self.drain(Source(0))
         with capturedLogs() as events:
             service.hurry()
         self.assertEqual((self.counters.aborted, events), (0, []))
 
-    def test_multi_service(self) -> None:
+    def test_multiService(self) -> None:
         """A MultiService waits for its Drain."""
         parent, source = MultiService(), Source(1)
         Drain([source], self.GRACE, self.clock, self.counters).setServiceParent(parent)

@@ -112,7 +112,7 @@ class ListenerTests(_Listeners):
         self.assertIsNone(opened.bound)
         self.assertEqual(len(os.listdir("/dev/fd")), before)
 
-    def test_any_port(self) -> None:
+    def test_anyPort(self) -> None:
         """With port 0 the kernel chooses a port, which `bound` has."""
         opened = self.listener()
         opened.privilegedStartService()
@@ -129,7 +129,7 @@ class ListenerTests(_Listeners):
         self.assertEqual(self.ports, [])
         self.assertTrue(reachable(bound(opened)))
 
-    def test_bound_once(self) -> None:
+    def test_boundOnce(self) -> None:
         """Binding again, as twistd does, changes nothing."""
         opened = self.listener()
         opened.privilegedStartService()
@@ -153,7 +153,7 @@ class ListenerTests(_Listeners):
         self.assertEqual(len(os.listdir("/dev/fd")), before)
         self.assertTrue(opened.running)
 
-    def test_start_alone(self) -> None:
+    def test_startAlone(self) -> None:
         """Starting binds when that was not done before."""
         self.assertTrue(reachable(bound(self.started())))
 
@@ -167,7 +167,7 @@ class ListenerTests(_Listeners):
         self.assertFalse(opened.running)
         self.assertFalse(reachable(endpoint))
 
-    def test_stopping_takes_time(self) -> None:
+    def test_stoppingTakesTime(self) -> None:
         """The stop ends when the port is closed."""
         closed: Deferred[None] = Deferred()
         opened = self.started()
@@ -194,7 +194,7 @@ class ListenerTests(_Listeners):
         self.successResultOf(stopped)
         self.assertFalse(reachable(endpoint))
 
-    def test_stopped_before_the_start(self) -> None:
+    def test_stoppedBeforeTheStart(self) -> None:
         """A listener that was never bound or never served can be stopped."""
         self.successResultOf(self.listener().stopService())
         opened = self.listener()
@@ -227,7 +227,7 @@ class ListenerTests(_Listeners):
         flag = self.ports[0].socket.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
         self.assertNotEqual(flag, 0)
 
-    def test_not_inherited(self) -> None:
+    def test_notInherited(self) -> None:
         """A child process does not inherit the socket."""
         self.started()
         self.assertFalse(self.ports[0].socket.get_inheritable())
@@ -274,7 +274,7 @@ class InheritTests(_Listeners):
             opened.inherit([sock.dup()])
             self.assertEqual(opened.bound, Endpoint(name, host, number))
 
-    def test_kept_open(self) -> None:
+    def test_keptOpen(self) -> None:
         """A stop leaves the inherited socket listening for other processes."""
         sock = self.sock()
         opened = self.listener()
@@ -300,7 +300,7 @@ class RefusalTests(_Listeners):
         )
         self.assertEqual(len(os.listdir("/dev/fd")), before)
 
-    def test_taken_datagrams(self) -> None:
+    def test_takenDatagrams(self) -> None:
         """A taken datagram port is refused; a stream port of that number is not taken."""
         first = bound(self.started(Endpoint("udp", "127.0.0.1", 0), socket.SOCK_DGRAM))
         again = Endpoint("udp", "127.0.0.1", first.port, option="--udp 7")
@@ -309,7 +309,7 @@ class RefusalTests(_Listeners):
             self.refused(again, socket.SOCK_DGRAM),
         )
 
-    def test_foreign_address(self) -> None:
+    def test_foreignAddress(self) -> None:
         """An address of another machine (RFC 5737: of none) is refused when it is bound."""
         opened = self.listener(Endpoint("tcp", "192.0.2.1", 0, option="--bind 192.0.2.1"))
         with self.assertRaises(UsageError) as caught:
@@ -320,7 +320,7 @@ class RefusalTests(_Listeners):
         )
         self.assertIsNone(opened.bound)
 
-    def test_unknown_host(self) -> None:
+    def test_unknownHost(self) -> None:
         """An unknown host is refused before anything is bound."""
         # None of these is sent to a name server.
         for kind, host in (
@@ -350,14 +350,14 @@ class FamilyTests(_Listeners):
             self.assertEqual(sock.family, socket.AF_INET6)
             self.assertNotEqual(sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY), 0)
 
-    def test_six_datagrams(self) -> None:
+    def test_sixDatagrams(self) -> None:
         """A datagram socket with an IPv6 address takes IPv6 alone."""
         opened = self.started(Endpoint("udp6", "::1", 0), socket.SOCK_DGRAM)
         self.assertEqual(bound(opened).host, "::1")
         sock = self.ports[0].socket
         self.assertNotEqual(sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY), 0)
 
-    def test_every_address(self) -> None:
+    def test_everyAddress(self) -> None:
         """The wildcard of IPv6 leaves the IPv4 port free."""
         opened = self.started(Endpoint("tcp6", "::", 0))
         # Another process may have the IPv4 port, so reachability is not tested.
@@ -426,7 +426,7 @@ class EveryAddressTests(_Listeners):
 
         self.patch(Listener, "_bind", refuse)
 
-    def test_another_port(self) -> None:
+    def test_anotherPort(self) -> None:
         """A port that is taken in the other family makes the kernel choose again."""
         self.taking(3)
         before = len(os.listdir("/dev/fd"))
@@ -435,7 +435,7 @@ class EveryAddressTests(_Listeners):
         self.assertGreater(bound(opened).port, 0)
         self.assertEqual(len(os.listdir("/dev/fd")), before + 2)
 
-    def test_no_other_port(self) -> None:
+    def test_noOtherPort(self) -> None:
         """The number of attempts is limited, and one for a port that was asked for."""
         port = bound(self.started()).port
         for number, times in ((0, 1000), (port, 0)):
@@ -448,7 +448,7 @@ class EveryAddressTests(_Listeners):
             )
             self.assertEqual(len(os.listdir("/dev/fd")), before)
 
-    def test_one_family(self) -> None:
+    def test_oneFamily(self) -> None:
         """A machine without IPv6 listens on IPv4."""
         self.patch(socket, "has_ipv6", False)
         self.started(Endpoint("tcp", "*", 0))
@@ -537,7 +537,7 @@ class BacklogTests(_Listeners):
             backlogged, events = self.granted(backlog)
             self.assertEqual((backlogged, events), (backlog, []))
 
-    def test_too_many(self) -> None:
+    def test_tooMany(self) -> None:
         """A kernel that grants less is logged once."""
         self.patch(listener, "kernel_backlog", lambda: 16)
         _, events = self.granted(17)
@@ -568,7 +568,7 @@ class BacklogTests(_Listeners):
             path.write_text(text)
             self.assertEqual(kernel_backlog(path), limit)
 
-    def test_own_kernel(self) -> None:
+    def test_ownKernel(self) -> None:
         """The default file is that of this kernel."""
         self.assertEqual(kernel_backlog(), kernel_backlog(Path("/proc/sys/net/core/somaxconn")))
 
@@ -646,7 +646,7 @@ class StreamTests(TestCase):
         received: bytes = await speaker.received
         return received
 
-    async def test_both_families(self) -> None:
+    async def test_bothFamilies(self) -> None:
         """Clients of either family are served."""
         for endpoint in (LOOPBACK, LOOPBACK6):
             self.assertEqual(await self.ask(bound(self.stream(endpoint))), b"hello")
@@ -656,7 +656,7 @@ class StreamTests(TestCase):
         for opened in [self.stream() for _ in range(3)]:
             self.assertEqual(await self.ask(bound(opened)), b"hello")
 
-    async def test_waiting_clients(self) -> None:
+    async def test_waitingClients(self) -> None:
         """A client that connected before the start is served after the start."""
         opened = stream(LOOPBACK, Factory.forProtocol(Echo), reactor)
         self.addCleanup(opened.stopService)

@@ -160,7 +160,7 @@ class ParseTests(SynchronousTestCase):
 
     @_property
     @given(st.ip_addresses(), st.integers(0, 65535), st.booleans())
-    def test_any_client(
+    def test_anyClient(
         self, address: IPv4Address | IPv6Address, port: int, binary: bool
     ) -> None:
         """Any address is parsed as it was written, in either version."""

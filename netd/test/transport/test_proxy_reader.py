@@ -112,7 +112,7 @@ class HeaderTests(AccessTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertEqual((len(self.factory.readers), self.inner.built), (0, []))
 
-    def test_denied_client(self) -> None:
+    def test_deniedClient(self) -> None:
         """The access lists apply to the client that the header names."""
         connection = self.connect()
         connection.receive(b"PROXY TCP4 198.51.100.9 192.0.2.2 4711 80\r\n")
@@ -164,7 +164,7 @@ class ForgedTests(AccessTestCase):
         connection.receive(b"PFIND")
         self.assertEqual(self.inner.built[0].received, [b"PROPFIND"])
 
-    def test_half_closed(self) -> None:
+    def test_halfClosed(self) -> None:
         """A half-close is passed on after the input held back."""
         self.inner.kind = HalfCloseable
         connection = self.connect(self.STRANGER)
@@ -176,7 +176,7 @@ class ForgedTests(AccessTestCase):
         silent.half_close()
         self.assertEqual(self.inner.built[1].received, ["half"])
 
-    def test_not_half_closed(self) -> None:
+    def test_notHalfClosed(self) -> None:
         """A protocol without half-close loses the connection by one."""
         connection = self.connect(self.STRANGER)
         self.assertFalse(IHalfCloseableProtocol.providedBy(connection.protocol))

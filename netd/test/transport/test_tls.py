@@ -71,7 +71,7 @@ class ContextTests(_Files):
         """The certificate and its key."""
         return certificates.load_pair(self.certificate, self.key)
 
-    def test_no_memory(self) -> None:
+    def test_noMemory(self) -> None:
         """A system that forbids writable and executable memory gets its own error."""
 
         def forbidden(*ignored: object) -> None:
@@ -80,7 +80,7 @@ class ContextTests(_Files):
         self.patch(SSL.Context, "set_alpn_select_callback", forbidden)
         self.assertIn("forbidden here", self.refused(self.pair()))
 
-    def test_strange_key(self) -> None:
+    def test_strangeKey(self) -> None:
         """A key that OpenSSL rejects is refused with OpenSSL's message."""
         for wrong, words in (
             (TypeError("no such key"), "no such key"),
@@ -96,7 +96,7 @@ class ContextTests(_Files):
                 self.refused(self.pair()), f"--certificate {self.certificate}: {words}"
             )
 
-    def test_read_once(self) -> None:
+    def test_readOnce(self) -> None:
         """The files are read when the daemon is built, and not needed afterwards."""
         made = tls.TLS(self.config())
         self.certificate.unlink()
@@ -254,7 +254,7 @@ class WrapTests(_Handshakes):
             client = self.connect(client_context(least, most))
             self.assertEqual(client.ssl.get_protocol_version_name(), spoken)
 
-    def test_old_versions(self) -> None:
+    def test_oldVersions(self) -> None:
         """TLS 1.0 and 1.1 are refused (RFC 8996) with an error about the version."""
         for version in (SSL.TLS1_VERSION, SSL.TLS1_1_VERSION):
             with self.assertRaises(SSL.Error) as caught:
@@ -302,7 +302,7 @@ class WrapTests(_Handshakes):
             client = self.connect(client_context(protocols=protocols))
             self.assertEqual(client.ssl.get_alpn_proto_negotiated(), agreed)
 
-    def test_no_client_certificate(self) -> None:
+    def test_noClientCertificate(self) -> None:
         """By default, clients are not asked for a certificate."""
         self.assertEqual(self.connect(client_context()).ssl.get_client_ca_list(), [])
 
@@ -336,7 +336,7 @@ class WrapTests(_Handshakes):
         outer.connectionLost(connectionDone)
         self.assertIsNone(left())
 
-    def test_missing_name(self) -> None:
+    def test_missingName(self) -> None:
         """A Twisted that lacks a private name serves TLS without counting failures."""
         self.patch(private, "_attributes", lambda holder: set())
         self.use()
@@ -346,7 +346,7 @@ class WrapTests(_Handshakes):
         self.exchange(self.connect(client_context()), b"hello")
         self.assertEqual(self.protocol.data, b"hello")
 
-    def test_no_tls(self) -> None:
+    def test_noTls(self) -> None:
         """A client that sends plain HTTP is cut, and its bytes reach no protocol."""
         transport = StringTransport()
         protocol: Any = self.factory.buildProtocol(None)
@@ -442,7 +442,7 @@ class ClientTests(_Handshakes):
         error = self.assertRaises(UsageError, self.use, client_ca=self.ca)
         self.assertEqual(str(error), f"--client-ca {self.ca}: not a regular file")
 
-    def test_every_name(self) -> None:
+    def test_everyName(self) -> None:
         """Every server name requires the client certificate."""
         directory = self.directory / "names"
         identity("a.example").write(directory, "a.example")
@@ -640,7 +640,7 @@ class TicketTests(_Handshakes):
             self.assertEqual(self.resumed(change), [False, False])
             self.assertEqual(self.shown(), self.server.certificate)
 
-    def test_rotated_names(self) -> None:
+    def test_rotatedNames(self) -> None:
         """Names have their own certificates after a rotation, which reads no file."""
         own = identity("a.example")
         names = self.directory / "names"
@@ -653,7 +653,7 @@ class TicketTests(_Handshakes):
         made.rotate()
         self.assertEqual(self.shown(b"a.example"), own.certificate)
 
-    def test_nothing_to_rotate(self) -> None:
+    def test_nothingToRotate(self) -> None:
         """Without tickets a rotation changes nothing."""
         made = self.use(tickets=False)
         before = made._contexts

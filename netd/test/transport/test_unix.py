@@ -69,7 +69,7 @@ class BindTests(SynchronousTestCase):
                 client.connect(self.path)
         self.assertTrue(os.path.exists(self.path))
 
-    def test_left_behind(self) -> None:
+    def test_leftBehind(self) -> None:
         """A socket without a process is replaced."""
         sock = self.socket()
         unix.bind(sock, self.path, 0o600)
@@ -84,7 +84,7 @@ class BindTests(SynchronousTestCase):
             self.listen()
         self.assertEqual(Path(self.path).read_text(), "precious")
 
-    def test_too_long(self) -> None:
+    def test_tooLong(self) -> None:
         """A path that is too long is an OSError with a message."""
         with self.assertRaises(OSError) as caught:
             unix.bind(self.socket(), "/" + "x" * 107, 0o600)

@@ -90,7 +90,7 @@ class CallerTests(SynchronousTestCase):
         self.successResultOf(done)
         self.assertEqual(self.counters.calls["late", 0], 1)
 
-    def test_counted_later(self) -> None:
+    def test_countedLater(self) -> None:
         """A later fault and a cancellation are counted by their codes."""
         self.add(lambda: self.later, "late")
         done = self.call("late")
@@ -102,7 +102,7 @@ class CallerTests(SynchronousTestCase):
         self.failureResultOf(gone, CancelledError)
         self.assertEqual(self.counters.calls, {("late", TIMEOUT): 1, ("late", CANCELLED): 1})
 
-    def test_counted_bounded(self) -> None:
+    def test_countedBounded(self) -> None:
         """Unknown names share one counter, and so do unknown codes."""
         codes = iter(range(100, 200))
 

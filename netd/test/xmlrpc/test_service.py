@@ -56,7 +56,7 @@ class BuildTests(SynchronousTestCase):
         """The pool is a named service."""
         self.assertEqual(build(Clock()).pool.name, "rpc-workers")
 
-    def test_kept_pool(self) -> None:
+    def test_keptPool(self) -> None:
         """An existing pool is used."""
         pool = build(Clock()).pool
         self.assertIs(build(Clock(), pool=pool).pool, pool)

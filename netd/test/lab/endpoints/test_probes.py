@@ -64,7 +64,7 @@ class ProbesTests(SynchronousTestCase):
         self.request("GET /metrics")
         self.assertEqual(self.accepted, ["text/x", ""])
 
-    def test_no_script(self) -> None:
+    def test_noScript(self) -> None:
         """
         Scripts of other origins may not read the probes.
         """
@@ -90,7 +90,7 @@ class ProbesTests(SynchronousTestCase):
         self.assertEqual(self.request("GET /readyz", probes=Probes()).status, 200)
         self.assertEqual(self.request("GET /metrics", probes=Probes()).body, b"")
 
-    def test_never_waits(self) -> None:
+    def test_neverWaits(self) -> None:
         """
         The probes respond while no other request may wait.
         """

@@ -49,7 +49,7 @@ class EntryTests(SynchronousTestCase):
             b"PRIORITY=6\nSYSLOG_IDENTIFIER=netd\nMESSAGE=hello\nNETD_STATUS=200\n",
         )
 
-    def test_line_feed(self) -> None:
+    def test_lineFeed(self) -> None:
         """A value with a line feed is sent with its length."""
         self.assertEqual(
             datagram(3, {"message": "a\nb"}),
@@ -194,7 +194,7 @@ class JournalTests(SynchronousTestCase):
         self.assertEqual(self.counters.log_drops, 0)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_too_many(self) -> None:
+    def test_tooMany(self) -> None:
         """The waiting entries are limited, and others are counted as lost."""
         self.listen(room=4096)
         for number in range(MAX_BYTES // 100):
@@ -204,7 +204,7 @@ class JournalTests(SynchronousTestCase):
         self.journal.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_too_large(self) -> None:
+    def test_tooLarge(self) -> None:
         """An entry that is too large for a datagram is lost and counted."""
         self.listen()
         self.journal.record(AccessRecord(b"-", b"x" * 10_000_000, 200, 0, b"-", b"-"))
@@ -237,7 +237,7 @@ class IsStderrTests(SynchronousTestCase):
     JOURNAL_STREAM.
     """
 
-    def test_is_stderr(self) -> None:
+    def test_isStderr(self) -> None:
         """Device and inode must be those of JOURNAL_STREAM."""
         path = Path(self.mktemp())
         path.touch()

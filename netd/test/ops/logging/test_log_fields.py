@@ -55,7 +55,7 @@ class AccessFieldsTests(SynchronousTestCase):
         )
         self.assertNotIn("request", access_fields(AccessRecord(b"-", b"-", 400, 0)))
 
-    def test_any_bytes(self) -> None:
+    def test_anyBytes(self) -> None:
         """Bytes that are not UTF-8 are escaped."""
         every = bytes(range(256))
         fields = access_fields(
