@@ -195,6 +195,8 @@ def _started(arguments: tuple[str, ...]) -> Daemon:
     daemon = Daemon(*arguments)
     daemon.__enter__()
     atexit.register(daemon.__exit__)
+    # The second signal, of __exit__, does not wait for what clients have left behind.
+    atexit.register(daemon.signal)
     return daemon
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ssl
 import sys
+from contextlib import closing
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from threading import Thread
@@ -59,9 +60,10 @@ def check(url: str, context: ssl.SSLContext) -> tuple[int, str]:
             connection = HTTPConnection(host, port)
         else:
             raise ValueError("not an http or https URL")
-        connection.request("GET", parts._replace(scheme="", netloc="", fragment="").geturl())
-        code = connection.getresponse().status
-        connection.close()
+        path = parts._replace(scheme="", netloc="", fragment="").geturl()
+        with closing(connection):
+            connection.request("GET", path)
+            code = connection.getresponse().status
     # Whatever the exception is, it is the reason why the daemon is not healthy.
     except Exception as error:
         message = " ".join(str(error).split())
