@@ -187,8 +187,8 @@ class HandedTests(SynchronousTestCase):
         for host, peer in (("127.0.0.1", "127.0.0.1"), ("[::1]", "::1")):
             url = f"http://{host}:{number}/ip"
             self.assertEqual(curl(url).text, f'{{\n  "origin": "{peer}"\n}}\n')
-            rpc = xmlrpc.client.ServerProxy(f"http://{host}:{number}/RPC2")
-            self.assertEqual(rpc.ip.whoami()["address"], peer)  # type: ignore[call-overload, index]  # a proxy has every method
+            with xmlrpc.client.ServerProxy(f"http://{host}:{number}/RPC2") as rpc:
+                self.assertEqual(rpc.ip.whoami()["address"], peer)  # type: ignore[call-overload, index]  # a proxy has every method
             self.assertEqual(
                 echo((host.strip("[]"), datagrams.getsockname()[1])), b"hello", host
             )

@@ -107,6 +107,7 @@ class TacTests(SynchronousTestCase):
 
     def load(self, **environ: str) -> Daemon:
         """The daemon in the application of netd.tac."""
+        self.addCleanup(os.umask, os.umask(0o022))
         self.patch(cli.Options, "environ", environ)
         application = service.loadApplication(str(ROOT / "netd.tac"), "python")
         self.assertEqual(service.IService(application).name, "netd")

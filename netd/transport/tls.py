@@ -93,10 +93,9 @@ def _message(error: Exception) -> str:
 def _verify_clients(server: SSL.Context, authorities: Path, optional: bool) -> None:
     store: Any = server.get_cert_store()
     for certificate in certificates.load_certificates("--client-ca", authorities):
-        authority = X509.from_cryptography(certificate)
-        store.add_cert(authority)
+        store.add_cert(X509.from_cryptography(certificate))
         # The names let a client choose one of its certificates (RFC 8446 4.2.4).
-        server.add_client_ca(authority)
+        server.add_client_ca(certificate)
     required = 0 if optional else SSL.VERIFY_FAIL_IF_NO_PEER_CERT
     server.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE | required)
 

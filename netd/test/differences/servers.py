@@ -147,6 +147,11 @@ def environ(raw: bytes) -> dict[str, Any]:
     return result
 
 
+def _memory(max_size: int, mode: str) -> io.BytesIO:
+    """A file in memory."""
+    return io.BytesIO()
+
+
 def httpbin(raw: bytes) -> Response:
     """The response of httpbin, which sleeps without waiting."""
     # It warns of an optional package when it is imported, and of each 500.
@@ -157,7 +162,11 @@ def httpbin(raw: bytes) -> Response:
     # It seeds the random numbers of the whole process.
     chance = random.getstate()
     naps: list[float] = []
-    with mock.patch("httpbin.core.time.sleep", naps.append):
+    with (
+        mock.patch("httpbin.core.time.sleep", naps.append),
+        # It never closes its temporary files.
+        mock.patch("werkzeug.formparser.SpooledTemporaryFile", _memory),
+    ):
         pieces, status, headers = run_wsgi_app(app, environ(raw), buffered=True)
         body = b"".join(pieces)
     random.setstate(chance)

@@ -155,8 +155,13 @@ def crash() -> NoReturn:
 @_heavy
 def parent(path: str, die: bool) -> int:
     """Start a child that ignores SIGTERM and keeps the pipes, tell its id, and wait or die."""
-    script = 'trap "" TERM; echo $$ > "$0.new"; mv "$0.new" "$0"; exec sleep 90'
-    child = subprocess.Popen(["sh", "-c", script, path])
+    script = (
+        "import os, signal, sys, time; path = sys.argv[1];"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        "file = open(path + '.new', 'w'); file.write(str(os.getpid())); file.close();"
+        "os.rename(path + '.new', path); time.sleep(90)"
+    )
+    child = subprocess.Popen([sys.executable, "-c", script, path])
     while die and not Path(path).exists():
         time.sleep(0.01)
     if die:
