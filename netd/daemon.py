@@ -137,11 +137,10 @@ class Daemon(MultiService):
         self.parts = parts
         self.reloader: Reload | None = None
         if read is not None:
-            fitted = lambda: _fitted(read())  # noqa: E731
-            self.reloader = Reload(parts.settings, fitted, parts.reloadables())
+            self.reloader = Reload(parts.settings, lambda: _fitted(read()), parts.reloadables())
         facts = {
             "connections": parts.gauges.connections,
-            "waiting answers": parts.gauges.waiting,
+            "waiting responses": parts.gauges.waiting,
         }
         self._status = Status(parts.reactor, parts.counters, self.listening, facts)
         self._notifier = Notifier(

@@ -164,7 +164,7 @@ class StateTests(_Configured):
             log = daemon.logged("state: counters: ")
             self.assertIn("state: services: http=", log)
             self.assertRegex(log, r"state: connections: [23] \(http=[12] tcp-echo=1\)")
-            self.assertIn("state: waiting answers: 1 (http=1)", log)
+            self.assertIn("state: waiting responses: 1 (http=1)", log)
             self.assertIn("state: timers: ", log)
 
 

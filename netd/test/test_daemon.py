@@ -617,7 +617,7 @@ class SignalTests(Managed):
         self.assertEqual(len(lines), 5)
         self.assertRegex(lines[0], r"^state: services: http=tcp:\d+:.* tcp-echo=tcp:\d+:")
         self.assertEqual(lines[1], "state: connections: 0 (http=0 tcp-echo=0)")
-        self.assertEqual(lines[2], "state: waiting answers: 0 (http=0)")
+        self.assertEqual(lines[2], "state: waiting responses: 0 (http=0)")
         self.assertIn("responses[200]=1", lines[4])
 
     def test_first(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from attrs import evolve, frozen
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
@@ -31,6 +31,26 @@ DATE = b"Sun, 06 Nov 1994 08:49:37 GMT"
 
 LIMITS = Limits(max_delay=60.0, max_body=10 << 20)
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@implementer(IPushProducer)
+class RecordingProducer:
+    """A push producer that records its calls."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def pauseProducing(self) -> None:
+        """Record the call."""
+        self.calls.append("pause")
+
+    def resumeProducing(self) -> None:
+        """Record the call."""
+        self.calls.append("resume")
+
+    def stopProducing(self) -> None:
+        """Record the call."""
+        self.calls.append("stop")
 
 
 @frozen

@@ -11,31 +11,11 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import alsoProvides, implementer
+from zope.interface import alsoProvides
 from zope.interface.verify import verifyObject
 
 from netd.http.output import AHEAD, Output, PullToPush
-from netd.test.http.stages import MemoryTransport
-
-
-@implementer(IPushProducer)
-class Recorder:
-    """A push producer that records its calls."""
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-
-    def pauseProducing(self) -> None:
-        """Record the call."""
-        self.calls.append("pause")
-
-    def resumeProducing(self) -> None:
-        """Record the call."""
-        self.calls.append("resume")
-
-    def stopProducing(self) -> None:
-        """Record the call."""
-        self.calls.append("stop")
+from netd.test.http.stages import MemoryTransport, RecordingProducer
 
 
 class OutputTests(SynchronousTestCase):
@@ -85,7 +65,7 @@ class OutputTests(SynchronousTestCase):
             if secure:
                 alsoProvides(transport, ISSLTransport)
             output = Output(transport)
-            transport.registerProducer(Recorder(), True)
+            transport.registerProducer(RecordingProducer(), True)
             output.cork()
             output.send(b"last")
             self.assertEqual(output.close(half), expected)
@@ -95,7 +75,7 @@ class OutputTests(SynchronousTestCase):
 
     def test_pace(self) -> None:
         """A producer is held to the pace of the client, from its first moment."""
-        producer = Recorder()
+        producer = RecordingProducer()
         self.output.produce(producer)
         self.output.pause()
         self.assertTrue(self.output.paused)
@@ -110,7 +90,7 @@ class OutputTests(SynchronousTestCase):
 
     def test_discard(self) -> None:
         """After the connection is lost no bytes are kept, and no producer."""
-        producer = Recorder()
+        producer = RecordingProducer()
         self.output.produce(producer)
         self.output.cork()
         self.output.send(b"a")

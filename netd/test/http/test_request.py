@@ -20,7 +20,7 @@ from zope.interface.verify import verifyObject
 
 from netd.http.output import Output
 from netd.http.response_head import HeaderBlock
-from netd.test.http.stages import GET, Call, Client, Response, ServerFixture
+from netd.test.http.stages import GET, Call, Client, RecordingProducer, Response, ServerFixture
 
 ASK = b"GET /held/a%20b/%2F?x=1&y=%32&x=3&z HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nx-one: 2\r\n\r\n"
 OLD = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
@@ -500,22 +500,6 @@ class StreamTests(SynchronousTestCase):
         self.assertEqual(client.fixture.counters.responses, {444: 1})
 
 
-class Source:
-    """A producer that records its calls."""
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-
-    def pauseProducing(self) -> None:
-        self.calls.append("pause")
-
-    def resumeProducing(self) -> None:
-        self.calls.append("resume")
-
-    def stopProducing(self) -> None:
-        self.calls.append("stop")
-
-
 class ProducerTests(SynchronousTestCase):
     """
     Bodies leave at the pace of the client.
@@ -524,7 +508,7 @@ class ProducerTests(SynchronousTestCase):
     def test_push(self) -> None:
         """A push producer is paused and resumed as the client reads."""
         client, request = keep()
-        source = Source()
+        source = RecordingProducer()
         request.registerProducer(source, True)
         client.connection.pauseProducing()
         client.connection.resumeProducing()
@@ -536,14 +520,14 @@ class ProducerTests(SynchronousTestCase):
         """A push producer for a client that is behind begins paused."""
         client, request = keep()
         client.connection.pauseProducing()
-        source = Source()
+        source = RecordingProducer()
         request.registerProducer(source, True)
         self.assertEqual(source.calls, ["pause"])
 
     def test_pull(self) -> None:
         """A pull producer is pulled once a turn, but not while the client is behind."""
         client, request = keep()
-        source = Source()
+        source = RecordingProducer()
 
         def pull() -> None:
             source.calls.append("resume")
@@ -569,7 +553,7 @@ class ProducerTests(SynchronousTestCase):
         """A pull producer that raises is a bug like any other."""
         client, request = keep()
 
-        class Broken(Source):
+        class Broken(RecordingProducer):
             def resumeProducing(self) -> None:
                 raise ValueError
 
@@ -581,14 +565,14 @@ class ProducerTests(SynchronousTestCase):
     def test_one(self) -> None:
         """There is one producer at a time."""
         _, request = keep()
-        request.registerProducer(Source(), True)
-        self.assertRaises(RuntimeError, request.registerProducer, Source(), True)
+        request.registerProducer(RecordingProducer(), True)
+        self.assertRaises(RuntimeError, request.registerProducer, RecordingProducer(), True)
 
     def test_left(self) -> None:
         """A producer is stopped once when the client leaves; a later one at once."""
         for streaming in (True, False):
             client, request = keep()
-            first, second = Source(), Source()
+            first, second = RecordingProducer(), RecordingProducer()
             request.registerProducer(first, streaming)
             client.reset()
             request.registerProducer(second, streaming)
@@ -598,7 +582,7 @@ class ProducerTests(SynchronousTestCase):
     def test_finish(self) -> None:
         """`finish` unregisters a producer that is still registered."""
         client, request = keep()
-        source = Source()
+        source = RecordingProducer()
         request.registerProducer(source, True)
         request.finish()
         client.connection.pauseProducing()

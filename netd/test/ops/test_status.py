@@ -71,7 +71,7 @@ class StatusTests(SynchronousTestCase):
             Clock(),
             self.counters,
             lambda: {"http": "tcp:80"},
-            {"connections": lambda: {"http": 2, "tcp-echo": 1}, "waiting answers": dict},
+            {"connections": lambda: {"http": 2, "tcp-echo": 1}, "waiting responses": dict},
         )
 
     def test_lines(self) -> None:
@@ -85,7 +85,7 @@ class StatusTests(SynchronousTestCase):
             [
                 "services: http=tcp:80",
                 "connections: 3 (http=2 tcp-echo=1)",
-                "waiting answers: 0 (none)",
+                "waiting responses: 0 (none)",
                 "timers: 0",
                 "counters: responses[200]=3 sent=174 worst_lag=0.123457",
             ],
@@ -104,6 +104,6 @@ class StatusTests(SynchronousTestCase):
         self.counters.datagrams = 7
         self.assertEqual(
             self.status.summary(),
-            "Serving: 3 connections, 0 waiting answers; 3 responses, 2 refusals, "
+            "Serving: 3 connections, 0 waiting responses; 3 responses, 2 refusals, "
             "7 datagrams so far",
         )
