@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import Reply
 from netd.lab.endpoints.digest import expected_response, parse_credentials
+from netd.test.bounded import bounded
 from netd.test.lab.calls import fields, json_of, reply_to
 from netd.test.lab.client import Client, parse
 
@@ -138,11 +138,10 @@ class DigestTests(SynchronousTestCase):
         self.assertEqual(parse(Client().send(other)).status, 401)
 
     def test_linear(self) -> None:
-        """Credentials of 16 KiB take a few milliseconds, however malformed they are."""
+        """Credentials take linear time, however malformed they are."""
         for piece in ("a", "0-", 'a="', '"\\', "a=,"):
-            began = time.process_time()
-            parse_credentials(piece * (16_384 // len(piece)))
-            self.assertLess(time.process_time() - began, 0.05, piece)
+            with bounded(piece):
+                parse_credentials(piece * (1_000_000 // len(piece)))
 
     def test_otherTarget(self) -> None:
         """A digest of another target is a 401."""
