@@ -29,8 +29,8 @@ from netd.http.errors import RequestError
 from netd.http.output import AHEAD, Output, Transport
 from netd.http.request import Request
 from netd.http.request_head import END, Head, examine, parse
-from netd.http.turns import SLICE_REQUESTS, SLICE_SECONDS
 from netd.http.upload import Upload
+from netd.turns import SLICE_REQUESTS, SLICE_SECONDS
 
 LINGER_SECONDS: Final = 2.0
 """How long a client may read a refusal before its unread input causes a reset."""

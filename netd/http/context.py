@@ -22,10 +22,10 @@ from netd.http import dates, response_head
 from netd.http.errors import RequestError
 from netd.http.request_head import Head
 from netd.http.timeouts import ROUND_SECONDS, Timed, TimeoutSweep
-from netd.http.turns import Turns
 from netd.http.upload import BodyBuffers
 from netd.settings import Limits
 from netd.transport.connections import ConnectionTable
+from netd.turns import Turns
 
 _BEYOND: Final = 32
 """Connections over the limit that get time to read why; those beyond get none."""
@@ -107,7 +107,7 @@ class ServerContext:
     def __attrs_post_init__(self) -> None:
         self.change(self.limits)
         self._sweep = TimeoutSweep(self, self.clock, self._counters)
-        self.turns = Turns(self.clock)
+        self.turns = Turns.of(self.clock)
 
     def change(self, limits: Limits) -> None:
         """Keep to other limits from now on."""
@@ -144,7 +144,6 @@ class ServerContext:
             self._sweep.start()
         else:
             self._sweep.stop()
-            self.turns.stop()
 
     def new_second(self, now: float) -> None:
         """Forget what holds for one second only."""

@@ -20,6 +20,7 @@ from netd.http.request import Request
 from netd.lab.call import BadCall, Reply
 from netd.player import Player, Sink
 from netd.script import Script, Step, Wait
+from netd.turns import Turns
 
 _log = Logger()
 
@@ -49,7 +50,7 @@ class ResponseSink:
             script = self._counted(script, self.counters)
         player = Player(script, self, self.clock)
         self.request.notifyFinish().addErrback(lambda _: player.stopProducing())
-        return player.perform()
+        return player.perform(Turns.of(self.clock).in_time())
 
     def _counted(self, script: Script, counters: Counters) -> Iterator[Step]:
         """Add up the waits before the first bytes, and count their sum once."""

@@ -14,18 +14,18 @@ from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import Cooperator
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netd.counters import Counters
+from netd.steps import Steps
+from netd.turns import Turns
 from netd.values import escape_unprintable
 from netd.xmlrpc import faults
 from netd.xmlrpc.codec import fault_struct
 from netd.xmlrpc.faults import BadParameters, Fault, as_fault
 from netd.xmlrpc.registry import Procedure, Registry, procedure, rpc
 from netd.xmlrpc.scalars import Value
-from netd.xmlrpc.steps import Steps, T
 from netd.xmlrpc.writer import Encoded
 
 _log = Logger()
@@ -36,43 +36,6 @@ MOST_CALLS: Final = 100
 
 SECONDS: Final = 30.0
 """How long a call may take without a timeout of its own."""
-TURN: Final = 0.008
-"""Seconds after which a turn ends with the step it is at."""
-
-
-class Cooperative:
-    """
-    All steps in progress on one clock, taken in short turns between its other work.
-
-    They share one turn, so that ten large bodies hold the reactor no longer at a time
-    than one does.
-    """
-
-    def __init__(self, clock: IReactorTime) -> None:
-        def turn() -> Callable[[], bool]:
-            end = clock.seconds() + TURN
-            return lambda: clock.seconds() >= end
-
-        self._cooperator = Cooperator(turn, lambda call: clock.callLater(0, call))
-
-    async def finish(self, steps: Steps[T]) -> T:
-        """The result of `steps`; it is there at once when the first step is the last."""
-        results: list[T] = []
-
-        def work() -> Steps[None]:
-            results.append((yield from steps))
-
-        working = work()
-        next(working, None)
-        if results:
-            return results[0]
-        task = self._cooperator.cooperate(working)
-        try:
-            await task.whenDone()
-        except CancelledError:
-            task.stop()
-            raise
-        return results[0]
 
 
 class Caller:
@@ -89,7 +52,7 @@ class Caller:
         self._clock = clock
         self._run = run
         self._calls = (Counters() if counters is None else counters).calls
-        self.cooperative = Cooperative(clock)
+        self.turns = Turns.of(clock)
         registry.add(procedure(self.multicall, MULTICALL, with_peer=True))
 
     def start(self, peer: str, name: str, values: Sequence[Value]) -> Value:
@@ -187,7 +150,7 @@ class Caller:
         started: list[Value] = []
         results: list[Value] = []
         try:
-            await self.cooperative.finish(self._start_all(peer, calls, started))
+            await self.turns.finish(self._start_all(peer, calls, started))
             for result in started:
                 try:
                     value = await result if isinstance(result, Deferred) else result

@@ -15,9 +15,9 @@ from importlib import resources
 from string import Template
 from typing import Final
 
+from netd.steps import run_now
 from netd.xmlrpc.registry import Procedure, Registry
 from netd.xmlrpc.scalars import Value
-from netd.xmlrpc.steps import run_now
 from netd.xmlrpc.writer import Writer
 
 _FILES: Final = resources.files("netd.xmlrpc")

@@ -130,23 +130,23 @@ class RPC(Resource):
 
     async def _call(self, peer: str, body: bytes, encoding: str | None, coding: str) -> Value:
         """The result of the call in `body`, or a Fault."""
-        cooperative = self._caller.cooperative
+        turns = self._caller.turns
         if coding in content_coding.CODINGS:
-            body = await cooperative.finish(content_coding.decompressed(body, coding))
+            body = await turns.finish(content_coding.decompressed(body, coding))
         try:
             known = None if encoding is None else charset(encoding)
-            name, parameters = await cooperative.finish(codec.call(body, known))
+            name, parameters = await turns.finish(codec.call(body, known))
         except Fault as fault:
             self._caller.count_fault(fault)
             raise
         steps = self._caller.start_in_steps(peer, name, parameters)
-        return await _awaited(await cooperative.finish(steps))
+        return await _awaited(await turns.finish(steps))
 
     async def _respond(self, request: Request, result: Awaitable[Value]) -> bytes:
         """The body of the response to a call, after its status and fields are set."""
-        cooperative = self._caller.cooperative
+        turns = self._caller.turns
         try:
-            body = await cooperative.finish(codec.response(await result))
+            body = await turns.finish(codec.response(await result))
         except Fault as fault:
             body = codec.fault(fault)
         except content_coding.TooLarge as error:
@@ -163,7 +163,7 @@ class RPC(Resource):
             accepted = [request.getHeader(b"accept-encoding") or b""]
             if choose_coding(accepted, (b"gzip",)) == b"gzip":
                 request.setHeader(b"Content-Encoding", b"gzip")
-                body = await cooperative.finish(content_coding.gzipped(body))
+                body = await turns.finish(content_coding.gzipped(body))
         return body
 
 

@@ -655,6 +655,7 @@ class SliceTests(SynchronousTestCase):
         client = ServerFixture().ask(GET * 40)
         client.fixture.server.doStop()
         client.reset()
+        client.fixture.clock.advance(0)
         self.assertEqual(client.fixture.clock.getDelayedCalls(), [])
 
     def test_parts(self) -> None:

@@ -157,6 +157,7 @@ class LeavingTests(SynchronousTestCase):
         client.send(request("GET /"))
         self.assertIn(9.0, [each.getTime() for each in client.clock.getDelayedCalls()])
         client.disconnect()
+        client.clock.advance(0)
         self.assertEqual(client.clock.getDelayedCalls(), [])
         self.assertEqual(client.counters.responses, {499: 1})
 

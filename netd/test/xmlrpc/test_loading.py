@@ -85,7 +85,7 @@ class LoadTests(SynchronousTestCase):
             ("no_such_module_1", "ModuleNotFoundError: No module named"),
             ("..x", "TypeError"),
             (f"{MODULE}:nope", f"there is no nope in {MODULE}"),
-            ("netd.xmlrpc.steps", "has no __all__"),
+            ("netd.steps", "has no __all__"),
             (f"{MODULE}:Counter", "is a class"),
             (f"{MODULE}:nothing", "publishes nothing"),
             (f"{MODULE}:NUMBER.__doc__.nope", "there is no nope"),

@@ -12,11 +12,11 @@ from html.parser import HTMLParser
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.steps import run_now
 from netd.xmlrpc.methods import arithmetic, ip
 from netd.xmlrpc.page import POLICY, example, page
 from netd.xmlrpc.reader import Reader
 from netd.xmlrpc.registry import Registry, procedure, rpc
-from netd.xmlrpc.steps import run_now
 
 
 def odd(a: int, b: float, c: str, *d: bytes) -> None:
