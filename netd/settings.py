@@ -56,6 +56,8 @@ class Limits:
         "Part of a request body that is in memory and not in a file")
     spool: Bytes = limit(types.BYTES, "1GiB",
         "All request bodies at one time, in memory and in files")
+    unsent: Bytes = limit(types.BYTES, "256MiB",
+        "All that clients have not taken of their responses; beyond it the slowest are cut")
     stall: Seconds = limit(types.SECONDS, "30s", "Time that a response may make no progress")
     idle: Seconds = limit(types.SECONDS, "1m",
         "Time that a connection may wait for its next request")

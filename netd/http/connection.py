@@ -90,7 +90,7 @@ class HTTPConnection:
     def makeConnection(self, transport: ITransport) -> None:
         """The connection is open."""
         context = self.context
-        self.output = Output(cast(Transport, transport))
+        self.output = Output(cast(Transport, transport), context.unsent)
         context.opened(self)
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)

@@ -22,6 +22,7 @@ from netd.http import dates, response_head
 from netd.http.errors import RequestError
 from netd.http.request_head import Head
 from netd.http.timeouts import ROUND_SECONDS, Timed, TimeoutSweep
+from netd.http.unsent import UnsentBytes
 from netd.http.upload import BodyBuffers
 from netd.settings import Limits
 from netd.transport.connections import ConnectionTable
@@ -103,8 +104,10 @@ class ServerContext:
     """Idle connections as of one round, the oldest last."""
     _sweep: TimeoutSweep = field(init=False)
     turns: Turns = field(init=False)
+    unsent: UnsentBytes = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.unsent = UnsentBytes(self.limits.unsent, self.clock, self._counters)
         self.change(self.limits)
         self._sweep = TimeoutSweep(self, self.clock, self._counters)
         self.turns = Turns.of(self.clock)
@@ -112,6 +115,7 @@ class ServerContext:
     def change(self, limits: Limits) -> None:
         """Keep to other limits from now on."""
         self.limits = limits
+        self.unsent.limit = limits.unsent
         self._limits_at = {
             path: evolve(limits, max_body=min(size, limits.max_body))
             for path, size in self._bodies.items()

@@ -35,7 +35,7 @@ from zope.interface import implementer
 
 from netd.http import response_head
 from netd.http.context import ServerContext
-from netd.http.output import Output, PullToPush, Transport
+from netd.http.output import AHEAD, Output, PullToPush, Transport
 from netd.http.request_head import Head
 from netd.http.upload import BodyBuffer
 
@@ -118,9 +118,7 @@ class Request:
     def requestHeaders(self) -> Headers:
         """All header fields; `getHeader` is cheaper."""
         if self._requestHeaders is None:
-            self._requestHeaders = headers = Headers()
-            for name, values in self.head.fields.items():
-                headers.setRawHeaders(name, values)
+            self._requestHeaders = Headers(self.head.fields)
         return self._requestHeaders
 
     def getHeader(self, key: AnyStr) -> AnyStr | None:
@@ -260,6 +258,9 @@ class Request:
         """Send `body` as the whole response, and finish: one join, one write."""
         if self.finished or self._disconnected:
             return
+        if len(body) > AHEAD and not self.channel.context.unsent.has_room(len(body)):
+            self._respond_plain(503, b"Others read too slowly.\n", (b"Retry-After", b"1"))
+            return
         if body and self.head.plain and self._headers is None and self.code_message is None:
             # The short way, which nearly all responses go: nothing is left to decide.
             start = self.channel.context.response_starts.get(self.code)
@@ -373,8 +374,7 @@ class Request:
                 self.method = b"GET"
                 self._render(resource)
             else:
-                # RFC 9110 15.5.6
-                allow = b"Allow", b", ".join(allowed)
+                allow = b"Allow", b", ".join(allowed)  # RFC 9110 15.5.6
                 self._respond_plain(405, b"Method Not Allowed\n", allow)
         except Exception:
             self.fail(Failure())

@@ -146,6 +146,43 @@ class DelayedResponse:
         request.respond(body)
 
 
+@implementer(IPushProducer)
+class LaterResponse:
+    """A response that is made in a later turn of the reactor, by `render` of a Resource."""
+
+    __slots__ = ("_render", "_request", "queued")
+
+    def __init__(self, request: Request, render: Callable[[], bytes | int]) -> None:
+        self._request = request
+        self._render: Callable[[], bytes | int] | None = render
+        self.queued = False
+        request.registerProducer(self, True)
+
+    def pauseProducing(self) -> None:
+        """No-op: nothing is sent before its turn."""
+
+    def resumeProducing(self) -> None:
+        """No-op: it is the queue that calls."""
+
+    def stopProducing(self) -> None:
+        """Forget the request: the client left."""
+        self._render = None
+
+    def proceed(self) -> None:
+        """Make the response."""
+        if self._render is None:
+            return
+        request = self._request
+        request.unregisterProducer()
+        try:
+            body = self._render()
+        except Exception:
+            request.fail(Failure())
+        else:
+            if isinstance(body, bytes):
+                request.respond(body)
+
+
 def perform(request: Request, reply: Reply, clock: IReactorTime, counters: Counters) -> None:
     """Send the script of `reply`; when it fails, a 500 or, after the head, a reset."""
     assert not isinstance(reply.body, bytes) and not callable(reply.body)  # noqa: S101, PT018

@@ -41,6 +41,8 @@ class Route:
     """Whether scripts of any origin may read the response, as with httpbin."""
     composable: bool = False
     """Whether parameters may come in X-Netd- headers too."""
+    costly: bool = False
+    """Whether a small request can take more than a millisecond."""
     segments: tuple[str, ...] = field(
         init=False, default=Factory(lambda self: tuple(self.path[1:].split("/")), True)
     )

@@ -181,7 +181,9 @@ _ENDPOINTS: Final = (
     _get("/etag/<etag>", caching.etag, "200, 304 or 412 for a resource with that entity tag"),
     Route("/response-headers", caching.response_headers, _HEADERS, ("GET", "POST")),
     # Bytes and streams
-    _get("/bytes/<n>", payloads.random_bytes, "n random bytes", _BYTES, _SEED),
+    evolve(
+        _get("/bytes/<n>", payloads.random_bytes, "n random bytes", _BYTES, _SEED), costly=True
+    ),
     _get("/stream-bytes/<n>", payloads.stream_bytes, "n random bytes in chunks", *_CHUNKS),
     _get("/range/<n>", payloads.byte_range, "n letters, or a part by Range", *_RANGE),
     _get("/stream/<n>", streams.stream, "the request as JSON, n times", _LINES),
