@@ -20,9 +20,9 @@ from twisted.python.failure import Failure
 from netd.steps import Steps, T
 
 SLICE_REQUESTS: Final = 16
-"""Requests that one connection gets responses to without a break ..."""
+"""Requests that one connection gets responses to without a break."""
 SLICE_SECONDS: Final = 0.005
-"""... and the time within which all of them begin; also that of all `Turns` in one turn."""
+"""How long a turn begins more than one thing for each connection."""
 
 
 class Waiting(Protocol):
@@ -85,13 +85,13 @@ class Turns:
 
     def _turn(self) -> None:
         """Let all that waits proceed, each once at most, until the time is up."""
-        until = self._clock.seconds() + SLICE_SECONDS
+        self._until = self._clock.seconds() + SLICE_SECONDS
         try:
             for _ in range(len(self._queue)):
                 waiting = self._queue.popleft()
                 waiting.queued = False
                 waiting.proceed()
-                if self._clock.seconds() >= until:
+                if self._clock.seconds() >= self._until:
                     break
         finally:
             self._next = None

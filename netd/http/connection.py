@@ -30,7 +30,7 @@ from netd.http.output import AHEAD, Output, Transport
 from netd.http.request import Request
 from netd.http.request_head import END, Head, examine, parse
 from netd.http.upload import Upload
-from netd.turns import SLICE_REQUESTS, SLICE_SECONDS
+from netd.turns import SLICE_REQUESTS
 
 LINGER_SECONDS: Final = 2.0
 """How long a client may read a refusal before its unread input causes a reset."""
@@ -290,9 +290,9 @@ class HTTPConnection:
     def _requests(self, data: bytes) -> int:
         """Respond to requests; where in `data` the first byte is that is still needed."""
         context, output = self.context, self.output
-        limits, seconds = context.limits, context.clock.seconds
+        limits, turns = context.limits, context.turns
         at, end = 0, len(data)
-        until, left = 0.0, SLICE_REQUESTS
+        left = SLICE_REQUESTS
         try:
             while at < end and self.request is None and not output.paused:
                 if self.state >= ENDING:
@@ -304,11 +304,10 @@ class HTTPConnection:
                 if stop < 4 or stop - at > limits.max_head:
                     examine(data[at:] if at else data, limits.max_head, limits.max_target)
                     break
-                if stop < end or until:  # a request that comes alone does not pay for this
-                    now, left = seconds(), left - 1
-                    until = until or now + SLICE_SECONDS
-                    if left < 0 or now >= until:
-                        context.turns.wait(self)
+                if stop < end or at:  # a request that comes alone does not pay for this
+                    left -= 1
+                    if (not turns.in_time() and at) or left < 0:
+                        turns.wait(self)
                         break
                 head = parse(data[at:stop], limits.max_target, limits.max_fields)
                 at = stop
