@@ -42,7 +42,7 @@ class Turns:
         self._clock = clock
         self._queue: deque[Waiting] = deque()
         self._next: IDelayedCall | None = None
-        self._until = inf  # when this turn ends; holds while `_next` is due
+        self._until = inf  # when this turn ends; finite while `_next` is due
 
     @staticmethod
     def of(clock: IReactorTime) -> Turns:
@@ -57,6 +57,10 @@ class Turns:
         if self._next is None:
             self._schedule()
         return self._clock.seconds() < self._until
+
+    def until(self) -> float:
+        """Until when something may go on that begins now; does not begin the turn's time."""
+        return min(self._until, self._clock.seconds() + SLICE_SECONDS)
 
     def wait(self, waiting: Waiting) -> None:
         """Let `waiting` proceed in a later turn, after those that wait already."""
@@ -94,7 +98,7 @@ class Turns:
                 if self._clock.seconds() >= self._until:
                     break
         finally:
-            self._next = None
+            self._next, self._until = None, inf
             if self._queue:
                 self._schedule()
 

@@ -290,9 +290,9 @@ class HTTPConnection:
     def _requests(self, data: bytes) -> int:
         """Respond to requests; where in `data` the first byte is that is still needed."""
         context, output = self.context, self.output
-        limits, turns = context.limits, context.turns
+        limits, seconds = context.limits, context.clock.seconds
         at, end = 0, len(data)
-        left = SLICE_REQUESTS
+        until, left = 0.0, SLICE_REQUESTS
         try:
             while at < end and self.request is None and not output.paused:
                 if self.state >= ENDING:
@@ -305,9 +305,9 @@ class HTTPConnection:
                     examine(data[at:] if at else data, limits.max_head, limits.max_target)
                     break
                 if stop < end or at:  # a request that comes alone does not pay for this
-                    left -= 1
-                    if (not turns.in_time() and at) or left < 0:
-                        turns.wait(self)
+                    until, left = until or context.turns.until(), left - 1
+                    if left < 0 or (at and seconds() >= until):
+                        context.turns.wait(self)
                         break
                 head = parse(data[at:stop], limits.max_target, limits.max_fields)
                 at = stop
