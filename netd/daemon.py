@@ -103,7 +103,7 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
         ("rpc-http", settings.rpc.listen),
     ):
         for name, endpoint in numbered(site_name, endpoints):
-            guarded = parts.guard(parts.sites[site_name], denied)
+            guarded = parts.guard(name, parts.sites[site_name], denied)
             yield name, stream(endpoint, guarded, reactor)
     if parts.tls is not None:
         ticket_keys = TimerService(tls.TICKET_KEY_SECONDS, parts.tls.rotate)
@@ -111,7 +111,7 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
         yield "ticket-keys", ticket_keys
         for name, endpoint in numbered("https", settings.tls.listen):
             secure, no = (tls.wrap(each, parts.tls, reactor) for each in (web, denied))
-            yield name, stream(endpoint, parts.guard(secure, no), reactor)
+            yield name, stream(endpoint, parts.guard(name, secure, no), reactor)
     if settings.udp.listen is not None:
         echo = table.datagram("echo")
         yield "udp", datagram(settings.udp.listen, udp.serve(echo, parts.datagrams, reactor))
@@ -119,7 +119,7 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
         response = table.datagram(service)
         yield name, datagram(endpoint, udp.serve(response, parts.datagrams, reactor))
     for name, _, endpoint in small_services(settings, "tcp"):
-        yield name, stream(endpoint, parts.guard(parts.streams[name]), reactor)
+        yield name, stream(endpoint, parts.guard(name, parts.streams[name]), reactor)
     for name, endpoint in numbered("metrics-http", settings.monitoring.listen):
         listener = stream(endpoint, parts.monitoring, reactor)
         # Open to the end of a stop, so that /readyz can report the stop.
@@ -194,6 +194,7 @@ class Daemon(MultiService):
 
     def _close(self, result: Any) -> Any:
         self._notifier.close()
+        self.parts.access.stop()
         self.parts.logs.stop()
         return result
 

@@ -104,9 +104,9 @@ class Parts:
         shared = (settings, reactor, environ, counters, gauges, written, access)
         return cls(*shared, datagrams, rpc.pool, probes, drain, tls, sites, monitoring, streams)
 
-    def guard(self, factory: Any, denied: Any = None) -> AccessFactory:
-        """`factory` behind the access policy, and drained with the daemon."""
-        guarded = AccessFactory(self.access, factory, denied)
+    def guard(self, listener: str, factory: Any, denied: Any = None) -> AccessFactory:
+        """`factory` behind the access policy, for one listener; drained with the daemon."""
+        guarded = AccessFactory(self.access, factory, denied, listener)
         self.drain.add(guarded)
         return guarded
 

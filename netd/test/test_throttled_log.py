@@ -48,7 +48,7 @@ class ThrottledLogTests(SynchronousTestCase):
         self.assertEqual(lines, [("rate", 1, "0"), ("rate", 60, "60"), ("rate", 60, "120")])
 
     def test_anotherReason(self) -> None:
-        """Another reason does not wait for the minute of the first, which still ends in time."""
+        """Another reason does not wait for the minute of the first, which ends in time."""
         self.log.add("rate", "a")
         self.written(2)
         self.log.add("rate", "b")
