@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from operator import attrgetter
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from attrs import define, evolve, field
 from twisted.internet.interfaces import IReactorTime
@@ -25,7 +25,9 @@ from netd.http.timeouts import ROUND_SECONDS, Timed, TimeoutSweep
 from netd.http.unsent import UnsentBytes
 from netd.http.upload import BodyBuffers
 from netd.settings import Limits
+from netd.transport.access import listener_of
 from netd.transport.connections import ConnectionTable
+from netd.transport.tcp import bytes_unsent
 from netd.turns import Turns
 
 _BEYOND: Final = 32
@@ -36,6 +38,24 @@ _BEYOND: Final = 32
 def peer_name(host: object) -> bytes:
     """A host as the log has it; kept here once, and not by each of its connections."""
     return host.encode() if isinstance(host, str) else b"-"
+
+
+Notes: TypeAlias = tuple[tuple[str, str | int | float], ...]
+"""What else the log has of a response, by the names of docs/operations.md."""
+
+
+class AccessDetails(NamedTuple):
+    """What only some forms of the log have of a response; None for what is not known."""
+
+    duration: float | None
+    """Seconds from the end of the request's head until the response was written."""
+    listener: str | None
+    peer_port: int | None
+    connection: int
+    """The number of the connection among all of the daemon, from 1."""
+    connection_requests: int
+    """The number of the request on its connection, from 1."""
+    notes: Notes = ()
 
 
 class AccessRecord(NamedTuple):
@@ -50,13 +70,33 @@ class AccessRecord(NamedTuple):
     user_agent: bytes = b"-"
     user: bytes = b"-"
     """The name in the client's certificate."""
+    details: AccessDetails | None = None
+    """None where the log is not `detailed`."""
 
 
 class AccessLog(Protocol):
     """Where responses are logged."""
 
+    @property
+    def detailed(self) -> bool:
+        """Whether records need `details`; without them a request costs less."""
+
     def record(self, entry: AccessRecord) -> None:
         """Write `entry`, soon."""
+
+
+class Begun(Protocol):
+    """A request as soon as its head is complete; see `Upload`."""
+
+    begun: float
+
+
+class ServedRequest(Begun, Protocol):
+    """A request as its server sees it; see `Request`."""
+
+    head: Head
+    sentLength: int
+    notes: Notes
 
 
 class ServedConnection(Timed, Protocol):
@@ -64,8 +104,11 @@ class ServedConnection(Timed, Protocol):
 
     client: bytes | None
     peer: bytes
+    port: int | None
     user: bytes
+    number: int
     served: int
+    asked_at: float
 
     @property
     def idle(self) -> bool: ...
@@ -223,22 +266,51 @@ class ServerContext:
         """The value of Date now."""
         return dates.http_date(self._now()).encode()
 
-    def responded(self, by: ServedConnection, head: Head, code: int, length: int) -> None:
-        """Count and log a response to `head` that ended after `length` bytes of its body."""
+    def responded(
+        self, by: ServedConnection, request: ServedRequest, code: int, lost: bool = False
+    ) -> None:
+        """Count and log a response that ended; `lost`: its connection ended before it did."""
+        length = request.sentLength
+        if lost:
+            # What is still in a buffer never left.
+            length = max(0, length - (bytes_unsent(by.output.transport) or 0))
         self._counters.responses[code] += 1
         self._counters.sent += length
         if self._log is not None:
+            head, details = request.head, None
+            if self._log.detailed:
+                details = self._details(by, request, request.notes)
             referer, agent = head.origin()
             self._log.record(
-                AccessRecord(by.peer, head.line, code, length, referer, agent, by.user)
+                AccessRecord(by.peer, head.line, code, length, referer, agent, by.user, details)
             )
 
     def refused(
-        self, by: ServedConnection, error: RequestError, line: bytes, length: int
+        self,
+        by: ServedConnection,
+        error: RequestError,
+        line: bytes,
+        length: int,
+        request: Begun | None,
     ) -> None:
-        """Count and log a refusal whose body has `length` bytes."""
+        """Count and log a refusal whose body has `length` bytes; None: no head was whole."""
         self._counters.refusals[error.key] += 1
         self._counters.responses[error.code] += 1
         if self._log is not None:
-            line = line or b"-"
-            self._log.record(AccessRecord(by.peer, line, error.code, length, user=by.user))
+            details = None
+            if self._log.detailed:
+                details = self._details(by, request, (("refusal", error.key),))
+            self._log.record(
+                AccessRecord(
+                    by.peer, line or b"-", error.code, length, user=by.user, details=details
+                )
+            )
+
+    def _details(
+        self, by: ServedConnection, request: Begun | None, notes: Notes
+    ) -> AccessDetails:
+        duration = None
+        if request is not None:
+            duration = self.clock.seconds() - (request.begun or by.asked_at)
+        listener = listener_of(by.output.transport)
+        return AccessDetails(duration, listener, by.port, by.number, by.served, notes)

@@ -83,6 +83,7 @@ class HTTPServer(Factory):
         refusal = self.context.make_room(client)
         connection = HTTPConnection(self.context, addr, client)
         connection.refusal = refusal
+        connection.number = self._counters.connections
         return connection
 
     def drain(self) -> Deferred[None]:

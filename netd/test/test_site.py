@@ -371,6 +371,8 @@ class EngineTests(SynchronousTestCase):
         class Log:
             """Keeps what is recorded."""
 
+            detailed = False
+
             def record(self, entry: AccessRecord) -> None:
                 """Keep the entry."""
                 lines.append(entry)
@@ -380,7 +382,7 @@ class EngineTests(SynchronousTestCase):
         again = Client(talk.settings, talk.clock, talk.counters, talk.site)
         again.request("GET /healthz", "User-Agent: me")
         self.assertEqual(
-            lines, [(b"127.0.0.1", b"GET /healthz HTTP/1.1", 200, 3, b"-", b"me", b"-")]
+            lines, [(b"127.0.0.1", b"GET /healthz HTTP/1.1", 200, 3, b"-", b"me", b"-", None)]
         )
 
     def test_alone(self) -> None:

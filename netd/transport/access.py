@@ -209,3 +209,9 @@ class AccessFactory:
     def abort(self) -> int:
         """Cut the connections whose header is not complete; returns their number."""
         return self.readers.abort()
+
+
+def listener_of(transport: object) -> str | None:
+    """The name of the listener that accepted `transport`; None where there is no policy."""
+    factory = getattr(getattr(transport, "server", None), "factory", None)
+    return factory.listener if isinstance(factory, AccessFactory) else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from twisted.internet.address import UNIXAddress
 from twisted.internet.interfaces import (
     ILoggingContext,
@@ -17,7 +19,7 @@ from netd.test.transport.recording import (
     RecordingFactory,
     networks,
 )
-from netd.transport.access import Access, AccessFactory
+from netd.transport.access import Access, AccessFactory, listener_of
 from netd.transport.drain import IDrainable
 
 
@@ -167,6 +169,18 @@ class LogTests(AccessTestCase):
             self.policy.stop()
         self.assertEqual(len(events), 1)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class ListenerTests(AccessTestCase):
+    """The name of a connection's listener."""
+
+    def test_name(self) -> None:
+        """The name is that of the factory of the transport's port, and otherwise unknown."""
+        factory = AccessFactory(self.policy, self.inner, None, "https")
+        port = SimpleNamespace(factory=factory)
+        self.assertEqual(listener_of(SimpleNamespace(server=port)), "https")
+        for other in (SimpleNamespace(server=SimpleNamespace(factory=self.inner)), object()):
+            self.assertIsNone(listener_of(other))
 
 
 class RateTests(AccessTestCase):
