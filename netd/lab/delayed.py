@@ -66,6 +66,7 @@ class ResponseSink:
             # Runs when the client left early, too.
             if self._delay:
                 counters.add_delay(self._delay)
+                self.request.notes += (("delay", self._delay),)
         yield from steps
 
     def write(self, data: bytes) -> None:
@@ -77,6 +78,7 @@ class ResponseSink:
                 )
         if self.raw:
             self.request.transport.write(data)
+            self.request.sentOutside(len(data))
         else:
             self.request.write(data)
 
@@ -120,6 +122,7 @@ class DelayedResponse:
         self._due = clock.seconds() + delay
         self._timer = clock.callLater(delay, self._send)
         counters.add_delay(delay)
+        request.notes += (("delay", delay),)
         request.registerProducer(self, True)
 
     def pauseProducing(self) -> None:

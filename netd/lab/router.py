@@ -156,6 +156,8 @@ class Router(Resource):
 
     def _respond(self, request: Request, reply: Reply, cors: bool) -> bytes | int:
         status, body = reply.status, reply.body
+        if reply.fault:
+            request.notes = (("fault", reply.fault),)
         if reply.raw:
             perform(request, reply, self._clock, self._counters)
             return NOT_DONE_YET

@@ -21,7 +21,15 @@ from netd.lab.delayed import ResponseSink
 from netd.lab.routes import ANY, Route
 from netd.script import Abort, Script, Send, Step, Wait
 from netd.test.lab.client import HTTP, Client, Transport, configured, parse, request
-from netd.test.lab.sites import BOTH, failing_body, fixed, netd_client, stock_client, timers
+from netd.test.lab.sites import (
+    BOTH,
+    failing_body,
+    fixed,
+    netd_client,
+    notes_of,
+    stock_client,
+    timers,
+)
 from netd.turns import SLICE_SECONDS, Turns
 
 
@@ -396,6 +404,43 @@ class DelayTests(SynchronousTestCase):
             client.advance(1.0)
         self.assertEqual(client.counters.responses, {200: 3})
         self.assertEqual((client.counters.delays, client.counters.lateness), ({}, {}))
+
+
+class LogTests(SynchronousTestCase):
+    """
+    What the log has of a delay.
+    """
+
+    def test_delay(self) -> None:
+        """The requested delay is noted, of a response and of a client that left early."""
+        scripts = [Wait(3.0), Wait(2.0), Send(b"x"), Wait(9.0), Send(b"y")]
+        for body, more in ((scripts, {}), (b"x", {"delay": 5.0})):
+            client = netd_client(Route("/", fixed(body, **more), ""))
+            notes = notes_of(client)
+            client.send(request("GET /"))
+            for _ in range(3):
+                client.advance(10.0)
+            client.send(request("GET /"))
+            client.advance(4.0)
+            client.disconnect()
+            self.assertEqual(notes, [{"delay": 5.0}, {"delay": 5.0}])
+
+    def test_atOnce(self) -> None:
+        """Nothing is noted of a response without a wait."""
+        client = netd_client(Route("/", fixed([Send(b"x")]), ""), Route("/b", fixed(), ""))
+        notes = notes_of(client)
+        client.send(request("GET /"))
+        client.send(request("GET /b"))
+        self.assertEqual(notes, [{}, {}])
+
+    def test_raw(self) -> None:
+        """All bytes of a response that is not HTTP count as sent."""
+        route = Route("/", fixed([Send(b"no "), Wait(1.0), Send(b"HTTP")], raw=True), "")
+        client = netd_client(route)
+        client.send(request("GET /"))
+        client.advance(1.0)
+        client.disconnect()
+        self.assertEqual((client.counters.sent, dict(client.counters.responses)), (7, {444: 1}))
 
 
 class LatenessTests(SynchronousTestCase):
