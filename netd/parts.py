@@ -89,6 +89,7 @@ class Parts:
             settings.monitoring.log,
             settings.http.access_log,
             output,
+            duration=settings.http.access_log_duration,
             environ=environ,
             clock=reactor,
             counters=counters,

@@ -116,6 +116,9 @@ class HTTP:
     lab: Lab = field(default=Lab())
     access_log: str | None = option("access-log", types.LOG_FILE, "-", Group.OPERATIONS,
         "File with a line per HTTP response; - is stdout, off none.", common=True, restart=True)
+    access_log_duration: bool = option("access-log-duration", types.SWITCH, "no",
+        Group.OPERATIONS, "End lines of the text access log with the seconds of the response.",
+        restart=True)
     fast_dispatch: bool = option("fast-dispatch", types.SWITCH, "yes", Group.OPERATIONS,
         "On epoll, skip log contexts of events and write responses together.", restart=True)
     hosts: tuple[str, ...] = repeatable("host", types.HOST, Group.CLIENTS,
