@@ -175,12 +175,16 @@ class ProxyTests(SynchronousTestCase):
 
     def test_noHeader(self) -> None:
         """
-        A proxy that sends no header gets no response.
+        A proxy that sends no header gets no response, and the log says who that was.
         """
         daemon = self.enterContext(Daemon("--proxy-from", "127.0.0.1"))
-        with connect(daemon.address()) as sock:
-            sock.sendall(GET)
-            self.assertEqual(received(sock), b"")
+        for _ in range(3):
+            with connect(daemon.address()) as sock:
+                sock.sendall(GET)
+                self.assertEqual(received(sock), b"")
+        daemon.stop()
+        text = "refused 127.0.0.1 at http, and 2 others: no PROXY header"
+        self.assertEqual(daemon.log.count(text), 1, daemon.log)
 
     @needs("curl")
     def test_forged(self) -> None:
