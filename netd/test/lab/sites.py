@@ -38,8 +38,8 @@ def stock_client(*routes: Route) -> Client:
     return Client(configured(), clock, counters, stock_site(router, clock))
 
 
-def notes_of(client: Client) -> list[dict[str, str | int | float]]:
-    """What else the log has of each response from now on; `client` is one of netd's server."""
+def notes_of(server: HTTPServer) -> list[dict[str, str | int | float]]:
+    """What else the log of `server` has of each response from now on."""
 
     class Log:
         detailed = True
@@ -49,7 +49,7 @@ def notes_of(client: Client) -> list[dict[str, str | int | float]]:
             notes.append(dict(entry.details.notes))
 
     notes: list[dict[str, str | int | float]] = []
-    client.site.context._log = Log()
+    server.context._log = Log()
     return notes
 
 

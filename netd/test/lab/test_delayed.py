@@ -416,7 +416,7 @@ class LogTests(SynchronousTestCase):
         scripts = [Wait(3.0), Wait(2.0), Send(b"x"), Wait(9.0), Send(b"y")]
         for body, more in ((scripts, {}), (b"x", {"delay": 5.0})):
             client = netd_client(Route("/", fixed(body, **more), ""))
-            notes = notes_of(client)
+            notes = notes_of(client.site)
             client.send(request("GET /"))
             for _ in range(3):
                 client.advance(10.0)
@@ -428,7 +428,7 @@ class LogTests(SynchronousTestCase):
     def test_atOnce(self) -> None:
         """Nothing is noted of a response without a wait."""
         client = netd_client(Route("/", fixed([Send(b"x")]), ""), Route("/b", fixed(), ""))
-        notes = notes_of(client)
+        notes = notes_of(client.site)
         client.send(request("GET /"))
         client.send(request("GET /b"))
         self.assertEqual(notes, [{}, {}])

@@ -164,7 +164,7 @@ class LogTests(SynchronousTestCase):
         client = netd_client(
             Route("/", fixed(b"x", fault="unstable", delay=1.0), ""), Route("/b", fixed(), "")
         )
-        notes = notes_of(client)
+        notes = notes_of(client.site)
         client.send(request("GET /"))
         client.advance(1.0)
         client.send(request("GET /b"))

@@ -289,7 +289,7 @@ class LogTests(_Tests):
 
     def setUp(self) -> None:
         super().setUp()
-        self.notes = notes_of(self.talk)
+        self.notes = notes_of(self.site)
 
     def test_calls(self) -> None:
         """The method and the fault of a call are noted; 0 is a result."""
