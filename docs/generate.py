@@ -113,6 +113,8 @@ def _roff(text: str) -> str:
 def _entry(option: Option) -> str:
     """An option in the manual page."""
     name, value = _roff(f"--{option.name}"), _roff(option.type.placeholder)
+    if option.short:
+        name = f'"{_roff(f"-{option.short}")}, {name}"'
     flag = f'.BI {name} " {value}"' if value else f".B {name}"
     return f".TP\n{flag}\n{_roff(option.doc)}\n"
 
@@ -128,7 +130,7 @@ def man() -> str:
 
 def _row(option: Option) -> str:
     """An option in the table of its group."""
-    flag = f"--{option.name} {option.type.placeholder}".strip().replace("|", "\\|")
+    flag = option.flags.replace("|", "\\|")
     variable = f"`{option.variable}`" if option in OPTIONS else ""
     default = f"`{option.default}`" if option.default else ""
     changes = ("restart" if option.restart else "reload") if option in OPTIONS else ""

@@ -125,7 +125,7 @@ class PrecedenceTests(SynchronousTestCase):
         """
         The daemon uses the values that --print-config prints.
         """
-        self.file.write_text('delay = "1h"\nmax-body = "10B"\nbind = "127.0.0.3"\n')
+        self.file.write_text('delay = "1m"\nmax-body = "10B"\nbind = "127.0.0.3"\n')
         daemon = self.enterContext(
             Daemon(
                 *("--bind", "127.0.0.2"),

@@ -60,7 +60,7 @@ def usage(everything: bool) -> str:
 
 
 def _entry(option: Option) -> str:
-    flag = f"  --{option.name} {option.type.placeholder}".rstrip()
+    flag = f"  {option.flags}"
     margin = " " * _COLUMN
     text = option.doc.replace("default: ", "default:\xa0")
     lines = textwrap.wrap(text, _WIDTH - _COLUMN, break_on_hyphens=False)

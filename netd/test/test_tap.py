@@ -287,7 +287,7 @@ class OptionsTests(_Commands):
             (
                 [f"--config={path}"],
                 {},
-                f"--config {path}: unknown key prot, did you mean port?",
+                f"--config {path}: prot: not an option, did you mean port?",
             ),
             (["--https=0"], {}, "--https 0: needs --certificate"),
         ):
