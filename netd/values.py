@@ -277,6 +277,12 @@ class Endpoint:
             _backlog(values),
         )
 
+    @property
+    def authority(self) -> str:
+        """Host and port as in a URL: `127.0.0.1:8000`, `[::1]:8000` (RFC 3986, RFC 6874)."""
+        host = f"[{self.host.replace('%', '%25')}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
     @classmethod
     def _unix(cls, fields: list[str]) -> Self:
         if not fields or not fields[0] or "\0" in fields[0]:

@@ -608,6 +608,16 @@ class EndpointTests(Refusing):
                 Endpoint.parse(text, kind)
             self.assertIn(expected, str(caught.exception))
 
+    def test_authority(self) -> None:
+        """The authority of a URL has an IPv6 address in brackets, and its scope escaped."""
+        for address, text in (
+            ("127.0.0.1", "127.0.0.1:80"),
+            ("::1", "[::1]:80"),
+            ("fe80::1%eth0", "[fe80::1%25eth0]:80"),
+            ("*", "*:80"),
+        ):
+            self.assertEqual(Endpoint("tcp", address, 80).authority, text)
+
     def test_option(self) -> None:
         """The option does not matter for equality."""
         self.assertEqual(

@@ -58,6 +58,7 @@ class AccessPolicy:
     def change(self, access: Access) -> None:
         """Apply other lists and another rate from now on."""
         self._access = access
+        self._named = AccessList(deny=access.networks.deny)
         rate = access.rate
         self._buckets = TokenBuckets(rate, rate * BURST_SECONDS) if rate else None
 
@@ -72,6 +73,13 @@ class AccessPolicy:
             return None
         host = getattr(address, "host", None)
         return host is not None and self._access.proxies.allows(host)
+
+    def only_local(self, address: IAddress) -> bool:
+        """Whether a peer at `address` is on loopback, not allowed, and in no deny list."""
+        host = getattr(address, "host", None)
+        if host is None or self._access.networks.allows(host):
+            return False
+        return limited(address) is None and self._named.allows(host)
 
     def refusal(self, address: IAddress, *, limit_rate: bool = True) -> str | None:
         """The reason to refuse a connection from `address`, counted; None to accept it."""
@@ -90,7 +98,12 @@ class AccessPolicy:
 
 @implementer(IProtocolFactory, IDrainable, ILoggingContext)
 class AccessFactory:
-    """Builds protocols of `inner` for accepted clients, of `denied` for denied networks."""
+    """
+    Builds protocols of `inner` for accepted clients, of `denied` for denied networks.
+
+    `local` is for peers on loopback that the lists leave out; a client that is named
+    in a PROXY header is no peer.
+    """
 
     noisy = False
 
@@ -99,10 +112,12 @@ class AccessFactory:
         policy: AccessPolicy,
         inner: IProtocolFactory,
         denied: IProtocolFactory | None = None,
+        local: IProtocolFactory | None = None,
     ) -> None:
         self._policy = policy
         self.inner = inner
         self._denied = denied
+        self._local = local
         self._on_bad_header = partial(policy.count, "proxy-header")
         self._on_forged_header = partial(policy.count, "proxy-forged")
         self.readers: ConnectionTable[ProxyHeaderReader] = ConnectionTable()
@@ -128,7 +143,10 @@ class AccessFactory:
         policy = self._policy
         is_proxy = policy.is_proxy(addr)
         if not is_proxy:
-            return self._build(addr, guarded=is_proxy is not None)
+            guarded = is_proxy is not None
+            if self._local is not None and policy.only_local(addr):
+                return self._guard(self._local.buildProtocol(addr), guarded)
+            return self._build(addr, guarded)
         if policy.refusal(addr, limit_rate=False) is not None:
             return None
         return ProxyHeaderReader(
@@ -140,11 +158,15 @@ class AccessFactory:
         protocol: IProtocol | None = None
         reason = self._policy.refusal(client)
         if reason is None:
-            protocol = self.inner.buildProtocol(client)
-            if guarded and protocol is not None:
-                return ForgeryGuard(protocol, self._on_forged_header)
+            protocol = self._guard(self.inner.buildProtocol(client), guarded)
         elif reason == "network" and self._denied is not None:
             protocol = self._denied.buildProtocol(client)
+        return protocol
+
+    def _guard(self, protocol: IProtocol | None, guarded: bool) -> IProtocol | None:
+        """`protocol`, where `guarded` behind what cuts peers that forge a PROXY header."""
+        if guarded and protocol is not None:
+            return ForgeryGuard(protocol, self._on_forged_header)
         return protocol
 
     def drain(self) -> Deferred[None]:
