@@ -150,7 +150,7 @@ class NotifierTests(Managed):
         self.assertTrue(verifyObject(IService, Notifier(Reactor(), dict, {})))
 
     def test_ready(self) -> None:
-        """READY has the endpoints that the listeners have at the start; the log, their places."""
+        """READY has the endpoints that the listeners have at the start; the log has places."""
         environ, receive = self.manager()
         listening: dict[str, str] = {}
         service = Notifier(Reactor(), lambda: listening, environ, places=lambda: "http://a:80/")
