@@ -1,5 +1,5 @@
 """
-Writes docs/reference/, and the table of coming-from-httpbin.md, from the tables in the code.
+Writes docs/reference/, contrib/netd.toml and the table of coming-from-httpbin.md from the code.
 
 Rules: `python docs/generate.py` writes; `tests/test_docs.py` compares the files with the
 output of this module.
@@ -7,17 +7,19 @@ output of this module.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from netd.lab.parameters import Parameter
 from netd.lab.table import ROUTES
 from netd.options.help import ALL
-from netd.setting_types import Group, Option
+from netd.setting_types import SWITCH, Group, Option
 from netd.settings import OPTIONS
 from netd.test.differences.table import markdown
 
 REFERENCE = Path(__file__).parent / "reference"
 COMING = Path(__file__).parent / "coming-from-httpbin.md"
+KEYS = Path(__file__).parent.parent / "contrib" / "netd.toml"
 
 _OPTIONS = """\
 # Options
@@ -147,6 +149,38 @@ def options() -> str:
     return _OPTIONS + "".join(tables)
 
 
+_TOML = """\
+# Every key of netd's configuration file, commented out, with its default; written by
+# docs/generate.py.  Copy it, remove the # before what is to differ, and start netd with
+# --config FILE, or with NETD_CONFIG=FILE.  A flag and a variable beat the file.
+"""
+
+
+def _key(option: Option) -> str:
+    """A key in the commented file; without a default, with what stands for its text."""
+    placeholder = (option.type.placeholder,) if option.type.placeholder else ()
+    texts = [_value(option, each) for each in option.split(option.default) or placeholder]
+    value = f"[{', '.join(texts)}]" if option.repeatable else texts[-1]
+    changes = " A restart changes it." if option.restart else ""
+    return f"\n# {option.help}{changes}\n#{option.name} = {value}\n"
+
+
+def _value(option: Option, text: str) -> str:
+    """A text as TOML has it: a switch as a boolean, a number as a number."""
+    if option.type is SWITCH:
+        return "true" if option.type.parse(text) else "false"
+    return text if text.isdigit() else json.dumps(text)
+
+
+def toml() -> str:
+    """The configuration file that contrib/ offers."""
+    groups = (
+        f"\n\n# {group}\n" + "".join(_key(each) for each in OPTIONS if each.group == group)
+        for group in Group
+    )
+    return _TOML + "".join(groups)
+
+
 def _parameter(each: Parameter) -> str:
     """A parameter with its default and limits."""
     limits = f" ({each.limits})" if each.limits else ""
@@ -171,6 +205,7 @@ def coming() -> str:
 def main() -> None:
     """Write every page."""
     COMING.write_text(coming())
+    KEYS.write_text(toml())
     for name, text in pages().items():
         (REFERENCE / name).write_text(text)
 
