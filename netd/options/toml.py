@@ -60,7 +60,7 @@ def _unknown(key: str, value: object) -> str:
         return f"{key}: not an option of a file; --{key} stands on the command line"
     close = key.removeprefix("NETD_").lstrip("-").lower().replace("_", "-")
     if isinstance(value, dict) and close not in BY_NAME:
-        return f"[{quote_unprintable(key)}]: not an option; options stand outside of tables"
+        return f"[{quote_unprintable(key)}]: not an option; options stand in no table"
     return not_an_option(key, close, BY_NAME)
 
 

@@ -152,13 +152,13 @@ class FileTests(Commands):
 
     def test_table(self) -> None:
         """
-        The message for a table says that options stand outside of tables.
+        The message for a table says that options stand in none.
         """
         for text in ("[netd]\nport = 1", "netd.port = 1"):
             path = self.file(text)
             self.assertEqual(
                 self.refuse("--config", path),
-                f"--config {path}: [netd]: not an option; options stand outside of tables",
+                f"--config {path}: [netd]: not an option; options stand in no table",
             )
 
     def test_booleans(self) -> None:
