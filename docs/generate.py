@@ -25,9 +25,10 @@ _OPTIONS = """\
 # Options
 
 A flag beats the environment, that beats the file named by `--config` (or `NETD_CONFIG`), that beats the default.
-A key of the TOML file is the flag's name without dashes in front: `max-delay = "90s"`. Repeatable options are lists there; in the environment spaces separate their texts, and in `NETD_FILES_CACHE` and `NETD_FILES_HEADER`, whose texts may hold spaces, line breaks do.
+A key of the TOML file is the flag's name without dashes in front: `max-delay = "90s"`. Repeatable options are lists there; in the environment spaces separate their texts, and in `NETD_FILES_CACHE` and `NETD_FILES_HEADER`, whose texts may hold spaces, line breaks do. What is `yes` or `no` may be `true` or `false` there too.
+A key or a variable `NETD_*` that is no option stops the start, except variables `NETD_ENV_*` and `NETD_TEST_*`. [contrib/netd.toml](../../contrib/netd.toml) has every key.
 A duration is `3`, `3s`, `250ms` or `1m30s`; a size is `1024`, `10MB` or `64KiB`; an endpoint is a port number, `tcp:PORT`, `tcp:PORT:interface=ADDRESS` or `tcp6:PORT:interface=\\:\\:1`.
-`--print-config` prints every value and where it came from, in a form that `--config` takes; `--check-config` exits 0 or 1.
+`--print-config` prints every value and where it came from, in a form that `--config` takes; `--check-config` exits 0 or 1, and tries no address.
 The column "changes on" says whether a reload (SIGHUP) changes the option, or only a restart.
 """
 

@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
 from twisted.internet.error import ConnectError
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.logger import LogEvent, capturedLogs
+from twisted.logger import LogEvent, capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -688,6 +688,14 @@ class StreamTests(TestCase):
         )
         received: bytes = await speaker.received
         return received
+
+    def test_silent(self) -> None:
+        """No port of Twisted's logs that it starts, over TCP or a UNIX socket."""
+        path = Path(self.mktemp()).name
+        for endpoint in (LOOPBACK, Endpoint("unix", path, 0)):
+            with capturedLogs() as events:
+                self.stream(endpoint)
+            self.assertNotIn("starting on", " ".join(map(formatEvent, events)))
 
     async def test_bothFamilies(self) -> None:
         """Clients of either family are served."""
