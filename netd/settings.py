@@ -105,7 +105,8 @@ class HTTP:
 
     listen: tuple[Endpoint, ...] = setting((),
         Option("port", types.PORT, "8000", Group.LISTEN,
-            "TCP and UDP port; 0 lets the kernel choose.", common=True, restart=True),
+            "TCP and UDP port; 0 lets the kernel choose.", common=True, restart=True,
+            short="p"),
         Option("bind", types.HOST, "127.0.0.1", Group.LISTEN,
             "Host of --port and of endpoints that name no host.", common=True, restart=True),
         Option("http", types.ENDPOINT, "", Group.LISTEN,
@@ -228,12 +229,13 @@ class Service:
         name, _, endpoint = text.partition("=")
         kind = "udp" if endpoint.startswith("udp") else "tcp"
         if name not in SERVICES:
-            raise ValueError(f"not one of {', '.join(SERVICES)}, and =ENDPOINT")
+            raise ValueError(f"not one of {', '.join(SERVICES)} before =ENDPOINT")
         if endpoint.isdigit():
-            raise ValueError("tcp: or udp: must stand before the port")
+            raise ValueError(f"not {name}=tcp:PORT or {name}=udp:PORT")
         listen = Endpoint.parse(endpoint, kind, default_host)
         if kind not in SERVICES[name]:
-            raise ValueError(f"{name} is not offered over {kind}")
+            offered = " and ".join(SERVICES[name])
+            raise ValueError(f"not offered over {kind}; {name} is offered over {offered}")
         return cls(name, listen)
 
 

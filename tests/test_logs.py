@@ -56,8 +56,9 @@ class FormTests(SynchronousTestCase):
         daemon = self.enterContext(Daemon("--log", "text"))
         self.use(daemon)
         log = daemon.logged('"POST /post?a=b HTTP/1.1" 200')
-        self.assertIn("[netd.ops.systemd#info] ready: http=", log)
+        self.assertIn("[netd.ops.systemd#info] ready: http://127.0.0.1:", log)
         self.assertIn(r'"me \x22too\x22"', log)
+        self.assertNotIn("starting on", log)
         self.clean(log)
 
     def test_json(self) -> None:
@@ -78,7 +79,10 @@ class FormTests(SynchronousTestCase):
             ("POST", "/post?a=b", 200, 'me "too"'),
         )
         messages = [entry["message"] for entry in entries]
-        self.assertTrue(any(each.startswith("ready: http=") for each in messages), messages)
+        self.assertTrue(
+            any(each.startswith("ready: http://127.0.0.1:") for each in messages), messages
+        )
+        self.assertFalse([each for each in messages if "starting on" in each])
         self.assertEqual(messages[-1], "Server Shut Down.")
 
     def test_error(self) -> None:

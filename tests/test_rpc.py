@@ -34,7 +34,7 @@ class SeedTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.url = self.enterContext(shared("--delay", "1h")).url
+        self.url = self.enterContext(shared("--delay", "1m")).url
         self.proxy = self.enterContext(ServerProxy(self.url))
 
     def fault(self, name: str, *parameters: object) -> Fault:

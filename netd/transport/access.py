@@ -77,6 +77,7 @@ class AccessPolicy:
     def change(self, access: Access) -> None:
         """Apply other lists and another rate from now on."""
         self._access = access
+        self._named = AccessList(deny=access.networks.deny)
         rate = access.rate
         self._buckets = TokenBuckets(rate, rate * BURST_SECONDS) if rate else None
 
@@ -99,6 +100,13 @@ class AccessPolicy:
             return None
         host = getattr(address, "host", None)
         return host is not None and self._access.proxies.allows(host)
+
+    def only_local(self, address: IAddress) -> bool:
+        """Whether a peer at `address` is on loopback, not allowed, and in no deny list."""
+        host = getattr(address, "host", None)
+        if host is None or self._access.networks.allows(host):
+            return False
+        return limited(address) is None and self._named.allows(host)
 
     def refusal(self, address: IAddress, *, limit_rate: bool = True) -> str | None:
         """The reason to refuse a connection from `address`; None to accept it."""
@@ -136,7 +144,8 @@ class AccessFactory:
     """
     Builds protocols of `inner` for accepted clients, of `denied` for denied networks.
 
-    `listener` is the name of the one listener that is behind it.
+    `local` is for peers on loopback that the lists leave out; a client that is named
+    in a PROXY header is no peer.  `listener` is the name of the one listener behind it.
     """
 
     noisy = False
@@ -146,11 +155,13 @@ class AccessFactory:
         policy: AccessPolicy,
         inner: IProtocolFactory,
         denied: IProtocolFactory | None = None,
+        local: IProtocolFactory | None = None,
         listener: str = "-",
     ) -> None:
         self._policy = policy
         self.inner = inner
         self._denied = denied
+        self._local = local
         self.listener = listener
         self._on_bad_header = partial(policy.refuse, "proxy-header", listener)
         self._on_forged_header = partial(policy.refuse, "proxy-forged", listener)
@@ -177,7 +188,10 @@ class AccessFactory:
         policy = self._policy
         is_proxy = policy.is_proxy(addr)
         if not is_proxy:
-            return self._build(addr, guarded=is_proxy is not None)
+            guarded = is_proxy is not None
+            if self._local is not None and policy.only_local(addr):
+                return self._guard(self._local.buildProtocol(addr), guarded, addr)
+            return self._build(addr, guarded)
         reason = policy.refusal(addr, limit_rate=False)
         if reason is not None:
             policy.refuse(reason, self.listener, addr)
@@ -197,7 +211,13 @@ class AccessFactory:
         protocol = self.inner.buildProtocol(client)
         if protocol is None:
             policy.log("service", self.listener, client)
-        elif guarded:
+        return self._guard(protocol, guarded, client)
+
+    def _guard(
+        self, protocol: IProtocol | None, guarded: bool, client: IAddress
+    ) -> IProtocol | None:
+        """`protocol`, where `guarded` behind what cuts peers that forge a PROXY header."""
+        if guarded and protocol is not None:
             return ForgeryGuard(protocol, self._on_forged_header, client)
         return protocol
 

@@ -35,7 +35,7 @@ def load(text: str) -> Registry:
     """
     prefix, equals, source = text.rpartition("=")
     if equals and not prefix:
-        raise ValueError("there is no prefix in front of the =")
+        raise ValueError("not PREFIX=MODULE:OBJECT, because the prefix is missing")
     registry = Registry()
     for method in _published(resolve(source)):
         offloaded = evolve(method, source=(source, method.name))
@@ -49,7 +49,7 @@ def resolve(source: str) -> object:
     """The object that `module:object`, or `module` alone, names."""
     module, colon, path = source.partition(":")
     if not module or (colon and not path):
-        raise ValueError("not a module:object")
+        raise ValueError("not MODULE:OBJECT")
     if "" not in sys.path and os.getcwd() not in sys.path:
         # As `python -m` does; the twistd script does not.
         sys.path.insert(0, os.getcwd())

@@ -13,6 +13,7 @@ from twisted.logger import capturedLogs, formatEvent
 from zope.interface.verify import verifyObject
 
 from netd.test.transport.recording import (
+    LOCAL,
     V1,
     AccessTestCase,
     Recorder,
@@ -65,6 +66,34 @@ class AccessFactoryTests(AccessTestCase):
         self.assertIsNone(self.build("198.51.100.7"))
         self.assertEqual(denied.built, [])
 
+    def test_local(self) -> None:
+        """A peer on loopback that no list names gets a protocol of the local factory."""
+        local = RecordingFactory()
+        self.factory = AccessFactory(self.policy, self.inner, None, local)
+        self.policy.change(Access(networks("192.0.2.0/24", "127.0.0.2")))
+        for host in ("127.0.0.1", "::1", "::ffff:127.0.0.3"):
+            self.assertIs(type(self.build(host)), Recorder)
+        self.assertEqual((len(local.built), self.counters.refusals), (3, {}))
+        for host in ("127.0.0.2", "198.51.100.7"):
+            self.assertIsNone(self.build(host))
+        self.assertEqual((len(local.built), self.counters.refusals), (3, {"network": 2}))
+        self.build("192.0.2.1")
+        self.assertEqual((len(local.built), len(self.inner.built)), (3, 1))
+
+    def test_localThroughProxy(self) -> None:
+        """A PROXY header leads nobody to the local factory, and a peer there may forge none."""
+        local = RecordingFactory()
+        self.factory = AccessFactory(self.policy, self.inner, None, local)
+        self.policy.change(Access(networks("192.0.2.0/24"), networks("192.0.2.0/24")))
+        for header in (V1.replace(b"203.0.113.9", b"127.0.0.1"), LOCAL):
+            self.connect().receive(header)
+        self.assertEqual(local.built, [])
+        transport = self.connect("127.0.0.1")
+        self.assertEqual(len(local.built), 1)
+        transport.receive(V1)
+        self.assertTrue(transport.cut)
+        self.assertEqual(self.counters.refusals["proxy-forged"], 1)
+
     def test_unix(self) -> None:
         """The lists and the rate do not apply to UNIX sockets."""
         self.policy.change(Access(networks("192.0.2.1"), networks("192.0.2.1"), 1.0))
@@ -94,7 +123,7 @@ class LogTests(AccessTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.factory = AccessFactory(self.policy, self.inner, None, "http")
+        self.factory = AccessFactory(self.policy, self.inner, listener="http")
 
     def logged(self, seconds: float) -> list[str]:
         """The messages of the next `seconds`."""
@@ -176,7 +205,7 @@ class ListenerTests(AccessTestCase):
 
     def test_name(self) -> None:
         """The name is that of the factory of the transport's port, and otherwise unknown."""
-        factory = AccessFactory(self.policy, self.inner, None, "https")
+        factory = AccessFactory(self.policy, self.inner, listener="https")
         port = SimpleNamespace(factory=factory)
         self.assertEqual(listener_of(SimpleNamespace(server=port)), "https")
         for other in (SimpleNamespace(server=SimpleNamespace(factory=self.inner)), object()):

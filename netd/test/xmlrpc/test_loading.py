@@ -77,10 +77,10 @@ class LoadTests(SynchronousTestCase):
     def test_refused(self) -> None:
         """An object that cannot be published is a ValueError of one line with the reason."""
         for text, why in (
-            ("", "not a module:object"),
-            (":x", "not a module:object"),
-            ("m:", "not a module:object"),
-            (f"={MODULE}", "there is no prefix"),
+            ("", "not MODULE:OBJECT"),
+            (":x", "not MODULE:OBJECT"),
+            ("m:", "not MODULE:OBJECT"),
+            (f"={MODULE}", "the prefix is missing"),
             (f"a b={MODULE}", "is no name for a method"),
             ("no_such_module_1", "ModuleNotFoundError: No module named"),
             ("..x", "TypeError"),
