@@ -182,7 +182,7 @@ class Caller:
         """
         Make up to 100 calls, each a struct of methodName and params, and give all results.
 
-        The answers stand in the order of the calls: an array of the one result,
+        The results stand in the order of the calls: an array of the one result,
         or the struct of a fault.  Methods that wait do so at the same time.
         """
         if len(calls) > MOST_CALLS:
