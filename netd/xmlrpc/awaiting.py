@@ -29,9 +29,12 @@ HELD: Final = 0.1
 PAUSE: Final = 60.0
 """Seconds in which a name is logged once."""
 
+_TWISTED: Final = (
+    "await Twisted's awaitables (Deferreds), or start with `twistd --reactor=asyncio`"
+)
 _HINTS: Final = {
-    "event loop": "asyncio needs `twistd --reactor=asyncio`; await Twisted's Deferreds here",
-    "wasn't used with future": "another event loop's future; await Twisted's Deferreds here",
+    "event loop": _TWISTED,
+    "wasn't used with future": _TWISTED,
     "Task got bad yield: <Deferred": "in a task of its own, await deferred.asFuture(loop)",
 }
 """What helps, by a part of what asyncio raises as a RuntimeError."""

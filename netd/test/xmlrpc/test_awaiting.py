@@ -149,7 +149,7 @@ class WithoutLoopTests(SynchronousTestCase):
         loop = asyncio.new_event_loop()
         self.addCleanup(loop.close)
         failure = self.failureResultOf(self.start(loop.create_future()), RuntimeError)
-        self.assertIn("Twisted's Deferreds", hint(failure.value))
+        self.assertIn("Twisted's awaitables", hint(failure.value))
         for error in (None, RuntimeError("x"), KeyError("no running event loop")):
             self.assertEqual(hint(error), "")
 
