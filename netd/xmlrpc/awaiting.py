@@ -153,8 +153,8 @@ def _fired(awaited: Deferred[object], loop: asyncio.AbstractEventLoop) -> Steps[
         return result
 
     awaited.addBoth(wake)
-    while not waiting.done():
-        try:
-            yield from asyncio.shield(waiting)
-        except asyncio.CancelledError:
-            awaited.cancel()
+    try:
+        yield from waiting
+    except asyncio.CancelledError:
+        # Without a result it is awaited again.
+        awaited.cancel()

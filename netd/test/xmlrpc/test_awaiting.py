@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, NoReturn
 
@@ -270,8 +272,11 @@ class WithLoopTests(SynchronousTestCase):
             for each in both:
                 self.failureResultOf(each, CancelledError)
 
-        self.run_in_loop(main)
-        self.assertEqual(self.seen, [])
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            self.run_in_loop(main)
+            gc.collect()
+        self.assertEqual((self.seen, caught), ([], []))
 
     def test_stubborn(self) -> None:
         """A coroutine may go on after a cancellation, with either kind of awaitable."""
@@ -294,6 +299,24 @@ class WithLoopTests(SynchronousTestCase):
             self.assertEqual(self.successResultOf(done), "end")
 
         self.run_in_loop(main)
+
+    def test_slowToCancel(self) -> None:
+        """A Deferred that is cancelled but not at once is awaited until it has a result."""
+        end: Deferred[str] = Deferred()
+        self.later.addErrback(lambda _: end)
+
+        async def main() -> None:
+            done = self.start(self.waits(self.later))
+            await self.turns()
+            done.cancel()
+            await self.turns()
+            self.assertNoResult(done)
+            end.callback("end")
+            await self.turns()
+            self.assertIsNone(self.successResultOf(done))
+
+        self.run_in_loop(main)
+        self.assertEqual(self.seen, [])
 
     def test_ownTask(self) -> None:
         """A Deferred in a task of the coroutine's own has a hint."""
