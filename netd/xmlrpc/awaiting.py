@@ -12,7 +12,7 @@ import asyncio
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import partial
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -20,7 +20,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 T = TypeVar("T")
-Steps: TypeAlias = Generator[object, object, T]
 
 _log = Logger()
 
@@ -115,7 +114,7 @@ def _in_steps(
     name: str,
     holds: HoldLog,
     loop: asyncio.AbstractEventLoop | None,
-) -> Steps[T]:
+) -> Generator[object, object, T]:
     """The result of `coroutine`, whose Deferreds are futures for `loop`."""
     resume: Callable[[], object] = partial(coroutine.send, None)
     while True:
@@ -143,7 +142,9 @@ def _in_steps(
             resume = partial(coroutine.send, value)
 
 
-def _fired(awaited: Deferred[object], loop: asyncio.AbstractEventLoop) -> Steps[None]:
+def _fired(
+    awaited: Deferred[object], loop: asyncio.AbstractEventLoop
+) -> Generator[object, object, None]:
     """Wait until a Deferred has a result, which it keeps; a cancellation is passed to it."""
     waiting = loop.create_future()
 
