@@ -5,6 +5,7 @@ XML-RPC as Python's xmlrpc.client speaks it.
 from __future__ import annotations
 
 import socket
+import struct
 import sys
 import time
 from xmlrpc.client import Fault, ServerProxy, dumps
@@ -133,6 +134,8 @@ class OwnFunctionTests(SynchronousTestCase):
             )
             # The call has begun when a later one on another connection is over.
             self.assertEqual(proxy.own.mixed(0.01), "mixed")
+            # A reset: a FIN this soon would be a half-close.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         eventually(lambda: daemon.log.count("mixed is over") == 3 or None, "the cancellation")
 
     def test_held(self) -> None:

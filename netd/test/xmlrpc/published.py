@@ -52,7 +52,8 @@ def naps(seconds: float) -> str:
     return "awake"
 
 
-@rpc("own.mixed")
+# No timeout stands in for a cancellation.
+@rpc("own.mixed", timeout=3600)
 async def mixed(seconds: float) -> str:
     """Await what is asyncio's and what is Twisted's, and print when that is over."""
     from twisted.internet import reactor
