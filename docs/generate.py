@@ -10,12 +10,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from twisted.internet.task import Clock
+
 from netd.lab.parameters import Parameter
 from netd.lab.table import ROUTES
 from netd.options.help import ALL
 from netd.setting_types import SWITCH, Group, Option
 from netd.settings import OPTIONS
 from netd.test.differences.table import markdown
+from netd.xmlrpc import service
+from netd.xmlrpc.page import declarations, groups
+from netd.xmlrpc.registry import Procedure
 
 REFERENCE = Path(__file__).parent / "reference"
 COMING = Path(__file__).parent / "coming-from-httpbin.md"
@@ -48,6 +53,18 @@ What `/help` of a running daemon says; HEAD is answered wherever GET is, OPTIONS
 |---|---|---|---|
 """
 
+_METHODS = """\
+# XML-RPC methods
+
+What `system.listMethods`, `system.methodSignature` and `system.methodHelp` of a running daemon say, for the methods that netd has without `--rpc`. [XML-RPC](../rpc.md) says how they are called.
+"""
+
+_PREFIX = """
+## {}
+
+| method | signatures | what |
+|---|---|---|
+"""
 
 _MAN = r""".\" Written by docs/generate.py; change that.
 .TH NETD 1 2026-11-22 netd "User Commands"
@@ -188,6 +205,21 @@ def _parameter(each: Parameter) -> str:
     return f"`{each.name}`: {each.help}{limits}"
 
 
+def _method(method: Procedure) -> str:
+    """A method in the table of its prefix."""
+    signatures = "<br>".join(f"`{line}`" for line in declarations(method))
+    return f"| `{method.name}` | {signatures} | {' '.join(method.help.split())} |\n"
+
+
+def methods() -> str:
+    """The page of all XML-RPC methods."""
+    tables = (
+        _PREFIX.format(group.title) + "".join(map(_method, group.methods))
+        for group in groups(service.build(Clock()).registry)
+    )
+    return _METHODS + "".join(tables)
+
+
 def pages() -> dict[str, str]:
     """The text of each page by its file name."""
     urls = "".join(
@@ -195,7 +227,12 @@ def pages() -> dict[str, str]:
         f"{'; '.join(map(_parameter, route.parameters))} |\n"
         for route in ROUTES
     )
-    return {"options.md": options(), "urls.md": _URLS + urls, "netd.1": man()}
+    return {
+        "options.md": options(),
+        "urls.md": _URLS + urls,
+        "methods.md": methods(),
+        "netd.1": man(),
+    }
 
 
 def coming() -> str:

@@ -7,21 +7,20 @@ bug: the log gets its traceback under an id, the client gets the id.
 
 from __future__ import annotations
 
-import inspect
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 from netd.counters import Counters
 from netd.steps import Steps
 from netd.turns import Turns
 from netd.values import escape_unprintable
-from netd.xmlrpc import faults
+from netd.xmlrpc import awaiting, faults
 from netd.xmlrpc.codec import fault_struct
 from netd.xmlrpc.faults import BadParameters, Fault, as_fault
 from netd.xmlrpc.registry import Procedure, Registry, procedure, rpc
@@ -52,6 +51,7 @@ class Caller:
         self._clock = clock
         self._run = run
         self._calls = (Counters() if counters is None else counters).calls
+        self._holds = awaiting.HoldLog(clock)
         self.turns = Turns.of(clock)
         registry.add(procedure(self.multicall, MULTICALL, with_peer=True))
 
@@ -93,6 +93,7 @@ class Caller:
     def _begin(self, method: Procedure, peer: str, values: Sequence[Value]) -> Value:
         """Call the method's function with checked values; count a result, now or later."""
         result: Value
+        began = self._holds.began()
         try:
             if method.offload:
                 result = self._run(method, values)
@@ -100,11 +101,13 @@ class Caller:
                 result = method.function(peer, *values)
             else:
                 result = method.function(*values)
-            if inspect.iscoroutine(result):
-                result = Deferred.fromCoroutine(result)
-        # A bug of the method is a fault of this call only.
-        except Exception as error:
+        # A bug of the method is a fault of this call only, SystemExit included.
+        except BaseException as error:
             raise _method_fault(method.name, Failure(error)) from None
+        finally:
+            self._holds.ended(method.name, began)
+        if isinstance(result, Awaitable) and not isinstance(result, Deferred):
+            result = awaiting.deferred(result, method.name, self._holds)
         if isinstance(result, Deferred):
             return self._limited(result, method).addBoth(self._ended, method.name)
         self._calls[method.name, 0] += 1
@@ -142,7 +145,7 @@ class Caller:
         """
         Make up to 100 calls, each a struct of methodName and params, and give all results.
 
-        The answers stand in the order of the calls: an array of the one result,
+        The results stand in the order of the calls: an array of the one result,
         or the struct of a fault.  Methods that wait do so at the same time.
         """
         if len(calls) > MOST_CALLS:
@@ -197,7 +200,11 @@ def _method_fault(name: str, failure: Failure) -> Fault:
 
 
 def internal_error(name: str, failure: Failure, trace: str = "") -> Fault:
-    """The fault of a bug, which is logged under the id in the fault's text."""
+    """
+    The fault of a bug of the operator's, which is logged under the id in the fault's text.
+
+    A bug is logged as an error; netd's own are critical.
+    """
     key = secrets.token_hex(4)
     if trace:
         trace = escape_unprintable(trace, keep="\n\t")
@@ -205,5 +212,7 @@ def internal_error(name: str, failure: Failure, trace: str = "") -> Fault:
             "{name} failed (id {key}) in a worker:\n{trace}", name=name, key=key, trace=trace
         )
     else:
-        _log.failure("{name} failed (id {key})", failure, name=name, key=key)
+        advice = awaiting.hint(failure.value)
+        text = "{name} failed (id {key}): {advice}" if advice else "{name} failed (id {key})"
+        _log.failure(text, failure, LogLevel.error, name=name, key=key, advice=advice)
     return Fault(faults.APPLICATION, f"internal error (id {key})")

@@ -37,7 +37,14 @@ def load(text: str) -> Registry:
     if equals and not prefix:
         raise ValueError("not PREFIX=MODULE:OBJECT, because the prefix is missing")
     registry = Registry()
-    for method in _published(resolve(source)):
+    try:
+        methods = list(_published(resolve(source)))
+    except ValueError:
+        raise
+    # The operator's properties and modules may raise anything.
+    except Exception as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+    for method in methods:
         offloaded = evolve(method, source=(source, method.name))
         registry.add(offloaded if method.offload else method, prefix)
     if not len(registry):
@@ -55,8 +62,8 @@ def resolve(source: str) -> object:
         sys.path.insert(0, os.getcwd())
     try:
         resolved: object = importlib.import_module(module)
-    # The operator's module may raise anything.
-    except Exception as error:
+    # The operator's module may raise anything, and call sys.exit.
+    except (Exception, SystemExit) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
     for name in path.split(".") if path else ():
         if not hasattr(resolved, name):

@@ -4,13 +4,14 @@ One call, from a name and parameters to a result or a Fault.
 
 from __future__ import annotations
 
+import asyncio
 import xmlrpc.client
 from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
-from twisted.logger import capturedLogs, formatEvent
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -158,6 +159,80 @@ class CallerTests(SynchronousTestCase):
         self.assertEqual(fault.code, APPLICATION)
         self.assertRegex(fault.text, r"\Ainternal error \(id [0-9a-f]{8}\)\Z")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_level(self) -> None:
+        """The operator's bug is logged as an error, not critical: now, later, in a worker."""
+        self.add(lambda: 1 // 0, "now")
+        self.add(lambda: self.later, "later")
+        with capturedLogs() as events:
+            self.fault("now")
+            later = self.call("later")
+            self.later.errback(ZeroDivisionError())
+            self.failureResultOf(later, Fault)
+            internal_error("worker", Failure(Fault(APPLICATION, "")), "Trace")
+        self.assertEqual([each["log_level"] for each in events], [LogLevel.error] * 3)
+        self.flushLoggedErrors(ZeroDivisionError)
+
+    def test_exit(self) -> None:
+        """A function that would end the process is a bug like any other."""
+
+        def leaves() -> None:
+            raise SystemExit(3)
+
+        self.add(leaves)
+        self.assertEqual(self.fault("f").code, APPLICATION)
+        self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
+
+    def test_held(self) -> None:
+        """The log names what holds the reactor, be it a function or a coroutine's step."""
+
+        def nap() -> None:
+            self.clock.rightNow += 2
+
+        def broken() -> None:
+            self.clock.rightNow += 1
+            raise Fault(1, "late")
+
+        async def step() -> None:
+            await self.later
+            self.clock.rightNow += 3
+
+        for function in (nap, broken, step):
+            self.add(function, f"blk.{function.__name__}")
+        with capturedLogs() as events:
+            self.call("blk.nap")
+            self.call("blk.nap")
+            self.fault("blk.broken")
+            self.call("blk.step")
+            self.later.callback(None)
+        named = [(each["name"], each["seconds"]) for each in events]
+        self.assertEqual(named, [("blk.nap", 2.0), ("blk.broken", 1.0), ("blk.step", 3.0)])
+
+    def test_asyncio(self) -> None:
+        """asyncio's awaitables work in its loop; elsewhere the log has a hint."""
+
+        async def sleeps(seconds: float) -> str:
+            await asyncio.sleep(seconds)
+            return "slept"
+
+        self.add(sleeps)
+        with capturedLogs() as events:
+            elsewhere = self.failureResultOf(self.call("f", 0.001), Fault).value
+        self.assertEqual(elsewhere.code, APPLICATION)
+        self.assertIn("--reactor=asyncio", formatEvent(events[0]))
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+        async def main() -> None:
+            loop = asyncio.get_running_loop()
+            self.assertEqual(await self.call("f", 0.001).asFuture(loop), "slept")
+            late = self.call("f", 60.0)
+            await asyncio.sleep(0)
+            self.clock.advance(SECONDS)
+            self.assertEqual(self.failureResultOf(late, Fault).value.code, TIMEOUT)
+            await asyncio.sleep(0)
+            self.assertEqual(asyncio.all_tasks(), {asyncio.current_task()})
+
+        asyncio.run(main())
 
     def test_coroutine(self) -> None:
         """A coroutine is awaited, and its exception is a bug."""

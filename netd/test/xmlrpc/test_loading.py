@@ -95,6 +95,22 @@ class LoadTests(SynchronousTestCase):
             self.assertIn(why, str(error), text)
             self.assertNotIn("\n", str(error))
 
+    def test_raising(self) -> None:
+        """What a module or a property raises is the reason, and so is a missing name."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        self.patch(sys, "path", [str(folder), *sys.path])
+        for name, text, reason in (
+            ("netd_exits", "import sys; sys.exit(4)", "SystemExit: 4"),
+            ("netd_lacks", "__all__ = ['nope']", "AttributeError: .* no attribute 'nope'"),
+            ("netd_fails", "class A:\n x = property(lambda s: {}[1])\na = A()", "KeyError: 1"),
+        ):
+            (folder / f"{name}.py").write_text(text)
+            self.addCleanup(sys.modules.pop, name, None)
+            source = f"{name}:a" if name == "netd_fails" else name
+            with self.assertRaisesRegex(ValueError, reason):
+                load(source)
+
     def test_currentDirectory(self) -> None:
         """A module in the current directory is found."""
         room = Path(self.mktemp())
