@@ -18,6 +18,7 @@ from twisted.application.internet import TimerService
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver
+from twisted.python.usage import UsageError
 
 from netd.http.server import DeniedServer
 from netd.ops.inherited import Inherited, assign
@@ -51,15 +52,26 @@ def build(
     `read` gives the settings of a reload; `inherited` sockets replace those that
     would be bound; `output` is where the daemon's own log lines go, None where
     twistd writes them.  UsageError names the option when a file cannot be read
-    or a host is unknown, and a descriptor that fits no listener.
+    or a host is unknown, a descriptor that fits no listener, and a listener for
+    others beside --httpbin-exact.
     """
     daemon = Daemon(Parts.build(_fitted(settings), reactor, environ, output), read)
     listeners = {str(each.name): each for each in daemon if isinstance(each, Listener)}
     given = assign(inherited, {name: each.kind for name, each in listeners.items()})
     for name, sockets in given.items():
         listeners[name].inherit(sockets)
+    if settings.http.lab.httpbin_exact:
+        _check_local(listeners)
     private.check({each.endpoint.kind for each in listeners.values()})
     return daemon
+
+
+def _check_local(listeners: Mapping[str, Listener]) -> None:
+    """UsageError unless only this machine can connect to each of `listeners`."""
+    for name, each in listeners.items():
+        if not each.local:
+            why = f"the listener {name} is neither on loopback nor a UNIX socket"
+            raise UsageError(f"--httpbin-exact yes: {why}")
 
 
 def _fitted(settings: Settings) -> Settings:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.python.usage import UsageError
 from twisted.web.resource import IResource
 
@@ -139,6 +139,10 @@ class Parts:
 
     def _reload_sites(self, fresh: Settings) -> Commit:
         """Make every resource anew; connections stay."""
+        # Whether the listeners may be so open was checked at the start.
+        exact = self.settings.http.lab.httpbin_exact
+        lab = evolve(fresh.http.lab, httpbin_exact=exact)
+        fresh = evolve(fresh, http=evolve(fresh.http, lab=lab))
         rpc = _rpc(fresh, self.reactor, self.counters, self.pool)
         # The probes stay where they are: only a restart opens or closes their listener.
         public = _public(self.settings, self.probes)

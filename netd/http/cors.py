@@ -32,11 +32,17 @@ class Policy:
     max_age: int = 600
     """Seconds for which a browser may remember a preflight."""
 
+    @property
+    def varies(self) -> bool:
+        """Whether the fields depend on the origin, as `Vary: Origin` must say then."""
+        # Browsers take `*` from no response that allows credentials.
+        return self.credentials or ANY not in self.origins
+
     def allow(self, origin: bytes | None) -> FieldLines:
         """The fields that let a script of `origin` read a response; empty when it may not."""
         if origin is None or not (origin in self.origins or ANY in self.origins):
             return ()
-        fields = [(b"Access-Control-Allow-Origin", origin)]
+        fields = [(b"Access-Control-Allow-Origin", origin if self.varies else ANY)]
         if self.credentials:
             fields.append((b"Access-Control-Allow-Credentials", b"true"))
         if self.exposed is not None:

@@ -18,6 +18,8 @@ from typing import IO, Any, Final, Protocol, TypeAlias
 from attrs import Factory, define, field, frozen
 
 from netd.acl import AccessList
+from netd.lab import compatibility
+from netd.lab.compatibility import Compatibility
 from netd.lab.parameters import Parameter
 from netd.script import Script
 from netd.settings import HTTP
@@ -97,6 +99,12 @@ class LabState:
     """The proxies whose X-Forwarded-* fields are believed."""
     _counts: OrderedDict[str, int] = field(init=False, factory=OrderedDict)
 
+    @property
+    def compatibility(self) -> Compatibility:
+        """Where these calls differ from httpbin."""
+        exact = self.config.lab.httpbin_exact
+        return compatibility.HTTPBIN if exact else compatibility.OWN
+
     def count(self, key: str) -> int:
         """Count a request for `key`, and return how many came before it."""
         before = self._counts.pop(key, 0)
@@ -158,6 +166,16 @@ class Call:
     def config(self) -> HTTP:
         """The settings of the site."""
         return self.state.config
+
+    @property
+    def compatibility(self) -> Compatibility:
+        """Where the response differs from httpbin's."""
+        return self.state.compatibility
+
+    @property
+    def any_field(self) -> bool:
+        """Whether the client may set response fields that browsers and proxies act on."""
+        return self.config.lab.unsafe_responses or self.compatibility.any_field
 
     @property
     def headers(self) -> Headers:

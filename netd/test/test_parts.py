@@ -201,6 +201,14 @@ class ReloadTests(DaemonCase):
         )
         self.assertIn(b" 200 OK", self.ask(0, "/"))
 
+    def test_exact(self) -> None:
+        """No reload turns --httpbin-exact on; it says so."""
+        daemon = self.running(self.http())
+        lab = evolve(self.http().http.lab, httpbin_exact=True)
+        said = self.reload(daemon, self.http(lab=lab))
+        self.assertIn("only a restart changes --httpbin-exact", said)
+        self.assertNotIn(b"Allow-Credentials", self.ask(0, "/get"))
+
     def test_limits(self) -> None:
         """New limits apply after the reload."""
         daemon = self.running(self.http())

@@ -12,11 +12,11 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from netd.lab.call import BYTES, NO_CONTENT, TEXT, BadCall, Call, Headers, Reply
-from netd.lab.endpoints.caching import allowed, echoed_type, response_field
+from netd.lab.call import BYTES, HTML, NO_CONTENT, TEXT, BadCall, Call, Headers, Reply
 from netd.lab.endpoints.compression import encode
 from netd.lab.endpoints.faults import fail_first, faulty_reply
 from netd.lab.endpoints.httpbin_json import MAX_BODY
+from netd.lab.endpoints.response_fields import chosen_type, echoed_type, response_field
 from netd.lab.endpoints.status import choose_status
 from netd.script import Send, Step, Wait
 from netd.values import Duration
@@ -32,6 +32,9 @@ _PATTERN: Final = bytes(range(32, 126)) + b"\n"
 
 def delayed_echo(call: Call) -> Reply:
     """Wait for --delay, then return the request body, or 58 bytes without a body."""
+    page = call.compatibility.page
+    if page is not None and call.method in ("GET", "HEAD"):
+        return Reply(page, type=HTML)
     if "?" in call.target or call.raw_head.lower().find(b"\nx-netd-") >= 0:
         seconds = call.wait("delay") if call.text("delay") else call.draw(call.config.delay)
         return _compose(call, seconds)
@@ -117,9 +120,8 @@ def _body(call: Call) -> _Body:
         body = _Body(call, echoed_type(call), call.length)
     else:
         body = _Body(call, TEXT, len(GREETING), GREETING)
-    content_type = call.value("type") or body.type
-    if call.text("type") and not allowed(call, content_type):
-        raise BadCall(f"type: {content_type} is one that browsers run; see --unsafe-responses")
+    chosen = call.value("type")
+    content_type = chosen_type(call, "type", chosen) if chosen else body.type
     if coding is None:
         return evolve(body, type=content_type)
     if body.length > MAX_BODY:

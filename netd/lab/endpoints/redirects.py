@@ -60,14 +60,23 @@ def absolute(call: Call) -> Reply:
 
 def redirect_to(call: Call) -> Reply:
     """Redirect to a URL of this daemon, or of a host that --redirect-allow names."""
-    location = quote(call.value("url"), safe="!#$%&'()*+,/:;=?@[]~")
-    if not _allowed(call, location):
-        raise BadCall("url: leads to a host that --redirect-allow does not name")
+    location = target(call, "url", call.value("url"))
     return _redirect(location, call.value("status_code"), page=False)
 
 
+def target(call: Call, name: str, url: str) -> str:
+    """The value of Location for the `url` that the parameter or field `name` holds."""
+    location = quote(url, safe="!#$%&'()*+,/:;=?@[]~")
+    if not _allowed(call, location):
+        raise BadCall(
+            f"{name}: leads to a host that netd may not redirect to; "
+            "start netd with --redirect-allow HOST"
+        )
+    return location
+
+
 def _allowed(call: Call, location: str) -> bool:
-    if _LOCAL.fullmatch(location):
+    if call.compatibility.any_redirect or _LOCAL.fullmatch(location):
         return True
     match = _ABSOLUTE.fullmatch(location)
     if match is None:
