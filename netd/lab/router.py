@@ -25,6 +25,7 @@ from netd.http.cors import ANY, Policy
 from netd.http.request import Request
 from netd.http.response_head import NO_BODY, HeaderBlock
 from netd.lab.call import HTML, SANDBOX, BadCall, Call, Headers, LabState, Reply
+from netd.lab.compatibility import OWN
 from netd.lab.delayed import DelayedResponse, perform
 from netd.lab.routes import Route, Table
 from netd.settings import HTTP
@@ -32,10 +33,6 @@ from netd.transport import certificates
 
 # Shared by all requests without a body, to save a file for each.
 _EMPTY: Final[IO[bytes]] = BytesIO()
-# Scripts of any origin may read every response, as with httpbin.
-_SHARED: Final = Policy(
-    b"GET, POST, PUT, DELETE, PATCH, OPTIONS", credentials=True, max_age=3600
-)
 
 
 @lru_cache(maxsize=256)
@@ -46,21 +43,19 @@ def block(content_type: str, sandbox: bool, cors: bool) -> HeaderBlock:
     if sandbox:
         fields.append((b"Content-Security-Policy", SANDBOX.encode()))
     if cors:
-        fields.extend(_SHARED.allow(ANY))
+        fields.extend(OWN.sharing.allow(ANY))
     return HeaderBlock(fields)
 
 
-def _share(request: Request) -> None:
-    """Allow the Origin of the request by name, and allow what its preflight asks for."""
-    # The search in the bytes comes first: parsing the fields costs as much as a small response.
-    if request.head.raw.lower().find(b"\norigin:") >= 0:
-        origin = request.getHeader(b"origin")
-        if origin is not None:
-            for name, value in _SHARED.allow(origin):
-                request.setHeader(name, value)
+def _share(request: Request, policy: Policy) -> None:
+    """Allow what `policy` does beyond `block`, and what a preflight asks for."""
+    if policy.varies:
+        for name, value in policy.allow(request.getHeader(b"origin") or ANY):
+            request.setHeader(name, value)
+        request.responseHeaders.addRawHeader(b"Vary", b"Origin")
     if request.method == b"OPTIONS":
         requested = request.getHeader(b"access-control-request-headers")
-        for name, value in _SHARED.preflight(requested):
+        for name, value in policy.preflight(requested):
             request.setHeader(name, value)
 
 
@@ -94,6 +89,7 @@ class Router(Resource):
         # No secret depends on these random numbers: delays, weights, faults.
         random = Random(config.lab.seed)  # noqa: S311
         self._state = LabState(config, random, now, os.environ)
+        self._compatibility = self._state.compatibility
         self._clock = clock
         self._counters = Counters() if counters is None else counters
 
@@ -144,13 +140,13 @@ class Router(Resource):
             perform(request, reply, self._clock, self._counters)
             return NOT_DONE_YET
         if status != 200:
-            request.setResponseCode(status)
+            request.setResponseCode(status, self._compatibility.phrase(status))
         content_type = "" if status in NO_BODY else reply.type
         request.setHeaders(block(content_type, reply.sandbox, cors))
-        if cors:
-            _share(request)
         if reply.headers:
             _add(request, reply.headers)
+        if cors:
+            _share(request, self._compatibility.sharing)
         if not (isinstance(body, bytes) or callable(body)):
             if reply.length is not None:
                 request.setHeader(b"Content-Length", b"%d" % reply.length)

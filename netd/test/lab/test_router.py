@@ -363,14 +363,30 @@ class SharingTests(SynchronousTestCase):
     """
 
     def test_any(self) -> None:
-        """Scripts of any origin may read responses with credentials, errors included."""
+        """Scripts of any origin may read responses without credentials, errors included."""
         for client in (each(Route("/a", fixed(), "help")) for each in BOTH):
             for line in ("GET /a", "GET /b", "POST /a"):
-                response = client.request(line)
-                self.assertEqual(response.headers["access-control-allow-origin"], "*")
-                self.assertEqual(response.headers["access-control-allow-credentials"], "true")
-                named = client.request(line, "Origin: http://x")
-                self.assertEqual(named.headers["access-control-allow-origin"], "http://x")
+                for fields in ((), ("Origin: http://x",), ("Origin: null",)):
+                    response = client.request(line, *fields)
+                    self.assertEqual(response.headers["access-control-allow-origin"], "*")
+                    self.assertNotIn("access-control-allow-credentials", response.headers)
+                    self.assertNotIn("vary", response.headers)
+
+    def test_exact(self) -> None:
+        """With --httpbin-exact the origin is named, with credentials and `Vary: Origin`."""
+        route = Route("/a", fixed(headers=(("Vary", "Accept"),)), "help")
+        lab = evolve(HTTP.lab, httpbin_exact=True)
+        for start in BOTH:
+            client = start(route, config=evolve(HTTP, lab=lab))
+            for fields, origin in (((), "*"), (("Origin: http://x",), "http://x")):
+                response = client.send(request("GET /a", *fields)).lower()
+                sent = f"access-control-allow-origin: {origin}\r\n".encode()
+                self.assertEqual(response.count(b"access-control-allow-origin"), 1)
+                self.assertIn(sent, response)
+                self.assertIn(b"access-control-allow-credentials: true\r\n", response)
+                self.assertIn(b"vary: accept\r\n", response)
+                self.assertIn(b"vary: origin\r\n", response)
+            self.assertIn(b"404 NOT FOUND\r\n", client.send(request("GET /b")))
 
     def test_preflight(self) -> None:
         """A preflight allows the methods that httpbin allows, whatever the route takes."""
