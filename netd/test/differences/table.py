@@ -101,6 +101,12 @@ DIFFERENCES: Final = (
         ),
     ),
     Difference(
+        "a value beyond a limit (`/bytes/999999`, `/links/0/0`, `/drip?numbytes=99999999`)",
+        "the limit in its place",
+        "the same, and `X-Netd-Clamped` names it",
+        (_get("/", "X-Netd-Clamped", "/links/300/0"),),
+    ),
+    Difference(
         "scripts of other origins",
         "the origin is allowed by name, and with the user's cookies",
         "`Access-Control-Allow-Origin: *`, without the user's cookies; as httpbin, and with "
@@ -120,7 +126,7 @@ DIFFERENCES: Final = (
     ),
     Difference(
         "a parameter that is malformed or out of range (`/delay/x`, `/redirect/0`, "
-        "`/drip?duration=x`, `/bytes/1?seed=x`, `/drip?numbytes=99999999`)",
+        "`/drip?duration=x`, `/bytes/1?seed=x`)",
         "500, 404 where a number is expected in the path, or another value",
         '400 and `{"status_code", "error", "detail"}`',
         (
@@ -129,7 +135,7 @@ DIFFERENCES: Final = (
                 "/(relative-|absolute-)?redirect/|" + _ARGUMENT, "GET /redirect/0", 500, 400
             ),
             _status("/delay/", "GET /delay/x", 500, 400),
-            _status("[?&](seed|delay)=-|/drip", "HEAD /drip?numbytes=99999999", 200, 400),
+            _status("[?&](seed|delay)=-|/drip", "GET /drip?delay=-1&duration=0", 200, 400),
             _status("/links/0 |status_code=", "GET /links/0", 302, 400),
             _status("/drip", "GET /drip?code=99", 99, 400),
             Claim("/(status|drip)", _PAGE, request("GET /drip?numbytes=0"), (400, 400)),
