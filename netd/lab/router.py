@@ -14,6 +14,7 @@ from io import BytesIO
 from random import Random
 from typing import IO, Any, Final, cast
 
+from attrs import evolve
 from OpenSSL.crypto import X509
 from OpenSSL.SSL import Connection
 from twisted.internet.interfaces import IReactorTime, ISSLTransport
@@ -119,20 +120,23 @@ class Router(Resource):
             content = request.content
             length = content.seek(0, 2)
             content.seek(0)
-        return route.endpoint(
-            Call(
-                method,
-                request.uri.decode("latin-1"),
-                route.by_name,
-                route.composable,
-                self._state,
-                path_values,
-                head.raw,
-                content,
-                length,
-                _Client(request),
-            )
+        call = Call(
+            method,
+            request.uri.decode("latin-1"),
+            route.by_name,
+            route.composable,
+            self._state,
+            path_values,
+            head.raw,
+            content,
+            length,
+            _Client(request),
         )
+        delay = call.delay if route.delayable else 0.0
+        reply = route.endpoint(call)
+        if call.clamped:
+            reply = evolve(reply, headers=(*reply.headers, *call.clamped))
+        return reply.later(delay) if delay else reply
 
     def _respond(self, request: Request, reply: Reply, cors: bool) -> bytes | int:
         status, body = reply.status, reply.body
