@@ -147,6 +147,7 @@ class Daemon(MultiService):
     def __init__(self, parts: Parts, read: Callable[[], Settings] | None = None) -> None:
         MultiService.__init__(self)
         self.parts = parts
+        parts.own_ports.find = self._http_ports
         self.reloader: Reload | None = None
         if read is not None:
             self.reloader = Reload(parts.settings, lambda: _fitted(read()), parts.reloadables())
@@ -215,6 +216,15 @@ class Daemon(MultiService):
             if isinstance(child, Listener):
                 child.stopService()
         self._close(None)
+
+    def _http_ports(self) -> set[tuple[str, int]]:
+        """The scheme and port of each bound listener for HTTP, but for UNIX sockets."""
+        return {
+            ("https" if child.name.startswith("https") else "http", child.bound.port)
+            for child in self
+            if isinstance(child, Listener) and child.bound is not None and child.name
+            if "http" in child.name and child.bound.kind != "unix"
+        }
 
     def listening(self) -> dict[str, str]:
         """The endpoint of each bound listener, by its name."""

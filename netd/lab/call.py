@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from itertools import chain
 from random import Random
@@ -83,6 +83,9 @@ class BadCall(Exception):
         return Reply(body, self.status, JSON, headers=self.headers)
 
 
+OwnPorts: TypeAlias = Callable[[], Collection[tuple[str, int]]]
+"""The scheme and port of each HTTP listener of the daemon, at the moment of the call."""
+
 MAX_KEYS: Final = 10_000
 """How many keys of /retry and fail_first are remembered; the least recent is forgotten."""
 _MAX_DRAW: Final = 31_536_000.0
@@ -100,6 +103,7 @@ class LabState:
     """The time of day."""
     environ: Mapping[str, str] = Factory(dict)
     """The environment of the process, of which /env shows a part."""
+    own_ports: OwnPorts = frozenset
     trusted: AccessList = field(
         init=False,
         default=Factory(lambda self: AccessList(self.config.lab.trust_forwarded), True),

@@ -265,6 +265,22 @@ class StartTests(DaemonCase):
         channel.connectionLost(Failure(ConnectionDone()))
         return said
 
+    def test_redirected(self) -> None:
+        """/redirect-to leads to the other listeners of the daemon, under the same host name."""
+        config = settings_with(ANY_PORT, tls=self.secure(ANY_PORT))
+        daemon = self.start(config)
+        http = self.reactor.adopted[0]
+        where = daemon.listening()
+        secure, other = (Endpoint.parse(where[name]).port for name in ("https", "http-2"))
+        for url, code in (
+            (f"https://a:{secure}/x", b"302"),
+            (f"http://a:{other}/", b"302"),
+            (f"http://a:{secure}/", b"400"),
+            (f"https://b:{secure}/", b"400"),
+        ):
+            line = f"GET /redirect-to?url={url} HTTP/1.1".encode()
+            self.assertIn(b"HTTP/1.1 " + code, self.ask(http, line), url)
+
     def test_alone(self) -> None:
         """--files-http and --rpc-http open listeners that serve nothing else."""
         room = Path(self.mktemp())

@@ -25,7 +25,7 @@ from netd.test.lab.client import Transport
 from netd.test.stages import identity
 from netd.test.test_daemon import ANY_PORT, DaemonCase, settings_with
 from netd.transport.listener import Listener
-from netd.values import Duration
+from netd.values import Duration, Endpoint
 
 
 class ProbeTests(DaemonCase):
@@ -200,6 +200,15 @@ class ReloadTests(DaemonCase):
             self.reload(daemon, self.http(delay=Duration.parse("1s"))), ["reloaded"]
         )
         self.assertIn(b" 200 OK", self.ask(0, "/"))
+
+    def test_redirects(self) -> None:
+        """After a reload, too, /redirect-to leads to the other listeners of the daemon."""
+        both = self.http(listen=(ANY_PORT, ANY_PORT))
+        daemon = self.running(both)
+        self.reload(daemon, evolve(both, http=evolve(both.http, hosts=("x",))))
+        port = Endpoint.parse(daemon.listening()["http-2"]).port
+        said = self.ask(0, f"/redirect-to?url=http://localhost:{port}/")
+        self.assertIn(f"Location: http://localhost:{port}/\r\n".encode(), said)
 
     def test_exact(self) -> None:
         """No reload turns --httpbin-exact on; it says so."""

@@ -82,12 +82,18 @@ def _allowed(call: Call, location: str) -> bool:
     if match is None:
         return False
     root = urlsplit(call.root)
-    if (match[1].lower(), match[2].lower()) == (root.scheme, root.netloc.lower()):
+    scheme = match[1].lower()
+    if (scheme, match[2].lower()) == (root.scheme, root.netloc.lower()):
         return True
     try:
-        host = urlsplit(location).hostname or ""
+        host, port = urlsplit(location).hostname or "", urlsplit(location).port
     except ValueError:
         return False
+    if host == root.hostname:
+        # Another listener of this daemon, such as that of HTTPS.
+        endpoint = scheme, port or (443 if scheme == "https" else 80)
+        if endpoint in call.state.own_ports():
+            return True
     return any(fnmatchcase(host, each.lower()) for each in call.config.lab.redirect_allow)
 
 
