@@ -25,7 +25,7 @@ from netd.counters import Counters
 from netd.http.cors import ANY, Policy
 from netd.http.request import Request
 from netd.http.response_head import NO_BODY, HeaderBlock
-from netd.lab.call import HTML, SANDBOX, BadCall, Call, Headers, LabState, Reply
+from netd.lab.call import HTML, SANDBOX, BadCall, Call, Headers, LabState, OwnPorts, Reply
 from netd.lab.compatibility import OWN
 from netd.lab.delayed import DelayedResponse, perform
 from netd.lab.routes import Route, Table
@@ -84,12 +84,14 @@ class Router(Resource):
         clock: IReactorTime,
         counters: Counters | None = None,
         now: Callable[[], float] = time.time,
+        *,
+        own_ports: OwnPorts = frozenset,
     ) -> None:
         Resource.__init__(self)
         self._table = Table(routes)
         # No secret depends on these random numbers: delays, weights, faults.
         random = Random(config.lab.seed)  # noqa: S311
-        self._state = LabState(config, random, now, os.environ)
+        self._state = LabState(config, random, now, os.environ, own_ports)
         self._compatibility = self._state.compatibility
         self._clock = clock
         self._counters = Counters() if counters is None else counters
