@@ -207,8 +207,8 @@ class ReloadTests(DaemonCase):
         daemon = self.running(both)
         self.reload(daemon, evolve(both, http=evolve(both.http, hosts=("x",))))
         port = Endpoint.parse(daemon.listening()["http-2"]).port
-        said = self.ask(0, f"/redirect-to?url=http://localhost:{port}/")
-        self.assertIn(f"Location: http://localhost:{port}/\r\n".encode(), said)
+        said = self.ask(0, f"/redirect-to?url=http://a:{port}/")
+        self.assertIn(f"Location: http://a:{port}/\r\n".encode(), said)
 
     def test_exact(self) -> None:
         """No reload turns --httpbin-exact on; it says so."""

@@ -27,6 +27,7 @@ _PAGE: Final = """\
 # Nothing that browsers and urlsplit could understand differently: no backslash
 # (quoted by then), no control character, no second slash where a path begins.
 _LOCAL: Final = re.compile(r"/(?!/)[!-~]*|[?#][!-~]*|[A-Za-z0-9_.~%-]+(?:[/?#][!-~]*)?")
+_HOST: Final = re.compile(r"([A-Za-z0-9.\-_]+)(?::[0-9]*)?")
 _ABSOLUTE: Final = re.compile(r"(?i)(https?)://([A-Za-z0-9.\-_:\[\]]+)([/?#][!-~]*)?")
 
 
@@ -68,9 +69,12 @@ def target(call: Call, name: str, url: str) -> str:
     """The value of Location for the `url` that the parameter or field `name` holds."""
     location = quote(url, safe="!#$%&'()*+,/:;=?@[]~")
     if not _allowed(call, location):
+        match = _ABSOLUTE.fullmatch(location)
+        host = None if match is None else _HOST.fullmatch(match[2])
+        if host is None:
+            raise BadCall(f"{name}: neither a path nor an http or https URL")
         raise BadCall(
-            f"{name}: leads to a host that netd may not redirect to; "
-            "start netd with --redirect-allow HOST"
+            f"{name}: leads to another host; start netd with --redirect-allow {host[1]}"
         )
     return location
 

@@ -102,6 +102,19 @@ class SafetyTests(SynchronousTestCase):
         for url in ("https://example.org/", "http://good.example.evil/", "http://[::1/"):
             self.assertRaises(BadCall, reply_to, f"GET /redirect-to?url={url}", state=state)
 
+    def test_hint(self) -> None:
+        """The 400 names the option that would allow the host, where one would."""
+        hint = "start netd with --redirect-allow evil.example"
+        for url, said in (
+            ("http://evil.example/x", f"url: leads to another host; {hint}"),
+            ("https://evil.example:8443", f"url: leads to another host; {hint}"),
+            ("//evil.example", "url: neither a path nor an http or https URL"),
+            ("http://[::1]/", "url: neither a path nor an http or https URL"),
+            ("javascript:x", "url: neither a path nor an http or https URL"),
+        ):
+            error = self.assertRaises(BadCall, reply_to, f"GET /redirect-to?url={url}")
+            self.assertEqual(error.detail, said)
+
     def test_ownPorts(self) -> None:
         """The other listeners of this daemon are this host, by scheme and port."""
         state = lab_state(own_ports={("http", 8000), ("https", 8443), ("https", 443)})
@@ -126,7 +139,7 @@ class SafetyTests(SynchronousTestCase):
                 line = f"GET /redirect-to?url={url}"
                 call = make_call(line, state=state, authority=host)
                 error = self.assertRaises(BadCall, run, call)
-                self.assertIn("--redirect-allow HOST", error.detail)
+                self.assertIn("url: ", error.detail)
 
     def test_missing(self) -> None:
         """A missing URL, or a status that is no redirect, is a 400."""
