@@ -29,6 +29,8 @@ _PIECE: Final = 64 * 1024
 _STEP: Final = 16 * 1024
 """Bytes that are encoded in one turn of the reactor, 3 ms for the worst of them."""
 _PREFIX: Final = "x-netd-"
+_MOST_NAMES: Final = 100
+"""Names in a query that are compared with those of parameters."""
 MAX_CHUNKS: Final = 100_000
 _PATTERN: Final = bytes(range(32, 126)) + b"\n"
 
@@ -90,7 +92,7 @@ def _compose(call: Call, seconds: float) -> Reply:
 def _check_names(call: Call) -> None:
     """BadCall for a name that is almost that of a parameter; others mean nothing here."""
     known = tuple(call.parameters)
-    for name in {name for name, _ in call.args}:
+    for name in {name for name, _ in call.args[:_MOST_NAMES]}:
         meant = near_miss(name, known)
         if meant is not None and name.lower() != meant:
             raise BadCall(f"{name[:40]}: did you mean {meant}?")

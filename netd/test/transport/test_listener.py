@@ -291,11 +291,11 @@ class InheritTests(_Listeners):
         """The sockets say whether only this machine can connect."""
         opened = self.listener(Endpoint("tcp", "*", 80))
         self.assertFalse(opened.local)
-        opened.inherit([self.sock().dup(), self.sock(socket.AF_INET6).dup()])
+        opened.inherit([self.sock(), self.sock(socket.AF_INET6)])
         self.assertTrue(opened.local)
         everywhere = socket.create_server(("0.0.0.0", 0))
         self.addCleanup(everywhere.close)
-        opened.inherit([self.sock().dup(), everywhere.dup()])
+        opened.inherit([self.sock(), everywhere])
         self.assertFalse(opened.local)
 
     def test_keptOpen(self) -> None:
