@@ -54,7 +54,9 @@ class Options(cli.Options):
                 raise SystemExit(0)
             if self["check-config"]:
                 daemon.build(self.settings, _reactor())
-                sys.stdout.write("netd: the configuration is good\n")
+                sys.stdout.write(
+                    "netd: the configuration is good; its addresses were not tried\n"
+                )
                 raise SystemExit(0)
 
     def _health(self) -> int:

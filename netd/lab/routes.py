@@ -25,6 +25,11 @@ _REST: Final = "<path:"
 _MOST_HINTS: Final = 3
 
 
+def elsewhere(call: Call) -> Reply:
+    """404: the site has a resource of its own at this path, in front of the router."""
+    raise BadCall("nothing is here; /help lists what is", 404)
+
+
 @frozen
 class Route:
     """
@@ -45,6 +50,10 @@ class Route:
     """Whether parameters may come in X-Netd- headers too."""
     prompt: bool = False
     """Whether X-Netd-Delay is ignored."""
+    costly: bool = False
+    """Whether a small request can take more than a millisecond."""
+    body: str = "text/plain"
+    """The media type of a request body, for the OpenAPI document."""
     segments: tuple[str, ...] = field(
         init=False, default=Factory(lambda self: tuple(self.path[1:].split("/")), True)
     )
