@@ -179,7 +179,8 @@ class Call:
     _headers: Headers | None = None
     _args: list[tuple[str, str]] | None = None
     _random: Random | None = None
-    _clamped: dict[str, str] = field(init=False, factory=dict)
+    clamped: Headers = ()
+    """The field that names each parameter whose limit was taken in place of its value."""
 
     @property
     def config(self) -> HTTP:
@@ -300,14 +301,14 @@ class Call:
                 raise BadCall(f"{name}: longer than {Duration.of(longest)}")
             value = longest
         if value != received:
-            self._clamped[name] = f"{value:.15g}s" if timed else f"{value}"
+            self._note(f"{name}={value:.15g}s" if timed else f"{name}={value}")
         return value
 
-    @property
-    def clamped(self) -> Headers:
-        """The field that names each parameter whose limit was taken in place of its value."""
-        values = ", ".join(f"{name}={value}" for name, value in self._clamped.items())
-        return (("X-Netd-Clamped", values),) if values else ()
+    def _note(self, clamped: str) -> None:
+        noted = self.clamped[0][1].split(", ") if self.clamped else []
+        # A parameter may be read twice.
+        values = ", ".join(dict.fromkeys((*noted, clamped)))
+        self.clamped = (("X-Netd-Clamped", values),)
 
     @property
     def delay(self) -> float:
