@@ -44,7 +44,8 @@ _BLANK: Final = re.compile(rb"\n\r?(?:\n|\Z)")
 
 Fields = list[tuple[str, str]]
 
-_NO_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[^"\[\]{}]++')
+# A string, an open one to the end so that this stays linear, or what is neither.
+_NO_BRACKET: Final = re.compile(r'(?s)"(?:[^"\\]|\\.?)*+(?:"|\Z)|[^"\[\]{}]++')
 
 
 def shown_body(call: Call) -> dict[str, object]:
