@@ -39,11 +39,16 @@ _FIELDS: Final = re.compile(FIELD + rb"*+\r\n")
 def split(block: bytes) -> dict[bytes, tuple[bytes, ...]]:
     """Values by lower-case name of validated field lines; `block` lacks its last CRLF."""
     fields: dict[bytes, tuple[bytes, ...]] = {}
+    repeated: dict[bytes, list[bytes]] = {}
     for line in block.split(b"\r\n"):
         name, _, value = line.partition(b":")
         name = name.lower()
         value = value.strip(b" \t")
-        fields[name] = (*fields[name], value) if name in fields else (value,)
+        if name in fields:
+            repeated.setdefault(name, [*fields[name]]).append(value)
+        else:
+            fields[name] = (value,)
+    fields.update((name, tuple(values)) for name, values in repeated.items())
     fields.pop(b"", None)
     return fields
 

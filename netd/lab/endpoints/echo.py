@@ -8,15 +8,15 @@ delayed echo and nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from attrs import evolve, frozen
 
 from netd.lab.call import BYTES, NO_CONTENT, TEXT, BadCall, Call, Headers, Reply
 from netd.lab.endpoints.caching import allowed, echoed_type, response_field
-from netd.lab.endpoints.compression import encode
+from netd.lab.endpoints.compression import MAX_ENCODED, encode
 from netd.lab.endpoints.faults import fail_first, faulty_reply
-from netd.lab.endpoints.httpbin_json import MAX_BODY
 from netd.lab.endpoints.status import choose_status
 from netd.script import Send, Step, Wait
 from netd.values import Duration
@@ -122,9 +122,9 @@ def _body(call: Call) -> _Body:
         raise BadCall(f"type: {content_type} is one that browsers run; see --unsafe-responses")
     if coding is None:
         return evolve(body, type=content_type)
-    if body.length > MAX_BODY:
-        raise BadCall(f"encoding: of at most {MAX_BODY} bytes", 413)
-    encoded = encode(b"".join(body.pieces(_PIECE)), coding)
+    # A larger body is not read whole to be refused.
+    content = b"".join(islice(body.pieces(MAX_ENCODED + 1), 1))
+    encoded = encode(content, coding)
     fields = (("Content-Encoding", coding),)
     return _Body(call, content_type, len(encoded), encoded, fields)
 

@@ -61,6 +61,7 @@ def _source(module: ModuleType) -> ast.Module:
     return ast.parse(Path(cast(str, module.__file__)).read_text())
 
 
+@cache
 def patterns() -> list[Found]:
     """Every pattern that a module of netd holds, in a tuple or a dict too."""
     uses = _uses()
@@ -130,7 +131,7 @@ def try_out(found: Found) -> None:
     and again, with and without an end that matches nothing.
     """
     tree = _parsed(found.pattern)
-    alphabet = _units(tree)
+    alphabet = units(found.pattern)
     starts = sorted({"", *_starts(tree)})
     methods = {"sub" if each in _REPEATED else each for each in found.methods}
     for method in sorted(methods):
@@ -189,9 +190,10 @@ def _branches(operation: Any, arguments: Any) -> list[_Tree]:
     return [arguments] if operation is op.ATOMIC_GROUP else []
 
 
-def _units(tree: _Tree) -> list[str]:
+@cache
+def units(pattern: Pattern) -> list[str]:
     """The words of a pattern, and one character of each kind that it tells apart."""
-    atoms = set(_atoms(tree))
+    atoms = set(_atoms(_parsed(pattern)))
     words = {each for each in atoms if isinstance(each, str)}
     sets = atoms - words
     kinds: dict[tuple[object, ...], str] = {}
