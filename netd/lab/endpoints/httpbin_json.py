@@ -63,8 +63,11 @@ def _add_object(texts: list[str], members: Mapping[str, object], indent: str) ->
             _add_object(texts, value, indent + "  ")
         elif type(value) is list and value and all(type(each) is str for each in value):
             # Python's indenting encoder takes three times as long.
-            items = f",{indent}  ".join(map(_quoted, value))
-            texts.append(f"[{indent}  {items}{indent}]")
+            start = f"[{indent}  "
+            for each in value:
+                texts += (start, _quoted(each))
+                start = f",{indent}  "
+            texts.append(f"{indent}]")
         elif type(value) is RawJSON:
             texts.append(value.replace("\n", indent))
         else:

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import BadCall
 from netd.lab.endpoints import compression
-from netd.lab.endpoints.compression import ENCODERS, encode
+from netd.lab.endpoints.compression import ENCODERS, MAX_ENCODED, encode
 from netd.test.lab.calls import content, fields, reply_to
 
 
@@ -36,6 +36,12 @@ class CodingTests(SynchronousTestCase):
     """
     Endpoints of one coding.
     """
+
+    def test_tooLarge(self) -> None:
+        """More than 512 KiB are not encoded: a 413."""
+        self.assertEqual(len(gzip.decompress(encode(bytes(MAX_ENCODED), "gzip"))), MAX_ENCODED)
+        error = self.assertRaises(BadCall, encode, bytes(MAX_ENCODED + 1), "gzip")
+        self.assertEqual(error.status, 413)
 
     def test_builtIn(self) -> None:
         """gzip and deflate are always there."""
