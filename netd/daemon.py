@@ -35,6 +35,7 @@ from netd.transport.epoll import fast_dispatch
 from netd.transport.listener import Listener, check_distinct, datagram, stream
 from netd.values import Endpoint
 
+_NUMBER: Final = re.compile("-[0-9]+$")
 _SCHEMES: Final = {
     **dict.fromkeys(("http", "files-http", "rpc-http", "metrics-http"), "http"),
     "https": "https",
@@ -258,7 +259,7 @@ class Daemon(MultiService):
 
 def _place(name: str, endpoint: Endpoint) -> str:
     """`http://127.0.0.1:8000/`, `http-2=http://...`, `udp=udp:8000:interface=127.0.0.1`."""
-    site = re.sub("-[0-9]+$", "", name)
+    site = _NUMBER.sub("", name)
     if endpoint.kind == "unix" or site not in _SCHEMES:
         return f"{name}={endpoint}"
     url = f"{_SCHEMES[site]}://{endpoint.authority}/"
