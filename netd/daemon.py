@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from attrs import evolve
 from twisted.application.internet import TimerService
-from twisted.application.service import IService, MultiService
+from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver
 
@@ -169,7 +169,8 @@ class Daemon(MultiService):
         on_signal(reactor, signal.SIGHUP, self.reload)
         on_signal(reactor, signal.SIGUSR1, self.reopen_logs)
         on_signal(reactor, signal.SIGUSR2, self._status.dump)
-        limit_stop(reactor, lambda: self.parts.drain.grace)
+        drain = self.parts.drain
+        limit_stop(reactor, lambda: drain.delay + drain.grace)
         MultiService.startService(self)
 
     def reload(self) -> None:
@@ -186,10 +187,17 @@ class Daemon(MultiService):
 
     def stopService(self) -> Deferred[Any]:
         """Stop every service; fires when the last response is sent or the grace is over."""
+        drain = self.parts.drain
         restore: Callable[[Any], Any] = on_stop_signal(
-            self.parts.reactor, self.parts.drain.hurry
+            self.parts.reactor, drain.hurry, drain.left
         )
-        stopped: Deferred[Any] = MultiService.stopService(self)
+        # No reload from here on.
+        Service.stopService(self)
+        self._notifier.stopService()
+        for server in self.parts.sites.values():
+            server.dismiss()
+        stopped: Deferred[Any] = drain.announce()
+        stopped.addCallback(lambda _: MultiService.stopService(self))
         return stopped.addBoth(restore).addBoth(self._close)
 
     def _close(self, result: Any) -> Any:

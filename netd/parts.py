@@ -75,7 +75,8 @@ class Parts:
         rpc = _rpc(settings, reactor, counters)
         sites: dict[str, HTTPServer] = {}
         streams = _streams(settings, reactor, counters)
-        drain = Drain(streams.values(), settings.grace.seconds, reactor, counters)
+        grace, delay = settings.grace.seconds, settings.drain.seconds
+        drain = Drain(streams.values(), grace, reactor, counters, delay)
         gauges = Gauges(
             partial(_open_connections, sites, streams),
             partial(_waiting_responses, sites),
@@ -117,7 +118,7 @@ class Parts:
             Reloadable(self._reload_tls, lambda settings: settings.tls, always=True),
             Reloadable(self._reload_access, lambda settings: settings.access),
             Reloadable(self._reload_sites, lambda of: (of.http, of.files, of.rpc)),
-            Reloadable(self._reload_grace, lambda settings: settings.grace),
+            Reloadable(self._reload_stop, lambda settings: (settings.grace, settings.drain)),
         )
 
     def _reload_tls(self, fresh: Settings) -> Commit:
@@ -153,8 +154,8 @@ class Parts:
 
         return commit
 
-    def _reload_grace(self, fresh: Settings) -> Commit:
-        return partial(self.drain.change, fresh.grace.seconds)
+    def _reload_stop(self, fresh: Settings) -> Commit:
+        return partial(self.drain.change, fresh.grace.seconds, fresh.drain.seconds)
 
 
 def _open_connections(

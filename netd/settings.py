@@ -299,6 +299,8 @@ class Settings:
     monitoring: Monitoring = field(default=Monitoring())
     grace: Duration = option("grace", types.DURATION, "10s", Group.OPERATIONS,
         "Time that a stop waits for responses in flight.")
+    drain: Duration = option("drain", types.DURATION, "0s", Group.OPERATIONS,
+        "Time that a stop keeps listening, with a 503 at /readyz, before the grace.")
 
 # fmt: on
 

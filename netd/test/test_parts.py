@@ -297,9 +297,11 @@ class ReloadTests(DaemonCase):
         self.assertIn(b" 200 OK", self.ask(1, "/"))
 
     def test_grace(self) -> None:
-        """A new grace applies to the next stop."""
+        """A new grace and a new drain apply to the next stop."""
         daemon = self.running(self.http(delay=Duration.parse("50s")))
-        self.reload(daemon, evolve(self.now, grace=Duration.parse("2s")))
+        self.reload(
+            daemon, evolve(self.now, grace=Duration.parse("2s"), drain=Duration.parse("1s"))
+        )
         channel = self.reactor.adopted[0].factory.buildProtocol(
             IPv4Address("TCP", "127.0.0.1", 50000)
         )
@@ -308,7 +310,10 @@ class ReloadTests(DaemonCase):
         channel.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         with capturedLogs():
             stopped = daemon.stopService()
-            self.reactor.advance(2)
+            self.reactor.advance(1)
+            self.reactor.advance(1.9)
+            self.assertFalse(transport.aborting)
+            self.reactor.advance(0.1)
         self.assertTrue(transport.aborting)
         channel.connectionLost(Failure(ConnectionDone()))
         self.successResultOf(stopped)
