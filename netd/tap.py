@@ -25,7 +25,7 @@ from netd.ops.logging.setup import STDOUT
 from netd.options import cli
 from netd.options.completion import script
 from netd.options.toml import dump
-from netd.values import escape_unprintable
+from netd.values import Duration, escape_unprintable
 
 
 @contextmanager
@@ -49,6 +49,9 @@ class Options(cli.Options):
                 raise SystemExit(0)
             if self["healthcheck"]:
                 raise SystemExit(self._health())
+            for name in ("ca", "wait"):
+                if self[name] is not None:
+                    raise UsageError(f"--{name} {self[name]}: needs --healthcheck")
             if self["print-config"]:
                 sys.stdout.write(dump(self.option_values))
                 raise SystemExit(0)
@@ -63,7 +66,15 @@ class Options(cli.Options):
         from netd.ops import healthcheck
 
         ca = None if self["ca"] is None else Path(self["ca"])
-        return healthcheck.run(self.url or healthcheck.default(self.settings), ca)
+        wait = _wait(self["wait"] or "0")
+        return healthcheck.run(self.url or healthcheck.default(self.settings), ca, wait)
+
+
+def _wait(text: str) -> float:
+    try:
+        return Duration.parse(text).seconds
+    except ValueError as error:
+        raise UsageError(f"--wait {text}: {error}") from None
 
 
 def _completion(shell: str) -> str:

@@ -310,21 +310,27 @@ class OptionsTests(_Commands):
         """
         requests: list[Any] = []
 
-        def run(url: str, ca: Path | None) -> int:
-            requests.append((url, ca))
+        def run(url: str, ca: Path | None, wait: float) -> int:
+            requests.append((url, ca, wait))
             return len(requests)
 
         self.patch(healthcheck, "run", run)
-        for arguments in ([], ["http://a/"], ["--ca=/c", "https://a/"]):
+        for arguments in ([], ["--wait=1.5s", "http://a/"], ["--ca=/c", "https://a/"]):
             with self.assertRaises(SystemExit) as caught:
                 self.options("--port=81", "--healthcheck", *arguments)
             self.assertEqual(caught.exception.code, len(requests))
         own = "http://127.0.0.1:81/healthz"
         self.assertEqual(
-            requests, [(own, None), ("http://a/", None), ("https://a/", Path("/c"))]
+            requests,
+            [(own, None, 0), ("http://a/", None, 1.5), ("https://a/", Path("/c"), 0)],
         )
         message = "http://b/: not an option; see netd --help"
         self.assertEqual(self.complains("--healthcheck", "http://a/", "http://b/"), message)
+        message = "--wait soon: not a duration such as 3, 250ms or 1m30s"
+        self.assertEqual(self.complains("--healthcheck", "--wait=soon"), message)
+        for alone in ("--wait=3", "--ca=/c"):
+            message = alone.replace("=", " ") + ": needs --healthcheck"
+            self.assertEqual(self.complains(alone), message)
 
     def test_nothingBound(self) -> None:
         """
