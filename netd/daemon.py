@@ -31,6 +31,7 @@ from netd.settings import Settings
 from netd.transport import private, tls
 from netd.transport.epoll import fast_dispatch
 from netd.transport.listener import Listener, datagram, stream
+from netd.transport.temporary_certificate import CertificateFile
 
 RESERVE: Final = 64
 """Descriptors for other things than connections: logs, files, body buffers, pipes."""
@@ -106,6 +107,9 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
             guarded = parts.guard(parts.sites[site_name], denied)
             yield name, stream(endpoint, guarded, reactor)
     if parts.tls is not None:
+        if parts.tls.temporary is not None:
+            pair, over = parts.tls.temporary, parts.drain.over
+            yield "temporary-certificate", CertificateFile(pair, over)
         ticket_keys = TimerService(tls.TICKET_KEY_SECONDS, parts.tls.rotate)
         ticket_keys.clock = reactor
         yield "ticket-keys", ticket_keys

@@ -71,7 +71,7 @@ class Parts:
     ) -> Parts:
         """The parts that `settings` ask for; UsageError names the option that cannot be met."""
         counters = Counters()
-        tls = TLS(settings.tls, counters) if settings.tls.listen else None
+        tls = TLS(settings.tls, counters, _names(settings)) if settings.tls.listen else None
         rpc = _rpc(settings, reactor, counters)
         sites: dict[str, HTTPServer] = {}
         streams = _streams(settings, reactor, counters)
@@ -226,6 +226,16 @@ def _datagrams(settings: Settings, counters: Counters) -> DatagramPolicy:
     return DatagramPolicy(
         SourcePolicy(networks, udp.any_source, udp.rate), counters, impairments
     )
+
+
+def _names(settings: Settings) -> set[str]:
+    """The host names and addresses that clients may use for HTTPS, beside localhost."""
+    listen = (each.host for each in settings.tls.listen if each.kind.startswith("tcp"))
+    # A port may stand behind a name, and several colons are in an IPv6 address.
+    hosts = (
+        each if each.count(":") > 1 else each.partition(":")[0] for each in settings.http.hosts
+    )
+    return {*listen, *hosts} - {"", "*", "0.0.0.0", "::"}
 
 
 def _streams(settings: Settings, reactor: Any, counters: Counters) -> dict[str, ServiceFactory]:

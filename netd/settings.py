@@ -120,6 +120,10 @@ class HTTP:
         "Name that /files/, /RPC2 and /metrics of a loopback listener also take; * is any.")
 
 
+TEMPORARY: Final = Path("temporary")
+"""The value of --certificate for a certificate that is made at start."""
+
+
 @frozen
 class TLS:
     """Where HTTPS listens, and the certificates it shows and wants."""
@@ -127,7 +131,7 @@ class TLS:
     listen: tuple[Endpoint, ...] = repeatable("https", types.ENDPOINT, Group.LISTEN,
         "HTTPS endpoint, such as 8443; it needs --certificate.", common=True, restart=True)
     certificate: Path | None = optional("certificate", types.FILE, Group.TLS,
-        "PEM file of the HTTPS certificate and its chain, leaf first.", common=True)
+        "PEM file of the certificate and its chain, leaf first; or temporary.", common=True)
     private_key: Path | None = optional("private-key", types.FILE, Group.TLS,
         "PEM file of the private key; by default the certificate's file.", common=True)
     directory: Path | None = optional("certificate-dir", types.DIRECTORY, Group.TLS,

@@ -5,15 +5,59 @@ HTTPS.
 from __future__ import annotations
 
 import json
+import re
 import signal
+import ssl
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import authority, certificate, shared_certificate, signed
-from tests.clients import GREETING, ab, curl
+from tests.clients import GREETING, ab, connect, curl
 from tests.programs import needs
 from tests.running import Daemon, Finished, eventually, run, shared, temporary_directory
+
+
+class TemporaryTests(SynchronousTestCase):
+    """
+    `--certificate temporary`.
+    """
+
+    @needs("curl")
+    def test_curl(self) -> None:
+        """
+        curl trusts the file that the log names, for every name, until the daemon has ended.
+        """
+        arguments = ("--https", "0", "--certificate", "temporary", "--host", "a.example")
+        daemon = self.enterContext(Daemon(*arguments))
+        found = re.search(r"temporary certificate: (\S+)", daemon.logged("temporary certif"))
+        assert found is not None
+        path, port = Path(found[1]), daemon.where("https").port
+        there = ("--cacert", str(path), "--connect-to", f"::127.0.0.1:{port}")
+        for name in ("localhost", "127.0.0.1", "[::1]", "a.example"):
+            self.assertEqual(curl(f"https://{name}:{port}/healthz", *there).status, 200)
+        daemon.signal(signal.SIGHUP)
+        daemon.logged("reloaded")
+        self.assertEqual(curl(f"https://localhost:{port}/healthz", *there).status, 200)
+        daemon.stop()
+        self.assertFalse(path.parent.exists())
+
+    def test_strict(self) -> None:
+        """
+        A Python client that checks as RFC 5280 says trusts the file too.
+        """
+        daemon = self.enterContext(
+            shared("--https", "0", "--certificate", "temporary", "--host", "a.example")
+        )
+        found = re.search(r"temporary certificate: (\S+)", daemon.logged("temporary certif"))
+        assert found is not None
+        context = ssl.create_default_context(cafile=found[1])
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        with (
+            connect(daemon.address("https")) as plain,
+            context.wrap_socket(plain, server_hostname="a.example") as secure,
+        ):
+            self.assertEqual(secure.version(), "TLSv1.3")
 
 
 @needs("openssl")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import evolve
+from cryptography import x509
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
 from twisted.logger import capturedLogs, formatEvent
@@ -25,7 +26,30 @@ from netd.test.lab.client import Transport
 from netd.test.stages import identity
 from netd.test.test_daemon import ANY_PORT, DaemonCase, settings_with
 from netd.transport.listener import Listener
-from netd.values import Duration
+from netd.values import Duration, Endpoint
+
+
+class CertificateTests(DaemonCase):
+    """--certificate temporary."""
+
+    def test_names(self) -> None:
+        """The names are those of --host and of the listeners, without wildcards and ports."""
+        listen = tuple(
+            Endpoint(kind, host, 0)
+            for kind, host in (("tcp", "127.0.0.7"), ("tcp", "*"), ("unix", "/a"))
+        )
+        config = settings_with(tls=settings.TLS(listen, settings.TEMPORARY))
+        hosts = ("A.example:8443", "*", "::2", ":1")
+        daemon = self.build(evolve(config, http=evolve(config.http, hosts=hosts)))
+        assert daemon.parts.tls is not None
+        pair = daemon.parts.tls.temporary
+        assert pair is not None
+        names = pair.chain[0].extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        self.assertEqual(
+            [str(name.value) for name in names.value],
+            ["localhost", "127.0.0.1", "::1", "127.0.0.7", "::2", "A.example"],
+        )
+        self.assertIn("temporary-certificate", [child.name for child in daemon])
 
 
 class ProbeTests(DaemonCase):
