@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from socket import SOCK_STREAM
 from sys import maxsize
 from typing import Any, Final
 
@@ -122,8 +123,11 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
     for name, service, endpoint in small_services(settings, "udp"):
         response = table.datagram(service)
         yield name, datagram(endpoint, udp.serve(response, parts.datagrams, reactor))
-    for name, _, endpoint in small_services(settings, "tcp"):
-        yield name, stream(endpoint, parts.guard(parts.streams[name]), reactor)
+    for name, service, endpoint in small_services(settings, "tcp"):
+        if service in table.SOCKET:
+            yield name, Listener(endpoint, SOCK_STREAM, table.SOCKET[service])
+        else:
+            yield name, stream(endpoint, parts.guard(parts.streams[name]), reactor)
     for name, endpoint in numbered("metrics-http", settings.monitoring.listen):
         listener = stream(endpoint, parts.monitoring, reactor)
         # Open to the end of a stop, so that /readyz can report the stop.

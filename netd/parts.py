@@ -244,6 +244,7 @@ def _streams(settings: Settings, reactor: Any, counters: Counters) -> dict[str, 
     return {
         name: table.stream(service, reactor, counters, idle)
         for name, service, _ in small_services(settings, "tcp")
+        if service in table.STREAM
     }
 
 

@@ -209,7 +209,7 @@ class UDP:
 SERVICES: Final = {
     "echo": ("tcp", "udp"), "discard": ("tcp", "udp"), "chargen": ("tcp",),
     "qotd": ("tcp", "udp"), "daytime": ("tcp", "udp"), "time": ("tcp", "udp"),
-    "stamp": ("udp",), "sockperf": ("udp",),
+    "stamp": ("udp",), "sockperf": ("udp",), "tls-stall": ("tcp",), "blackhole": ("tcp",),
 }
 """The small services and their transports; chargen over UDP would amplify attacks."""
 
@@ -233,6 +233,8 @@ class Service:
         listen = Endpoint.parse(endpoint, kind, default_host)
         if kind not in SERVICES[name]:
             raise ValueError(f"{name} is not offered over {kind}")
+        if name == "blackhole" and listen.kind == "unix":
+            raise ValueError("blackhole is not offered over UNIX sockets")
         return cls(name, listen)
 
 
@@ -294,7 +296,7 @@ class Settings:
     files: Files = field(default=Files())
     udp: UDP = field(default=UDP())
     services: tuple[Service, ...] = repeatable("service", SERVICE, Group.SERVE,
-        f"Small service, such as echo=tcp:7; one of {', '.join(SERVICES)}.",
+        f"Service such as echo=tcp:7: {', '.join(SERVICES)}.",
         common=True, restart=True)
     service_idle: Duration = option("service-idle", types.DURATION, "5m", Group.LIMITS,
         "Time that a connection to a small service may be silent; 0 is no limit.", restart=True)
