@@ -7,6 +7,7 @@ connection is here: limits, Date, who is connected, who waits, counters and log.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -29,6 +30,11 @@ from netd.transport.connections import ConnectionTable
 
 _BEYOND: Final = 32
 """Connections over the limit that get time to read why; those beyond get none."""
+
+
+def _body_buffers() -> BodyBuffers:
+    # Python would silently go elsewhere while the operator's choice is full or missing.
+    return BodyBuffers(os.environ.get("TMPDIR") or None)
 
 
 @lru_cache(maxsize=1024)
@@ -88,7 +94,7 @@ class ServerContext:
     _now: Callable[[], float]
     _bodies: Mapping[bytes, int]
     connections: ConnectionTable[ServedConnection] = field(factory=ConnectionTable, init=False)
-    body_buffers: BodyBuffers = field(factory=BodyBuffers, init=False)
+    body_buffers: BodyBuffers = field(factory=_body_buffers, init=False)
     in_flight: int = field(default=0, init=False)
     """Responses that are being waited for."""
     draining: bool = field(default=False, init=False)
