@@ -8,14 +8,26 @@ import json
 import re
 import signal
 import ssl
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import authority, certificate, shared_certificate, signed
 from tests.clients import GREETING, ab, connect, curl
-from tests.programs import needs
-from tests.running import Daemon, Finished, eventually, run, shared, temporary_directory
+from tests.programs import need, needs
+from tests.running import (
+    DEADLINE,
+    Daemon,
+    Finished,
+    eventually,
+    run,
+    shared,
+    temporary_directory,
+)
 
 
 class TemporaryTests(SynchronousTestCase):
@@ -119,6 +131,56 @@ class TLSTests(SynchronousTestCase):
         """
         done = self.handshake("-alpn", "h2,http/1.1")
         self.assertIn("ALPN protocol: http/1.1", done.out)
+
+    def test_renegotiation(self) -> None:
+        """
+        A client that asks for a new handshake in TLS 1.2 is refused.
+        """
+        with self.conversation("-tls1_2") as client:
+            client.stdin.write(b"R\n")
+            seen = client.communicate(timeout=DEADLINE)[0]
+        self.assertIn(b"RENEGOTIATING", seen)
+        self.assertIn(b"no renegotiation", seen)
+
+    def test_keyUpdates(self) -> None:
+        """
+        A client may change its keys now and then; one that does nothing else is cut.
+        """
+        with self.conversation("-tls1_3") as client:
+            # openssl updates the keys once for each read of its input.
+            for _ in range(50):
+                client.stdin.write(b"k\n")
+                self.until(client, b"KEYUPDATE")
+            client.stdin.write(b"GET /get HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.until(client, b"200 OK")
+            try:
+                for _ in range(50):
+                    client.stdin.write(b"k\n")
+                    self.until(client, b"KEYUPDATE")
+            except (EOFError, BrokenPipeError):
+                return
+        self.fail("100 key updates")
+
+    @contextmanager
+    def conversation(self, version: str) -> Iterator[Any]:
+        """An openssl in a connection to the port; its `stdin` and `stdout` have no buffer."""
+        to = f"127.0.0.1:{self.port}"
+        command = [need("openssl"), "s_client", version, "-connect", to, "-CAfile", self.leaf]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            command, bufsize=0, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT
+        ) as client:
+            try:
+                self.until(client, b"Verify return code")
+                yield client
+            finally:
+                client.kill()
+
+    def until(self, client: Any, text: bytes) -> None:
+        """Read the output up to a line with `text`; EOFError when it ends before."""
+        while text not in (line := client.stdout.readline()):
+            if not line:
+                raise EOFError(text)
 
     @needs("curl")
     def test_notTLS(self) -> None:

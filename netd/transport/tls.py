@@ -33,6 +33,7 @@ from netd.counters import Counters
 from netd.settings import TEMPORARY
 from netd.transport import certificates, private, temporary_certificate
 from netd.transport.certificates import DEFAULT, KeyPair
+from netd.transport.tls_connection import Connection
 
 _log = Logger()
 
@@ -54,6 +55,8 @@ def context(
     server = SSL.Context(SSL.TLS_SERVER_METHOD)
     server.set_min_proto_version(SSL.TLS1_2_VERSION)
     server.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE)
+    # OpenSSL 3 refuses it from clients by default; before, a handshake could cost many.
+    server.set_options(SSL.OP_NO_RENEGOTIATION)
     # A resumed session would not show the client's certificate again.
     if config is None or not config.tickets or config.client_ca is not None:
         server.set_options(SSL.OP_NO_TICKET)
@@ -197,7 +200,7 @@ class TLS:
 
     def serverConnectionForTLS(self, protocol: object) -> SSL.Connection:
         """A connection before its handshake."""
-        return SSL.Connection(self._contexts.default, None)
+        return Connection(self._contexts.default)
 
 
 class _Transport(BufferingTLSTransport):
