@@ -58,20 +58,26 @@ class Connection(SSL.Connection):
         self._empty = 0
 
     def bio_write(self, buf: bytes | bytearray | memoryview[int]) -> int:
-        """Keep bytes from the network until OpenSSL has read those before."""
+        """Give OpenSSL the first bytes from the network, and the others when it wants more."""
+        waiting = bool(self._unread)
         self._unread += buf
+        if not waiting:
+            self._feed()
         return len(buf)
 
     def _feed(self) -> None:
-        """Give OpenSSL more bytes; WantReadError when there are none."""
-        if self._empty > MAX_EMPTY_RECORDS:
-            raise SSL.Error([("netd", "", "too many records without data")])
-        if not self._unread:
-            raise SSL.WantReadError
         length, ended = self._splitter.split(self._unread)
         piece, self._unread = self._unread[:length], self._unread[length:]
         self._empty += ended
         SSL.Connection.bio_write(self, piece)
+
+    def _more(self) -> None:
+        """Give OpenSSL, which has read all, more bytes; WantReadError when there are none."""
+        if self._empty > MAX_EMPTY_RECORDS:
+            raise SSL.Error([("netd", "", "too many records without data")])
+        if not self._unread:
+            raise SSL.WantReadError
+        self._feed()
 
     def do_handshake(self) -> None:
         """As pyOpenSSL's."""
@@ -79,7 +85,7 @@ class Connection(SSL.Connection):
             try:
                 return SSL.Connection.do_handshake(self)
             except SSL.WantReadError:
-                self._feed()
+                self._more()
 
     def recv(self, bufsiz: int, flags: int | None = None) -> bytes:
         """As pyOpenSSL's: the data of one record."""
@@ -87,7 +93,7 @@ class Connection(SSL.Connection):
             try:
                 data = SSL.Connection.recv(self, bufsiz, flags)
             except SSL.WantReadError:
-                self._feed()
+                self._more()
             else:
                 self._empty -= 1
                 return data
