@@ -20,7 +20,6 @@ from tests.certificates import authority, certificate, shared_certificate, signe
 from tests.clients import GREETING, ab, connect, curl
 from tests.programs import need, needs
 from tests.running import (
-    DEADLINE,
     Daemon,
     Finished,
     eventually,
@@ -138,9 +137,9 @@ class TLSTests(SynchronousTestCase):
         """
         with self.conversation("-tls1_2") as client:
             client.stdin.write(b"R\n")
-            seen = client.communicate(timeout=DEADLINE)[0]
-        self.assertIn(b"RENEGOTIATING", seen)
-        self.assertIn(b"no renegotiation", seen)
+            self.until(client, b"RENEGOTIATING")
+            # The input stays open: openssl would leave at its end, without the response.
+            self.until(client, b"no renegotiation")
 
     def test_keyUpdates(self) -> None:
         """
@@ -154,12 +153,13 @@ class TLSTests(SynchronousTestCase):
             client.stdin.write(b"GET /get HTTP/1.1\r\nHost: localhost\r\n\r\n")
             self.until(client, b"200 OK")
             try:
-                for _ in range(50):
+                # netd may be far behind openssl.
+                for _ in range(10_000):
                     client.stdin.write(b"k\n")
                     self.until(client, b"KEYUPDATE")
             except (EOFError, BrokenPipeError):
                 return
-        self.fail("100 key updates")
+        self.fail("10 000 key updates")
 
     @contextmanager
     def conversation(self, version: str) -> Iterator[Any]:
