@@ -27,7 +27,10 @@ from netd.http.turns import Turns
 from netd.http.upload import BodyBuffers
 from netd.settings import Limits
 from netd.transport.connections import ConnectionTable
+from netd.transport.tcp import has_unread_input
 
+_LOOKS: Final = 8
+"""Idle connections that are asked for unread input when one of them is to make room."""
 _BEYOND: Final = 32
 """Connections over the limit that get time to read why; those beyond get none."""
 
@@ -75,6 +78,20 @@ class ServedConnection(Timed, Protocol):
     @property
     def idle(self) -> bool: ...
     def close(self) -> None: ...
+
+
+def _close_oldest(connections: list[ServedConnection]) -> bool:
+    """Pop connections until one of them was idle and is closed; False when none was."""
+    looks = _LOOKS
+    while connections and looks:
+        oldest = connections.pop()
+        if oldest.idle:
+            # A close would lose a request that has arrived and was not read yet.
+            if not has_unread_input(oldest.output.transport):
+                oldest.close()
+                return True
+            looks -= 1
+    return False
 
 
 @define(eq=False)
@@ -169,9 +186,9 @@ class ServerContext:
         same = self.connections.of(client)
         if client is not None and len(same) >= self.limits.client_connections:
             idle = [connection for connection in same if connection.idle]
-            if not idle:
+            idle.sort(key=attrgetter("deadline"), reverse=True)
+            if not _close_oldest(idle):
                 return "client-connections"
-            min(idle, key=attrgetter("deadline")).close()
         if len(self.connections) >= self.limits.connections and not self._evict():
             return "connections"
         return None
@@ -182,12 +199,7 @@ class ServerContext:
             # Sorting all of them once a round is cheap; once a connection would not be.
             idle = [connection for connection in self.connections if connection.idle]
             self._oldest = sorted(idle, key=attrgetter("deadline"), reverse=True)
-        while self._oldest:
-            oldest = self._oldest.pop()
-            if oldest.idle:
-                oldest.close()
-                return True
-        return False
+        return _close_oldest(self._oldest)
 
     # Responses
 
