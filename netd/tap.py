@@ -20,6 +20,7 @@ from twisted.application.service import IService, MultiService
 from twisted.python.usage import UsageError
 
 from netd import daemon
+from netd.ops import pid_file
 from netd.ops.inherited import inherited
 from netd.ops.logging.setup import STDOUT
 from netd.options import cli
@@ -59,6 +60,9 @@ class Options(cli.Options):
                 daemon.build(self.settings, _reactor())
                 sys.stdout.write("netd: the configuration is good\n")
                 raise SystemExit(0)
+            # Before twistd reads the file.
+            if path := _pid_file(self.parent):
+                pid_file.check(path)
 
     def _health(self) -> int:
         """Perform --healthcheck; the exit status."""
@@ -115,10 +119,26 @@ def _output(twistd: Any) -> str | int | None:
     return STDOUT if file or twistd.get("nodaemon") else "twistd.log"
 
 
+def _pid_file(twistd: Any) -> str | None:
+    """The path of the pid file that twistd writes in this file system; None without one."""
+    if twistd is None or not twistd.get("pidfile") or twistd.get("chroot"):
+        return None
+    path: str = os.path.abspath(twistd["pidfile"])
+    return path
+
+
+def _claim(twistd: Any, umask: int) -> None:
+    """Create twistd's pid file with the mode that twistd would give it."""
+    if path := _pid_file(twistd):
+        own = 0o077 if not twistd.get("nodaemon") else umask
+        pid_file.claim(path, own if twistd.get("umask") is None else twistd["umask"])
+
+
 def makeService(options: Options) -> IService:
     """The daemon, bound to its addresses; SystemExit with one line when it cannot be."""
     # Other users read neither the log nor the pid file, which twistd opens later.
-    os.umask(os.umask(0o027) | 0o027)
+    umask = os.umask(0o027) | 0o027
+    os.umask(umask)
     with _exit_on_usage_error():
         sockets = inherited(options.environ, os.getpid())
         service = daemon.build(
@@ -132,6 +152,7 @@ def makeService(options: Options) -> IService:
         # Bound while stderr is still the operator's; twistd's later call does nothing more.
         try:
             MultiService.privilegedStartService(service)
+            _claim(options.parent, umask)
         except UsageError:
             service.abandon()
             raise
