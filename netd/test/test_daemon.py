@@ -164,6 +164,32 @@ class BuildTests(DaemonCase):
             ["http", "udp-echo", "tcp-echo", "tcp-echo-2", "tcp-time"],
         )
 
+    def test_blackhole(self) -> None:
+        """A blackhole has no port of the reactor, and a client's connection stays incomplete."""
+        daemon = self.start(evolve(settings_with(), services=(Service("blackhole", ANY_PORT),)))
+        self.assertEqual(self.names(daemon), ["http", "tcp-blackhole"])
+        self.assertEqual(len(self.reactor.adopted), 1)
+        bound = Endpoint.parse(daemon.listening()["tcp-blackhole"])
+        with socket.socket() as client:
+            client.setblocking(False)
+            client.connect_ex((bound.host, bound.port))
+            self.assertRaises(OSError, client.getpeername)
+
+    def test_temporaryCertificate(self) -> None:
+        """The file of a temporary certificate lasts until the stop is over."""
+        secure = settings.TLS((ANY_PORT,), settings.TEMPORARY)
+        daemon = self.build(settings_with(tls=secure))
+        with capturedLogs() as events:
+            daemon.privilegedStartService()
+            daemon.startService()
+        (path,) = (event["path"] for event in events if "path" in event)
+        self.assertTrue(Path(path).exists())
+        with capturedLogs():
+            stopped = daemon.stopService()
+        self.reactor.advance(0)
+        self.successResultOf(stopped)
+        self.assertFalse(Path(path).exists())
+
     def test_wrong(self) -> None:
         """Settings that cannot be met raise a UsageError which names the option."""
         missing = Path(self.mktemp())
