@@ -165,7 +165,7 @@ class BuildTests(DaemonCase):
         )
 
     def test_blackhole(self) -> None:
-        """A blackhole has no port of the reactor, and a client's connection stays incomplete."""
+        """A blackhole has no port of the reactor, and connections to it stay incomplete."""
         daemon = self.start(evolve(settings_with(), services=(Service("blackhole", ANY_PORT),)))
         self.assertEqual(self.names(daemon), ["http", "tcp-blackhole"])
         self.assertEqual(len(self.reactor.adopted), 1)
