@@ -31,6 +31,10 @@ class RecordSplitter:
     def split(self, data: bytes, most: int = _AT_ONCE) -> tuple[int, int]:
         """The length of the piece of `data` in which `most` records end, and how many do."""
         at, ended = 0, 0
+        whole = int.from_bytes(data[3:5], "big") == len(data) - _HEADER
+        if whole and not self._left and not self._header:
+            # One record, as most requests are.
+            return len(data), 1
         while at < len(data):
             if not self._left:
                 header = (self._header + data[at : at + _HEADER])[:_HEADER]
@@ -57,27 +61,32 @@ class Connection(SSL.Connection):
         self._unread = b""
         self._empty = 0
 
-    def bio_write(self, buf: bytes | bytearray | memoryview[int]) -> int:
+    def bio_write(self, buf: bytes) -> int:  # type: ignore[override]  # Twisted gives bytes
         """Give OpenSSL the first bytes from the network, and the others when it wants more."""
-        waiting = bool(self._unread)
-        self._unread += buf
-        if not waiting:
-            self._feed()
+        if self._unread:
+            self._unread += buf
+        else:
+            self._feed(buf)
         return len(buf)
 
-    def _feed(self) -> None:
-        length, ended = self._splitter.split(self._unread)
-        piece, self._unread = self._unread[:length], self._unread[length:]
+    def _feed(self, data: bytes) -> None:
+        length, ended = self._splitter.split(data)
         self._empty += ended
-        SSL.Connection.bio_write(self, piece)
+        if length < len(data):
+            self._unread = data[length:]
+            data = data[:length]
+        else:
+            self._unread = b""
+        SSL.Connection.bio_write(self, data)
 
-    def _more(self) -> None:
-        """Give OpenSSL, which has read all, more bytes; WantReadError when there are none."""
+    def _fed(self) -> bool:
+        """Whether OpenSSL, which has read all, gets more bytes; SSL.Error when it may not."""
         if self._empty > MAX_EMPTY_RECORDS:
             raise SSL.Error([("netd", "", "too many records without data")])
-        if not self._unread:
-            raise SSL.WantReadError
-        self._feed()
+        if self._unread:
+            self._feed(self._unread)
+            return True
+        return False
 
     def do_handshake(self) -> None:
         """As pyOpenSSL's."""
@@ -85,7 +94,8 @@ class Connection(SSL.Connection):
             try:
                 return SSL.Connection.do_handshake(self)
             except SSL.WantReadError:
-                self._more()
+                if not self._fed():
+                    raise
 
     def recv(self, bufsiz: int, flags: int | None = None) -> bytes:
         """As pyOpenSSL's: the data of one record."""
@@ -93,7 +103,8 @@ class Connection(SSL.Connection):
             try:
                 data = SSL.Connection.recv(self, bufsiz, flags)
             except SSL.WantReadError:
-                self._more()
+                if not self._fed():
+                    raise
             else:
                 self._empty -= 1
                 return data
