@@ -7,6 +7,7 @@ Rules: the one place that knows both addresses and protocols; it wires and decid
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,8 +32,15 @@ from netd.services import table, udp
 from netd.settings import Settings
 from netd.transport import private, tls
 from netd.transport.epoll import fast_dispatch
-from netd.transport.listener import Listener, datagram, stream
+from netd.transport.listener import Listener, check_distinct, datagram, stream
 from netd.transport.temporary_certificate import CertificateFile
+from netd.values import Endpoint
+
+_SCHEMES: Final = {
+    **dict.fromkeys(("http", "files-http", "rpc-http", "metrics-http"), "http"),
+    "https": "https",
+}
+"""The schemes of URLs, by the names of HTTP listeners."""
 
 RESERVE: Final = 64
 """Descriptors for other things than connections: logs, files, body buffers, pipes."""
@@ -52,14 +60,16 @@ def build(
 
     `read` gives the settings of a reload; `inherited` sockets replace those that
     would be bound; `output` is where the daemon's own log lines go, None where
-    twistd writes them.  UsageError names the option when a file cannot be read
-    or a host is unknown, and a descriptor that fits no listener.
+    twistd writes them.  UsageError names the option when a file cannot be read,
+    a host is unknown or two listeners have one address, and a descriptor that
+    fits no listener.
     """
     daemon = Daemon(Parts.build(_fitted(settings), reactor, environ, output), read)
     listeners = {str(each.name): each for each in daemon if isinstance(each, Listener)}
     given = assign(inherited, {name: each.kind for name, each in listeners.items()})
     for name, sockets in given.items():
         listeners[name].inherit(sockets)
+    check_distinct(listeners.values())
     private.check({each.endpoint.kind for each in listeners.values()})
     return daemon
 
@@ -105,7 +115,8 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
         ("rpc-http", settings.rpc.listen),
     ):
         for name, endpoint in numbered(site_name, endpoints):
-            guarded = parts.guard(parts.sites[site_name], denied)
+            local = parts.local if site_name == "http" else None
+            guarded = parts.guard(name, parts.sites[site_name], denied, local)
             yield name, stream(endpoint, guarded, reactor)
     if parts.tls is not None:
         if parts.tls.temporary is not None:
@@ -115,8 +126,11 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
         ticket_keys.clock = reactor
         yield "ticket-keys", ticket_keys
         for name, endpoint in numbered("https", settings.tls.listen):
-            secure, no = (tls.wrap(each, parts.tls, reactor) for each in (web, denied))
-            yield name, stream(endpoint, parts.guard(secure, no), reactor)
+            secure = [
+                each and tls.wrap(each, parts.tls, reactor)
+                for each in (web, denied, parts.local)
+            ]
+            yield name, stream(endpoint, parts.guard(name, *secure), reactor)
     if settings.udp.listen is not None:
         echo = table.datagram("echo")
         yield "udp", datagram(settings.udp.listen, udp.serve(echo, parts.datagrams, reactor))
@@ -127,7 +141,7 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
         if service in table.SOCKET:
             yield name, Listener(endpoint, SOCK_STREAM, table.SOCKET[service])
         else:
-            yield name, stream(endpoint, parts.guard(parts.streams[name]), reactor)
+            yield name, stream(endpoint, parts.guard(name, parts.streams[name]), reactor)
     for name, endpoint in numbered("metrics-http", settings.monitoring.listen):
         listener = stream(endpoint, parts.monitoring, reactor)
         # Open to the end of a stop, so that /readyz can report the stop.
@@ -152,7 +166,7 @@ class Daemon(MultiService):
         }
         self._status = Status(parts.reactor, parts.counters, self.listening, facts)
         self._notifier = Notifier(
-            parts.reactor, self.listening, parts.environ, self._status.summary
+            parts.reactor, self.listening, parts.environ, self._status.summary, self.places
         )
         for name, service in (*services(parts), ("ready", self._notifier)):
             service.setName(name)
@@ -210,6 +224,7 @@ class Daemon(MultiService):
 
     def _close(self, result: Any) -> Any:
         self._notifier.close()
+        self.parts.access.stop()
         self.parts.logs.stop()
         return result
 
@@ -220,10 +235,27 @@ class Daemon(MultiService):
                 child.stopService()
         self._close(None)
 
-    def listening(self) -> dict[str, str]:
+    def _bound(self) -> dict[str, Endpoint]:
         """The endpoint of each bound listener, by its name."""
         return {
-            child.name: str(child.bound)
+            child.name: child.bound
             for child in self
             if isinstance(child, Listener) and child.bound is not None and child.name
         }
+
+    def listening(self) -> dict[str, str]:
+        """The text of the endpoint of each bound listener, by its name."""
+        return {name: str(endpoint) for name, endpoint in self._bound().items()}
+
+    def places(self) -> str:
+        """Every bound listener for people: HTTP as URLs, others as endpoints, with names."""
+        return " ".join(_place(name, endpoint) for name, endpoint in self._bound().items())
+
+
+def _place(name: str, endpoint: Endpoint) -> str:
+    """`http://127.0.0.1:8000/`, `http-2=http://...`, `udp=udp:8000:interface=127.0.0.1`."""
+    site = re.sub("-[0-9]+$", "", name)
+    if endpoint.kind == "unix" or site not in _SCHEMES:
+        return f"{name}={endpoint}"
+    url = f"{_SCHEMES[site]}://{endpoint.authority}/"
+    return url if name == _SCHEMES[site] else f"{name}={url}"

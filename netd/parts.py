@@ -58,6 +58,8 @@ class Parts:
     """The HTTP servers by the name of their first listener: http, files-http, rpc-http."""
     monitoring: HTTPServer
     """The server of --metrics-http; its requests are neither counted nor logged."""
+    local: HTTPServer | None
+    """The probes for loopback where --allow leaves it out; None: they have a listener."""
     streams: Mapping[str, ServiceFactory]
     """The small services over TCP, by the name of their listener."""
 
@@ -90,6 +92,7 @@ class Parts:
             settings.monitoring.log,
             settings.http.access_log,
             output,
+            duration=settings.http.access_log_duration,
             environ=environ,
             clock=reactor,
             counters=counters,
@@ -100,14 +103,21 @@ class Parts:
             drain.add(sites[name])
         own = site.probes_only(settings, reactor, probes)
         monitoring = site.factory(settings, reactor, Counters(), own)
+        local = None
+        if public is not None:
+            local = site.local(settings, reactor, counters, public, written.access)
+            drain.add(local)
         access = AccessPolicy(_access(settings), reactor, counters)
         datagrams = _datagrams(settings, counters)
         shared = (settings, reactor, environ, counters, gauges, written, access)
-        return cls(*shared, datagrams, rpc.pool, probes, drain, tls, sites, monitoring, streams)
+        servers = (sites, monitoring, local, streams)
+        return cls(*shared, datagrams, rpc.pool, probes, drain, tls, *servers)
 
-    def guard(self, factory: Any, denied: Any = None) -> AccessFactory:
-        """`factory` behind the access policy, and drained with the daemon."""
-        guarded = AccessFactory(self.access, factory, denied)
+    def guard(
+        self, listener: str, factory: Any, denied: Any = None, local: Any = None
+    ) -> AccessFactory:
+        """`factory` behind the access policy, for one listener; drained with the daemon."""
+        guarded = AccessFactory(self.access, factory, denied, local, listener)
         self.drain.add(guarded)
         return guarded
 
@@ -147,6 +157,9 @@ class Parts:
         roots["metrics-http"] = site.probes_only(fresh, self.reactor, self.probes)
 
         def commit() -> None:
+            if self.local is not None:
+                self.local.change(fresh.http.limits)
+                self.local.resource = roots["metrics-http"]
             for name, server in (*self.sites.items(), ("metrics-http", self.monitoring)):
                 server.change(fresh.http.limits)
                 # A server that the settings no longer have keeps its resource.

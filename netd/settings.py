@@ -56,6 +56,8 @@ class Limits:
         "Part of a request body that is in memory and not in a file")
     spool: Bytes = limit(types.BYTES, "1GiB",
         "All request bodies at one time, in memory and in files")
+    unsent: Bytes = limit(types.BYTES, "256MiB",
+        "All that clients have not taken of their responses; beyond it the slowest are cut")
     stall: Seconds = limit(types.SECONDS, "30s", "Time that a response may make no progress")
     idle: Seconds = limit(types.SECONDS, "1m",
         "Time that a connection may wait for its next request")
@@ -103,7 +105,8 @@ class HTTP:
 
     listen: tuple[Endpoint, ...] = setting((),
         Option("port", types.PORT, "8000", Group.LISTEN,
-            "TCP and UDP port; 0 lets the kernel choose.", common=True, restart=True),
+            "TCP and UDP port; 0 lets the kernel choose.", common=True, restart=True,
+            short="p"),
         Option("bind", types.HOST, "127.0.0.1", Group.LISTEN,
             "Host of --port and of endpoints that name no host.", common=True, restart=True),
         Option("http", types.ENDPOINT, "", Group.LISTEN,
@@ -114,6 +117,9 @@ class HTTP:
     lab: Lab = field(default=Lab())
     access_log: str | None = option("access-log", types.LOG_FILE, "-", Group.OPERATIONS,
         "File with a line per HTTP response; - is stdout, off none.", common=True, restart=True)
+    access_log_duration: bool = option("access-log-duration", types.SWITCH, "no",
+        Group.OPERATIONS, "End lines of the text access log with the seconds of the response.",
+        restart=True)
     fast_dispatch: bool = option("fast-dispatch", types.SWITCH, "yes", Group.OPERATIONS,
         "On epoll, skip log contexts of events and write responses together.", restart=True)
     hosts: tuple[str, ...] = repeatable("host", types.HOST, Group.CLIENTS,
@@ -227,14 +233,15 @@ class Service:
         name, _, endpoint = text.partition("=")
         kind = "udp" if endpoint.startswith("udp") else "tcp"
         if name not in SERVICES:
-            raise ValueError(f"not one of {', '.join(SERVICES)}, and =ENDPOINT")
+            raise ValueError(f"not one of {', '.join(SERVICES)} before =ENDPOINT")
         if endpoint.isdigit():
-            raise ValueError("tcp: or udp: must stand before the port")
+            raise ValueError(f"not {name}=tcp:PORT or {name}=udp:PORT")
         listen = Endpoint.parse(endpoint, kind, default_host)
         if kind not in SERVICES[name]:
-            raise ValueError(f"{name} is not offered over {kind}")
+            offered = " and ".join(SERVICES[name])
+            raise ValueError(f"not offered over {kind}; {name} is offered over {offered}")
         if name == "blackhole" and listen.kind == "unix":
-            raise ValueError("blackhole is not offered over UNIX sockets")
+            raise ValueError("not offered over unix; blackhole is offered over tcp")
         return cls(name, listen)
 
 

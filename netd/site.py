@@ -20,7 +20,7 @@ from netd.addresses import limited
 from netd.counters import Counters
 from netd.http.context import AccessLog
 from netd.http.request import Request
-from netd.http.server import HTTPServer
+from netd.http.server import HTTPServer, LocalServer
 from netd.lab.endpoints.probes import Probes
 from netd.lab.router import Router, block
 from netd.lab.table import routes
@@ -111,6 +111,18 @@ def tree(
 def probes_only(config: settings.Settings, clock: IReactorTime, probes: Probes) -> IResource:
     """The probes alone, for a listener of their own."""
     return _Root(Router(probes.routes(), config.http, clock), config.http)
+
+
+def local(
+    config: settings.Settings,
+    clock: IReactorTime,
+    counters: Counters,
+    probes: Probes,
+    log: AccessLog | None = None,
+) -> LocalServer:
+    """The probes for peers on loopback that the access lists leave out."""
+    root = probes_only(config, clock, probes)
+    return LocalServer(root, clock, config.http.limits, counters, log=log)
 
 
 def files_only(config: settings.Settings, clock: IReactorTime) -> IResource:

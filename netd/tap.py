@@ -58,7 +58,9 @@ class Options(cli.Options):
                 raise SystemExit(0)
             if self["check-config"]:
                 daemon.build(self.settings, _reactor())
-                sys.stdout.write("netd: the configuration is good\n")
+                sys.stdout.write(
+                    "netd: the configuration is good; its addresses were not tried\n"
+                )
                 raise SystemExit(0)
             # Before twistd reads the file.
             if path := _pid_file(self.parent):

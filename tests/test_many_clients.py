@@ -12,7 +12,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.clients import GREETING, connect, curl, receive, threads
+from tests.clients import GREETING, connect, curl, receive, resident, samples, threads
 from tests.programs import needs
 from tests.running import MODULE, Daemon, environment, eventually, temporary_directory
 
@@ -56,6 +56,24 @@ class EngineTests(SynchronousTestCase):
             whole = [receive(sock).endswith(b"\r\n\r\n" + GREETING) for sock in sockets]
         self.assertEqual(whole.count(True), 1000)
         daemon.ended()
+
+    @needs("curl")
+    def test_unread(self) -> None:
+        """
+        Sixty responses of 6 MiB that nobody reads take a fraction of their size.
+        """
+        daemon = self.enterContext(Daemon("--unsent=16MiB"))
+        body = b"\x01" * 1024 * 1024
+        head = b"POST /post HTTP/1.1\r\nHost: netd\r\nContent-Length: %d\r\n\r\n" % len(body)
+        before = resident(daemon.pid)
+        with ExitStack() as clients:
+            for _ in range(60):
+                clients.enter_context(connect(daemon.address())).sendall(head + body)
+            eventually(lambda: daemon.log.count('"POST /post') > 50 or None, "responses")
+            self.assertLess(resident(daemon.pid) - before, 120 * 1024 * 1024)
+            values = samples(curl(f"{daemon.url}/metrics").text)
+            refused = values.get(("netd_refusals_total", "unsent"), 0)
+            self.assertGreater(refused + values["netd_http_stalled_total",], 40)
 
     @needs("curl", "prlimit")
     def test_noDescriptors(self) -> None:

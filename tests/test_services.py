@@ -11,11 +11,10 @@ import socket
 import subprocess
 import threading
 from functools import partial
-from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from tests.clients import connect, curl, datagrams, receive, threads
+from tests.clients import connect, curl, datagrams, receive, resident, threads
 from tests.programs import need, needs
 from tests.running import (
     DEADLINE,
@@ -28,12 +27,6 @@ from tests.running import (
 )
 
 _MOST = 300 * 1024 * 1024
-
-
-def resident(pid: int) -> int:
-    """The resident memory of a process, in bytes."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def services(*endpoints: str) -> list[str]:

@@ -65,7 +65,7 @@ class WaysTests(SynchronousTestCase):
         `twistd -ny netd.tac` from another directory, configured by NETD_* and a TOML file.
         """
         folder = self.enterContext(temporary_directory())
-        (folder / "netd.toml").write_text('delay = "1h"\nhttp = ["0"]\n')
+        (folder / "netd.toml").write_text('delay = "1m"\nhttp = ["0"]\n')
         environ = environment(NETD_DELAY="1ms", NETD_CONFIG=str(folder / "netd.toml"))
         # netd.tac itself finds the checkout.
         del environ["PYTHONPATH"]

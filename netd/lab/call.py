@@ -55,6 +55,8 @@ class Reply:
     """The script writes the head too, without any framing; the connection ends with it."""
     delay: float = 0.0
     """Seconds to wait before the head; for bodies that are no scripts."""
+    fault: str = ""
+    """The kind of fault that the response has, for the log; empty: none."""
 
 
 class BadCall(Exception):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from io import BytesIO
 from random import Random
 from typing import IO, Any, Final, cast
@@ -25,13 +25,15 @@ from netd.http.cors import ANY, Policy
 from netd.http.request import Request
 from netd.http.response_head import NO_BODY, HeaderBlock
 from netd.lab.call import HTML, SANDBOX, BadCall, Call, Headers, LabState, Reply
-from netd.lab.delayed import DelayedResponse, perform
+from netd.lab.delayed import DelayedResponse, LaterResponse, perform
 from netd.lab.routes import Route, Table
 from netd.settings import HTTP
 from netd.transport import certificates
+from netd.turns import Turns
 
 # Shared by all requests without a body, to save a file for each.
 _EMPTY: Final[IO[bytes]] = BytesIO()
+_SMALL: Final = 4096  # bytes of a request that takes no more than a millisecond
 # Scripts of any origin may read every response, as with httpbin.
 _SHARED: Final = Policy(
     b"GET, POST, PUT, DELETE, PATCH, OPTIONS", credentials=True, max_age=3600
@@ -99,14 +101,28 @@ class Router(Resource):
 
     def render(self, request: Request) -> bytes | int:
         """Respond by the route of `request`; a client's mistake is a 4xx in JSON."""
-        cors = True
         try:
             route, path_values = self._table.find(request.path)
-            cors = route.cors
+        except BadCall as error:
+            return self._respond(request, error.reply(), True)
+        head = request.head
+        if route.costly or head.length != 0 or len(head.raw) > _SMALL:
+            turns = Turns.of(self._clock)
+            if not turns.in_time():
+                render = partial(self._render, request, route, path_values)
+                turns.wait(LaterResponse(request, render))
+                return NOT_DONE_YET
+        return self._render(request, route, path_values)
+
+    def _render(
+        self, request: Request, route: Route, path_values: Mapping[str, str]
+    ) -> bytes | int:
+        """As `render` does, by `route`."""
+        try:
             reply = self._reply(request, route, path_values)
         except BadCall as error:
             reply = error.reply()
-        return self._respond(request, reply, cors)
+        return self._respond(request, reply, route.cors)
 
     def _reply(self, request: Request, route: Route, path_values: Mapping[str, str]) -> Reply:
         method = request.method.decode("latin-1")
@@ -140,6 +156,8 @@ class Router(Resource):
 
     def _respond(self, request: Request, reply: Reply, cors: bool) -> bytes | int:
         status, body = reply.status, reply.body
+        if reply.fault:
+            request.notes = (("fault", reply.fault),)
         if reply.raw:
             perform(request, reply, self._clock, self._counters)
             return NOT_DONE_YET

@@ -23,6 +23,11 @@ ANY: Final = ()
 _REST: Final = "<path:"
 
 
+def elsewhere(call: Call) -> Reply:
+    """404: the site has a resource of its own at this path, in front of the router."""
+    raise BadCall("nothing is here; /help lists what is", 404)
+
+
 @frozen
 class Route:
     """
@@ -41,6 +46,10 @@ class Route:
     """Whether scripts of any origin may read the response, as with httpbin."""
     composable: bool = False
     """Whether parameters may come in X-Netd- headers too."""
+    costly: bool = False
+    """Whether a small request can take more than a millisecond."""
+    body: str = "text/plain"
+    """The media type of a request body, for the OpenAPI document."""
     segments: tuple[str, ...] = field(
         init=False, default=Factory(lambda self: tuple(self.path[1:].split("/")), True)
     )

@@ -1,5 +1,5 @@
 """
-Every URL of the lab; /help, OpenAPI and the reference are made from this table.
+Every URL of the HTTP port; /help, OpenAPI and the reference are made from this table.
 
 Rules: routes and texts only.  A new endpoint is one function in a module of `endpoints` and
 one line here.
@@ -30,7 +30,7 @@ from netd.lab.endpoints.help import Help
 from netd.lab.endpoints.payloads import MAX_BYTES
 from netd.lab.endpoints.probes import Probes
 from netd.lab.parameters import Parameter as P  # noqa: N817 - short, to keep the columns
-from netd.lab.routes import ANY, Endpoint, Route
+from netd.lab.routes import ANY, Endpoint, Route, elsewhere
 
 _SEED: Final = P(
     "seed", "integer", "the seed of all random choices; the same seed repeats them"
@@ -105,6 +105,18 @@ _ECHO: Final = (
     _SEED,
 )
 
+_LISTING: Final = (
+    P("format", "text", "the format of a listing", choices=("html", "json")),
+    P("sort", "text", "what a listing is sorted by", "name", choices=("name", "size", "time")),
+    P("order", "text", "ascending or descending", "asc", choices=("asc", "desc")),
+)
+_FILE: Final = (
+    *_LISTING,
+    P("netd.delay", "duration", "wait before the file, with --files-faults", "0"),
+    P("netd.rate", "size", "bytes a second, with --files-faults", least=1),
+    P("netd.truncate", "size", "bytes before the cut, with --files-faults"),
+)
+
 
 def _get(path: str, endpoint: Endpoint, text: str, *parameters: P) -> Route:
     return Route(path, endpoint, text, ("GET",), parameters)
@@ -134,6 +146,16 @@ _ECHO_ROUTES: Final = (
     Route("/echo", echo.echo, _COMPOSED, ANY, _ECHO, composable=True),
     Route("/echo/<path:rest>", echo.echo, _COMPOSED, ANY, _ECHO, composable=True),
 )
+
+_FILES: Final = "a file of --files, or the listing of a directory"
+_RPC: Final = "XML-RPC calls by POST; a page that documents each method and calls it"
+
+_RESOURCES: Final = (
+    Route("/files/", elsewhere, "the directory of --files", ("GET",), _LISTING, cors=False),
+    Route("/files/<path:path>", elsewhere, _FILES, ("GET",), _FILE, cors=False),
+    Route("/RPC2", elsewhere, _RPC, ("GET", "POST"), cors=False, body="text/xml"),
+)
+"""What `netd.site` puts in front of the router, for the help alone."""
 
 _ENDPOINTS: Final = (
     # The request
@@ -181,7 +203,9 @@ _ENDPOINTS: Final = (
     _get("/etag/<etag>", caching.etag, "200, 304 or 412 for a resource with that entity tag"),
     Route("/response-headers", caching.response_headers, _HEADERS, ("GET", "POST")),
     # Bytes and streams
-    _get("/bytes/<n>", payloads.random_bytes, "n random bytes", _BYTES, _SEED),
+    evolve(
+        _get("/bytes/<n>", payloads.random_bytes, "n random bytes", _BYTES, _SEED), costly=True
+    ),
     _get("/stream-bytes/<n>", payloads.stream_bytes, "n random bytes in chunks", *_CHUNKS),
     _get("/range/<n>", payloads.byte_range, "n letters, or a part by Range", *_RANGE),
     _get("/stream/<n>", streams.stream, "the request as JSON, n times", _LINES),
@@ -222,7 +246,7 @@ def routes(probes: Probes | None) -> tuple[Route, ...]:
     # The help lists its own routes too, so its list is filled after it is bound.
     help_routes = Help(listed).routes()
     probe_routes = () if probes is None else probes.routes()
-    listed += (*_ECHO_ROUTES, *probe_routes, *help_routes, *_ENDPOINTS)
+    listed += (*_ECHO_ROUTES, *probe_routes, *help_routes, *_RESOURCES, *_ENDPOINTS)
     return tuple(listed)
 
 

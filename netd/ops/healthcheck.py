@@ -17,6 +17,7 @@ from threading import Thread
 from typing import Final
 from urllib.parse import urlsplit
 
+from attrs import evolve
 from twisted.python.usage import UsageError
 
 from netd.settings import Settings
@@ -34,7 +35,7 @@ def default(settings: Settings) -> str:
     for endpoint in settings.monitoring.listen or settings.http.listen:
         if endpoint.kind.startswith("tcp") and endpoint.port:
             host = _WILDCARDS.get(endpoint.host, endpoint.host)
-            return f"http://{f'[{host}]' if ':' in host else host}:{endpoint.port}/healthz"
+            return f"http://{evolve(endpoint, host=host).authority}/healthz"
     raise UsageError("--healthcheck: no listener has a port that is known; say a URL")
 
 

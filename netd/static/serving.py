@@ -170,6 +170,7 @@ class FileServer:
             )
             producer.start()
             return
+        request.notes = fault.notes
         # Bytes written before an abort are still sent.
         sink = ResponseSink(request, self._clock, abort_flushes=True)
 

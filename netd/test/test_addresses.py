@@ -66,6 +66,16 @@ class NetworkTests(Refusing):
             Network.parse("10.1.2.3/8")
         self.assertIn("10.0.0.0/8", str(caught.exception))
 
+    def test_prefix(self) -> None:
+        """The error for a prefix that is too long names the longest one."""
+        for text, longest in (("10.0.0.0/33", 32), ("::/129", 128), ("10.0.0.0/x", 32)):
+            with self.assertRaises(ValueError) as caught:
+                Network.parse(text)
+            self.assertEqual(
+                str(caught.exception),
+                f"not an IP network, because its prefix is not from /0 to /{longest}",
+            )
+
     @by_chance
     @given(
         st.ip_addresses().flatmap(

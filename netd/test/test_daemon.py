@@ -235,6 +235,12 @@ class StartTests(DaemonCase):
             where = Endpoint.parse(text, text[:3])
             self.assertGreater(where.port, 0)
         self.assertIn(r"interface=\:\:1", listening["http-2"])
+        ports = {name: text.split(":")[1] for name, text in listening.items()}
+        self.assertEqual(
+            daemon.places(),
+            f"http://127.0.0.1:{ports['http']}/ http-2=http://[::1]:{ports['http-2']}/ "
+            f"https://127.0.0.1:{ports['https']}/ udp={listening['udp']}",
+        )
 
     def test_oneSite(self) -> None:
         """Every HTTP and HTTPS listener leads to the same HTTP server."""
@@ -347,10 +353,33 @@ class StartTests(DaemonCase):
             daemon.privilegedStartService()
             self.assertEqual(events, [])
             daemon.startService()
-        said = " ".join(f"{name}={where}" for name, where in daemon.listening().items())
-        self.assertEqual([event["listen"] for event in events if "listen" in event], [said])
+        said = [event["places"] for event in events if "places" in event]
+        self.assertEqual(said, [daemon.places()])
         # The environment that was given is the one that is used.
         self.assertEqual(len([event for event in events if "address" in event]), 1)
+
+    def test_distinct(self) -> None:
+        """Two listeners with one address are refused when the daemon is built."""
+        twice = [Endpoint("tcp", "127.0.0.1", 8000, option=f"--http {n}") for n in (1, 2)]
+        with self.assertRaises(UsageError) as caught:
+            self.build(settings_with(*twice))
+        self.assertEqual(
+            str(caught.exception), "--http 2: not an address of its own, --http 1 has it"
+        )
+
+    def test_local(self) -> None:
+        """Loopback that --allow leaves out reaches the probes, over HTTP and HTTPS only."""
+        config = settings_with(ANY_PORT, tls=self.secure(ANY_PORT))
+        config = evolve(
+            config,
+            access=settings.Access(allow=(Network.parse("192.0.2.0/24"),)),
+            services=(Service("echo", ANY_PORT),),
+        )
+        self.start(config)
+        client = IPv4Address("TCP", "127.0.0.1", 50000)
+        made = [each.factory.buildProtocol(client) for each in self.reactor.adopted]
+        told = [type(getattr(each, "wrappedProtocol", each)).__name__ for each in made]
+        self.assertEqual(told, [*3 * ["LocalConnection"], "NoneType"])
 
     def test_taken(self) -> None:
         """A port that is taken stops the start."""

@@ -23,8 +23,8 @@ PACKAGE: Final = Path(netd.__file__).parent
 
 FLOORS: Final = (
     ("__init__",),
-    ("values", "script", "counters", "regular_file"),
-    ("addresses", "ratelimit"),
+    ("values", "script", "steps", "counters", "regular_file", "throttled_log"),
+    ("addresses", "ratelimit", "turns"),
     ("setting_types",),
     ("acl", "settings", "player"),
     ("options",),

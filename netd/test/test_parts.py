@@ -115,6 +115,39 @@ class ProbeTests(DaemonCase):
         self.reactor.advance(0)
         self.successResultOf(stopped)
 
+    def test_local(self) -> None:
+        """
+        Loopback that --allow leaves out gets the probes of the web site, also after a reload.
+        """
+        access = settings.Access(allow=(Network.parse("192.0.2.0/24"),))
+        config = evolve(settings_with(), access=access)
+        daemon = build(config, self.reactor, {}, lambda: evolve(config, files=files))
+        files = settings.Files(Path.cwd())
+        with capturedLogs():
+            daemon.privilegedStartService()
+            daemon.startService()
+            site = self.reactor.adopted[0].factory
+            for _ in range(2):
+                for path, status in (
+                    ("/readyz", b" 200 "),
+                    ("/metrics", b" 200 "),
+                    ("/", b" 403 "),
+                ):
+                    self.assertIn(status, self.ask(site, path))
+                assert daemon.reloader is not None
+                self.assertEqual(daemon.reloader(), "Reloaded")
+        self.assertEqual(daemon.parts.counters.refusals, {"network": 2})
+        for child in daemon:
+            if isinstance(child, Listener):
+                self.close(child)
+
+    def test_localElsewhere(self) -> None:
+        """With --metrics-http the web site has no probes for loopback either."""
+        access = settings.Access(allow=(Network.parse("192.0.2.0/24"),))
+        monitoring = settings.Monitoring((ANY_PORT,))
+        self.start(evolve(settings_with(), access=access, monitoring=monitoring))
+        self.assertIn(b" 403 ", self.ask(self.reactor.adopted[0].factory, "/healthz"))
+
     def test_reload(self) -> None:
         """A reload leaves the probes where they were, whatever the new configuration says."""
         fresh = evolve(

@@ -340,7 +340,7 @@ class OptionsTests(_Commands):
             (
                 [f"--config={path}"],
                 {},
-                f"--config {path}: unknown key prot, did you mean port?",
+                f"--config {path}: prot: not an option, did you mean port?",
             ),
             (["--https=0"], {}, "--https 0: needs --certificate"),
         ):
@@ -415,7 +415,10 @@ class OptionsTests(_Commands):
         `--check-config` prints one line and exits with 0, without binding.
         """
         self.assertEqual(self.leaves("--check-config", f"--port={self.taken()}"), 0)
-        self.assertEqual(self.out.getvalue(), "netd: the configuration is good\n")
+        self.assertEqual(
+            self.out.getvalue(),
+            "netd: the configuration is good; its addresses were not tried\n",
+        )
 
     def test_checkWrong(self) -> None:
         """
@@ -427,6 +430,10 @@ class OptionsTests(_Commands):
             ([f"--files={path}"], f"--files {path}"),
             (["--https=0", f"--certificate={path}"], f"--certificate {path}"),
             (["--bind=a..b"], "--bind a..b"),
+            (
+                ["--http=tcp:8000"],
+                "--http tcp:8000: not an address of its own, --port 8000 has it",
+            ),
         ):
             self.assertIn(message, self.complains("--check-config", *arguments))
 

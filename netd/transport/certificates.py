@@ -62,7 +62,7 @@ def _private_key(pem: bytes) -> Any:
     try:
         return load_pem_private_key(pem, None)
     except UnsupportedAlgorithm:
-        raise ValueError("a kind of key that OpenSSL does not know") from None
+        raise ValueError("not a kind of key that OpenSSL knows") from None
     except TypeError:
         # The key needs a passphrase, or has a kind that TLS cannot use.
         raise ValueError("not a private key without a passphrase") from None
@@ -86,7 +86,7 @@ def load_pair(
     try:
         key = _private_key(pem)
         if key.public_key() != chain[0].public_key():
-            raise ValueError("mismatch: the key of another certificate")
+            raise ValueError("not the key of this certificate")
     except (UnsupportedAlgorithm, ValueError) as error:
         raise UsageError(f"{key_option} {key_path}: {error}{hint}") from None
     return KeyPair(chain, key, f"{certificate_option} {certificate}")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -17,6 +18,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
+from twisted.python import log
 from twisted.python.usage import UsageError
 
 from netd.transport import tcp_port, unix
@@ -30,6 +32,9 @@ _SHORT_QUEUE: Final = (
     "raise net.core.somaxconn"
 )
 _ATTEMPTS: Final = 20
+_EVERY_HOST: Final = frozenset({"0.0.0.0", "::"})
+# Twisted's ports log "... starting on 8000" whatever `noisy` is; the line `ready:` says more.
+_SILENT: Final = {"log_format": ""}
 
 Serve: TypeAlias = Callable[[socket.socket], IListeningPort]
 """Serves a bound, non-blocking socket, of which it keeps a duplicate."""
@@ -91,6 +96,13 @@ class Listener(Service):
         self._ports: list[IListeningPort] = []
         self._file: tuple[str, unix.Identity] | None = None
 
+    def clashes(self, other: Listener) -> bool:
+        """Whether the kernel would refuse one of the two; never for inherited sockets."""
+        if self.kind is not other.kind or self.inherited or other.inherited:
+            return False
+        pairs = product(self._addresses, other._addresses)
+        return any(_same(mine, theirs) for mine, theirs in pairs)
+
     def inherit(self, sockets: Sequence[socket.socket]) -> None:
         """Serve `sockets`, which are bound and non-blocking, instead of binding any."""
         self._sockets, self.inherited = list(sockets), True
@@ -116,7 +128,7 @@ class Listener(Service):
         Service.startService(self)
         sockets, self._sockets = self._sockets, []
         for sock in sockets:
-            self._ports.append(self._serve(sock))
+            self._ports.append(log.callWithContext(_SILENT, self._serve, sock))
             sock.close()
 
     def stopService(self) -> Deferred[object]:
@@ -203,6 +215,24 @@ class Listener(Service):
         if granted is not None and granted < backlog:
             option = self.endpoint.option
             _log.warn(_SHORT_QUEUE, option=option, granted=granted, asked=backlog)
+
+
+def _same(mine: tuple[int, Any], theirs: tuple[int, Any]) -> bool:
+    """Whether two addresses are one, or one of them is every address with that port."""
+    (family, address), (other_family, other) = mine, theirs
+    if family != other_family or family == socket.AF_UNIX:
+        return mine == theirs
+    # With port 0 the kernel chooses another one each time.
+    one_port = address[1] == other[1] != 0
+    return one_port and (address == other or bool(_EVERY_HOST & {address[0], other[0]}))
+
+
+def check_distinct(listeners: Iterable[Listener]) -> None:
+    """UsageError for the first two listeners of which the kernel would refuse one."""
+    for first, second in combinations(listeners, 2):
+        if first.clashes(second):
+            owner, option = first.endpoint.option, second.endpoint.option
+            raise UsageError(f"{option}: not an address of its own, {owner} has it")
 
 
 def stream(endpoint: Endpoint, factory: IProtocolFactory, reactor: Any) -> Listener:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from math import inf
 from typing import Final
 
+from attrs import evolve
+
 from netd.lab.call import Call, Reply
 from netd.lab.endpoints.httpbin_json import json_reply
 from netd.lab.endpoints.status import phrase
@@ -72,7 +74,7 @@ def faulty_reply(call: Call, kind: str, seconds: float, status: int, body: bytes
     if longest == inf:
         longest = MAX_HANG
     wait = (Wait(seconds),) if seconds else ()
-    return Reply((*wait, *FAULTS[kind](status, body, longest)), raw=True)
+    return Reply((*wait, *FAULTS[kind](status, body, longest)), raw=True, fault=kind)
 
 
 def fault(call: Call) -> Reply:
@@ -87,7 +89,7 @@ def fault(call: Call) -> Reply:
 def unstable(call: Call) -> Reply:
     """Respond with 500 at a rate, and with 200 otherwise."""
     failed = call.random().random() < call.value("failure_rate")
-    return Reply(b"", 500 if failed else 200)
+    return Reply(b"", 500, fault="unstable") if failed else Reply()
 
 
 def retry(call: Call) -> Reply:
@@ -104,4 +106,5 @@ def fail_first(call: Call, key: str, times: int, status: int) -> Reply | None:
         return None
     retry_after = call.value("retry_after")
     fields = (("Retry-After", str(retry_after)),) if retry_after is not None else ()
-    return json_reply({"failure": number + 1, "failures": times}, status, fields)
+    failure = json_reply({"failure": number + 1, "failures": times}, status, fields)
+    return evolve(failure, fault="fail-first")

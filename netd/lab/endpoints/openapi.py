@@ -54,7 +54,7 @@ def _path_item(route: Route) -> Schema:
 def _operation(name: str, method: str, route: Route) -> Schema:
     operation: Schema = {"operationId": name, "summary": route.help}
     if method not in _WITHOUT_BODY:
-        operation["requestBody"] = {"content": {"text/plain": {"schema": _STRING}}}
+        operation["requestBody"] = {"content": {route.body: {"schema": _STRING}}}
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     operation["responses"] = {
         "default": {"description": route.help},

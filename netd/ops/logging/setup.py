@@ -60,6 +60,7 @@ def logs(
     access: str | None,
     output: str | int | None,
     *,
+    duration: bool = False,
     environ: Mapping[str, str],
     clock: IReactorTime,
     counters: Counters,
@@ -68,7 +69,8 @@ def logs(
     The logs of a daemon whose access log is the path `access`, `-` or None.
 
     `output` is the path or the descriptor for events; with None twistd writes
-    text.  UsageError when a file cannot be opened.
+    text.  With `duration`, lines of the combined format end in one.  UsageError
+    when a file cannot be opened.
     """
 
     def writer(option: str, target: str | int) -> LineWriter:
@@ -86,14 +88,15 @@ def logs(
             return Logs(None if access is None else log, log, (log,))
         file = writer("--access-log", str(access))
         log = JournalLog(clock, counters)
-        return Logs(CombinedLog(file), log, (file, log))
+        return Logs(CombinedLog(file, duration=duration), log, (file, log))
     # Text and JSON of one target share a writer, so that no line cuts another.
     writers: dict[str | int, LineWriter] = {}
     responses: AccessLog | None = None
     if access is not None:
         target = STDOUT if access == "-" else access
-        writers[target] = writer("--access-log", target)
-        responses = (JSONLog if form == "json" else CombinedLog)(writers[target])
+        writers[target] = file = writer("--access-log", target)
+        json = form == "json"
+        responses = JSONLog(file) if json else CombinedLog(file, duration=duration)
     observer: ILogObserver | None = None
     # twistd writes text files itself, as it can rotate them.
     if form == "json" or output == STDOUT:

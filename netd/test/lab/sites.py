@@ -9,6 +9,7 @@ from typing import Any
 from twisted.internet.task import Clock
 
 from netd.counters import Counters
+from netd.http.context import AccessRecord
 from netd.http.server import HTTPServer
 from netd.lab.call import Reply
 from netd.lab.router import Router
@@ -35,6 +36,21 @@ def stock_client(*routes: Route) -> Client:
     clock, counters = Clock(), Counters()
     router = Router(routes, HTTP, clock, counters)
     return Client(configured(), clock, counters, stock_site(router, clock))
+
+
+def notes_of(server: HTTPServer) -> list[dict[str, str | int | float]]:
+    """What else the log of `server` has of each response from now on."""
+
+    class Log:
+        detailed = True
+
+        def record(self, entry: AccessRecord) -> None:
+            assert entry.details is not None
+            notes.append(dict(entry.details.notes))
+
+    notes: list[dict[str, str | int | float]] = []
+    server.context._log = Log()
+    return notes
 
 
 BOTH = (netd_client, stock_client)

@@ -131,7 +131,7 @@ class CallTests(SynchronousTestCase):
         self.assertEqual(make_call("GET /drip").value("numbytes"), 10)
         self.assertIsNone(make_call("GET /echo").value("body"))
         error = self.assertRaises(BadCall, make_call("GET /drip?numbytes=x").value, "numbytes")
-        self.assertEqual(error.detail, "numbytes: not a whole number")
+        self.assertTrue(error.detail.startswith("numbytes: not a whole number from 0 to "))
         self.assertRaises(BadCall, make_call("GET /redirect-to").value, "url")
 
     def test_random(self) -> None:

@@ -22,7 +22,7 @@ from netd.lab.router import Router
 from netd.lab.routes import ANY, Route
 from netd.script import Send, Wait
 from netd.test.lab.client import HTTP, Client, Transport, configured, parse, request
-from netd.test.lab.sites import BOTH, fixed, netd_client, response_of, stock_client
+from netd.test.lab.sites import BOTH, fixed, netd_client, notes_of, response_of, stock_client
 from netd.test.stages import identity
 
 
@@ -152,6 +152,23 @@ class ReplyTests(SynchronousTestCase):
         route = Route("/", endpoint, "help", ANY)
         response = response_of(route, "PUT /", "Content-Type: text/csv", body=b"1,2")
         self.assertEqual(response.body, b"PUT 3 text/csv 1,2")
+
+
+class LogTests(SynchronousTestCase):
+    """
+    What the log has of a fault.
+    """
+
+    def test_fault(self) -> None:
+        """The kind of a fault is noted, beside a delay, and nothing where there is none."""
+        client = netd_client(
+            Route("/", fixed(b"x", fault="unstable", delay=1.0), ""), Route("/b", fixed(), "")
+        )
+        notes = notes_of(client.site)
+        client.send(request("GET /"))
+        client.advance(1.0)
+        client.send(request("GET /b"))
+        self.assertEqual(notes, [{"fault": "unstable", "delay": 1.0}, {}])
 
 
 class MistakeTests(SynchronousTestCase):

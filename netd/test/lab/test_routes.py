@@ -4,13 +4,15 @@ Routes and the table that finds them.
 
 from __future__ import annotations
 
+from typing import cast
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import BadCall, Call, Reply
 from netd.lab.parameters import Parameter
-from netd.lab.routes import ANY, Route, Table
+from netd.lab.routes import ANY, Route, Table, elsewhere
 
 
 def nothing(call: Call) -> Reply:
@@ -103,6 +105,11 @@ class TableTests(SynchronousTestCase):
         for path in ("/a", "/a/", "/b/c", "//a/b", "/A/b"):
             self.assertEqual(self.assertRaises(BadCall, self.find, path).status, 404)
         self.assertEqual(self.assertRaises(BadCall, self.find, "/a/%ff").status, 400)
+
+    def test_elsewhere(self) -> None:
+        """A path that another resource takes is a 404 here."""
+        call = cast(Call, None)
+        self.assertEqual(self.assertRaises(BadCall, elsewhere, call).status, 404)
 
     @given(st.binary())
     def test_anything(self, path: bytes) -> None:

@@ -18,6 +18,7 @@ from netd.static import serving
 from netd.static.sendfile import read
 from netd.static.serving import SMALL
 from netd.test.http.stages import LIMITS, parse_responses
+from netd.test.lab.sites import notes_of
 from netd.test.static.stages import FileSite
 from netd.test.static.test_tree import descriptors
 
@@ -338,6 +339,25 @@ class FaultTests(SynchronousTestCase):
         self.patch(os, "pread", broken)
         self.site.clock.advance(1)
         self.assertTrue(client.transport.aborted)
+
+
+class LogTests(SynchronousTestCase):
+    """
+    What the log has of a file's faults.
+    """
+
+    def test_notes(self) -> None:
+        """The kind of the fault and its delay are noted, of a client that left early too."""
+        root = Path(self.mktemp())
+        root.mkdir()
+        (root / "a").write_bytes(b"0123456789")
+        site = FileSite(root, faults=True)
+        client = site.connect()
+        notes = notes_of(site.site)
+        client.send("/a")
+        client.send("/a?netd.truncate=20&netd.delay=2s")
+        client.disconnect(ConnectionLost())
+        self.assertEqual(notes, [{}, {"fault": "truncate", "delay": 2.0}])
 
 
 class StockFaultTests(FaultTests):

@@ -67,6 +67,22 @@ class FaultTests(SynchronousTestCase):
         """A fault may be delayed, and takes any method."""
         self.assertEqual(steps(reply_to("BREW /fault/close?delay=1s")), [Wait(1.0)])
 
+    def test_logged(self) -> None:
+        """The log has the kind of each fault that happens, and of no other response."""
+        state = lab_state()
+        for target, fault in (
+            ("/fault/reset", "reset"),
+            ("/fault/reset?rate=0", ""),
+            ("/echo?fault=hang", "hang"),
+            ("/retry/1/a", "fail-first"),
+            ("/retry/1/a", ""),
+            ("/echo?fail_first=1&key=b&delay=1s", "fail-first"),
+            ("/echo?fail_first=1&key=b&delay=1s", ""),
+            ("/unstable?failure_rate=1", "unstable"),
+            ("/unstable?failure_rate=0", ""),
+        ):
+            self.assertEqual(reply_to(f"GET {target}", state=state).fault, fault, target)
+
     def test_rate(self) -> None:
         """A fault occurs at its rate; other responses say that it did not happen."""
         state = lab_state()
