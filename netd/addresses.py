@@ -86,11 +86,15 @@ def client(host: str) -> bytes:
     return packed if len(packed) == 4 or packed == _LOOPBACK6 else packed[:8]
 
 
+def loopback(host: str) -> bool:
+    """Whether the IP address `host` is one of loopback."""
+    packed = pack(host)
+    return packed == _LOOPBACK6 or (len(packed) == 4 and packed[0] == 127)
+
+
 def limited(address: object) -> bytes | None:
     """The client that limits count `address` for; None for loopback and UNIX sockets."""
     host = getattr(address, "host", None)
-    if not isinstance(host, str):
+    if not isinstance(host, str) or loopback(host):
         return None
-    network = client(host)
-    loopback = network == _LOOPBACK6 or (len(network) == 4 and network[0] == 127)
-    return None if loopback else network
+    return client(host)

@@ -20,6 +20,7 @@ from twisted.application.internet import TimerService
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver
+from twisted.python.usage import UsageError
 
 from netd.http.server import DeniedServer
 from netd.ops.inherited import Inherited, assign
@@ -61,17 +62,27 @@ def build(
     `read` gives the settings of a reload; `inherited` sockets replace those that
     would be bound; `output` is where the daemon's own log lines go, None where
     twistd writes them.  UsageError names the option when a file cannot be read,
-    a host is unknown or two listeners have one address, and a descriptor that
-    fits no listener.
+    a host is unknown or two listeners have one address, a descriptor that fits
+    no listener, and a listener for others beside --httpbin-exact.
     """
     daemon = Daemon(Parts.build(_fitted(settings), reactor, environ, output), read)
     listeners = {str(each.name): each for each in daemon if isinstance(each, Listener)}
     given = assign(inherited, {name: each.kind for name, each in listeners.items()})
     for name, sockets in given.items():
         listeners[name].inherit(sockets)
+    if settings.http.lab.httpbin_exact:
+        _check_local(listeners)
     check_distinct(listeners.values())
     private.check({each.endpoint.kind for each in listeners.values()})
     return daemon
+
+
+def _check_local(listeners: Mapping[str, Listener]) -> None:
+    """UsageError unless only this machine can connect to each of `listeners`."""
+    for name, each in listeners.items():
+        if not each.local:
+            why = f"the listener {name} is neither on loopback nor a UNIX socket"
+            raise UsageError(f"--httpbin-exact yes: {why}")
 
 
 def _fitted(settings: Settings) -> Settings:
@@ -157,6 +168,7 @@ class Daemon(MultiService):
     def __init__(self, parts: Parts, read: Callable[[], Settings] | None = None) -> None:
         MultiService.__init__(self)
         self.parts = parts
+        parts.own_ports.find = self._http_ports
         self.reloader: Reload | None = None
         if read is not None:
             self.reloader = Reload(parts.settings, lambda: _fitted(read()), parts.reloadables())
@@ -234,6 +246,14 @@ class Daemon(MultiService):
             if isinstance(child, Listener):
                 child.stopService()
         self._close(None)
+
+    def _http_ports(self) -> set[tuple[str, int]]:
+        """The scheme and port of each bound listener for HTTP, but for UNIX sockets."""
+        return {
+            ("https" if name.startswith("https") else "http", bound.port)
+            for name, bound in self._bound().items()
+            if "http" in name and bound.kind != "unix"
+        }
 
     def _bound(self) -> dict[str, Endpoint]:
         """The endpoint of each bound listener, by its name."""

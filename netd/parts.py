@@ -7,11 +7,11 @@ changes is planned here, beside what it changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.python.usage import UsageError
 from twisted.web.resource import IResource
 
@@ -38,6 +38,17 @@ from netd.xmlrpc.pool import Pool
 from netd.xmlrpc.resource import RPCRoot
 
 
+class OwnPorts:
+    """The scheme and port of each HTTP listener, which only the daemon can `find`."""
+
+    def __init__(self) -> None:
+        self.find: Callable[[], Collection[tuple[str, int]]] = frozenset
+
+    def __call__(self) -> Collection[tuple[str, int]]:
+        """Those at this moment."""
+        return self.find()
+
+
 @frozen
 class Parts:
     """Everything that more than one service of a daemon needs."""
@@ -62,6 +73,7 @@ class Parts:
     """The probes for loopback where --allow leaves it out; None: they have a listener."""
     streams: Mapping[str, ServiceFactory]
     """The small services over TCP, by the name of their listener."""
+    own_ports: OwnPorts
 
     @classmethod
     def build(
@@ -97,8 +109,10 @@ class Parts:
             clock=reactor,
             counters=counters,
         )
-        public = _public(settings, probes)
-        for name, root in _roots(settings, reactor, rpc, counters, public).items():
+        public, own_ports = _public(settings, probes), OwnPorts()
+        for name, root in _roots(
+            settings, reactor, rpc, counters, public, own_ports=own_ports
+        ).items():
             sites[name] = site.factory(settings, reactor, counters, root, written.access)
             drain.add(sites[name])
         own = site.probes_only(settings, reactor, probes)
@@ -109,9 +123,9 @@ class Parts:
             drain.add(local)
         access = AccessPolicy(_access(settings), reactor, counters)
         datagrams = _datagrams(settings, counters)
-        shared = (settings, reactor, environ, counters, gauges, written, access)
-        servers = (sites, monitoring, local, streams)
-        return cls(*shared, datagrams, rpc.pool, probes, drain, tls, *servers)
+        shared = (settings, reactor, environ, counters, gauges, written, access, datagrams)
+        servers = (sites, monitoring, local, streams, own_ports)
+        return cls(*shared, rpc.pool, probes, drain, tls, *servers)
 
     def guard(
         self, listener: str, factory: Any, denied: Any = None, local: Any = None
@@ -150,10 +164,16 @@ class Parts:
 
     def _reload_sites(self, fresh: Settings) -> Commit:
         """Make every resource anew; connections stay."""
+        # Whether the listeners may be so open was checked at the start.
+        exact = self.settings.http.lab.httpbin_exact
+        lab = evolve(fresh.http.lab, httpbin_exact=exact)
+        fresh = evolve(fresh, http=evolve(fresh.http, lab=lab))
         rpc = _rpc(fresh, self.reactor, self.counters, self.pool)
         # The probes stay where they are: only a restart opens or closes their listener.
         public = _public(self.settings, self.probes)
-        roots = _roots(fresh, self.reactor, rpc, self.counters, public)
+        roots = _roots(
+            fresh, self.reactor, rpc, self.counters, public, own_ports=self.own_ports
+        )
         roots["metrics-http"] = site.probes_only(fresh, self.reactor, self.probes)
 
         def commit() -> None:
@@ -195,9 +215,15 @@ def _roots(
     rpc: xmlrpc.RPCService,
     counters: Counters,
     probes: Probes | None,
+    *,
+    own_ports: OwnPorts,
 ) -> dict[str, IResource]:
     """The resource tree of each HTTP server, by the name of its first listener."""
-    roots = {"http": site.tree(settings, reactor, rpc.resource, counters, probes)}
+    roots = {
+        "http": site.tree(
+            settings, reactor, rpc.resource, counters, probes, own_ports=own_ports
+        )
+    }
     if settings.files.listen:
         roots["files-http"] = site.files_only(settings, reactor)
     if settings.rpc.listen:

@@ -86,7 +86,9 @@ class Lab:
     seed: int | None = optional("seed", types.NUMBER, Group.FAULTS,
         "Seed of all random choices over HTTP; the same seed repeats them.")
     unsafe_responses: bool = option("unsafe-responses", types.SWITCH, "no", Group.SERVE,
-        "Let clients ask for content types that browsers run.")
+        "Let clients set any content type and any field that browsers act on.")
+    httpbin_exact: bool = option("httpbin-exact", types.SWITCH, "no", Group.SERVE,
+        "Do as httpbin where netd is safer; for listeners on loopback only.", restart=True)
     redirect_allow: tuple[str, ...] = repeatable("redirect-allow", types.PATTERN, Group.SERVE,
         "Foreign host that /redirect-to may lead to; * stands for any characters.")
     trust_forwarded: tuple[Network, ...] = repeatable("trust-forwarded", types.NETWORK,

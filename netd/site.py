@@ -21,6 +21,7 @@ from netd.counters import Counters
 from netd.http.context import AccessLog
 from netd.http.request import Request
 from netd.http.server import HTTPServer, LocalServer
+from netd.lab.call import OwnPorts
 from netd.lab.endpoints.probes import Probes
 from netd.lab.router import Router, block
 from netd.lab.table import routes
@@ -96,13 +97,17 @@ def tree(
     rpc: IResource | None = None,
     counters: Counters | None = None,
     probes: Probes | None = _PROBES,
+    *,
+    own_ports: OwnPorts = frozenset,
 ) -> IResource:
     """
     The resources of one daemon; UsageError when the files directory cannot be served.
 
     Without `probes` nothing is where they would be.
     """
-    root = _Root(Router(routes(probes), config.http, clock, counters), config.http)
+    table = routes(probes)
+    lab = Router(table, config.http, clock, counters, own_ports=own_ports)
+    root = _Root(lab, config.http)
     root.putChild(b"files", files_only(config, clock))
     root.putChild(b"RPC2", HostGuard(rpc or service.build(clock).resource, config.http))
     return root

@@ -14,6 +14,7 @@ from io import BytesIO
 from random import Random
 from typing import IO, Any, Final, cast
 
+from attrs import evolve
 from OpenSSL.crypto import X509
 from OpenSSL.SSL import Connection
 from twisted.internet.interfaces import IReactorTime, ISSLTransport
@@ -24,7 +25,8 @@ from netd.counters import Counters
 from netd.http.cors import ANY, Policy
 from netd.http.request import Request
 from netd.http.response_head import NO_BODY, HeaderBlock
-from netd.lab.call import HTML, SANDBOX, BadCall, Call, Headers, LabState, Reply
+from netd.lab.call import HTML, SANDBOX, BadCall, Call, Headers, LabState, OwnPorts, Reply
+from netd.lab.compatibility import OWN
 from netd.lab.delayed import DelayedResponse, LaterResponse, perform
 from netd.lab.routes import Route, Table
 from netd.settings import HTTP
@@ -34,10 +36,6 @@ from netd.turns import Turns
 # Shared by all requests without a body, to save a file for each.
 _EMPTY: Final[IO[bytes]] = BytesIO()
 _SMALL: Final = 4096  # bytes of a request that takes no more than a millisecond
-# Scripts of any origin may read every response, as with httpbin.
-_SHARED: Final = Policy(
-    b"GET, POST, PUT, DELETE, PATCH, OPTIONS", credentials=True, max_age=3600
-)
 
 
 @lru_cache(maxsize=256)
@@ -48,21 +46,19 @@ def block(content_type: str, sandbox: bool, cors: bool) -> HeaderBlock:
     if sandbox:
         fields.append((b"Content-Security-Policy", SANDBOX.encode()))
     if cors:
-        fields.extend(_SHARED.allow(ANY))
+        fields.extend(OWN.sharing.allow(ANY))
     return HeaderBlock(fields)
 
 
-def _share(request: Request) -> None:
-    """Allow the Origin of the request by name, and allow what its preflight asks for."""
-    # The search in the bytes comes first: parsing the fields costs as much as a small response.
-    if request.head.raw.lower().find(b"\norigin:") >= 0:
-        origin = request.getHeader(b"origin")
-        if origin is not None:
-            for name, value in _SHARED.allow(origin):
-                request.setHeader(name, value)
+def _share(request: Request, policy: Policy) -> None:
+    """Allow what `policy` does beyond `block`, and what a preflight asks for."""
+    if policy.varies:
+        for name, value in policy.allow(request.getHeader(b"origin") or ANY):
+            request.setHeader(name, value)
+        request.responseHeaders.addRawHeader(b"Vary", b"Origin")
     if request.method == b"OPTIONS":
         requested = request.getHeader(b"access-control-request-headers")
-        for name, value in _SHARED.preflight(requested):
+        for name, value in policy.preflight(requested):
             request.setHeader(name, value)
 
 
@@ -90,12 +86,15 @@ class Router(Resource):
         clock: IReactorTime,
         counters: Counters | None = None,
         now: Callable[[], float] = time.time,
+        *,
+        own_ports: OwnPorts = frozenset,
     ) -> None:
         Resource.__init__(self)
         self._table = Table(routes)
         # No secret depends on these random numbers: delays, weights, faults.
         random = Random(config.lab.seed)  # noqa: S311
-        self._state = LabState(config, random, now, os.environ)
+        self._state = LabState(config, random, now, os.environ, own_ports)
+        self._compatibility = self._state.compatibility
         self._clock = clock
         self._counters = Counters() if counters is None else counters
 
@@ -139,20 +138,23 @@ class Router(Resource):
             content = request.content
             length = content.seek(0, 2)
             content.seek(0)
-        return route.endpoint(
-            Call(
-                method,
-                request.uri.decode("latin-1"),
-                route.by_name,
-                route.composable,
-                self._state,
-                path_values,
-                head.raw,
-                content,
-                length,
-                _Client(request),
-            )
+        call = Call(
+            method,
+            request.uri.decode("latin-1"),
+            route.by_name,
+            route.composable,
+            self._state,
+            path_values,
+            head.raw,
+            content,
+            length,
+            _Client(request),
         )
+        delay = call.delay if route.delayable else 0.0
+        reply = route.endpoint(call)
+        if call.clamped:
+            reply = evolve(reply, headers=(*reply.headers, *call.clamped))
+        return reply.later(delay) if delay else reply
 
     def _respond(self, request: Request, reply: Reply, cors: bool) -> bytes | int:
         status, body = reply.status, reply.body
@@ -162,13 +164,13 @@ class Router(Resource):
             perform(request, reply, self._clock, self._counters)
             return NOT_DONE_YET
         if status != 200:
-            request.setResponseCode(status)
+            request.setResponseCode(status, self._compatibility.phrase(status))
         content_type = "" if status in NO_BODY else reply.type
         request.setHeaders(block(content_type, reply.sandbox, cors))
-        if cors:
-            _share(request)
         if reply.headers:
             _add(request, reply.headers)
+        if cors:
+            _share(request, self._compatibility.sharing)
         if not (isinstance(body, bytes) or callable(body)):
             if reply.length is not None:
                 request.setHeader(b"Content-Length", b"%d" % reply.length)

@@ -40,7 +40,16 @@ _LINKS: Final = P("n", "integer", "the number of links", least=1)
 _LETTERS: Final = P("n", "integer", "the number of letters")
 _LINES: Final = P("n", "integer", "the number of lines", most=100, clamps=True)
 _BYTES: Final = P("n", "integer", "the number of bytes", most=MAX_BYTES, clamps=True)
-_CHUNK: Final = P("chunk_size", "integer", "bytes in each chunk", "10240", 1, MAX_BYTES, True)
+_CHUNK: Final = P(
+    "chunk_size",
+    "integer",
+    "bytes in each chunk",
+    "10240",
+    1,
+    MAX_BYTES,
+    True,
+    clamps_least=True,
+)
 _FRESH: Final = P("n", "integer", "seconds of freshness")
 _RETRY_AFTER: Final = P("retry_after", "integer", "seconds in a Retry-After", most=10**9)
 _CODES: Final = P("codes", "text", "statuses from 200 to 999")
@@ -56,7 +65,7 @@ _REDIRECT_TO: Final = (
     P("status_code", "integer", "the status of the redirect", "302", 300, 399),
 )
 _LINK_PAGE: Final = (
-    P("n", "integer", "the number of pages", None, 1, 200, True),
+    P("n", "integer", "the number of pages", None, 1, 200, True, clamps_least=True),
     P("offset", "integer", "the number of this page"),
 )
 _EVENTS: Final = (
@@ -65,11 +74,18 @@ _EVENTS: Final = (
     P("delay", "duration", _BEFORE, "0"),
 )
 _DRIP: Final = (
-    P("duration", "duration", _TAKES, "2", clamps=True),
-    P("numbytes", "integer", "the number of bytes", "10", 1, streams.MAX_DRIP),
+    P("duration", "duration", _TAKES, "2"),
+    P("numbytes", "integer", "the number of bytes", "10", 1, streams.MAX_DRIP, True),
     P("code", "text", "the status", "200"),
-    P("delay", "duration", _BEFORE, "0", clamps=True),
+    P("delay", "duration", _BEFORE, "0"),
     _SEED,
+)
+_COOKIE: Final = (
+    P("max_age", "integer", "the Max-Age, in seconds", most=10**9),
+    P("secure", "switch", "whether it is Secure; by default over HTTPS"),
+    P("httponly", "switch", "whether it is HttpOnly", "no"),
+    P("path", "text", "the Path", "/"),
+    P("samesite", "text", "the SameSite", choices=("strict", "lax", "none")),
 )
 _FAULT: Final = (
     _KIND,
@@ -88,7 +104,7 @@ _UNSTABLE: Final = (
 )
 _ECHO: Final = (
     P("delay", "delay", "wait before the head: a duration, or uniform:1s-3s, normal:1s,200ms"),
-    P("ttfb", "duration", "wait between the head and the body", "0"),
+    P("body_delay", "duration", "wait between the head and the body", "0"),
     P("pace", "duration", "wait between chunks", "0"),
     P("chunk", "size", "bytes in each chunk", least=1),
     P("status", "text", "a status, or several by weight: 200:3,503:1", "200"),
@@ -139,6 +155,7 @@ _DIGEST: Final = "401 until the request carries a digest of that user and passwo
 _STALE: Final = f"{_DIGEST}; a nonce is stale after stale_after uses"
 _CODED: Final = "the request headers in"
 _EXTRA: Final = "501 without the extra compress"
+_FAILURES: Final = "failures for the key, then a success; DELETE forgets the key"
 _HEADERS: Final = "a response header for each argument"
 
 _ECHO_ROUTES: Final = (
@@ -184,7 +201,7 @@ _ENDPOINTS: Final = (
     # Cookies and authentication
     _get("/cookies", cookies.cookies, "the request's cookies"),
     _get("/cookies/set", cookies.set_some, "sets a cookie for each argument"),
-    _get("/cookies/set/<name>/<value>", cookies.set_one, "sets one cookie"),
+    _get("/cookies/set/<name>/<value>", cookies.set_one, "sets one cookie", *_COOKIE),
     _get("/cookies/delete", cookies.delete, "deletes the cookie of each argument"),
     _get("/basic-auth/<user>/<passwd>", auth.basic, f"401 {_BASIC}"),
     _get("/hidden-basic-auth/<user>/<passwd>", auth.hidden, f"404 {_BASIC}"),
@@ -231,7 +248,7 @@ _ENDPOINTS: Final = (
     _get("/links/<n>/<offset>", redirects.links, "links to n pages of its kind", *_LINK_PAGE),
     # Faults
     _any("/fault/<kind>", faults.fault, "a response with that fault", *_FAULT),
-    _any("/retry/<times>/<key>", faults.retry, "failures for the key, then a success", *_RETRY),
+    _any("/retry/<times>/<key>", faults.retry, _FAILURES, *_RETRY),
     _any("/unstable", faults.unstable, "500 at a rate, else 200", *_UNSTABLE),
     # The machine
     _get("/hostname", inspect.hostname, "the machine's name; 403 without --reveal hostname"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.addresses import Network, client, limited, pack, unmapped
+from netd.addresses import Network, client, limited, loopback, pack, unmapped
 from netd.test.grammars import TEXT, Refusing, by_chance
 
 
@@ -150,5 +150,6 @@ class LimitedTests(SynchronousTestCase):
             kind = IPv6Address if ":" in host else IPv4Address
             counted = limited(kind("TCP", host, 1))
             self.assertEqual(counted and counted.hex(), expected, host)
+            self.assertEqual(loopback(host), expected is None, host)
         self.assertIsNone(limited(UNIXAddress(b"/x")))
         self.assertIsNone(limited(None))

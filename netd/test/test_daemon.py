@@ -210,6 +210,30 @@ class BuildTests(DaemonCase):
                 self.build(config)
             self.assertIn(said, str(caught.exception))
 
+    def test_exact(self) -> None:
+        """--httpbin-exact is refused beside a listener that others could reach."""
+        everywhere = Endpoint("tcp", "0.0.0.0", 0)
+
+        def exact(config: Settings) -> Settings:
+            lab = evolve(config.http.lab, httpbin_exact=True)
+            return evolve(config, http=evolve(config.http, lab=lab))
+
+        own = Endpoint("unix", str(Path(self.mktemp())), 0)
+        config = evolve(settings_with(), files=settings.Files(None, (own,)))
+        self.assertEqual(self.names(self.build(exact(config))), ["http", "files-http"])
+        for wrong, name in (
+            (settings_with(everywhere), "http-2"),
+            (settings_with(Endpoint("tcp", "*", 0)), "http-2"),
+            (evolve(config, files=settings.Files(None, (everywhere,))), "files-http"),
+            (evolve(config, rpc=settings.RPC((everywhere,))), "rpc-http"),
+            (evolve(config, monitoring=settings.Monitoring((everywhere,))), "metrics-http"),
+            (settings_with(udp=Endpoint("udp6", "::", 0)), "udp"),
+            (evolve(config, services=(Service("echo", everywhere),)), "tcp-echo"),
+        ):
+            error = self.assertRaises(UsageError, self.build, exact(wrong))
+            self.assertIn(f"--httpbin-exact yes: the listener {name} is", str(error))
+            self.build(wrong)
+
     def test_ownCounters(self) -> None:
         """Two daemons in one process share no counters."""
         one, other = self.build(settings_with()), self.build(settings_with())
@@ -272,6 +296,22 @@ class StartTests(DaemonCase):
         said: bytes = transport.value()
         channel.connectionLost(Failure(ConnectionDone()))
         return said
+
+    def test_redirected(self) -> None:
+        """/redirect-to leads to the other listeners of the daemon, under the same host name."""
+        config = settings_with(ANY_PORT, tls=self.secure(ANY_PORT))
+        daemon = self.start(config)
+        http = self.reactor.adopted[0]
+        where = daemon.listening()
+        secure, other = (Endpoint.parse(where[name]).port for name in ("https", "http-2"))
+        for url, code in (
+            (f"https://a:{secure}/x", b"302"),
+            (f"http://a:{other}/", b"302"),
+            (f"http://a:{secure}/", b"400"),
+            (f"https://b:{secure}/", b"400"),
+        ):
+            line = f"GET /redirect-to?url={url} HTTP/1.1".encode()
+            self.assertIn(b"HTTP/1.1 " + code, self.ask(http, line), url)
 
     def test_alone(self) -> None:
         """--files-http and --rpc-http open listeners that serve nothing else."""
@@ -458,6 +498,21 @@ class InheritTests(DaemonCase):
         with self.assertRaises(UsageError) as caught:
             build(settings_with(), self.reactor, {}, None, [Inherited("https", 3, sock)])
         self.assertIn("fits none of the listeners http", str(caught.exception))
+
+    def test_exact(self) -> None:
+        """The inherited sockets decide whether --httpbin-exact is refused."""
+        config = settings_with()
+        lab = evolve(config.http.lab, httpbin_exact=True)
+        config = evolve(config, http=evolve(config.http, lab=lab))
+        for host in ("127.0.0.1", "0.0.0.0"):
+            sock = socket.create_server((host, 0))
+            self.addCleanup(sock.close)
+            given = [Inherited("http", 3, sock)]
+            if host == "127.0.0.1":
+                build(config, self.reactor, {}, None, given)
+            else:
+                with self.assertRaises(UsageError):
+                    build(config, self.reactor, {}, None, given)
 
 
 class StopTests(DaemonCase):

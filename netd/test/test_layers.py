@@ -46,7 +46,7 @@ PURE: Final = frozenset(
         *("values", "addresses", "acl", "ratelimit", "settings", "script", "counters"),
         *("http.request_head", "http.fields", "http.body", "http.errors", "http.ranges"),
         *("http.conditional", "http.negotiation", "http.dates", "transport.proxy_header"),
-        *("lab.call", "lab.parameters", "lab.routes"),
+        *("lab.call", "lab.compatibility", "lab.parameters", "lab.routes"),
         *("xmlrpc.registry", "xmlrpc.codec", "xmlrpc.signature", "services.messages"),
     }
 )

@@ -258,6 +258,23 @@ class ReloadTests(DaemonCase):
         )
         self.assertIn(b" 200 OK", self.ask(0, "/"))
 
+    def test_redirects(self) -> None:
+        """After a reload, too, /redirect-to leads to the other listeners of the daemon."""
+        both = self.http(listen=(ANY_PORT, ANY_PORT))
+        daemon = self.running(both)
+        self.reload(daemon, evolve(both, http=evolve(both.http, hosts=("x",))))
+        port = Endpoint.parse(daemon.listening()["http-2"]).port
+        said = self.ask(0, f"/redirect-to?url=http://a:{port}/")
+        self.assertIn(f"Location: http://a:{port}/\r\n".encode(), said)
+
+    def test_exact(self) -> None:
+        """No reload turns --httpbin-exact on; it says so."""
+        daemon = self.running(self.http())
+        lab = evolve(self.http().http.lab, httpbin_exact=True)
+        said = self.reload(daemon, self.http(lab=lab))
+        self.assertIn("only a restart changes --httpbin-exact", said)
+        self.assertNotIn(b"Allow-Credentials", self.ask(0, "/get"))
+
     def test_limits(self) -> None:
         """New limits apply after the reload."""
         daemon = self.running(self.http())

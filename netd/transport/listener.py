@@ -21,6 +21,7 @@ from twisted.logger import Logger
 from twisted.python import log
 from twisted.python.usage import UsageError
 
+from netd.addresses import loopback
 from netd.transport import tcp_port, unix
 from netd.values import Endpoint
 
@@ -111,6 +112,15 @@ class Listener(Service):
         kind = {socket.AF_UNIX: "unix", socket.AF_INET6: f"{kind}6"}.get(first.family, kind)
         self.endpoint = evolve(self.endpoint, kind=kind, host="", backlog=4096)
         self.bound = self._bound(first)
+
+    @property
+    def local(self) -> bool:
+        """Whether all its addresses, bound or yet to be, are of loopback or UNIX sockets."""
+        given = tuple((each.family, each.getsockname()) for each in self._sockets)
+        return all(
+            family == socket.AF_UNIX or loopback(address[0])
+            for family, address in given or self._addresses
+        )
 
     def privilegedStartService(self) -> None:
         """Bind, unless that is done."""

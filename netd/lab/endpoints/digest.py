@@ -37,7 +37,7 @@ def digest(call: Call) -> Reply:
         return _challenge(call, False, [("stale_after", stale_after), _MARK])
     if needs_cookie and cookies.get("fake") != "fake_value":
         error = {"errors": ["missing cookie set on challenge"]}
-        return json_reply(error, 403, set_cookies([_MARK], False))
+        return json_reply(error, 403, set_cookies([_MARK]))
     nonce = credentials.get("nonce", "")
     uses_left = cookies.get("stale_after")
     stale = uses_left == "0" or ("last_nonce" in cookies and nonce == cookies["last_nonce"])
@@ -49,7 +49,7 @@ def digest(call: Call) -> Reply:
         integer = re.fullmatch("-?[0-9]{1,9}", uses_left)
         state.append(("stale_after", str(int(uses_left) - 1) if integer else "never"))
     members = {"authenticated": True, "user": call.path_values["user"]}
-    return json_reply(members, headers=set_cookies(state, False))
+    return json_reply(members, headers=set_cookies(state))
 
 
 def parse_credentials(text: str) -> dict[str, str]:
@@ -106,7 +106,7 @@ def _challenge(call: Call, stale: bool, cookies: list[tuple[str, str]]) -> Reply
         f'Digest realm="{_REALM}", nonce="{nonce}", opaque="{opaque}", qop="{offered}", '
         f"algorithm={algorithm}, stale={stale}"
     )
-    headers = (("WWW-Authenticate", challenge), *set_cookies(cookies, False))
+    headers = (("WWW-Authenticate", challenge), *set_cookies(cookies))
     return Reply(b"", 401, HTML, headers=headers)
 
 

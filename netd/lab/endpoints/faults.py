@@ -93,9 +93,12 @@ def unstable(call: Call) -> Reply:
 
 
 def retry(call: Call) -> Reply:
-    """Fail the first requests for a key, succeed once, and begin again."""
+    """Fail the first requests for a key, succeed once, and begin again; DELETE forgets it."""
     times, key = call.value("times"), call.path_values["key"]
-    failure = fail_first(call, f"retry {times} {key}", times, call.value("status"))
+    counted = f"retry {times} {key}"
+    if call.method == "DELETE":
+        return json_reply({"forgotten": call.state.forget(counted), "key": key})
+    failure = fail_first(call, counted, times, call.value("status"))
     return failure or json_reply({"key": key, "failures": times})
 
 

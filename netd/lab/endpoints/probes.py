@@ -45,9 +45,19 @@ class Probes:
     def routes(self) -> tuple[Route, ...]:
         """The routes of the three probes."""
         return (
-            Route("/healthz", health, "ok while the daemon responds", cors=False),
+            Route("/healthz", health, "ok while the daemon responds", cors=False, prompt=True),
             Route(
-                "/readyz", self.readiness, "ready, or 503 while the daemon stops", cors=False
+                "/readyz",
+                self.readiness,
+                "ready, or 503 while the daemon stops",
+                cors=False,
+                prompt=True,
             ),
-            Route("/metrics", self.exposition, "the counters, for Prometheus", cors=False),
+            Route(
+                "/metrics",
+                self.exposition,
+                "the counters, for Prometheus",
+                cors=False,
+                prompt=True,
+            ),
         )

@@ -155,6 +155,19 @@ class ListenerTests(_Listeners):
         self.assertIsNone(opened.bound)
         self.assertEqual(len(os.listdir("/dev/fd")), before)
 
+    def test_local(self) -> None:
+        """Loopback and UNIX sockets are of this machine, before they are bound too."""
+        for endpoint, local in (
+            (Endpoint("tcp", "127.1.2.3", 0), True),
+            (Endpoint("tcp", "localhost", 0), True),
+            (Endpoint("tcp6", "::1", 0), True),
+            (Endpoint("unix", "/x", 0), True),
+            (Endpoint("tcp", "0.0.0.0", 0), False),
+            (Endpoint("tcp6", "::", 0), False),
+            (Endpoint("tcp", "192.0.2.1", 0), False),
+        ):
+            self.assertEqual(self.listener(endpoint).local, local, endpoint)
+
     def test_anyPort(self) -> None:
         """With port 0 the kernel chooses a port, which `bound` has."""
         opened = self.listener()
@@ -316,6 +329,17 @@ class InheritTests(_Listeners):
             opened = self.listener(Endpoint("tcp", "*", 80, 17), kind=sock.type)
             opened.inherit([sock.dup()])
             self.assertEqual(opened.bound, Endpoint(name, host, number))
+
+    def test_local(self) -> None:
+        """The sockets say whether only this machine can connect."""
+        opened = self.listener(Endpoint("tcp", "*", 80))
+        self.assertFalse(opened.local)
+        opened.inherit([self.sock(), self.sock(socket.AF_INET6)])
+        self.assertTrue(opened.local)
+        everywhere = socket.create_server(("0.0.0.0", 0))
+        self.addCleanup(everywhere.close)
+        opened.inherit([self.sock(), everywhere])
+        self.assertFalse(opened.local)
 
     def test_keptOpen(self) -> None:
         """A stop leaves the inherited socket listening for other processes."""

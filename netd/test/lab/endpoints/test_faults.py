@@ -123,6 +123,20 @@ class RetryTests(SynchronousTestCase):
             self.assertEqual(reply_to(f"GET {path}?status=429", state=state).status, 429)
         self.assertEqual(reply_to("GET /retry/0/a", state=state).status, 200)
 
+    def test_forgotten(self) -> None:
+        """DELETE begins again with the failures of this key, and says how many it counted."""
+        state = lab_state()
+        for _ in range(2):
+            reply_to("GET /retry/2/k", state=state)
+            reply_to("GET /retry/2/other", state=state)
+        for count in (2, 0):
+            reply = reply_to("DELETE /retry/2/k", state=state)
+            self.assertEqual(
+                (reply.status, json_of(reply)), (200, {"forgotten": count, "key": "k"})
+            )
+        self.assertEqual(reply_to("GET /retry/2/k", state=state).status, 503)
+        self.assertEqual(reply_to("GET /retry/2/other", state=state).status, 200)
+
     def test_bad(self) -> None:
         """A status that is no failure is a 400."""
         for line in ("GET /retry/1/a?status=200", "GET /retry/x/a", "GET /retry/1001/a"):
