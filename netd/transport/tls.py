@@ -7,7 +7,7 @@ Rules: knows no protocol; reads files at start and on a reload, not in a handsha
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -30,8 +30,10 @@ from zope.interface import implementer
 
 from netd import settings
 from netd.counters import Counters
-from netd.transport import certificates, private
+from netd.settings import TEMPORARY
+from netd.transport import certificates, private, temporary_certificate
 from netd.transport.certificates import DEFAULT, KeyPair
+from netd.transport.tls_connection import Connection
 
 _log = Logger()
 
@@ -53,6 +55,8 @@ def context(
     server = SSL.Context(SSL.TLS_SERVER_METHOD)
     server.set_min_proto_version(SSL.TLS1_2_VERSION)
     server.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE)
+    # OpenSSL 3 refuses it from clients by default; before, a handshake could cost many.
+    server.set_options(SSL.OP_NO_RENEGOTIATION)
     # A resumed session would not show the client's certificate again.
     if config is None or not config.tickets or config.client_ca is not None:
         server.set_options(SSL.OP_NO_TICKET)
@@ -124,12 +128,16 @@ class Contexts:
     by_name: ContextByName
 
 
-def _load(config: settings.TLS) -> Contexts:
+def _load(config: settings.TLS, temporary: KeyPair | None) -> Contexts:
     """The contexts for `config`; UsageError names the file that is wrong."""
     pairs: dict[str, KeyPair] = {}
     if config.directory is not None:
         pairs |= certificates.load_directory(config.directory)
-    if config.certificate is not None:
+    if config.certificate == TEMPORARY:
+        if temporary is None:
+            raise UsageError(f"--certificate {TEMPORARY}: only a restart makes one")
+        pairs[DEFAULT] = temporary
+    elif config.certificate is not None:
         pairs[DEFAULT] = certificates.load_pair(config.certificate, config.private_key)
     if DEFAULT not in pairs:
         raise UsageError(
@@ -154,15 +162,20 @@ class TLS:
         self,
         config: settings.TLS,
         counters: Counters | None = None,
+        names: Iterable[str] = (),
         now: Callable[[], float] = time.time,
     ) -> None:
         self.counters = Counters() if counters is None else counters
         self._now = now
-        self.change(_load(config))
+        self.temporary: KeyPair | None = None
+        """The pair of --certificate temporary, for localhost and `names`."""
+        if config.certificate == TEMPORARY:
+            self.temporary = temporary_certificate.make(names, now())
+        self.change(_load(config, self.temporary))
 
     def check(self, config: settings.TLS | None = None) -> Contexts:
         """The contexts for `config`, or for the same files read again; or UsageError."""
-        return _load(self._contexts.config if config is None else config)
+        return _load(self._contexts.config if config is None else config, self.temporary)
 
     def change(self, contexts: Contexts) -> None:
         """Use `contexts` from the next handshake on."""
@@ -187,7 +200,7 @@ class TLS:
 
     def serverConnectionForTLS(self, protocol: object) -> SSL.Connection:
         """A connection before its handshake."""
-        return SSL.Connection(self._contexts.default, None)
+        return Connection(self._contexts.default)
 
 
 class _Transport(BufferingTLSTransport):

@@ -101,7 +101,7 @@ class LimitTests(SynchronousTestCase):
 
     def test_foreign(self) -> None:
         """Without `limit_stop` no alarm is set, as nothing would handle it."""
-        restore = on_stop_signal(Thread(), lambda: None)  # type: ignore[arg-type]  # a fake
+        restore = on_stop_signal(Thread(), lambda: None, float)  # type: ignore[arg-type]  # a fake
         os.kill(os.getpid(), signal.SIGTERM)
         restore(None)
         self.assertEqual(self.timers, [])
@@ -115,15 +115,17 @@ class LimitTests(SynchronousTestCase):
         self.assertEqual(self.timers, [])
 
     def test_hurry(self) -> None:
-        """A signal during the stop leaves a second, and none prolongs what is left."""
+        """A signal during the stop leaves its limit and a second; none prolongs the rest."""
         reactor: Any = Thread()
         limit_stop(reactor, lambda: 5.0)
-        restore = on_stop_signal(reactor, lambda: None)
+        limits = [3.0, 0.0]
+        restore = on_stop_signal(reactor, lambda: None, lambda: limits.pop(0))
         self.patch(signal, "getitimer", lambda _: (4.5, 0.0))
+        os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGTERM)
         restore(None)
         os.kill(os.getpid(), signal.SIGTERM)
-        self.assertEqual([seconds for _, seconds in self.timers], [1.0, 4.5])
+        self.assertEqual([seconds for _, seconds in self.timers], [4.0, 1.0, 4.5])
 
 
 class OnStopSignalTests(SynchronousTestCase):
@@ -145,7 +147,7 @@ class OnStopSignalTests(SynchronousTestCase):
             """Fail: only the reactor's thread may call this."""
             raise AssertionError
 
-        restore = on_stop_signal(self.reactor, function)
+        restore = on_stop_signal(self.reactor, function, float)
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGINT)
         restore(None)
@@ -154,7 +156,7 @@ class OnStopSignalTests(SynchronousTestCase):
 
     def test_restores(self) -> None:
         """Afterwards the previous handlers are back, and the argument is returned."""
-        restore = on_stop_signal(self.reactor, lambda: None)
+        restore = on_stop_signal(self.reactor, lambda: None, float)
         self.assertEqual(restore("result"), "result")
         os.kill(os.getpid(), signal.SIGTERM)
         self.assertEqual(self.seen, [signal.SIGTERM])
@@ -168,7 +170,7 @@ class OnStopSignalTests(SynchronousTestCase):
             replaced.append((number, handler))
 
         self.patch(signal, "signal", replace)
-        on_stop_signal(self.reactor, lambda: None)(None)
+        on_stop_signal(self.reactor, lambda: None, float)(None)
         self.assertEqual(
             replaced[2:], [(signal.SIGINT, signal.SIG_DFL), (signal.SIGTERM, signal.SIG_DFL)]
         )

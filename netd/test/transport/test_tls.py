@@ -193,7 +193,7 @@ class _Handshakes(_Files):
 
     def use(self, **more: Any) -> tls.TLS:
         """Use these settings."""
-        made = tls.TLS(self.config(**more), self.counters, lambda: self.now)
+        made = tls.TLS(self.config(**more), self.counters, (), lambda: self.now)
         self.factory = tls.wrap(self.inner, made, self.clock)
         return made
 
@@ -572,6 +572,22 @@ class ReloadTests(_Handshakes):
         self.assertEqual(self.shown(), other.certificate)
         self.tls.change(self.tls.check())
         self.assertEqual(self.shown(), other.certificate)
+
+    def test_temporary(self) -> None:
+        """A temporary certificate outlasts reloads, and a reload makes none."""
+        temporary = self.config(certificate=settings.TEMPORARY, private_key=None)
+        with self.assertRaises(UsageError) as caught:
+            self.tls.check(temporary)
+        message = "--certificate temporary: only a restart makes one"
+        self.assertEqual(str(caught.exception), message)
+        self.tls = self.use(certificate=settings.TEMPORARY, private_key=None)
+        made = self.shown()
+        self.assertNotEqual(made, self.server.certificate)
+        self.tls.change(self.tls.check(self.config()))
+        self.assertEqual(self.shown(), self.server.certificate)
+        self.tls.change(self.tls.check(temporary))
+        self.assertEqual(self.shown(), made)
+        self.assertEqual(self.tls.left(), {"default": 397 * 86_400.0})
 
     def test_left(self) -> None:
         """The seconds left are those of the first certificate of a chain to expire."""
