@@ -86,7 +86,8 @@ def on_stop_signal(
     The process ends soon after `limit()` seconds from such a signal.
 
     Twisted's handlers would log a traceback, as a reactor cannot be stopped twice.
-    The result restores them and returns its argument, for `addBoth`.
+    The result returns its argument, for `addBoth`, and restores them in a later turn of
+    the reactor: never when this was its last one, since it has been stopped then.
     """
 
     def handle(_: int, frame: FrameType | None) -> None:
@@ -95,10 +96,13 @@ def on_stop_signal(
 
     previous = {number: signal.signal(number, handle) for number in _STOP_SIGNALS}
 
-    def restore(result: T) -> T:
+    def reset() -> None:
         for number, handler in previous.items():
             # None is a handler that was not installed from Python.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def restore(result: T) -> T:
+        reactor.callFromThread(reset)
         return result
 
     return restore

@@ -606,6 +606,7 @@ class StopTests(DaemonCase):
         self.assertEqual(self.timers, [1.0])
         self.channel.connectionLost(Failure(ConnectionDone()))
         self.successResultOf(stopped)
+        self.reactor.signals.run()
         self.assertIs(signal.getsignal(signal.SIGTERM), before)
 
     def test_drain(self) -> None:

@@ -101,9 +101,8 @@ class LimitTests(SynchronousTestCase):
 
     def test_foreign(self) -> None:
         """Without `limit_stop` no alarm is set, as nothing would handle it."""
-        restore = on_stop_signal(Thread(), lambda: None, float)  # type: ignore[arg-type]  # a fake
+        on_stop_signal(Thread(), lambda: None, float)  # type: ignore[arg-type]  # a fake
         os.kill(os.getpid(), signal.SIGTERM)
-        restore(None)
         self.assertEqual(self.timers, [])
 
     def test_ignored(self) -> None:
@@ -124,6 +123,7 @@ class LimitTests(SynchronousTestCase):
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGTERM)
         restore(None)
+        reactor.called[-1]()
         os.kill(os.getpid(), signal.SIGTERM)
         self.assertEqual([seconds for _, seconds in self.timers], [4.0, 1.0, 4.5])
 
@@ -147,17 +147,19 @@ class OnStopSignalTests(SynchronousTestCase):
             """Fail: only the reactor's thread may call this."""
             raise AssertionError
 
-        restore = on_stop_signal(self.reactor, function, float)
+        on_stop_signal(self.reactor, function, float)
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGINT)
-        restore(None)
         self.assertEqual(self.reactor.called, [function, function])
         self.assertEqual(self.seen, [])
 
     def test_restores(self) -> None:
-        """Afterwards the previous handlers are back, and the argument is returned."""
+        """Previous handlers come back if the reactor goes on; the argument is returned."""
         restore = on_stop_signal(self.reactor, lambda: None, float)
         self.assertEqual(restore("result"), "result")
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.assertEqual(self.seen, [])
+        self.reactor.called[0]()
         os.kill(os.getpid(), signal.SIGTERM)
         self.assertEqual(self.seen, [signal.SIGTERM])
 
@@ -171,6 +173,7 @@ class OnStopSignalTests(SynchronousTestCase):
 
         self.patch(signal, "signal", replace)
         on_stop_signal(self.reactor, lambda: None, float)(None)
+        self.reactor.called[0]()
         self.assertEqual(
             replaced[2:], [(signal.SIGINT, signal.SIG_DFL), (signal.SIGTERM, signal.SIG_DFL)]
         )
