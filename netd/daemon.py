@@ -111,7 +111,7 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
         yield "ticket-keys", ticket_keys
         for name, endpoint in numbered("https", settings.tls.listen):
             secure, no = (tls.wrap(each, parts.tls, reactor) for each in (web, denied))
-            yield name, stream(endpoint, parts.guard(secure, no), reactor)
+            yield name, stream(endpoint, parts.guard(secure, no), reactor, tls.transport())
     if settings.udp.listen is not None:
         echo = table.datagram("echo")
         yield "udp", datagram(settings.udp.listen, udp.serve(echo, parts.datagrams, reactor))

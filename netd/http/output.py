@@ -22,6 +22,8 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from netd.transport.tcp import TCPTransport
+
 AHEAD: Final = 64 * 1024
 """Bytes of pipelined requests, or of unsent responses, that one connection keeps."""
 
@@ -44,12 +46,17 @@ class Transport(Protocol):
 class Output:
     """Writes to `transport`; its connection is registered there as the producer."""
 
-    __slots__ = ("_producer", "_size", "collected", "paused", "secure", "transport", "written")
+    __slots__ = (
+        *("_producer", "_size", "collected", "in_parts", "paused", "secure", "transport"),
+        "written",
+    )
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
         self.secure = bool(ISSLTransport.providedBy(transport))
         """Whether the transport is TLS."""
+        self.in_parts = self.secure and not isinstance(transport, TCPTransport)
+        """Whether the input of one turn comes in many parts, as Twisted's TLS delivers it."""
         self.paused = False
         """The transport holds more than it wants to."""
         self.written = 0

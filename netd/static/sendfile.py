@@ -93,7 +93,7 @@ class FileProducer:
         request.write(b"")
         transport = request.transport
         # The kernel may write a file to the socket of plain TCP only.
-        if self._zero_copy and isinstance(transport, Connection) and not transport.TLS:
+        if self._zero_copy and isinstance(transport, Connection) and not request.isSecure():
             self._socket = transport
         self._run()
         if self._fd >= 0 and self._socket is not None and self._stall < inf:

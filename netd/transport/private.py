@@ -1,5 +1,5 @@
 """
-Every private name of Twisted 26.10 that netd uses, by the feature that needs it.
+The private names of Twisted 26.10 and pyOpenSSL that netd uses, by the feature.
 
 Rules: no module uses a private name that is not listed here.
 """
@@ -70,13 +70,23 @@ DISPATCH: Final = Feature(
 SENDFILE: Final = Feature(
     {
         "twisted.internet.abstract:FileDescriptor": _BUFFERS,
-        "twisted.internet.tcp:Connection": "doWrite producerPaused TLS",
+        "twisted.internet.tcp:Connection": "doWrite producerPaused",
     },
     "reading and writing files without sendfile",
 )
 TLS: Final = Feature(
     {"twisted.protocols.tls:TLSMemoryBIOProtocol": "_producer _reason"},
     "not counting failed TLS handshakes",
+)
+TLS_SOCKET: Final = Feature(
+    {
+        "twisted.internet.abstract:FileDescriptor": "_postLoseConnection writeSomeData",
+        "twisted.internet.tcp:Connection": "_closeWriteConnection",
+        "OpenSSL.SSL": "_ffi _lib",
+        "OpenSSL.SSL:_lib": "SSL_read SSL_write SSL_clear_mode SSL_MODE_AUTO_RETRY",
+        "OpenSSL.SSL:Connection": "_ssl _raise_ssl_error",
+    },
+    "passing the bytes of TLS through memory",
 )
 UNIX: Final = Feature(
     {
@@ -89,7 +99,7 @@ UNIX: Final = Feature(
 UDP: Final = Feature(
     {"twisted.internet.udp:Port": "_preexistingSocket"}, kinds=frozenset({"udp", "udp6"})
 )
-FEATURES: Final = (TCP, DISPATCH, SENDFILE, TLS, UNIX, UDP)
+FEATURES: Final = (TCP, DISPATCH, SENDFILE, TLS, TLS_SOCKET, UNIX, UDP)
 
 
 def check(kinds: Collection[str]) -> None:

@@ -24,7 +24,8 @@ from netd.addresses import unmapped
 # Only Linux has the flag; elsewhere a response takes one packet more.
 _MORE: Final = getattr(sockets, "MSG_MORE", 0)
 # Receiving into 64 KiB of the heap and keeping little of it would fragment the heap.
-_INPUT: Final = memoryview(bytearray(abstract.FileDescriptor.bufferSize))
+INPUT: Final = memoryview(bytearray(abstract.FileDescriptor.bufferSize))
+"""Where input is received."""
 _DONE: Final = Failure(main.CONNECTION_DONE)
 _NUMERIC: Final = sockets.NI_NUMERICHOST | sockets.NI_NUMERICSERV
 
@@ -84,14 +85,14 @@ class TCPTransport(tcp.Server):
     def doRead(self) -> Any:
         """Deliver input, as stock does, with a call less."""
         try:
-            size = self.socket.recv_into(_INPUT)
+            size = self.socket.recv_into(INPUT)
         except BlockingIOError:
             return None
         except OSError:
             return main.CONNECTION_LOST
         if not size:
             return main.CONNECTION_DONE
-        self.protocol.dataReceived(_INPUT[:size].tobytes())
+        self.protocol.dataReceived(INPUT[:size].tobytes())
         return None
 
     def write(self, data: bytes) -> None:
@@ -129,13 +130,17 @@ class TCPTransport(tcp.Server):
         data = b"".join(self._tempDataBuffer)
         self._tempDataBuffer.clear()
         self._tempDataLen = 0
-        try:
-            sent = self.socket.send(data, flags)
-        except OSError:
-            # The socket is full, or broken: doWrite tells the protocol.
-            sent = 0
+        sent = self._send(data, flags)
         if sent < len(data):
             tcp.Server.write(self, data[sent:] if sent else data)
+
+    def _send(self, data: bytes, flags: int) -> int:
+        """How many bytes the kernel takes."""
+        try:
+            return self.socket.send(data, flags)
+        except OSError:
+            # The socket is full, or broken: doWrite tells the protocol.
+            return 0
 
     def flush(self) -> None:
         """Send the batched bytes at the end of a turn, and finish a close."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from socket import socket
 from typing import Any, Final, TypeAlias
 
 from attrs import evolve, frozen
@@ -32,6 +33,8 @@ from netd import settings
 from netd.counters import Counters
 from netd.transport import certificates, private
 from netd.transport.certificates import DEFAULT, KeyPair
+from netd.transport.tcp import TCPTransport
+from netd.transport.tls_transport import TLSTransport
 
 _log = Logger()
 
@@ -187,19 +190,62 @@ class TLS:
 
     def serverConnectionForTLS(self, protocol: object) -> SSL.Connection:
         """A connection before its handshake."""
-        return SSL.Connection(self._contexts.default, None)
+        return self.connection(None)
+
+    def connection(self, sock: socket | None) -> SSL.Connection:
+        """A connection on `sock` before its handshake; None: in memory."""
+        return SSL.Connection(self._contexts.default, sock)
+
+    def failed(self) -> None:
+        """Count a connection that ended in a TLS error."""
+        self.counters.refusals["tls"] += 1
 
 
 class _Transport(BufferingTLSTransport):
-    """TLS for a server that may ask for the client's certificate."""
+    """
+    TLS for a server that may ask for the client's certificate.
+
+    On a TLSTransport it only starts TLS there, behind what may come before, and steps aside.
+    """
+
+    factory: _Factory
+    _below: TLSTransport | None = None
+
+    def makeConnection(self, transport: Any) -> None:
+        """Connect the inner protocol, to `transport` itself where that can be."""
+        if not isinstance(transport, TLSTransport):
+            super().makeConnection(transport)  # type: ignore[no-untyped-call]  # Twisted has no types here
+            return
+        self._below = transport
+        # Otherwise another protocol still holds back the first bytes.
+        if transport.protocol is self:
+            self._start(transport)
+        self.wrappedProtocol.makeConnection(transport)
+
+    def _start(self, below: TLSTransport) -> None:
+        tls = self.factory.tls
+        below.start_tls(tls.connection(below.socket), self.wrappedProtocol, tls.failed)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes from the network; those of a TLSTransport are still in its kernel."""
+        if self._below is None:
+            super().dataReceived(data)  # type: ignore[no-untyped-call]  # Twisted has no types here
+            return
+        if self._below.protocol is self:
+            self._start(self._below)
+        self._below.unread(len(data))
 
     @property
     def identity(self) -> str | None:
         """The name in the client's verified certificate; None without a certificate."""
-        # OpenSSL ends the handshake of a client whose certificate it cannot verify.
-        handle: Any = self.getHandle()  # type: ignore[no-untyped-call]  # Twisted has no types here
-        certificate: X509 | None = handle.get_peer_certificate()
-        return None if certificate is None else certificates.identity(certificate)
+        return certificates.peer_identity(self.getHandle())  # type: ignore[no-untyped-call]  # Twisted has no types here
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell the inner protocol."""
+        if self._below is None:
+            super().connectionLost(reason)
+        else:
+            self.wrappedProtocol.connectionLost(reason)
 
 
 class _CountingTransport(_Transport):
@@ -207,21 +253,29 @@ class _CountingTransport(_Transport):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Count a connection that ended in a TLS error."""
+        if self._below is not None:
+            super().connectionLost(reason)
+            return
         error = self._reason
         if error is not None and error.check(SSL.Error):
-            self.factory.counters.refusals["tls"] += 1  # type: ignore[attr-defined]  # _Factory's
+            self.factory.tls.failed()
         super().connectionLost(reason)
         # Twisted keeps the producer, which refers to this transport: a reference cycle.
         self._producer = None
 
 
 class _Factory(TLSMemoryBIOFactory):
-    counters: Counters
+    tls: TLS
 
 
 def wrap(factory: IProtocolFactory, tls: TLS, clock: IReactorTime) -> TLSMemoryBIOFactory:
     """`factory` behind TLS: its protocols see plain bytes and a secure transport."""
     wrapper = _Factory(tls, False, factory, clock)
     wrapper.protocol = _Transport if private.TLS.missing() else _CountingTransport
-    wrapper.counters = tls.counters
+    wrapper.tls = tls
     return wrapper
+
+
+def transport() -> type[TCPTransport]:
+    """The transport for ports of a factory behind TLS, which uses another below its own."""
+    return TCPTransport if private.TLS_SOCKET.missing() else TLSTransport
