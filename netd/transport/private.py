@@ -83,7 +83,8 @@ TLS_SOCKET: Final = Feature(
         "twisted.internet.abstract:FileDescriptor": "_postLoseConnection writeSomeData",
         "twisted.internet.tcp:Connection": "_closeWriteConnection",
         "OpenSSL.SSL": "_ffi _lib",
-        "OpenSSL.SSL:_lib": "SSL_read SSL_write SSL_clear_mode SSL_MODE_AUTO_RETRY",
+        "OpenSSL.SSL:_lib": "SSL_read SSL_write SSL_clear_mode SSL_MODE_AUTO_RETRY "
+        "ERR_clear_error",
         "OpenSSL.SSL:Connection": "_ssl _raise_ssl_error",
     },
     "passing the bytes of TLS through memory",

@@ -253,9 +253,6 @@ class _CountingTransport(_Transport):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Count a connection that ended in a TLS error."""
-        if self._below is not None:
-            super().connectionLost(reason)
-            return
         error = self._reason
         if error is not None and error.check(SSL.Error):
             self.factory.tls.failed()

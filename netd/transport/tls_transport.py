@@ -150,6 +150,8 @@ class TLSTransport(TCPTransport):
             return None
         if isinstance(error, SSL.ZeroReturnError):
             return main.CONNECTION_DONE
+        # OpenSSL would take errors that are left there for those of another connection.
+        _library.ERR_clear_error()
         # OpenSSL 4 has no error for the end of a connection without close_notify.
         if isinstance(error, SSL.SysCallError) or not any(error.args):
             return main.CONNECTION_LOST
@@ -183,6 +185,11 @@ class TLSTransport(TCPTransport):
             self.startReading()
 
     # Writing
+
+    def write(self, data: bytes) -> None:
+        """Send `data`, at the latest after this turn; nothing after a close."""
+        if not self.disconnecting or self.producer is not None:
+            TCPTransport.write(self, data)
 
     def startWriting(self) -> None:
         """As stock, unless output waits for input."""
@@ -273,8 +280,7 @@ class TLSTransport(TCPTransport):
                 self.connectionLost(Failure(reason))
 
     def _closeWriteConnection(self) -> None:
-        with suppress(SSL.Error):
-            self._tls.shutdown()
+        self._postLoseConnection()
         TCPTransport._closeWriteConnection(self)
 
     def connectionLost(self, reason: Failure) -> None:
