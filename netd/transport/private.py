@@ -78,16 +78,14 @@ TLS: Final = Feature(
     {"twisted.protocols.tls:TLSMemoryBIOProtocol": "_producer _reason"},
     "not counting failed TLS handshakes",
 )
-TLS_SOCKET: Final = Feature(
+TLS_TRANSPORT: Final = Feature(
     {
-        "twisted.internet.abstract:FileDescriptor": "_postLoseConnection writeSomeData",
-        "twisted.internet.tcp:Connection": "_closeWriteConnection",
+        "twisted.internet.abstract:FileDescriptor": "_maybePauseProducer _postLoseConnection",
         "OpenSSL.SSL": "_ffi _lib",
-        "OpenSSL.SSL:_lib": "SSL_read SSL_write SSL_clear_mode SSL_MODE_AUTO_RETRY "
-        "ERR_clear_error",
-        "OpenSSL.SSL:Connection": "_ssl _raise_ssl_error",
+        "OpenSSL.SSL:_lib": "BIO_get_mem_data BIO_read BIO_write SSL_read SSL_write",
+        "OpenSSL.SSL:Connection": "_from_ssl _into_ssl _raise_ssl_error _ssl",
     },
-    "passing the bytes of TLS through memory",
+    "using its own TLS transport",
 )
 UNIX: Final = Feature(
     {
@@ -100,7 +98,7 @@ UNIX: Final = Feature(
 UDP: Final = Feature(
     {"twisted.internet.udp:Port": "_preexistingSocket"}, kinds=frozenset({"udp", "udp6"})
 )
-FEATURES: Final = (TCP, DISPATCH, SENDFILE, TLS, TLS_SOCKET, UNIX, UDP)
+FEATURES: Final = (TCP, DISPATCH, SENDFILE, TLS, TLS_TRANSPORT, UNIX, UDP)
 
 
 def check(kinds: Collection[str]) -> None:

@@ -24,8 +24,7 @@ from netd.addresses import unmapped
 # Only Linux has the flag; elsewhere a response takes one packet more.
 _MORE: Final = getattr(sockets, "MSG_MORE", 0)
 # Receiving into 64 KiB of the heap and keeping little of it would fragment the heap.
-INPUT: Final = memoryview(bytearray(abstract.FileDescriptor.bufferSize))
-"""Where input is received."""
+_INPUT: Final = memoryview(bytearray(abstract.FileDescriptor.bufferSize))
 _DONE: Final = Failure(main.CONNECTION_DONE)
 _NUMERIC: Final = sockets.NI_NUMERICHOST | sockets.NI_NUMERICSERV
 
@@ -85,14 +84,14 @@ class TCPTransport(tcp.Server):
     def doRead(self) -> Any:
         """Deliver input, as stock does, with a call less."""
         try:
-            size = self.socket.recv_into(INPUT)
+            size = self.socket.recv_into(_INPUT)
         except BlockingIOError:
             return None
         except OSError:
             return main.CONNECTION_LOST
         if not size:
             return main.CONNECTION_DONE
-        self.protocol.dataReceived(INPUT[:size].tobytes())
+        self.protocol.dataReceived(_INPUT[:size].tobytes())
         return None
 
     def write(self, data: bytes) -> None:
@@ -109,7 +108,7 @@ class TCPTransport(tcp.Server):
             or not self.connected
             or self._writeDisconnected
         ):
-            tcp.Server.write(self, data)
+            self._write_behind(data)
         else:
             self._batched = True
             self._tempDataBuffer.append(data)
@@ -130,17 +129,21 @@ class TCPTransport(tcp.Server):
         data = b"".join(self._tempDataBuffer)
         self._tempDataBuffer.clear()
         self._tempDataLen = 0
-        sent = self._send(data, flags)
+        self._send(data, flags)
+
+    def _send(self, data: bytes, flags: int) -> None:
+        """Send `data` as far as the kernel takes it, the rest later."""
+        try:
+            sent = self.socket.send(data, flags)
+        except OSError:
+            # The socket is full, or broken: doWrite tells the protocol.
+            sent = 0
         if sent < len(data):
             tcp.Server.write(self, data[sent:] if sent else data)
 
-    def _send(self, data: bytes, flags: int) -> int:
-        """How many bytes the kernel takes."""
-        try:
-            return self.socket.send(data, flags)
-        except OSError:
-            # The socket is full, or broken: doWrite tells the protocol.
-            return 0
+    def _write_behind(self, data: bytes) -> None:
+        """Send `data` behind what waits."""
+        tcp.Server.write(self, data)
 
     def flush(self) -> None:
         """Send the batched bytes at the end of a turn, and finish a close."""
@@ -185,13 +188,13 @@ def flush(transport: object) -> bool:
 
 def bytes_unsent(transport: Any) -> int | None:
     """Bytes in the buffers of `transport`; None when that is not known."""
-    # TLS has no buffers of its own; those of the transport below count.
+    # Twisted's TLS has no buffers of its own; those of the transport below count.
     while not hasattr(transport, "_tempDataLen"):
         transport = getattr(transport, "transport", None)
         if transport is None:
             return None
     unsent: int = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
-    return unsent
+    return unsent + getattr(transport, "unencrypted", 0)
 
 
 def has_unread_input(transport: Any) -> bool:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from socket import socket
 from typing import Any, Final, TypeAlias
 
 from attrs import evolve, frozen
@@ -190,11 +189,7 @@ class TLS:
 
     def serverConnectionForTLS(self, protocol: object) -> SSL.Connection:
         """A connection before its handshake."""
-        return self.connection(None)
-
-    def connection(self, sock: socket | None) -> SSL.Connection:
-        """A connection on `sock` before its handshake; None: in memory."""
-        return SSL.Connection(self._contexts.default, sock)
+        return SSL.Connection(self._contexts.default, None)
 
     def failed(self) -> None:
         """Count a connection that ended in a TLS error."""
@@ -224,16 +219,16 @@ class _Transport(BufferingTLSTransport):
 
     def _start(self, below: TLSTransport) -> None:
         tls = self.factory.tls
-        below.start_tls(tls.connection(below.socket), self.wrappedProtocol, tls.failed)
+        below.start_tls(tls.serverConnectionForTLS(self), self.wrappedProtocol, tls.failed)
 
     def dataReceived(self, data: bytes) -> None:
-        """Bytes from the network; those of a TLSTransport are still in its kernel."""
+        """Bytes from the network; those of a TLSTransport came with what stood before."""
         if self._below is None:
             super().dataReceived(data)  # type: ignore[no-untyped-call]  # Twisted has no types here
             return
         if self._below.protocol is self:
             self._start(self._below)
-        self._below.unread(len(data))
+        self._below.received(data)
 
     @property
     def identity(self) -> str | None:
@@ -275,4 +270,4 @@ def wrap(factory: IProtocolFactory, tls: TLS, clock: IReactorTime) -> TLSMemoryB
 
 def transport() -> type[TCPTransport]:
     """The transport for ports of a factory behind TLS, which uses another below its own."""
-    return TCPTransport if private.TLS_SOCKET.missing() else TLSTransport
+    return TCPTransport if private.TLS_TRANSPORT.missing() else TLSTransport

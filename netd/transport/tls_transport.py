@@ -1,19 +1,15 @@
 """
-A TCP transport whose socket OpenSSL reads and writes itself, without buffers between.
+A TCP transport that encrypts: OpenSSL in memory, without a layer of protocols between.
 
-Rules: knows no certificate; needs the private names in `private.TLS_SOCKET`.
+Rules: knows no certificate file; needs the private names in `private.TLS_TRANSPORT`.
 
-Before `start_tls` the transport is plain: a PROXY header comes first.  Its protocol is shown
-input that is still in the kernel, from where only the bytes of the header are taken.
-
-OpenSSL reads record by record and never ahead, so the kernel tells when there is more.
+OpenSSL does not get the socket itself: reading there, it takes input as long as the peer sends,
+and a ClientHello in records of one byte would hold the reactor for a third of a second.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
-from socket import MSG_PEEK
 from typing import Any, Final
 
 from OpenSSL import SSL
@@ -28,22 +24,37 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from netd.transport import certificates, proxy_header
-from netd.transport.tcp import INPUT, TCPTransport
+from netd.transport import certificates
+from netd.transport.tcp import TCPTransport
 
 # pyOpenSSL's own methods allocate a buffer for each read, and an exception for each wait.
 _library: Any = getattr(SSL, "_lib", None)
+_ffi: Any = getattr(SSL, "_ffi", None)
 _read: Any = getattr(_library, "SSL_read", None)
 _write: Any = getattr(_library, "SSL_write", None)
-_from_buffer: Any = getattr(getattr(SSL, "_ffi", None), "from_buffer", bytes)
+_bio_read: Any = getattr(_library, "BIO_read", None)
+_bio_write: Any = getattr(_library, "BIO_write", None)
+_bio_size: Any = getattr(_library, "BIO_get_mem_data", None)
+_null: Any = getattr(_ffi, "NULL", None)
+_from_buffer: Any = getattr(_ffi, "from_buffer", bytes)
 
 RECORD: Final = 16 * 1024
-"""Bytes of the longest TLS record."""
-# A read of one record, or of a few when the first is full: more is likely to be there.
-_PLACES: Final = [_from_buffer(INPUT[at : at + RECORD]) for at in range(0, len(INPUT), RECORD)]
-MOST_WRITTEN: Final = 1024 * 1024
-"""Bytes encrypted in one go, so that others need not wait."""
-_DONE: Final = Failure(main.CONNECTION_DONE)
+"""Bytes of the longest record."""
+AT_ONCE: Final = 2 * RECORD
+"""Bytes that OpenSSL encrypts or decrypts at a time; its buffers keep the size."""
+
+
+def _memory(size: int) -> tuple[Any, memoryview]:
+    """Memory for OpenSSL, and a view of it; none where `private.TLS_TRANSPORT` is missing."""
+    # Memory of Python's that is lent to cffi crashes the interpreter at its end.
+    memory = bytearray() if _ffi is None else _ffi.new("char[]", size)
+    return memory, memoryview(memory if _ffi is None else _ffi.buffer(memory))
+
+
+# A record that was begun earlier may add to what is read at once.
+_PLAIN_AT, _PLAIN = _memory(AT_ONCE + 2 * RECORD)
+_CIPHER_AT, _CIPHER = _memory(2 * AT_ONCE)
+_BOTH: Final = SSL.SENT_SHUTDOWN | SSL.RECEIVED_SHUTDOWN
 
 
 @implementer(ISSLTransport)
@@ -51,75 +62,61 @@ class TLSTransport(TCPTransport):
     """
     A server's TLS transport; its protocol is told of a close_notify as of a half-close.
 
-    A close sends what was written and a close_notify, then waits for the peer's.  Before the
-    handshake is over, output waits; a close without output cuts the connection.
+    It is plain until `start_tls`, because a PROXY header comes first.  A close sends what was
+    written and a close_notify, then waits for the peer's.  Until the handshake is over, output
+    waits, and a close without output cuts the connection.
     """
 
     _tls: Any = None  # the SSL.Connection, from `start_tls` on
     _ssl: Any = None  # its handle, from the end of the handshake on
+    _into: Any = None  # OpenSSL's memory for input ...
+    _from: Any = None  # ... and for output
+    _waiting = b""  # output that OpenSSL takes after more input
     _on_failure: Callable[[], object] | None = None
-    _unread = 0  # of the bytes that the protocol was shown, those that belong to TLS
-    _paused = False
-    _read_blocked = False  # a read waits until the socket takes output
-    _write_blocked = False  # a write waits for input
 
     def start_tls(
         self, connection: SSL.Connection, protocol: IProtocol, on_failure: Callable[[], object]
     ) -> None:
-        """Begin with TLS on `connection`, of this socket; `on_failure()` for an error in it."""
+        """Begin with TLS on `connection`, in memory; `on_failure()` for an error in it."""
         connection.set_accept_state()
         self._tls = connection
-        # A peer may send messages of a handshake without end: one at a time.
-        _library.SSL_clear_mode(self._tls._ssl, _library.SSL_MODE_AUTO_RETRY)
+        self._into, self._from = self._tls._into_ssl, self._tls._from_ssl
         self._on_failure = on_failure
         self.protocol = protocol
 
-    def unread(self, size: int) -> None:
-        """The last `size` bytes that the protocol was shown are the first of TLS."""
-        self._unread = size
+    def received(self, data: bytes) -> None:
+        """The first bytes of TLS, which arrived before `start_tls`."""
+        self._tls.bio_write(data)
 
     # Reading
 
     def doRead(self) -> Any:
-        """Go on with the handshake, or deliver the input of a few records."""
-        ssl = self._ssl
-        if ssl is None:
-            return self._peek() if self._tls is None else self._handshake()
-        size, reason = 0, None
-        for place in _PLACES:
-            got = _read(ssl, place, RECORD)
-            if got <= 0:
-                reason = self._failure(got)
-                break
-            size += got
-            if got < RECORD:
-                break
-        if self._write_blocked:
-            self._write_blocked = False
-            self.startWriting()
-        if size:
-            self.protocol.dataReceived(INPUT[:size].tobytes())
-        return reason if self.connected else None
-
-    def _peek(self) -> Any:
-        """Show input to the protocol, and take what the protocol does not leave to TLS."""
+        """Decrypt and deliver input."""
         try:
-            size = self.socket.recv_into(INPUT, proxy_header.LONGEST, MSG_PEEK)
+            size = self.socket.recv_into(_CIPHER, AT_ONCE)
         except BlockingIOError:
             return None
         except OSError:
             return main.CONNECTION_LOST
-        if not size:
-            return main.CONNECTION_DONE
-        self.protocol.dataReceived(INPUT[:size].tobytes())
-        if self._unread > size:
-            # What was taken before looked like a header, which no record of TLS does.
-            return SSL.Error([("", "", "neither a PROXY header nor TLS")])
-        if self._unread < size and self.connected:
-            self.socket.recv_into(INPUT, size - self._unread)
-        return None
+        if self._tls is None:
+            if not size:
+                return main.CONNECTION_DONE
+            self.protocol.dataReceived(_CIPHER[:size].tobytes())
+            if self._tls is None or not self.connected:
+                return None
+        elif not size:
+            # Without close_notify: whatever was being received may be incomplete.
+            return main.CONNECTION_LOST
+        else:
+            _bio_write(self._into, _CIPHER_AT, size)
+        reason = self._shake_hands() if self._ssl is None else None
+        if self._ssl is not None:
+            reason = self._decrypt()
+        if self.connected and not self._batched:
+            self._send_encrypted()
+        return reason if self.connected else None
 
-    def _handshake(self) -> Any:
+    def _shake_hands(self) -> Any:
         try:
             self._tls.do_handshake()
         except SSL.Error as error:
@@ -127,9 +124,28 @@ class TLSTransport(TCPTransport):
         self._ssl = self._tls._ssl
         if IHandshakeListener.providedBy(self.protocol):
             self.protocol.handshakeCompleted()
-        if self._tempDataBuffer:
-            self.startWriting()
         return None
+
+    def _decrypt(self) -> Any:
+        """Deliver what is complete of the input; returns the reason to disconnect, or None."""
+        ssl, into, size, reason = self._ssl, self._into, 0, None
+        while True:
+            got = _read(ssl, _PLAIN_AT + size if size else _PLAIN_AT, RECORD)
+            if got <= 0:
+                reason = self._failure(got)
+                break
+            size += got
+            if not _bio_size(into, _null):
+                break
+        if self._waiting:
+            data, self._waiting = self._waiting, b""
+            self._send(data)
+            if self.producerPaused:
+                # doWrite resumes the producer when nothing waits.
+                self.reactor.addWriter(self)
+        if size and self.connected:
+            self.protocol.dataReceived(_PLAIN[:size].tobytes())
+        return reason
 
     def _failure(self, result: int) -> Any:
         """The reason to disconnect after a `result` of OpenSSL that is no success; or None."""
@@ -142,19 +158,8 @@ class TLSTransport(TCPTransport):
     def _reason(self, error: SSL.Error) -> Any:
         if isinstance(error, SSL.WantReadError):
             return None
-        if isinstance(error, SSL.WantWriteError):
-            # Otherwise the unread input would call for a read again and again.
-            self.reactor.removeReader(self)
-            self._read_blocked = True
-            self.reactor.addWriter(self)
-            return None
         if isinstance(error, SSL.ZeroReturnError):
             return main.CONNECTION_DONE
-        # OpenSSL would take errors that are left there for those of another connection.
-        _library.ERR_clear_error()
-        # OpenSSL 4 has no error for the end of a connection without close_notify.
-        if isinstance(error, SSL.SysCallError) or not any(error.args):
-            return main.CONNECTION_LOST
         return error
 
     def readConnectionLost(self, reason: Failure) -> None:
@@ -162,138 +167,143 @@ class TLSTransport(TCPTransport):
         if self._ssl is None:
             TCPTransport.readConnectionLost(self, reason)
         elif self.disconnecting:
-            self.connectionLost(reason)
+            # Otherwise doWrite ends the connection.
+            if not self._has_output():
+                self.connectionLost(reason)
         elif IHalfCloseableProtocol.providedBy(self.protocol):
             self.protocol.readConnectionLost()
         else:
             self.loseConnection()
 
-    def startReading(self) -> None:
-        """As stock, unless a read waits for output."""
-        if not self._read_blocked:
-            self.reactor.addReader(self)
-
-    def pauseProducing(self) -> None:
-        """As stock."""
-        self._paused = True
-        self.reactor.removeReader(self)
-
-    def resumeProducing(self) -> None:
-        """As stock."""
-        self._paused = False
-        if self.connected and not self.disconnecting:
-            self.startReading()
-
     # Writing
 
-    def write(self, data: bytes) -> None:
-        """Send `data`, at the latest after this turn; nothing after a close."""
-        if not self.disconnecting or self.producer is not None:
-            TCPTransport.write(self, data)
+    def _write_behind(self, data: bytes) -> None:
+        """Send `data` behind what waits; nothing after a close."""
+        if self.connected and (not self.disconnecting or self.producer is not None):
+            self._send(data)
 
-    def startWriting(self) -> None:
-        """As stock, unless output waits for input."""
-        if self._ssl is not None and not self._write_blocked:
-            self.reactor.addWriter(self)
+    def _send(self, data: bytes, flags: int = 0) -> None:
+        """Encrypt `data` and send; OpenSSL may want input before."""
+        ssl, size, at = self._ssl, len(data), 0
+        if ssl is None or self._waiting:
+            self._wait(data)
+            return
+        start = _from_buffer(data)
+        while at < size:
+            sent = _write(ssl, start + at if at else start, min(size - at, RECORD))
+            if sent <= 0:
+                reason = self._failure(sent)
+                if reason is None:
+                    self._wait(data[at:])
+                else:
+                    self.reactor.callLater(0, self.connectionLost, Failure(reason))
+                break
+            at += sent
+            if at < size and not at % AT_ONCE:
+                self._send_encrypted()
+        if self.disconnecting:
+            self._notify()
+        self._send_encrypted()
+        if self._tempDataBuffer:
+            self._maybePauseProducer()  # type: ignore[no-untyped-call]  # Twisted has no types here
+
+    def _wait(self, data: bytes) -> None:
+        """Keep `data` until OpenSSL takes it, and have no more produced if that is much."""
+        self._waiting += data
+        producer: Any = self.producer
+        if producer is not None and self.unencrypted > self.bufferSize:
+            self.producerPaused = True
+            producer.pauseProducing()
+
+    @property
+    def unencrypted(self) -> int:
+        """Bytes of output that wait for input of the peer."""
+        return len(self._waiting)
+
+    def _send_encrypted(self) -> None:
+        """Send what OpenSSL has encrypted, behind what waits for the kernel."""
+        while (size := _bio_read(self._from, _CIPHER_AT, len(_CIPHER))) > 0:
+            sent = 0
+            if not self.dataBuffer and not self._tempDataBuffer:
+                try:
+                    sent = self.socket.send(_CIPHER[:size])
+                except OSError:
+                    # The socket is full, or broken: doWrite tells the protocol.
+                    sent = 0
+            if sent < size:
+                self._tempDataBuffer.append(_CIPHER[sent:size].tobytes())
+                self._tempDataLen += size - sent
+                self.reactor.addWriter(self)
 
     def doWrite(self) -> Any:
-        """Go on with a read or write that waited for the socket."""
-        if self._read_blocked:
-            self._read_blocked = False
-            if not self._paused:
-                self.startReading()
-            reason = self.doRead()
-            if reason is main.CONNECTION_DONE:
-                self.reactor.removeReader(self)
-                self.readConnectionLost(_DONE)
-                return None
-            if reason is not None or self._read_blocked or not self.connected:
-                return reason
-        if self._ssl is None:
-            self.reactor.removeWriter(self)
-            return None
+        """Send what waits for the kernel."""
+        # The two kinds of bytes share a buffer, which must not be sent as it is.
+        self.send_batched()
         return TCPTransport.doWrite(self)  # type: ignore[no-untyped-call]  # Twisted has no types here
-
-    def writeSomeData(self, data: Any) -> Any:
-        """Encrypt and send; how many bytes the socket took, or the reason to disconnect."""
-        ssl, size = self._ssl, len(data)
-        if ssl is None or not size:
-            return 0
-        view, sent = memoryview(data), 0
-        while sent < size and sent < MOST_WRITTEN:
-            rest = view[sent:] if sent else view
-            result = _write(ssl, _from_buffer(rest), size - sent)
-            if result <= 0:
-                reason = self._write_failure(result)
-                return sent or reason
-            sent += result
-        return sent
-
-    def _write_failure(self, result: int) -> Any:
-        """0 when the write has to be tried again; otherwise the reason to disconnect."""
-        try:
-            self._tls._raise_ssl_error(self._ssl, result)
-        except SSL.WantReadError:
-            self._write_blocked = True
-            self.reactor.removeWriter(self)
-            self.startReading()
-        except SSL.WantWriteError:
-            pass
-        except SSL.Error as error:
-            return self._reason(error)
-        return 0
-
-    def _send(self, data: bytes, flags: int) -> int:
-        sent = self.writeSomeData(data)
-        # After an error doWrite meets it again, and tells the protocol.
-        return sent if isinstance(sent, int) else 0
 
     # Closing
 
+    def _has_output(self) -> bool:
+        buffered = self._waiting or self._tempDataBuffer or self.dataBuffer
+        return bool(buffered) or self.producer is not None
+
+    def _notify(self) -> None:
+        """Encrypt a close_notify, once, behind all output."""
+        if self._waiting or self.producer is not None or self._closed(SSL.SENT_SHUTDOWN):
+            return
+        try:
+            self._tls.shutdown()
+        except SSL.Error:
+            # As in the middle of a renegotiation.
+            self.abortConnection()
+
+    def _closed(self, sides: int) -> bool:
+        """Whether all of `sides` have sent their close_notify."""
+        return bool(self._tls.get_shutdown() & sides == sides)
+
     def loseConnection(self) -> None:
-        """Send what was written, then close."""
-        if self._ssl is not None:
-            TCPTransport.loseConnection(self)
-        elif self.connected and not self.disconnecting:
-            if self._tempDataBuffer:
-                self.disconnecting = 1
-            else:
+        """Send what was written and a close_notify, then wait for the peer's."""
+        if self.disconnecting or not self.connected:
+            return
+        if self._ssl is None:
+            self.send_batched()
+            if not self._waiting:
                 self.abortConnection()
+                return
+        self.disconnecting = 1
+        # A paused transport would not see the peer's close_notify.
+        self.reactor.addReader(self)
+        if self._ssl is not None and not self._batched:
+            self._notify()
+            self._send_encrypted()
+            self.reactor.callLater(0, self._end_connection)
+
+    def loseWriteConnection(self) -> None:
+        """Send what was written, a close_notify and a FIN."""
+        self.send_batched()
+        self._notify()
+        self._send_encrypted()
+        TCPTransport.loseWriteConnection(self)  # type: ignore[no-untyped-call]  # Twisted has no types here
 
     def _postLoseConnection(self) -> Any:
-        """Send close_notify; returns the reason to disconnect, None to wait for the peer's."""
-        try:
-            if self._tls.shutdown():
-                return main.CONNECTION_DONE
-        except SSL.WantWriteError:
-            self.startWriting()
-            return None
-        except SSL.Error as error:
-            return self._reason(error)
-        self.startReading()
-        return None
+        """After all output: the reason to disconnect, None to wait for the peer."""
+        self._notify()
+        self._send_encrypted()
+        ended = not self._has_output() and self._closed(_BOTH)
+        return main.CONNECTION_DONE if ended else None
 
     def _end_connection(self) -> None:
-        if self.connected and not self._aborting:
-            reason = self._postLoseConnection()
-            if reason is not None:
-                self.connectionLost(Failure(reason))
-
-    def _closeWriteConnection(self) -> None:
-        self._postLoseConnection()
-        TCPTransport._closeWriteConnection(self)
+        over = self.connected and not self._aborting and not self._has_output()
+        if over and self._closed(_BOTH):
+            self.connectionLost(Failure(main.CONNECTION_DONE))
 
     def connectionLost(self, reason: Failure) -> None:
         """Close the socket, and forget OpenSSL's state."""
-        if not self.disconnected and reason.check(SSL.Error):
-            if self._on_failure is not None:
-                self._on_failure()
-            # Unread input would make the kernel reset the connection, and destroy the alert.
-            with suppress(OSError):
-                self.socket.recv_into(INPUT)
+        if not self.disconnected and self._on_failure is not None and reason.check(SSL.Error):
+            self._on_failure()
         self._ssl = None
         TCPTransport.connectionLost(self, reason)
-        self._tls = self._on_failure = None
+        self._tls = self._into = self._from = self._on_failure = None
 
     # For the protocol
 

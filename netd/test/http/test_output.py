@@ -104,6 +104,8 @@ class OutputTests(SynchronousTestCase):
         alsoProvides(self.transport, ISSLTransport)
         self.assertFalse(self.output.secure)
         self.assertTrue(Output(self.transport).secure)
+        # Twisted's TLS delivers input in parts, netd's own does not.
+        self.assertEqual((self.output.in_parts, Output(self.transport).in_parts), (False, True))
 
 
 class Source:

@@ -14,6 +14,7 @@ from weakref import ref
 
 from cryptography import x509
 from OpenSSL import SSL
+from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.task import Clock
@@ -25,9 +26,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd import settings
 from netd.counters import Counters
 from netd.test.stages import Identity, identity
+from netd.test.transport.recording import networks
 from netd.test.transport.tls_stages import Client, Collector, Connected, Turns, client_context
 from netd.transport import certificates, private, tls
+from netd.transport.access import Access, AccessFactory, AccessPolicy
 from netd.transport.certificates import KeyPair
+from netd.transport.tcp import TCPTransport
+from netd.transport.tls_transport import TLSTransport
 
 # Sunday, 6 July 2025
 NOW: Final = 1_751_784_577.0
@@ -657,3 +662,56 @@ class ReloadOnSocketTests(_OnSockets, ReloadTests):
 
 class TicketOnSocketTests(_OnSockets, TicketTests):
     """The same on sockets."""
+
+
+class BehindTests(_OnSockets):
+    """What stands before TLS on the same transport."""
+
+    def accept(self, access: Access) -> Connected:
+        """A connection from 192.0.2.1 to a factory behind an access policy."""
+        policy = AccessPolicy(access, self.clock, self.counters)
+        protocol: Any = AccessFactory(policy, self.factory).buildProtocol(
+            IPv4Address("TCP", "192.0.2.1", 5)
+        )
+        connected = Connected(Turns(), protocol)
+        self.addCleanup(connected.close)
+        return connected
+
+    def test_header(self) -> None:
+        """A PROXY header comes before TLS, in the same segment even."""
+        connected = self.accept(Access(networks(), networks("192.0.2.0/24")))
+        client = Client(client_context())
+        header = b"PROXY TCP4 198.51.100.7 192.0.2.1 5000 443\r\n"
+        connected.far.send(header + client.turn(b""))
+        connected.handshake(client)
+        connected.send(b"hello")
+        connected.settle()
+        inner: Any = connected.server.protocol
+        self.assertEqual(inner.data, b"hello")
+        self.assertEqual(inner.transport.getPeer().host, "198.51.100.7")
+
+    def test_guard(self) -> None:
+        """Others begin with TLS; who leaves before that is gone for the inner protocol."""
+        access = Access(networks(), networks("203.0.113.0/24"))
+        connected = self.accept(access)
+        connected.handshake(Client(client_context()))
+        connected.send(b"hello")
+        connected.settle()
+        inner: Any = connected.server.protocol
+        self.assertEqual(inner.data, b"hello")
+        lost: list[object] = []
+        self.patch(Collector, "connectionLost", lambda _, reason: lost.append(reason))
+        connected = self.accept(access)
+        connected.far.close()
+        connected.settle()
+        self.assertEqual(len(lost), 1)
+
+
+class TransportTests(SynchronousTestCase):
+    """The transport for a port."""
+
+    def test_kind(self) -> None:
+        """It is netd's own, unless a private name is missing."""
+        self.assertIs(tls.transport(), TLSTransport)
+        self.patch(private, "_attributes", lambda holder: set())
+        self.assertIs(tls.transport(), TCPTransport)

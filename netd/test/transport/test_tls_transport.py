@@ -14,6 +14,7 @@ from twisted.internet import error, main
 from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener
 from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
@@ -26,7 +27,7 @@ from netd.transport import tls, tls_transport
 from netd.transport.access import Access, AccessFactory, AccessPolicy
 from netd.transport.epoll import WriteBatch
 from netd.transport.tcp import bytes_unsent, has_unread_input
-from netd.transport.tls_transport import MOST_WRITTEN, RECORD
+from netd.transport.tls_transport import AT_ONCE, RECORD
 
 VERSIONS: Final = (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION)
 HEADER: Final = b"PROXY TCP4 198.51.100.7 192.0.2.1 5000 443\r\n"
@@ -165,20 +166,49 @@ class InputTests(_Secure):
             self.assertEqual(self.protocol.data, b"hello")
 
     def test_turn(self) -> None:
-        """A turn delivers one record, or four when they are full."""
+        """A turn delivers a limited amount at once, whatever its records."""
         connected = self.connect()
         for size in (1, 5):
             connected.send(b"x" * size)
         self.reactor.turn()
-        self.assertEqual(self.protocol.sizes, [1])
-        self.reactor.turn()
-        self.assertEqual(self.protocol.sizes, [1, 5])
-        self.protocol.sizes.clear()
+        self.assertEqual(self.protocol.sizes, [6])
         connected.send(bytes(6 * RECORD))
-        self.reactor.turn()
-        self.assertEqual(self.protocol.sizes, [4 * RECORD])
         connected.settle()
-        self.assertEqual(self.protocol.sizes, [4 * RECORD, 2 * RECORD])
+        self.assertEqual(len(self.protocol.data), 6 + 6 * RECORD)
+        self.assertLess(max(self.protocol.sizes), AT_ONCE + RECORD)
+        self.assertLess(len(self.protocol.sizes), 6)
+
+    def test_together(self) -> None:
+        """A request that comes with the end of the handshake is served in the same turn."""
+        connected, client = self.begin(), Client(client_context())
+        connected.far.send(client.turn(b""))
+        self.reactor.turn()
+        finished = client.turn(connected.far.recv(65536))
+        client.ssl.send(b"hello")
+        connected.far.send(finished + client.pending())
+        self.reactor.turn()
+        self.assertEqual(self.protocol.data, b"hello")
+
+    def test_splinters(self) -> None:
+        """A ClientHello in records of one byte is taken in bounded parts."""
+        connected = self.begin()
+        hello = b"\x01\x02\x00\x00" + bytes(20_000)
+        data = b"".join(b"\x16\x03\x01\x00\x01%c" % byte for byte in hello)
+        left = len(data)
+        while left:
+            left -= connected.far.send(data[-left:])
+            self.reactor.turn()
+            size = self.near_input(connected)
+            self.reactor.turn()
+            self.assertLessEqual(size - self.near_input(connected), AT_ONCE)
+        self.assertEqual(self.protocol.events, [])
+
+    def near_input(self, connected: Connected) -> int:
+        """How many bytes wait in the kernel for the server."""
+        try:
+            return len(connected.near.recv(1 << 24, socket.MSG_PEEK))
+        except BlockingIOError:
+            return 0
 
     def test_pause(self) -> None:
         """A paused transport leaves input in the kernel."""
@@ -192,13 +222,9 @@ class InputTests(_Secure):
         self.assertEqual(self.protocol.data, b"hello")
 
     def test_renegotiation(self) -> None:
-        """A renegotiation is refused, and costs one turn for each message."""
+        """A renegotiation is refused."""
         connected = self.connect(SSL.TLS1_2_VERSION)
-        mode = connected.server._tls._ssl
-        library: Any = tls_transport._library
-        self.assertFalse(library.SSL_clear_mode(mode, 0) & library.SSL_MODE_AUTO_RETRY)
         connected.client.ssl.renegotiate()
-        connected.settle()
         connected.far.send(connected.client.turn(b""))
         connected.settle()
         self.assertIn("no renegotiation", str(connected.error))
@@ -206,7 +232,7 @@ class InputTests(_Secure):
         self.assertEqual(self.protocol.events, ["handshake", "lost"])
 
     def test_notTLS(self) -> None:
-        """A client that speaks no TLS, or an old one, is counted and closed, but not reset."""
+        """A client without TLS, or with an old one, is counted and closed with an alert."""
         old = Client(client_context(SSL.TLS1_1_VERSION, SSL.TLS1_1_VERSION)).turn(b"")
         for data, alert in ((b"GET / HTTP/1.1\r\n", b""), (old, b"\x15\x03")):
             self.counters.refusals.clear()
@@ -216,7 +242,6 @@ class InputTests(_Secure):
             self.assertEqual(self.protocol.events, ["lost"])
             self.assertIsInstance(self.protocol.reason.value, SSL.Error)
             self.assertEqual(self.counters.refusals, {"tls": 1})
-            # With input unread the connection would be reset, and the alert lost.
             self.assertEqual(connected.far.recv(100)[:2], alert)
             self.assertEqual(connected.far.recv(100), b"")
 
@@ -281,19 +306,6 @@ class OutputTests(_Secure):
             self.assertEqual(self.protocol.events[3:], ["resume"])
             self.assertEqual(connected.client.received, data)
 
-    def test_bounded(self) -> None:
-        """One write encrypts a limited amount."""
-        connected = self.connect()
-        written: list[int] = []
-
-        def write(ssl: object, data: object, size: int) -> int:
-            written.append(size)
-            return min(size, RECORD)
-
-        self.patch(tls_transport, "_write", write)
-        self.assertEqual(connected.server.writeSomeData(bytes(5 << 20)), MOST_WRITTEN)
-        self.assertEqual(len(written), MOST_WRITTEN // RECORD)
-
     def test_batched(self) -> None:
         """The writes of a turn leave in one record, at its end."""
         connected = self.connect()
@@ -331,29 +343,40 @@ class OutputTests(_Secure):
         self.assertEqual(connected.client.received, b"no room")
         self.assertTrue(connected.notified)
 
+    def test_earlyMuch(self) -> None:
+        """A producer is paused when much waits for the handshake, and resumed afterwards."""
+
+        def produce(protocol: Any) -> None:
+            def made() -> None:
+                protocol.transport.registerProducer(protocol, True)
+                protocol.transport.write(bytes(65_000))
+                self.assertEqual(protocol.events, [])
+                protocol.transport.write(bytes(65_000))
+
+            protocol.connectionMade = made
+
+        connected = self.begin(produce)
+        self.assertEqual(self.protocol.events, ["pause"])
+        self.assertEqual(bytes_unsent(connected.server), 130_000)
+        connected.handshake(Client(client_context()))
+        self.assertEqual(len(connected.client.received), 130_000)
+        self.assertEqual(self.protocol.events, ["pause", "handshake", "resume"])
+
     def test_full(self) -> None:
-        """A handshake goes on when a socket that was full takes output."""
+        """A handshake whose output the kernel does not take at once goes on later."""
         connected = self.begin()
-        connected.near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        filled = 0
         try:
             while True:
-                connected.near.send(b"x")
+                filled += connected.near.send(bytes(1000))
         except BlockingIOError:
             pass
         client = Client(client_context())
         connected.far.send(client.turn(b""))
-        for _ in range(3):
-            self.reactor.turn()
+        self.reactor.turn()
         self.assertEqual(self.reactor.writers, [connected.server])
-        self.assertEqual(self.reactor.readers, [])
-        connected.server.pauseProducing()
-        connected.server.resumeProducing()
-        self.assertEqual(self.reactor.readers, [])
-        data = b""
-        while data.lstrip(b"x") == b"":
-            data = connected.far.recv(65536)
-            self.reactor.turn()
-        connected.far.send(client.turn(data.lstrip(b"x")))
+        while filled:
+            filled -= len(connected.far.recv(filled))
         connected.handshake(client)
         self.assertEqual(self.protocol.events, ["handshake"])
 
@@ -364,7 +387,7 @@ class OutputTests(_Secure):
         connected = self.connect()
         connected.far.close()
         connected.server.write(b"abc")
-        self.assertEqual(bytes_unsent(connected.server), 3)
+        self.assertGreater(bytes_unsent(connected.server) or 0, 0)
         connected.client = None
         connected.settle()
         self.assertEqual(self.protocol.events, ["handshake", "lost"])
@@ -392,11 +415,11 @@ class _Stubborn:
 
 
 class CrossedTests(_Secure):
-    """Reads that wait for output, and writes that wait for input, as in a renegotiation."""
+    """Writes that wait for input, as in a renegotiation, or that fail."""
 
-    def stub(self, name: str, connected: Connected, *errors: type[SSL.Error]) -> None:
-        """Let the function `name` fail with each of `errors`, then work."""
-        real, left = getattr(tls_transport, name), list(errors)
+    def stub(self, connected: Connected, *errors: type[SSL.Error]) -> None:
+        """Let writes fail with each of `errors`, then work."""
+        real, left = tls_transport._write, list(errors)
 
         def fail(*arguments: object) -> Any:
             if not left:
@@ -404,80 +427,37 @@ class CrossedTests(_Secure):
             left.pop()
             return -1
 
-        self.patch(tls_transport, name, fail)
+        self.patch(tls_transport, "_write", fail)
         connected.server._tls = _Stubborn(connected.server._tls, *errors)
 
-    def test_readWaits(self) -> None:
-        """A read that waits for output is repeated when there is room, and not before."""
+    def test_waits(self) -> None:
+        """A write that waits for input is repeated after a read, and so is what follows."""
         connected = self.connect()
-        self.stub("_read", connected, SSL.WantWriteError, SSL.WantWriteError)
-        connected.send(b"hello")
-        connected.server.doRead()
-        self.assertEqual((self.reactor.readers, self.reactor.writers), ([], [connected.server]))
-        connected.server.resumeProducing()
-        self.assertEqual(self.reactor.readers, [])
-        self.reactor.turn()
-        self.assertEqual((self.reactor.readers, self.reactor.writers), ([], [connected.server]))
+        self.stub(connected, SSL.WantReadError)
+        for data in (b"abc", b"def"):
+            connected.server.write(data)
+        connected.server.loseConnection()
         connected.settle()
-        self.assertEqual(self.protocol.data, b"hello")
-        self.assertEqual((self.reactor.readers, self.reactor.writers), ([connected.server], []))
-
-    def test_readWaitsPaused(self) -> None:
-        """A read that goes on does not resume a transport that was paused meanwhile."""
-        connected = self.connect()
-        self.stub("_read", connected, SSL.WantWriteError)
-        connected.server.doRead()
-        connected.server.pauseProducing()
-        connected.settle()
-        self.assertEqual((self.reactor.readers, self.reactor.writers), ([], []))
-
-    def test_readEnds(self) -> None:
-        """A read that goes on may find the client's close_notify, or an error."""
-        connected = self.connect()
-        self.stub("_read", connected, SSL.WantWriteError)
-        connected.client.ssl.shutdown()
-        connected.far.send(connected.client.pending())
-        connected.settle()
-        self.assertTrue(connected.notified)
-        self.assertEqual(self.protocol.events, ["handshake", "lost"])
-        connected = self.connect()
-        self.stub("_read", connected, SSL.WantWriteError)
-        connected.far.send(bytes(10))
-        connected.settle()
-        self.assertEqual(self.counters.refusals, {"tls": 1})
-
-    def test_writeWaits(self) -> None:
-        """A write that waits for input is repeated after a read, and not before."""
-        connected = self.connect()
-        connected.server.pauseProducing()
-        self.stub("_write", connected, SSL.WantReadError)
-        connected.server.write(b"abc")
-        connected.server.write(b"def")
-        connected.settle()
-        self.assertEqual((self.reactor.readers, self.reactor.writers), ([connected.server], []))
         self.assertEqual(connected.client.received, b"")
+        self.assertEqual(bytes_unsent(connected.server), 6)
         connected.send(b"hello")
         connected.settle()
         self.assertEqual(self.protocol.data, b"hello")
         self.assertEqual(connected.client.received, b"abcdef")
+        self.assertTrue(connected.notified)
 
-    def test_odd(self) -> None:
-        """Success where a failure was expected is waited out; an unknown error is final."""
+    def test_fails(self) -> None:
+        """An error of TLS while writing is counted, and ends the connection."""
         connected = self.connect()
-        self.assertIsNone(connected.server._failure(1))
-        reason = connected.server._reason
-        self.assertIsInstance(reason(SSL.Error()), error.ConnectionLost)
-        self.assertIsInstance(reason(SSL.Error([])), error.ConnectionLost)
-        self.assertIsInstance(reason(SSL.SysCallError(104, "ECONNRESET")), error.ConnectionLost)
-
-    def test_writeFails(self) -> None:
-        """An error of TLS while writing is counted."""
-        connected = self.connect()
-        self.stub("_write", connected, *[_Broken] * 2)
+        self.stub(connected, _Broken)
         connected.server.write(b"abc")
         connected.settle()
         self.assertEqual(self.protocol.events, ["handshake", "lost"])
         self.assertEqual(self.counters.refusals, {"tls": 1})
+
+    def test_odd(self) -> None:
+        """A result of OpenSSL that is no error is waited out."""
+        self.assertIsNone(self.connect().server._failure(1))
 
 
 class _Broken(SSL.Error):
@@ -532,30 +512,25 @@ class CloseTests(_Secure):
         self.assertTrue(connected.notified)
         self.assertEqual(len(connected.client.received) % RECORD, 0)
 
-    def test_notifyFull(self) -> None:
-        """A close_notify that the socket does not take is sent later."""
+    def test_notifyFails(self) -> None:
+        """Where TLS cannot be closed, as in a renegotiation, the connection is cut."""
         connected = self.connect()
         real = connected.server._tls
 
-        class Full:
-            left = 1
+        class Busy:
+            def shutdown(self) -> None:
+                raise SSL.Error([("", "", "shutdown while in init")])
 
-            def shutdown(self) -> Any:
-                if self.left:
-                    self.left -= 1
-                    raise SSL.WantWriteError
-                return real.shutdown()
+            def __getattr__(self, name: str) -> Any:
+                return getattr(real, name)
 
-        connected.server._tls = Full()
+        connected.server._tls = Busy()
         connected.server.loseConnection()
-        self.reactor.advance(0)
-        connected.server._tls = real
-        self.assertEqual(self.reactor.writers, [connected.server])
         connected.settle()
-        self.assertTrue(connected.notified)
+        self.assertIs(self.protocol.reason.type, error.ConnectionAborted)
 
-    def test_notifyFails(self) -> None:
-        """An error while closing ends the connection."""
+    def test_gone(self) -> None:
+        """A close whose peer has gone ends the connection."""
         connected = self.connect()
         connected.far.close()
         connected.client = None
@@ -563,6 +538,43 @@ class CloseTests(_Secure):
         connected.settle()
         self.assertEqual(self.protocol.events, ["handshake", "lost"])
         self.assertEqual(self.counters.refusals, {})
+
+    def test_closePaused(self) -> None:
+        """A close of a paused transport sees the client's close_notify."""
+        connected = self.connect()
+        connected.server.pauseProducing()
+        connected.server.loseConnection()
+        connected.client.ssl.shutdown()
+        connected.far.send(connected.client.pending())
+        connected.settle()
+        self.assertEqual(connected.ended, "FIN")
+
+    def test_producer(self) -> None:
+        """A close waits for the producer, whose writes are still sent."""
+        connected = self.connect()
+        connected.server.registerProducer(self.protocol, True)
+        connected.server.loseConnection()
+        connected.server.write(b"last")
+        connected.settle()
+        self.assertFalse(connected.notified)
+        connected.server.unregisterProducer()
+        connected.settle()
+        self.assertEqual(connected.client.received, b"last")
+        self.assertTrue(connected.notified)
+
+    def test_clientClosesFull(self) -> None:
+        """A client that closes first still gets what waits for the kernel."""
+        connected = self.connect()
+        self.fill(connected)
+        connected.server.loseConnection()
+        connected.client.ssl.shutdown()
+        connected.far.send(connected.client.pending())
+        connected.settle(reading=False)
+        self.assertEqual(self.protocol.events, ["handshake"])
+        connected.settle()
+        self.assertTrue(connected.notified)
+        self.assertEqual(connected.ended, "FIN")
+        self.assertIs(self.protocol.reason.type, error.ConnectionDone)
 
     def test_inputAfterClose(self) -> None:
         """Input after the close_notify still reaches the protocol, which may count it."""
@@ -612,7 +624,6 @@ class CloseTests(_Secure):
         connected.server.loseConnection()
         connected.server.abortConnection()
         connected.settle()
-        self.assertFalse(connected.notified)
         self.assertIs(self.protocol.reason.type, error.ConnectionAborted)
 
     def test_closeEarly(self) -> None:
@@ -631,7 +642,7 @@ class CloseTests(_Secure):
         server = connected.server
 
         def cut(data: bytes) -> None:
-            server.connectionLost(tls_transport._DONE)
+            server.connectionLost(Failure(main.CONNECTION_DONE))
 
         self.protocol.dataReceived = cut
         connected.send(bytes(RECORD))
@@ -686,7 +697,11 @@ class HalfCloseTests(_Secure):
         connected.settle(reading=False)
         self.assertEqual(self.protocol.data, b"more")
         connected.server.loseConnection()
+        connected.client.ssl.shutdown()
+        connected.far.send(connected.client.pending())
+        connected.settle()
         self.assertEqual(self.protocol.events[-1], "lost")
+        self.assertIs(self.protocol.reason.type, error.ConnectionDone)
 
 
 class HeaderTests(_Secure):
