@@ -70,15 +70,20 @@ class FileServer:
         if cached is None:
             return None
         body = cached.body
+        # Most requests have no condition and no range.
+        plain = not fields and request.method == b"GET"
         if body is None:
             try:
                 file = cached.open()
             except Missing:
                 self._cache.drop(request.path)
                 return None
-            return self._respond(request, fields, file, cached.headers)
-        if not fields and request.method == b"GET":
-            # Most requests for small files have no condition and no range.
+            if not plain:
+                return self._respond(request, fields, file, cached.headers)
+            request.setHeaders(cached.block)
+            self._produce(request, (ByteRange(0, file.stat.st_size),), file.fd, None)
+            return NOT_DONE_YET
+        if plain:
             request.setHeaders(cached.block)
             return body
         selection = select(request.method, fields, cached.headers, len(body), self._now())
