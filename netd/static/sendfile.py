@@ -27,7 +27,7 @@ from zope.interface import implementer
 from netd.http.ranges import ByteRange, Part, length
 from netd.http.request import Request
 from netd.transport import private
-from netd.transport.tcp import bytes_unsent, flush
+from netd.transport.tcp import TCPTransport, bytes_unsent, flush
 
 _log = Logger()
 
@@ -49,6 +49,19 @@ def read(fd: int, parts: Sequence[Part]) -> bytes | None:
     ]
     body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     return body if len(body) == length(parts) else None
+
+
+def send_at_once(request: Request, body: bytes) -> int:
+    """Send the header and what plain TCP takes at once of `body`; how many bytes of it."""
+    if request.isSecure():
+        return 0
+    request.write(b"")
+    transport = request.transport
+    if not isinstance(transport, TCPTransport):
+        return 0
+    sent = transport.send_with(body)
+    request.sentOutside(sent)
+    return sent
 
 
 @implementer(IPushProducer)
