@@ -142,7 +142,8 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
                 each and tls.wrap(each, parts.tls, reactor)
                 for each in (web, denied, parts.local)
             ]
-            yield name, stream(endpoint, parts.guard(name, *secure), reactor)
+            guarded = parts.guard(name, *secure)
+            yield name, stream(endpoint, guarded, reactor, tls.transport())
     if settings.udp.listen is not None:
         echo = table.datagram("echo")
         yield "udp", datagram(settings.udp.listen, udp.serve(echo, parts.datagrams, reactor))

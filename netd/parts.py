@@ -122,6 +122,8 @@ class Parts:
             local = site.local(settings, reactor, counters, public, written.access)
             drain.add(local)
         access = AccessPolicy(_access(settings), reactor, counters)
+        if tls is not None:
+            tls.log_failure = partial(access.log, "tls", "https")
         datagrams = _datagrams(settings, counters)
         shared = (settings, reactor, environ, counters, gauges, written, access, datagrams)
         servers = (sites, monitoring, local, streams, own_ports)

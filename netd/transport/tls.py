@@ -17,6 +17,7 @@ from attrs import evolve, frozen
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
 from twisted.internet.interfaces import (
+    IAddress,
     IOpenSSLServerConnectionCreator,
     IProtocolFactory,
     IReactorTime,
@@ -33,7 +34,9 @@ from netd.counters import Counters
 from netd.settings import TEMPORARY
 from netd.transport import certificates, private, temporary_certificate
 from netd.transport.certificates import DEFAULT, KeyPair
+from netd.transport.tcp import TCPTransport
 from netd.transport.tls_connection import Connection
+from netd.transport.tls_transport import TLSTransport
 
 _log = Logger()
 
@@ -167,6 +170,8 @@ class TLS:
     ) -> None:
         self.counters = Counters() if counters is None else counters
         self._now = now
+        self.log_failure: Callable[[IAddress], object] = lambda peer: None
+        """Called with the peer of each connection that ends in a TLS error."""
         self.temporary: KeyPair | None = None
         """The pair of --certificate temporary, for localhost and `names`."""
         if config.certificate == TEMPORARY:
@@ -198,21 +203,62 @@ class TLS:
         now = self._now()
         return {name: pair.expiry - now for name, pair in self._contexts.pairs.items()}
 
-    def serverConnectionForTLS(self, protocol: object) -> SSL.Connection:
+    def serverConnectionForTLS(self, protocol: object) -> Connection:
         """A connection before its handshake."""
         return Connection(self._contexts.default)
 
+    def failed(self, peer: IAddress) -> None:
+        """Count and log a connection of `peer` that ended in a TLS error."""
+        self.counters.refusals["tls"] += 1
+        self.log_failure(peer)
+
 
 class _Transport(BufferingTLSTransport):
-    """TLS for a server that may ask for the client's certificate."""
+    """
+    TLS for a server that may ask for the client's certificate.
+
+    On a TLSTransport it only starts TLS there, behind what may come before, and steps aside.
+    """
+
+    factory: _Factory
+    _below: TLSTransport | None = None
+
+    def makeConnection(self, transport: Any) -> None:
+        """Connect the inner protocol, to `transport` itself where that can be."""
+        if not isinstance(transport, TLSTransport):
+            super().makeConnection(transport)  # type: ignore[no-untyped-call]  # Twisted has no types here
+            return
+        self._below = transport
+        # Otherwise another protocol still holds back the first bytes.
+        if transport.protocol is self:
+            self._start(transport)
+        self.wrappedProtocol.makeConnection(transport)
+
+    def _start(self, below: TLSTransport) -> None:
+        tls = self.factory.tls
+        failed = partial(tls.failed, below.getPeer())  # type: ignore[no-untyped-call]  # no types
+        below.start_tls(tls.serverConnectionForTLS(self), self.wrappedProtocol, failed)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes from the network; those of a TLSTransport came with what stood before."""
+        if self._below is None:
+            super().dataReceived(data)  # type: ignore[no-untyped-call]  # Twisted has no types here
+            return
+        if self._below.protocol is self:
+            self._start(self._below)
+        self._below.received(data)
 
     @property
     def identity(self) -> str | None:
         """The name in the client's verified certificate; None without a certificate."""
-        # OpenSSL ends the handshake of a client whose certificate it cannot verify.
-        handle: Any = self.getHandle()  # type: ignore[no-untyped-call]  # Twisted has no types here
-        certificate: X509 | None = handle.get_peer_certificate()
-        return None if certificate is None else certificates.identity(certificate)
+        return certificates.peer_identity(self.getHandle())  # type: ignore[no-untyped-call]  # Twisted has no types here
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell the inner protocol."""
+        if self._below is None:
+            super().connectionLost(reason)
+        else:
+            self.wrappedProtocol.connectionLost(reason)
 
 
 class _CountingTransport(_Transport):
@@ -222,19 +268,24 @@ class _CountingTransport(_Transport):
         """Count a connection that ended in a TLS error."""
         error = self._reason
         if error is not None and error.check(SSL.Error):
-            self.factory.counters.refusals["tls"] += 1  # type: ignore[attr-defined]  # _Factory's
+            self.factory.tls.failed(self.getPeer())  # type: ignore[no-untyped-call]  # no types
         super().connectionLost(reason)
         # Twisted keeps the producer, which refers to this transport: a reference cycle.
         self._producer = None
 
 
 class _Factory(TLSMemoryBIOFactory):
-    counters: Counters
+    tls: TLS
 
 
 def wrap(factory: IProtocolFactory, tls: TLS, clock: IReactorTime) -> TLSMemoryBIOFactory:
     """`factory` behind TLS: its protocols see plain bytes and a secure transport."""
     wrapper = _Factory(tls, False, factory, clock)
     wrapper.protocol = _Transport if private.TLS.missing() else _CountingTransport
-    wrapper.counters = tls.counters
+    wrapper.tls = tls
     return wrapper
+
+
+def transport() -> type[TCPTransport]:
+    """The transport for ports of a factory behind TLS, which uses another below its own."""
+    return TCPTransport if private.TLS_TRANSPORT.missing() else TLSTransport

@@ -79,7 +79,7 @@ class Connection(SSL.Connection):
             self._unread = b""
         SSL.Connection.bio_write(self, data)
 
-    def _fed(self) -> bool:
+    def fed(self) -> bool:
         """Whether OpenSSL, which has read all, gets more bytes; SSL.Error when it may not."""
         if self._empty > MAX_EMPTY_RECORDS:
             raise SSL.Error([("netd", "", "too many records without data")])
@@ -94,7 +94,7 @@ class Connection(SSL.Connection):
             try:
                 return SSL.Connection.do_handshake(self)
             except SSL.WantReadError:
-                if not self._fed():
+                if not self.fed():
                     raise
 
     def recv(self, bufsiz: int, flags: int | None = None) -> bytes:
@@ -103,8 +103,12 @@ class Connection(SSL.Connection):
             try:
                 data = SSL.Connection.recv(self, bufsiz, flags)
             except SSL.WantReadError:
-                if not self._fed():
+                if not self.fed():
                     raise
             else:
-                self._empty -= 1
+                self.delivered()
                 return data
+
+    def delivered(self) -> None:
+        """A record had data."""
+        self._empty -= 1

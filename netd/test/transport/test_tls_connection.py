@@ -10,7 +10,7 @@ from typing import Any
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.test.transport.test_tls import client_context
+from netd.test.transport.tls_stages import client_context
 from netd.transport import temporary_certificate, tls
 from netd.transport.tls_connection import MAX_EMPTY_RECORDS, Connection, RecordSplitter
 
