@@ -98,8 +98,8 @@ def masked(text: str) -> str:
             QueueURL.parse(text, schemes)
         except ValueError:
             continue
-        url = urlsplit(text)
-        place = url.netloc.rpartition("@")
-        user = "***@" if place[1] else ""
-        return url._replace(netloc=f"{user}{place[2]}").geturl()
+        # Not `geturl`, which writes unix:/PATH.
+        place = urlsplit(text).netloc
+        user, at, _ = place.rpartition("@")
+        return text.replace(f"//{user}{at}", "//***@", 1) if at else text
     return f"{scheme}://***" if scheme in (*REDIS, *AMQP) else "***"

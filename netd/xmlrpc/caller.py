@@ -47,7 +47,7 @@ class Caller:
         clock: IReactorTime,
         run: Callable[[Procedure, Sequence[Value]], Deferred[Encoded]],
         counters: Counters | None = None,
-        waits: Callable[[Deferred[Encoded]], bool] = lambda _: False,
+        waits: Callable[[Deferred[Value]], bool] = lambda _: False,
     ) -> None:
         self._registry = registry
         self._clock = clock

@@ -161,7 +161,8 @@ class MainProcess:
 
     def _note(self, key: str, arguments: object, message: bytes, claimed: bool) -> None:
         match arguments:
-            case [_, {"to": str(), "ms": int(ms), "keep": int()} as meta]:
+            case [_, {"to": str(to), "ms": int(ms), "keep": int(keep)}]:
+                meta: Meta = {"to": to, "ms": ms, "keep": keep}
                 until = time.monotonic() + ms / 1000
                 self._outbox.append(_Ended(key, meta, message, until, claimed))
 
@@ -191,9 +192,9 @@ class MainProcess:
 
     def _tell(self, client: redis.Redis, ended: _Ended) -> None:
         if ended.claimed:
-            holder = client.get(in_flight.CLAIM.format(ended.key)) or b""
-            # Another one's call, of which this worker had a copy.
-            ours = holder.startswith(f"{self._worker} ".encode())
+            holder: Any = client.get(in_flight.CLAIM.format(ended.key)) or b""
+            # Else it is another one's call, of which this worker had a copy.
+            ours = bool(holder.startswith(f"{self._worker} ".encode()))
         else:
             ours = claim(client, ended.key, f"{self._worker} main", ended.meta)
         if ours:
@@ -209,7 +210,7 @@ def build(queue: QueueURL, broker: QueueURL | None, methods: Iterable[Procedure]
             _add(app, method, Runner(clients, worker))
     main = MainProcess(clients, worker)
 
-    class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]  # it has no types
+    class Heartbeat(bootsteps.StartStopStep):
         """Calls `beat` as long as the worker has its broker."""
 
         requires = ("celery.worker.consumer.tasks:Tasks",)
@@ -243,4 +244,4 @@ def _add(app: Celery, method: Procedure, runner: Runner) -> None:
     def task(self: Any, body: str, meta: Meta) -> None:
         runner.run(self.request.id, method, body, meta)
 
-    app.task(task, name=in_flight.TASK.format(method.name), bind=True)
+    app.task(name=in_flight.TASK.format(method.name), bind=True)(task)

@@ -135,7 +135,7 @@ class DistributedPool(Service):
         """How many calls workers run."""
         return self._calls.running
 
-    def waits(self, result: Deferred[Encoded]) -> bool:
+    def waits(self, result: Deferred[Value]) -> bool:
         """Whether the call of this Deferred of `run` waits for a worker."""
         return any(
             job.result is result and job.call.host is None for job in self._jobs.values()
@@ -196,12 +196,11 @@ class DistributedPool(Service):
         if job is not None and job.message is not None:
             job.message.wanted = False
             self._client.cancel(key)
+        self._stop_if_idle()
 
     def _forget(self, key: str) -> _Job | None:
         self._calls.ended(key)
-        job = self._jobs.pop(key, None)
-        self._stop_if_idle()
-        return job
+        return self._jobs.pop(key, None)
 
     def _end(self, key: str, value: Encoded | Fault | Failure) -> None:
         job = self._forget(key)
@@ -215,6 +214,7 @@ class DistributedPool(Service):
             job.result.errback(value)
         else:
             settle(job.result, value)
+        self._stop_if_idle()
 
     # What the client tells
 
@@ -246,12 +246,12 @@ class DistributedPool(Service):
         call = self._calls.began(key, host, now)
         if call is None:
             self._counters.queue_drops["late"] += 1
-        elif call.began == now:
-            self._counters.add_queue_wait(now - call.made)
-            message = self._jobs[key].message
-            if message is not None:
-                # It may be long.
-                message.wanted, message.body = False, ""
+            return
+        self._counters.add_queue_wait(now - call.made)
+        message = self._jobs[key].message
+        if message is not None:
+            # It may be long.
+            message.wanted, message.body = False, ""
 
     def _look(self) -> None:
         """Ask for a report, unless the last one has yet to come."""

@@ -192,12 +192,13 @@ class InFlight:
             call.sent, call.order = now, self._order
 
     def began(self, key: str, host: str, now: float) -> Call | None:
-        """A worker begins the call; None when it has ended already."""
+        """A worker begins the call; None when that was known, or the call has ended."""
         call = self.calls.get(key)
-        if call is not None and call.host is None:
-            call.host, call.began = host, now
-            self.running += 1
-            self._begun[call.queue] = max(call.order, self._begun.get(call.queue, 0))
+        if call is None or call.host is not None:
+            return None
+        call.host, call.began = host, now
+        self.running += 1
+        self._begun[call.queue] = max(call.order, self._begun.get(call.queue, 0))
         return call
 
     def ended(self, key: str) -> Call | None:

@@ -136,7 +136,7 @@ class Pool(Service):
         """How many calls wait for a worker."""
         return len(self._waiting)
 
-    def waits(self, result: Deferred[Encoded]) -> bool:
+    def waits(self, result: Deferred[Value]) -> bool:
         """Whether the call of this Deferred of `run` waits for a worker."""
         return any(job.result is result for job in self._waiting)
 

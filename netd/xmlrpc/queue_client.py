@@ -11,11 +11,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from math import ceil
 from queue import SimpleQueue
-from typing import Final
+from typing import Any, Final
 
 from attrs import frozen
-from kombu import Connection, Producer
+from kombu import Producer
 from twisted.internet.interfaces import IReactorFromThreads
 
 from netd.queue_url import QueueURL
@@ -32,7 +34,7 @@ _BLOCK_MS: Final = 1000
 """How long one request waits for entries."""
 _ENTRIES: Final = 8
 """Entries of one reply, each of 8 MiB at most."""
-_TIME_LIMIT_SECONDS: Final = 5.0
+_TIME_LIMIT_SECONDS: Final = 5
 """How much longer than the call its process may live."""
 _MOST_WAIT: Final = 32.0
 """The longest pause of a Celery worker between two attempts to reach its broker."""
@@ -66,7 +68,8 @@ class QueueClient:
             secret for url in (queue, broker) if url is not None for secret in url.secrets
         ]
         self._app = make_app(queue, broker)
-        self._broker: Connection | None = None
+        # kombu's types lack half of what is used.
+        self._broker: Any = None
         self._producer: Producer | None = None
         self._redis = redis_client(queue)
         self._results = redis_client(queue)
@@ -185,11 +188,9 @@ class QueueClient:
         self._redis.connection_pool.disconnect()
         broker, self._broker, self._producer = self._broker, None, None
         if broker is not None:
-            try:
-                # Not `release`, which would take leave of a broker that may be gone.
-                broker.collapse()
-            except Exception:
-                return
+            # It may be broken in any way; an attempt to take leave fails.
+            with suppress(Exception):
+                broker.release()
 
     def _connected(self) -> Producer:
         """The producer, on a connection that has worked until now."""
@@ -218,7 +219,7 @@ class QueueClient:
             producer=self._connected(),
             queue=message.queue,
             ignore_result=True,
-            time_limit=message.seconds + _TIME_LIMIT_SECONDS,
+            time_limit=ceil(message.seconds) + _TIME_LIMIT_SECONDS,
             retry=False,
             # Otherwise they hold the parameters.
             argsrepr="...",
@@ -245,7 +246,8 @@ class QueueClient:
             frozenset(host for host, there in states if not there),
             {queue: self._depth(queue) for queue in look.queues},
             self._alive(known),
-            time.monotonic() - self._steady_since,
+            # During an outage this is the first command that works.
+            0.0 if self._failed_since else time.monotonic() - self._steady_since,
         )
         self._tell(self._receiver.report, report)
 
@@ -262,9 +264,8 @@ class QueueClient:
 
     def _depth(self, queue: str) -> int:
         """The messages in a queue, which is made when it is missing."""
-        declared = self._connected().channel.queue_declare(
-            queue=queue, durable=True, auto_delete=False
-        )
+        channel: Any = self._connected().channel
+        declared = channel.queue_declare(queue=queue, durable=True, auto_delete=False)
         return int(declared.message_count)
 
     # In the reader's thread
@@ -274,7 +275,9 @@ class QueueClient:
         last, pause = b"0-0", _SHORTEST_PAUSE
         while not self._stopping():
             try:
-                got = self._results.xread({self._stream: last}, count=_ENTRIES, block=_BLOCK_MS)
+                got: Any = self._results.xread(
+                    {self._stream: last}, count=_ENTRIES, block=_BLOCK_MS
+                )
                 for _, entries in got:
                     self._tell(
                         self._receiver.entries, [_entry(fields) for _, fields in entries]

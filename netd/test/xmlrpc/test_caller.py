@@ -20,7 +20,6 @@ from netd.steps import run_now
 from netd.xmlrpc.caller import (
     MOST_CALLS,
     MULTICALL,
-    SECONDS,
     Caller,
     internal_error,
 )
@@ -34,7 +33,7 @@ from netd.xmlrpc.faults import (
     Fault,
 )
 from netd.xmlrpc.methods import lab
-from netd.xmlrpc.registry import Procedure, Registry, procedure, rpc
+from netd.xmlrpc.registry import SECONDS, Procedure, Registry, procedure, rpc
 
 
 class CallerTests(SynchronousTestCase):
