@@ -198,7 +198,10 @@ class RabbitMQ(Process):
             RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="+S 1:1 +sbwt none",
         )
         before = self.log.count("Server startup complete") if self._process else 0
-        self._start(need("rabbitmq-server"), environ=environ)
+        # Debian's command runs this one as another user, who cannot write here.
+        inner = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+        program = str(inner) if inner.exists() else need("rabbitmq-server")
+        self._start(program, environ=environ)
         eventually(
             lambda: self.log.count("Server startup complete") > before or None, "RabbitMQ"
         )
@@ -208,16 +211,20 @@ class RabbitMQ(Process):
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(DEADLINE)
 
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.kill()
-        # epmd leaves its group; it is asked to end by its own protocol.
+    def _end_epmd(self) -> bool | None:
+        """Ask epmd, which left the group, to end; it refuses as long as it knows the node."""
         try:
             with socket.create_connection(("127.0.0.1", self._epmd), 1) as epmd:
                 epmd.sendall(b"\0\1k")
                 epmd.recv(2)
         except OSError:
-            pass
+            return True
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.kill()
+        eventually(self._end_epmd, "the end of epmd")
         self._process = None
         self._folder.cleanup()
 

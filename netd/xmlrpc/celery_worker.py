@@ -60,9 +60,7 @@ def worker_name() -> str:
     return os.environ.setdefault(_VARIABLE, f"{socket.gethostname()}-{secrets.token_hex(4)}")
 
 
-def repeat(
-    action: Callable[[], T], until: float, sleep: Callable[[float], None] = time.sleep
-) -> T:
+def repeat(action: Callable[[], T], until: float) -> T:
     """What `action` returns once Redis can be reached; its error when the time is over."""
     pause, longest = _PAUSES
     while True:
@@ -71,7 +69,7 @@ def repeat(
         except (redis.RedisError, OSError):
             if time.monotonic() + pause > until:
                 raise
-        sleep(pause)
+        time.sleep(pause)
         pause = min(2 * pause, longest)
 
 
@@ -244,4 +242,4 @@ def _add(app: Celery, method: Procedure, runner: Runner) -> None:
     def task(self: Any, body: str, meta: Meta) -> None:
         runner.run(self.request.id, method, body, meta)
 
-    app.task(name=in_flight.TASK.format(method.name), bind=True)(task)
+    app.task(name=in_flight.TASK.format(method.name), bind=True, shared=False)(task)
