@@ -39,29 +39,29 @@ class QueueURL:
         if scheme not in schemes:
             raise ValueError(f"not {_EXAMPLES[schemes]}")
         if not text.isprintable() or " " in text:
-            raise ValueError("not printable, or with a space")
+            raise ValueError("not printable text without a space")
         try:
             url = urlsplit(text)
             host, port = url.hostname, url.port
         except ValueError:
             # Its text would show what stands for the port, such as a password without a host.
-            raise ValueError("without a valid host and port") from None
+            raise ValueError("not a URL with a valid host and port") from None
         if url.fragment or "#" in text:
-            raise ValueError("with a #, which is %23 inside a password")
+            raise ValueError("not without a #, which is %23 inside a password")
         if scheme == "unix":
             if not url.path.strip("/"):
-                raise ValueError("without the path of a socket")
+                raise ValueError("not unix:///PATH, because the path is missing")
         elif not host or port == 0:
-            raise ValueError("without a valid host and port")
+            raise ValueError("not a URL with a valid host and port")
         elif scheme in REDIS and not (url.path.strip("/") or "0").isdecimal():
-            raise ValueError("with a database that is no number")
+            raise ValueError("not a URL whose database is a number")
         known = _PARAMETERS.get(scheme, frozenset())
         parameters = dict(parse_qsl(url.query, keep_blank_values=True))
         if url.query and (not parameters or set(parameters) - known):
             taken = " and ".join(sorted(known)) or "none"
-            raise ValueError(f"with a parameter after the ? that is not taken; taken: {taken}")
+            raise ValueError(f"not a URL with known parameters; known here: {taken}")
         if not parameters.get("db", "0").isdecimal():
-            raise ValueError("with a database that is no number")
+            raise ValueError("not a URL whose database is a number")
         return cls(text)
 
     @property
@@ -90,7 +90,7 @@ def masked(text: str) -> str:
 
     What cannot be parsed is `redis://***`; a file's `@NAME` stays as it is.
     """
-    if text.startswith("@"):
+    if not text or text.startswith("@"):
         return text
     scheme = text.partition(":")[0]
     for schemes in (REDIS, AMQP):

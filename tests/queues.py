@@ -142,9 +142,8 @@ class Worker(Process):
         self._processes, self._variables, self._wait = processes, variables, wait
 
     def __enter__(self) -> Self:
-        environ = environment(
-            NETD_RPC=CALLS, NETD_RPC_QUEUE=self._url, PYTHONUNBUFFERED="1", **self._variables
-        )
+        variables = {"NETD_RPC": CALLS, "NETD_RPC_QUEUE": self._url, **self._variables}
+        environ = environment(PYTHONUNBUFFERED="1", **variables)
         environ.pop("PYTHONWARNINGS", None)
         words = ("-A", "netd.xmlrpc.tasks", "worker", "-l", "info", "-c", str(self._processes))
         self._start(sys.executable, "-m", "celery", *words, *self._arguments, environ=environ)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from attrs import define
 from twisted.application.service import Service
@@ -25,7 +25,7 @@ from netd.queue_url import QueueURL
 from netd.turns import Turns
 from netd.xmlrpc import codec, in_flight
 from netd.xmlrpc.faults import BUSY, Fault
-from netd.xmlrpc.in_flight import Call, InFlight, Look, Message, Report
+from netd.xmlrpc.in_flight import Call, Client, InFlight, Message, Receiver, Report
 from netd.xmlrpc.pool import settle
 from netd.xmlrpc.registry import Procedure
 from netd.xmlrpc.scalars import Value
@@ -38,47 +38,6 @@ STOP_SECONDS: Final = 2.0
 """How long a stop waits for the client's threads, which flush for one second."""
 _KEEP_SECONDS: Final = 60
 """How much longer than its longest call the daemon's results are kept."""
-
-
-class Receiver(Protocol):
-    """What is told of the queue, on the reactor's thread."""
-
-    def sent(self, key: str) -> None:
-        """The broker has a message for the call."""
-
-    def gone(self, key: str) -> None:
-        """The call was not sent again, because its key is gone."""
-
-    def entries(self, entries: Iterable[tuple[str, bytes]]) -> None:
-        """What workers say about calls, in order."""
-
-    def report(self, report: Report | None) -> None:
-        """The outcome of a look; None: Redis could not be reached."""
-
-    def state(self, part: str, trouble: str) -> None:
-        """A part of the queue cannot be reached, or can be again without `trouble`."""
-
-    def stopped(self) -> None:
-        """Nothing more is told."""
-
-
-class Client(Protocol):
-    """What reaches the queue; no method waits."""
-
-    def start(self) -> None:
-        """Begin."""
-
-    def send(self, message: Message) -> None:
-        """Send the message of a call until its time is over."""
-
-    def cancel(self, key: str) -> None:
-        """Keep a call from beginning, or have the worker end it."""
-
-    def look(self, look: Look) -> None:
-        """Make a report."""
-
-    def stop(self) -> None:
-        """Flush what has to be sent, for a second at most, and end."""
 
 
 Connect = Callable[[str, Receiver], Client]

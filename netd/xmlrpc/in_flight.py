@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Final, Literal, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal, Protocol, TypeAlias
 
 from attrs import Factory, define, frozen
 
@@ -158,6 +158,47 @@ class Report:
     """How many workers are alive."""
     steady: float = 0.0
     """Seconds for which the publisher has reached Redis without a failure."""
+
+
+class Receiver(Protocol):
+    """What is told of the queue, on the reactor's thread."""
+
+    def sent(self, key: str) -> None:
+        """The broker has a message for the call."""
+
+    def gone(self, key: str) -> None:
+        """The call was not sent again, because its key is gone."""
+
+    def entries(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        """What workers say about calls, in order."""
+
+    def report(self, report: Report | None) -> None:
+        """The outcome of a look; None: Redis could not be reached."""
+
+    def state(self, part: str, trouble: str) -> None:
+        """A part of the queue cannot be reached, or can be again without `trouble`."""
+
+    def stopped(self) -> None:
+        """Nothing more is told."""
+
+
+class Client(Protocol):
+    """What reaches the queue; no method waits."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def send(self, message: Message) -> None:
+        """Send the message of a call until its time is over."""
+
+    def cancel(self, key: str) -> None:
+        """Keep a call from beginning, or have the worker end it."""
+
+    def look(self, look: Look) -> None:
+        """Make a report."""
+
+    def stop(self) -> None:
+        """Flush what has to be sent, for a second at most, and end."""
 
 
 @define

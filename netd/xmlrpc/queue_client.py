@@ -23,8 +23,7 @@ from twisted.internet.interfaces import IReactorFromThreads
 from netd.queue_url import QueueURL
 from netd.xmlrpc import in_flight
 from netd.xmlrpc.celery_app import CONNECT_SECONDS, make_app, redis_client
-from netd.xmlrpc.distributed import Receiver
-from netd.xmlrpc.in_flight import Look, Message, Report
+from netd.xmlrpc.in_flight import Look, Message, Receiver, Report
 
 FLUSH_SECONDS: Final = 1.0
 """How long a stop goes on with orders."""

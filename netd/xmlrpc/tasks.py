@@ -48,4 +48,9 @@ def make_worker(environ: Mapping[str, str]) -> Celery:
         raise SystemExit(f"netd: {escape_unprintable(str(error))}") from None
 
 
-app = make_worker(os.environ)
+def __getattr__(name: str) -> Celery:
+    """`app`, made when Celery asks for it (PEP 562), so that an import does nothing."""
+    if name != "app":
+        raise AttributeError(name)
+    app = globals()[name] = make_worker(os.environ)
+    return app

@@ -17,9 +17,9 @@ from netd.counters import Counters
 from netd.queue_url import AMQP, QueueURL
 from netd.steps import run_now
 from netd.xmlrpc import codec, distributed, in_flight
-from netd.xmlrpc.distributed import STOP_SECONDS, DistributedPool, Receiver
+from netd.xmlrpc.distributed import STOP_SECONDS, DistributedPool
 from netd.xmlrpc.faults import BUSY, INTERNAL, Fault
-from netd.xmlrpc.in_flight import Look, Message, Report
+from netd.xmlrpc.in_flight import Look, Message, Receiver, Report
 from netd.xmlrpc.registry import procedure, rpc
 from netd.xmlrpc.writer import LARGEST, Encoded
 

@@ -37,8 +37,12 @@ class TasksTests(SynchronousTestCase):
         return sorted(name for name in tasks if name.startswith("netd."))
 
     def test_app(self) -> None:
-        """Celery finds the worker of this environment, which has netd's own method."""
-        self.assertIn("netd.lab.burn", importlib.reload(self.tasks).app.tasks)
+        """Celery finds the one worker of this environment, which has netd's own method."""
+        module = importlib.reload(self.tasks)
+        self.addCleanup(module.__dict__.pop, "app")
+        self.assertIn("netd.lab.burn", module.app.tasks)
+        self.assertIs(module.app, module.app)
+        self.assertFalse(hasattr(module, "celery_app"))
 
     def test_environment(self) -> None:
         """Methods come from the environment, with their prefix."""
@@ -63,10 +67,10 @@ class TasksTests(SynchronousTestCase):
         needed = "netd: --rpc-queue: needed by a worker, in NETD_RPC_QUEUE or NETD_CONFIG"
         self.assertEqual(text, needed)
         (text,) = self.names(NETD_RPC_QUEUE="redis://h", NETD_RPC_BROKER="amqp://:secret@h:x")
-        self.assertIn("--rpc-broker amqp://*** (NETD_RPC_BROKER): without a valid", text)
+        self.assertIn("--rpc-broker amqp://*** (NETD_RPC_BROKER): not a URL with a valid", text)
         (text,) = self.names(NETD_RPC_QUEUE="redis://h", NETD_RPC="nowhere:x")
         self.assertIn("--rpc nowhere:x: ModuleNotFoundError", text)
         (text,) = self.names(NETD_RPC_QUEUE="redis://:secret@h:x")
-        self.assertIn("--rpc-queue redis://*** (NETD_RPC_QUEUE): without a valid", text)
+        self.assertIn("--rpc-queue redis://*** (NETD_RPC_QUEUE): not a URL with a valid", text)
         (text,) = self.names(NETD_RPC_QUEU="redis://h")
         self.assertIn("did you mean NETD_RPC_QUEUE?", text)
