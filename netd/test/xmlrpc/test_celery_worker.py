@@ -112,8 +112,8 @@ class RunnerTests(_Test):
         self.run_call(7, 2)
         self.run_call(7, 2)
         self.assertEqual(len(self.entries()), 2)
-        for value in (b"0", b""):
-            self.redis.values = {"netd:call:k": value}
+        for state in (b"0", b""):
+            self.redis.values = {"netd:call:k": state}
             self.run_call(7, 2)
         self.assertEqual(len(self.entries()), 2)
 
@@ -310,7 +310,7 @@ class BuildTests(_Test):
         self.assertEqual(names, ["netd.divide"])
         self.redis.values["netd:call:k"] = b"1"
         body = run_now(codec.call_body("divide", [9, 3])).decode()
-        self.app.tasks["netd.divide"].apply(args=[body, self.meta], task_id="k")
+        self.app.tasks["netd.divide"].apply(args=(body, self.meta), task_id="k")
         self.assertEqual(len(self.entries()), 2)
 
     def test_name(self) -> None:

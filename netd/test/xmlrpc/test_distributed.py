@@ -10,8 +10,9 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
-from twisted.logger import globalLogPublisher
+from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import provider
 
 from netd.counters import Counters
 from netd.queue_url import AMQP, QueueURL
@@ -73,13 +74,14 @@ class PoolTests(SynchronousTestCase):
         self.pool = DistributedPool(self.clock, self.connect, "redis://h", 2, self.counters)
         self.pool.startService()
         self.lines: list[str] = []
-        globalLogPublisher.addObserver(self.observe)
-        self.addCleanup(globalLogPublisher.removeObserver, self.observe)
 
-    def observe(self, event: Any) -> None:
-        """Keep what the pool logs."""
-        if event.get("log_namespace") == "netd.xmlrpc.distributed":
-            self.lines.append(event["log_format"].format(**event))
+        @provider(ILogObserver)
+        def observe(event: Any) -> None:
+            if event.get("log_namespace") == "netd.xmlrpc.distributed":
+                self.lines.append(event["log_format"].format(**event))
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
 
     def connect(self, name: str, receiver: Receiver) -> _Client:
         """The client."""
@@ -115,7 +117,7 @@ class PoolTests(SynchronousTestCase):
 
     def test_result(self) -> None:
         """A call waits, is run, and ends with the worker's XML; wait and run are measured."""
-        done = self.call()
+        done: Any = self.call()
         self.assertEqual((self.pool.waiting(), self.pool.busy()), (1, 0))
         self.assertTrue(self.pool.waits(done))
         self.pool.sent(self.key())

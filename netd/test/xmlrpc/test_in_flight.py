@@ -4,6 +4,8 @@ The calls of a daemon on their way, against a model of a broker that loses and r
 
 from __future__ import annotations
 
+from typing import Any
+
 from attrs import Factory, define, evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,9 +41,9 @@ class NamesTests(SynchronousTestCase):
     Names and versions.
     """
 
-    def method(self, **changes: object) -> Procedure:
+    def method(self, **changes: Any) -> Procedure:
         """A method."""
-        facts = {"source": ("module", "square"), **changes}
+        facts: dict[str, Any] = {"source": ("module", "square"), **changes}
         return evolve(procedure(square), **facts)
 
     def test_queue(self) -> None:
@@ -55,6 +57,7 @@ class NamesTests(SynchronousTestCase):
         self.assertRegex(same, "^[0-9a-f]{16}$")
         self.assertEqual(in_flight.contract(self.method(help="other")), same)
         other = procedure(square, signatures=[("int", "string")]).signature
+        changes: dict[str, Any]
         for changes in ({"name": "x"}, {"source": ("module", "x")}, {"signature": other}):
             self.assertNotEqual(in_flight.contract(self.method(**changes)), same)
 

@@ -83,7 +83,7 @@ class ClientTests(SynchronousTestCase):
         """Headers and arguments of what the broker has."""
         found = []
         with self.app.connection_for_read() as connection:
-            channel = connection.channel()
+            channel: Any = connection.channel()
             while (message := channel.basic_get(self.queue, no_ack=True)) is not None:
                 body = message.body
                 if isinstance(body, str) and message.properties["body_encoding"] == "base64":
@@ -124,7 +124,7 @@ class ClientTests(SynchronousTestCase):
                 raise failures.pop(0)
             return original(*arguments, **named)
 
-        self.app.send_task = send  # type: ignore[method-assign]
+        self.patch(self.app, "send_task", send)
         message = self.message()
         self.client.send(message)
         self.publish()
@@ -234,7 +234,8 @@ class ClientTests(SynchronousTestCase):
             if len(self.receiver.told) >= stop_after:
                 self.client._stop_at = 0
 
-        self.client._reactor = type("R", (), {"callFromThread": staticmethod(tell)})
+        reactor: Any = type("R", (), {"callFromThread": staticmethod(tell)})
+        self.client._reactor = reactor
         self.client._joined = lambda: None  # type: ignore[method-assign]
         self.client._read()
 
@@ -280,7 +281,8 @@ class ClientTests(SynchronousTestCase):
             if function == self.client._joined:
                 there.set()
 
-        self.client._reactor = type("R", (), {"callFromThread": staticmethod(later)})
+        reactor: Any = type("R", (), {"callFromThread": staticmethod(later)})
+        self.client._reactor = reactor
         self.client.start()
         self.client.stop()
         self.assertTrue(there.wait(60))
