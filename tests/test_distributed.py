@@ -191,7 +191,9 @@ class CallTests(SynchronousTestCase):
         """
         netd = self.single()
         (child,) = self.worker.children()
-        _call_and_leave(netd, "sleep", 25.0)
+        sock = _begin(netd, "sleep", 25.0)
+        _busy(netd, 1)
+        _leave(sock)
         self.assertEqual(proxy(netd).sleep(0.0), 0.0)
         self.assertFalse(alive(child))
         self.assertEqual(metric(netd, "netd_rpc_workers_busy"), 0)

@@ -273,7 +273,7 @@ class ChaosTests(SynchronousTestCase):
             thread.start()
         events: Counter[str] = Counter()
         while time.monotonic() < end:
-            time.sleep(0.25)
+            time.sleep(0.5)
             events["cut"] += cutter.cut(chance)
             dice = chance.random()
             if dice < 0.15:

@@ -221,8 +221,8 @@ class MainProcessTests(_Test):
         for key in ("k", "j", "i"):
             self.main.failed(key, "m", ["", self.meta], WorkerLostError())
         self.beat()
-        ((key, message),) = self.entries()
-        self.assertEqual(key, b"k")
+        ((told, message),) = self.entries()
+        self.assertEqual(told, b"k")
         self.assertEqual(self.fault(message).text, "the process that ran m died")
         self.beat()
         self.assertEqual(len(self.entries()), 1)
