@@ -146,9 +146,8 @@ class Worker(Process):
         environ = environment(PYTHONUNBUFFERED="1", **variables)
         environ.pop("PYTHONWARNINGS", None)
         words = ("-A", "netd.xmlrpc.tasks", "worker", "-l", "info", "-c", str(self._processes))
-        alone = ("--without-mingle", "--without-gossip")
-        words = (*words, *alone, *self._arguments)
-        self._start(sys.executable, "-m", "celery", *words, environ=environ)
+        alone = ("--without-mingle", "--without-gossip", *self._arguments)
+        self._start(sys.executable, "-m", "celery", *words, *alone, environ=environ)
         if self._wait:
             self.logged(" ready.")
         return self

@@ -242,7 +242,7 @@ class ChaosTests(SynchronousTestCase):
     Everything fails at the same time.
     """
 
-    seconds = float(os.environ.get("NETD_TEST_CHAOS", "12"))
+    seconds = float(os.environ.get("NETD_TEST_CHAOS", "10"))
 
     def test_chaos(self) -> None:
         """

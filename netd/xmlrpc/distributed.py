@@ -83,6 +83,7 @@ class DistributedPool(Service):
         self._reached = False
         self._troubles: dict[str, str] = {}
         self._stopped: Deferred[None] | None = None
+        self._ending = False
 
     # What a pool offers
 
@@ -271,9 +272,11 @@ class DistributedPool(Service):
         return stopped
 
     def _stop_if_idle(self) -> None:
-        if self._stopped is None or self._jobs or not self._looking.running:
+        if self._stopped is None or self._jobs or self._ending:
             return
-        self._looking.stop()
+        self._ending = True
+        if self._looking.running:
+            self._looking.stop()
         self._client.stop()
         # A thread may hang in a socket for longer; it ends with the process.
         timer = self._clock.callLater(STOP_SECONDS, self._stopped.callback, None)

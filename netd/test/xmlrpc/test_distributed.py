@@ -259,6 +259,21 @@ class PoolTests(SynchronousTestCase):
         self.clock.advance(0)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_stopAfterBug(self) -> None:
+        """A look that fails is logged, and hinders no stop."""
+        self.pool.report(None)
+
+        def look(_: Look) -> None:
+            raise ZeroDivisionError
+
+        self.patch(self.client, "look", look)
+        self.clock.advance(2)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        stopped = self.pool.stopService()
+        self.pool.stopped()
+        self.successResultOf(stopped)
+        self.assertEqual(self.client.stopped, 1)
+
     def test_stopHangs(self) -> None:
         """A stop does not wait for a client that hangs."""
         stopped = self.pool.stopService()
