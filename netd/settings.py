@@ -19,6 +19,7 @@ from attrs import field, fields, frozen
 
 from netd import setting_types as types
 from netd.addresses import Network
+from netd.queue_url import QueueURL
 from netd.setting_types import Group, Option, limit, option, optional, repeatable, setting
 from netd.values import Distribution, Duration, Endpoint
 
@@ -276,6 +277,12 @@ class RPC:
         "Offer the XML-RPC methods of validator1 and interopEchoTests.")
     workers: int = option("rpc-workers", types.number(1, 64), "2", Group.LIMITS,
         "Processes that offloaded XML-RPC calls run in, 1 to 64.", restart=True)
+    backlog: int = option("rpc-backlog", types.number(1, 100_000), "64", Group.LIMITS,
+        "Offloaded XML-RPC calls that may wait for a worker.", restart=True)
+    queue: QueueURL | None = optional("rpc-queue", types.QUEUE, Group.OPERATIONS,
+        "Redis through which Celery workers get the offloaded XML-RPC calls.", restart=True)
+    broker: QueueURL | None = optional("rpc-broker", types.BROKER, Group.OPERATIONS,
+        "RabbitMQ for the messages of --rpc-queue, which keeps the results.", restart=True)
     cors: tuple[str, ...] = repeatable("rpc-cors", types.ORIGIN, Group.CLIENTS,
         "Origin whose scripts may call XML-RPC methods; * is every origin.")
 
