@@ -23,11 +23,13 @@ from twisted.logger import ILogObserver
 from twisted.python.usage import UsageError
 
 from netd.http.server import DeniedServer
+from netd.ops.announce import Announcer
 from netd.ops.inherited import Inherited, assign
 from netd.ops.reload import Reload
-from netd.ops.signals import limit_stop, on_signal, on_stop_signal
+from netd.ops.signals import end_after, limit_stop, on_signal, on_stop_signal
 from netd.ops.status import Status
 from netd.ops.systemd import Notifier
+from netd.ops.until_eof import UntilEOF
 from netd.parts import Parts, numbered, small_services
 from netd.services import table, udp
 from netd.settings import Settings
@@ -182,9 +184,26 @@ class Daemon(MultiService):
         self._notifier = Notifier(
             parts.reactor, self.listening, parts.environ, self._status.summary, self.places
         )
-        for name, service in (*services(parts), ("ready", self._notifier)):
+        for name, service in (*services(parts), ("ready", self._notifier), *self._starter()):
             service.setName(name)
             service.setServiceParent(self)
+
+    def _starter(self) -> Iterator[tuple[str, IService]]:
+        """What the process that started this one asked for."""
+        starter, reactor = self.parts.settings.starter, self.parts.reactor
+        if starter.until_eof:
+            yield "until-eof", UntilEOF(reactor, self._end)
+        if starter.announce is not None:
+            yield "announce", Announcer(reactor, starter.announce, self.listening)
+
+    def _end(self) -> None:
+        """Stop the process, by a stop like that of a signal."""
+        end_after(self._longest_stop())
+        self.parts.reactor.stop()
+
+    def _longest_stop(self) -> float:
+        """Seconds that a stop takes at most, as the settings are now."""
+        return self.parts.drain.delay + self.parts.drain.grace
 
     def setServiceParent(self, parent: Any) -> None:
         """Join twistd's application, and write its log unless somebody else does."""
@@ -205,8 +224,7 @@ class Daemon(MultiService):
         on_signal(reactor, signal.SIGHUP, self.reload)
         on_signal(reactor, signal.SIGUSR1, self.reopen_logs)
         on_signal(reactor, signal.SIGUSR2, self._status.dump)
-        drain = self.parts.drain
-        limit_stop(reactor, lambda: drain.delay + drain.grace)
+        limit_stop(reactor, self._longest_stop)
         MultiService.startService(self)
 
     def reload(self) -> None:

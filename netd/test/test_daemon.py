@@ -576,6 +576,18 @@ class StopTests(DaemonCase):
         self.successResultOf(stopped)
         self.assertEqual(daemon.parts.counters.aborted, 0)
 
+    def test_standardInput(self) -> None:
+        """The end of standard input stops the reactor, within the time of any stop."""
+        config = evolve(settings_with(), starter=settings.Starter(until_eof=True))
+        daemon = self.build(config)
+        daemon.privilegedStartService()
+        daemon.startService()
+        self.addCleanup(self.stop, daemon)
+        watched: Any = daemon.getServiceNamed("until-eof")
+        watched.connectionLost(None)
+        self.assertEqual(self.reactor.stops, 1)
+        self.assertEqual(self.timers, [11.0])
+
     def test_grace(self) -> None:
         """A request that still waits after the grace is cut off."""
         daemon = self.start(settings_with())
