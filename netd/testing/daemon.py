@@ -24,8 +24,6 @@ from typing import IO, Final, Self
 from netd.testing.ca import CA, Certificate
 from netd.testing.target import Target, address_of
 
-MAX_LINES: Final = 1000
-"""How many lines of the log are kept."""
 _SHOWN_LINES: Final = 50
 _OPTIONS: Final = (
     *("--port", "0", "--udp", "udp:0", "--announce", "-", "--until-eof", "yes"),
@@ -86,7 +84,6 @@ class Daemon(Target):
         self._tls = tls
         self._environ = environ
         self._deadline = deadline
-        self._log: deque[str] = deque(maxlen=MAX_LINES)
         self._process: subprocess.Popen[bytes] | None = None
         self.ca: CA | None = tls if isinstance(tls, CA) else None
         """The authority that clients of `secure` have to trust."""
@@ -99,21 +96,16 @@ class Daemon(Target):
         return self._url
 
     @property
-    def lines(self) -> list[str]:
-        """The latest lines of the daemon's log, at most 1000."""
-        return list(self._log)
-
-    @property
     def pid(self) -> int | None:
         """The process id while the daemon runs."""
         return self._process.pid if self._process else None
 
     def __enter__(self) -> Self:
-        room = tempfile.mkdtemp(prefix="netd-")
+        self._room = Path(tempfile.mkdtemp(prefix="netd-"))
         # Also for a daemon that nobody ends.
-        self._remove = weakref.finalize(self, shutil.rmtree, room, True)
+        self._remove = weakref.finalize(self, shutil.rmtree, self._room, True)
         try:
-            self._start(Path(room))
+            self._start(self._room)
         except BaseException:
             self.stop()
             raise
@@ -125,7 +117,7 @@ class Daemon(Target):
     def _start(self, room: Path) -> None:
         empty = room / "empty"
         empty.mkdir()
-        command = [sys.executable, "-m", "netd.testing.child", str(os.getpid()), str(room)]
+        command = [sys.executable, "-m", "netd.testing.child", str(room)]
         self._process = subprocess.Popen(
             [*command, *self._temporary(), "--", *_OPTIONS, *self._https(room), *self._options],
             stdin=subprocess.PIPE,
@@ -176,6 +168,8 @@ class Daemon(Target):
         self._url = ""
         if process is not None:
             with suppress(OSError):
+                # Not of netd.testing.child, which imports netd.
+                (self._room / "stopped").touch()
                 _pipe(process.stdin).close()
             _end(process)
             # What the daemon started may hold its output open.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import ssl
+from collections import deque
 from collections.abc import Mapping
 from contextlib import closing
 from typing import Final, NamedTuple
@@ -18,6 +19,9 @@ from netd.testing.base_url import BaseURL
 
 SECONDS: Final = 10.0
 """The time that a question to the daemon may take."""
+
+MAX_LINES: Final = 1000
+"""How many lines of the log are kept."""
 
 _SAMPLE: Final = re.compile(r"([a-z_:]+(?:\{.*\})?) (\S+)")
 _ENDPOINT: Final = re.compile(r"(?:tcp|udp)6?:(\d+)(?::interface=(.+))?")
@@ -71,6 +75,7 @@ class Target(BaseURL):
         super().__init__(url)
         self._listen = dict(listen or {})
         self._context = context
+        self._log: deque[str] = deque(maxlen=MAX_LINES)
 
     def address(self, name: str) -> Address:
         """The address of a listener, such as `tcp-echo`; LookupError lists the names."""
@@ -84,9 +89,16 @@ class Target(BaseURL):
         return self.address("udp")
 
     @property
-    def secure(self) -> BaseURL:
-        """The same over TLS."""
-        return BaseURL(self.address("https").url("https"))
+    def secure(self) -> Target:
+        """The same over TLS; LookupError for a daemon without."""
+        secure = Target(self.address("https").url("https"), self._listen, self._context)
+        secure._log = self._log
+        return secure
+
+    @property
+    def lines(self) -> list[str]:
+        """The latest lines of the daemon's log, at most 1000; none where nobody reads it."""
+        return list(self._log)
 
     def metrics(self) -> dict[str, float]:
         """What the daemon has counted: values by the name, and the labels, of /metrics."""

@@ -22,6 +22,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.testing import daemon as module
 from netd.testing.ca import CA
 from netd.testing.daemon import Daemon, StartFailed, _pipe, environment
+from netd.testing.target import MAX_LINES
 
 
 def status(url: str, **how: Any) -> int:
@@ -212,7 +213,7 @@ class FailureTests(SynchronousTestCase):
         with Daemon() as netd:
             while netd.lines[-1:] != ["done"]:
                 pass
-            self.assertEqual(len(netd.lines), module.MAX_LINES)
+            self.assertEqual(len(netd.lines), MAX_LINES)
 
     def test_holder(self) -> None:
         """Another process that holds the output cannot stop the end."""
