@@ -19,8 +19,8 @@ from typing import IO, Any, Final, Protocol, TypeAlias
 from attrs import Factory, define, evolve, field, frozen
 
 from netd.acl import AccessList
-from netd.lab.attempts import Attempts
 from netd.lab import compatibility
+from netd.lab.attempts import Attempts
 from netd.lab.compatibility import Compatibility
 from netd.lab.parameters import Parameter
 from netd.script import Script, Wait

@@ -65,10 +65,11 @@ class Daemon(Target):
     """
     netd with `options`, running inside the `with` block, on ports that the kernel chose.
 
-    `tls` adds HTTPS: True with an authority of its own (`ca`), or that of a CA,
-    or one Certificate.  `environ` replaces `environment()`.  Entering raises
-    StartFailed within `deadline` seconds when the daemon does not become ready.
-    Leaving ends it, also when the process is killed, and raises nothing.
+    `tls` adds HTTPS, on a port of its own or that of `--https`: True with an
+    authority of its own (`ca`), a CA with that one, a Certificate with just this.
+    `environ` replaces `environment()`.  Entering raises StartFailed within
+    `deadline` seconds when the daemon does not become ready.  Leaving ends it,
+    and raises nothing; it also ends when this process is killed.
     """
 
     def __init__(
@@ -157,7 +158,8 @@ class Daemon(Target):
             pair = self.ca.server()
         if self.ca is not None:
             self._context = self.ca.context()
-        return ["--https", "0", "--certificate", pair.certificate, "--private-key", pair.key]
+        https = [] if "--https" in self._options else ["--https", "0"]
+        return [*https, "--certificate", pair.certificate, "--private-key", pair.key]
 
     def _why(self, what: str) -> str:
         return "\n".join([f"{what}:", *self.lines[-_SHOWN_LINES:]])
