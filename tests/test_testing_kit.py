@@ -5,6 +5,7 @@ netd.testing in runs of pytest, unittest and trial, as users start them.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -235,6 +236,31 @@ class It(TestCase):
         )
         self.passes(sys.executable, "-m", "twisted.trial", "test_it")
         self.assertEqual(len(self.noted), 1)
+
+
+class ExampleTests(Runs):
+    """
+    The project of examples/testing, and the tutorial.
+    """
+
+    def test_project(self) -> None:
+        """Its four tests pass, as its user runs them."""
+        for path in (ROOT / "examples" / "testing").iterdir():
+            if path.is_file():
+                self.write(path.read_text(), path.name)
+        done = self.passes(sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
+        self.assertIn("4 passed", done.out)
+
+    def test_tutorial(self) -> None:
+        """docs/testing.md shows the files as they are, and every fixture that there is."""
+        page = (ROOT / "docs" / "testing.md").read_text()
+        shown = re.findall(r"<!-- file: (\S+) -->\n```python\n(.*?)```", page, re.DOTALL)
+        self.assertEqual(len(shown), 2)
+        for name, text in shown:
+            self.assertEqual(text, (ROOT / name).read_text(), name)
+        plugin = (ROOT / "netd" / "testing" / "plugin.py").read_text()
+        for fixture in re.findall(r"@pytest.fixture.*\ndef (\w+)", plugin):
+            self.assertIn(f"| `{fixture}` |", page)
 
 
 class CacheTests(SynchronousTestCase):

@@ -26,7 +26,7 @@ class Attempt:
     """One request, and the response to it."""
 
     at: float
-    """Seconds since the first attempt for the key."""
+    """Seconds since the first attempt for the key, to the microsecond."""
     method: str
     path: str
     """As received, without the query."""
@@ -52,7 +52,8 @@ class Attempts:
         self._keys[key] = of_key
         path = target.partition("?")[0][:MAX_PATH]
         self._in_all += len(of_key.attempts) < MAX_ATTEMPTS
-        of_key.attempts.append(Attempt(now - of_key.first, method, path, status))
+        at = round(now - of_key.first, 6)
+        of_key.attempts.append(Attempt(at, method, path, status))
         while len(self._keys) > MAX_KEYS or self._in_all > MAX_IN_ALL:
             _, forgotten = self._keys.popitem(last=False)
             self._in_all -= len(forgotten.attempts)
