@@ -1,0 +1,109 @@
+"""
+Suites of others, which ask pytest-httpbin, unchanged on netd.
+
+A suite comes from the source distribution on PyPI.  A test that fails must be in the list of
+those that may, and one of these that passes is a failure too.
+"""
+
+from __future__ import annotations
+
+import sys
+import tarfile
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from unittest import SkipTest
+
+from attrs import field, frozen
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.running import environment, run, temporary_directory, tool_environment
+
+_DEADLINE: Final = 300.0
+
+
+@frozen
+class Suite:
+    """Where a suite is, and what of it is known to be otherwise."""
+
+    project: str
+    version: str
+    tests: str
+    fails: Mapping[str, str] = field(factory=dict)
+    """Why each of these tests fails."""
+    left_out: Mapping[str, str] = field(factory=dict)
+    """Why each of these tests is not run."""
+
+
+_NETWORK: Final = "asks an address beyond this machine, and no httpbin"
+
+REQUESTS: Final = Suite(
+    "requests",
+    "2.34.2",
+    "tests/test_requests.py",
+    left_out={
+        "tests/test_requests.py::TestTimeout::test_connect_timeout": _NETWORK,
+        "tests/test_requests.py::TestTimeout::test_total_timeout_connect": _NETWORK,
+    },
+)
+PYTEST_HTTPBIN: Final = Suite(
+    "pytest-httpbin",
+    "2.1.0",
+    "tests",
+    fails={
+        "test_dont_crash_on_handshake_timeout": (
+            "a connection without a handshake is reset, and nothing is printed about it"
+        ),
+    },
+)
+
+
+def source(suite: Suite, room: Path) -> Path:
+    """The unpacked source distribution; SkipTest where none can be had."""
+    requirement = f"{suite.project}=={suite.version}"
+    pip = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=:all:")
+    done = run(*pip, "--dest", room, requirement, environ=tool_environment())
+    if done.status:
+        raise SkipTest(f"pip cannot download {requirement}: {done.err.strip()[-200:]}")
+    (archive,) = room.glob("*.tar.gz")
+    with tarfile.open(archive) as tar:
+        tar.extractall(room, filter="data")
+    return room / archive.name.removesuffix(".tar.gz")
+
+
+class SuiteTests(SynchronousTestCase):
+    """
+    Each suite passes, but for the tests that are known not to.
+    """
+
+    def passes(self, suite: Suite) -> None:
+        """Run it, and compare what fails with what may."""
+        room = self.enterContext(temporary_directory())
+        root = source(suite, room)
+        left_out = [word for each in suite.left_out for word in ("--deselect", each)]
+        done = run(
+            *(sys.executable, "-m", "pytest", "-q", "-p", "netd.testing.httpbin"),
+            *("-p", "no:cacheprovider", "-p", "no:randomly", "--junitxml", room / "report"),
+            *(*left_out, suite.tests),
+            environ=environment(),
+            cwd=root,
+            deadline=_DEADLINE,
+        )
+        self.assertIn(done.status, (0, 1), f"{done.out}\n{done.err}")
+        cases = [*ET.parse(room / "report").getroot().iter("testcase")]
+        failed = {
+            case.get("name")
+            for case in cases
+            if case.find("failure") is not None or case.find("error") is not None
+        }
+        self.assertEqual(failed, {*suite.fails}, done.out)
+        self.assertGreater(len(cases), len(failed) * 2)
+
+    def test_requests(self) -> None:
+        """requests 2.34."""
+        self.passes(REQUESTS)
+
+    def test_pytestHttpbin(self) -> None:
+        """pytest-httpbin 2.1's own tests."""
+        self.passes(PYTEST_HTTPBIN)
