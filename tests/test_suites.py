@@ -18,7 +18,7 @@ from unittest import SkipTest
 from attrs import field, frozen
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.running import environment, run, temporary_directory, tool_environment
+from tests.running import environment, run, succeed, temporary_directory, tool_environment
 
 _DEADLINE: Final = 300.0
 
@@ -29,11 +29,13 @@ class Suite:
 
     project: str
     version: str
-    tests: str
+    tests: tuple[str, ...]
     fails: Mapping[str, str] = field(factory=dict)
     """Why each of these tests fails."""
     left_out: Mapping[str, str] = field(factory=dict)
     """Why each of these tests is not run."""
+    trusts: bool = False
+    """Whether it wants clients to trust the authority before pytest starts."""
 
 
 _NETWORK: Final = "asks an address beyond this machine, and no httpbin"
@@ -41,7 +43,7 @@ _NETWORK: Final = "asks an address beyond this machine, and no httpbin"
 REQUESTS: Final = Suite(
     "requests",
     "2.34.2",
-    "tests/test_requests.py",
+    ("tests/test_requests.py",),
     left_out={
         "tests/test_requests.py::TestTimeout::test_connect_timeout": _NETWORK,
         "tests/test_requests.py::TestTimeout::test_total_timeout_connect": _NETWORK,
@@ -50,10 +52,31 @@ REQUESTS: Final = Suite(
 PYTEST_HTTPBIN: Final = Suite(
     "pytest-httpbin",
     "2.1.0",
-    "tests",
+    ("tests",),
     fails={
         "test_dont_crash_on_handshake_timeout": (
             "a connection without a handshake is reset, and nothing is printed about it"
+        ),
+    },
+)
+
+VCRPY: Final = Suite(
+    "vcrpy",
+    "9.4.2",
+    # The others ask by libraries that nothing else here needs.
+    tuple(
+        f"tests/integration/test_{name}.py"
+        for name in ("basic", "config", "filter", "request", "requests", "stubs", "urllib3")
+    ),
+    fails={
+        "test_records_multiple_header_values": (
+            "looks for a field by its name in lower case, and netd writes names as in Foo"
+        ),
+    },
+    trusts=True,
+    left_out={
+        "tests/integration/test_requests.py::test_post_file": (
+            "reads a file that the source distribution does not have"
         ),
     },
 )
@@ -85,8 +108,10 @@ class SuiteTests(SynchronousTestCase):
         done = run(
             *(sys.executable, "-m", "pytest", "-q", "-p", "netd.testing.httpbin"),
             *("-p", "no:cacheprovider", "-p", "no:randomly", "--junitxml", room / "report"),
-            *(*left_out, suite.tests),
-            environ=environment(),
+            # Not the options that a suite has for plugins that are not here.
+            *("-c", "/dev/null", "--rootdir", root, "-m", "not online"),
+            *(*left_out, *suite.tests),
+            environ=self.trusting(room) if suite.trusts else environment(),
             cwd=root,
             deadline=_DEADLINE,
         )
@@ -100,6 +125,12 @@ class SuiteTests(SynchronousTestCase):
         self.assertEqual(failed, {*suite.fails}, done.out)
         self.assertGreater(len(cases), len(failed) * 2)
 
+    def trusting(self, room: Path) -> dict[str, str]:
+        """An environment that trusts netd's authority before pytest starts."""
+        environ = environment(XDG_CACHE_HOME=str(room))
+        bundle = succeed(sys.executable, "-m", "netd.testing.ca", environ=environ).strip()
+        return {**environ, "REQUESTS_CA_BUNDLE": bundle, "SSL_CERT_FILE": bundle}
+
     def test_requests(self) -> None:
         """requests 2.34."""
         self.passes(REQUESTS)
@@ -107,3 +138,7 @@ class SuiteTests(SynchronousTestCase):
     def test_pytestHttpbin(self) -> None:
         """pytest-httpbin 2.1's own tests."""
         self.passes(PYTEST_HTTPBIN)
+
+    def test_vcrpy(self) -> None:
+        """vcrpy 9.4, over requests and urllib."""
+        self.passes(VCRPY)

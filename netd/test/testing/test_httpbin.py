@@ -5,6 +5,7 @@ Tests of netd.testing.httpbin, by a run of pytest in this process.
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 import urllib.request
 from types import SimpleNamespace
@@ -99,8 +100,8 @@ class ServerTests(SynchronousTestCase):
     def test_ports(self) -> None:
         """The variables fix the ports."""
         for kind in (httpbin.Server, httpbin.SecureServer):
-            with kind() as free:
-                port = free.port
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                port = free.getsockname()[1]
             set_variable(self, kind.port_envvar, str(port))
             with kind() as server:
                 self.assertEqual(server.port, port)
