@@ -706,6 +706,18 @@ class SignalTests(Managed):
             http=evolve(settings_with().http, access_log=str(path), fast_dispatch=False),
         )
 
+    def test_guest(self) -> None:
+        """A daemon that shares its process leaves every signal as it is, in a stop too."""
+        numbers = (signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM, signal.SIGALRM)
+        before = [signal.getsignal(each) for each in numbers]
+        daemon = build(settings_with(), self.reactor, {}, alone=False)
+        with capturedLogs():
+            daemon.startService()
+            self.addCleanup(self.end, daemon)
+            self.assertEqual([signal.getsignal(each) for each in numbers], before)
+            daemon.stopService()
+        self.assertEqual([signal.getsignal(each) for each in numbers], before)
+
     def test_reload(self) -> None:
         """
         SIGHUP reloads, reopens the log, and notifies the service manager of start and end.
