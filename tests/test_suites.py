@@ -82,6 +82,13 @@ VCRPY: Final = Suite(
 )
 
 
+def plain_environment() -> dict[str, str]:
+    """An environment in which warnings of other projects are no errors."""
+    environ = environment()
+    environ.pop("PYTHONWARNINGS", None)
+    return environ
+
+
 def source(suite: Suite, room: Path) -> Path:
     """The unpacked source distribution; SkipTest where none can be had."""
     requirement = f"{suite.project}=={suite.version}"
@@ -111,7 +118,7 @@ class SuiteTests(SynchronousTestCase):
             # Not the options that a suite has for plugins that are not here.
             *("-c", "/dev/null", "--rootdir", root, "-m", "not online"),
             *(*left_out, *suite.tests),
-            environ=self.trusting(room) if suite.trusts else environment(),
+            environ=self.trusting(room) if suite.trusts else plain_environment(),
             cwd=root,
             deadline=_DEADLINE,
         )
@@ -127,7 +134,7 @@ class SuiteTests(SynchronousTestCase):
 
     def trusting(self, room: Path) -> dict[str, str]:
         """An environment that trusts netd's authority before pytest starts."""
-        environ = environment(XDG_CACHE_HOME=str(room))
+        environ = {**plain_environment(), "XDG_CACHE_HOME": str(room)}
         bundle = succeed(sys.executable, "-m", "netd.testing.ca", environ=environ).strip()
         return {**environ, "REQUESTS_CA_BUNDLE": bundle, "SSL_CERT_FILE": bundle}
 
