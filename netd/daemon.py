@@ -23,11 +23,13 @@ from twisted.logger import ILogObserver
 from twisted.python.usage import UsageError
 
 from netd.http.server import DeniedServer
+from netd.ops.announce import Announcer
 from netd.ops.inherited import Inherited, assign
 from netd.ops.reload import Reload
-from netd.ops.signals import limit_stop, on_signal, on_stop_signal
+from netd.ops.signals import end_after, limit_stop, on_signal, on_stop_signal
 from netd.ops.status import Status
 from netd.ops.systemd import Notifier
+from netd.ops.until_eof import UntilEOF
 from netd.parts import Parts, numbered, small_services
 from netd.services import table, udp
 from netd.settings import Settings
@@ -56,17 +58,19 @@ def build(
     inherited: Sequence[Inherited] = (),
     *,
     output: str | int | None = None,
+    alone: bool = True,
 ) -> Daemon:
     """
     The daemon that `settings` describe, with nothing bound yet.
 
     `read` gives the settings of a reload; `inherited` sockets replace those that
     would be bound; `output` is where the daemon's own log lines go, None where
-    twistd writes them.  UsageError names the option when a file cannot be read,
-    a host is unknown or two listeners have one address, a descriptor that fits
-    no listener, and a listener for others beside --httpbin-exact.
+    twistd writes them; not `alone`, the daemon leaves the signals of the process,
+    and the reactor, as they are.  UsageError names the option when a file cannot
+    be read, a host is unknown or two listeners have one address, a descriptor
+    that fits no listener, and a listener for others beside --httpbin-exact.
     """
-    daemon = Daemon(Parts.build(_fitted(settings), reactor, environ, output), read)
+    daemon = Daemon(Parts.build(_fitted(settings), reactor, environ, output), read, alone=alone)
     listeners = {str(each.name): each for each in daemon if isinstance(each, Listener)}
     given = assign(inherited, {name: each.kind for name, each in listeners.items()})
     for name, sockets in given.items():
@@ -165,10 +169,22 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
 
 
 class Daemon(MultiService):
-    """Every service of one daemon; `read` gives the settings of a reload, None: no reload."""
+    """
+    Every service of one daemon.
 
-    def __init__(self, parts: Parts, read: Callable[[], Settings] | None = None) -> None:
+    `read` gives the settings of a reload, None: no reload; `alone` says whether
+    the process and its signals are the daemon's own.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        read: Callable[[], Settings] | None = None,
+        *,
+        alone: bool = True,
+    ) -> None:
         MultiService.__init__(self)
+        self._alone = alone
         self.parts = parts
         parts.own_ports.find = self._http_ports
         self.reloader: Reload | None = None
@@ -182,9 +198,26 @@ class Daemon(MultiService):
         self._notifier = Notifier(
             parts.reactor, self.listening, parts.environ, self._status.summary, self.places
         )
-        for name, service in (*services(parts), ("ready", self._notifier)):
+        for name, service in (*services(parts), ("ready", self._notifier), *self._starter()):
             service.setName(name)
             service.setServiceParent(self)
+
+    def _starter(self) -> Iterator[tuple[str, IService]]:
+        """What the process that started this one asked for."""
+        starter, reactor = self.parts.settings.starter, self.parts.reactor
+        if starter.until_eof:
+            yield "until-eof", UntilEOF(reactor, self._end)
+        if starter.announce is not None:
+            yield "announce", Announcer(reactor, starter.announce, self.listening)
+
+    def _end(self) -> None:
+        """Stop the process, by a stop like that of a signal."""
+        end_after(self._longest_stop())
+        self.parts.reactor.stop()
+
+    def _longest_stop(self) -> float:
+        """Seconds that a stop takes at most, as the settings are now."""
+        return self.parts.drain.delay + self.parts.drain.grace
 
     def setServiceParent(self, parent: Any) -> None:
         """Join twistd's application, and write its log unless somebody else does."""
@@ -198,6 +231,12 @@ class Daemon(MultiService):
 
     def startService(self) -> None:
         """Start every service; signals are handled once the reactor runs."""
+        if self._alone:
+            self._take_process()
+        MultiService.startService(self)
+
+    def _take_process(self) -> None:
+        """Speed up the reactor, and handle the signals of the process."""
         reactor = self.parts.reactor
         if self.parts.settings.http.fast_dispatch:
             fast_dispatch(reactor)
@@ -205,9 +244,7 @@ class Daemon(MultiService):
         on_signal(reactor, signal.SIGHUP, self.reload)
         on_signal(reactor, signal.SIGUSR1, self.reopen_logs)
         on_signal(reactor, signal.SIGUSR2, self._status.dump)
-        drain = self.parts.drain
-        limit_stop(reactor, lambda: drain.delay + drain.grace)
-        MultiService.startService(self)
+        limit_stop(reactor, self._longest_stop)
 
     def reload(self) -> None:
         """Read the configuration again and use it, unless any of it is wrong."""
@@ -224,9 +261,9 @@ class Daemon(MultiService):
     def stopService(self) -> Deferred[Any]:
         """Stop every service; fires when the last response is sent or the grace is over."""
         drain = self.parts.drain
-        restore: Callable[[Any], Any] = on_stop_signal(
-            self.parts.reactor, drain.hurry, drain.left
-        )
+        restore: Callable[[Any], Any] | None = None
+        if self._alone:
+            restore = on_stop_signal(self.parts.reactor, drain.hurry, drain.left)
         # No reload from here on.
         Service.stopService(self)
         self._notifier.stopService()
@@ -234,7 +271,9 @@ class Daemon(MultiService):
             server.dismiss()
         stopped: Deferred[Any] = drain.announce()
         stopped.addCallback(lambda _: MultiService.stopService(self))
-        return stopped.addBoth(restore).addBoth(self._close)
+        if restore is not None:
+            stopped.addBoth(restore)
+        return stopped.addBoth(self._close)
 
     def _close(self, result: Any) -> Any:
         self._notifier.close()

@@ -304,6 +304,16 @@ class Monitoring:
 
 
 @frozen
+class Starter:
+    """What the process that started the daemon learns of it, and how long both live."""
+
+    announce: Path | None = optional("announce", types.FILE, Group.OPERATIONS,
+        "File for a line with all addresses once they are bound; - is stdout.", restart=True)
+    until_eof: bool = option("until-eof", types.SWITCH, "no", Group.OPERATIONS,
+        "Stop when standard input ends, as when the process that holds it dies.", restart=True)
+
+
+@frozen
 class Settings:
     """One daemon, whole."""
 
@@ -319,6 +329,7 @@ class Settings:
     access: Access = field(default=Access())
     rpc: RPC = field(default=RPC())
     monitoring: Monitoring = field(default=Monitoring())
+    starter: Starter = field(default=Starter())
     grace: Duration = option("grace", types.DURATION, "10s", Group.OPERATIONS,
         "Time that a stop waits for responses in flight.")
     drain: Duration = option("drain", types.DURATION, "0s", Group.OPERATIONS,

@@ -20,6 +20,7 @@ from attrs import Factory, define, evolve, field, frozen
 
 from netd.acl import AccessList
 from netd.lab import compatibility
+from netd.lab.attempts import Attempts
 from netd.lab.compatibility import Compatibility
 from netd.lab.parameters import Parameter
 from netd.script import Script, Wait
@@ -106,6 +107,10 @@ class LabState:
     environ: Mapping[str, str] = Factory(dict)
     """The environment of the process, of which /env shows a part."""
     own_ports: OwnPorts = frozenset
+    seconds: Callable[[], float] = float
+    """A clock that nobody sets."""
+    attempts: Attempts = Factory(Attempts)
+    """The requests that /retry and fail_first counted."""
     trusted: AccessList = field(
         init=False,
         default=Factory(lambda self: AccessList(self.config.lab.trust_forwarded), True),

@@ -156,6 +156,9 @@ _STALE: Final = f"{_DIGEST}; a nonce is stale after stale_after uses"
 _CODED: Final = "the request headers in"
 _EXTRA: Final = "501 without the extra compress"
 _FAILURES: Final = "failures for the key, then a success; DELETE forgets the key"
+_ATTEMPTS: Final = (
+    "the requests that /retry or fail_first counted for the key, with their times"
+)
 _HEADERS: Final = "a response header for each argument"
 
 _ECHO_ROUTES: Final = (
@@ -249,6 +252,7 @@ _ENDPOINTS: Final = (
     # Faults
     _any("/fault/<kind>", faults.fault, "a response with that fault", *_FAULT),
     _any("/retry/<times>/<key>", faults.retry, _FAILURES, *_RETRY),
+    _get("/attempts/<key>", faults.attempts, _ATTEMPTS),
     _any("/unstable", faults.unstable, "500 at a rate, else 200", *_UNSTABLE),
     # The machine
     _get("/hostname", inspect.hostname, "the machine's name; 403 without --reveal hostname"),

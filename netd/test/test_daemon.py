@@ -576,6 +576,18 @@ class StopTests(DaemonCase):
         self.successResultOf(stopped)
         self.assertEqual(daemon.parts.counters.aborted, 0)
 
+    def test_standardInput(self) -> None:
+        """The end of standard input stops the reactor, within the time of any stop."""
+        config = evolve(settings_with(), starter=settings.Starter(until_eof=True))
+        daemon = self.build(config)
+        daemon.privilegedStartService()
+        daemon.startService()
+        self.addCleanup(self.stop, daemon)
+        watched: Any = daemon.getServiceNamed("until-eof")
+        watched.connectionLost(None)
+        self.assertEqual(self.reactor.stops, 1)
+        self.assertEqual(self.timers, [11.0])
+
     def test_grace(self) -> None:
         """A request that still waits after the grace is cut off."""
         daemon = self.start(settings_with())
@@ -693,6 +705,18 @@ class SignalTests(Managed):
             settings_with(),
             http=evolve(settings_with().http, access_log=str(path), fast_dispatch=False),
         )
+
+    def test_guest(self) -> None:
+        """A daemon that shares its process leaves every signal as it is, in a stop too."""
+        numbers = (signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM, signal.SIGALRM)
+        before = [signal.getsignal(each) for each in numbers]
+        daemon = build(settings_with(), self.reactor, {}, alone=False)
+        with capturedLogs():
+            daemon.startService()
+            self.addCleanup(self.end, daemon)
+            self.assertEqual([signal.getsignal(each) for each in numbers], before)
+            daemon.stopService()
+        self.assertEqual([signal.getsignal(each) for each in numbers], before)
 
     def test_reload(self) -> None:
         """

@@ -68,7 +68,7 @@ def _compose(call: Call, seconds: float) -> Reply:
         key = call.value("key")
         if key is None:
             raise BadCall("fail_first: needs a key, so that others do not count")
-        failure = fail_first(call, f"first {key}", times, code)
+        failure = fail_first(call, f"first {key}", key, times, code)
         if failure is not None:
             return evolve(failure, delay=seconds)
         code = 200
