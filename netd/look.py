@@ -73,5 +73,6 @@ def top(current: str = "", pages: Sequence[tuple[str, str]] = PAGES) -> str:
     return (
         '<a class="skip" href="#main">Skip to the content</a><header class="bar"><div>'
         f'<a class="brand" href="{escape(pages[0][1])}">{_MARK}netd</a>'
+        '<code id="host" class="dim"></code>'
         f'<nav aria-label="Pages"><ul>{links}</ul></nav></div></header>'
     )

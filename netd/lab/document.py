@@ -25,7 +25,7 @@ from netd.lab.parameters import Parameter
 from netd.lab.routes import Route
 
 _FILES: Final = resources.files("netd.lab").joinpath("documents", "console")
-_SCRIPTS: Final = ()
+_SCRIPTS: Final = (*("base", "routes", "form", "compose", "snippets", "send", "result", "app"),)
 """The parts of the script, in their order."""
 
 
@@ -34,8 +34,16 @@ def _read(name: str) -> str:
 
 
 _PAGE: Final = Template(_read("page.html"))
+_TRY: Final = _read("try.html")
 _STYLE: Final = look.STYLE + _read("console.css")
-_HELP_POLICY: Final = look.policy(_STYLE)
+_SCRIPT: Final = "".join(_read(f"{name}.js") for name in _SCRIPTS)
+_POLICY: Final = look.policy(
+    _STYLE, _SCRIPT, "img-src blob: data:", "require-trusted-types-for 'script'"
+)
+_REFERENCE_POLICY: Final = look.policy(_STYLE)
+_REFERENCE: Final = ("Reference", "#reference")
+_LINKS: Final = (("Try", "#try"), _REFERENCE, *look.PAGES[1:])
+_FOOTER: Final = '<div id="scheme" hidden></div>'
 _SEGMENT: Final = re.compile(r"&lt;.*?&gt;")
 
 
@@ -57,26 +65,27 @@ class Document:
     """The opaque part of its entity tag."""
 
 
-def document(routes: Sequence[Route]) -> Document:
-    """The document of these `routes`."""
+def document(routes: Sequence[Route], console: bool) -> Document:
+    """The document of these `routes`, with the console or the Reference alone."""
     count = Counter(each for route in routes for each in route.parameters)
     shared = [each for each, times in count.items() if times > 1]
     texts = {
-        "title": "all URLs",
+        "title": "console" if console else "all URLs",
         "style": _STYLE,
-        "top": look.top("Console"),
-        "console": "",
+        "top": look.top("Try", _LINKS if console else (_REFERENCE, *look.PAGES[1:])),
+        "console": _TRY if console else "",
         "themes": "".join(
-            _theme(name, [route for route in routes if route.theme == name], shared)
+            _theme(name, [each for each in routes if each.theme == name], shared, console)
             for name in themes(routes)
         ),
         "shared": "".join(
             _definition(each, f' id="parameter-{number}"') for number, each in enumerate(shared)
         ),
-        "footer": "",
-        "script": "",
+        "footer": _FOOTER if console else "",
+        "script": f'<script type="module">{_SCRIPT}</script>' if console else "",
     }
-    return Document(_PAGE.substitute(texts).encode(), _HELP_POLICY)
+    policy = _POLICY if console else _REFERENCE_POLICY
+    return Document(_PAGE.substitute(texts).encode(), policy)
 
 
 def themes(routes: Sequence[Route]) -> list[str]:
@@ -84,17 +93,19 @@ def themes(routes: Sequence[Route]) -> list[str]:
     return list(reversed(dict.fromkeys(route.theme for route in reversed(routes))))
 
 
-def _theme(name: str, routes: Sequence[Route], shared: Sequence[Parameter]) -> str:
+def _theme(
+    name: str, routes: Sequence[Route], shared: Sequence[Parameter], console: bool
+) -> str:
     """The routes of one theme."""
     key = re.sub("[^a-z]+", "-", name.lower())
-    rows = "".join(_row(route, shared) for route in routes)
+    rows = "".join(_row(route, shared, console) for route in routes)
     return (
         f'<section class="theme" aria-labelledby="{key}"><h3 id="{key}">{escape(name)}</h3>'
         f"<ul>{rows}</ul></section>"
     )
 
 
-def _row(route: Route, shared: Sequence[Parameter]) -> str:
+def _row(route: Route, shared: Sequence[Parameter], console: bool) -> str:
     """One route: what it is, and its parameters or links to those that others have too."""
     path = _SEGMENT.sub(lambda match: f"<i>{match[0]}</i>", escape(route.path))
     path = f"<code>{path}</code>"
@@ -107,8 +118,9 @@ def _row(route: Route, shared: Sequence[Parameter]) -> str:
     )
     own = "".join(_definition(each) for each in route.parameters if each not in shared)
     methods = ", ".join(route.methods) or "any"
+    link = _try(route) if console else ""
     return (
-        f'<li class="route"><div>{path}<span class="dim">{methods}</span>{_try(route)}</div>'
+        f'<li class="route"><div>{path}<span class="dim">{methods}</span>{link}</div>'
         f"<div><p>{escape(route.help)}</p>{f'<dl>{own}</dl>' if own else ''}"
         f"{f'<p class=tags>{links}</p>' if links else ''}</div></li>"
     )

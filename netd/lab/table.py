@@ -317,11 +317,11 @@ def _presented(lines: Iterable[str | Route]) -> Iterator[Route]:
             yield evolve(line, theme=line.theme or theme, example=example)
 
 
-def routes(probes: Probes | None) -> tuple[Route, ...]:
+def routes(probes: Probes | None, console: bool = True) -> tuple[Route, ...]:
     """All routes of a site in the order of the help; `probes` None: without probes."""
     listed: list[Route] = []
     # The help lists its own routes too, so its list is filled after it is bound.
-    help_routes = Help(listed).routes()
+    help_routes = Help(listed, console).routes()
     probe_routes = () if probes is None else probes.routes()
     own = (*probe_routes, *help_routes, *_RESOURCES)
     listed += _presented((_FIRST, *_ECHO_ROUTES, _LAST, *own, *_ENDPOINTS))

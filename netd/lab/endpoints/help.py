@@ -24,6 +24,7 @@ _MEDIA_TYPES: Final = {b"text/plain": "text", b"text/html": "html", b"applicatio
 _FORMAT: Final = Parameter(
     "format", "text", "the format; by default Accept chooses", choices=("html", "text", "json")
 )
+_CONSOLE: Final = "a page that finds URLs and tries them"
 
 
 @frozen
@@ -31,6 +32,8 @@ class Help:
     """The endpoints that describe `routes`."""
 
     listed: Sequence[Route]
+    with_console: bool = True
+    """Whether the page has more than the Reference, and is at /console too."""
     _made: dict[str, bytes] = Factory(dict)
     """The documents but HTML, each made when it is first requested."""
     _html: list[Document] = Factory(list)
@@ -49,7 +52,7 @@ class Help:
     def console(self, call: Call) -> Reply:
         """Return a page that finds every URL and tries it; 304 when the client has it."""
         if not self._html:
-            self._html.append(document(self.listed))
+            self._html.append(document(self.listed, self.with_console))
         page = self._html[0]
         accepted = (call.header("accept-encoding") or "").encode("latin-1")
         zipped = negotiation.choose_coding([accepted], [b"gzip"]) == b"gzip"
@@ -87,6 +90,11 @@ class Help:
     def routes(self) -> tuple[Route, ...]:
         """The routes of the help."""
         return (
+            *(
+                (Route("/console", self.console, _CONSOLE, cors=False),)
+                if self.with_console
+                else ()
+            ),
             Route("/help", self.page, "a list of all URLs", parameters=(_FORMAT,), cors=False),
             Route("/help/openapi.json", self.openapi, "all URLs as an OpenAPI document"),
         )

@@ -4,14 +4,16 @@ The console's document.
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 import re
 from html import unescape
 
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.lab.document import Document, document, themes
+from netd.lab.document import _FILES, _SCRIPTS, Document, document, themes
 from netd.lab.parameters import Parameter
 from netd.lab.routes import Route, elsewhere
 from netd.lab.table import ROUTES
@@ -23,13 +25,39 @@ class DocumentTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.document = document(ROUTES)
+        self.document = document(ROUTES, console=True)
         self.text = self.document.body.decode()
 
     def test_budget(self) -> None:
         """The document has at most 130 KB, and 36 KB in gzip."""
         self.assertLess(len(self.document.body), 130_000)
         self.assertLess(len(self.document.compressed), 36_000)
+
+    def test_alone(self) -> None:
+        """Without the console the document has the Reference, no script and no form."""
+        alone = document(ROUTES, console=False)
+        for word in (b"<script", b'href="#try', b'id="try"'):
+            self.assertIn(word, self.document.body)
+            self.assertNotIn(word, alone.body)
+        self.assertNotIn("script-src", alone.policy)
+        self.assertEqual(alone.body.count(b'<li class="route">'), len(ROUTES))
+
+    def test_locked(self) -> None:
+        """The one script is allowed by its hash, and may make no markup out of text."""
+        _, _, rest = self.text.partition('<script type="module">')
+        script = rest.partition("</script>")[0]
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        self.assertIn(f"script-src 'sha256-{digest}'", self.document.policy)
+        self.assertIn("require-trusted-types-for 'script'", self.document.policy)
+        for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write"):
+            self.assertNotIn(word, script)
+
+    def test_parts(self) -> None:
+        """No part of the script is longer than 250 lines, and every part is used."""
+        parts = sorted(each.name for each in _FILES.iterdir() if each.name.endswith(".js"))
+        self.assertEqual(parts, sorted(f"{name}.js" for name in _SCRIPTS))
+        for name in parts:
+            self.assertLess(_FILES.joinpath(name).read_text("utf-8").count("\n"), 250, name)
 
     def test_kept(self) -> None:
         """The same body has the same tag and the same gzip at any time."""
@@ -71,6 +99,6 @@ class DocumentTests(SynchronousTestCase):
         parameter = Parameter("p", "text", hostile)
         route = Route("/x", elsewhere, hostile, parameters=(parameter,), theme=hostile)
         route = evolve(route, example=f"/x?{hostile}")
-        text = document([route, evolve(route, path="/y")]).body.decode()
+        text = document([route, evolve(route, path="/y")], console=False).body.decode()
         self.assertNotIn("<img", text)
         self.assertEqual(text.count("&lt;img"), 6)

@@ -167,6 +167,12 @@ class TableTests(SynchronousTestCase):
         without = [route.path for route in routes(None)]
         self.assertEqual(without, [path for path in paths if path not in missing])
 
+    def test_console(self) -> None:
+        """Without the console there is no URL of its own, and the others stay."""
+        without = [route.path for route in routes(Probes(), console=False)]
+        paths = [route.path for route in ROUTES]
+        self.assertEqual([path for path in paths if path not in without], ["/console"])
+
     def test_examples(self) -> None:
         """Every route has an example, which leads to that route."""
         for route in ROUTES:

@@ -8,12 +8,13 @@ import gzip
 import re
 from html import escape
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import HTML, JSON, TEXT
 from netd.lab.table import ROUTES
 from netd.test.lab.calls import content, json_of, lab_state, make_call, reply_to, run
-from netd.test.lab.client import Client
+from netd.test.lab.client import HTTP, Client, configured
 
 THEMES = ("Delay and echo", "The daemon")
 """The first and the last heading."""
@@ -101,6 +102,23 @@ class HelpTests(SynchronousTestCase):
         policy = response.headers["content-security-policy"]
         self.assertIn("default-src 'none'; style-src 'sha256-", policy)
         self.assertIn("frame-ancestors 'none'", policy)
+
+    def test_console(self) -> None:
+        """/console is the page whatever Accept says, and the same one as /help."""
+        page = Client().request("GET /help", "Accept: text/html")
+        console = Client().request("GET /console")
+        self.assertEqual((console.status, console.body), (200, page.body))
+        self.assertIn("require-trusted-types-for", console.headers["content-security-policy"])
+        self.assertNotIn("access-control-allow-origin", console.headers)
+
+    def test_off(self) -> None:
+        """With --console no /console is a 404, and /help has no script."""
+        config = configured(evolve(HTTP, console=False))
+        client = Client(config)
+        self.assertEqual(client.request("GET /console").status, 404)
+        page = client.request("GET /help", "Accept: text/html")
+        self.assertNotIn(b"<script", page.body)
+        self.assertNotIn("script-src", page.headers["content-security-policy"])
 
     def test_kept(self) -> None:
         """A client that has the page gets a 304, and one that takes gzip gets it compressed."""
