@@ -220,6 +220,20 @@ class WalkTests(_Tests):
         self.assertEqual(element(self.driver, "#result pre").text, "a&b")
         self.check()
 
+    def test_histogram(self) -> None:
+        """A distribution is drawn by the daemon, and the response says what was drawn."""
+        self.open(link("/echo?delay=lognormal:100ms,20ms"))
+        marks = "return document.querySelector('.histogram svg')?.getAttribute('aria-label')"
+        said = eventually(lambda: self.script(marks), "the histogram")
+        self.assertRegex(
+            str(said), "^1000 draws: median (9[0-9]|10[0-9]) ms, 99 %: 1[0-9]+ ms$"
+        )
+        self.send()
+        self.assertIn("delay drawn", element(self.driver, ".facts").text)
+        element(self.driver, ".delay input[value=fixed]").click()
+        self.assertFalse(element(self.driver, ".histogram").is_displayed())
+        self.check()
+
     def test_mistake(self) -> None:
         """A 400 stands at the field that it is about."""
         self.open(link("/echo?delay=soon"))
@@ -480,6 +494,8 @@ class PageTests(_Tests):
             for dark in (False, True):
                 self.open(link(_ECHO), width=width, dark=dark)
                 self.send()
+                plot = "return document.querySelector('.histogram svg') && 1"
+                eventually(functools.partial(self.script, plot), "the histogram")
                 self.script(axe)
                 found = self.driver.execute_async_script(
                     "const done = arguments[0];"

@@ -93,7 +93,7 @@ class Router(Resource):
         self._table = Table(routes)
         # No secret depends on these random numbers: delays, weights, faults.
         random = Random(config.lab.seed)  # noqa: S311
-        self._state = LabState(config, random, now, os.environ, own_ports)
+        self._state = LabState(config, random, now, os.environ, own_ports, clock.seconds)
         self._compatibility = self._state.compatibility
         self._clock = clock
         self._counters = Counters() if counters is None else counters

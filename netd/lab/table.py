@@ -118,7 +118,9 @@ _ECHO: Final = (
     P("fault_rate", "number", "probability of the fault, from 0 to 1", "1", most=1),
     _RETRY_AFTER,
     P("fail_first", "integer", "requests per key that fail, with `status` or 503", most=1000),
-    P("key", "text", "the key under which fail_first counts requests"),
+    P("workers", "integer", "responses of a key at a time; the others queue", None, 1, 1000),
+    P("key", "text", "what fail_first counts by and workers serve; for these else the path"),
+    P("timing", "switch", "whether Server-Timing says queue and delay", "no"),
     _SEED,
 )
 
@@ -261,6 +263,7 @@ _ENDPOINTS: Final[tuple[str | Route, ...]] = (
 
 
 _EXAMPLES: Final = {
+    "/console/preview": "/console/preview?delay=lognormal:1s,200ms",
     "/echo": "/echo?delay=lognormal:1.2s,400ms&status=200:9,503:1&retry_after=5",
     "/echo/<path:rest>": "/echo/any/path?delay=200ms&body=hello",
     "/files/<path:path>": "/files/hello.txt",

@@ -17,6 +17,7 @@ from netd.lab.call import HTML, JSON, TEXT, Call, Headers, Reply
 from netd.lab.document import Document, document, themes
 from netd.lab.endpoints import openapi
 from netd.lab.endpoints.caching import preconditions
+from netd.lab.endpoints.preview import preview
 from netd.lab.parameters import Parameter
 from netd.lab.routes import Route
 
@@ -24,6 +25,8 @@ _MEDIA_TYPES: Final = {b"text/plain": "text", b"text/html": "html", b"applicatio
 _FORMAT: Final = Parameter(
     "format", "text", "the format; by default Accept chooses", choices=("html", "text", "json")
 )
+_DELAY: Final = Parameter("delay", "delay", "a duration, or uniform:1s-3s", required=True)
+_PREVIEW: Final = "a histogram of a delay, its median and 99th percentile"
 _CONSOLE: Final = "a page that finds URLs and tries them"
 
 
@@ -87,14 +90,16 @@ class Help:
             self._made[key] = write().encode()
         return self._made[key]
 
+    def _console_routes(self) -> tuple[Route, ...]:
+        return (
+            Route("/console", self.console, _CONSOLE, cors=False),
+            Route("/console/preview", preview, _PREVIEW, parameters=(_DELAY,), cors=False),
+        )
+
     def routes(self) -> tuple[Route, ...]:
         """The routes of the help."""
         return (
-            *(
-                (Route("/console", self.console, _CONSOLE, cors=False),)
-                if self.with_console
-                else ()
-            ),
+            *(self._console_routes() if self.with_console else ()),
             Route("/help", self.page, "a list of all URLs", parameters=(_FORMAT,), cors=False),
             Route("/help/openapi.json", self.openapi, "all URLs as an OpenAPI document"),
         )

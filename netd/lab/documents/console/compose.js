@@ -23,6 +23,7 @@ function delayControl(value, change) {
   function tell() {
     const text = parts.join(SHAPES[shape][0]);
     change(shape === "fixed" ? text : `${shape}:${text}`);
+    preview(plot, shape === "fixed" ? null : `${shape}:${text}`);
   }
   function draw() {
     rows.replaceChildren(...SHAPES[shape][1].map((label, index) => {
@@ -38,6 +39,7 @@ function delayControl(value, change) {
     }));
   }
   draw();
+  preview(plot, shape === "fixed" ? null : value);
   return h("div.delay", {}, choice("Shape of the delay", Object.keys(SHAPES), shape, (word) => {
     const kept = parts[0];
     shape = word;
@@ -66,7 +68,7 @@ function statusControl(value, change) {
       const alone = rows.length === 1;
       const line = h("div", {},
         h("input", { value: row.code, size: 5, inputMode: "numeric", "aria-label": "status", oninput: (event) => { row.code = event.target.value; colour(); tell(); } }),
-        slider(`weight of ${row.code}`, row.weight, [1, Math.max(10, row.weight), 1], (number) => { row.weight = number; tell(); }), share,
+        slider(`weight of ${row.code}`, row.weight, [0, Math.max(10, row.weight), 1], (number) => { row.weight = Math.max(1, number); tell(); }), share,
         alone ? null : h("button.remove", { type: "button", "aria-label": `Remove status ${row.code}`, onclick: () => { rows.splice(index, 1); draw(0); tell(); } }, "×"));
       line.querySelector("[type=range]").hidden = share.hidden = alone;
       colour();
@@ -81,4 +83,37 @@ function statusControl(value, change) {
   tell();
   change = before;
   return h("div.statuses", {}, list, more);
+}
+
+// The daemon's own draws of a delay, soon after it was last changed.
+let previewing = 0;
+function preview(plot, delay) {
+  clearTimeout(previewing);
+  if (!delay) return void (plot.hidden = true);
+  previewing = setTimeout(async () => {
+    try {
+      const response = await fetch(`/console/preview?delay=${encoded(delay)}`);
+      if (response.ok) drawHistogram(plot, await response.json());
+    } catch {
+      plot.hidden = true;
+    }
+  }, 120);
+}
+function drawHistogram(plot, { end, bins, median, p99 }) {
+  const highest = Math.max(...bins);
+  const bars = bins.map((count, index) => (count ? `M${index * 25 + 2} 100v${-(count / highest) * 98}h21v${(count / highest) * 98}z` : "")).join("");
+  const at = (value) => Math.min(1000, (value / end) * 1000);
+  const line = (value) => svg("line", { x1: at(value), x2: at(value), y1: 0, y2: 100, "vector-effect": "non-scaling-stroke" });
+  const mark = (kind, text, value) => {
+    const span = h(`span${kind}`, {}, text);
+    span.style.setProperty("left", `${at(value) / 10}%`);
+    return span;
+  };
+  const words = [`median ${time(median)}`, `99 %: ${time(p99)}`], near = at(p99) - at(median) < 480;
+  plot.replaceChildren(
+    h("div.marks", {}, mark(at(median) > 600 ? ".right" : "", words[0], median), near ? null : mark(".right", words[1], p99)),
+    near ? h("div.marks", {}, mark(at(p99) > 500 ? ".right" : "", words[1], p99)) : "",
+    svg("svg", { viewBox: "0 0 1000 100", preserveAspectRatio: "none", role: "img", "aria-label": `1000 draws: ${words.join(", ")}` }, svg("path", { d: bars }), line(median), line(p99)),
+    h("div.axis", { "aria-hidden": "true" }, [0, end / 2, end].map((value) => h("span", {}, value ? duration(value) : "0"))));
+  plot.hidden = false;
 }

@@ -35,6 +35,8 @@ function busy(yes) {
 }
 
 function ask({ method, url, headers, body }, signal) {
+  // Not in the URL, which stays the one to copy.
+  if (state.route.composable) headers = [["X-Netd-Timing", "yes"], ...headers];
   const options = { method, headers, signal, cache: "no-store", credentials: /^\/cookies/.test(new URL(url).pathname) ? "same-origin" : "omit" };
   return fetch(url, body === null ? options : { ...options, body });
 }
