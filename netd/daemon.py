@@ -18,7 +18,7 @@ from attrs import evolve
 from twisted.application.internet import TimerService
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred
-from twisted.logger import ILogObserver
+from twisted.logger import ILogObserver, Logger
 from twisted.python.usage import UsageError
 
 from netd.http.server import DeniedServer
@@ -34,6 +34,8 @@ from netd.transport import private, tls
 from netd.transport.epoll import fast_dispatch
 from netd.transport.listener import Listener, check_distinct, datagram, stream
 from netd.values import Endpoint
+
+_log = Logger()
 
 _SCHEMES: Final = {
     **dict.fromkeys(("http", "files-http", "rpc-http", "metrics-http"), "http"),
@@ -197,6 +199,13 @@ class Daemon(MultiService):
         on_signal(reactor, signal.SIGUSR2, self._status.dump)
         limit_stop(reactor, lambda: self.parts.drain.grace)
         MultiService.startService(self)
+        reactor.callWhenRunning(self._show_console)
+
+    def _show_console(self) -> None:
+        """Log where the console is, for people to open it."""
+        first = self._bound().get("http")
+        if self.parts.settings.http.console and first is not None and first.kind != "unix":
+            _log.info("console: {url}", url=f"http://{first.authority}/console")
 
     def reload(self) -> None:
         """Read the configuration again and use it, unless any of it is wrong."""

@@ -119,7 +119,7 @@ _ECHO: Final = (
     _RETRY_AFTER,
     P("fail_first", "integer", "requests per key that fail, with `status` or 503", most=1000),
     P("workers", "integer", "responses of a key at a time; the others queue", None, 1, 1000),
-    P("key", "text", "what fail_first counts by and workers serve; for these else the path"),
+    P("key", "text", "the key that fail_first counts by, and workers by too (else by path)"),
     P("timing", "switch", "whether Server-Timing says queue and delay", "no"),
     _SEED,
 )

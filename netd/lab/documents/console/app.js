@@ -34,13 +34,22 @@ function follow() {
 }
 const narrow = matchMedia("(max-width: 50rem)");
 
+// A browser may keep nothing.
+function stored(value) {
+  try {
+    if (value !== undefined) localStorage.setItem("scheme", value);
+    return localStorage.getItem("scheme") ?? "";
+  } catch {
+    return "";
+  }
+}
 function scheme() {
   const words = { "like the system": "", light: "light", dark: "dark" };
-  const kept = localStorage.getItem("scheme") ?? "";
+  const kept = stored();
   const use = (value) => document.documentElement.setAttribute("data-scheme", value);
   use(kept);
   $("scheme").append(h("span", {}, "Colours"), choice("Colours", Object.keys(words), Object.keys(words).find((word) => words[word] === kept) ?? "like the system", (word) => {
-    localStorage.setItem("scheme", words[word]);
+    stored(words[word]);
     use(words[word]);
   }));
 }
