@@ -234,6 +234,16 @@ class WalkTests(_Tests):
         self.assertFalse(element(self.driver, ".histogram").is_displayed())
         self.check()
 
+    def test_queue(self) -> None:
+        """The queue for a worker is a part of the timeline, in words too."""
+        self.open(link("/echo/queue?delay=200ms&workers=1"))
+        self.send()
+        self.assertNotIn("queue", element(self.driver, ".scale").text)
+        self.script("fetch('/echo/queue?delay=2s&workers=1')")
+        self.assertIn("200 OK", self.send())
+        self.assertRegex(element(self.driver, ".scale").text, "queue [0-9.]+ m?s")
+        self.check()
+
     def test_mistake(self) -> None:
         """A 400 stands at the field that it is about."""
         self.open(link("/echo?delay=soon"))

@@ -32,6 +32,14 @@ function follow() {
   }
   return true;
 }
+// Which of the page's own links the bar marks.
+function here() {
+  const current = location.hash === "#reference" ? "#reference" : "#try";
+  for (const each of document.querySelectorAll(".bar nav a")) {
+    if (each.getAttribute("href") === current) each.setAttribute("aria-current", "page");
+    else each.removeAttribute("aria-current");
+  }
+}
 const narrow = matchMedia("(max-width: 50rem)");
 
 // A browser may keep nothing.
@@ -74,6 +82,8 @@ function listen() {
   $("try-form").addEventListener("submit", (event) => { event.preventDefault(); send(); });
   $("ten").addEventListener("click", sendTen);
   addEventListener("hashchange", follow);
+  addEventListener("hashchange", here);
+  here();
 }
 
 async function start() {

@@ -80,10 +80,7 @@ function redraw(change, focus = "#add button") {
   [...document.querySelectorAll(`#try ${focus}`)].at(-1)?.focus();
 }
 
-function limits({ least, most }, kind) {
-  const said = [least !== undefined && `at least ${least}`, most < 1e9 && `at most ${most}`].filter(Boolean).join(", ");
-  return said && kind === "size" ? `${said} bytes` : said;
-}
+const limits = ({ least, most }) => [least !== undefined && `at least ${least}`, most < 1e9 && `at most ${most}`].filter(Boolean).join(", ");
 
 // The control of a parameter, chosen by what the table says of it.
 function control(name, facts, value, change) {
@@ -125,7 +122,7 @@ function drawForm() {
     const facts = parameter(pair[0]);
     if (!facts) return;
     const remove = facts.required ? null : () => state.query.splice(index, 1);
-    boxes.push(box(pair[0], control(pair[0], facts, pair[1], (value) => { pair[1] = value; changed(); }), remove, limits(facts, facts.kind)));
+    boxes.push(box(pair[0], control(pair[0], facts, pair[1], (value) => { pair[1] = value; changed(); }), remove, limits(facts)));
   });
   const others = state.query.filter(([name]) => !parameter(name));
   if (others.length) boxes.push(pairsBox("query fields", others, (pair) => state.query.splice(state.query.indexOf(pair), 1)));

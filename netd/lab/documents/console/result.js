@@ -106,12 +106,14 @@ function drawnDelay(record) {
 
 const bar = (kind, from, to, end) => svg("rect", { class: kind, x: (from / end) * 1000, width: Math.max(0, ((to - from) / end) * 1000), y: 0, height: 16, rx: 2 });
 function drawTimeline(line, scale, record, end) {
-  const connect = record.connect ?? 0, head = Math.min(record.head ?? end, end), last = end || 1e-6;
+  const queued = /queue;dur=([0-9.]+)/.exec(record.response?.headers.get("server-timing") ?? "");
+  const connect = record.connect ?? 0, queue = queued ? queued[1] / 1000 : 0, head = Math.min(record.head ?? end, end), last = end || 1e-6;
   const ticks = record.ticks.map((at) => `M${(at / last) * 996 + 2} 0v16`).join("");
   line.replaceChildren(svg("svg", { viewBox: "0 0 1000 16", preserveAspectRatio: "none", "aria-hidden": "true" },
-    bar("connect", 0, connect, last), bar("wait", connect, head, last), bar("body", head, last, last), svg("path", { class: "ticks", d: ticks, "vector-effect": "non-scaling-stroke" })));
+    bar("connect", 0, connect, last), bar("queue", connect, Math.min(head, connect + queue), last), bar("wait", Math.min(head, connect + queue), head, last), bar("body", head, last, last), svg("path", { class: "ticks", d: ticks, "vector-effect": "non-scaling-stroke" })));
   const chunks = `${record.ticks.length} ${record.ticks.length === 1 ? "chunk" : "chunks"}`;
-  scale.replaceChildren(...[`connect ${time(connect)}`, `wait ${time(head - connect)}`, `${chunks} in ${time(last - head)}`].map((word) => h("span", {}, word)));
+  const waits = queue ? [`queue ${time(queue)}`] : [];
+  scale.replaceChildren(...[`connect ${time(connect)}`, ...waits, `wait ${time(Math.max(0, head - connect - queue))}`, `${chunks} in ${time(last - head)}`].map((word) => h("span", {}, word)));
 }
 
 // The daemon's own words at the field that they are about.
