@@ -9,7 +9,20 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from bench import c10k, everything, files, hostile, http, idle, lab, rpc, soak, udp, venv
+from bench import (
+    c10k,
+    everything,
+    files,
+    hostile,
+    http,
+    idle,
+    lab,
+    rpc,
+    soak,
+    udp,
+    venv,
+    worst,
+)
 from bench.herd import HerdError
 from bench.load import WORKLOADS
 from bench.peers import Choice, labels
@@ -71,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     added = command("hostile", "/healthz and memory under attack")
     added.add_argument("--reactor", default="epoll", metavar="NAME", help="as twistd has it")
     added.add_argument("--netd-args", default="", metavar="ARGS", help="more options for netd")
+    added = command("worst", "CPU of the worst legal request of each route")
+    _count(added, "--rows", 20, 1000)
     added = command("soak", "a mix of everything, for minutes")
     added.add_argument(
         "--minutes", type=_minutes, default=10.0, metavar="N", help="10 by default"
@@ -159,6 +174,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "udp": lambda o: udp.main(o.rounds, o.datagrams),
     "hostile": lambda o: hostile.main(tuple(shlex.split(o.netd_args)), o.reactor),
     "all": lambda o: everything.main(o.rounds, o.python, o.go_httpbin, o.busy),
+    "worst": lambda o: worst.main(o.rows),
     "soak": lambda o: soak.main(o.minutes, tuple(shlex.split(o.netd_args))),
 }
 

@@ -102,7 +102,7 @@ _MAN_END = r""".SH SIGNALS
 .B SIGTERM, SIGINT
 finish what is in flight, within
 .BR \-\-grace ,
-and end; a second one ends at once
+and end; a second one does not wait
 .TP
 .B SIGHUP
 read the configuration and the certificates again, if all of it is good

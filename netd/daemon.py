@@ -11,12 +11,13 @@ import re
 import resource
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from socket import SOCK_STREAM
 from sys import maxsize
 from typing import Any, Final
 
 from attrs import evolve
 from twisted.application.internet import TimerService
-from twisted.application.service import IService, MultiService
+from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver, Logger
 from twisted.python.usage import UsageError
@@ -33,10 +34,12 @@ from netd.settings import Settings
 from netd.transport import private, tls
 from netd.transport.epoll import fast_dispatch
 from netd.transport.listener import Listener, check_distinct, datagram, stream
+from netd.transport.temporary_certificate import CertificateFile
 from netd.values import Endpoint
 
 _log = Logger()
 
+_NUMBER: Final = re.compile("-[0-9]+$")
 _SCHEMES: Final = {
     **dict.fromkeys(("http", "files-http", "rpc-http", "metrics-http"), "http"),
     "https": "https",
@@ -130,6 +133,9 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
             guarded = parts.guard(name, parts.sites[site_name], denied, local)
             yield name, stream(endpoint, guarded, reactor)
     if parts.tls is not None:
+        if parts.tls.temporary is not None:
+            pair, over = parts.tls.temporary, parts.drain.over
+            yield "temporary-certificate", CertificateFile(pair, over)
         ticket_keys = TimerService(tls.TICKET_KEY_SECONDS, parts.tls.rotate)
         ticket_keys.clock = reactor
         yield "ticket-keys", ticket_keys
@@ -138,15 +144,19 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
                 each and tls.wrap(each, parts.tls, reactor)
                 for each in (web, denied, parts.local)
             ]
-            yield name, stream(endpoint, parts.guard(name, *secure), reactor)
+            guarded = parts.guard(name, *secure)
+            yield name, stream(endpoint, guarded, reactor, tls.transport())
     if settings.udp.listen is not None:
         echo = table.datagram("echo")
         yield "udp", datagram(settings.udp.listen, udp.serve(echo, parts.datagrams, reactor))
     for name, service, endpoint in small_services(settings, "udp"):
         response = table.datagram(service)
         yield name, datagram(endpoint, udp.serve(response, parts.datagrams, reactor))
-    for name, _, endpoint in small_services(settings, "tcp"):
-        yield name, stream(endpoint, parts.guard(name, parts.streams[name]), reactor)
+    for name, service, endpoint in small_services(settings, "tcp"):
+        if service in table.SOCKET:
+            yield name, Listener(endpoint, SOCK_STREAM, table.SOCKET[service])
+        else:
+            yield name, stream(endpoint, parts.guard(name, parts.streams[name]), reactor)
     for name, endpoint in numbered("metrics-http", settings.monitoring.listen):
         listener = stream(endpoint, parts.monitoring, reactor)
         # Open to the end of a stop, so that /readyz can report the stop.
@@ -197,7 +207,8 @@ class Daemon(MultiService):
         on_signal(reactor, signal.SIGHUP, self.reload)
         on_signal(reactor, signal.SIGUSR1, self.reopen_logs)
         on_signal(reactor, signal.SIGUSR2, self._status.dump)
-        limit_stop(reactor, lambda: self.parts.drain.grace)
+        drain = self.parts.drain
+        limit_stop(reactor, lambda: drain.delay + drain.grace)
         MultiService.startService(self)
         reactor.callWhenRunning(self._show_console)
 
@@ -221,10 +232,17 @@ class Daemon(MultiService):
 
     def stopService(self) -> Deferred[Any]:
         """Stop every service; fires when the last response is sent or the grace is over."""
+        drain = self.parts.drain
         restore: Callable[[Any], Any] = on_stop_signal(
-            self.parts.reactor, self.parts.drain.hurry
+            self.parts.reactor, drain.hurry, drain.left
         )
-        stopped: Deferred[Any] = MultiService.stopService(self)
+        # No reload from here on.
+        Service.stopService(self)
+        self._notifier.stopService()
+        for server in self.parts.sites.values():
+            server.dismiss()
+        stopped: Deferred[Any] = drain.announce()
+        stopped.addCallback(lambda _: MultiService.stopService(self))
         return stopped.addBoth(restore).addBoth(self._close)
 
     def _close(self, result: Any) -> Any:
@@ -267,7 +285,7 @@ class Daemon(MultiService):
 
 def _place(name: str, endpoint: Endpoint) -> str:
     """`http://127.0.0.1:8000/`, `http-2=http://...`, `udp=udp:8000:interface=127.0.0.1`."""
-    site = re.sub("-[0-9]+$", "", name)
+    site = _NUMBER.sub("", name)
     if endpoint.kind == "unix" or site not in _SCHEMES:
         return f"{name}={endpoint}"
     url = f"{_SCHEMES[site]}://{endpoint.authority}/"

@@ -85,11 +85,12 @@ class Parts:
     ) -> Parts:
         """The parts that `settings` ask for; UsageError names the option that cannot be met."""
         counters = Counters()
-        tls = TLS(settings.tls, counters) if settings.tls.listen else None
+        tls = TLS(settings.tls, counters, _names(settings)) if settings.tls.listen else None
         rpc = _rpc(settings, reactor, counters)
         sites: dict[str, HTTPServer] = {}
         streams = _streams(settings, reactor, counters)
-        drain = Drain(streams.values(), settings.grace.seconds, reactor, counters)
+        grace, delay = settings.grace.seconds, settings.drain.seconds
+        drain = Drain(streams.values(), grace, reactor, counters, delay)
         gauges = Gauges(
             partial(_open_connections, sites, streams),
             partial(_waiting_responses, sites),
@@ -121,6 +122,8 @@ class Parts:
             local = site.local(settings, reactor, counters, public, written.access)
             drain.add(local)
         access = AccessPolicy(_access(settings), reactor, counters)
+        if tls is not None:
+            tls.log_failure = partial(access.log, "tls", "https")
         datagrams = _datagrams(settings, counters)
         shared = (settings, reactor, environ, counters, gauges, written, access, datagrams)
         servers = (sites, monitoring, local, streams, own_ports)
@@ -141,7 +144,7 @@ class Parts:
             Reloadable(self._reload_tls, lambda settings: settings.tls, always=True),
             Reloadable(self._reload_access, lambda settings: settings.access),
             Reloadable(self._reload_sites, lambda of: (of.http, of.files, of.rpc)),
-            Reloadable(self._reload_grace, lambda settings: settings.grace),
+            Reloadable(self._reload_stop, lambda settings: (settings.grace, settings.drain)),
         )
 
     def _reload_tls(self, fresh: Settings) -> Commit:
@@ -186,8 +189,8 @@ class Parts:
 
         return commit
 
-    def _reload_grace(self, fresh: Settings) -> Commit:
-        return partial(self.drain.change, fresh.grace.seconds)
+    def _reload_stop(self, fresh: Settings) -> Commit:
+        return partial(self.drain.change, fresh.grace.seconds, fresh.drain.seconds)
 
 
 def _open_connections(
@@ -266,12 +269,23 @@ def _datagrams(settings: Settings, counters: Counters) -> DatagramPolicy:
     )
 
 
+def _names(settings: Settings) -> set[str]:
+    """The host names and addresses that clients may use for HTTPS, beside localhost."""
+    listen = (each.host for each in settings.tls.listen if each.kind.startswith("tcp"))
+    # A port may stand behind a name, and several colons are in an IPv6 address.
+    hosts = (
+        each if each.count(":") > 1 else each.partition(":")[0] for each in settings.http.hosts
+    )
+    return {*listen, *hosts} - {"", "*", "0.0.0.0", "::"}
+
+
 def _streams(settings: Settings, reactor: Any, counters: Counters) -> dict[str, ServiceFactory]:
     """The factory of each small service over TCP, by the name of its listener."""
     idle = settings.service_idle.seconds
     return {
         name: table.stream(service, reactor, counters, idle)
         for name, service, _ in small_services(settings, "tcp")
+        if service in table.STREAM
     }
 
 

@@ -208,10 +208,13 @@ _SERVER_FIELDS: Final = (
     *("date", "etag", "last-modified", "transfer-encoding", "vary"),
 )
 
+_NAME: Final = re.compile(f"{TCHAR}+")
+_ORIGIN: Final = re.compile(r"\*|[a-z][a-z0-9+.-]*://[!-.0-~]+|null")
+
 
 def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
-    if not colon or re.fullmatch(f"{TCHAR}+", name) is None:
+    if not colon or _NAME.fullmatch(name) is None:
         raise ValueError("not NAME:VALUE such as X-Frame-Options:DENY")
     if not value.isascii() or not value.strip().isprintable():
         raise ValueError("not NAME:VALUE, because VALUE is not printable ASCII")
@@ -227,7 +230,7 @@ def _pattern(text: str) -> str:
 
 
 def _origin(text: str) -> str:
-    if re.fullmatch(r"\*|[a-z][a-z0-9+.-]*://[!-.0-~]+|null", text) is None:
+    if _ORIGIN.fullmatch(text) is None:
         raise ValueError("not * or an origin such as https://example.org")
     return text
 

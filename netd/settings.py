@@ -130,6 +130,10 @@ class HTTP:
         "Name that /files/, /RPC2 and /metrics of a loopback listener also take; * is any.")
 
 
+TEMPORARY: Final = Path("temporary")
+"""The value of --certificate for a certificate that is made at start."""
+
+
 @frozen
 class TLS:
     """Where HTTPS listens, and the certificates it shows and wants."""
@@ -137,7 +141,7 @@ class TLS:
     listen: tuple[Endpoint, ...] = repeatable("https", types.ENDPOINT, Group.LISTEN,
         "HTTPS endpoint, such as 8443; it needs --certificate.", common=True, restart=True)
     certificate: Path | None = optional("certificate", types.FILE, Group.TLS,
-        "PEM file of the HTTPS certificate and its chain, leaf first.", common=True)
+        "PEM file of the certificate and its chain, leaf first; or temporary.", common=True)
     private_key: Path | None = optional("private-key", types.FILE, Group.TLS,
         "PEM file of the private key; by default the certificate's file.", common=True)
     directory: Path | None = optional("certificate-dir", types.DIRECTORY, Group.TLS,
@@ -215,7 +219,7 @@ class UDP:
 SERVICES: Final = {
     "echo": ("tcp", "udp"), "discard": ("tcp", "udp"), "chargen": ("tcp",),
     "qotd": ("tcp", "udp"), "daytime": ("tcp", "udp"), "time": ("tcp", "udp"),
-    "stamp": ("udp",), "sockperf": ("udp",),
+    "stamp": ("udp",), "sockperf": ("udp",), "tls-stall": ("tcp",), "blackhole": ("tcp",),
 }
 """The small services and their transports; chargen over UDP would amplify attacks."""
 
@@ -240,6 +244,8 @@ class Service:
         if kind not in SERVICES[name]:
             offered = " and ".join(SERVICES[name])
             raise ValueError(f"not offered over {kind}; {name} is offered over {offered}")
+        if name == "blackhole" and listen.kind == "unix":
+            raise ValueError("not offered over unix; blackhole is offered over tcp")
         return cls(name, listen)
 
 
@@ -301,7 +307,7 @@ class Settings:
     files: Files = field(default=Files())
     udp: UDP = field(default=UDP())
     services: tuple[Service, ...] = repeatable("service", SERVICE, Group.SERVE,
-        f"Small service, such as echo=tcp:7; one of {', '.join(SERVICES)}.",
+        f"Service such as echo=tcp:7: {', '.join(SERVICES)}.",
         common=True, restart=True)
     service_idle: Duration = option("service-idle", types.DURATION, "5m", Group.LIMITS,
         "Time that a connection to a small service may be silent; 0 is no limit.", restart=True)
@@ -310,6 +316,8 @@ class Settings:
     monitoring: Monitoring = field(default=Monitoring())
     grace: Duration = option("grace", types.DURATION, "10s", Group.OPERATIONS,
         "Time that a stop waits for responses in flight.")
+    drain: Duration = option("drain", types.DURATION, "0s", Group.OPERATIONS,
+        "Time that a stop keeps listening, with a 503 at /readyz, before the grace.")
 
 # fmt: on
 

@@ -44,6 +44,12 @@ _BYTES: Final = {"B": 1, "kB": 1000} | {
 _SIZE: Final = re.compile(r"([0-9]{1,19}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})([kKMGT]?i?B)?")
 _LARGEST: Final = 2**63 - 1
 
+_SHARE: Final = re.compile(rf"({_NUMBER})(%?)")
+
+_ESCAPED: Final = re.compile(r"(?s)\\(.)")
+_ALL_ESCAPED: Final = re.compile(r"(?s)(?:[^\\]|\\.)*+")
+_FIELD: Final = re.compile(r"(?s)((?:[^:\\]|\\.?)*+)(?::|\Z)")
+_MODE: Final = re.compile("0?[0-7]{3}")
 _HOST: Final = re.compile(r"[0-9A-Za-z._:%-]{1,253}", re.ASCII)
 
 
@@ -211,7 +217,7 @@ def port(text: str) -> int:
 
 def share(text: str) -> float:
     """A share from 0 to 1, written `0.05` or `5%`."""
-    match = re.fullmatch(rf"({_NUMBER})(%?)", text)
+    match = _SHARE.fullmatch(text)
     number = Decimal(match[1]) / (100 if match[2] else 1) if match else Decimal(2)
     if number > 1:
         raise ValueError("not a share from 0 to 1, such as 0.05 or 5%")
@@ -228,10 +234,10 @@ def host(text: str) -> str:
 
 def _fields(text: str) -> list[str]:
     """`text` split at each `:` without a backslash before it, backslashes removed."""
-    if re.fullmatch(r"(?s)(?:[^\\]|\\.)*+", text) is None:
+    if _ALL_ESCAPED.fullmatch(text) is None:
         raise ValueError("not an endpoint, because it ends in a lone backslash")
-    fields = re.findall(r"(?s)((?:[^:\\]|\\.)*+):", text + ":")
-    return [re.sub(r"(?s)\\(.)", r"\1", field) for field in fields]
+    fields = _FIELD.findall(text + ":")[:-1]
+    return [_ESCAPED.sub(r"\1", field) for field in fields]
 
 
 @frozen
@@ -289,7 +295,7 @@ class Endpoint:
             raise ValueError("not unix:PATH, because the path is missing")
         values = _key_values(fields[1:], _ENDPOINT_KEYS["unix"])
         mode = values.get("mode", "660")
-        if re.fullmatch("0?[0-7]{3}", mode) is None:
+        if _MODE.fullmatch(mode) is None:
             raise ValueError(f"not an endpoint, because mode={mode} is not three octal digits")
         return cls("unix", fields[0], 0, _backlog(values), int(mode, 8))
 

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import contextlib
 import doctest
+import gc
 import os
 import re
 import shlex
 import signal
 import socket
 import sys
+import warnings
 from pathlib import Path
 from typing import Final
 
@@ -165,7 +167,11 @@ class ExampleTests(SynchronousTestCase):
         """A session of Python prints what it shows."""
         wrong: list[str] = []
         example = doctest.DocTestParser().get_doctest(text, {}, "example", None, None)
-        doctest.DocTestRunner(verbose=False).run(example, out=wrong.append)
+        # What an example leaves open is closed with it, as at the end of a session.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            doctest.DocTestRunner(verbose=False).run(example, out=wrong.append)
+            gc.collect()
         self.assertEqual("".join(wrong), "")
 
     def run_python(self, text: str) -> None:

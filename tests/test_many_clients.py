@@ -1,5 +1,5 @@
 """
-Many clients at once: a thousand responses at the stop, and too few descriptors.
+Many clients at once: a thousand responses at the stop, too few descriptors, a full disk.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.clients import GREETING, connect, curl, receive, resident, samples
+from tests.clients import GREETING, connect, curl, receive, resident, samples, threads
 from tests.programs import needs
-from tests.running import MODULE, Daemon, eventually
+from tests.running import MODULE, Daemon, environment, eventually, temporary_directory
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -101,3 +101,31 @@ def _asked(daemon: Daemon) -> int | None:
         return curl(f"{daemon.url}/healthz", "--max-time", "5").status
     except AssertionError:
         return None
+
+
+class FullDiskTests(SynchronousTestCase):
+    """
+    No room for request bodies on the disk.
+    """
+
+    @needs("curl", "prlimit")
+    def test_full(self) -> None:
+        """
+        Bodies that do not fit are 503, those that fit are served, and the log says why once.
+        """
+        folder = self.enterContext(temporary_directory())
+        # A write at the limit is a short write, as on a disk that becomes full.
+        way = ("prlimit", "--fsize=200001", *MODULE)
+        daemon = self.enterContext(
+            Daemon("--delay=0s", way=way, environ=environment(TMPDIR=str(folder)))
+        )
+        for name, size in (("large", 300_000), ("small", 100_000)):
+            (folder / name).write_bytes(bytes(size))
+
+        def post(name: str) -> int:
+            return curl(f"{daemon.url}/", "--data-binary", f"@{folder / name}").status
+
+        with threads(8) as pool:
+            codes = list(pool.map(post, ["large", "small"] * 8))
+        self.assertEqual(codes, [503, 200] * 8)
+        self.assertEqual(daemon.log.count(f"no room for request bodies in {folder}"), 1)

@@ -114,8 +114,7 @@ class HTTPConnection:
         """Respond to the requests that are complete, keep the rest."""
         output = self.output
         busy = self.request is not None or output.paused or self.state >= BLOCKED
-        # TLS delivers the input of one turn in many parts.
-        if busy or (output.secure and not self.context.turns.in_time()):
+        if busy or (output.in_parts and not self.context.turns.in_time()):
             self._set_aside(data)
         else:
             self._serve(self._buffer + data if self._buffer else data)

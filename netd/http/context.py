@@ -7,6 +7,7 @@ connection is here: limits, Date, who is connected, who waits, counters and log.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -27,11 +28,18 @@ from netd.http.upload import BodyBuffers
 from netd.settings import Limits
 from netd.transport.access import listener_of
 from netd.transport.connections import ConnectionTable
-from netd.transport.tcp import bytes_unsent
+from netd.transport.tcp import bytes_unsent, has_unread_input
 from netd.turns import Turns
 
+_LOOKS: Final = 8
+"""Idle connections that are asked for unread input when one of them is to make room."""
 _BEYOND: Final = 32
 """Connections over the limit that get time to read why; those beyond get none."""
+
+
+def _body_buffers() -> BodyBuffers:
+    # Python would silently go elsewhere while the operator's choice is full or missing.
+    return BodyBuffers(os.environ.get("TMPDIR") or None)
 
 
 @lru_cache(maxsize=1024)
@@ -115,6 +123,20 @@ class ServedConnection(Timed, Protocol):
     def close(self) -> None: ...
 
 
+def _close_oldest(connections: list[ServedConnection]) -> bool:
+    """Pop connections until one of them was idle and is closed; False when none was."""
+    looks = _LOOKS
+    while connections and looks:
+        oldest = connections.pop()
+        if oldest.idle:
+            # A close would lose a request that has arrived and was not read yet.
+            if not has_unread_input(oldest.output.transport):
+                oldest.close()
+                return True
+            looks -= 1
+    return False
+
+
 @define(eq=False)
 class ServerContext:
     """
@@ -132,7 +154,7 @@ class ServerContext:
     _now: Callable[[], float]
     _bodies: Mapping[bytes, int]
     connections: ConnectionTable[ServedConnection] = field(factory=ConnectionTable, init=False)
-    body_buffers: BodyBuffers = field(factory=BodyBuffers, init=False)
+    body_buffers: BodyBuffers = field(factory=_body_buffers, init=False)
     in_flight: int = field(default=0, init=False)
     """Responses that are being waited for."""
     draining: bool = field(default=False, init=False)
@@ -209,9 +231,9 @@ class ServerContext:
         same = self.connections.of(client)
         if client is not None and len(same) >= self.limits.client_connections:
             idle = [connection for connection in same if connection.idle]
-            if not idle:
+            idle.sort(key=attrgetter("deadline"), reverse=True)
+            if not _close_oldest(idle):
                 return "client-connections"
-            min(idle, key=attrgetter("deadline")).close()
         if len(self.connections) >= self.limits.connections and not self._evict():
             return "connections"
         return None
@@ -222,12 +244,7 @@ class ServerContext:
             # Sorting all of them once a round is cheap; once a connection would not be.
             idle = [connection for connection in self.connections if connection.idle]
             self._oldest = sorted(idle, key=attrgetter("deadline"), reverse=True)
-        while self._oldest:
-            oldest = self._oldest.pop()
-            if oldest.idle:
-                oldest.close()
-                return True
-        return False
+        return _close_oldest(self._oldest)
 
     # Responses
 

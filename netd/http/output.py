@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netd.http.unsent import UnsentBytes
-from netd.transport.tcp import bytes_unsent
+from netd.transport.tcp import TCPTransport, bytes_unsent
 
 AHEAD: Final = 64 * 1024
 """Bytes of pipelined requests, or of unsent responses, that one connection keeps."""
@@ -48,14 +48,8 @@ class Output:
     """Writes to `transport`; its connection is registered there as the producer."""
 
     __slots__ = (
-        "_producer",
-        "_size",
-        "_unsent",
-        "collected",
-        "paused",
-        "secure",
-        "transport",
-        "written",
+        *("_producer", "_size", "_unsent", "collected", "in_parts", "paused", "secure"),
+        *("transport", "written"),
     )
 
     def __init__(self, transport: Transport, unsent: UnsentBytes) -> None:
@@ -63,6 +57,8 @@ class Output:
         self._unsent = unsent
         self.secure = bool(ISSLTransport.providedBy(transport))
         """Whether the transport is TLS."""
+        self.in_parts = self.secure and not isinstance(transport, TCPTransport)
+        """Whether the input of one turn comes in many parts, as Twisted's TLS delivers it."""
         self.paused = False
         """The transport holds more than it wants to."""
         self.written = 0

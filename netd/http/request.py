@@ -260,6 +260,7 @@ class Request:
         if self.finished or self._disconnected:
             return
         if len(body) > AHEAD and not self.channel.context.unsent.has_room(len(body)):
+            self.notes += (("refusal", "unsent"),)
             self._respond_plain(503, b"Others read too slowly.\n", (b"Retry-After", b"1"))
             return
         if body and self.head.plain and self._headers is None and self.code_message is None:
@@ -371,8 +372,7 @@ class Request:
         except UnsupportedMethod as error:
             allowed: list[bytes] = sorted(error.allowedMethods)
             if self.method == b"HEAD" and b"GET" in allowed:
-                # Every resource that has GET has HEAD (RFC 9110 9.3.2).
-                self.method = b"GET"
+                self.method = b"GET"  # which has HEAD everywhere (RFC 9110 9.3.2)
                 self._render(resource)
             else:
                 allow = b"Allow", b", ".join(allowed)  # RFC 9110 15.5.6

@@ -98,20 +98,22 @@ class HTTPServer(Factory):
         connection.number = self._counters.connections
         return connection
 
+    def dismiss(self) -> None:
+        """Close each connection after its next response; new ones are served as well."""
+        self.context.draining = True
+
     def drain(self) -> Deferred[None]:
         """Close idle connections; fires when the responses in flight have left, too."""
-        context = self.context
-        if not context.draining:
-            context.draining = True
-            soon = context.clock.seconds() + _FRESH_SECONDS
-            for connection in self.connections:
-                if not connection.idle or has_unread_input(connection.output.transport):
-                    continue
-                if not connection.served:
-                    # The first request may be on the way.
-                    connection.deadline = min(connection.deadline, soon)
-                else:
-                    connection.close()
+        self.dismiss()
+        soon = self.context.clock.seconds() + _FRESH_SECONDS
+        for connection in self.connections:
+            if not connection.idle or has_unread_input(connection.output.transport):
+                continue
+            if not connection.served:
+                # The first request may be on the way.
+                connection.deadline = min(connection.deadline, soon)
+            else:
+                connection.close()
         return self.connections.drain()
 
     def abort(self) -> int:

@@ -111,9 +111,10 @@ class Notifier(Service):
         notify(self._environ, "READY=1", f"STATUS={result}")
 
     def stopService(self) -> None:
-        """Announce the stop."""
+        """Announce the stop, once."""
+        if self.running:
+            notify(self._environ, "STOPPING=1", "STATUS=Finishing responses in flight")
         Service.stopService(self)
-        notify(self._environ, "STOPPING=1", "STATUS=Finishing responses in flight")
 
     def close(self) -> None:
         """Stop the watchdog notifications, as the stop is over."""

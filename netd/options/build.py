@@ -19,7 +19,7 @@ from netd.addresses import Network
 from netd.options.sources import OptionValue
 from netd.regular_file import read_file
 from netd.setting_types import ValueType, options_of
-from netd.settings import HTTP, SERVICE, TLS, Service, Settings
+from netd.settings import HTTP, SERVICE, TEMPORARY, TLS, Service, Settings
 from netd.values import Distribution, Endpoint, quote_unprintable
 
 OptionValues: TypeAlias = Mapping[str, OptionValue]
@@ -144,6 +144,8 @@ def _check_tls(tls: TLS, values: OptionValues) -> None:
             raise needs(name, "https")
     if tls.private_key is not None and tls.certificate is None:
         raise needs("private-key", "certificate")
+    if tls.private_key is not None and tls.certificate == TEMPORARY:
+        raise needs("private-key", "certificate FILE, as a temporary one has its own")
     if tls.client_ca_optional and tls.client_ca is None:
         raise needs("client-ca-optional", "client-ca")
 

@@ -10,7 +10,7 @@ import textwrap
 from functools import partial
 from typing import Final
 
-from netd.setting_types import FILE, FLAG, Group, Option, choice
+from netd.setting_types import DURATION, FILE, FLAG, Group, Option, choice
 from netd.settings import OPTIONS
 
 SHELLS: Final = choice("bash", "zsh", "fish")
@@ -28,6 +28,7 @@ ACTIONS: Final = (
     ),
     _action("healthcheck", FLAG, help="Request /healthz, or a URL; exit 0 if it is well."),
     _action("ca", FILE, help="PEM file of the authorities that --healthcheck trusts."),
+    _action("wait", DURATION, help="Time that --healthcheck may try again until all is well."),
     _action("completion", SHELLS, help="Print completions for a shell, and exit."),
     _action("version", FLAG, help="Print the version of netd, and exit."),
     _action("help", FLAG, help="Print the most common options, and exit."),

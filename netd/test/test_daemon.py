@@ -164,6 +164,32 @@ class BuildTests(DaemonCase):
             ["http", "udp-echo", "tcp-echo", "tcp-echo-2", "tcp-time"],
         )
 
+    def test_blackhole(self) -> None:
+        """A blackhole has no port of the reactor, and connections to it stay incomplete."""
+        daemon = self.start(evolve(settings_with(), services=(Service("blackhole", ANY_PORT),)))
+        self.assertEqual(self.names(daemon), ["http", "tcp-blackhole"])
+        self.assertEqual(len(self.reactor.adopted), 1)
+        bound = Endpoint.parse(daemon.listening()["tcp-blackhole"])
+        with socket.socket() as client:
+            client.setblocking(False)
+            client.connect_ex((bound.host, bound.port))
+            self.assertRaises(OSError, client.getpeername)
+
+    def test_temporaryCertificate(self) -> None:
+        """The file of a temporary certificate lasts until the stop is over."""
+        secure = settings.TLS((ANY_PORT,), settings.TEMPORARY)
+        daemon = self.build(settings_with(tls=secure))
+        with capturedLogs() as events:
+            daemon.privilegedStartService()
+            daemon.startService()
+        (path,) = (event["path"] for event in events if "path" in event)
+        self.assertTrue(Path(path).exists())
+        with capturedLogs():
+            stopped = daemon.stopService()
+        self.reactor.advance(0)
+        self.successResultOf(stopped)
+        self.assertFalse(Path(path).exists())
+
     def test_wrong(self) -> None:
         """Settings that cannot be met raise a UsageError which names the option."""
         missing = Path(self.mktemp())
@@ -601,7 +627,56 @@ class StopTests(DaemonCase):
         self.assertEqual(self.timers, [1.0])
         self.channel.connectionLost(Failure(ConnectionDone()))
         self.successResultOf(stopped)
+        self.reactor.signals.run()
         self.assertIs(signal.getsignal(signal.SIGTERM), before)
+
+    def test_drain(self) -> None:
+        """
+        For `drain` seconds after the signal /readyz is 503 and the listeners take requests.
+
+        Each response closes its connection; there is no reload.
+        """
+        config = evolve(settings_with(), drain=Duration.parse("5s"))
+        daemon = self.start(config)
+        kept = self.connect()
+        stopped = self.stop(daemon)
+        self.channel.dataReceived(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.assertIn(b" 503 ", kept.value())
+        self.assertIn(b"\r\nConnection: close\r\n", kept.value())
+        self.channel.connectionLost(Failure(ConnectionDone()))
+        with capturedLogs() as events:
+            daemon.reload()
+        self.assertEqual(events, [])
+        self.reactor.advance(4.9)
+        self.assertTrue(self.reactor.adopted[0].listening)
+        late = self.connect()
+        self.channel.dataReceived(b"GET /get HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.assertIn(b" 200 OK", late.value())
+        self.channel.connectionLost(Failure(ConnectionDone()))
+        self.reactor.advance(0.1)
+        self.assertFalse(self.reactor.adopted[0].listening)
+        self.successResultOf(stopped)
+
+    def test_secondSignalDrains(self) -> None:
+        """A second SIGTERM ends the drain and leaves the grace; a third ends the grace."""
+        config = evolve(settings_with(), drain=Duration.parse("5s"))
+        daemon = self.start(config)
+        transport = self.connect()
+        self.channel.dataReceived(b"GET /delay/50 HTTP/1.1\r\nHost: a\r\n\r\n")
+        stopped = self.stop(daemon)
+        handler: Any = signal.getsignal(signal.SIGTERM)
+        handler(signal.SIGTERM, None)
+        self.reactor.signals.run()
+        self.reactor.advance(0)
+        self.assertFalse(self.reactor.adopted[0].listening)
+        self.assertFalse(transport.aborting)
+        handler(signal.SIGTERM, None)
+        with capturedLogs():
+            self.reactor.signals.run()
+        self.assertTrue(transport.aborting)
+        self.assertEqual(self.timers, [config.grace.seconds + 1.0, 1.0])
+        self.channel.connectionLost(Failure(ConnectionDone()))
+        self.successResultOf(stopped)
 
 
 class SignalTests(Managed):

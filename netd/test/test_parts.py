@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import evolve
+from cryptography import x509
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
 from twisted.logger import capturedLogs, formatEvent
@@ -26,6 +27,29 @@ from netd.test.stages import identity
 from netd.test.test_daemon import ANY_PORT, DaemonCase, settings_with
 from netd.transport.listener import Listener
 from netd.values import Duration, Endpoint
+
+
+class CertificateTests(DaemonCase):
+    """--certificate temporary."""
+
+    def test_names(self) -> None:
+        """The names are those of --host and of the listeners, without wildcards and ports."""
+        listen = tuple(
+            Endpoint(kind, host, 0)
+            for kind, host in (("tcp", "127.0.0.7"), ("tcp", "*"), ("unix", "/a"))
+        )
+        config = settings_with(tls=settings.TLS(listen, settings.TEMPORARY))
+        hosts = ("A.example:8443", "*", "::2", ":1")
+        daemon = self.build(evolve(config, http=evolve(config.http, hosts=hosts)))
+        assert daemon.parts.tls is not None
+        pair = daemon.parts.tls.temporary
+        assert pair is not None
+        names = pair.chain[0].extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        self.assertEqual(
+            [str(name.value) for name in names.value],
+            ["localhost", "127.0.0.1", "::1", "127.0.0.7", "::2", "A.example"],
+        )
+        self.assertIn("temporary-certificate", [child.name for child in daemon])
 
 
 class ProbeTests(DaemonCase):
@@ -347,9 +371,11 @@ class ReloadTests(DaemonCase):
         self.assertIn(b" 200 OK", self.ask(1, "/"))
 
     def test_grace(self) -> None:
-        """A new grace applies to the next stop."""
+        """A new grace and a new drain apply to the next stop."""
         daemon = self.running(self.http(delay=Duration.parse("50s")))
-        self.reload(daemon, evolve(self.now, grace=Duration.parse("2s")))
+        self.reload(
+            daemon, evolve(self.now, grace=Duration.parse("2s"), drain=Duration.parse("1s"))
+        )
         channel = self.reactor.adopted[0].factory.buildProtocol(
             IPv4Address("TCP", "127.0.0.1", 50000)
         )
@@ -358,7 +384,10 @@ class ReloadTests(DaemonCase):
         channel.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         with capturedLogs():
             stopped = daemon.stopService()
-            self.reactor.advance(2)
+            self.reactor.advance(1)
+            self.reactor.advance(1.9)
+            self.assertFalse(transport.aborting)
+            self.reactor.advance(0.1)
         self.assertTrue(transport.aborting)
         channel.connectionLost(Failure(ConnectionDone()))
         self.successResultOf(stopped)

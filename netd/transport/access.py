@@ -42,6 +42,7 @@ BURST_SECONDS: Final = 2
 REASONS: Final = {
     "network": "its network may not connect",
     "rate": "too many connections a second",
+    "tls": "its TLS handshake failed",
     "proxy-header": "no PROXY header, or a malformed or late one",
     "proxy-forged": "a PROXY header from a peer outside --proxy-from",
     "service": "too many connections to the service",

@@ -148,3 +148,10 @@ def identity(certificate: X509) -> str:
         # There is no SAN, or a trusted CA has issued a malformed or odd certificate.
         pass
     return f"serial-{certificate.get_serial_number():x}"
+
+
+def peer_identity(connection: Any) -> str | None:
+    """The identity of the client of an SSL.Connection; None without a certificate."""
+    # OpenSSL ends the handshake of a client whose certificate it cannot verify.
+    certificate: X509 | None = connection.get_peer_certificate()
+    return None if certificate is None else identity(certificate)

@@ -23,6 +23,7 @@ from twisted.python.usage import UsageError
 
 from netd.addresses import loopback
 from netd.transport import tcp_port, unix
+from netd.transport.tcp import TCPTransport
 from netd.values import Endpoint
 
 _log = Logger()
@@ -245,14 +246,19 @@ def check_distinct(listeners: Iterable[Listener]) -> None:
             raise UsageError(f"{option}: not an address of its own, {owner} has it")
 
 
-def stream(endpoint: Endpoint, factory: IProtocolFactory, reactor: Any) -> Listener:
-    """Listen for clients of `factory`."""
+def stream(
+    endpoint: Endpoint,
+    factory: IProtocolFactory,
+    reactor: Any,
+    transport: type[TCPTransport] = TCPTransport,
+) -> Listener:
+    """Listen for clients of `factory`; `transport` is their kind where a TCPPort listens."""
 
     def serve(sock: socket.socket) -> IListeningPort:
         if sock.family == socket.AF_UNIX:
             mode = None if listener.inherited else endpoint.mode
             return unix.port(sock, factory, mode, endpoint.backlog, reactor)
-        return tcp_port.port(sock, factory, reactor)
+        return tcp_port.port(sock, factory, reactor, transport)
 
     listener = Listener(endpoint, socket.SOCK_STREAM, serve)
     return listener

@@ -154,8 +154,17 @@ class _StockTransport(tcp.Server):
         tcp.Server.__init__(self, sock, protocol, plain(client), *rest)
 
 
-def port(sock: socket, factory: IProtocolFactory, reactor: Any) -> IListeningPort:
-    """Listen on the listening, non-blocking TCP `sock` and close it; a TCPPort if supported."""
+def port(
+    sock: socket,
+    factory: IProtocolFactory,
+    reactor: Any,
+    transport: type[TCPTransport] = TCPTransport,
+) -> IListeningPort:
+    """
+    Listen on the listening, non-blocking TCP `sock` and close it.
+
+    The port is a TCPPort with transports of this kind if supported.
+    """
     listening: IListeningPort
     # Accepted connections inherit the option on Linux and BSD.
     sock.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
@@ -164,6 +173,7 @@ def port(sock: socket, factory: IProtocolFactory, reactor: Any) -> IListeningPor
             listening = TCPPort._fromListeningDescriptor(  # type: ignore[no-untyped-call]  # Twisted has no types there
                 reactor, sock.fileno(), sock.family, factory
             )
+            listening.transport = transport  # type: ignore[attr-defined]  # TCPPort's
             listening.startListening()
         else:
             listening = reactor.adoptStreamPort(sock.fileno(), sock.family, factory)

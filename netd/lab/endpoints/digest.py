@@ -23,6 +23,8 @@ _ALGORITHMS: Final = {"MD5": "md5", "SHA-256": "sha256", "SHA-512": "sha512"}
 _FIELD: Final = re.compile(
     rf'(?<!{TCHAR})({TCHAR}++)[ \t]*+=[ \t]*+(?:"((?:[^"\\]|\\.)*+)"|([^\s",]++))'
 )
+_ESCAPED: Final = re.compile(r"\\(.)")
+_INTEGER: Final = re.compile("-?[0-9]{1,9}")
 _MARK: Final = ("fake", "fake_value")
 """The cookie by which httpbin recognises that a client takes cookies."""
 
@@ -46,7 +48,7 @@ def digest(call: Call) -> Reply:
         return _challenge(call, stale, state)
     state = [_MARK]
     if uses_left:
-        integer = re.fullmatch("-?[0-9]{1,9}", uses_left)
+        integer = _INTEGER.fullmatch(uses_left)
         state.append(("stale_after", str(int(uses_left) - 1) if integer else "never"))
     members = {"authenticated": True, "user": call.path_values["user"]}
     return json_reply(members, headers=set_cookies(state))
@@ -55,7 +57,7 @@ def digest(call: Call) -> Reply:
 def parse_credentials(text: str) -> dict[str, str]:
     """The parameters of a challenge or of credentials; each character is a byte."""
     parameters = {
-        name.lower(): re.sub(r"\\(.)", r"\1", quoted) if quoted else bare
+        name.lower(): _ESCAPED.sub(r"\1", quoted) if quoted else bare
         for name, quoted, bare in _FIELD.findall(text)
     }
     # RFC 7616 3.4 and RFC 8187 3.2.1; other charsets have no place there.

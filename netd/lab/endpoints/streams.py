@@ -77,6 +77,9 @@ def _timed(call: Call, content_type: str, before: str, after: str) -> Reply:
 
 def trailers(call: Call) -> Reply:
     """Return the request, with a trailer field for each argument."""
+    most = call.config.limits.max_fields
+    if len(call.args) > most:
+        raise BadCall(f"a response has at most {most} trailer fields")
     for name, value in call.args:
         if name.lower() in _NO_TRAILERS:
             raise BadCall(f"{name} is no field that may come after the body")

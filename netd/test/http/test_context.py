@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import NOT_DONE_YET
 
 from netd.counters import Counters
+from netd.http import context
 from netd.http.context import AccessDetails, AccessRecord, peer_name
 from netd.http.server import HTTPServer
 from netd.test.http.stages import (
@@ -106,6 +107,39 @@ class RoomTests(SynchronousTestCase):
         second = fixture.ask(GET, host="2001:db8::2")
         self.assertEqual(fixture.ask(GET, host="2001:db8::3").response().code, 200)
         self.assertEqual((first.closed(), second.closed()), (True, False))
+
+    def test_unread(self) -> None:
+        """A connection whose request has arrived makes no room; the next oldest one does."""
+        for fixture, host in (
+            (ServerFixture(client_connections=2), "192.0.2.1"),
+            (ServerFixture(connections=2), "127.0.0.1"),
+        ):
+            clients = []
+            for _ in range(2):
+                clients.append(fixture.connect(host))
+                fixture.pass_seconds(1)
+            unread: set[object] = {clients[0].transport}
+            self.patch(context, "has_unread_input", unread.__contains__)
+            fixture.connect(host)
+            self.assertEqual([each.closed() for each in clients], [False, True])
+            unread |= {each.output.transport for each in fixture.server.connections}
+            self.assertEqual(fixture.connect(host).response().code, 503)
+            self.assertFalse(clients[0].closed())
+
+    def test_unreadFlood(self) -> None:
+        """Only a few connections are looked at for a new one."""
+        fixture = ServerFixture(connections=50)
+        for _ in range(50):
+            fixture.connect()
+        looks: list[object] = []
+
+        def unread(transport: object) -> bool:
+            looks.append(transport)
+            return True
+
+        self.patch(context, "has_unread_input", unread)
+        self.assertEqual(fixture.connect().response().code, 503)
+        self.assertEqual(len(looks), 8)
 
     def test_flood(self) -> None:
         """Far beyond the limit refused connections do not linger, to save descriptors."""

@@ -106,7 +106,10 @@ class OutputTests(SynchronousTestCase):
         """The output knows whether its transport is TLS."""
         alsoProvides(self.transport, ISSLTransport)
         self.assertFalse(self.output.secure)
-        self.assertTrue(Output(self.transport, self.unsent).secure)
+        other = Output(self.transport, self.unsent)
+        # Twisted's TLS delivers input in parts, netd's own does not.
+        self.assertEqual((other.secure, other.in_parts), (True, True))
+        self.assertFalse(self.output.in_parts)
 
 
 class Source:

@@ -50,6 +50,18 @@ class DrainTests(SynchronousTestCase):
         """Without connections the drain is over at once."""
         self.successResultOf(ServerFixture().server.drain())
 
+    def test_dismiss(self) -> None:
+        """A dismissed connection gets its next response and is closed; so is a new one."""
+        fixture = ServerFixture()
+        idle = fixture.ask(GET)
+        fixture.server.dismiss()
+        self.assertFalse(idle.settle().closed())
+        self.assertIsNone(idle.response().field(b"connection"))
+        idle.send(GET)
+        for client in (idle, fixture.ask(GET)):
+            self.assertEqual(client.responses()[-1].field(b"connection"), b"close")
+            self.assertTrue(client.settle().closed())
+
     def test_thousand(self) -> None:
         """A thousand responses in flight are all delivered."""
         fixture = ServerFixture()

@@ -95,6 +95,8 @@ class ServerTests(SynchronousTestCase):
         (response,) = client.responses()
         self.assertEqual((response.code, response.field(b"Retry-After")), (503, b"1"))
         self.assertFalse(client.closed())
+        details = self.fixture.log.entries[-1].details
+        self.assertEqual(details and details.notes, (("refusal", "unsent"),))
 
     def test_cut(self) -> None:
         """Readers that lag for a while are cut for the next response, the slowest first."""

@@ -175,6 +175,7 @@ class NotifierTests(Managed):
         receive()
         service.stopService()
         self.assertEqual(receive(), b"STOPPING=1\nSTATUS=Finishing responses in flight")
+        service.stopService()
         self.quiet(receive)
         self.assertFalse(service.running)
 

@@ -364,6 +364,10 @@ class HTTPSTests(Commands):
             "--private-key /k: needs --certificate",
         )
         self.assertEqual(
+            self.refuse("--https=443", "--certificate=temporary", "--private-key=/k"),
+            "--private-key /k: needs --certificate FILE, as a temporary one has its own",
+        )
+        self.assertEqual(
             self.refuse("--certificate-dir=/d"), "--certificate-dir /d: needs --https"
         )
 

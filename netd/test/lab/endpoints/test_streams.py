@@ -167,6 +167,11 @@ class TrailerTests(SynchronousTestCase):
         ):
             self.assertRaises(BadCall, reply_to, f"GET /trailers?{query}")
 
+    def test_many(self) -> None:
+        """A response has at most as many trailer fields as a request may have."""
+        self.assertEqual(len(reply_to("GET /trailers?" + "x-a&" * 100).trailers), 100)
+        self.assertRaises(BadCall, reply_to, "GET /trailers?" + "x-a&" * 101)
+
 
 class LeavingTests(SynchronousTestCase):
     """
