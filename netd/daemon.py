@@ -19,7 +19,7 @@ from attrs import evolve
 from twisted.application.internet import TimerService
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred
-from twisted.logger import ILogObserver
+from twisted.logger import ILogObserver, Logger
 from twisted.python.usage import UsageError
 
 from netd.http.server import DeniedServer
@@ -38,6 +38,8 @@ from netd.transport.epoll import fast_dispatch
 from netd.transport.listener import Listener, check_distinct, datagram, stream
 from netd.transport.temporary_certificate import CertificateFile
 from netd.values import Endpoint
+
+_log = Logger()
 
 _NUMBER: Final = re.compile("-[0-9]+$")
 _SCHEMES: Final = {
@@ -234,6 +236,7 @@ class Daemon(MultiService):
         if self._alone:
             self._take_process()
         MultiService.startService(self)
+        self.parts.reactor.callWhenRunning(self._show_console)
 
     def _take_process(self) -> None:
         """Speed up the reactor, and handle the signals of the process."""
@@ -245,6 +248,12 @@ class Daemon(MultiService):
         on_signal(reactor, signal.SIGUSR1, self.reopen_logs)
         on_signal(reactor, signal.SIGUSR2, self._status.dump)
         limit_stop(reactor, self._longest_stop)
+
+    def _show_console(self) -> None:
+        """Log where the console is, for people to open it."""
+        first = self._bound().get("http")
+        if self.parts.settings.http.console and first is not None and first.kind != "unix":
+            _log.info("console: {url}", url=f"http://{first.authority}/console")
 
     def reload(self) -> None:
         """Read the configuration again and use it, unless any of it is wrong."""

@@ -123,6 +123,8 @@ class HTTP:
     access_log_duration: bool = option("access-log-duration", types.SWITCH, "no",
         Group.OPERATIONS, "End lines of the text access log with the seconds of the response.",
         restart=True)
+    console: bool = option("console", types.SWITCH, "yes", Group.SERVE,
+        "Serve the console at /console and /help; without it /help is a list.", restart=True)
     fast_dispatch: bool = option("fast-dispatch", types.SWITCH, "yes", Group.OPERATIONS,
         "On epoll, skip log contexts of events and write responses together.", restart=True)
     hosts: tuple[str, ...] = repeatable("host", types.HOST, Group.CLIENTS,

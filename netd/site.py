@@ -105,7 +105,7 @@ def tree(
 
     Without `probes` nothing is where they would be.
     """
-    table = routes(probes)
+    table = routes(probes, config.http.console)
     lab = Router(table, config.http, clock, counters, own_ports=own_ports)
     root = _Root(lab, config.http)
     root.putChild(b"files", files_only(config, clock))

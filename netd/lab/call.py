@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
@@ -23,6 +24,7 @@ from netd.lab import compatibility
 from netd.lab.attempts import Attempts
 from netd.lab.compatibility import Compatibility
 from netd.lab.parameters import Parameter
+from netd.lab.workers import Workers
 from netd.script import Script, Wait
 from netd.settings import HTTP
 from netd.values import Distribution, Duration
@@ -107,10 +109,11 @@ class LabState:
     environ: Mapping[str, str] = Factory(dict)
     """The environment of the process, of which /env shows a part."""
     own_ports: OwnPorts = frozenset
-    seconds: Callable[[], float] = float
-    """A clock that nobody sets."""
+    seconds: Callable[[], float] = time.monotonic
+    """The time that waits are counted by; nobody sets it."""
     attempts: Attempts = Factory(Attempts)
     """The requests that /retry and fail_first counted."""
+    workers: Workers = Factory(Workers)
     trusted: AccessList = field(
         init=False,
         default=Factory(lambda self: AccessList(self.config.lab.trust_forwarded), True),

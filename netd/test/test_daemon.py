@@ -398,6 +398,27 @@ class StartTests(DaemonCase):
         # The environment that was given is the one that is used.
         self.assertEqual(len([event for event in events if "address" in event]), 1)
 
+    def test_console(self) -> None:
+        """A start logs the console's URL, unless there is no console or no port for it."""
+        socket = Endpoint("unix", str(Path(self.mktemp())), 0)
+        for endpoint, console, count in (
+            (ANY_PORT, True, 1),
+            (ANY_PORT, False, 0),
+            (socket, True, 0),
+        ):
+            config = settings_with()
+            http = evolve(config.http, listen=(endpoint,), console=console)
+            daemon = self.build(evolve(config, http=http))
+            with capturedLogs() as events:
+                daemon.privilegedStartService()
+                daemon.startService()
+                daemon._show_console()
+            shown = {event["url"] for event in events if "url" in event}
+            self.assertEqual(len(shown), count, (endpoint, console))
+            for url in shown:
+                port = daemon._bound()["http"].port
+                self.assertEqual(url, f"http://127.0.0.1:{port}/console")
+
     def test_distinct(self) -> None:
         """Two listeners with one address are refused when the daemon is built."""
         twice = [Endpoint("tcp", "127.0.0.1", 8000, option=f"--http {n}") for n in (1, 2)]

@@ -24,7 +24,7 @@ PACKAGE: Final = Path(netd.__file__).parent
 
 FLOORS: Final = (
     ("__init__",),
-    ("values", "script", "steps", "counters", "regular_file", "throttled_log"),
+    ("values", "script", "steps", "counters", "regular_file", "throttled_log", "look"),
     ("addresses", "ratelimit", "turns", "queue_url"),
     ("setting_types",),
     ("acl", "settings", "player"),

@@ -34,7 +34,9 @@ class LabURLs:
         fault_rate: Value | None = None,
         retry_after: Value | None = None,
         fail_first: Value | None = None,
+        workers: Value | None = None,
         key: Value | None = None,
+        timing: Value | None = None,
         seed: Value | None = None,
     ) -> str:
         """
@@ -54,7 +56,9 @@ class LabURLs:
         - `fault_rate`: probability of the fault, from 0 to 1 (default 1; at most 1)
         - `retry_after`: seconds in a Retry-After (at most 1000000000)
         - `fail_first`: requests per key that fail, with `status` or 503 (at most 1000)
-        - `key`: the key under which fail_first counts requests
+        - `workers`: responses of a key at a time; the others queue (at least 1; at most 1000)
+        - `key`: the key that fail_first counts by, and workers by too (else by path)
+        - `timing`: whether Server-Timing says queue and delay (default no)
         - `seed`: the seed of all random choices; the same seed repeats them
         """
         query = query_of(
@@ -73,7 +77,9 @@ class LabURLs:
                 "fault_rate": fault_rate,
                 "retry_after": retry_after,
                 "fail_first": fail_first,
+                "workers": workers,
                 "key": key,
+                "timing": timing,
                 "seed": seed,
             }
         )
