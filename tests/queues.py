@@ -18,7 +18,7 @@ import urllib.request
 import xmlrpc.client
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from tests.programs import need
 from tests.running import DEADLINE, Daemon, environment, eventually, free_port
@@ -235,9 +235,22 @@ def daemon(url: str, *arguments: str, **variables: str) -> Daemon:
     return Daemon(*base, *arguments, environ=environment(**variables))
 
 
+class _Once(xmlrpc.client.Transport):
+    """Leaves no connection open for a next call, which may come from another thread."""
+
+    def request(
+        self, host: Any, handler: str, request_body: Any, verbose: bool = False
+    ) -> tuple[Any, ...]:
+        try:
+            return super().request(host, handler, request_body, verbose)
+        finally:
+            self.close()
+
+
 def proxy(netd: Daemon) -> xmlrpc.client.ServerProxy:
     """A client."""
-    return xmlrpc.client.ServerProxy(netd.url, allow_none=True, use_builtin_types=True)
+    transport = _Once(use_builtin_types=True)
+    return xmlrpc.client.ServerProxy(netd.url, transport, allow_none=True)
 
 
 def code_of(call: object, *arguments: object) -> tuple[int, str]:
