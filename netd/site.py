@@ -8,7 +8,7 @@ would run on `twisted.web.server.Site` as well.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -96,13 +96,17 @@ def tree(
     rpc: IResource | None = None,
     counters: Counters | None = None,
     probes: Probes | None = _PROBES,
+    *,
+    count: Callable[[str], int] | None = None,
 ) -> IResource:
     """
     The resources of one daemon; UsageError when the files directory cannot be served.
 
-    Without `probes` nothing is where they would be.
+    Without `probes` nothing is where they would be; `count` counts requests for a key, by
+    default those of these resources alone.
     """
-    root = _Root(Router(routes(probes), config.http, clock, counters), config.http)
+    router = Router(routes(probes), config.http, clock, counters, count=count)
+    root = _Root(router, config.http)
     root.putChild(b"files", files_only(config, clock))
     root.putChild(b"RPC2", HostGuard(rpc or service.build(clock).resource, config.http))
     return root

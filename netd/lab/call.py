@@ -74,10 +74,37 @@ class BadCall(Exception):
         return Reply(body, self.status, JSON, headers=self.headers)
 
 
+class Later(Exception):
+    """
+    A value that another process has: the endpoint runs again when that is here.
+
+    `fetch` is called with the function that takes the value.
+    """
+
+    def __init__(self, fetch: Callable[[Callable[[object], None]], None]) -> None:
+        super().__init__("a value comes later")
+        self.fetch = fetch
+
+
 MAX_KEYS: Final = 10_000
 """How many keys of /retry and fail_first are remembered; the least recent is forgotten."""
 _MAX_DRAW: Final = 31_536_000.0
 _DURATIONS: Final = ("delay", "duration")
+
+
+@define
+class Counts:
+    """How many requests there were for each key."""
+
+    _counts: OrderedDict[str, int] = field(init=False, factory=OrderedDict)
+
+    def count(self, key: str) -> int:
+        """Count a request for `key`, and return how many came before it."""
+        before = self._counts.pop(key, 0)
+        self._counts[key] = before + 1
+        if len(self._counts) > MAX_KEYS:
+            self._counts.popitem(last=False)
+        return before
 
 
 @define
@@ -95,15 +122,8 @@ class LabState:
         default=Factory(lambda self: AccessList(self.config.lab.trust_forwarded), True),
     )
     """The proxies whose X-Forwarded-* fields are believed."""
-    _counts: OrderedDict[str, int] = field(init=False, factory=OrderedDict)
-
-    def count(self, key: str) -> int:
-        """Count a request for `key`, and return how many came before it."""
-        before = self._counts.pop(key, 0)
-        self._counts[key] = before + 1
-        if len(self._counts) > MAX_KEYS:
-            self._counts.popitem(last=False)
-        return before
+    count: Callable[[str], int] = Factory(lambda: Counts().count)
+    """Counts a request for a key, and returns how many came before it; it may raise `Later`."""
 
 
 class Client(Protocol):
@@ -153,6 +173,10 @@ class Call:
     _headers: Headers | None = None
     _args: list[tuple[str, str]] | None = None
     _random: Random | None = None
+
+    def count(self, key: str) -> int:
+        """Count a request for `key`, and return how many came before it."""
+        return self.state.count(key)
 
     @property
     def config(self) -> HTTP:
@@ -277,6 +301,18 @@ class Call:
             # No secret depends on these: delays, weights, faults, noise.
             self._random = self.state.random if seed is None else Random(seed)  # noqa: S311
         return self._random
+
+
+@define
+class ResumedCall(Call):
+    """A call whose endpoint has raised `Later`, with the value that came."""
+
+    fetched: Any = field(kw_only=True)
+
+    def count(self, key: str) -> int:
+        """The count that came."""
+        count: int = self.fetched
+        return count
 
 
 _ESCAPES: Final = re.compile(rb"(?:%[0-9A-Fa-f]{2})++")

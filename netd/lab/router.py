@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from io import BytesIO
 from random import Random
 from typing import IO, Any, Final, cast
@@ -17,6 +17,7 @@ from typing import IO, Any, Final, cast
 from OpenSSL.crypto import X509
 from OpenSSL.SSL import Connection
 from twisted.internet.interfaces import IReactorTime, ISSLTransport
+from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
@@ -24,7 +25,17 @@ from netd.counters import Counters
 from netd.http.cors import ANY, Policy
 from netd.http.request import Request
 from netd.http.response_head import NO_BODY, HeaderBlock
-from netd.lab.call import HTML, SANDBOX, BadCall, Call, Headers, LabState, Reply
+from netd.lab.call import (
+    HTML,
+    SANDBOX,
+    BadCall,
+    Call,
+    Headers,
+    LabState,
+    Later,
+    Reply,
+    ResumedCall,
+)
 from netd.lab.delayed import DelayedResponse, perform
 from netd.lab.routes import Route, Table
 from netd.settings import HTTP
@@ -88,12 +99,15 @@ class Router(Resource):
         clock: IReactorTime,
         counters: Counters | None = None,
         now: Callable[[], float] = time.time,
+        *,
+        count: Callable[[str], int] | None = None,
     ) -> None:
         Resource.__init__(self)
         self._table = Table(routes)
         # No secret depends on these random numbers: delays, weights, faults.
         random = Random(config.lab.seed)  # noqa: S311
-        self._state = LabState(config, random, now, os.environ)
+        shared = {} if count is None else {"count": count}
+        self._state = LabState(config, random, now, os.environ, **shared)
         self._clock = clock
         self._counters = Counters() if counters is None else counters
 
@@ -106,9 +120,43 @@ class Router(Resource):
             reply = self._reply(request, route, path_values)
         except BadCall as error:
             reply = error.reply()
+        except Later as later:
+            self._wait(request, route, path_values, later)
+            return NOT_DONE_YET
         return self._respond(request, reply, cors)
 
-    def _reply(self, request: Request, route: Route, path_values: Mapping[str, str]) -> Reply:
+    def _wait(
+        self, request: Request, route: Route, path_values: Mapping[str, str], later: Later
+    ) -> None:
+        """Run the endpoint again, and respond, when the value of `later` is here."""
+        over: list[object] = []
+        request.notifyFinish().addBoth(over.append)
+
+        def resume(value: object) -> None:
+            if over:
+                # The client left.
+                return
+            make = partial(ResumedCall, fetched=value)
+            try:
+                reply = self._reply(request, route, path_values, make)
+            except BadCall as error:
+                reply = error.reply()
+            except Exception:
+                request.fail(Failure())
+                return
+            body = self._respond(request, reply, route.cors)
+            if isinstance(body, bytes):
+                request.respond(body)
+
+        later.fetch(resume)
+
+    def _reply(
+        self,
+        request: Request,
+        route: Route,
+        path_values: Mapping[str, str],
+        make: Callable[..., Call] = Call,
+    ) -> Reply:
         method = request.method.decode("latin-1")
         if not route.takes(method) or (method == "OPTIONS" and _preflight(request, route)):
             allow = (("Allow", route.allow),)
@@ -124,7 +172,7 @@ class Router(Resource):
             length = content.seek(0, 2)
             content.seek(0)
         return route.endpoint(
-            Call(
+            make(
                 method,
                 request.uri.decode("latin-1"),
                 route.by_name,

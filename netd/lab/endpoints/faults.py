@@ -99,7 +99,7 @@ def retry(call: Call) -> Reply:
 
 def fail_first(call: Call, key: str, times: int, status: int) -> Reply | None:
     """A failure for the first `times` requests for `key`, None for the next, and so on."""
-    number = call.state.count(key) % (times + 1)
+    number = call.count(key) % (times + 1)
     if number == times:
         return None
     retry_after = call.value("retry_after")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.http.response_head import NO_BODY
-from netd.lab.call import JSON, MAX_KEYS, NO_CONTENT, BadCall, parse_query
+from netd.lab.call import JSON, MAX_KEYS, NO_CONTENT, BadCall, Counts, parse_query
 from netd.test.lab.calls import lab_state, make_call
 from netd.test.lab.client import limited
 from netd.values import Distribution
@@ -61,15 +61,15 @@ class LabStateTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """The number of keys is limited, and the least recent key is forgotten."""
-        state = lab_state()
-        state.count("kept")
-        state.count("lost")
+        counts = Counts()
+        counts.count("kept")
+        counts.count("lost")
         for number in range(MAX_KEYS - 1):
-            state.count("kept")
-            state.count(str(number))
-        self.assertEqual(state.count("kept"), MAX_KEYS)
-        self.assertEqual(state.count("lost"), 0)
-        self.assertLessEqual(len(state._counts), MAX_KEYS)
+            counts.count("kept")
+            counts.count(str(number))
+        self.assertEqual(counts.count("kept"), MAX_KEYS)
+        self.assertEqual(counts.count("lost"), 0)
+        self.assertLessEqual(len(counts._counts), MAX_KEYS)
 
 
 class CallTests(SynchronousTestCase):
