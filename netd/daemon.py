@@ -9,15 +9,16 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from sys import maxsize
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve
 from twisted.application.internet import TimerService
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred
-from twisted.logger import ILogObserver
+from twisted.python.usage import UsageError
 
 from netd.http.server import DeniedServer
 from netd.ops.inherited import Inherited, assign
@@ -25,12 +26,16 @@ from netd.ops.reload import Reload
 from netd.ops.signals import limit_stop, on_signal, on_stop_signal
 from netd.ops.status import Status
 from netd.ops.systemd import Notifier
-from netd.parts import Parts, numbered, small_services
+from netd.parts import Parts, Shared, numbered, small_services
 from netd.services import table, udp
 from netd.settings import Settings
 from netd.transport import private, tls
 from netd.transport.epoll import fast_dispatch
 from netd.transport.listener import Listener, datagram, stream
+
+if TYPE_CHECKING:
+    # Imported by a daemon with workers only.
+    from netd.workers.supervisor import Supervisor
 
 RESERVE: Final = 64
 """Descriptors for other things than connections: logs, files, body buffers, pipes."""
@@ -44,22 +49,66 @@ def build(
     inherited: Sequence[Inherited] = (),
     *,
     output: str | int | None = None,
+    shared: Shared | None = None,
 ) -> Daemon:
     """
     The daemon that `settings` describe, with nothing bound yet.
 
     `read` gives the settings of a reload; `inherited` sockets replace those that
     would be bound; `output` is where the daemon's own log lines go, None where
-    twistd writes them.  UsageError names the option when a file cannot be read
+    twistd writes them; `shared` is what other processes on the same sockets share.
+    UsageError names the option when a file cannot be read
     or a host is unknown, and a descriptor that fits no listener.
     """
-    daemon = Daemon(Parts.build(_fitted(settings), reactor, environ, output), read)
-    listeners = {str(each.name): each for each in daemon if isinstance(each, Listener)}
+    parts = Parts.build(_fitted(settings), reactor, environ, output, shared)
+    daemon = Daemon(parts, read)
+    listeners = {str(each.name): each for each in daemon.listeners()}
     given = assign(inherited, {name: each.kind for name, each in listeners.items()})
     for name, sockets in given.items():
         listeners[name].inherit(sockets)
     private.check({each.endpoint.kind for each in listeners.values()})
     return daemon
+
+
+def build_group(
+    settings: Settings,
+    reactor: Any,
+    environ: Mapping[str, str] = os.environ,
+    read: Callable[[], Settings] | None = None,
+    inherited: Sequence[Inherited] = (),
+    *,
+    output: str | int | None = None,
+) -> Daemon | Supervisor:
+    """The same in as many processes as --workers says; UsageError where that cannot be."""
+    # Imported here, because most daemons have one process.
+    from netd.workers import count
+    from netd.workers.group import Group
+    from netd.workers.supervisor import Supervisor
+
+    workers = settings.workers.count or count.auto()
+    if workers == 1 or private.WORKERS.missing():
+        return build(settings, reactor, environ, read, inherited, output=output)
+    if sys.platform != "linux":
+        raise UsageError(f"--workers {workers}: several processes need Linux")
+
+    def divided(settings: Settings) -> Settings:
+        try:
+            return count.divided(settings, workers)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+
+    again = read or (lambda: settings)
+    group = Group(workers, max_connections(), reactor)
+    daemon = build(
+        divided(settings),
+        reactor,
+        environ,
+        lambda: divided(again()),
+        inherited,
+        output=output,
+        shared=group.shared(),
+    )
+    return Supervisor(daemon, group)
 
 
 def _fitted(settings: Settings) -> Settings:
@@ -142,42 +191,41 @@ class Daemon(MultiService):
             "connections": parts.gauges.connections,
             "waiting responses": parts.gauges.waiting,
         }
-        self._status = Status(parts.reactor, parts.counters, self.listening, facts)
-        self._notifier = Notifier(
-            parts.reactor, self.listening, parts.environ, self._status.summary
+        self.status = Status(parts.reactor, parts.counters, self.listening, facts)
+        self.notifier = Notifier(
+            parts.reactor, self.listening, parts.environ, self.status.summary
         )
-        for name, service in (*services(parts), ("ready", self._notifier)):
+        for name, service in (*services(parts), ("ready", self.notifier)):
             service.setName(name)
             service.setServiceParent(self)
 
     def setServiceParent(self, parent: Any) -> None:
         """Join twistd's application, and write its log unless somebody else does."""
         MultiService.setServiceParent(self, parent)
-        observer = self.parts.logs.observer
-        components = getattr(parent, "setComponent", None)
-        if observer is None or components is None:
-            return
-        if parent.getComponent(ILogObserver, None) is None:
-            components(ILogObserver, observer)
+        self.parts.logs.attach(parent)
 
     def startService(self) -> None:
         """Start every service; signals are handled once the reactor runs."""
         reactor = self.parts.reactor
-        if self.parts.settings.http.fast_dispatch:
-            fast_dispatch(reactor)
         # Before READY=1 tells others that they may send them.
         on_signal(reactor, signal.SIGHUP, self.reload)
         on_signal(reactor, signal.SIGUSR1, self.reopen_logs)
-        on_signal(reactor, signal.SIGUSR2, self._status.dump)
+        on_signal(reactor, signal.SIGUSR2, self.status.dump)
         limit_stop(reactor, lambda: self.parts.drain.grace)
+        self.serve()
+
+    def serve(self) -> None:
+        """Start every service, without a look at signals."""
+        if self.parts.settings.http.fast_dispatch:
+            fast_dispatch(self.parts.reactor)
         MultiService.startService(self)
 
     def reload(self) -> None:
         """Read the configuration again and use it, unless any of it is wrong."""
         if self.running and self.reloader is not None:
-            self._notifier.reloading()
+            self.notifier.reloading()
             self.reopen_logs()
-            self._notifier.reloaded(self.reloader())
+            self.notifier.reloaded(self.reloader())
 
     def reopen_logs(self) -> None:
         """Write to new log files, after a rotation."""
@@ -193,21 +241,28 @@ class Daemon(MultiService):
         return stopped.addBoth(restore).addBoth(self._close)
 
     def _close(self, result: Any) -> Any:
-        self._notifier.close()
+        self.notifier.close()
         self.parts.logs.stop()
         return result
 
     def abandon(self) -> None:
         """Close what was opened before a start that failed."""
-        for child in self:
-            if isinstance(child, Listener):
-                child.stopService()
+        for child in self.listeners():
+            child.stopService()
         self._close(None)
+
+    def withdraw(self, service: IService) -> None:
+        """Do without `service`, which is not started."""
+        self.removeService(service)  # type: ignore[no-untyped-call]  # Twisted has no types there
+
+    def listeners(self) -> list[Listener]:
+        """Every listener, in starting order."""
+        return [child for child in self if isinstance(child, Listener)]
 
     def listening(self) -> dict[str, str]:
         """The endpoint of each bound listener, by its name."""
         return {
             child.name: str(child.bound)
-            for child in self
-            if isinstance(child, Listener) and child.bound is not None and child.name
+            for child in self.listeners()
+            if child.bound is not None and child.name
         }

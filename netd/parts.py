@@ -7,7 +7,7 @@ changes is planned here, beside what it changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,7 +28,7 @@ from netd.services.impairment import Impairments
 from netd.services.source_policy import SourcePolicy
 from netd.services.tcp import ServiceFactory
 from netd.services.udp import DatagramPolicy
-from netd.settings import SERVICES, Impairment, Settings
+from netd.settings import SERVICES, Impairment, Limits, Settings
 from netd.transport.access import Access, AccessFactory, AccessPolicy
 from netd.transport.drain import Drain
 from netd.transport.tls import TLS
@@ -36,6 +36,19 @@ from netd.values import Endpoint
 from netd.xmlrpc import service as xmlrpc
 from netd.xmlrpc.pool import Pool
 from netd.xmlrpc.resource import RPCRoot
+
+
+@frozen
+class Shared:
+    """What a daemon has in common with others that serve the same sockets."""
+
+    probes: Probes
+    count: Callable[[str], int]
+    """Counts a request for a key, and returns how many came before it; it may raise `Later`."""
+    worker: Callable[[], int]
+    """The number of this process, for its log."""
+    limits: Callable[[Limits], Limits]
+    """The limits of one process, whose comparisons count the others' connections too."""
 
 
 @frozen
@@ -49,6 +62,8 @@ class Parts:
     gauges: Gauges
     logs: Logs
     access: AccessPolicy
+    shared: Shared | None
+    """What other processes have in common with this one; None: there are none."""
     datagrams: DatagramPolicy
     pool: Pool
     probes: Probes
@@ -68,6 +83,7 @@ class Parts:
         reactor: Any,
         environ: Mapping[str, str],
         output: str | int | None = None,
+        shared: Shared | None = None,
     ) -> Parts:
         """The parts that `settings` ask for; UsageError names the option that cannot be met."""
         counters = Counters()
@@ -83,8 +99,11 @@ class Parts:
             rpc.pool.busy,
             tls.left if tls is not None else dict,
         )
-        metrics = exposition(Collector(__version__, counters, gauges))
-        probes = Probes(metrics, lambda: bool(drain.running))
+        if shared is None:
+            metrics = exposition(Collector(__version__, counters, gauges))
+            probes = Probes(metrics, lambda: bool(drain.running))
+        else:
+            probes = shared.probes
         written = logs(
             settings.monitoring.log,
             settings.http.access_log,
@@ -92,17 +111,22 @@ class Parts:
             environ=environ,
             clock=reactor,
             counters=counters,
+            worker=None if shared is None else shared.worker,
         )
         public = _public(settings, probes)
-        for name, root in _roots(settings, reactor, rpc, counters, public).items():
+        for name, root in _roots(
+            settings, reactor, rpc, counters, public, shared=shared
+        ).items():
             sites[name] = site.factory(settings, reactor, counters, root, written.access)
             drain.add(sites[name])
+            if shared is not None:
+                sites[name].change(shared.limits(settings.http.limits))
         own = site.probes_only(settings, reactor, probes)
         monitoring = site.factory(settings, reactor, Counters(), own)
         access = AccessPolicy(_access(settings), reactor, counters)
         datagrams = _datagrams(settings, counters)
-        shared = (settings, reactor, environ, counters, gauges, written, access)
-        return cls(*shared, datagrams, rpc.pool, probes, drain, tls, sites, monitoring, streams)
+        common = (settings, reactor, environ, counters, gauges, written, access, shared)
+        return cls(*common, datagrams, rpc.pool, probes, drain, tls, sites, monitoring, streams)
 
     def guard(self, factory: Any, denied: Any = None) -> AccessFactory:
         """`factory` behind the access policy, and drained with the daemon."""
@@ -142,12 +166,15 @@ class Parts:
         rpc = _rpc(fresh, self.reactor, self.counters, self.pool)
         # The probes stay where they are: only a restart opens or closes their listener.
         public = _public(self.settings, self.probes)
-        roots = _roots(fresh, self.reactor, rpc, self.counters, public)
+        roots = _roots(fresh, self.reactor, rpc, self.counters, public, shared=self.shared)
+        limits = fresh.http.limits
+        if self.shared is not None:
+            limits = self.shared.limits(limits)
         roots["metrics-http"] = site.probes_only(fresh, self.reactor, self.probes)
 
         def commit() -> None:
             for name, server in (*self.sites.items(), ("metrics-http", self.monitoring)):
-                server.change(fresh.http.limits)
+                server.change(limits)
                 # A server that the settings no longer have keeps its resource.
                 server.resource = roots.get(name, server.resource)
 
@@ -181,9 +208,12 @@ def _roots(
     rpc: xmlrpc.RPCService,
     counters: Counters,
     probes: Probes | None,
+    *,
+    shared: Shared | None,
 ) -> dict[str, IResource]:
     """The resource tree of each HTTP server, by the name of its first listener."""
-    roots = {"http": site.tree(settings, reactor, rpc.resource, counters, probes)}
+    count = None if shared is None else shared.count
+    roots = {"http": site.tree(settings, reactor, rpc.resource, counters, probes, count=count)}
     if settings.files.listen:
         roots["files-http"] = site.files_only(settings, reactor)
     if settings.rpc.listen:

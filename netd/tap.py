@@ -11,12 +11,12 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from twisted.application.service import IService, MultiService
+from twisted.application.service import IService
 from twisted.python.usage import UsageError
 
 from netd import daemon
@@ -25,7 +25,13 @@ from netd.ops.logging.setup import STDOUT
 from netd.options import cli
 from netd.options.completion import script
 from netd.options.toml import dump
+from netd.settings import Settings
 from netd.values import escape_unprintable
+
+if TYPE_CHECKING:
+    # Imported by a daemon with workers only.
+    from netd.daemon import Daemon
+    from netd.workers.supervisor import Supervisor
 
 
 @contextmanager
@@ -53,7 +59,7 @@ class Options(cli.Options):
                 sys.stdout.write(dump(self.option_values))
                 raise SystemExit(0)
             if self["check-config"]:
-                daemon.build(self.settings, _reactor())
+                _build(self.settings)(self.settings, _reactor())
                 sys.stdout.write("netd: the configuration is good\n")
                 raise SystemExit(0)
 
@@ -104,13 +110,18 @@ def _output(twistd: Any) -> str | int | None:
     return STDOUT if file or twistd.get("nodaemon") else "twistd.log"
 
 
+def _build(settings: Settings) -> Callable[..., Daemon | Supervisor]:
+    """What makes the service of these settings."""
+    return daemon.build if settings.workers.count == 1 else daemon.build_group
+
+
 def makeService(options: Options) -> IService:
     """The daemon, bound to its addresses; SystemExit with one line when it cannot be."""
     # Other users read neither the log nor the pid file, which twistd opens later.
     os.umask(os.umask(0o027) | 0o027)
     with _exit_on_usage_error():
         sockets = inherited(options.environ, os.getpid())
-        service = daemon.build(
+        service = _build(options.settings)(
             options.settings,
             _reactor(),
             options.environ,
@@ -120,7 +131,7 @@ def makeService(options: Options) -> IService:
         )
         # Bound while stderr is still the operator's; twistd's later call does nothing more.
         try:
-            MultiService.privilegedStartService(service)
+            service.privilegedStartService()
         except UsageError:
             service.abandon()
             raise

@@ -154,14 +154,16 @@ class _StockTransport(tcp.Server):
         tcp.Server.__init__(self, sock, protocol, plain(client), *rest)
 
 
-def port(sock: socket, factory: IProtocolFactory, reactor: Any) -> IListeningPort:
-    """Listen on the listening, non-blocking TCP `sock` and close it; a TCPPort if supported."""
+def port(
+    sock: socket, factory: IProtocolFactory, reactor: Any, kind: type[TCPPort] = TCPPort
+) -> IListeningPort:
+    """Listen on the listening, non-blocking TCP `sock` and close it; a `kind` if supported."""
     listening: IListeningPort
     # Accepted connections inherit the option on Linux and BSD.
     sock.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
     try:
         if isinstance(reactor, PosixReactorBase) and not private.TCP.missing():
-            listening = TCPPort._fromListeningDescriptor(  # type: ignore[no-untyped-call]  # Twisted has no types there
+            listening = kind._fromListeningDescriptor(  # type: ignore[no-untyped-call]  # Twisted has no types there
                 reactor, sock.fileno(), sock.family, factory
             )
             listening.startListening()

@@ -32,10 +32,11 @@ class JSONLog:
 
     _lines: LineWriter
     _now: Callable[[], float] = time.time
+    _fields: Callable[[AccessRecord], Mapping[str, str | int]] = log_fields.access_fields
 
     def record(self, entry: AccessRecord) -> None:
         """Write `entry`, soon."""
-        fields = log_fields.access_fields(entry)
+        fields = self._fields(entry)
         self._lines.write(_line(self._now(), "info", fields))
 
     def __call__(self, event: LogEvent) -> None:

@@ -58,6 +58,8 @@ def event_fields(event: LogEvent) -> dict[str, str]:
         "logger": str(event.get("log_namespace", "-")),
         "message": message[:MAX_CHARACTERS],
     }
+    if "worker" in event:
+        fields["worker"] = str(event["worker"])
     if failure is not None:
         fields["traceback"] = failure.getTraceback()[:MAX_CHARACTERS]
     return fields

@@ -1,0 +1,453 @@
+"""
+The supervisor: starts workers, replaces those that end or stand still, and stops them.
+
+Rules: serves nobody but --metrics-http, so that its reactor never stands still.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final
+
+from attrs import frozen
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger, LogLevel
+from twisted.python.failure import Failure
+from twisted.python.usage import UsageError
+
+from netd.lab.call import Counts
+from netd.ops.signals import limit_stop, on_signal, on_stop_signal
+from netd.ops.status import Status, bounded
+from netd.ops.systemd import Notifier
+from netd.workers import messages, template
+from netd.workers.backoff import ALONE_DELAY
+from netd.workers.control import Control
+from netd.workers.group import Group
+from netd.workers.link import Link, adopt
+from netd.workers.scoreboard import Column
+from netd.workers.slot import Slot
+from netd.workers.totals import PATIENCE_SECONDS, Totals
+from netd.workers.two_phase import TwoPhase
+from netd.workers.worker import ServedDaemon, is_supervisors, main
+
+_log = Logger()
+
+START_SECONDS: Final = 30.0
+"""Time from the fork to `Ready`."""
+CHECK_SECONDS: Final = 1.0
+"""Interval at which heartbeats are looked at."""
+LATE_SECONDS: Final = 1.0
+"""How late a look may be; a later one judges nobody, as this process stood still itself."""
+STACK_SECONDS: Final = 0.5
+"""Time for a worker that stands still to write its stack."""
+SHUT_SECONDS: Final = 1.0
+"""Time until listening sockets are shut down for a worker that does not close them."""
+OVERTIME_SECONDS: Final = 1.0
+"""Time after the grace until workers are killed."""
+HURRY_SECONDS: Final = 0.5
+"""Time after a second stop signal until workers are killed."""
+
+
+class Supervisor(Service):
+    """The service of a daemon with workers, which run the services of `daemon`."""
+
+    name = "supervisor"
+    stopping = False
+
+    def __init__(self, daemon: ServedDaemon, group: Group) -> None:
+        assert daemon.reloader is not None  # noqa: S101 - for the type checker
+        parts, settings = daemon.parts, daemon.parts.settings
+        self._daemon = daemon
+        self._group = group
+        self._parts = parts
+        self._reactor = parts.reactor
+        self._timeout = settings.workers.timeout.seconds
+        self._slots = [Slot(index) for index in range(group.workers)]
+        self._totals = Totals(parts, group.board, self._slots)
+        self._notifier = Notifier(self._reactor, self._listening, parts.environ, self._summary)
+        self._two_phase = TwoPhase(
+            daemon.reloader, parts.tls, self._slots, settings, self._reactor
+        )
+        self._monitoring = [each for each in daemon.listeners() if is_supervisors(each)]
+        self._shared = [each for each in daemon.listeners() if not is_supervisors(each)]
+        self._counts = Counts()
+        self._checks = LoopingCall(self._check)
+        self._checks.clock = self._reactor
+        self._checked = 0.0
+        self._served = False
+        self._reloads = 0
+        self._timers: list[IDelayedCall] = []
+        self._stopped: Deferred[None] | None = None
+        self._template = 0
+        self._control: Control
+        group.role = self
+
+    # The role
+
+    def role_name(self) -> str:
+        """`supervisor of 4 workers`."""
+        return f"supervisor of {self._group.workers} workers"
+
+    def publish(self) -> None:
+        """No-op: the supervisor has no row."""
+
+    def count(self, key: str, done: Callable[[int], None]) -> None:
+        """Count a request for `key`."""
+        done(self._counts.count(key))
+
+    def expose(self, accept: str, done: Callable[[tuple[str, bytes]], None]) -> None:
+        """Collect the metrics of all processes."""
+        self._totals.expose(accept, done)
+
+    # Start
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Join twistd's application, and write its log unless somebody else does."""
+        Service.setServiceParent(self, parent)
+        self._parts.logs.attach(parent)
+
+    def privilegedStartService(self) -> None:
+        """Bind."""
+        Service.privilegedStartService(self)
+        self._daemon.privilegedStartService()
+
+    def abandon(self) -> None:
+        """Close what was opened before a start that failed."""
+        self._daemon.abandon()
+
+    def startService(self) -> None:
+        """Fork the template; workers are started once the reactor runs."""
+        # A reactor that runs, or a thread, would be half there in a fork.
+        if getattr(self._reactor, "running", False) or threading.active_count() > 1:
+            raise UsageError("--workers: must be started before the reactor and any thread")
+        Service.startService(self)
+        descriptors = [sock.fileno() for each in self._shared for sock in each.sockets]
+        plan = template.Plan(
+            partial(main, self._daemon, self._group),
+            {*descriptors, *self._parts.logs.descriptors()},
+            self._close_copies,
+            self._parts.logs.reopen,
+        )
+        self._template, sock = template.fork(plan)
+        on_signal(self._reactor, signal.SIGHUP, self.reload)
+        on_signal(self._reactor, signal.SIGUSR1, self.reopen_logs)
+        on_signal(self._reactor, signal.SIGUSR2, self._dump)
+        limit_stop(self._reactor, lambda: self._parts.drain.grace + OVERTIME_SECONDS)
+        self._reactor.callWhenRunning(self._begin, sock)
+
+    def _close_copies(self) -> None:
+        """Close the template's copies of the sockets."""
+        for listener in self._shared:
+            for sock in listener.sockets:
+                sock.close()
+
+    def _begin(self, sock: socket.socket) -> None:
+        self._control = Control(self._reactor, sock, self._received, self._template_lost)
+        for listener in self._monitoring:
+            # This process drains nothing, and closes the listener at the end of a stop.
+            listener.after = None
+            listener.startService()
+        for slot in self._slots:
+            self._launch(slot)
+        if self._timeout:
+            self._checks.start(CHECK_SECONDS, now=False)
+
+    def _launch(self, slot: Slot) -> None:
+        """Let the template start a worker for `slot`."""
+        ours, theirs = socket.socketpair()
+        slot.timer = None
+        slot.link = Link(partial(self._handle, slot), partial(self._unlinked, slot))
+        slot.linked = True
+        slot.started = self._reactor.seconds()
+        slot.generation = self._two_phase.generation
+        adopt(self._reactor, ours, slot.link)
+        slot.send(messages.Start(self._two_phase.settings, slot.generation))
+        self._control.send(f"start {slot.index}", theirs.fileno())
+        theirs.close()
+
+    # What the template and the workers say
+
+    def _received(self, words: list[str]) -> None:
+        slot = self._slots[int(words[1])]
+        slot.pid = int(words[2])
+        if words[0] == "ended":
+            slot.ended = int(words[3])
+            slot.cpu_seconds += float(words[4])
+            self._gone(slot)
+
+    def _unlinked(self, slot: Slot) -> None:
+        slot.linked = False
+        self._gone(slot)
+
+    def _handle(self, slot: Slot, message: object) -> object:
+        """Take a message of the worker of `slot`; the response to it."""
+        if isinstance(message, messages.Counted):
+            slot.snapshot = message.snapshot
+        elif isinstance(message, messages.Line):
+            self._log_line(slot, message)
+        elif isinstance(message, messages.Count):
+            return self._counts.count(message.key)
+        elif isinstance(message, messages.Expose):
+            exposed: Deferred[Any] = Deferred()
+            self._totals.expose(message.accept, exposed.callback)
+            return exposed
+        elif isinstance(message, messages.Failed):
+            slot.failure = message.reason
+        elif isinstance(message, messages.Closed):
+            slot.closed = True
+            self._close_when_closed()
+        elif isinstance(message, messages.Ready):
+            self._ready(slot)
+        return None
+
+    def _ready(self, slot: Slot) -> None:
+        slot.ready = True
+        Deferred.fromCoroutine(self._two_phase.update(slot)).addErrback(_bug)
+        if not self._served and all(each.ready for each in self._slots):
+            self._served = True
+            self._notifier.startService()
+
+    def _log_line(self, slot: Slot, line: messages.Line) -> None:
+        failure = {"log_failure": Traceback(line.traceback)} if line.traceback else {}
+        Logger(line.namespace).emit(
+            LogLevel.lookupByName(line.level),
+            "worker {worker}: {text}",
+            worker=slot.index + 1,
+            text=line.text,
+            **failure,
+        )
+
+    # The end of a worker
+
+    def _gone(self, slot: Slot) -> None:
+        """A worker has ended, once the template says so and all it has sent is here."""
+        if slot.ended is None or slot.linked:
+            return
+        self._totals.settle(slot)
+        self._group.board.clear(slot.index)
+        _reap_orphans(self._template)
+        lived = self._reactor.seconds() - slot.started
+        why, reason, failed = slot.description(), slot.reason(), not self._served
+        if not self.stopping:
+            _log.warn(
+                "worker {worker} (pid {pid}): {why}; {connections} connections were open",
+                worker=slot.index + 1,
+                pid=slot.pid,
+                why=why,
+                connections=slot.open_connections(),
+            )
+        slot.clear()
+        if self.stopping:
+            self._close_when_closed()
+            self._end_when_ended()
+        elif failed:
+            self._fail(why)
+        else:
+            slot.restarts[reason] += 1
+            delay = slot.backoff.delay(lived)
+            if not any(each.ready for each in self._slots):
+                delay = min(delay, ALONE_DELAY)
+            slot.timer = self._reactor.callLater(delay, self._launch, slot)
+
+    def _template_lost(self) -> None:
+        """The template is gone; its workers are, too."""
+        with suppress(ChildProcessError):
+            os.waitpid(self._template, 0)
+        if self._stopped is not None and self._stopped.called:
+            return
+        for slot in self._slots:
+            if slot.link is not None and slot.ended is None:
+                slot.ended = int(signal.SIGKILL)
+        self._fail("the process that workers are forked from has ended")
+
+    def _fail(self, why: str) -> None:
+        """End with status 1."""
+        if not self.stopping:
+            self.stopping = True
+            _log.critical("cannot go on: {why}", why=why)
+            atexit.register(os._exit, 1)
+            self._reactor.stop()
+
+    # Workers that stand still
+
+    def _check(self) -> None:
+        """End workers whose reactor does not turn."""
+        now, before = self._reactor.seconds(), self._checked
+        self._checked = now
+        if now - before > CHECK_SECONDS + LATE_SECONDS:
+            return
+        for slot in self._slots:
+            if slot.killed or not slot.pid:
+                continue
+            beat = self._group.board.get(slot.index, Column.HEARTBEAT)
+            if slot.ready and now - beat > self._timeout:
+                self._kill(slot, "hung")
+            elif not slot.ready and now - slot.started > START_SECONDS:
+                self._kill(slot, "start")
+
+    def _kill(self, slot: Slot, reason: str) -> None:
+        """Kill a worker, after it has written its stack to stderr."""
+        slot.killed = reason
+        _log.error("worker {worker} stands still ({reason})", worker=slot.name, reason=reason)
+        slot.kill(signal.SIGQUIT)
+        link = slot.link
+
+        def kill() -> None:
+            if slot.link is link:
+                slot.kill(signal.SIGKILL)
+
+        self._reactor.callLater(STACK_SECONDS, kill)
+
+    # Signals
+
+    def reload(self) -> None:
+        """Read the configuration again and use it everywhere, unless any of it is wrong."""
+        self._reloads += 1
+        if self._reloads == 1 and not self.stopping:
+            Deferred.fromCoroutine(self._reload_all()).addErrback(_bug)
+
+    async def _reload_all(self) -> None:
+        while self._reloads and not self.stopping:
+            # All requests so far are met by one reload.
+            self._reloads = 1
+            self._notifier.reloading()
+            self.reopen_logs()
+            self._notifier.reloaded(await self._two_phase())
+            self._reloads -= 1
+
+    def reopen_logs(self) -> None:
+        """Write to new log files, after a rotation."""
+        self._parts.logs.reopen()
+        self._control.send("reopen")
+        for slot in self._slots:
+            slot.send(messages.Reopen())
+
+    def _listening(self) -> dict[str, str]:
+        listeners = [*self._shared, *self._monitoring]
+        return {str(each.name): str(each.bound) for each in listeners}
+
+    def _summary(self) -> str:
+        up = sum(slot.ready for slot in self._slots)
+        return f"{up} of {len(self._slots)} workers. {self._status().summary()}"
+
+    def _status(self) -> Status:
+        return self._totals.status(self._listening)
+
+    def _dump(self) -> None:
+        """Log the status of all processes together, then that of each worker."""
+        pids = {f"worker {slot.name}": slot.pid or "none" for slot in self._slots}
+        _log.info("state: processes: {pids}", pids=bounded(pids.items()))
+        self._status().dump()
+        for slot in self._slots:
+            if slot.ready:
+                asked = slot.ask(messages.Describe(), PATIENCE_SECONDS, self._reactor)
+                asked.addCallbacks(partial(_log_status, slot.name), lambda _: None)
+
+    # Stop
+
+    def stopService(self) -> Deferred[None]:
+        """Stop all workers; fires when the last one has ended."""
+        Service.stopService(self)
+        self.stopping = True
+        self._stopped = Deferred()
+        restore: Callable[[None], None] = on_stop_signal(self._reactor, self._hurry)
+        self._notifier.stopService()
+        if self._checks.running:
+            self._checks.stop()
+        for slot in self._slots:
+            if slot.timer is not None:
+                slot.timer.cancel()
+                slot.timer = None
+            slot.send(messages.Stop())
+        self._control.send("close")
+        self._later(SHUT_SECONDS, self._shut)
+        self._later(self._parts.drain.grace + OVERTIME_SECONDS, self._kill_all)
+        self._close_when_closed()
+        self._end_when_ended()
+        return self._stopped.addCallback(self._close).addBoth(restore)
+
+    def _later(self, seconds: float, function: Callable[[], object]) -> None:
+        self._timers.append(self._reactor.callLater(seconds, function))
+
+    def _close_when_closed(self) -> None:
+        """Close the sockets when no worker accepts any more: newcomers are refused."""
+        if self.stopping and all(slot.closed or slot.link is None for slot in self._slots):
+            for listener in self._shared:
+                listener.stopService()
+
+    def _shut(self) -> None:
+        """Refuse newcomers although a worker does not close its sockets."""
+        for listener in self._shared:
+            listener.shut()
+            listener.stopService()
+
+    def _hurry(self) -> None:
+        """Cut what is left."""
+        for slot in self._slots:
+            slot.send(messages.Hurry())
+        self._later(HURRY_SECONDS, self._kill_all)
+
+    def _kill_all(self) -> None:
+        for slot in self._slots:
+            slot.kill(signal.SIGKILL)
+
+    def _end_when_ended(self) -> None:
+        if self._stopped is None or self._stopped.called:
+            return
+        if all(slot.link is None for slot in self._slots):
+            self._stopped.callback(None)
+
+    def _close(self, _: None) -> Deferred[None]:
+        for timer in self._timers:
+            if timer.active():
+                timer.cancel()
+        self._control.close()
+        closed = gatherResults([each.stopService() for each in self._monitoring])
+
+        def end(_: object) -> None:
+            self._notifier.close()
+            self._parts.logs.stop()
+
+        return closed.addBoth(end)
+
+
+@frozen
+class Traceback:
+    """The traceback of another process, in place of a Failure."""
+
+    _text: str
+
+    def getTraceback(self) -> str:
+        """The text."""
+        return self._text
+
+
+def _log_status(worker: str, lines: list[str]) -> None:
+    for line in lines:
+        _log.info("state: worker {worker}: {line}", worker=worker, line=line)
+
+
+def _bug(failure: Failure) -> None:
+    _log.failure("a bug", failure)
+
+
+def _reap_orphans(template_pid: int) -> None:
+    """As process 1 of a container, wait for processes whose parents are gone."""
+    if os.getpid() != 1:
+        return
+    with suppress(ChildProcessError):
+        while True:
+            info = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if info is None or info.si_pid == template_pid:
+                return
+            os.waitpid(info.si_pid, 0)
