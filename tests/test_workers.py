@@ -178,20 +178,20 @@ class DeathTests(SynchronousTestCase):
         return [each for each in load.failures if not each.startswith(ends)]
 
     def test_killed(self) -> None:
-        """Twenty kills of a worker refuse nobody, and cut the worker's own connections only."""
+        """Six kills of a worker refuse nobody, and cut the worker's own connections only."""
         with Daemon("--workers=2") as daemon:
             with Load(daemon.address()) as load:
-                for _ in range(20):
+                for _ in range(6):
                     pid = workers(daemon)[0]
                     os.kill(pid, signal.SIGKILL)
                     replaced(daemon, pid, 2)
                 load.stop()
             self.assertEqual(self.lost(load), [])
             # At a time the worker has at most the requests of all threads of the load.
-            self.assertLess(len(load.failures), 20 * 8)
+            self.assertLess(len(load.failures), 6 * 8)
             self.assertGreater(len(load.answered), 100)
             self.assertEqual(set(load.answered), {200})
-            self.assertEqual(daemon.log.count("ended by SIGKILL; "), 20)
+            self.assertEqual(daemon.log.count("ended by SIGKILL; "), 6)
 
     def test_others(self) -> None:
         """A kept connection of the other worker goes on as if nothing had happened."""

@@ -24,11 +24,9 @@ class Column(IntEnum):
     """When the worker's reactor turned last, by the monotonic clock; 0: no worker."""
     LOAD = 1
     """Open connections, for the balance; infinite for a worker that takes no more."""
-    OPEN = 2
-    """Open connections."""
-    HTTP = 3
-    """Those of them that are HTTP's."""
-    WAITING = 4
+    HTTP = 2
+    """Open HTTP connections."""
+    WAITING = 3
     """Responses that wait."""
 
 

@@ -73,7 +73,7 @@ class Supervisor(Service):
         self._reactor = parts.reactor
         self._timeout = settings.workers.timeout.seconds
         self._slots = [Slot(index) for index in range(group.workers)]
-        self._totals = Totals(parts, group.board, self._slots)
+        self._totals = Totals(parts, self._slots)
         self._notifier = Notifier(self._reactor, self._listening, parts.environ, self._summary)
         self._two_phase = TwoPhase(
             daemon.reloader, parts.tls, self._slots, settings, self._reactor

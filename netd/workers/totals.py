@@ -19,7 +19,6 @@ from netd.parts import Parts
 from netd.workers import merge, messages
 from netd.workers.messages import Snapshot
 from netd.workers.metrics import GroupCollector, WorkerFigures
-from netd.workers.scoreboard import Column, Scoreboard
 from netd.workers.slot import Slot
 from netd.workers.worker import snapshot
 
@@ -30,9 +29,8 @@ PATIENCE_SECONDS: Final = 0.5
 class Totals:
     """The sums over `slots`, and over the supervisor's own `parts`."""
 
-    def __init__(self, parts: Parts, board: Scoreboard, slots: Sequence[Slot]) -> None:
+    def __init__(self, parts: Parts, slots: Sequence[Slot]) -> None:
         self._parts = parts
-        self._board = board
         self._slots = slots
         self._gone = Counters()
 
@@ -80,7 +78,7 @@ class Totals:
                 slot.name,
                 slot.pid,
                 slot.ready,
-                int(self._board.get(slot.index, Column.OPEN)),
+                slot.open_connections(),
                 slot.cpu_seconds,
                 slot.restarts,
             )

@@ -185,7 +185,6 @@ class Worker:
         http = sum(len(site.connections) for site in self._parts.sites.values())
         streams = sum(len(each.connections) for each in self._parts.streams.values())
         board.set(index, Column.HTTP, http)
-        board.set(index, Column.OPEN, http + streams)
         # Who stops shall not be taken for one that has room.
         board.set(index, Column.LOAD, inf if self.stopping else http + streams)
         waiting = sum(site.in_flight for site in self._parts.sites.values())
