@@ -48,6 +48,7 @@ class Link(Int32StringReceiver):
         self._numbers = itertools.count(1)
         self._asked: dict[int, Deferred[Any]] = {}
         self._paused = True
+        self._closed = False
         self._waiting: deque[bytes] = deque()
         self._size = 0
 
@@ -74,7 +75,7 @@ class Link(Int32StringReceiver):
 
     def ask(self, message: object) -> Deferred[Any]:
         """Send a message; fires with what the other end returns, fails when that is gone."""
-        if not self.connected:
+        if self._closed:
             return fail(ConnectionLost())
         number = next(self._numbers)
         self._asked[number] = asked = Deferred[Any]()
@@ -95,7 +96,7 @@ class Link(Int32StringReceiver):
         done.addErrback(lambda failure: _log.failure("a message failed", failure))
 
     def _respond(self, value: object, number: int) -> None:
-        if self.connected:
+        if not self._closed:
             self._send(messages.pack(Response(value, number)))
 
     def _send(self, data: bytes) -> None:
@@ -118,6 +119,7 @@ class Link(Int32StringReceiver):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Fail what was asked."""
+        self._closed = True
         asked, self._asked = self._asked, {}
         for each in asked.values():
             each.errback(ConnectionLost())
