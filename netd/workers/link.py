@@ -120,10 +120,10 @@ class Link(Int32StringReceiver):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Fail what was asked."""
         self._closed = True
+        self._lost()
         asked, self._asked = self._asked, {}
         for each in asked.values():
             each.errback(ConnectionLost())
-        self._lost()
 
 
 class _Factory(Factory):

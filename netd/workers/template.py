@@ -54,6 +54,7 @@ def fork(plan: Plan) -> tuple[int, socket.socket]:
         control.setblocking(False)
         return pid, control
     try:
+        control.close()
         for number in (*_IGNORED, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         die_with(supervisor)

@@ -64,7 +64,7 @@ class TwoPhase:
         self.generation += 1
         for slot, link in zip(asked, links, strict=True):
             # A worker that took the place of one that died was not asked.
-            if slot.link is link:
+            if slot.link is link and slot.linked:
                 slot.send(messages.Commit())
                 slot.generation = self.generation
         outcome = self._reload.commit(plan)
