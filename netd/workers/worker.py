@@ -270,7 +270,8 @@ class Worker:
             self._link.transport.loseConnection()
             return self._gone
 
-        return self._daemon.stopService().addBoth(end)
+        # Neither fails: both log what goes wrong.
+        return gatherResults([closed, self._daemon.stopService()]).addBoth(end)
 
     def _lost(self) -> None:
         if not self.stopping:
