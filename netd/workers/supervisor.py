@@ -16,7 +16,6 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from attrs import frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IDelayedCall
@@ -218,13 +217,14 @@ class Supervisor(Service):
             self._notifier.startService()
 
     def _log_line(self, slot: Slot, line: messages.Line) -> None:
-        failure = {"log_failure": Traceback(line.traceback)} if line.traceback else {}
         Logger(line.namespace).emit(
             LogLevel.lookupByName(line.level),
-            "worker {worker}: {text}",
+            "worker {worker}: {text}\n{traceback}"
+            if line.traceback
+            else "worker {worker}: {text}",
             worker=slot.index + 1,
             text=line.text,
-            **failure,
+            traceback=line.traceback,
         )
 
     # The end of a worker
@@ -419,17 +419,6 @@ class Supervisor(Service):
             self._parts.logs.stop()
 
         return closed.addBoth(end)
-
-
-@frozen
-class Traceback:
-    """The traceback of another process, in place of a Failure."""
-
-    _text: str
-
-    def getTraceback(self) -> str:
-        """The text."""
-        return self._text
 
 
 def _log_status(worker: str, lines: list[str]) -> None:

@@ -59,7 +59,10 @@ def event_fields(event: LogEvent) -> dict[str, str]:
         "message": message[:MAX_CHARACTERS],
     }
     if "worker" in event:
+        # Another process has made the line.
         fields["worker"] = str(event["worker"])
+        if event.get("traceback"):
+            fields["traceback"] = str(event["traceback"])
     if failure is not None:
         fields["traceback"] = failure.getTraceback()[:MAX_CHARACTERS]
     return fields
