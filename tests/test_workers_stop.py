@@ -9,6 +9,7 @@ import signal
 import socket
 import time
 from contextlib import ExitStack
+from functools import partial
 from typing import Final
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -185,7 +186,12 @@ class SocketTests(SynchronousTestCase):
                         sock.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
                         pid = int(receive(sock).split()[-1])
                     os.kill(pid, signal.SIGKILL)
-                    eventually(lambda pid=pid: None if alive(pid) else True, "its end")
+                    eventually(partial(_gone, pid), "the end of a worker")
                     self.assertTrue(path.exists())
                 daemon.stop()
             self.assertFalse(path.exists())
+
+
+def _gone(pid: int) -> bool | None:
+    """True when a process has ended."""
+    return None if alive(pid) else True

@@ -14,7 +14,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.transport import balanced_port
+from netd.transport import balanced_port, private
 from netd.transport.balanced_port import AFTERWARDS, AWAY_SECONDS, MOST, BalancedPort
 
 
@@ -126,7 +126,7 @@ class BalancedPortTests(SynchronousTestCase):
         """Where Twisted lacks what the port needs, its own is as good."""
         sock = socket.create_server(("127.0.0.1", 0))
         sock.setblocking(False)
-        self.patch(balanced_port.tcp_port.private, "_attributes", lambda _: set())
+        self.patch(private, "_attributes", lambda _: set())
         port: Any = balanced_port.port(sock, self.port.factory, self.reactor, lambda: False)
         self.assertNotIsInstance(port, BalancedPort)
         port.connectionLost(Failure(ConnectionDone()))

@@ -36,6 +36,10 @@ class FakeWorker:
         slot.linked = slot.ready = True
         return cls(slot.link)
 
+    def returns(self, kind: type[object], value: object) -> None:
+        """Return `value` to each message of a type."""
+        self.answers[kind] = lambda _: value
+
     def hear(self) -> list[object]:
         """Take what has come since the last call, and answer it."""
         self._data += self.transport.value()

@@ -455,7 +455,8 @@ class MessageTests(SupervisorCase):
         self.workers[0].say(messages.Expose(""), 5)
         for worker in (*self.workers, *self.workers):
             worker.hear()
-        (content_type, text) = self.workers[0].told[-1]  # type: ignore[misc]  # what was asked for
+        exposed: Any = self.workers[0].told[-1]
+        content_type, text = exposed
         self.assertTrue(content_type.startswith("text/plain"))
         self.assertIn(b"netd_http_response_bytes_total 10.0\n", text)
         found: list[object] = []

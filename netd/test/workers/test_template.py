@@ -4,6 +4,7 @@ Tests for netd.workers.template.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import select
 import signal
@@ -143,7 +144,11 @@ class RealTests(SynchronousTestCase):
 
     def test_orphaned(self) -> None:
         """A worker ends with its template."""
-        control = self.start(_plan(lambda _, sock: select.select([sock], [], [])))
+
+        def wait(index: int, sock: socket.socket) -> None:
+            sock.recv(1)
+
+        control = self.start(_plan(wait))
         sock = self.worker(control, 0)
         control.recv(100)
         os.kill(self.pid, signal.SIGKILL)
@@ -193,8 +198,13 @@ class InsideTests(SynchronousTestCase):
                 socket.send_fds(control, [message], [one.fileno()] if with_null else [])
                 one.close()
         control.shutdown(socket.SHUT_WR)
+
+        def be_worker(index: int, sock: socket.socket) -> None:
+            sock.close()
+            self.told.append(index)
+
         plan = _plan(
-            lambda index, sock: self.told.append((index, sock.close())),
+            be_worker,
             close=lambda: self.told.append("close"),
             reopen=lambda: self.told.append("reopen"),
             **more,
@@ -218,7 +228,7 @@ class InsideTests(SynchronousTestCase):
     def test_worker(self) -> None:
         """The child runs as a worker, and ends with status 0."""
         self.serve(b"start 3", forks=(0,))
-        self.assertEqual((self.told, self.exits), ([(3, None)], [0]))
+        self.assertEqual((self.told, self.exits), ([3], [0]))
 
     def test_noFork(self) -> None:
         """When there can be no child, its end is told, and the template goes on."""
@@ -324,7 +334,7 @@ class HelpTests(SynchronousTestCase):
         self.patch(os, "_exit", exits.append)
         calls: list[tuple[int, int]] = []
         libc = type("C", (), {"prctl": lambda self, *a: calls.append(a)})()
-        self.patch(template.ctypes, "CDLL", lambda _: libc)
+        self.patch(ctypes, "CDLL", lambda _: libc)
         die_with(os.getppid())
         self.assertEqual((exits, calls), ([], [(1, signal.SIGKILL)]))
         die_with(-1)

@@ -47,7 +47,7 @@ class TotalsTests(SynchronousTestCase):
         for worker, each in zip(self.workers, snapshots, strict=True):
             worker.answers.clear()
             if each is not None:
-                worker.answers[messages.TakeSnapshot] = lambda _, each=each: each
+                worker.returns(messages.TakeSnapshot, each)
         self.totals.expose("", self.exposed.append)
         for worker in self.workers:
             worker.hear()

@@ -62,7 +62,7 @@ class TwoPhaseTests(SynchronousTestCase):
         """What the workers return to `Prepare`; None: nothing."""
         for worker, outcome in zip(self.workers, outcomes, strict=True):
             if outcome is not None:
-                worker.answers[messages.Prepare] = lambda _, outcome=outcome: outcome
+                worker.returns(messages.Prepare, outcome)
 
     def start(self) -> Deferred[str]:
         """Begin a reload."""

@@ -281,7 +281,8 @@ class MessageTests(WorkerCase):
             def fingerprints(self) -> tuple[str, ...]:
                 return ("default ab",)
 
-        self.tested._parts = evolve(self.daemon.parts, tls=TLS())
+        tls: Any = TLS()
+        self.tested._parts = evolve(self.daemon.parts, tls=tls)
         self.assertEqual(self.ask(messages.Prepare(SETTINGS)).certificates, ("default ab",))
 
 

@@ -86,6 +86,13 @@ class EventFieldsTests(SynchronousTestCase):
         self.assertEqual(len(fields["traceback"]), MAX_CHARACTERS)
         self.assertEqual(len(fields["message"]), MAX_CHARACTERS)
 
+    def test_worker(self) -> None:
+        """A line of a worker has its number, and the traceback that it came with."""
+        event = {"log_format": "a", "worker": 2}
+        self.assertEqual(event_fields(event)["worker"], "2")
+        self.assertNotIn("traceback", event_fields(event | {"traceback": ""}))
+        self.assertEqual(event_fields(event | {"traceback": "x"})["traceback"], "x")
+
     def test_empty(self) -> None:
         """An empty event has no fields."""
         self.assertEqual(event_fields({}), {})
