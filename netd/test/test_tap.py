@@ -363,6 +363,8 @@ class OptionsTests(_Commands):
         `--check-config` builds a daemon with workers as one that serves would be.
         """
         self.assertEqual(self.leaves("--check-config", "--workers=2"), 0)
+        self.out.truncate(0)
+        self.out.seek(0)
         message = self.complains("--check-config", "--workers=2", "--seed=1")
         self.assertTrue(message.startswith("--seed: needs --workers 1"), message)
 

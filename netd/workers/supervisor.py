@@ -37,7 +37,7 @@ from netd.workers.scoreboard import Column
 from netd.workers.slot import Slot
 from netd.workers.totals import PATIENCE_SECONDS, Totals
 from netd.workers.two_phase import TwoPhase
-from netd.workers.worker import ServedDaemon, is_supervisors, main
+from netd.workers.worker import ServedDaemon, forget_log, is_supervisors, main
 
 _log = Logger()
 
@@ -132,6 +132,7 @@ class Supervisor(Service):
         Service.startService(self)
         descriptors = [sock.fileno() for each in self._shared for sock in each.sockets]
         plan = template.Plan(
+            forget_log,
             partial(main, self._daemon, self._group),
             {*descriptors, *self._parts.logs.descriptors()},
             self._close_copies,
@@ -265,10 +266,11 @@ class Supervisor(Service):
             os.waitpid(self._template, 0)
         if self._stopped is not None and self._stopped.called:
             return
+        self._fail("the process that workers are forked from has ended")
         for slot in self._slots:
             if slot.link is not None and slot.ended is None:
                 slot.ended = int(signal.SIGKILL)
-        self._fail("the process that workers are forked from has ended")
+                self._gone(slot)
 
     def _fail(self, why: str) -> None:
         """End with status 1."""

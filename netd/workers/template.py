@@ -21,6 +21,8 @@ from typing import Final, NoReturn
 
 from attrs import define, field, frozen
 
+DESCRIPTORS: Final = 4096
+"""Above all descriptors of a start: /proc, which knows them, may be out of reach."""
 _PDEATHSIG: Final = 1
 _IGNORED: Final = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """What a terminal or a `pkill` sends to all; the supervisor tells what it means."""
@@ -32,6 +34,8 @@ _LISTEN: Final = ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES")
 class Plan:
     """What a template does."""
 
+    begin: Callable[[], object]
+    """Called first: forget the log, whose files are the supervisor's."""
     run: Callable[[int, socket.socket], None]
     """Be the worker of an index, with its end of the socket to the supervisor."""
     keep: Collection[int]
@@ -61,6 +65,7 @@ def fork(plan: Plan) -> tuple[int, socket.socket]:
         for name in (*_NOT_INHERITED, *_LISTEN):
             os.environ.pop(name, None)
         replace_descriptors({0, 1, 2, theirs.fileno(), *plan.keep})
+        plan.begin()
         _Template(plan, theirs).serve()
     finally:
         # No exit handler, buffer or pid file is this process's business.
@@ -77,19 +82,17 @@ def die_with(parent: int) -> None:
 
 def replace_descriptors(keep: Collection[int]) -> None:
     """
-    Lead every other open descriptor to /dev/null.
+    Lead every other open descriptor below `DESCRIPTORS` to /dev/null.
 
     Objects that own these numbers live on, and may close them, here or in a child; the
     numbers are not free, and so belong to nothing else.
     """
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    for name in os.listdir("/proc/self/fd"):
-        number = int(name)
+    for number in range(DESCRIPTORS):
         if number != null and number not in keep:
             try:
                 os.fstat(number)
             except OSError:
-                # The descriptor of the listing itself.
                 continue
             os.dup2(null, number, inheritable=False)
     os.close(null)

@@ -91,12 +91,15 @@ def snapshot(parts: Parts) -> Snapshot:
     )
 
 
+def forget_log() -> None:
+    """Log nothing from now on: the observers write to the supervisor's files."""
+    for observer in tuple(globalLogPublisher._observers):
+        globalLogPublisher.removeObserver(observer)
+
+
 def main(daemon: ServedDaemon, group: Group, index: int, sock: socket.socket) -> None:
-    """Be the worker `index`, which counts from 0; returns at its end."""
+    """Be the worker `index`, which counts from 0; returns at its end.  It has no log yet."""
     try:
-        # The inherited observers write to the supervisor's files.
-        for observer in tuple(globalLogPublisher._observers):
-            globalLogPublisher.removeObserver(observer)
         start = _first(sock)
         # The parts know the reactor, so it has to be the same object: a new one inside.
         reactor = daemon.parts.reactor

@@ -10,6 +10,7 @@ import select
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -23,8 +24,14 @@ class Exit(BaseException):
 
 
 def _plan(run: Callable[[int, socket.socket], None] = lambda *_: None, **more: Any) -> Plan:
-    calls = {"close": lambda: None, "reopen": lambda: None, "keep": (), **more}
-    return Plan(run, **calls)
+    calls = {
+        "begin": lambda: None,
+        "close": lambda: None,
+        "reopen": lambda: None,
+        "keep": (),
+        **more,
+    }
+    return Plan(run=run, **calls)
 
 
 class RealTests(SynchronousTestCase):
@@ -308,7 +315,9 @@ class InsideTests(SynchronousTestCase):
             raise Exit
 
         self.patch(template._Template, "serve", serve)
-        self.assertRaises(Exit, template.fork, _plan(keep={77}))
+        begin = partial(self.told.append, "begun")
+        self.assertRaises(Exit, template.fork, _plan(keep={77}, begin=begin))
+        self.assertEqual(self.told, ["begun"])
         self.assertNotIn("NOTIFY_SOCKET", os.environ)
         self.assertIs(signal.getsignal(signal.SIGTERM), signal.SIG_IGN)
         self.assertLess({0, 1, 2, 77}, self.kept[0])
@@ -345,7 +354,7 @@ class HelpTests(SynchronousTestCase):
         kept, lost = os.pipe()
         self.addCleanup(os.close, kept)
         self.addCleanup(os.close, lost)
-        self.patch(os, "listdir", lambda _: [str(kept), str(lost), "1048575"])
-        replace_descriptors({0, 1, 2, kept})
+        # All others are this process's own.
+        replace_descriptors(set(range(template.DESCRIPTORS)) - {lost})
         self.assertEqual(os.readlink(f"/proc/self/fd/{lost}"), os.devnull)
         self.assertEqual(os.read(kept, 1), b"")

@@ -31,7 +31,7 @@ from netd.workers import messages, worker
 from netd.workers.group import Group
 from netd.workers.messages import Prepared, Snapshot
 from netd.workers.scoreboard import Column
-from netd.workers.worker import Worker, main
+from netd.workers.worker import Worker, forget_log, main
 
 HERE = Endpoint("tcp", "127.0.0.1", 0)
 SETTINGS = Settings(
@@ -363,14 +363,17 @@ class MainTests(WorkerCase):
         return len(data).to_bytes(4, "big") + data[:5], data[5:]
 
     def test_serves(self) -> None:
-        """It forgets the observers of the daemon, and serves in a reactor that is like new."""
-        observer = Observer()
-        globalLogPublisher.addObserver(observer)
+        """It serves in a reactor that is like new."""
         self.assertEqual(self.main(*self.start()), [])
         self.assertEqual(self.reactor.events, ["run"])
         self.assertEqual(self.reactor.made, 2)
-        self.assertNotIn(observer, globalLogPublisher._observers)
         self.assertEqual(self.group.index, 1)
+
+    def test_noLog(self) -> None:
+        """The observers of the daemon are forgotten."""
+        globalLogPublisher.addObserver(Observer())
+        forget_log()
+        self.assertEqual(globalLogPublisher._observers, [])
 
     def test_refuses(self) -> None:
         """Settings that cannot be met are told in one line."""
