@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from bench import c10k, files, hostile, http, idle, lab, rpc, soak, udp, venv
+from bench import c10k, files, hostile, http, idle, lab, rpc, soak, udp, venv, workers
 from bench.herd import HerdError
 from bench.load import WORKLOADS
 from bench.peers import Choice, labels
@@ -70,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     added = command("hostile", "/healthz and memory under attack")
     added.add_argument("--reactor", default="epoll", metavar="NAME", help="as twistd has it")
     added.add_argument("--netd-args", default="", metavar="ARGS", help="more options for netd")
+    added = command("workers", "CPU, losses and balance with several processes")
+    _count(added, "--rounds", 5, 100)
+    _count(added, "--seconds", 2, 60)
     added = command("soak", "a mix of everything, for minutes")
     added.add_argument(
         "--minutes", type=_minutes, default=10.0, metavar="N", help="10 by default"
@@ -143,6 +146,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "lab": lambda o: lab.main(_choice(o), _effort_of(o)),
     "udp": lambda o: udp.main(o.rounds, o.datagrams),
     "hostile": lambda o: hostile.main(tuple(shlex.split(o.netd_args)), o.reactor),
+    "workers": lambda o: workers.main(o.rounds, o.seconds),
     "soak": lambda o: soak.main(o.minutes, tuple(shlex.split(o.netd_args))),
 }
 
