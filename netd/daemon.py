@@ -6,6 +6,7 @@ Rules: the one place that knows both addresses and protocols; it wires and decid
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import signal
@@ -155,7 +156,7 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
             guarded = parts.guard(parts.sites[site_name], denied)
             yield name, stream(endpoint, guarded, reactor)
     if parts.tls is not None:
-        ticket_keys = TimerService(tls.TICKET_KEY_SECONDS, parts.tls.rotate)
+        ticket_keys = TimerService(tls.TICKET_KEY_SECONDS, _but_first(parts.tls.rotate))
         ticket_keys.clock = reactor
         yield "ticket-keys", ticket_keys
         for name, endpoint in numbered("https", settings.tls.listen):
@@ -176,6 +177,17 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
         yield name, listener
     yield "rpc-workers", parts.pool
     yield "drain", parts.drain
+
+
+def _but_first(function: Callable[[], None]) -> Callable[[], None]:
+    """`function` from the second call on: at the first, which comes at once, keys are new."""
+    numbers = itertools.count()
+
+    def call() -> None:
+        if next(numbers):
+            function()
+
+    return call
 
 
 class Daemon(MultiService):

@@ -48,12 +48,15 @@ class Group:
     """The connections that stand for no --connections: as many as one process may have."""
     clock: IReactorTime
     board: Scoreboard = field(init=False)
+    made: float = field(init=False)
+    """When the daemon was built, by the clock."""
     role: Role = field(init=False)
     index: int = field(init=False, default=-1)
     """The row of this process; -1: it has none."""
 
     def __attrs_post_init__(self) -> None:
         self.board = Scoreboard(self.workers)
+        self.made = self.clock.seconds()
 
     def shared(self) -> Shared:
         """What the parts of the daemon take from here."""

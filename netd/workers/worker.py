@@ -32,6 +32,7 @@ from netd.ops.systemd import Notifier
 from netd.parts import Parts
 from netd.settings import Settings
 from netd.transport.listener import Listener
+from netd.transport.tls import TICKET_KEY_SECONDS
 from netd.workers import messages
 from netd.workers.group import Group
 from netd.workers.link import Link, adopt
@@ -211,6 +212,11 @@ class Worker:
         reloader = self._daemon.reloader
         if start.generation and reloader is not None:
             reloader.apply(reloader.plan(start.settings))
+        age = self._reactor.seconds() - self._group.made
+        if self._parts.tls is not None and age >= TICKET_KEY_SECONDS:
+            # Until then all workers have the keys of the daemon that they were forked from,
+            # and a client resumes its session with any of them.
+            self._parts.tls.rotate()
         self._daemon.serve()
 
     def _count_lost_line(self) -> None:

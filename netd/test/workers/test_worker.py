@@ -26,6 +26,7 @@ from netd.settings import Settings
 from netd.test.stages import Reactor
 from netd.test.workers.stages import FakeWorker
 from netd.transport.listener import Listener
+from netd.transport.tls import TICKET_KEY_SECONDS
 from netd.values import Duration, Endpoint
 from netd.workers import messages, worker
 from netd.workers.group import Group
@@ -157,6 +158,20 @@ class ServeTests(WorkerCase):
         self.settings = evolve(SETTINGS, grace=Duration.parse("3s"))
         self.worker(generation=1)
         self.assertEqual(self.daemon.parts.drain.grace, 3.0)
+
+    def test_ticketKeys(self) -> None:
+        """Keys of session tickets that are new are kept, old ones are not used."""
+        rotated: list[int] = []
+        tls: Any = type("TLS", (), {"rotate": lambda _: rotated.append(1)})()
+        self.daemon.parts = evolve(self.daemon.parts, tls=tls)
+        self.reactor.advance(TICKET_KEY_SECONDS - 1)
+        self.worker()
+        self.assertEqual(rotated, [])
+        WorkerCase.setUp(self)
+        self.daemon.parts = evolve(self.daemon.parts, tls=tls)
+        self.reactor.advance(TICKET_KEY_SECONDS)
+        self.worker()
+        self.assertEqual(rotated, [1])
 
     def test_row(self) -> None:
         """The row has the open connections and the waiting responses."""
