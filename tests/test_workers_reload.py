@@ -12,6 +12,7 @@ import sys
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.test.stages import identity
+from tests.clients import connect
 from tests.running import Daemon, eventually, temporary_directory
 from tests.workers import get, replaced, workers
 
@@ -110,6 +111,25 @@ class ReloadTests(SynchronousTestCase):
             os.kill(first, signal.SIGKILL)
             replaced(daemon, first, 2)
             self.assertEqual(self.served(daemon), {new})
+
+    def test_resumed(self) -> None:
+        """A client resumes its TLS session with any worker, a replacement too."""
+        self.certificate("server")
+        context = ssl.create_default_context(cafile=self.folder / "server.pem")
+        context.check_hostname = False
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        with Daemon("--workers=2", *_TLS, cwd=self.folder) as daemon:
+            with connect(daemon.address("https")) as sock, context.wrap_socket(sock) as first:
+                session = first.session
+            (gone, _) = workers(daemon)
+            os.kill(gone, signal.SIGKILL)
+            replaced(daemon, gone, 2)
+            for _ in range(20):
+                with (
+                    connect(daemon.address("https")) as sock,
+                    context.wrap_socket(sock, session=session) as again,
+                ):
+                    self.assertTrue(again.session_reused)
 
     def test_race(self) -> None:
         """A certificate that one worker finds changed meanwhile changes nothing anywhere."""
