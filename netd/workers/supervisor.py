@@ -19,7 +19,6 @@ from typing import Any, Final
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 from twisted.python.usage import UsageError
@@ -33,22 +32,16 @@ from netd.workers.backoff import ALONE_DELAY
 from netd.workers.control import Control
 from netd.workers.group import Group
 from netd.workers.link import Link, adopt
-from netd.workers.scoreboard import Column
 from netd.workers.slot import Slot
 from netd.workers.totals import PATIENCE_SECONDS, Totals
 from netd.workers.two_phase import TwoPhase
+from netd.workers.watch import Watch
 from netd.workers.worker import ServedDaemon, forget_log, is_supervisors, main
 
 _log = Logger()
 
-START_SECONDS: Final = 30.0
-"""Time from the fork to `Ready`."""
-CHECK_SECONDS: Final = 1.0
-"""Interval at which heartbeats are looked at."""
-LATE_SECONDS: Final = 1.0
-"""How late a look may be; a later one judges nobody, as this process stood still itself."""
-STACK_SECONDS: Final = 0.5
-"""Time for a worker that stands still to write its stack."""
+_LINE: Final = "worker {worker}: {worker_text}"
+
 SHUT_SECONDS: Final = 1.0
 """Time until listening sockets are shut down for a worker that does not close them."""
 OVERTIME_SECONDS: Final = 1.0
@@ -70,7 +63,6 @@ class Supervisor(Service):
         self._group = group
         self._parts = parts
         self._reactor = parts.reactor
-        self._timeout = settings.workers.timeout.seconds
         self._slots = [Slot(index) for index in range(group.workers)]
         self._totals = Totals(parts, self._slots)
         self._notifier = Notifier(self._reactor, self._listening, parts.environ, self._summary)
@@ -80,9 +72,8 @@ class Supervisor(Service):
         self._monitoring = [each for each in daemon.listeners() if is_supervisors(each)]
         self._shared = [each for each in daemon.listeners() if not is_supervisors(each)]
         self._counts = Counts()
-        self._checks = LoopingCall(self._check)
-        self._checks.clock = self._reactor
-        self._checked = 0.0
+        timeout = settings.workers.timeout.seconds
+        self._watch = Watch(self._slots, group.board, timeout, self._reactor)
         self._served = False
         self._reloads = 0
         self._timers: list[IDelayedCall] = []
@@ -159,8 +150,7 @@ class Supervisor(Service):
             listener.startService()
         for slot in self._slots:
             self._launch(slot)
-        if self._timeout:
-            self._checks.start(CHECK_SECONDS, now=False)
+        self._watch.start()
 
     def _launch(self, slot: Slot) -> None:
         """Let the template start a worker for `slot`."""
@@ -220,12 +210,10 @@ class Supervisor(Service):
     def _log_line(self, slot: Slot, line: messages.Line) -> None:
         Logger(line.namespace).emit(
             LogLevel.lookupByName(line.level),
-            "worker {worker}: {text}\n{traceback}"
-            if line.traceback
-            else "worker {worker}: {text}",
+            f"{_LINE}\n{{worker_traceback}}" if line.traceback else _LINE,
             worker=slot.index + 1,
-            text=line.text,
-            traceback=line.traceback,
+            worker_text=line.text,
+            worker_traceback=line.traceback,
         )
 
     # The end of a worker
@@ -280,36 +268,6 @@ class Supervisor(Service):
             atexit.register(os._exit, 1)
             self._reactor.stop()
 
-    # Workers that stand still
-
-    def _check(self) -> None:
-        """End workers whose reactor does not turn."""
-        now, before = self._reactor.seconds(), self._checked
-        self._checked = now
-        if now - before > CHECK_SECONDS + LATE_SECONDS:
-            return
-        for slot in self._slots:
-            if slot.killed or not slot.pid:
-                continue
-            beat = self._group.board.get(slot.index, Column.HEARTBEAT)
-            if slot.ready and now - beat > self._timeout:
-                self._kill(slot, "hung")
-            elif not slot.ready and now - slot.started > START_SECONDS:
-                self._kill(slot, "start")
-
-    def _kill(self, slot: Slot, reason: str) -> None:
-        """Kill a worker, after it has written its stack to stderr."""
-        slot.killed = reason
-        _log.error("worker {worker} stands still ({reason})", worker=slot.name, reason=reason)
-        slot.kill(signal.SIGQUIT)
-        link = slot.link
-
-        def kill() -> None:
-            if slot.link is link:
-                slot.kill(signal.SIGKILL)
-
-        self._reactor.callLater(STACK_SECONDS, kill)
-
     # Signals
 
     def reload(self) -> None:
@@ -347,6 +305,9 @@ class Supervisor(Service):
 
     def _dump(self) -> None:
         """Log the status of all processes together, then that of each worker."""
+        self._totals.refresh(self._dump_fresh)
+
+    def _dump_fresh(self) -> None:
         pids = {f"worker {slot.name}": slot.pid or "none" for slot in self._slots}
         _log.info("state: processes: {pids}", pids=bounded(pids.items()))
         self._status().dump()
@@ -364,8 +325,7 @@ class Supervisor(Service):
         self._stopped = Deferred()
         restore: Callable[[None], None] = on_stop_signal(self._reactor, self._hurry)
         self._notifier.stopService()
-        if self._checks.running:
-            self._checks.stop()
+        self._watch.stop()
         for slot in self._slots:
             if slot.timer is not None:
                 slot.timer.cancel()
@@ -425,7 +385,7 @@ class Supervisor(Service):
 
 def _log_status(worker: str, lines: list[str]) -> None:
     for line in lines:
-        _log.info("state: worker {worker}: {line}", worker=worker, line=line)
+        _log.info("state: worker {worker}: {line}", worker=int(worker), line=line)
 
 
 def _bug(failure: Failure) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from twisted.internet.defer import DeferredList
@@ -17,6 +18,7 @@ from netd.ops.metrics import exposition
 from netd.ops.status import Status
 from netd.parts import Parts
 from netd.workers import merge, messages
+from netd.workers.link import Link
 from netd.workers.messages import Snapshot
 from netd.workers.metrics import GroupCollector, WorkerFigures
 from netd.workers.slot import Slot
@@ -55,22 +57,25 @@ class Totals:
         }
         return Status(self._parts.reactor, total.counters, listening, facts)
 
-    def expose(self, accept: str, done: Callable[[tuple[str, bytes]], None]) -> None:
-        """Ask every worker, then pass `done` the content type and the text of all metrics."""
+    def refresh(self, done: Callable[[], object]) -> None:
+        """Ask every worker for a snapshot, then call `done`; a busy one has its last."""
         asked = []
         for slot in self._slots:
             if slot.ready:
                 answer = slot.ask(
                     messages.TakeSnapshot(), PATIENCE_SECONDS, self._parts.reactor
                 )
-                link = slot.link
-
-                def keep(taken: Snapshot, slot: Slot = slot, link: object = link) -> None:
-                    if slot.link is link:
-                        slot.snapshot = taken
-
+                keep = partial(self._keep, slot, slot.link)
                 asked.append(answer.addCallbacks(keep, lambda _: None))
-        DeferredList(asked).addCallback(lambda _: done(self._text(accept)))
+        DeferredList(asked).addCallback(lambda _: done())
+
+    def _keep(self, slot: Slot, link: Link | None, taken: Snapshot) -> None:
+        if slot.link is link:
+            slot.snapshot = taken
+
+    def expose(self, accept: str, done: Callable[[tuple[str, bytes]], None]) -> None:
+        """Pass `done` the content type and the text of all metrics, as they are now."""
+        self.refresh(lambda: done(self._text(accept)))
 
     def _text(self, accept: str) -> tuple[str, bytes]:
         figures = [

@@ -108,7 +108,7 @@ class TwoPhase:
         if outcome.error:
             _log.error(
                 "worker {worker} cannot be reloaded and is replaced: {why}",
-                worker=slot.name,
+                worker=slot.index + 1,
                 why=outcome.error,
             )
             slot.send(messages.Stop())

@@ -47,22 +47,24 @@ def access_fields(entry: AccessRecord) -> dict[str, str | int]:
     }
 
 
-def event_fields(event: LogEvent) -> dict[str, str]:
+def event_fields(event: LogEvent) -> dict[str, str | int]:
     """The fields of an event; none when it has no message and no failure."""
     message = formatEvent(event)
     failure = event.get("log_failure")
     if not message and failure is None:
         return {}
-    fields = {
+    fields: dict[str, str | int] = {
         "event": "daemon",
         "logger": str(event.get("log_namespace", "-")),
         "message": message[:MAX_CHARACTERS],
     }
     if "worker" in event:
-        # Another process has made the line.
-        fields["worker"] = str(event["worker"])
-        if event.get("traceback"):
-            fields["traceback"] = str(event["traceback"])
+        fields["worker"] = event["worker"]
+        if "worker_text" in event:
+            # The line of another process, whose parts stand in the message for people only.
+            fields["message"] = event["worker_text"]
+            if event["worker_traceback"]:
+                fields["traceback"] = event["worker_traceback"]
     if failure is not None:
         fields["traceback"] = failure.getTraceback()[:MAX_CHARACTERS]
     return fields

@@ -26,17 +26,14 @@ from netd.ops.logging.log_fields import event_fields
 from netd.settings import Settings
 from netd.test.stages import Reactor
 from netd.test.workers.stages import FakeWorker
-from netd.values import Duration, Endpoint
+from netd.values import Endpoint
 from netd.workers import messages, supervisor, template
 from netd.workers.messages import Prepared, Snapshot
 from netd.workers.scoreboard import Column
 from netd.workers.supervisor import (
-    CHECK_SECONDS,
     HURRY_SECONDS,
     OVERTIME_SECONDS,
     SHUT_SECONDS,
-    STACK_SECONDS,
-    START_SECONDS,
     Supervisor,
 )
 
@@ -88,13 +85,9 @@ class StopReactor(Reactor):
 class SupervisorCase(SynchronousTestCase):
     """A supervisor of two workers, of which only the links are real."""
 
-    workers_option = "30s"
-
     def setUp(self) -> None:
         self.reactor = StopReactor()
-        self.settings = evolve(
-            SETTINGS, workers=settings.Workers(2, Duration.parse(self.workers_option))
-        )
+        self.settings = SETTINGS
         self.workers: list[FakeWorker] = []
         self.signals: dict[signal.Signals, Callable[[], None]] = {}
         self.hurry: list[Callable[[], None]] = []
@@ -117,7 +110,6 @@ class SupervisorCase(SynchronousTestCase):
             made = build_group(SETTINGS, self.reactor, {}, lambda: self.settings)
             assert isinstance(made, Supervisor)
             self.tested: Any = made
-            made._timeout = self.settings.workers.timeout.seconds
             made.privilegedStartService()
         self.addCleanup(self.close)
 
@@ -349,82 +341,22 @@ class EndTests(SupervisorCase):
         self.end(1, 101, 9, 1)
 
 
-class HungTests(SupervisorCase):
+class WatchTests(SupervisorCase):
     """
-    Workers that stand still.
+    Heartbeats.
     """
 
-    def setUp(self) -> None:
-        super().setUp()
+    def test_watched(self) -> None:
+        """A worker without a heartbeat is ended while the supervisor serves, and not later."""
         self.start()
-        self.reactor.advance(0)
-
-    def beat(self, *indexes: int) -> None:
-        """The reactors of some workers turn."""
-        for index in indexes:
-            self.tested._group.board.set(index, Column.HEARTBEAT, self.reactor.seconds())
-
-    def pass_seconds(self, seconds: int, *live: int) -> list[str]:
-        """Time passes in small steps; what is logged."""
         with capturedLogs() as events:
-            for _ in range(4 * seconds):
-                self.reactor.advance(0.25)
-                self.beat(*live)
-        return texts(events)
-
-    def test_hung(self) -> None:
-        """A heartbeat older than --worker-timeout ends a worker, after its stack is written."""
-        self.beat(0, 1)
-        self.assertEqual(self.pass_seconds(29, 1), [])
-        self.assertEqual(self.pass_seconds(3, 1), ["worker 1 stands still (hung)"])
-        self.assertEqual(self.sent, [(100, signal.SIGQUIT), (100, signal.SIGKILL)])
-        self.end(0, 100)
-        self.assertEqual(self.tested._slots[0].restarts, {"hung": 1})
-
-    def test_successor(self) -> None:
-        """A successor is not killed for the worker before it."""
-        self.beat(0, 1)
-        with capturedLogs():
-            self.tested._kill(self.tested._slots[0], "hung")
-        self.end(0, 100)
-        self.reactor.advance(STACK_SECONDS)
-        self.assertEqual(self.sent, [(100, signal.SIGQUIT)])
-
-    def test_late(self) -> None:
-        """When the supervisor itself stood still nobody is judged."""
-        self.beat(0, 1)
-        self.reactor.advance(100)
-        self.beat(0, 1)
-        self.assertEqual(self.sent, [])
-        self.assertEqual(self.pass_seconds(2, 0, 1), [])
-
-    def test_start(self) -> None:
-        """A start has a time of its own."""
-        self.beat(0, 1)
-        self.end(0, 100)
-        self.reactor.advance(0.2)
-        self.beat(1)
-        self.forked(0, 102)
-        self.assertEqual(self.pass_seconds(int(START_SECONDS) - 1, 1), [])
-        self.assertEqual(self.pass_seconds(3, 1), ["worker 1 stands still (start)"])
-
-
-class OffTests(SupervisorCase):
-    """
-    --worker-timeout 0.
-    """
-
-    workers_option = "0"
-
-    def test_off(self) -> None:
-        """No worker is judged."""
-        self.start()
-        with capturedLogs():
-            for _ in range(100):
-                self.reactor.advance(CHECK_SECONDS)
-        self.assertEqual(self.sent, [])
+            for _ in range(32):
+                self.reactor.advance(1)
+        self.assertEqual(len(events), 2)
+        self.assertEqual(self.sent[:2], [(100, signal.SIGQUIT), (101, signal.SIGQUIT)])
         with capturedLogs():
             self.tested.stopService()
+        self.assertFalse(self.tested._watch._checks.running)
 
 
 class MessageTests(SupervisorCase):
@@ -482,18 +414,22 @@ class MessageTests(SupervisorCase):
 
     def test_status(self) -> None:
         """SIGUSR2 shows all together, then each worker that responds."""
+        for worker in self.workers:
+            worker.answers[messages.TakeSnapshot] = lambda _: _TAKEN
         self.workers[0].answers[messages.Describe] = lambda _: ["one", "two"]
         with capturedLogs() as events:
             self.signals[signal.SIGUSR2]()
-            for worker in self.workers:
+            for worker in 2 * self.workers:
                 worker.hear()
             self.reactor.advance(1)
         lines = texts(events)
+        self.assertIn("state: connections: 6 (http=6)", lines)
         self.assertEqual(lines[0], "state: processes: worker 1=100 worker 2=101")
         self.assertEqual(lines[-2:], ["state: worker 1: one", "state: worker 1: two"])
         self.tested._slots[1].ready = False
         with capturedLogs():
             self.signals[signal.SIGUSR2]()
+            self.workers[0].hear()
         self.assertTrue(self.tested._summary().startswith("1 of 2 workers. Serving: "))
 
     def test_reopen(self) -> None:

@@ -82,16 +82,20 @@ class EventFieldsTests(SynchronousTestCase):
         """A failure has a traceback, and the length of the fields is limited."""
         failure = Failure(ValueError("x" * 2 * MAX_CHARACTERS))
         fields = event_fields({"log_format": "y" * 2 * MAX_CHARACTERS, "log_failure": failure})
-        self.assertIn("ValueError", fields["traceback"])
-        self.assertEqual(len(fields["traceback"]), MAX_CHARACTERS)
-        self.assertEqual(len(fields["message"]), MAX_CHARACTERS)
+        self.assertIn("ValueError", str(fields["traceback"]))
+        self.assertEqual(len(str(fields["traceback"])), MAX_CHARACTERS)
+        self.assertEqual(len(str(fields["message"])), MAX_CHARACTERS)
 
     def test_worker(self) -> None:
         """A line of a worker has its number, and the traceback that it came with."""
-        event = {"log_format": "a", "worker": 2}
-        self.assertEqual(event_fields(event)["worker"], "2")
-        self.assertNotIn("traceback", event_fields(event | {"traceback": ""}))
-        self.assertEqual(event_fields(event | {"traceback": "x"})["traceback"], "x")
+        event = {"log_format": "worker {worker}: {worker_text}", "worker": 2}
+        said = event_fields(event | {"worker_text": "a", "worker_traceback": ""})
+        self.assertEqual((said["worker"], said["message"]), (2, "a"))
+        self.assertNotIn("traceback", said)
+        said = event_fields(event | {"worker_text": "a", "worker_traceback": "x"})
+        self.assertEqual((said["message"], said["traceback"]), ("a", "x"))
+        about = event_fields({"log_format": "worker {worker} ended", "worker": 2})
+        self.assertEqual((about["worker"], about["message"]), (2, "worker 2 ended"))
 
     def test_empty(self) -> None:
         """An empty event has no fields."""
