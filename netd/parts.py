@@ -170,13 +170,15 @@ class Parts:
         limits = fresh.http.limits
         if self.shared is not None:
             limits = self.shared.limits(limits)
-        roots["metrics-http"] = site.probes_only(fresh, self.reactor, self.probes)
+        monitoring = site.probes_only(fresh, self.reactor, self.probes)
 
         def commit() -> None:
-            for name, server in (*self.sites.items(), ("metrics-http", self.monitoring)):
+            for name, server in self.sites.items():
                 server.change(limits)
                 # A server that the settings no longer have keeps its resource.
                 server.resource = roots.get(name, server.resource)
+            self.monitoring.change(fresh.http.limits)
+            self.monitoring.resource = monitoring
 
         return commit
 

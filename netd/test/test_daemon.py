@@ -234,6 +234,8 @@ class GroupTests(DaemonCase):
         fresh = evolve(parts.settings, http=evolve(parts.settings.http, access_log=None))
         made._daemon.reloader.apply(made._daemon.reloader.plan(fresh))
         self.assertIsInstance(site.context.limits.connections, SharedLimit)
+        # The supervisor serves these alone, and has no row for what it counts.
+        self.assertNotIsInstance(parts.monitoring.context.limits.waiting, SharedLimit)
         named = made._daemon.getServiceNamed("http")
         made._daemon.withdraw(named)
         self.assertNotIn(named, made._daemon.listeners())
