@@ -4,6 +4,7 @@ What the tests of --workers ask of a daemon's processes.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import re
 from contextlib import closing
@@ -44,11 +45,15 @@ def workers(daemon: Daemon) -> list[int]:
 
 def replaced(daemon: Daemon, gone: int, number: int) -> list[int]:
     """Wait until `gone` is replaced and all of `number` workers serve; their process ids."""
+    expected = (200, f"ready {number} of {number}\n")
 
     def present() -> list[int] | None:
         now = workers(daemon)
-        ready = get(daemon, "/readyz") == (200, f"ready {number} of {number}\n")
-        return now if gone not in now and len(now) == number and ready else None
+        # A worker that is about to end may accept the connection.
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if gone not in now and len(now) == number and get(daemon, "/readyz") == expected:
+                return now
+        return None
 
     return eventually(present, f"a worker in place of {gone}")
 

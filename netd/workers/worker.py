@@ -248,6 +248,8 @@ class Worker:
         self._reactor.run()
 
     def _ready(self) -> None:
+        # Twisted's handler would stop the reactor a second time, after the supervisor.
+        signal.signal(signal.SIGTERM, lambda *_: self._reactor.callFromThread(self._end))
         self._repeat(BEAT_SECONDS, self._beat)
         self._repeat(SNAPSHOT_SECONDS, self._push)
         self._link.send(messages.Ready())
@@ -279,8 +281,13 @@ class Worker:
             self._link.transport.loseConnection()
             return self._gone
 
+        stopped = self._daemon.stopService()
+        # The daemon would take a signal for the second one, which is to hurry.  One for the
+        # whole service may come after the supervisor's message.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         # Neither fails: both log what goes wrong.
-        return gatherResults([closed, self._daemon.stopService()]).addBoth(end)
+        return gatherResults([closed, stopped]).addBoth(end)
 
     def _lost(self) -> None:
         if not self.stopping:

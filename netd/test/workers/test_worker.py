@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import signal
 import socket
 from collections.abc import Callable
 from math import inf
@@ -83,6 +84,8 @@ class WorkerCase(SynchronousTestCase):
             self.addCleanup(globalLogPublisher.addObserver, observer)
         self.exits: list[int] = []
         self.patch(os, "_exit", self.exits.append)
+        self.handlers: dict[int, object] = {}
+        self.patch(signal, "signal", self.handlers.__setitem__)
         self.patch(faulthandler, "register", lambda *_, **__: None)
         self.patch(worker, "adopt", self.adopt)
         self.before = set(globalLogPublisher._observers)
@@ -315,6 +318,9 @@ class StopTests(WorkerCase):
         self.assertEqual(self.reactor.events, ["run", "stop"])
         (stop,) = self.reactor.triggers
         stopped: Deferred[None] = stop()
+        # The daemon would have taken a signal for the second one.
+        ignored = {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: signal.SIG_IGN}
+        self.assertEqual(self.handlers, ignored)
         self.reactor.advance(0)
         told = [type(each) for each in self.supervisor.hear()]
         told = [each for each in told if each is not messages.Line]
@@ -324,6 +330,15 @@ class StopTests(WorkerCase):
         self.supervisor.leave()
         self.successResultOf(stopped)
         self.assertEqual(self.exits, [])
+
+    def test_signal(self) -> None:
+        """SIGTERM stops it, once, and whatever the supervisor says meanwhile."""
+        self.worker()
+        handle: Any = self.handlers[signal.SIGTERM]
+        handle(signal.SIGTERM, None)
+        self.supervisor.say(messages.Stop())
+        self.reactor.signals.run()
+        self.assertEqual(self.reactor.events, ["run", "stop"])
 
     def test_hurry(self) -> None:
         """It cuts what is left when it is told to."""
