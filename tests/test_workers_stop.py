@@ -122,12 +122,14 @@ class StopTests(SynchronousTestCase):
 
     def test_stopped(self) -> None:
         """A worker that stands still leaves no newcomer without a refusal, and is killed."""
-        with Daemon("--workers=2", "--grace=3s", "--worker-timeout=0") as daemon:
+        with Daemon("--workers=2", "--grace=50s", "--worker-timeout=0") as daemon:
             processes = group(daemon)
             os.kill(workers(daemon)[0], signal.SIGSTOP)
             daemon.signal()
             daemon.notice("STOPPING")
+            # Long before the grace is over and the worker is killed.
             self.refused(daemon)
+            daemon.signal()
             self.over(daemon, processes)
 
     def test_readiness(self) -> None:

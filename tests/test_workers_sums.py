@@ -172,8 +172,8 @@ class BalanceTests(SynchronousTestCase):
             counts = _connections(daemon)
             # The one that asks, too; the one that asked before may be open still.
             self.assertIn(sum(counts), (201, 202))
-            self.assertGreaterEqual(min(counts), 25, counts)
-            self.assertLessEqual(max(counts), 75, counts)
+            self.assertGreaterEqual(min(counts), 36, counts)
+            self.assertLessEqual(max(counts), 66, counts)
 
 
 def _connections(daemon: Daemon) -> list[int]:
