@@ -9,7 +9,21 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from bench import c10k, files, hostile, http, idle, lab, rpc, soak, udp, venv, workers
+from bench import (
+    c10k,
+    everything,
+    files,
+    hostile,
+    http,
+    idle,
+    lab,
+    rpc,
+    soak,
+    udp,
+    venv,
+    workers,
+    worst,
+)
 from bench.herd import HerdError
 from bench.load import WORKLOADS
 from bench.peers import Choice, labels
@@ -44,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     _effort(added)
     names = ",".join(workload.name for workload in WORKLOADS)
     added.add_argument("--workloads", default="", help=f"of {names}; all by default")
+    _pythons(added)
     _shared(added, labels("http"))
     added = command("c10k", "10 000 connections that ask for 3 s at once")
     _count(added, "--rounds", 3, 20)
@@ -73,12 +88,27 @@ def _parser() -> argparse.ArgumentParser:
     added = command("workers", "CPU, losses and balance with several processes")
     _count(added, "--rounds", 5, 100)
     _count(added, "--seconds", 2, 60)
+    added = command("worst", "CPU of the worst legal request of each route")
+    _count(added, "--rows", 20, 1000)
     added = command("soak", "a mix of everything, for minutes")
     added.add_argument(
         "--minutes", type=_minutes, default=10.0, metavar="N", help="10 by default"
     )
     added.add_argument("--netd-args", default="", metavar="ARGS", help="more options for netd")
+    added = command("all", "all of these but soak, written into docs/benchmarks.md")
+    _count(added, "--rounds", 5, 100)
+    _pythons(added)
+    added.add_argument("--go-httpbin", default="", metavar="PATH", help="its binary")
+    added.add_argument("--busy", action="store_true", help="measure although others work")
     return parser
+
+
+def _pythons(command: argparse.ArgumentParser) -> None:
+    """The option that names more interpreters."""
+    text = "netd on another interpreter too; repeatable"
+    command.add_argument(
+        "--python", action="append", default=[], metavar="NAME=PATH", help=text
+    )
 
 
 def _minutes(text: str) -> float:
@@ -129,7 +159,8 @@ def _choice(options: argparse.Namespace) -> Choice:
     """The servers to run, of the options that most commands have."""
     netd_args = tuple(shlex.split(options.netd_args))
     binary = str(Path(options.go_httpbin).resolve()) if options.go_httpbin else ""
-    return Choice(options.only, binary, netd_args, options.venv.expanduser())
+    pythons = tuple(getattr(options, "python", ()))
+    return Choice(options.only, binary, netd_args, options.venv.expanduser(), pythons)
 
 
 def _effort_of(options: argparse.Namespace) -> Effort:
@@ -147,6 +178,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "udp": lambda o: udp.main(o.rounds, o.datagrams),
     "hostile": lambda o: hostile.main(tuple(shlex.split(o.netd_args)), o.reactor),
     "workers": lambda o: workers.main(o.rounds, o.seconds),
+    "all": lambda o: everything.main(o.rounds, o.python, o.go_httpbin, o.busy),
+    "worst": lambda o: worst.main(o.rows),
     "soak": lambda o: soak.main(o.minutes, tuple(shlex.split(o.netd_args))),
 }
 

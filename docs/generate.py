@@ -1,5 +1,5 @@
 """
-Writes docs/reference/, and the table of coming-from-httpbin.md, from the tables in the code.
+Writes docs/reference/, contrib/netd.toml and the table of coming-from-httpbin.md from the code.
 
 Rules: `python docs/generate.py` writes; `tests/test_docs.py` compares the files with the
 output of this module.
@@ -7,25 +7,33 @@ output of this module.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+
+from twisted.internet.task import Clock
 
 from netd.lab.parameters import Parameter
 from netd.lab.table import ROUTES
 from netd.options.help import ALL
-from netd.setting_types import Group, Option
+from netd.setting_types import SWITCH, Group, Option
 from netd.settings import OPTIONS
 from netd.test.differences.table import markdown
+from netd.xmlrpc import service
+from netd.xmlrpc.page import declarations, groups
+from netd.xmlrpc.registry import Procedure
 
 REFERENCE = Path(__file__).parent / "reference"
 COMING = Path(__file__).parent / "coming-from-httpbin.md"
+KEYS = Path(__file__).parent.parent / "contrib" / "netd.toml"
 
 _OPTIONS = """\
 # Options
 
 A flag beats the environment, that beats the file named by `--config` (or `NETD_CONFIG`), that beats the default.
-A key of the TOML file is the flag's name without dashes in front: `max-delay = "90s"`. Repeatable options are lists there; in the environment spaces separate their texts, and in `NETD_FILES_CACHE` and `NETD_FILES_HEADER`, whose texts may hold spaces, line breaks do.
+A key of the TOML file is the flag's name without dashes in front: `max-delay = "90s"`. Repeatable options are lists there; in the environment spaces separate their texts, and in `NETD_FILES_CACHE` and `NETD_FILES_HEADER`, whose texts may hold spaces, line breaks do. What is `yes` or `no` may be `true` or `false` there too.
+A key or a variable `NETD_*` that is no option stops the start, except variables `NETD_ENV_*` and `NETD_TEST_*`. [contrib/netd.toml](../../contrib/netd.toml) has every key.
 A duration is `3`, `3s`, `250ms` or `1m30s`; a size is `1024`, `10MB` or `64KiB`; an endpoint is a port number, `tcp:PORT`, `tcp:PORT:interface=ADDRESS` or `tcp6:PORT:interface=\\:\\:1`.
-`--print-config` prints every value and where it came from, in a form that `--config` takes; `--check-config` exits 0 or 1.
+`--print-config` prints every value and where it came from, in a form that `--config` takes; `--check-config` exits 0 or 1, and tries no address.
 The column "changes on" says whether a reload (SIGHUP) changes the option, or only a restart.
 """
 
@@ -45,6 +53,18 @@ What `/help` of a running daemon says; HEAD is answered wherever GET is, OPTIONS
 |---|---|---|---|
 """
 
+_METHODS = """\
+# XML-RPC methods
+
+What `system.listMethods`, `system.methodSignature` and `system.methodHelp` of a running daemon say, for the methods that netd has without `--rpc`. [XML-RPC](../rpc.md) says how they are called.
+"""
+
+_PREFIX = """
+## {}
+
+| method | signatures | what |
+|---|---|---|
+"""
 
 _MAN = r""".\" Written by docs/generate.py; change that.
 .TH NETD 1 2026-11-22 netd "User Commands"
@@ -82,7 +102,7 @@ _MAN_END = r""".SH SIGNALS
 .B SIGTERM, SIGINT
 finish what is in flight, within
 .BR \-\-grace ,
-and end; a second one ends at once
+and end; a second one does not wait
 .TP
 .B SIGHUP
 read the configuration and the certificates again, if all of it is good
@@ -113,6 +133,8 @@ def _roff(text: str) -> str:
 def _entry(option: Option) -> str:
     """An option in the manual page."""
     name, value = _roff(f"--{option.name}"), _roff(option.type.placeholder)
+    if option.short:
+        name = f'"{_roff(f"-{option.short}")}, {name}"'
     flag = f'.BI {name} " {value}"' if value else f".B {name}"
     return f".TP\n{flag}\n{_roff(option.doc)}\n"
 
@@ -128,7 +150,7 @@ def man() -> str:
 
 def _row(option: Option) -> str:
     """An option in the table of its group."""
-    flag = f"--{option.name} {option.type.placeholder}".strip().replace("|", "\\|")
+    flag = option.flags.replace("|", "\\|")
     variable = f"`{option.variable}`" if option in OPTIONS else ""
     default = f"`{option.default}`" if option.default else ""
     changes = ("restart" if option.restart else "reload") if option in OPTIONS else ""
@@ -145,10 +167,57 @@ def options() -> str:
     return _OPTIONS + "".join(tables)
 
 
+_TOML = """\
+# Every key of netd's configuration file, commented out, with its default; written by
+# docs/generate.py.  Copy it, remove the # before what is to differ, and start netd with
+# --config FILE, or with NETD_CONFIG=FILE.  A flag and a variable beat the file.
+"""
+
+
+def _key(option: Option) -> str:
+    """A key in the commented file; without a default, with what stands for its text."""
+    placeholder = (option.type.placeholder,) if option.type.placeholder else ()
+    texts = [_value(option, each) for each in option.split(option.default) or placeholder]
+    value = f"[{', '.join(texts)}]" if option.repeatable else texts[-1]
+    changes = " A restart changes it." if option.restart else ""
+    return f"\n# {option.help}{changes}\n#{option.name} = {value}\n"
+
+
+def _value(option: Option, text: str) -> str:
+    """A text as TOML has it: a switch as a boolean, a number as a number."""
+    if option.type is SWITCH:
+        return "true" if option.type.parse(text) else "false"
+    return text if text.isdigit() else json.dumps(text)
+
+
+def toml() -> str:
+    """The configuration file that contrib/ offers."""
+    groups = (
+        f"\n\n# {group}\n" + "".join(_key(each) for each in OPTIONS if each.group == group)
+        for group in Group
+    )
+    return _TOML + "".join(groups)
+
+
 def _parameter(each: Parameter) -> str:
     """A parameter with its default and limits."""
     limits = f" ({each.limits})" if each.limits else ""
     return f"`{each.name}`: {each.help}{limits}"
+
+
+def _method(method: Procedure) -> str:
+    """A method in the table of its prefix."""
+    signatures = "<br>".join(f"`{line}`" for line in declarations(method))
+    return f"| `{method.name}` | {signatures} | {' '.join(method.help.split())} |\n"
+
+
+def methods() -> str:
+    """The page of all XML-RPC methods."""
+    tables = (
+        _PREFIX.format(group.title) + "".join(map(_method, group.methods))
+        for group in groups(service.build(Clock()).registry)
+    )
+    return _METHODS + "".join(tables)
 
 
 def pages() -> dict[str, str]:
@@ -158,7 +227,12 @@ def pages() -> dict[str, str]:
         f"{'; '.join(map(_parameter, route.parameters))} |\n"
         for route in ROUTES
     )
-    return {"options.md": options(), "urls.md": _URLS + urls, "netd.1": man()}
+    return {
+        "options.md": options(),
+        "urls.md": _URLS + urls,
+        "methods.md": methods(),
+        "netd.1": man(),
+    }
 
 
 def coming() -> str:
@@ -169,6 +243,7 @@ def coming() -> str:
 def main() -> None:
     """Write every page."""
     COMING.write_text(coming())
+    KEYS.write_text(toml())
     for name, text in pages().items():
         (REFERENCE / name).write_text(text)
 

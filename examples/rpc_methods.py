@@ -1,7 +1,7 @@
 """
 Functions published over XML-RPC by netd:
 
-    twistd -n netd --rpc shop=examples.rpc_methods
+    netd --rpc shop=examples.rpc_methods
 
 Then `xmlrpc.client.ServerProxy("http://localhost:8000").shop.price("tea", 3)`
 gives 7.5, and http://localhost:8000/RPC2 describes all of them.  The functions

@@ -39,12 +39,23 @@ class Network:
             address = ip_address(first.partition("%")[0])
         except ValueError:
             raise ValueError("not an IP network such as 10.0.0.0/8") from None
-        length = integer(bits, 0, address.max_prefixlen) if slash else address.max_prefixlen
+        most: int = address.max_prefixlen
+        length = most
+        if slash:
+            try:
+                length = integer(bits, 0, most)
+            except ValueError:
+                raise ValueError(
+                    f"not an IP network, because its prefix is not from /0 to /{most}"
+                ) from None
         if isinstance(address, IPv6Address) and address.ipv4_mapped and length >= 96:
             address, length = address.ipv4_mapped, length - 96
         network = ip_network((address.packed, length), strict=False)
         if network.network_address.packed != address.packed:
-            raise ValueError(f"has bits behind its prefix, the network is {network}")
+            raise ValueError(
+                "not an IP network, because bits behind its prefix are set; "
+                f"did you mean {network}?"
+            )
         return cls(address.packed, length)
 
     def __str__(self) -> str:
@@ -75,11 +86,15 @@ def client(host: str) -> bytes:
     return packed if len(packed) == 4 or packed == _LOOPBACK6 else packed[:8]
 
 
+def loopback(host: str) -> bool:
+    """Whether the IP address `host` is one of loopback."""
+    packed = pack(host)
+    return packed == _LOOPBACK6 or (len(packed) == 4 and packed[0] == 127)
+
+
 def limited(address: object) -> bytes | None:
     """The client that limits count `address` for; None for loopback and UNIX sockets."""
     host = getattr(address, "host", None)
-    if not isinstance(host, str):
+    if not isinstance(host, str) or loopback(host):
         return None
-    network = client(host)
-    loopback = network == _LOOPBACK6 or (len(network) == 4 and network[0] == 127)
-    return None if loopback else network
+    return client(host)

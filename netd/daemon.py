@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from socket import SOCK_STREAM
 from sys import maxsize
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve
 from twisted.application.internet import TimerService
-from twisted.application.service import IService, MultiService
+from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred
 from twisted.python.usage import UsageError
 
@@ -32,7 +34,16 @@ from netd.services import table, udp
 from netd.settings import Settings
 from netd.transport import private, tls
 from netd.transport.epoll import fast_dispatch
-from netd.transport.listener import Listener, datagram, stream
+from netd.transport.listener import Listener, check_distinct, datagram, stream
+from netd.transport.temporary_certificate import CertificateFile
+from netd.values import Endpoint
+
+_NUMBER: Final = re.compile("-[0-9]+$")
+_SCHEMES: Final = {
+    **dict.fromkeys(("http", "files-http", "rpc-http", "metrics-http"), "http"),
+    "https": "https",
+}
+"""The schemes of URLs, by the names of HTTP listeners."""
 
 if TYPE_CHECKING:
     # Imported by a daemon with workers only.
@@ -58,8 +69,9 @@ def build(
     `read` gives the settings of a reload; `inherited` sockets replace those that
     would be bound; `output` is where the daemon's own log lines go, None where
     twistd writes them; `shared` is what other processes on the same sockets share.
-    UsageError names the option when a file cannot be read
-    or a host is unknown, and a descriptor that fits no listener.
+    UsageError names the option when a file cannot be read, a host is unknown or two
+    listeners have one address, a descriptor that fits no listener, and a listener
+    for others beside --httpbin-exact.
     """
     parts = Parts.build(_fitted(settings), reactor, environ, output, shared)
     daemon = Daemon(parts, read)
@@ -67,6 +79,9 @@ def build(
     given = assign(inherited, {name: each.kind for name, each in listeners.items()})
     for name, sockets in given.items():
         listeners[name].inherit(sockets)
+    if settings.http.lab.httpbin_exact:
+        _check_local(listeners)
+    check_distinct(listeners.values())
     private.check({each.endpoint.kind for each in listeners.values()})
     return daemon
 
@@ -112,6 +127,14 @@ def build_group(
     return Supervisor(daemon, group)
 
 
+def _check_local(listeners: Mapping[str, Listener]) -> None:
+    """UsageError unless only this machine can connect to each of `listeners`."""
+    for name, each in listeners.items():
+        if not each.local:
+            why = f"the listener {name} is neither on loopback nor a UNIX socket"
+            raise UsageError(f"--httpbin-exact yes: {why}")
+
+
 def _fitted(settings: Settings) -> Settings:
     """`settings` with no more connections than the process may have descriptors."""
     limits = settings.http.limits
@@ -153,23 +176,34 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
         ("rpc-http", settings.rpc.listen),
     ):
         for name, endpoint in numbered(site_name, endpoints):
-            guarded = parts.guard(parts.sites[site_name], denied)
+            local = parts.local if site_name == "http" else None
+            guarded = parts.guard(name, parts.sites[site_name], denied, local)
             yield name, stream(endpoint, guarded, reactor)
     if parts.tls is not None:
+        if parts.tls.temporary is not None:
+            pair, over = parts.tls.temporary, parts.drain.over
+            yield "temporary-certificate", CertificateFile(pair, over)
         ticket_keys = TimerService(tls.TICKET_KEY_SECONDS, _but_first(parts.tls.rotate))
         ticket_keys.clock = reactor
         yield "ticket-keys", ticket_keys
         for name, endpoint in numbered("https", settings.tls.listen):
-            secure, no = (tls.wrap(each, parts.tls, reactor) for each in (web, denied))
-            yield name, stream(endpoint, parts.guard(secure, no), reactor)
+            secure = [
+                each and tls.wrap(each, parts.tls, reactor)
+                for each in (web, denied, parts.local)
+            ]
+            guarded = parts.guard(name, *secure)
+            yield name, stream(endpoint, guarded, reactor, tls.transport())
     if settings.udp.listen is not None:
         echo = table.datagram("echo")
         yield "udp", datagram(settings.udp.listen, udp.serve(echo, parts.datagrams, reactor))
     for name, service, endpoint in small_services(settings, "udp"):
         response = table.datagram(service)
         yield name, datagram(endpoint, udp.serve(response, parts.datagrams, reactor))
-    for name, _, endpoint in small_services(settings, "tcp"):
-        yield name, stream(endpoint, parts.guard(parts.streams[name]), reactor)
+    for name, service, endpoint in small_services(settings, "tcp"):
+        if service in table.SOCKET:
+            yield name, Listener(endpoint, SOCK_STREAM, table.SOCKET[service])
+        else:
+            yield name, stream(endpoint, parts.guard(name, parts.streams[name]), reactor)
     for name, endpoint in numbered("metrics-http", settings.monitoring.listen):
         listener = stream(endpoint, parts.monitoring, reactor)
         # Open to the end of a stop, so that /readyz can report the stop.
@@ -196,6 +230,7 @@ class Daemon(MultiService):
     def __init__(self, parts: Parts, read: Callable[[], Settings] | None = None) -> None:
         MultiService.__init__(self)
         self.parts = parts
+        parts.own_ports.find = self._http_ports
         self.reloader: Reload | None = None
         if read is not None:
             self.reloader = Reload(parts.settings, lambda: _fitted(read()), parts.reloadables())
@@ -205,7 +240,7 @@ class Daemon(MultiService):
         }
         self.status = Status(parts.reactor, parts.counters, self.listening, facts)
         self.notifier = Notifier(
-            parts.reactor, self.listening, parts.environ, self.status.summary
+            parts.reactor, self.listening, parts.environ, self.status.summary, self.places
         )
         for name, service in (*services(parts), ("ready", self.notifier)):
             service.setName(name)
@@ -223,7 +258,8 @@ class Daemon(MultiService):
         on_signal(reactor, signal.SIGHUP, self.reload)
         on_signal(reactor, signal.SIGUSR1, self.reopen_logs)
         on_signal(reactor, signal.SIGUSR2, self.status.dump)
-        limit_stop(reactor, lambda: self.parts.drain.grace)
+        drain = self.parts.drain
+        limit_stop(reactor, lambda: drain.delay + drain.grace)
         self.serve()
 
     def serve(self) -> None:
@@ -246,14 +282,22 @@ class Daemon(MultiService):
 
     def stopService(self) -> Deferred[Any]:
         """Stop every service; fires when the last response is sent or the grace is over."""
+        drain = self.parts.drain
         restore: Callable[[Any], Any] = on_stop_signal(
-            self.parts.reactor, self.parts.drain.hurry
+            self.parts.reactor, drain.hurry, drain.left
         )
-        stopped: Deferred[Any] = MultiService.stopService(self)
+        # No reload from here on.
+        Service.stopService(self)
+        self.notifier.stopService()
+        for server in self.parts.sites.values():
+            server.dismiss()
+        stopped: Deferred[Any] = drain.announce()
+        stopped.addCallback(lambda _: MultiService.stopService(self))
         return stopped.addBoth(restore).addBoth(self._close)
 
     def _close(self, result: Any) -> Any:
         self.notifier.close()
+        self.parts.access.stop()
         self.parts.logs.stop()
         return result
 
@@ -271,10 +315,39 @@ class Daemon(MultiService):
         """Every listener, in starting order."""
         return [child for child in self if isinstance(child, Listener)]
 
-    def listening(self) -> dict[str, str]:
+    def certificate_files(self) -> list[CertificateFile]:
+        """The files of certificates that were made at the start."""
+        return [child for child in self if isinstance(child, CertificateFile)]
+
+    def _http_ports(self) -> set[tuple[str, int]]:
+        """The scheme and port of each bound listener for HTTP, but for UNIX sockets."""
+        return {
+            ("https" if name.startswith("https") else "http", bound.port)
+            for name, bound in self._bound().items()
+            if "http" in name and bound.kind != "unix"
+        }
+
+    def _bound(self) -> dict[str, Endpoint]:
         """The endpoint of each bound listener, by its name."""
         return {
-            child.name: str(child.bound)
+            child.name: child.bound
             for child in self.listeners()
             if child.bound is not None and child.name
         }
+
+    def listening(self) -> dict[str, str]:
+        """The text of the endpoint of each bound listener, by its name."""
+        return {name: str(endpoint) for name, endpoint in self._bound().items()}
+
+    def places(self) -> str:
+        """Every bound listener for people: HTTP as URLs, others as endpoints, with names."""
+        return " ".join(_place(name, endpoint) for name, endpoint in self._bound().items())
+
+
+def _place(name: str, endpoint: Endpoint) -> str:
+    """`http://127.0.0.1:8000/`, `http-2=http://...`, `udp=udp:8000:interface=127.0.0.1`."""
+    site = _NUMBER.sub("", name)
+    if endpoint.kind == "unix" or site not in _SCHEMES:
+        return f"{name}={endpoint}"
+    url = f"{_SCHEMES[site]}://{endpoint.authority}/"
+    return url if name == _SCHEMES[site] else f"{name}={url}"

@@ -7,11 +7,11 @@ changes is planned here, beside what it changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.python.usage import UsageError
 from twisted.web.resource import IResource
 
@@ -19,6 +19,7 @@ from netd import __version__, site
 from netd.acl import AccessList
 from netd.counters import Counters
 from netd.http.server import HTTPServer
+from netd.lab.call import Counting
 from netd.lab.endpoints.probes import Probes
 from netd.ops.logging.setup import Logs, logs
 from netd.ops.metrics import Collector, Gauges, exposition
@@ -38,13 +39,24 @@ from netd.xmlrpc.pool import Pool
 from netd.xmlrpc.resource import RPCRoot
 
 
+class OwnPorts:
+    """The scheme and port of each HTTP listener, which only the daemon can `find`."""
+
+    def __init__(self) -> None:
+        self.find: Callable[[], Collection[tuple[str, int]]] = frozenset
+
+    def __call__(self) -> Collection[tuple[str, int]]:
+        """Those at this moment."""
+        return self.find()
+
+
 @frozen
 class Shared:
     """What a daemon has in common with others that serve the same sockets."""
 
     probes: Probes
-    count: Callable[[str], int]
-    """Counts a request for a key, and returns how many came before it; it may raise `Later`."""
+    counts: Counting
+    """How many requests there were for each key."""
     worker: Callable[[], int]
     """The number of this process, for its log."""
     limits: Callable[[Limits], Limits]
@@ -73,8 +85,11 @@ class Parts:
     """The HTTP servers by the name of their first listener: http, files-http, rpc-http."""
     monitoring: HTTPServer
     """The server of --metrics-http; its requests are neither counted nor logged."""
+    local: HTTPServer | None
+    """The probes for loopback where --allow leaves it out; None: they have a listener."""
     streams: Mapping[str, ServiceFactory]
     """The small services over TCP, by the name of their listener."""
+    own_ports: OwnPorts
 
     @classmethod
     def build(
@@ -87,11 +102,12 @@ class Parts:
     ) -> Parts:
         """The parts that `settings` ask for; UsageError names the option that cannot be met."""
         counters = Counters()
-        tls = TLS(settings.tls, counters) if settings.tls.listen else None
+        tls = TLS(settings.tls, counters, _names(settings)) if settings.tls.listen else None
         rpc = _rpc(settings, reactor, counters)
         sites: dict[str, HTTPServer] = {}
         streams = _streams(settings, reactor, counters)
-        drain = Drain(streams.values(), settings.grace.seconds, reactor, counters)
+        grace, delay = settings.grace.seconds, settings.drain.seconds
+        drain = Drain(streams.values(), grace, reactor, counters, delay)
         gauges = Gauges(
             partial(_open_connections, sites, streams),
             partial(_waiting_responses, sites),
@@ -108,14 +124,16 @@ class Parts:
             settings.monitoring.log,
             settings.http.access_log,
             output,
+            duration=settings.http.access_log_duration,
             environ=environ,
             clock=reactor,
             counters=counters,
             worker=None if shared is None else shared.worker,
         )
-        public = _public(settings, probes)
+        public, own_ports = _public(settings, probes), OwnPorts()
+        counts = None if shared is None else shared.counts
         for name, root in _roots(
-            settings, reactor, rpc, counters, public, shared=shared
+            settings, reactor, rpc, counters, public, counts=counts, own_ports=own_ports
         ).items():
             sites[name] = site.factory(settings, reactor, counters, root, written.access)
             drain.add(sites[name])
@@ -123,14 +141,23 @@ class Parts:
                 sites[name].change(shared.limits(settings.http.limits))
         own = site.probes_only(settings, reactor, probes)
         monitoring = site.factory(settings, reactor, Counters(), own)
+        local = None
+        if public is not None:
+            local = site.local(settings, reactor, counters, public, written.access)
+            drain.add(local)
         access = AccessPolicy(_access(settings), reactor, counters)
+        if tls is not None:
+            tls.log_failure = partial(access.log, "tls", "https")
         datagrams = _datagrams(settings, counters)
         common = (settings, reactor, environ, counters, gauges, written, access, shared)
-        return cls(*common, datagrams, rpc.pool, probes, drain, tls, sites, monitoring, streams)
+        servers = (sites, monitoring, local, streams, own_ports)
+        return cls(*common, datagrams, rpc.pool, probes, drain, tls, *servers)
 
-    def guard(self, factory: Any, denied: Any = None) -> AccessFactory:
-        """`factory` behind the access policy, and drained with the daemon."""
-        guarded = AccessFactory(self.access, factory, denied)
+    def guard(
+        self, listener: str, factory: Any, denied: Any = None, local: Any = None
+    ) -> AccessFactory:
+        """`factory` behind the access policy, for one listener; drained with the daemon."""
+        guarded = AccessFactory(self.access, factory, denied, local, listener)
         self.drain.add(guarded)
         return guarded
 
@@ -141,7 +168,7 @@ class Parts:
             Reloadable(self._reload_tls, lambda settings: settings.tls, always=True),
             Reloadable(self._reload_access, lambda settings: settings.access),
             Reloadable(self._reload_sites, lambda of: (of.http, of.files, of.rpc)),
-            Reloadable(self._reload_grace, lambda settings: settings.grace),
+            Reloadable(self._reload_stop, lambda settings: (settings.grace, settings.drain)),
         )
 
     def _reload_tls(self, fresh: Settings) -> Commit:
@@ -163,16 +190,30 @@ class Parts:
 
     def _reload_sites(self, fresh: Settings) -> Commit:
         """Make every resource anew; connections stay."""
+        # Whether the listeners may be so open was checked at the start.
+        exact = self.settings.http.lab.httpbin_exact
+        lab = evolve(fresh.http.lab, httpbin_exact=exact)
+        fresh = evolve(fresh, http=evolve(fresh.http, lab=lab))
         rpc = _rpc(fresh, self.reactor, self.counters, self.pool)
         # The probes stay where they are: only a restart opens or closes their listener.
         public = _public(self.settings, self.probes)
-        roots = _roots(fresh, self.reactor, rpc, self.counters, public, shared=self.shared)
-        limits = fresh.http.limits
-        if self.shared is not None:
-            limits = self.shared.limits(limits)
+        shared = self.shared
+        roots = _roots(
+            fresh,
+            self.reactor,
+            rpc,
+            self.counters,
+            public,
+            counts=None if shared is None else shared.counts,
+            own_ports=self.own_ports,
+        )
+        limits = fresh.http.limits if shared is None else shared.limits(fresh.http.limits)
         monitoring = site.probes_only(fresh, self.reactor, self.probes)
 
         def commit() -> None:
+            if self.local is not None:
+                self.local.change(fresh.http.limits)
+                self.local.resource = monitoring
             for name, server in self.sites.items():
                 server.change(limits)
                 # A server that the settings no longer have keeps its resource.
@@ -182,8 +223,8 @@ class Parts:
 
         return commit
 
-    def _reload_grace(self, fresh: Settings) -> Commit:
-        return partial(self.drain.change, fresh.grace.seconds)
+    def _reload_stop(self, fresh: Settings) -> Commit:
+        return partial(self.drain.change, fresh.grace.seconds, fresh.drain.seconds)
 
 
 def _open_connections(
@@ -211,11 +252,21 @@ def _roots(
     counters: Counters,
     probes: Probes | None,
     *,
-    shared: Shared | None,
+    counts: Counting | None,
+    own_ports: OwnPorts,
 ) -> dict[str, IResource]:
     """The resource tree of each HTTP server, by the name of its first listener."""
-    count = None if shared is None else shared.count
-    roots = {"http": site.tree(settings, reactor, rpc.resource, counters, probes, count=count)}
+    roots = {
+        "http": site.tree(
+            settings,
+            reactor,
+            rpc.resource,
+            counters,
+            probes,
+            counts=counts,
+            own_ports=own_ports,
+        )
+    }
     if settings.files.listen:
         roots["files-http"] = site.files_only(settings, reactor)
     if settings.rpc.listen:
@@ -259,12 +310,23 @@ def _datagrams(settings: Settings, counters: Counters) -> DatagramPolicy:
     )
 
 
+def _names(settings: Settings) -> set[str]:
+    """The host names and addresses that clients may use for HTTPS, beside localhost."""
+    listen = (each.host for each in settings.tls.listen if each.kind.startswith("tcp"))
+    # A port may stand behind a name, and several colons are in an IPv6 address.
+    hosts = (
+        each if each.count(":") > 1 else each.partition(":")[0] for each in settings.http.hosts
+    )
+    return {*listen, *hosts} - {"", "*", "0.0.0.0", "::"}
+
+
 def _streams(settings: Settings, reactor: Any, counters: Counters) -> dict[str, ServiceFactory]:
     """The factory of each small service over TCP, by the name of its listener."""
     idle = settings.service_idle.seconds
     return {
         name: table.stream(service, reactor, counters, idle)
         for name, service, _ in small_services(settings, "tcp")
+        if service in table.STREAM
     }
 
 

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netd.script import Abort, Script, Send, Step, Wait
+from netd.turns import Turns
 
 
 class Sink(IConsumer):
@@ -40,17 +41,18 @@ class Player:
     Performs one script, once.
 
     It writes only while the sink wants more, leaves the reactor after a limited
-    number of steps, and has no timer left when the sink stops it.
+    number of steps or bytes, and has no timer left when the sink stops it.
     """
 
     # Limits of one reactor turn, so that an endless script does not block others.
     _STEPS: Final = 64
-    _BYTES: Final = 256 * 1024
+    _BYTES: Final = 64 * 1024
 
     def __init__(self, script: Script, sink: Sink, clock: IReactorTime) -> None:
         self._steps: Iterator[Step] = iter(script)
         self._sink = sink
         self._clock = clock
+        self.queued = False
         self._timer: IDelayedCall | None = None
         self._due = 0.0
         self._paused = False
@@ -58,9 +60,9 @@ class Player:
         self._done: Deferred[bool] | None = None
         self._ended: tuple[Deferred[bool], bool | Failure] | None = None
 
-    def perform(self) -> Deferred[bool]:
+    def perform(self, at_once: bool = True) -> Deferred[bool]:
         """
-        Start the script.
+        Start the script, in a later turn of the reactor unless `at_once`.
 
         Fires with True at its end, when the sink is finished or aborted, and with
         False when the sink stopped it.  Fails with the exception of the script or
@@ -70,7 +72,10 @@ class Player:
         self._done = done
         self._due = self._clock.seconds()
         self._sink.registerProducer(self, True)
-        self._play()
+        if at_once:
+            self._play()
+        else:
+            self._wait_for_turn()
         return done
 
     def pauseProducing(self) -> None:
@@ -82,12 +87,19 @@ class Player:
         if self._paused:
             self._paused = False
             self._catch_up()
-            if self._timer is None:
-                self._play()
+            self.proceed()
 
     def stopProducing(self) -> None:
         """Forget the rest of the script, as the peer is gone."""
         self._end(False)
+
+    def proceed(self) -> None:
+        """Take further steps, unless one waits for its time or for its turn."""
+        if self._timer is None and not self.queued:
+            self._play()
+
+    def _wait_for_turn(self) -> None:
+        Turns.of(self._clock).wait(self)
 
     def _play(self) -> None:
         # A write may pause, resume or stop this player before it returns: the
@@ -128,7 +140,7 @@ class Player:
                 break
         if self._done is not None and self._timer is None and not self._paused:
             self._catch_up()
-            self._sleep(0.0)
+            self._wait_for_turn()
 
     def _catch_up(self) -> None:
         """Count later waits from now, so that time lost is not made up for in a burst."""

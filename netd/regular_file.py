@@ -21,7 +21,7 @@ def read_file(path: Path | str) -> bytes:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ValueError("not a regular file")
             if len(data := file.read(MAX_BYTES + 1)) > MAX_BYTES:
-                raise ValueError(f"larger than {MAX_BYTES} bytes")
+                raise ValueError(f"not a file of at most {MAX_BYTES} bytes")
             return data
     except OSError as error:
         raise ValueError(error.strerror) from None

@@ -14,7 +14,7 @@ from functools import partial
 from math import inf
 from pathlib import Path
 from sys import maxsize
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypedDict, TypeVar, Unpack
 
 from attrs import Attribute, evolve, field, frozen
 
@@ -81,8 +81,16 @@ class Option:
     restart: bool = False
     """Whether only a restart changes the setting; otherwise a reload does."""
     repeatable: bool = False
+    short: str = ""
+    """The letter of a short flag, `p` for `-p`; empty: none."""
     spaces: bool = False
     """Whether a text may hold spaces; otherwise spaces separate the texts of a variable."""
+
+    @property
+    def flags(self) -> str:
+        """The flag, after its short one, with what stands for the text: `-p, --port PORT`."""
+        short = f"-{self.short}, " if self.short else ""
+        return f"{short}--{self.name} {self.type.placeholder}".rstrip()
 
     @property
     def variable(self) -> str:
@@ -104,6 +112,14 @@ class Option:
         return tuple(piece.strip() for piece in pieces if piece.strip())
 
 
+class Traits(TypedDict, total=False):
+    """The fields of `Option` that most rows do without."""
+
+    common: bool
+    restart: bool
+    spaces: bool
+
+
 def options_of(attribute: Attribute[object]) -> tuple[Option, ...]:
     """The options that give a field its value; none for a group of settings."""
     options: tuple[Option, ...] = attribute.metadata.get("options", ())
@@ -117,28 +133,38 @@ def setting(default: T, *options: Option) -> T:
 
 
 def option(
-    name: str, kind: ValueType[T], default: str, group: Group, text: str, **traits: bool
+    name: str,
+    kind: ValueType[T],
+    default: str,
+    group: Group,
+    text: str,
+    **traits: Unpack[Traits],
 ) -> T:
     """A field that this option sets; the arguments are the fields of `Option`."""
     return setting(kind.parse(default), Option(name, kind, default, group, text, **traits))
 
 
 def optional(
-    name: str, kind: ValueType[T], group: Group, text: str, **traits: bool
+    name: str, kind: ValueType[T], group: Group, text: str, **traits: Unpack[Traits]
 ) -> T | None:
     """The same for an option without a default."""
     return setting(None, Option(name, kind, "", group, text, **traits))
 
 
 def repeatable(
-    name: str, kind: ValueType[T], group: Group, text: str, default: str = "", **traits: bool
+    name: str,
+    kind: ValueType[T],
+    group: Group,
+    text: str,
+    default: str = "",
+    **traits: Unpack[Traits],
 ) -> tuple[T, ...]:
     """The same for an option that can be given several times."""
     row = Option(name, kind, default, group, text, repeatable=True, **traits)
     return setting(tuple(map(kind.parse, row.split(default))), row)
 
 
-def limit(kind: ValueType[T], default: str, text: str, **traits: bool) -> T:
+def limit(kind: ValueType[T], default: str, text: str, **traits: Unpack[Traits]) -> T:
     """The same for a limit, which 0 turns off; its option has the name of the field."""
     return option("", kind, default, Group.LIMITS, f"{text}; 0 is no limit.", **traits)
 
@@ -186,15 +212,18 @@ _SERVER_FIELDS: Final = (
     *("date", "etag", "last-modified", "transfer-encoding", "vary"),
 )
 
+_NAME: Final = re.compile(f"{TCHAR}+")
+_ORIGIN: Final = re.compile(r"\*|[a-z][a-z0-9+.-]*://[!-.0-~]+|null")
+
 
 def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
-    if not colon or re.fullmatch(f"{TCHAR}+", name) is None:
-        raise ValueError("not NAME:VALUE")
+    if not colon or _NAME.fullmatch(name) is None:
+        raise ValueError("not NAME:VALUE such as X-Frame-Options:DENY")
     if not value.isascii() or not value.strip().isprintable():
-        raise ValueError("the value is not printable ASCII")
+        raise ValueError("not NAME:VALUE, because VALUE is not printable ASCII")
     if name.lower() in _SERVER_FIELDS:
-        raise ValueError(f"{name} is a field that only the server sets")
+        raise ValueError(f"not NAME:VALUE, because only netd sets {name}")
     return name, value.strip()
 
 
@@ -205,8 +234,8 @@ def _pattern(text: str) -> str:
 
 
 def _origin(text: str) -> str:
-    if re.fullmatch(r"\*|[a-z][a-z0-9+.-]*://[!-.0-~]+|null", text) is None:
-        raise ValueError("neither * nor an origin such as https://example.org")
+    if _ORIGIN.fullmatch(text) is None:
+        raise ValueError("not * or an origin such as https://example.org")
     return text
 
 

@@ -56,6 +56,8 @@ class Limits:
         "Part of a request body that is in memory and not in a file")
     spool: Bytes = limit(types.BYTES, "1GiB",
         "All request bodies at one time, in memory and in files")
+    unsent: Bytes = limit(types.BYTES, "256MiB",
+        "All that clients have not taken of their responses; beyond it the slowest are cut")
     stall: Seconds = limit(types.SECONDS, "30s", "Time that a response may make no progress")
     idle: Seconds = limit(types.SECONDS, "1m",
         "Time that a connection may wait for its next request")
@@ -84,7 +86,9 @@ class Lab:
     seed: int | None = optional("seed", types.NUMBER, Group.FAULTS,
         "Seed of all random choices over HTTP; the same seed repeats them.")
     unsafe_responses: bool = option("unsafe-responses", types.SWITCH, "no", Group.SERVE,
-        "Let clients ask for content types that browsers run.")
+        "Let clients set any content type and any field that browsers act on.")
+    httpbin_exact: bool = option("httpbin-exact", types.SWITCH, "no", Group.SERVE,
+        "Do as httpbin where netd is safer; for listeners on loopback only.", restart=True)
     redirect_allow: tuple[str, ...] = repeatable("redirect-allow", types.PATTERN, Group.SERVE,
         "Foreign host that /redirect-to may lead to; * stands for any characters.")
     trust_forwarded: tuple[Network, ...] = repeatable("trust-forwarded", types.NETWORK,
@@ -103,7 +107,8 @@ class HTTP:
 
     listen: tuple[Endpoint, ...] = setting((),
         Option("port", types.PORT, "8000", Group.LISTEN,
-            "TCP and UDP port; 0 lets the kernel choose.", common=True, restart=True),
+            "TCP and UDP port; 0 lets the kernel choose.", common=True, restart=True,
+            short="p"),
         Option("bind", types.HOST, "127.0.0.1", Group.LISTEN,
             "Host of --port and of endpoints that name no host.", common=True, restart=True),
         Option("http", types.ENDPOINT, "", Group.LISTEN,
@@ -114,10 +119,17 @@ class HTTP:
     lab: Lab = field(default=Lab())
     access_log: str | None = option("access-log", types.LOG_FILE, "-", Group.OPERATIONS,
         "File with a line per HTTP response; - is stdout, off none.", common=True, restart=True)
+    access_log_duration: bool = option("access-log-duration", types.SWITCH, "no",
+        Group.OPERATIONS, "End lines of the text access log with the seconds of the response.",
+        restart=True)
     fast_dispatch: bool = option("fast-dispatch", types.SWITCH, "yes", Group.OPERATIONS,
         "On epoll, skip log contexts of events and write responses together.", restart=True)
     hosts: tuple[str, ...] = repeatable("host", types.HOST, Group.CLIENTS,
         "Name that /files/, /RPC2 and /metrics of a loopback listener also take; * is any.")
+
+
+TEMPORARY: Final = Path("temporary")
+"""The value of --certificate for a certificate that is made at start."""
 
 
 @frozen
@@ -127,7 +139,7 @@ class TLS:
     listen: tuple[Endpoint, ...] = repeatable("https", types.ENDPOINT, Group.LISTEN,
         "HTTPS endpoint, such as 8443; it needs --certificate.", common=True, restart=True)
     certificate: Path | None = optional("certificate", types.FILE, Group.TLS,
-        "PEM file of the HTTPS certificate and its chain, leaf first.", common=True)
+        "PEM file of the certificate and its chain, leaf first; or temporary.", common=True)
     private_key: Path | None = optional("private-key", types.FILE, Group.TLS,
         "PEM file of the private key; by default the certificate's file.", common=True)
     directory: Path | None = optional("certificate-dir", types.DIRECTORY, Group.TLS,
@@ -205,7 +217,7 @@ class UDP:
 SERVICES: Final = {
     "echo": ("tcp", "udp"), "discard": ("tcp", "udp"), "chargen": ("tcp",),
     "qotd": ("tcp", "udp"), "daytime": ("tcp", "udp"), "time": ("tcp", "udp"),
-    "stamp": ("udp",), "sockperf": ("udp",),
+    "stamp": ("udp",), "sockperf": ("udp",), "tls-stall": ("tcp",), "blackhole": ("tcp",),
 }
 """The small services and their transports; chargen over UDP would amplify attacks."""
 
@@ -223,12 +235,15 @@ class Service:
         name, _, endpoint = text.partition("=")
         kind = "udp" if endpoint.startswith("udp") else "tcp"
         if name not in SERVICES:
-            raise ValueError(f"not one of {', '.join(SERVICES)}, and =ENDPOINT")
+            raise ValueError(f"not one of {', '.join(SERVICES)} before =ENDPOINT")
         if endpoint.isdigit():
-            raise ValueError("tcp: or udp: must stand before the port")
+            raise ValueError(f"not {name}=tcp:PORT or {name}=udp:PORT")
         listen = Endpoint.parse(endpoint, kind, default_host)
         if kind not in SERVICES[name]:
-            raise ValueError(f"{name} is not offered over {kind}")
+            offered = " and ".join(SERVICES[name])
+            raise ValueError(f"not offered over {kind}; {name} is offered over {offered}")
+        if name == "blackhole" and listen.kind == "unix":
+            raise ValueError("not offered over unix; blackhole is offered over tcp")
         return cls(name, listen)
 
 
@@ -302,7 +317,7 @@ class Settings:
     files: Files = field(default=Files())
     udp: UDP = field(default=UDP())
     services: tuple[Service, ...] = repeatable("service", SERVICE, Group.SERVE,
-        f"Small service, such as echo=tcp:7; one of {', '.join(SERVICES)}.",
+        f"Service such as echo=tcp:7: {', '.join(SERVICES)}.",
         common=True, restart=True)
     service_idle: Duration = option("service-idle", types.DURATION, "5m", Group.LIMITS,
         "Time that a connection to a small service may be silent; 0 is no limit.", restart=True)
@@ -312,6 +327,8 @@ class Settings:
     workers: Workers = field(default=Workers())
     grace: Duration = option("grace", types.DURATION, "10s", Group.OPERATIONS,
         "Time that a stop waits for responses in flight.")
+    drain: Duration = option("drain", types.DURATION, "0s", Group.OPERATIONS,
+        "Time that a stop keeps listening, with a 503 at /readyz, before the grace.")
 
 # fmt: on
 

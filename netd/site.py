@@ -8,7 +8,7 @@ would run on `twisted.web.server.Site` as well.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any, Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -20,7 +20,8 @@ from netd.addresses import limited
 from netd.counters import Counters
 from netd.http.context import AccessLog
 from netd.http.request import Request
-from netd.http.server import HTTPServer
+from netd.http.server import HTTPServer, LocalServer
+from netd.lab.call import Counting, OwnPorts
 from netd.lab.endpoints.probes import Probes
 from netd.lab.router import Router, block
 from netd.lab.table import routes
@@ -97,16 +98,18 @@ def tree(
     counters: Counters | None = None,
     probes: Probes | None = _PROBES,
     *,
-    count: Callable[[str], int] | None = None,
+    counts: Counting | None = None,
+    own_ports: OwnPorts = frozenset,
 ) -> IResource:
     """
     The resources of one daemon; UsageError when the files directory cannot be served.
 
-    Without `probes` nothing is where they would be; `count` counts requests for a key, by
+    Without `probes` nothing is where they would be; `counts` counts requests for a key, by
     default those of these resources alone.
     """
-    router = Router(routes(probes), config.http, clock, counters, count=count)
-    root = _Root(router, config.http)
+    table = routes(probes)
+    lab = Router(table, config.http, clock, counters, counts=counts, own_ports=own_ports)
+    root = _Root(lab, config.http)
     root.putChild(b"files", files_only(config, clock))
     root.putChild(b"RPC2", HostGuard(rpc or service.build(clock).resource, config.http))
     return root
@@ -115,6 +118,18 @@ def tree(
 def probes_only(config: settings.Settings, clock: IReactorTime, probes: Probes) -> IResource:
     """The probes alone, for a listener of their own."""
     return _Root(Router(probes.routes(), config.http, clock), config.http)
+
+
+def local(
+    config: settings.Settings,
+    clock: IReactorTime,
+    counters: Counters,
+    probes: Probes,
+    log: AccessLog | None = None,
+) -> LocalServer:
+    """The probes for peers on loopback that the access lists leave out."""
+    root = probes_only(config, clock, probes)
+    return LocalServer(root, clock, config.http.limits, counters, log=log)
 
 
 def files_only(config: settings.Settings, clock: IReactorTime) -> IResource:

@@ -20,13 +20,14 @@ from twisted.application.service import IService
 from twisted.python.usage import UsageError
 
 from netd import daemon
+from netd.ops import pid_file
 from netd.ops.inherited import inherited
 from netd.ops.logging.setup import STDOUT
 from netd.options import cli
 from netd.options.completion import script
 from netd.options.toml import dump
 from netd.settings import Settings
-from netd.values import escape_unprintable
+from netd.values import Duration, escape_unprintable
 
 if TYPE_CHECKING:
     # Imported by a daemon with workers only.
@@ -55,13 +56,21 @@ class Options(cli.Options):
                 raise SystemExit(0)
             if self["healthcheck"]:
                 raise SystemExit(self._health())
+            for name in ("ca", "wait"):
+                if self[name] is not None:
+                    raise UsageError(f"--{name} {self[name]}: needs --healthcheck")
             if self["print-config"]:
                 sys.stdout.write(dump(self.option_values))
                 raise SystemExit(0)
             if self["check-config"]:
                 _build(self.settings)(self.settings, _reactor())
-                sys.stdout.write("netd: the configuration is good\n")
+                sys.stdout.write(
+                    "netd: the configuration is good; its addresses were not tried\n"
+                )
                 raise SystemExit(0)
+            # Before twistd reads the file.
+            if path := _pid_file(self.parent):
+                pid_file.check(path)
 
     def _health(self) -> int:
         """Perform --healthcheck; the exit status."""
@@ -69,7 +78,15 @@ class Options(cli.Options):
         from netd.ops import healthcheck
 
         ca = None if self["ca"] is None else Path(self["ca"])
-        return healthcheck.run(self.url or healthcheck.default(self.settings), ca)
+        wait = _wait(self["wait"] or "0")
+        return healthcheck.run(self.url or healthcheck.default(self.settings), ca, wait)
+
+
+def _wait(text: str) -> float:
+    try:
+        return Duration.parse(text).seconds
+    except ValueError as error:
+        raise UsageError(f"--wait {text}: {error}") from None
 
 
 def _completion(shell: str) -> str:
@@ -115,10 +132,26 @@ def _build(settings: Settings) -> Callable[..., Daemon | Supervisor]:
     return daemon.build if settings.workers.count == 1 else daemon.build_group
 
 
+def _pid_file(twistd: Any) -> str | None:
+    """The path of the pid file that twistd writes in this file system; None without one."""
+    if twistd is None or not twistd.get("pidfile") or twistd.get("chroot"):
+        return None
+    path: str = os.path.abspath(twistd["pidfile"])
+    return path
+
+
+def _claim(twistd: Any, umask: int) -> None:
+    """Create twistd's pid file with the mode that twistd would give it."""
+    if path := _pid_file(twistd):
+        own = 0o077 if not twistd.get("nodaemon") else umask
+        pid_file.claim(path, own if twistd.get("umask") is None else twistd["umask"])
+
+
 def makeService(options: Options) -> IService:
     """The daemon, bound to its addresses; SystemExit with one line when it cannot be."""
     # Other users read neither the log nor the pid file, which twistd opens later.
-    os.umask(os.umask(0o027) | 0o027)
+    umask = os.umask(0o027) | 0o027
+    os.umask(umask)
     with _exit_on_usage_error():
         sockets = inherited(options.environ, os.getpid())
         service = _build(options.settings)(
@@ -132,6 +165,7 @@ def makeService(options: Options) -> IService:
         # Bound while stderr is still the operator's; twistd's later call does nothing more.
         try:
             service.privilegedStartService()
+            _claim(options.parent, umask)
         except UsageError:
             service.abandon()
             raise

@@ -44,6 +44,12 @@ _BYTES: Final = {"B": 1, "kB": 1000} | {
 _SIZE: Final = re.compile(r"([0-9]{1,19}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})([kKMGT]?i?B)?")
 _LARGEST: Final = 2**63 - 1
 
+_SHARE: Final = re.compile(rf"({_NUMBER})(%?)")
+
+_ESCAPED: Final = re.compile(r"(?s)\\(.)")
+_ALL_ESCAPED: Final = re.compile(r"(?s)(?:[^\\]|\\.)*+")
+_FIELD: Final = re.compile(r"(?s)((?:[^:\\]|\\.?)*+)(?::|\Z)")
+_MODE: Final = re.compile("0?[0-7]{3}")
 _HOST: Final = re.compile(r"[0-9A-Za-z._:%-]{1,253}", re.ASCII)
 
 
@@ -78,11 +84,11 @@ class Duration:
         for number, unit in _DURATION_PART.findall(text):
             rank = _UNITS.index(unit or "s")
             if rank <= last:
-                raise ValueError("units must fall, each at most once, as in 1h2m3s")
+                raise ValueError("not a duration whose units fall, such as 1h2m3s")
             last = rank
             total += Fraction(number) * _MICROSECONDS[unit or "s"]
         if total > _LONGEST:
-            raise ValueError("longer than 365 days")
+            raise ValueError("not a duration of at most 365 days")
         return cls(round(total))
 
     def __str__(self) -> str:
@@ -130,13 +136,13 @@ class Distribution:
         try:
             first, *rest = map(Duration.parse, parts)
         except ValueError:
-            raise ValueError(f"not two durations as in {example}") from None
+            raise ValueError(f"not a distribution such as {example}") from None
         if len(rest) != bool(separator):
-            raise ValueError(f"not written as in {example}")
+            raise ValueError(f"not a distribution such as {example}")
         if shape == "uniform" and rest[0] < first:
-            raise ValueError("the longer duration comes second")
+            raise ValueError(f"not a distribution such as {example}, the longer duration last")
         if shape == "lognormal" and not first.microseconds:
-            raise ValueError("the mean of a lognormal distribution is above zero")
+            raise ValueError(f"not a distribution such as {example}, with a mean above zero")
         return cls(shape, first, *rest)
 
     def draw(self, random: Random) -> float:
@@ -178,12 +184,12 @@ class Size:
             raise ValueError("not a size such as 1024, 10MB or 64KiB")
         number, unit = match.groups()
         if unit is not None and unit not in _BYTES:
-            raise ValueError(f"unknown unit {unit}, known are {', '.join(_BYTES)}")
+            raise ValueError(f"not a size in one of the units {', '.join(_BYTES)}")
         total = Fraction(number) * _BYTES[unit or "B"]
         if total.denominator != 1:
             raise ValueError("not a whole number of bytes")
         if total > _LARGEST:
-            raise ValueError("larger than 2**63-1 bytes")
+            raise ValueError("not a size of at most 2**63-1 bytes")
         return cls(int(total))
 
     def __str__(self) -> str:
@@ -195,12 +201,10 @@ class Size:
 
 def integer(text: str, least: int, most: int) -> int:
     """The decimal number `text`, ASCII digits only, from `least` to `most`."""
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise ValueError("not a whole number")
-    number = int(text)
-    if not least <= number <= most:
-        raise ValueError(f"not within {least} and {most}")
-    return number
+    digits = text.isascii() and text.isdigit() and len(text) <= 18
+    if not digits or not least <= int(text) <= most:
+        raise ValueError(f"not a whole number from {least} to {most}")
+    return int(text)
 
 
 def port(text: str) -> int:
@@ -213,10 +217,10 @@ def port(text: str) -> int:
 
 def share(text: str) -> float:
     """A share from 0 to 1, written `0.05` or `5%`."""
-    match = re.fullmatch(rf"({_NUMBER})(%?)", text)
+    match = _SHARE.fullmatch(text)
     number = Decimal(match[1]) / (100 if match[2] else 1) if match else Decimal(2)
     if number > 1:
-        raise ValueError("not a share such as 0.05 or 5%")
+        raise ValueError("not a share from 0 to 1, such as 0.05 or 5%")
     return float(number)
 
 
@@ -230,10 +234,10 @@ def host(text: str) -> str:
 
 def _fields(text: str) -> list[str]:
     """`text` split at each `:` without a backslash before it, backslashes removed."""
-    if re.fullmatch(r"(?s)(?:[^\\]|\\.)*+", text) is None:
-        raise ValueError("ends in a lone backslash")
-    fields = re.findall(r"(?s)((?:[^:\\]|\\.)*+):", text + ":")
-    return [re.sub(r"(?s)\\(.)", r"\1", field) for field in fields]
+    if _ALL_ESCAPED.fullmatch(text) is None:
+        raise ValueError("not an endpoint, because it ends in a lone backslash")
+    fields = _FIELD.findall(text + ":")[:-1]
+    return [_ESCAPED.sub(r"\1", field) for field in fields]
 
 
 @frozen
@@ -267,28 +271,33 @@ class Endpoint:
         if name == "unix" and kind == "tcp":
             return cls._unix(rest)
         if name not in (kind, f"{kind}6"):
-            raise ValueError(f"not a port number, {kind}:PORT or {kind}6:PORT")
+            raise ValueError(f"not a port number, {_ENDPOINT_FORMS[kind]}")
         if not rest:
-            raise ValueError(f"no port after {name}:")
+            raise ValueError(f"not {name}:PORT, because the port is missing")
         values = _key_values(rest[1:], _ENDPOINT_KEYS[kind])
         fallback = "::1" if name.endswith("6") and ":" not in default_host else default_host
         return cls(
             name,
             host(values["interface"]) if "interface" in values else fallback,
             port(rest[0]),
-            integer(values.get("backlog", "4096"), 1, 65535),
+            _backlog(values),
         )
+
+    @property
+    def authority(self) -> str:
+        """Host and port as in a URL: `127.0.0.1:8000`, `[::1]:8000` (RFC 3986, RFC 6874)."""
+        host = f"[{self.host.replace('%', '%25')}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
 
     @classmethod
     def _unix(cls, fields: list[str]) -> Self:
         if not fields or not fields[0] or "\0" in fields[0]:
-            raise ValueError("no path after unix:")
+            raise ValueError("not unix:PATH, because the path is missing")
         values = _key_values(fields[1:], _ENDPOINT_KEYS["unix"])
         mode = values.get("mode", "660")
-        if re.fullmatch("0?[0-7]{3}", mode) is None:
-            raise ValueError(f"mode={mode} is not three octal digits")
-        backlog = integer(values.get("backlog", "4096"), 1, 65535)
-        return cls("unix", fields[0], 0, backlog, int(mode, 8))
+        if _MODE.fullmatch(mode) is None:
+            raise ValueError(f"not an endpoint, because mode={mode} is not three octal digits")
+        return cls("unix", fields[0], 0, _backlog(values), int(mode, 8))
 
     def __str__(self) -> str:
         host = self.host.replace("\\", r"\\").replace(":", r"\:")
@@ -299,6 +308,10 @@ class Endpoint:
         return text if self.backlog == 4096 else f"{text}:backlog={self.backlog}"
 
 
+_ENDPOINT_FORMS: Final = {
+    "tcp": "tcp:PORT, tcp6:PORT or unix:PATH",
+    "udp": "udp:PORT or udp6:PORT",
+}
 _ENDPOINT_KEYS: Final = {
     "tcp": ("interface", "backlog"),
     "udp": ("interface",),
@@ -313,9 +326,20 @@ def _key_values(parts: list[str], keys: tuple[str, ...]) -> dict[str, str]:
         key, equals, value = part.partition("=")
         if not equals or key in values or key not in keys:
             expected = " or ".join(f"{key}=" for key in keys)
-            raise ValueError(f"{part!r} is not {expected} (a colon inside needs a backslash)")
+            raise ValueError(
+                f"not an endpoint, because {part!r} is not {expected} "
+                "(a colon inside needs a backslash)"
+            )
         values[key] = value
     return values
+
+
+def _backlog(values: dict[str, str]) -> int:
+    text = values.get("backlog", "4096")
+    try:
+        return integer(text, 1, 65535)
+    except ValueError as error:
+        raise ValueError(f"not an endpoint, because backlog={text} is {error}") from None
 
 
 _SWITCH: Final = {"yes": True, "true": True, "on": True} | dict.fromkeys(
@@ -326,7 +350,7 @@ _SWITCH: Final = {"yes": True, "true": True, "on": True} | dict.fromkeys(
 def switch(text: str) -> bool:
     """Whether `text` is `yes`, `true` or `on`, and not `no`, `false` or `off`."""
     if text.lower() not in _SWITCH:
-        raise ValueError("neither yes nor no")
+        raise ValueError("not yes or no")
     return _SWITCH[text.lower()]
 
 

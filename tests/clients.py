@@ -6,12 +6,14 @@ Rules: each function that runs a program runs it to its end and returns its resu
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from email.message import Message
 from http.client import parse_headers
 from io import BytesIO
+from pathlib import Path
 from typing import Final, Self
 
 from attrs import frozen
@@ -151,6 +153,12 @@ def samples(metrics: str) -> dict[tuple[str, ...], float]:
         for family in text_string_to_metric_families(metrics)
         for sample in family.samples
     }
+
+
+def resident(pid: int) -> int:
+    """The resident memory of a process, in bytes."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def threads(number: int) -> ThreadPoolExecutor:

@@ -70,6 +70,26 @@ class ListTests(SynchronousTestCase):
                 except TimeoutError:
                     self.assertFalse(allowed)
 
+    @needs("curl")
+    def test_localProbes(self) -> None:
+        """
+        Loopback may ask the probes although --allow leaves it out, and nothing else.
+        """
+        daemon = self.enterContext(Daemon("--allow", "192.0.2.0/24"))
+        port = str(daemon.where().port)
+        words = ("--healthcheck", "--allow", "192.0.2.0/24", "--port", port)
+        self.assertEqual(run(*MODULE, *words).status, 0)
+        for path, status in (
+            ("/healthz", 200),
+            ("/readyz", 200),
+            ("/metrics", 200),
+            ("/get", 403),
+            ("/RPC2", 403),
+        ):
+            self.assertEqual(curl(f"{daemon.url}{path}").status, status, path)
+        denied = self.enterContext(Daemon("--deny", "127.0.0.0/8"))
+        self.assertEqual(curl(f"{denied.url}/healthz").status, 403)
+
     @needs("openssl", "curl")
     def test_told(self) -> None:
         """
@@ -109,7 +129,7 @@ class ListTests(SynchronousTestCase):
         A wrong list stops the start with one line that names the list.
         """
         for option, value, message in (
-            ("--allow", "10.0.0.1/8", "the network is 10.0.0.0/8"),
+            ("--allow", "10.0.0.1/8", "did you mean 10.0.0.0/8?"),
             ("--deny", "@/nowhere", "No such file"),
             ("--proxy-from", "localhost", "not an IP network"),
             ("--service", "chargen=udp:0", "not offered over udp"),
@@ -175,12 +195,16 @@ class ProxyTests(SynchronousTestCase):
 
     def test_noHeader(self) -> None:
         """
-        A proxy that sends no header gets no response.
+        A proxy that sends no header gets no response, and the log says who that was.
         """
         daemon = self.enterContext(Daemon("--proxy-from", "127.0.0.1"))
-        with connect(daemon.address()) as sock:
-            sock.sendall(GET)
-            self.assertEqual(received(sock), b"")
+        for _ in range(3):
+            with connect(daemon.address()) as sock:
+                sock.sendall(GET)
+                self.assertEqual(received(sock), b"")
+        daemon.stop()
+        text = "refused 127.0.0.1 at http, and 2 others: no PROXY header"
+        self.assertEqual(daemon.log.count(text), 1, daemon.log)
 
     @needs("curl")
     def test_forged(self) -> None:

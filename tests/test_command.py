@@ -11,7 +11,17 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import certificate
 from tests.programs import needs
-from tests.running import MODULE, Daemon, Finished, run, succeed, temporary_directory
+from tests.running import (
+    DEADLINE,
+    MODULE,
+    Daemon,
+    Finished,
+    environment,
+    free_port,
+    run,
+    succeed,
+    temporary_directory,
+)
 
 
 class HealthTests(SynchronousTestCase):
@@ -37,6 +47,20 @@ class HealthTests(SynchronousTestCase):
         daemon.stop()
         done = self.check("--metrics-http", str(port))
         self.assertEqual((done.status, done.out), (1, ""))
+        self.assertIn("refused", done.err)
+
+    def test_wait(self) -> None:
+        """
+        With --wait a check that begins before the daemon sees it start.
+        """
+        port = free_port()
+        command = (*MODULE, "--healthcheck", "--wait=60s", f"--port={port}")
+        with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE) as check:
+            self.enterContext(Daemon("--port", str(port)))
+            out, _ = check.communicate(timeout=DEADLINE)
+        self.assertEqual(check.returncode, 0)
+        self.assertEqual(out.decode(), f"netd: http://127.0.0.1:{port}/healthz: 200\n")
+        done = self.check("--wait=0.2s", f"--port={free_port()}")
         self.assertIn("refused", done.err)
 
     @needs("openssl")

@@ -137,7 +137,7 @@ class SiteTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.url = self.enterContext(shared("--delay", "1h", "--max-body", "10kB")).url
+        self.url = self.enterContext(shared("--delay", "1m", "--max-body", "10kB")).url
 
     def test_delay(self) -> None:
         """

@@ -1,15 +1,18 @@
 """
-docs/reference/ agrees with the code.
+docs/reference/ and contrib/netd.toml agree with the code.
 """
 
 from __future__ import annotations
 
 import re
 import runpy
+from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.options.help import ALL
+from netd.options.toml import read_toml
+from netd.settings import BY_NAME, OPTIONS
 from tests.programs import needs
 from tests.running import ROOT, run, succeed
 
@@ -27,6 +30,20 @@ class ReferenceTests(SynchronousTestCase):
         self.assertEqual(
             (ROOT / "docs/coming-from-httpbin.md").read_text(), generate["coming"]()
         )
+        self.assertEqual((ROOT / "contrib/netd.toml").read_text(), generate["toml"]())
+
+    def test_keys(self) -> None:
+        """contrib/netd.toml has every key, and those with a default have it, uncommented."""
+        text = (ROOT / "contrib/netd.toml").read_text()
+        keys = dict(re.findall(r"^#([a-z0-9-]+) = (.*)$", text, re.MULTILINE))
+        self.assertEqual(set(keys), set(BY_NAME))
+        with_default = [option for option in OPTIONS if option.default]
+        path = Path(self.mktemp())
+        path.write_text("".join(f"{each.name} = {keys[each.name]}\n" for each in with_default))
+        for option in with_default:
+            texts, parse = read_toml(str(path))[option.name], option.type.parse
+            expected = option.split(option.default)
+            self.assertEqual([*map(parse, texts)], [*map(parse, expected)], option.name)
 
     @needs("mandoc")
     def test_manual(self) -> None:

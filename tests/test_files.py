@@ -315,7 +315,7 @@ class ListingTests(TreeCase):
                 file.truncate(37**number % 2**33)
         for each in ("archive", "photos 2026"):
             (self.root / each).mkdir()
-        self.pictures = Path(os.environ.get("NETD_PICTURES", self.mktemp()))
+        self.pictures = Path(os.environ.get("NETD_TEST_PICTURES", self.mktemp()))
         self.pictures.mkdir(parents=True, exist_ok=True)
 
     def test_pictures(self) -> None:

@@ -4,14 +4,22 @@ HAProxy in front of two daemons.
 
 from __future__ import annotations
 
+import csv
+import re
+import socket
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from threading import Event
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.clients import curl, listening
+from tests.clients import curl, listening, receive, threads
 from tests.programs import need, needs
-from tests.running import DEADLINE, Daemon, eventually, free_port, temporary_directory
+from tests.running import DEADLINE, ROOT, Daemon, eventually, free_port, temporary_directory
 
 _CONFIG = """\
 defaults
@@ -27,6 +35,23 @@ listen front
 """
 
 
+@contextmanager
+def _haproxy(config: Path, port: int) -> Iterator[None]:
+    """An HAProxy that listens on `port`."""
+    process = subprocess.Popen(
+        [need("haproxy"), "-db", "-f", str(config)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        eventually(lambda: listening(("127.0.0.1", port)), "HAProxy's listening")
+        yield
+    finally:
+        process.terminate()
+        process.wait(DEADLINE)
+
+
 @needs("curl", "haproxy")
 class HAProxyTests(SynchronousTestCase):
     """
@@ -35,21 +60,12 @@ class HAProxyTests(SynchronousTestCase):
 
     def front(self, mode: str, send: str, one: Daemon, two: Daemon) -> int:
         """The port of an HAProxy in front of both daemons."""
-        program = need("haproxy")
         port = free_port()
         folder = self.enterContext(temporary_directory())
         config = folder / "haproxy.cfg"
         ports = {"one": one.where().port, "two": two.where().port}
         config.write_text(_CONFIG.format(mode=mode, port=port, send=send, **ports))
-        process = subprocess.Popen(
-            [program, "-db", "-f", str(config)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        self.addCleanup(process.wait, DEADLINE)
-        self.addCleanup(process.terminate)
-        eventually(lambda: listening(("127.0.0.1", port)), "HAProxy's listening")
+        self.enterContext(_haproxy(config, port))
         return port
 
     def test_denied(self) -> None:
@@ -86,3 +102,95 @@ class HAProxyTests(SynchronousTestCase):
             for number, daemon in enumerate(daemons):
                 share[number] = daemon.logged("through-haproxy").count("through-haproxy")
             self.assertEqual(share, {0: 5, 1: 5}, (mode, send))
+
+
+def _documented() -> tuple[str, list[list[str]]]:
+    """The configuration of HAProxy in docs/operations.md, and the arguments of both netds."""
+    text = (ROOT / "docs/operations.md").read_text()
+    (config,) = re.findall(r"```\n(defaults\n.*?)```", text, re.DOTALL)
+    return config, [line.split()[1:] for line in re.findall(r"(?m)^netd --port 80.*$", text)]
+
+
+def _ask(port: int, stop: Event) -> list[int | str]:
+    """Requests to `port`, one after the other, until `stop`; what came of each."""
+    results: list[int | str] = []
+    while not stop.wait(0.002):
+        connection = HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+        try:
+            connection.request("GET", "/get")
+            results.append(connection.getresponse().status)
+        except (OSError, HTTPException) as error:
+            results.append(repr(error))
+        finally:
+            connection.close()
+    return results
+
+
+@needs("haproxy")
+class RestartTests(SynchronousTestCase):
+    """
+    The example of docs/operations.md.
+    """
+
+    def setUp(self) -> None:
+        self.folder = self.enterContext(temporary_directory())
+        config, self.arguments = _documented()
+        socket_line = f"global\n    stats socket {self.folder}/stats\n"
+        ports = {}
+        for number in ("80", "8000", "8001", "9100", "9101"):
+            ports[number] = str(free_port())
+            changed = re.sub(rf"(?<=[: ]){number}\b", ports[number], config)
+            self.assertNotEqual(changed, config)
+            config = changed
+            self.arguments = [
+                [ports[number] if word == number else word for word in words]
+                for words in self.arguments
+            ]
+        self.port = int(ports["80"])
+        path = self.folder / "haproxy.cfg"
+        path.write_text(socket_line + config)
+        self.daemons = [self.enterContext(Daemon(*words)) for words in self.arguments]
+        self.enterContext(_haproxy(path, self.port))
+
+    def tearDown(self) -> None:
+        # The second signal, of `enterContext`, ends the drain.
+        for daemon in self.daemons:
+            daemon.signal()
+
+    def table(self) -> dict[str, dict[str, str]]:
+        """HAProxy's figures of both servers, and of the backend."""
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(str(self.folder / "stats"))
+            sock.sendall(b"show stat\n")
+            lines = receive(sock).decode().removeprefix("# ").splitlines()
+        rows = [row for row in csv.DictReader(lines) if row["pxname"] == "netd"]
+        return {row["svname"]: row for row in rows}
+
+    def up(self) -> bool | None:
+        """True when HAProxy uses both servers."""
+        table = self.table()
+        return all(table[name]["status"] == "UP" for name in ("one", "two")) or None
+
+    def test_restarts(self) -> None:
+        """
+        Three restarts under load fail no request, and HAProxy repeats none.
+        """
+        eventually(self.up, "both servers")
+        stop = Event()
+        with threads(2) as pool:
+            asking = [pool.submit(_ask, self.port, stop) for _ in range(2)]
+            try:
+                for turn in range(3):
+                    self.daemons[turn % 2].stop()
+                    new = Daemon(*self.arguments[turn % 2])
+                    self.daemons[turn % 2] = self.enterContext(new)
+                    eventually(self.up, "both servers")
+            finally:
+                stop.set()
+            results = Counter(result for each in asking for result in each.result())
+        self.assertEqual(set(results), {200}, results)
+        self.assertGreaterEqual(results[200], 1000)
+        for row in self.table().values():
+            # A repeated request is late by up to a second.
+            troubles = {name: row[name] for name in ("econ", "eresp", "wretr", "wredis")}
+            self.assertEqual(set(troubles.values()), {"0"}, row)

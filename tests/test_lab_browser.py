@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.lab.table import ROUTES
 from tests.browser import browser, element, overflow, resize, screenshot
 from tests.programs import needs
-from tests.running import eventually, shared
+from tests.running import Daemon, eventually, shared
 
 
 @needs("chromium", "chromedriver")
@@ -69,3 +69,51 @@ class FormTests(SynchronousTestCase):
         form = json.loads(eventually(shown, "the response of /post"))["form"]
         wanted = {"custname": "Zoë", "size": "large", "topping": ["bacon", "onion"]}
         self.assertEqual({name: form[name] for name in wanted}, wanted)
+
+
+_FETCH = """
+const [url, done] = arguments;
+fetch(url, {credentials: "include"})
+    .then(response => response.text()).then(done, () => done("refused"));
+"""
+"""Read a URL with the user's cookies, as a script of the page."""
+
+
+@needs("chromium", "chromedriver")
+class OtherOriginTests(SynchronousTestCase):
+    """
+    A script of another origin on the same host, whose cookies know no port.
+    """
+
+    def test_cookies(self) -> None:
+        """
+        The script cannot read what cookies bring, but with --httpbin-exact.
+        """
+        foreign = self.enterContext(shared()).url
+        exact = self.enterContext(Daemon("--httpbin-exact", "yes")).url
+        plain = self.enterContext(Daemon()).url
+        with browser() as driver:
+            driver.get(f"{plain}/cookies/set/secret/42")
+            driver.get(f"{foreign}/forms/post")
+            for path in ("cookies", "headers", "raw", "get", "env"):
+                read = driver.execute_async_script(_FETCH, f"{plain}/{path}")
+                self.assertEqual(read, "refused", path)
+            read = driver.execute_async_script(_FETCH, f"{exact}/cookies")
+        self.assertEqual(json.loads(read), {"cookies": {"secret": "42"}})
+
+    def test_fields(self) -> None:
+        """
+        No link to netd leads the browser away or runs what stands in it.
+        """
+        url = self.enterContext(shared()).url
+        with browser() as driver:
+            for query in (
+                "status=302&header=Location://127.0.0.1:1/",
+                "header=Refresh:0;url=//127.0.0.1:1/",
+                "type=text/plain;x,text/html&body=<title>run</title>",
+                "type=text/plain;x=y;charset=utf-8&body=<title>run</title>",
+                "header=Content-Type:text/html&body=<title>run</title>",
+            ):
+                driver.get(f"{url}/echo?{query}")
+                self.assertTrue(driver.current_url.startswith(f"{url}/echo?"), query)
+                self.assertEqual(driver.title, "", query)

@@ -4,8 +4,10 @@ The forms of the log, and lines that cannot be written.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,9 +18,18 @@ from urllib.request import urlopen
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.clients import curl, samples
+from tests.certificates import shared_certificate
+from tests.clients import curl, exchange, samples
 from tests.programs import needs
-from tests.running import MODULE, Daemon, environment, eventually, temporary_directory
+from tests.running import (
+    MODULE,
+    ROOT,
+    Daemon,
+    environment,
+    eventually,
+    run,
+    temporary_directory,
+)
 
 _SECRETS = ("-H", "Authorization: Basic c2VjcmV0MQ==", "-b", "name=secret2", "-d", "secret3")
 
@@ -45,8 +56,9 @@ class FormTests(SynchronousTestCase):
         daemon = self.enterContext(Daemon("--log", "text"))
         self.use(daemon)
         log = daemon.logged('"POST /post?a=b HTTP/1.1" 200')
-        self.assertIn("[netd.ops.systemd#info] ready: http=", log)
+        self.assertIn("[netd.ops.systemd#info] ready: http://127.0.0.1:", log)
         self.assertIn(r'"me \x22too\x22"', log)
+        self.assertNotIn("starting on", log)
         self.clean(log)
 
     def test_json(self) -> None:
@@ -67,7 +79,10 @@ class FormTests(SynchronousTestCase):
             ("POST", "/post?a=b", 200, 'me "too"'),
         )
         messages = [entry["message"] for entry in entries]
-        self.assertTrue(any(each.startswith("ready: http=") for each in messages), messages)
+        self.assertTrue(
+            any(each.startswith("ready: http://127.0.0.1:") for each in messages), messages
+        )
+        self.assertFalse([each for each in messages if "starting on" in each])
         self.assertEqual(messages[-1], "Server Shut Down.")
 
     def test_error(self) -> None:
@@ -94,6 +109,94 @@ class FormTests(SynchronousTestCase):
             metrics = samples(curl(f"{daemon.url}/metrics").text)
             self.assertGreater(metrics["netd_log_drops_total",], 1)
         self.assertNotIn("POST /post", daemon.log)
+
+
+@needs("curl", "openssl")
+class FieldTests(SynchronousTestCase):
+    """
+    The members of a JSON line.
+    """
+
+    def setUp(self) -> None:
+        leaf, key = shared_certificate()
+        self.daemon = self.enterContext(
+            Daemon(
+                *("--log", "json", "--https", "0", "--certificate", leaf),
+                *("--private-key", key, "--proxy-from", "192.0.2.1"),
+            )
+        )
+        self.leaf = leaf
+
+    def entries(self) -> list[dict[str, Any]]:
+        """All lines of a daemon that was asked for a bit of everything, and has ended."""
+        daemon = self.daemon
+        ask = partial(run, "curl", "-q", "-s", "--noproxy", "*", "-o", "/dev/null")
+        ask("-m", "0.2", f"{daemon.url}/delay/5")
+        ask(f"{daemon.url}/fault/reset")
+        ask(f"{daemon.url}/echo", f"{daemon.url}/echo", "-o", "/dev/null")
+        ask("--cacert", self.leaf, f"https://localhost:{daemon.where('https').port}/echo")
+        call = "<methodCall><methodName>nothing</methodName></methodCall>"
+        ask("-H", "Content-Type: text/xml", "-d", call, f"{daemon.url}/RPC2")
+        for data in (b"nonsense\r\n\r\n", b"PROXY TCP4 192.0.2.9 192.0.2.2 4711 80\r\n"):
+            with contextlib.suppress(ConnectionResetError):
+                exchange(daemon.address(), data)
+        daemon.stop()
+        return [json.loads(line) for line in daemon.log.splitlines()]
+
+    def test_told(self) -> None:
+        """
+        Clients that left, resets, faults of calls, listeners and refusals are told apart.
+        """
+        entries = self.entries()
+        left, reset, first, second, secure, called, refused = (
+            entry for entry in entries if entry["event"] == "access"
+        )
+        self.assertEqual((left["status"], left["delay"], left["bytes"]), (499, 5, 0))
+        self.assertTrue(0 < left["duration"] < left["delay"], left)
+        self.assertEqual((reset["status"], reset["fault"]), (444, "reset"))
+        self.assertGreater(reset["bytes"], 500)
+        connection = [
+            (each["connection"], each["connection_requests"]) for each in (first, second)
+        ]
+        self.assertEqual(connection, [(3, 1), (3, 2)])
+        self.assertEqual(first["peer_port"], second["peer_port"])
+        self.assertEqual((first["listener"], secure["listener"]), ("http", "https"))
+        self.assertEqual((called["rpc_method"], called["rpc_fault"]), ("nothing", -32601))
+        self.assertEqual((refused["refusal"], refused["request"]), ("line", "nonsense"))
+        (event,) = (entry for entry in entries if entry.get("refusal") == "proxy-forged")
+        self.assertEqual((event["peer"], event["listener"]), ("127.0.0.1", "http"))
+
+    def test_documented(self) -> None:
+        """
+        docs/operations.md has every member and no other.
+        """
+        page = (ROOT / "docs/operations.md").read_text()
+        table = page.partition("| JSON | journal | what |\n")[2].partition("\n\n")[0]
+        names = "".join(line.split(" | ")[0] for line in table.splitlines())
+        names += "`request`" if "or `request`, the bytes" in table else ""
+        seen = set().union(*self.entries())
+        # Of a client's certificate, of an error, and of what curl does not send by itself.
+        seen |= {"user", "traceback", "referer"}
+        self.assertEqual(set(re.findall("`([a-z_]+)`", names)), seen)
+
+
+@needs("curl")
+class DurationTests(SynchronousTestCase):
+    """
+    `--access-log-duration`.
+    """
+
+    def test_text(self) -> None:
+        """
+        A line of the combined format ends in the seconds of its response.
+        """
+        options = ("--log", "text", "--access-log-duration", "yes")
+        daemon = self.enterContext(Daemon(*options))
+        curl(f"{daemon.url}/delay/0.2", "-A", "me")
+        line = next(each for each in daemon.logged('"me"').splitlines() if '"me"' in each)
+        duration = re.search(r' "me" ([0-9]+\.[0-9]{6})\Z', line)
+        assert duration is not None, line
+        self.assertGreaterEqual(float(duration[1]), 0.2)
 
 
 @needs("curl")

@@ -1,5 +1,5 @@
 """
-Many clients at once: a thousand responses at the stop, and too few descriptors.
+Many clients at once: a thousand responses at the stop, too few descriptors, a full disk.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.clients import GREETING, connect, curl, receive
+from tests.clients import GREETING, connect, curl, receive, resident, samples, threads
 from tests.programs import needs
-from tests.running import MODULE, Daemon, eventually
+from tests.running import MODULE, Daemon, environment, eventually, temporary_directory
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -57,6 +57,24 @@ class EngineTests(SynchronousTestCase):
         self.assertEqual(whole.count(True), 1000)
         daemon.ended()
 
+    @needs("curl")
+    def test_unread(self) -> None:
+        """
+        Sixty responses of 6 MiB that nobody reads take a fraction of their size.
+        """
+        daemon = self.enterContext(Daemon("--unsent=16MiB"))
+        body = b"\x01" * 1024 * 1024
+        head = b"POST /post HTTP/1.1\r\nHost: netd\r\nContent-Length: %d\r\n\r\n" % len(body)
+        before = resident(daemon.pid)
+        with ExitStack() as clients:
+            for _ in range(60):
+                clients.enter_context(connect(daemon.address())).sendall(head + body)
+            eventually(lambda: daemon.log.count('"POST /post') > 50 or None, "responses")
+            self.assertLess(resident(daemon.pid) - before, 120 * 1024 * 1024)
+            values = samples(curl(f"{daemon.url}/metrics").text)
+            refused = values.get(("netd_refusals_total", "unsent"), 0)
+            self.assertGreater(refused + values["netd_http_stalled_total",], 40)
+
     @needs("curl", "prlimit")
     def test_noDescriptors(self) -> None:
         """
@@ -83,3 +101,31 @@ def _asked(daemon: Daemon) -> int | None:
         return curl(f"{daemon.url}/healthz", "--max-time", "5").status
     except AssertionError:
         return None
+
+
+class FullDiskTests(SynchronousTestCase):
+    """
+    No room for request bodies on the disk.
+    """
+
+    @needs("curl", "prlimit")
+    def test_full(self) -> None:
+        """
+        Bodies that do not fit are 503, those that fit are served, and the log says why once.
+        """
+        folder = self.enterContext(temporary_directory())
+        # A write at the limit is a short write, as on a disk that becomes full.
+        way = ("prlimit", "--fsize=200001", *MODULE)
+        daemon = self.enterContext(
+            Daemon("--delay=0s", way=way, environ=environment(TMPDIR=str(folder)))
+        )
+        for name, size in (("large", 300_000), ("small", 100_000)):
+            (folder / name).write_bytes(bytes(size))
+
+        def post(name: str) -> int:
+            return curl(f"{daemon.url}/", "--data-binary", f"@{folder / name}").status
+
+        with threads(8) as pool:
+            codes = list(pool.map(post, ["large", "small"] * 8))
+        self.assertEqual(codes, [503, 200] * 8)
+        self.assertEqual(daemon.log.count(f"no room for request bodies in {folder}"), 1)

@@ -112,7 +112,10 @@ class PrecedenceTests(SynchronousTestCase):
         """
         good = self.netd("--check-config", "--delay", "1s")
         self.assertEqual(good.status, 0, good.err)
-        self.assertEqual((good.out, good.err), ("netd: the configuration is good\n", ""))
+        self.assertEqual(
+            (good.out, good.err),
+            ("netd: the configuration is good; its addresses were not tried\n", ""),
+        )
         bad = self.netd("--check-config", NETD_DELAY="soon")
         self.assertEqual((bad.status, bad.out), (1, ""))
         self.assertEqual(
@@ -125,7 +128,7 @@ class PrecedenceTests(SynchronousTestCase):
         """
         The daemon uses the values that --print-config prints.
         """
-        self.file.write_text('delay = "1h"\nmax-body = "10B"\nbind = "127.0.0.3"\n')
+        self.file.write_text('delay = "1m"\nmax-body = "10B"\nbind = "127.0.0.3"\n')
         daemon = self.enterContext(
             Daemon(
                 *("--bind", "127.0.0.2"),

@@ -4,15 +4,19 @@ XML-RPC as Python's xmlrpc.client speaks it.
 
 from __future__ import annotations
 
+import socket
+import struct
 import sys
 import time
-from xmlrpc.client import Fault, ServerProxy
+from xmlrpc.client import Fault, ServerProxy, dumps
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import curl
 from tests.programs import needs
-from tests.running import run, shared
+from tests.running import TWISTD, Daemon, eventually, run, shared
+
+_AWAITED = "netd.test.xmlrpc.published:awaited"
 
 _SEED = """
 import sys
@@ -34,7 +38,7 @@ class SeedTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.url = self.enterContext(shared("--delay", "1h")).url
+        self.url = self.enterContext(shared("--delay", "1m")).url
         self.proxy = self.enterContext(ServerProxy(self.url))
 
     def fault(self, name: str, *parameters: object) -> Fault:
@@ -107,3 +111,39 @@ class SeedTests(SynchronousTestCase):
             self.assertEqual(response.status, 200, body)
             self.assertIn("<fault>", response.text)
             self.assertTrue(response.headers["content-type"].startswith("text/xml"))
+
+
+class OwnFunctionTests(SynchronousTestCase):
+    """
+    Functions that wait, published by `--rpc`.
+    """
+
+    def test_asyncio(self) -> None:
+        """
+        On asyncio's reactor a coroutine awaits both kinds, and is cancelled with its client.
+        """
+        way = (*TWISTD, "--reactor=asyncio", "netd")
+        daemon = self.enterContext(Daemon("--rpc", _AWAITED, way=way))
+        proxy = self.enterContext(ServerProxy(daemon.url))
+        self.assertEqual(proxy.own.mixed(0.01), "mixed")
+        body = dumps((50.0,), "own.mixed").encode()
+        with socket.create_connection(daemon.address()) as client:
+            client.sendall(
+                b"POST /RPC2 HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\n"
+                b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+            )
+            # The call has begun when a later one on another connection is over.
+            self.assertEqual(proxy.own.mixed(0.01), "mixed")
+            # A reset: a FIN this soon would be a half-close.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        eventually(lambda: daemon.log.count("mixed is over") == 3 or None, "the cancellation")
+
+    def test_held(self) -> None:
+        """
+        The log names a function that holds the reactor, once.
+        """
+        daemon = self.enterContext(Daemon("--rpc", _AWAITED))
+        proxy = self.enterContext(ServerProxy(daemon.url))
+        for _ in range(3):
+            self.assertEqual(proxy.own.nap(0.15), "awake")
+        self.assertEqual(daemon.log.count("own.nap held the reactor for 0."), 1)

@@ -18,6 +18,7 @@ from typing import Any
 
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.select import Select
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.browser import browser, element, overflow, resize
@@ -39,6 +40,7 @@ from tests.running import (
 CLIENTS = ROOT / "tests" / "rpc_clients"
 EXAMPLE = "shop=examples.rpc_methods"
 
+_FIELDS = ("method", "parameters")
 SELECT_ALL = Keys.CONTROL + "a" + Keys.NULL
 CONTROL_ENTER = Keys.CONTROL + Keys.ENTER + Keys.NULL
 
@@ -342,11 +344,39 @@ class BrowserTests(SynchronousTestCase):
 
     def test_try(self) -> None:
         """
-        The button of a method fills in the form, and a struct is shown with its members.
+        The button of a method calls it with its example, and a struct is shown as JSON.
         """
         element(self.driver, 'button[data-method="ip.network"]').click()
-        element(self.driver, "form button").click()
         self.assertIn('"num_addresses": "16"', eventually(self.output, "a result"))
+        self.assertEqual(self.filled(), ("ip.network", '"192.0.2.0/28"'))
+
+    def test_chosen(self) -> None:
+        """
+        Another method in the select brings its own parameters, and the old result goes.
+        """
+        self.assertEqual(self.filled(), ("add", "3, 3"))
+        element(self.driver, "form button").click()
+        self.assertEqual(eventually(self.output, "a result"), "6")
+        Select(element(self.driver, "#method")).select_by_visible_text("ip.contains")
+        self.assertEqual(self.filled(), ("ip.contains", '"192.0.2.0/24", "192.0.2.7"'))
+        self.assertIsNone(self.output())
+
+    def test_folded(self) -> None:
+        """
+        A suite is folded until its link is followed; its texts are sent as its types.
+        """
+        many = element(self.driver, 'button[data-method="validator1.manyTypesTest"]')
+        self.assertFalse(many.is_displayed())
+        element(self.driver, 'a[href="#validator1.*"]').click()
+        eventually(lambda: many.is_displayed() or None, "the suite")
+        many.click()
+        result = eventually(self.output, "a result")
+        self.assertIn("dateTime.iso8601 20261127T12:30:00,\n  base64 Ynl0ZXM=", result)
+
+    def filled(self) -> tuple[str, str]:
+        """The method and the parameters that the form shows."""
+        method, parameters = (element(self.driver, f"#{name}") for name in _FIELDS)
+        return str(method.get_property("value")), str(parameters.get_property("value"))
 
     def test_phone(self) -> None:
         """

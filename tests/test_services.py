@@ -8,14 +8,14 @@ import hashlib
 import os
 import signal
 import socket
+import subprocess
 import threading
 from functools import partial
-from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from tests.clients import connect, curl, datagrams, receive, threads
-from tests.programs import needs
+from tests.clients import connect, curl, datagrams, receive, resident, threads
+from tests.programs import need, needs
 from tests.running import (
     DEADLINE,
     Daemon,
@@ -27,12 +27,6 @@ from tests.running import (
 )
 
 _MOST = 300 * 1024 * 1024
-
-
-def resident(pid: int) -> int:
-    """The resident memory of a process, in bytes."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def services(*endpoints: str) -> list[str]:
@@ -338,3 +332,46 @@ class StreamTests(SynchronousTestCase):
         )
         for name, port in ports.items():
             self.assertIn(f"{port}/open/tcp//{name}/", done.out)
+
+
+class SilenceTests(SynchronousTestCase):
+    """
+    Services that let clients time out.
+    """
+
+    def setUp(self) -> None:
+        services = ("blackhole=tcp:0:interface=*", "blackhole=tcp6:0", "tls-stall=tcp:0")
+        arguments = [word for each in services for word in ("--service", each)]
+        self.daemon = self.enterContext(shared(*arguments))
+
+    @needs("curl")
+    def test_connect(self) -> None:
+        """
+        curl cannot connect to a blackhole, by IPv4 and by IPv6, and gives up with 28.
+        """
+        ports = [self.daemon.where(name).port for name in ("tcp-blackhole", "tcp-blackhole-2")]
+        for place in (f"127.0.0.1:{ports[0]}", f"[::1]:{ports[0]}", f"[::1]:{ports[1]}"):
+            words = ("--connect-timeout", "0.5", "-w", "%{time_connect}", f"http://{place}/")
+            done = run("curl", "-qsS", "--noproxy", "*", *words)
+            self.assertEqual((done.status, done.out), (28, "0.000000"), done.err)
+
+    @needs("curl", "openssl")
+    def test_handshake(self) -> None:
+        """
+        The TLS handshake begins, and nothing comes back.
+        """
+        port = self.daemon.where("tcp-tls-stall").port
+        url = f"https://127.0.0.1:{port}/"
+        done = run("curl", "-qsSv", "--noproxy", "*", "-m", "0.5", url)
+        self.assertEqual(done.status, 28, done.err)
+        self.assertIn("Client hello", done.err)
+        self.assertNotIn("Server hello", done.err)
+        command = [need("openssl"), "s_client", "-msg", "-connect", f"127.0.0.1:{port}"]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as client:
+            seen = b""
+            assert client.stdout is not None
+            while b"ClientHello" not in seen:
+                seen += client.stdout.readline()
+            self.assertIsNone(client.poll())
+            client.kill()

@@ -4,6 +4,7 @@ Every way to start netd, from an empty directory.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -36,6 +37,21 @@ class WaysTests(SynchronousTestCase):
         """
         self.greets(self.enterContext(Daemon("--port", "0", way=(*TWISTD, "netd"))))
 
+    def test_pidFile(self) -> None:
+        """
+        A pid file that is a link or a FIFO ends the start at once, and nothing is written.
+        """
+        folder = self.enterContext(temporary_directory())
+        (folder / "link").symlink_to(folder / "target")
+        os.mkfifo(folder / "fifo")
+        for name in ("link", "fifo"):
+            path = folder / name
+            done = run(*TWISTD[:-1], "--pidfile", path, "netd", "--port=0")
+            self.assertEqual(
+                (done.status, done.err), (1, f"netd: --pidfile {path}: not a regular file\n")
+            )
+        self.assertFalse((folder / "target").exists())
+
     @needs("curl")
     def test_module(self) -> None:
         """
@@ -49,7 +65,7 @@ class WaysTests(SynchronousTestCase):
         `twistd -ny netd.tac` from another directory, configured by NETD_* and a TOML file.
         """
         folder = self.enterContext(temporary_directory())
-        (folder / "netd.toml").write_text('delay = "1h"\nhttp = ["0"]\n')
+        (folder / "netd.toml").write_text('delay = "1m"\nhttp = ["0"]\n')
         environ = environment(NETD_DELAY="1ms", NETD_CONFIG=str(folder / "netd.toml"))
         # netd.tac itself finds the checkout.
         del environ["PYTHONPATH"]

@@ -99,7 +99,11 @@ class RefusalTests(SynchronousTestCase):
             ("--port 65536", {}, "--port 65536: not a port number from 0 to 65535"),
             ("--port -1", {}, "--port -1: not a port number from 0 to 65535"),
             ("--udp tcp:3", {}, "--udp tcp:3: not a port number, udp:PORT or udp6:PORT"),
-            ("--http udp:3", {}, "--http udp:3: not a port number, tcp:PORT or tcp6:PORT"),
+            (
+                "--http udp:3",
+                {},
+                "--http udp:3: not a port number, tcp:PORT, tcp6:PORT or unix",
+            ),
             ("--http tcp:", {}, "--http tcp:: not a port number"),
             ("", {"NETD_HTTP": "0 x"}, "--http x (NETD_HTTP): not a port number"),
         )
@@ -187,12 +191,20 @@ class RefusalTests(SynchronousTestCase):
             (
                 "--config {folder}/unknown",
                 {},
-                "--config {folder}/unknown: unknown key prot, did you mean port?",
+                "--config {folder}/unknown: prot: not an option, did you mean port?",
             ),
             ("--config {folder}/broken", {}, "--config {folder}/broken: Invalid value"),
             ("--config {folder}/nan", {}, "--delay nan ({folder}/nan): not a duration"),
-            ("--config {folder}/list", {}, "--config {folder}/list: port = "),
-            ("--config {folder}/truth", {}, "--config {folder}/truth: port = True"),
+            (
+                "--config {folder}/list",
+                {},
+                "--port [1] ({folder}/list): not a string or a number",
+            ),
+            (
+                "--config {folder}/truth",
+                {},
+                "--port true ({folder}/truth): not a string or a number",
+            ),
             ("--config {folder}/latin", {}, "--config {folder}/latin: "),
             ("", {"NETD_CONFIG": "{folder}/none"}, "--config {folder}/none: No such file"),
         )
@@ -203,7 +215,7 @@ class RefusalTests(SynchronousTestCase):
         """
         self.refuse(
             ("--prot 3", {}, "--prot: not an option, did you mean --port?"),
-            ("--delay", {}, "option --delay requires argument"),
+            ("--delay", {}, "--delay: not given a value, as in --delay DURATION"),
             ("extra", {}, "extra: not an option; see netd --help"),
         )
 

@@ -133,6 +133,26 @@ class StopTests(SynchronousTestCase):
             daemon.ended()
             self.assertLess(time.monotonic() - started, _SOON)
 
+    @needs("curl")
+    def test_drain(self) -> None:
+        """
+        With a drain /readyz is 503 while clients still connect, until a second SIGTERM.
+        """
+        daemon = self.enterContext(Daemon("--drain", "1h"))
+        with connect(daemon.address()) as sock:
+            sock.sendall(b"GET /echo?delay=1s HTTP/1.1\r\nHost: netd\r\n\r\n")
+            self.settle(daemon)
+            daemon.signal()
+            daemon.notice("STOPPING")
+            self.assertEqual(curl(f"{daemon.url}/readyz").status, 503)
+            self.assertEqual(curl(f"{daemon.url}/get").status, 200)
+            started = time.monotonic()
+            daemon.signal()
+            self.assertTrue(receive(sock).startswith(b"HTTP/1.1 200 OK\r\n"))
+            self.assertEqual(daemon.ended(), -signal.SIGTERM)
+            self.assertLess(time.monotonic() - started, _SOON)
+        self.assertNotIn("cut", daemon.log)
+
     def test_status(self) -> None:
         """
         The process ends by SIGTERM, as twistd does, after STOPPING=1.

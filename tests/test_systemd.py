@@ -140,7 +140,9 @@ class SystemdTests(SynchronousTestCase):
             {"NETD_METHOD": "GET", "NETD_TARGET": "/", "PRIORITY": "6"},
         )
         events = eventually(lambda: entries("NETD_EVENT=daemon"), "the daemon's entries")
-        self.assertTrue([e for e in events if e["MESSAGE"].startswith("ready: http=")], events)
+        self.assertTrue(
+            [e for e in events if e["MESSAGE"].startswith("ready: http://")], events
+        )
 
     def test_watchdog(self) -> None:
         """

@@ -5,15 +5,70 @@ HTTPS.
 from __future__ import annotations
 
 import json
+import re
 import signal
+import ssl
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import authority, certificate, shared_certificate, signed
-from tests.clients import GREETING, ab, curl
-from tests.programs import needs
-from tests.running import Daemon, Finished, eventually, run, shared, temporary_directory
+from tests.clients import GREETING, ab, connect, curl
+from tests.programs import need, needs
+from tests.running import (
+    Daemon,
+    Finished,
+    eventually,
+    run,
+    shared,
+    temporary_directory,
+)
+
+
+class TemporaryTests(SynchronousTestCase):
+    """
+    `--certificate temporary`.
+    """
+
+    @needs("curl")
+    def test_curl(self) -> None:
+        """
+        curl trusts the file that the log names, for every name, until the daemon has ended.
+        """
+        arguments = ("--https", "0", "--certificate", "temporary", "--host", "a.example")
+        daemon = self.enterContext(Daemon(*arguments))
+        found = re.search(r"temporary certificate: (\S+)", daemon.logged("temporary certif"))
+        assert found is not None
+        path, port = Path(found[1]), daemon.where("https").port
+        there = ("--cacert", str(path), "--connect-to", f"::127.0.0.1:{port}")
+        for name in ("localhost", "127.0.0.1", "[::1]", "a.example"):
+            self.assertEqual(curl(f"https://{name}:{port}/healthz", *there).status, 200)
+        daemon.signal(signal.SIGHUP)
+        daemon.logged("reloaded")
+        self.assertEqual(curl(f"https://localhost:{port}/healthz", *there).status, 200)
+        daemon.stop()
+        self.assertFalse(path.parent.exists())
+
+    def test_strict(self) -> None:
+        """
+        A Python client that checks as RFC 5280 says trusts the file too.
+        """
+        daemon = self.enterContext(
+            shared("--https", "0", "--certificate", "temporary", "--host", "a.example")
+        )
+        found = re.search(r"temporary certificate: (\S+)", daemon.logged("temporary certif"))
+        assert found is not None
+        context = ssl.create_default_context(cafile=found[1])
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        with (
+            connect(daemon.address("https")) as plain,
+            context.wrap_socket(plain, server_hostname="a.example") as secure,
+        ):
+            self.assertEqual(secure.version(), "TLSv1.3")
 
 
 @needs("openssl")
@@ -75,6 +130,57 @@ class TLSTests(SynchronousTestCase):
         """
         done = self.handshake("-alpn", "h2,http/1.1")
         self.assertIn("ALPN protocol: http/1.1", done.out)
+
+    def test_renegotiation(self) -> None:
+        """
+        A client that asks for a new handshake in TLS 1.2 is refused.
+        """
+        with self.conversation("-tls1_2") as client:
+            client.stdin.write(b"R\n")
+            self.until(client, b"RENEGOTIATING")
+            # The input stays open: openssl would leave at its end, without the response.
+            self.until(client, b"no renegotiation")
+
+    def test_keyUpdates(self) -> None:
+        """
+        A client may change its keys now and then; one that does nothing else is cut.
+        """
+        with self.conversation("-tls1_3") as client:
+            # openssl updates the keys once for each read of its input.
+            for _ in range(50):
+                client.stdin.write(b"k\n")
+                self.until(client, b"KEYUPDATE")
+            client.stdin.write(b"GET /get HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.until(client, b"200 OK")
+            try:
+                # netd may be far behind openssl.
+                for _ in range(10_000):
+                    client.stdin.write(b"k\n")
+                    self.until(client, b"KEYUPDATE")
+            except (EOFError, BrokenPipeError):
+                return
+        self.fail("10 000 key updates")
+
+    @contextmanager
+    def conversation(self, version: str) -> Iterator[Any]:
+        """An openssl in a connection to the port; its `stdin` and `stdout` have no buffer."""
+        to = f"127.0.0.1:{self.port}"
+        command = [need("openssl"), "s_client", version, "-connect", to, "-CAfile", self.leaf]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            command, bufsize=0, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT
+        ) as client:
+            try:
+                self.until(client, b"Verify return code")
+                yield client
+            finally:
+                client.kill()
+
+    def until(self, client: Any, text: bytes) -> None:
+        """Read the output up to a line with `text`; EOFError when it ends before."""
+        while text not in (line := client.stdout.readline()):
+            if not line:
+                raise EOFError(text)
 
     @needs("curl")
     def test_notTLS(self) -> None:

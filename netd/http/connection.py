@@ -29,8 +29,8 @@ from netd.http.errors import RequestError
 from netd.http.output import AHEAD, Output, Transport
 from netd.http.request import Request
 from netd.http.request_head import END, Head, examine, parse
-from netd.http.turns import SLICE_REQUESTS, SLICE_SECONDS
 from netd.http.upload import Upload
+from netd.turns import SLICE_REQUESTS
 
 LINGER_SECONDS: Final = 2.0
 """How long a client may read a refusal before its unread input causes a reset."""
@@ -52,9 +52,9 @@ class HTTPConnection:
     """
 
     __slots__ = (
-        *("_asked_at", "_buffer", "_half_closed", "_reading", "_unread", "_upload"),
-        *("client", "context", "deadline", "output", "peer", "queued", "refusal", "request"),
-        *("served", "state", "user"),
+        *("_buffer", "_half_closed", "_reading", "_unread", "_upload", "asked_at", "client"),
+        *("context", "deadline", "number", "output", "peer", "port", "queued", "refusal"),
+        *("request", "served", "state", "user"),
     )
 
     linger_bytes: ClassVar = 256 * 1024  # how much unread input is discarded meanwhile
@@ -66,19 +66,19 @@ class HTTPConnection:
         self.context = context
         self.client = client
         self.peer = peer_name(getattr(address, "host", None))
+        self.port: int | None = getattr(address, "port", None)
+        self.number = 0  # among all connections of the daemon
         self.user = b"-"  # the name in the client's certificate
         self.refusal: str | None = None  # what the client gets at once, and nothing else
         self.request: Request | None = None
-        self.state = HANDSHAKE
-        self.deadline = inf
+        self.state, self.deadline = HANDSHAKE, inf
         self._buffer = b""  # received, and part of no request yet
         self._upload: Upload | None = None
         self.served = 0  # requests so far
-        self._asked_at = 0.0  # when the request of RESPONDING was complete
+        self.asked_at = 0.0  # when the latest request was complete
         self._unread = 0  # bytes discarded after the last response; a refusal counts as one
-        self._half_closed = False
+        self._half_closed = self.queued = False
         self._reading = True
-        self.queued = False
 
     @property
     def transport(self) -> Transport:
@@ -90,7 +90,7 @@ class HTTPConnection:
     def makeConnection(self, transport: ITransport) -> None:
         """The connection is open."""
         context = self.context
-        self.output = Output(cast(Transport, transport))
+        self.output = Output(cast(Transport, transport), context.unsent)
         context.opened(self)
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
@@ -114,8 +114,7 @@ class HTTPConnection:
         """Respond to the requests that are complete, keep the rest."""
         output = self.output
         busy = self.request is not None or output.paused or self.state >= BLOCKED
-        # TLS delivers the input of one turn in many parts.
-        if busy or (output.secure and not self.context.turns.in_time()):
+        if busy or (output.in_parts and not self.context.turns.in_time()):
             self._set_aside(data)
         else:
             self._serve(self._buffer + data if self._buffer else data)
@@ -135,7 +134,7 @@ class HTTPConnection:
             if not (self.output.paused or self.queued):
                 self._serve(self._buffer)
         elif not self.request.startedWriting:
-            waited = self.context.clock.seconds() - self._asked_at
+            waited = self.context.clock.seconds() - self.asked_at
             if waited > HALF_CLOSE_SECONDS:
                 self._abandon(Failure(ConnectionDone()))
                 self.close()
@@ -219,7 +218,7 @@ class HTTPConnection:
             output.send(data)
         if self.state is RESPONDING:
             context.waited(self.client)
-        context.responded(self, request.head, request.code, request.sentLength)
+        context.responded(self, request, request.code)
         if not keep:
             self._enter(ENDING, self.deadline)
         elif self.state is IDLE:
@@ -244,8 +243,7 @@ class HTTPConnection:
         output = self.output
         output.cork()
         self._buffer = b""
-        at = self._requests(data)
-        self._buffer = data[at:]
+        self._buffer = data[self._requests(data) :]
         output.uncork()
         # The input is read when it should be paused, or the other way round.
         misread = output.paused is self._reading
@@ -304,10 +302,9 @@ class HTTPConnection:
                 if stop < 4 or stop - at > limits.max_head:
                     examine(data[at:] if at else data, limits.max_head, limits.max_target)
                     break
-                if stop < end or until:  # a request that comes alone does not pay for this
-                    now, left = seconds(), left - 1
-                    until = until or now + SLICE_SECONDS
-                    if left < 0 or now >= until:
+                if stop < end or at:  # a request that comes alone does not pay for this
+                    until, left = until or context.turns.until(), left - 1
+                    if left < 0 or (at and seconds() >= until):
                         context.turns.wait(self)
                         break
                 head = parse(data[at:stop], limits.max_target, limits.max_fields)
@@ -340,18 +337,19 @@ class HTTPConnection:
             return len(data)
         self._upload = None
         request = Request(self, upload.head)
-        request.received(upload.body, upload.decoder.trailers)
+        request.received(upload)
         self._respond(request)
         return len(data) - len(rest)
 
     def _respond(self, request: Request) -> None:
         """Process `request`; a response that is not complete then has to be waited for."""
+        context = self.context
         self.served += 1
         self.request = request
+        self.asked_at = context.clock.seconds()
         request.process()
         if self.request is not request:
             return
-        context = self.context
         refusal = context.crowded(self.client)
         if refusal is not None and not request.startedWriting:
             self.refuse(refusal)
@@ -359,7 +357,6 @@ class HTTPConnection:
             return
         context.wait(self.client)
         self._enter(RESPONDING, inf)
-        self._asked_at = context.clock.seconds()
 
     def _abandon(self, reason: Failure) -> None:
         """The client left before its response was complete, or the connection was cut."""
@@ -372,8 +369,8 @@ class HTTPConnection:
             code = request.code if request.startedWriting else 444
         if self.state is RESPONDING:
             self.context.waited(self.client)
-        self.context.responded(self, request.head, code, request.sentLength)
         request.lost(reason)
+        self.context.responded(self, request, code, lost=True)
 
     def refuse(self, key: str, head_only: bool = False) -> None:
         """Send the refusal called `key`, and end the connection."""
@@ -382,13 +379,14 @@ class HTTPConnection:
         if current is not None:
             head = current.head
             current.close()
+        self.served += self.request is None
         self.request = self._upload = None
         line = self._buffer.split(b"\r\n", 1)[0][:AHEAD] if head is None else head.line
         header, body = response_head.refusal(error.code, error.sentence, self.context.date())
         if head_only or (head is not None and head.method == b"HEAD"):
             body = b""
         self.output.send(header + body)
-        self.context.refused(self, error, line, len(body))
+        self.context.refused(self, error, line, len(body), current)
         self._unread += 1
         self._enter(ENDING, self.deadline)
         if self.output.collected is None:

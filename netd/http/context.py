@@ -7,11 +7,12 @@ connection is here: limits, Date, who is connected, who waits, counters and log.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from operator import attrgetter
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from attrs import define, evolve, field
 from twisted.internet.interfaces import IReactorTime
@@ -22,19 +23,47 @@ from netd.http import dates, response_head
 from netd.http.errors import RequestError
 from netd.http.request_head import Head
 from netd.http.timeouts import ROUND_SECONDS, Timed, TimeoutSweep
-from netd.http.turns import Turns
+from netd.http.unsent import UnsentBytes
 from netd.http.upload import BodyBuffers
 from netd.settings import Limits
+from netd.transport.access import listener_of
 from netd.transport.connections import ConnectionTable
+from netd.transport.tcp import bytes_unsent, has_unread_input
+from netd.turns import Turns
 
+_LOOKS: Final = 8
+"""Idle connections that are asked for unread input when one of them is to make room."""
 _BEYOND: Final = 32
 """Connections over the limit that get time to read why; those beyond get none."""
+
+
+def _body_buffers() -> BodyBuffers:
+    # Python would silently go elsewhere while the operator's choice is full or missing.
+    return BodyBuffers(os.environ.get("TMPDIR") or None)
 
 
 @lru_cache(maxsize=1024)
 def peer_name(host: object) -> bytes:
     """A host as the log has it; kept here once, and not by each of its connections."""
     return host.encode() if isinstance(host, str) else b"-"
+
+
+Notes: TypeAlias = tuple[tuple[str, str | int | float], ...]
+"""What else the log has of a response, by the names of docs/operations.md."""
+
+
+class AccessDetails(NamedTuple):
+    """What only some forms of the log have of a response; None for what is not known."""
+
+    duration: float | None
+    """Seconds from the end of the request's head until the response was written."""
+    listener: str | None
+    peer_port: int | None
+    connection: int
+    """The number of the connection among all of the daemon, from 1."""
+    connection_requests: int
+    """The number of the request on its connection, from 1."""
+    notes: Notes = ()
 
 
 class AccessRecord(NamedTuple):
@@ -49,13 +78,33 @@ class AccessRecord(NamedTuple):
     user_agent: bytes = b"-"
     user: bytes = b"-"
     """The name in the client's certificate."""
+    details: AccessDetails | None = None
+    """None where the log is not `detailed`."""
 
 
 class AccessLog(Protocol):
     """Where responses are logged."""
 
+    @property
+    def detailed(self) -> bool:
+        """Whether records need `details`; without them a request costs less."""
+
     def record(self, entry: AccessRecord) -> None:
         """Write `entry`, soon."""
+
+
+class Begun(Protocol):
+    """A request as soon as its head is complete; see `Upload`."""
+
+    begun: float
+
+
+class ServedRequest(Begun, Protocol):
+    """A request as its server sees it; see `Request`."""
+
+    head: Head
+    sentLength: int
+    notes: Notes
 
 
 class ServedConnection(Timed, Protocol):
@@ -63,12 +112,29 @@ class ServedConnection(Timed, Protocol):
 
     client: bytes | None
     peer: bytes
+    port: int | None
     user: bytes
+    number: int
     served: int
+    asked_at: float
 
     @property
     def idle(self) -> bool: ...
     def close(self) -> None: ...
+
+
+def _close_oldest(connections: list[ServedConnection]) -> bool:
+    """Pop connections until one of them was idle and is closed; False when none was."""
+    looks = _LOOKS
+    while connections and looks:
+        oldest = connections.pop()
+        if oldest.idle:
+            # A close would lose a request that has arrived and was not read yet.
+            if not has_unread_input(oldest.output.transport):
+                oldest.close()
+                return True
+            looks -= 1
+    return False
 
 
 @define(eq=False)
@@ -88,7 +154,7 @@ class ServerContext:
     _now: Callable[[], float]
     _bodies: Mapping[bytes, int]
     connections: ConnectionTable[ServedConnection] = field(factory=ConnectionTable, init=False)
-    body_buffers: BodyBuffers = field(factory=BodyBuffers, init=False)
+    body_buffers: BodyBuffers = field(factory=_body_buffers, init=False)
     in_flight: int = field(default=0, init=False)
     """Responses that are being waited for."""
     draining: bool = field(default=False, init=False)
@@ -103,15 +169,18 @@ class ServerContext:
     """Idle connections as of one round, the oldest last."""
     _sweep: TimeoutSweep = field(init=False)
     turns: Turns = field(init=False)
+    unsent: UnsentBytes = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.unsent = UnsentBytes(self.limits.unsent, self.clock, self._counters)
         self.change(self.limits)
         self._sweep = TimeoutSweep(self, self.clock, self._counters)
-        self.turns = Turns(self.clock)
+        self.turns = Turns.of(self.clock)
 
     def change(self, limits: Limits) -> None:
         """Keep to other limits from now on."""
         self.limits = limits
+        self.unsent.limit = limits.unsent
         self._limits_at = {
             path: evolve(limits, max_body=min(size, limits.max_body))
             for path, size in self._bodies.items()
@@ -144,7 +213,6 @@ class ServerContext:
             self._sweep.start()
         else:
             self._sweep.stop()
-            self.turns.stop()
 
     def new_second(self, now: float) -> None:
         """Forget what holds for one second only."""
@@ -163,9 +231,9 @@ class ServerContext:
         same = self.connections.of(client)
         if client is not None and len(same) >= self.limits.client_connections:
             idle = [connection for connection in same if connection.idle]
-            if not idle:
+            idle.sort(key=attrgetter("deadline"), reverse=True)
+            if not _close_oldest(idle):
                 return "client-connections"
-            min(idle, key=attrgetter("deadline")).close()
         if len(self.connections) >= self.limits.connections and not self._evict():
             return "connections"
         return None
@@ -176,12 +244,7 @@ class ServerContext:
             # Sorting all of them once a round is cheap; once a connection would not be.
             idle = [connection for connection in self.connections if connection.idle]
             self._oldest = sorted(idle, key=attrgetter("deadline"), reverse=True)
-        while self._oldest:
-            oldest = self._oldest.pop()
-            if oldest.idle:
-                oldest.close()
-                return True
-        return False
+        return _close_oldest(self._oldest)
 
     # Responses
 
@@ -220,22 +283,51 @@ class ServerContext:
         """The value of Date now."""
         return dates.http_date(self._now()).encode()
 
-    def responded(self, by: ServedConnection, head: Head, code: int, length: int) -> None:
-        """Count and log a response to `head` that ended after `length` bytes of its body."""
+    def responded(
+        self, by: ServedConnection, request: ServedRequest, code: int, lost: bool = False
+    ) -> None:
+        """Count and log a response that ended; `lost`: its connection ended before it did."""
+        length = request.sentLength
+        if lost:
+            # What is still in a buffer never left.
+            length = max(0, length - (bytes_unsent(by.output.transport) or 0))
         self._counters.responses[code] += 1
         self._counters.sent += length
         if self._log is not None:
+            head, details = request.head, None
+            if self._log.detailed:
+                details = self._details(by, request, request.notes)
             referer, agent = head.origin()
             self._log.record(
-                AccessRecord(by.peer, head.line, code, length, referer, agent, by.user)
+                AccessRecord(by.peer, head.line, code, length, referer, agent, by.user, details)
             )
 
     def refused(
-        self, by: ServedConnection, error: RequestError, line: bytes, length: int
+        self,
+        by: ServedConnection,
+        error: RequestError,
+        line: bytes,
+        length: int,
+        request: Begun | None,
     ) -> None:
-        """Count and log a refusal whose body has `length` bytes."""
+        """Count and log a refusal whose body has `length` bytes; None: no head was whole."""
         self._counters.refusals[error.key] += 1
         self._counters.responses[error.code] += 1
         if self._log is not None:
-            line = line or b"-"
-            self._log.record(AccessRecord(by.peer, line, error.code, length, user=by.user))
+            details = None
+            if self._log.detailed:
+                details = self._details(by, request, (("refusal", error.key),))
+            self._log.record(
+                AccessRecord(
+                    by.peer, line or b"-", error.code, length, user=by.user, details=details
+                )
+            )
+
+    def _details(
+        self, by: ServedConnection, request: Begun | None, notes: Notes
+    ) -> AccessDetails:
+        duration = None
+        if request is not None:
+            duration = self.clock.seconds() - (request.begun or by.asked_at)
+        listener = listener_of(by.output.transport)
+        return AccessDetails(duration, listener, by.port, by.number, by.served, notes)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrs import frozen
+from attrs import Factory, field, frozen
 
 from netd.http.fields import FieldLines
 
@@ -31,12 +31,17 @@ class Policy:
     credentials: bool = False
     max_age: int = 600
     """Seconds for which a browser may remember a preflight."""
+    # Browsers take `*` from no response that allows credentials.
+    varies: bool = field(
+        init=False, default=Factory(lambda of: of.credentials or ANY not in of.origins, True)
+    )
+    """Whether the fields depend on the origin, as `Vary: Origin` must say then."""
 
     def allow(self, origin: bytes | None) -> FieldLines:
         """The fields that let a script of `origin` read a response; empty when it may not."""
         if origin is None or not (origin in self.origins or ANY in self.origins):
             return ()
-        fields = [(b"Access-Control-Allow-Origin", origin)]
+        fields = [(b"Access-Control-Allow-Origin", origin if self.varies else ANY)]
         if self.credentials:
             fields.append((b"Access-Control-Allow-Credentials", b"true"))
         if self.exposed is not None:

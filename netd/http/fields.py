@@ -27,10 +27,11 @@ TOKEN: Final = TCHAR.encode() + b"++"
 FIELD: Final = rb"(?>" + TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)"
 CHARSETS: Final = ("utf-8", "iso-8859-1", "us-ascii", "ascii")
 """The charsets of parameters and forms, as in werkzeug; other codecs may be slow."""
-# A quoted string is passed over whole, so that no parameter is found inside.
+# A quoted string is passed over whole, so that no parameter is found inside; an open one goes
+# to the end, so that the search is not repeated from each quote in it.
 _PARAMETER: Final = re.compile(
-    r"""(?i);[ \t]*+(name|filename|charset|boundary)(\*?+)="""
-    r"""(?:"((?:[^"\\]|\\.)*+)"|([^\s";]++))|"(?:[^"\\]|\\.)*+\""""
+    r"""(?is);[ \t]*+(name|filename|charset|boundary)(\*?+)="""
+    r"""(?:"((?:[^"\\]|\\.)*+)"|([^\s";]++))|"(?:[^"\\]|\\.?)*+(?:"|\Z)"""
 )
 _FIELDS: Final = re.compile(FIELD + rb"*+\r\n")
 
@@ -38,11 +39,16 @@ _FIELDS: Final = re.compile(FIELD + rb"*+\r\n")
 def split(block: bytes) -> dict[bytes, tuple[bytes, ...]]:
     """Values by lower-case name of validated field lines; `block` lacks its last CRLF."""
     fields: dict[bytes, tuple[bytes, ...]] = {}
+    repeated: dict[bytes, list[bytes]] = {}
     for line in block.split(b"\r\n"):
         name, _, value = line.partition(b":")
         name = name.lower()
         value = value.strip(b" \t")
-        fields[name] = (*fields[name], value) if name in fields else (value,)
+        if name in fields:
+            repeated.setdefault(name, [*fields[name]]).append(value)
+        else:
+            fields[name] = (value,)
+    fields.update((name, tuple(values)) for name, values in repeated.items())
     fields.pop(b"", None)
     return fields
 

@@ -22,6 +22,9 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from netd.http.unsent import UnsentBytes
+from netd.transport.tcp import TCPTransport, bytes_unsent
+
 AHEAD: Final = 64 * 1024
 """Bytes of pipelined requests, or of unsent responses, that one connection keeps."""
 
@@ -44,12 +47,18 @@ class Transport(Protocol):
 class Output:
     """Writes to `transport`; its connection is registered there as the producer."""
 
-    __slots__ = ("_producer", "_size", "collected", "paused", "secure", "transport", "written")
+    __slots__ = (
+        *("_producer", "_size", "_unsent", "collected", "in_parts", "paused", "secure"),
+        *("transport", "written"),
+    )
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, unsent: UnsentBytes) -> None:
         self.transport = transport
+        self._unsent = unsent
         self.secure = bool(ISSLTransport.providedBy(transport))
         """Whether the transport is TLS."""
+        self.in_parts = self.secure and not isinstance(transport, TCPTransport)
+        """Whether the input of one turn comes in many parts, as Twisted's TLS delivers it."""
         self.paused = False
         """The transport holds more than it wants to."""
         self.written = 0
@@ -97,6 +106,7 @@ class Output:
         """The connection is lost: forget what was collected and who produces."""
         # The producer knows its request, and the request this connection: a cycle.
         self.collected = self._producer = None
+        self._unsent.release(self)
 
     def produce(self, producer: IPushProducer | None) -> None:
         """Pace `producer` in place of the one before; None: nothing is paced."""
@@ -107,14 +117,21 @@ class Output:
     def pause(self) -> None:
         """The transport wants no more for now."""
         self.paused = True
+        # A transport that cannot be looked into reports only that it holds very much.
+        self._unsent.hold(self, bytes_unsent(self.transport) or AHEAD)
         if self._producer is not None:
             self._producer.pauseProducing()
 
     def resume(self) -> None:
         """The transport wants more."""
         self.paused = False
+        self._unsent.release(self)
         if self._producer is not None:
             self._producer.resumeProducing()
+
+    def cut(self) -> None:
+        """Cut the connection: its client lags, and others need the room."""
+        self.transport.abortConnection()
 
     def close(self, half: bool) -> bool:
         """

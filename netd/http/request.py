@@ -7,9 +7,9 @@ and `transport.abortConnection` works at any time.  Sessions, cookies, forms, ET
 and content encoders are not here.  Unlike on stock, `finish` after the client left,
 or a second time, does nothing.
 
-Beyond `IRequest` there are `head` (`head.raw` is what came over the wire), `trailers`
-(of a chunked request), `addTrailer` (of a chunked response), `setHeaders` and
-`respond` (a whole response at little cost), `flush` and `sentOutside` (for sendfile).
+Beyond `IRequest` there are `head` (`head.raw` is what came over the wire), `trailers` (of a
+chunked request), `addTrailer` (of a chunked response), `setHeaders` and `respond` (a whole
+response at little cost), `flush`, `sentOutside` (for sendfile) and `notes` (for the log).
 
 Rules: knows of its connection what `Connection` says, not how bytes move.
 What costs is done when it is first looked at, because most Resources look at little.
@@ -34,10 +34,10 @@ from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
 from netd.http import response_head
-from netd.http.context import ServerContext
-from netd.http.output import Output, PullToPush, Transport
+from netd.http.context import Notes, ServerContext
+from netd.http.output import AHEAD, Output, PullToPush, Transport
 from netd.http.request_head import Head
-from netd.http.upload import BodyBuffer
+from netd.http.upload import BodyBuffer, Upload
 
 _log = Logger()
 _NO_TRAILERS: Final[Mapping[bytes, tuple[bytes, ...]]] = MappingProxyType({})
@@ -61,9 +61,9 @@ class Request:
     __slots__ = (
         *("__dict__", "_args", "_block", "_body", "_content", "_disconnected", "_fields"),
         *("_framing", "_headers", "_keep", "_left", "_notifications", "_producer"),
-        *("_requestHeaders", "_trailer", "channel", "code", "code_message", "finished"),
-        *("head", "method", "path", "postpath", "prepath", "sentLength", "startedWriting"),
-        *("trailers", "uri"),
+        *("_requestHeaders", "_trailer", "begun", "channel", "code", "code_message"),
+        *("finished", "head", "method", "notes", "path", "postpath", "prepath", "sentLength"),
+        *("startedWriting", "trailers", "uri"),
     )
 
     def __init__(self, channel: Connection, head: Head) -> None:
@@ -75,6 +75,8 @@ class Request:
         self.prepath: list[bytes] = []
         self.postpath = head.postpath.copy()
         self.trailers = _NO_TRAILERS
+        self.begun = 0.0  # when the head was complete, where a body came after it
+        self.notes: Notes = ()
         self._requestHeaders: Headers | None = None
         self._args: dict[bytes, list[bytes]] | None = None
         self._content: IO[bytes] | None = None
@@ -82,10 +84,9 @@ class Request:
         self.code = 200
         self.code_message: bytes | None = None
         self.sentLength = 0
-        self.startedWriting = self.finished = self._disconnected = False
+        self.startedWriting = self.finished = self._disconnected = self._keep = False
         self._framing = response_head.SIZED
         self._left: int | None = None  # bytes that Content-Length promises still
-        self._keep = False
         self._trailer = b""
         # The response header: `_headers` once a Resource has looked at it, `_block` while
         # it equals a shared block, otherwise `_fields`.
@@ -118,9 +119,7 @@ class Request:
     def requestHeaders(self) -> Headers:
         """All header fields; `getHeader` is cheaper."""
         if self._requestHeaders is None:
-            self._requestHeaders = headers = Headers()
-            for name, values in self.head.fields.items():
-                headers.setRawHeaders(name, values)
+            self._requestHeaders = Headers(self.head.fields)
         return self._requestHeaders
 
     def getHeader(self, key: AnyStr) -> AnyStr | None:
@@ -154,10 +153,10 @@ class Request:
 
     # From the connection
 
-    def received(self, body: BodyBuffer, trailers: Mapping[bytes, tuple[bytes, ...]]) -> None:
+    def received(self, upload: Upload) -> None:
         """Take over the body that was received."""
-        self._body = body
-        self.trailers = trailers
+        self._body, self.begun = upload.body, upload.begun
+        self.trailers = upload.decoder.trailers
 
     def process(self) -> None:
         """Find the Resource, render it, and send what it returns."""
@@ -259,6 +258,10 @@ class Request:
     def respond(self, body: bytes) -> None:
         """Send `body` as the whole response, and finish: one join, one write."""
         if self.finished or self._disconnected:
+            return
+        if len(body) > AHEAD and not self.channel.context.unsent.has_room(len(body)):
+            self.notes += (("refusal", "unsent"),)
+            self._respond_plain(503, b"Others read too slowly.\n", (b"Retry-After", b"1"))
             return
         if body and self.head.plain and self._headers is None and self.code_message is None:
             # The short way, which nearly all responses go: nothing is left to decide.
@@ -369,12 +372,10 @@ class Request:
         except UnsupportedMethod as error:
             allowed: list[bytes] = sorted(error.allowedMethods)
             if self.method == b"HEAD" and b"GET" in allowed:
-                # Every resource that has GET has HEAD (RFC 9110 9.3.2).
-                self.method = b"GET"
+                self.method = b"GET"  # which has HEAD everywhere (RFC 9110 9.3.2)
                 self._render(resource)
             else:
-                # RFC 9110 15.5.6
-                allow = b"Allow", b", ".join(allowed)
+                allow = b"Allow", b", ".join(allowed)  # RFC 9110 15.5.6
                 self._respond_plain(405, b"Method Not Allowed\n", allow)
         except Exception:
             self.fail(Failure())
@@ -400,8 +401,7 @@ class Request:
             fields.setdefault(b"Server", b"Server: %b\r\n" % response_head.SERVER)
             fields.setdefault(b"Date", b"Date: %b\r\n" % context.date())
         framing = response_head.choose_framing(fields, self.code, length, self.head)
-        self._framing = framing
-        self._left = framing.length
+        self._framing, self._left = framing, framing.length
         self._keep = keep = keep and framing.keep
         end = b"\r\n" if self.head.minor else b"Connection: keep-alive\r\n\r\n"
         return b"".join((top, *fields.values(), end if keep else response_head.CLOSE))

@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import ClassVar, Final
 
+from attrs import evolve
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
@@ -21,6 +22,9 @@ from netd.addresses import limited
 from netd.counters import Counters
 from netd.http.connection import LINGER_SECONDS, HTTPConnection
 from netd.http.context import AccessLog, ServerContext
+from netd.http.errors import RequestError
+from netd.http.request import Request
+from netd.http.request_head import Head
 from netd.http.timeouts import ROUND_SECONDS
 from netd.settings import Limits
 from netd.transport.drain import IDrainable
@@ -30,6 +34,9 @@ _FRESH_SECONDS: Final = 1.0
 """How long a drain waits for the first request of a connection that was just opened."""
 DENIED_CONNECTIONS: Final = 64
 """Connections of denied networks at one time."""
+_DENIED_LINGER_BYTES: Final = 1024 * 1024
+PROBES: Final = frozenset({b"/healthz", b"/readyz", b"/metrics"})
+"""The paths that peers on loopback may always ask for."""
 
 
 @implementer(IDrainable)
@@ -37,6 +44,7 @@ class HTTPServer(Factory):
     """Serves a tree of Resources over HTTP/1.1; `ServerContext` documents the arguments."""
 
     noisy = False
+    connection_type: ClassVar[type[HTTPConnection]] = HTTPConnection
 
     def __init__(
         self,
@@ -51,8 +59,12 @@ class HTTPServer(Factory):
     ) -> None:
         self.context = ServerContext(resource, clock, limits, counters, log, now, bodies)
         self.connections = self.context.connections
-        self.change = self.context.change
+        self.change(limits)
         self._counters = counters
+
+    def change(self, limits: Limits) -> None:
+        """Keep to other limits from now on."""
+        self.context.change(limits)
 
     @property
     def resource(self) -> IResource:
@@ -81,24 +93,27 @@ class HTTPServer(Factory):
         self._counters.connections += 1
         client = limited(addr)
         refusal = self.context.make_room(client)
-        connection = HTTPConnection(self.context, addr, client)
+        connection = self.connection_type(self.context, addr, client)
         connection.refusal = refusal
+        connection.number = self._counters.connections
         return connection
+
+    def dismiss(self) -> None:
+        """Close each connection after its next response; new ones are served as well."""
+        self.context.draining = True
 
     def drain(self) -> Deferred[None]:
         """Close idle connections; fires when the responses in flight have left, too."""
-        context = self.context
-        if not context.draining:
-            context.draining = True
-            soon = context.clock.seconds() + _FRESH_SECONDS
-            for connection in self.connections:
-                if not connection.idle or has_unread_input(connection.output.transport):
-                    continue
-                if not connection.served:
-                    # The first request may be on the way.
-                    connection.deadline = min(connection.deadline, soon)
-                else:
-                    connection.close()
+        self.dismiss()
+        soon = self.context.clock.seconds() + _FRESH_SECONDS
+        for connection in self.connections:
+            if not connection.idle or has_unread_input(connection.output.transport):
+                continue
+            if not connection.served:
+                # The first request may be on the way.
+                connection.deadline = min(connection.deadline, soon)
+            else:
+                connection.close()
         return self.connections.drain()
 
     def abort(self) -> int:
@@ -106,12 +121,41 @@ class HTTPServer(Factory):
         return self.connections.abort()
 
 
+class LocalConnection(HTTPConnection):
+    """A connection that may ask for `PROBES`; anything else is refused, as to strangers."""
+
+    __slots__ = ()
+
+    linger_bytes = _DENIED_LINGER_BYTES
+
+    def _respond(self, request: Request) -> None:
+        if request.head.path not in PROBES:
+            self.request = request
+            raise RequestError("network")
+        HTTPConnection._respond(self, request)
+
+    def _begin_upload(self, head: Head, all_read: bool) -> None:
+        # No probe takes a body, and no other body is let in.
+        self.request = Request(self, head)
+        raise RequestError("network")
+
+
+class LocalServer(HTTPServer):
+    """Serves the probes to peers on loopback that the access lists leave out."""
+
+    connection_type = LocalConnection
+
+    def change(self, limits: Limits) -> None:
+        """Keep to other limits from now on, with as few connections as for denied networks."""
+        self.context.change(evolve(limits, connections=DENIED_CONNECTIONS))
+
+
 class DeniedConnection(HTTPConnection):
     """A connection of a denied network: the first bytes that are received are refused."""
 
     __slots__ = ()
 
-    linger_bytes = 1024 * 1024
+    linger_bytes = _DENIED_LINGER_BYTES
 
     def _serve(self, data: bytes) -> None:
         if data:

@@ -8,24 +8,44 @@ without a name; all bodies of one server together stay below another limit.
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
 from io import BytesIO
 from typing import IO
+
+from twisted.logger import Logger
 
 from netd.http.body import Chunked, Sized
 from netd.http.errors import RequestError
 from netd.http.request_head import Head
 from netd.settings import Limits
 
+_log = Logger()
+
 
 class BodyBuffers:
-    """What all request bodies of one server hold at the moment."""
+    """
+    What all request bodies of one server hold at the moment.
 
-    __slots__ = ("held",)
+    `directory` is where the files of bodies are; None: where Python finds room for them.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_logged", "directory", "held")
+
+    def __init__(self, directory: str | None = None) -> None:
         self.held = 0
         """Bytes, in memory and in files."""
+        self.directory = directory
+        self._logged: set[int | None] = set()
+
+    def failed(self, error: OSError) -> None:
+        """Log why a body cannot be stored, each reason once."""
+        if error.errno not in self._logged:
+            self._logged.add(error.errno)
+            place = self.directory or "temporary files"
+            why = os.strerror(error.errno or errno.EIO)
+            _log.warn("no room for request bodies in {place}: {why}", place=place, why=why)
 
 
 class BodyBuffer:
@@ -51,21 +71,25 @@ class BodyBuffer:
         try:
             if self.size <= self._memory < self.size + len(data):
                 self._move_to_disk()
-            written = self.file.write(data)
+            self._append(data)
         except OSError as error:
             # A full disk and no free descriptor are a lack of room, not a bug.
+            self._buffers.failed(error)
             raise RequestError("spool") from error
-        if written != len(data):
-            raise RequestError("spool")
         self.size += len(data)
         self._buffers.held += len(data)
 
     def _move_to_disk(self) -> None:
         # Unbuffered: a write is on the disk, or fails here.
-        disk = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by `close`
+        disk = tempfile.TemporaryFile(buffering=0, dir=self._buffers.directory)  # noqa: SIM115 - closed by `close`
         memory, self.file = self.file, disk
         memory.seek(0)
-        disk.write(memory.read())
+        self._append(memory.read())
+
+    def _append(self, data: bytes) -> None:
+        """Write the whole of `data`; a disk that becomes full takes a part of it."""
+        if self.file.write(data) != len(data):
+            raise OSError(errno.ENOSPC, "short write")
 
     def rewound(self) -> IO[bytes]:
         """The body, to be read from its start."""

@@ -10,16 +10,19 @@ from __future__ import annotations
 import json
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
+from itertools import chain
 from random import Random
 from typing import IO, Any, Final, Protocol, TypeAlias
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 
 from netd.acl import AccessList
+from netd.lab import compatibility
+from netd.lab.compatibility import Compatibility
 from netd.lab.parameters import Parameter
-from netd.script import Script
+from netd.script import Script, Wait
 from netd.settings import HTTP
 from netd.values import Distribution, Duration
 
@@ -55,6 +58,14 @@ class Reply:
     """The script writes the head too, without any framing; the connection ends with it."""
     delay: float = 0.0
     """Seconds to wait before the head; for bodies that are no scripts."""
+    fault: str = ""
+    """The kind of fault that the response has, for the log; empty: none."""
+
+    def later(self, seconds: float) -> Reply:
+        """This reply after so many more seconds."""
+        if isinstance(self.body, bytes) or callable(self.body):
+            return evolve(self, delay=self.delay + seconds)
+        return evolve(self, body=chain((Wait(seconds),), self.body))
 
 
 class BadCall(Exception):
@@ -86,10 +97,24 @@ class Later(Exception):
         self.fetch = fetch
 
 
+OwnPorts: TypeAlias = Callable[[], Collection[tuple[str, int]]]
+"""The scheme and port of each HTTP listener of the daemon, at the moment of the call."""
+
 MAX_KEYS: Final = 10_000
 """How many keys of /retry and fail_first are remembered; the least recent is forgotten."""
 _MAX_DRAW: Final = 31_536_000.0
 _DURATIONS: Final = ("delay", "duration")
+_DELAY: Final = Parameter("X-Netd-Delay", "delay", "the wait before the response header")
+
+
+class Counting(Protocol):
+    """What counts the requests for each key; where another process does, it raises `Later`."""
+
+    def count(self, key: str) -> int:
+        """Count a request for `key`, and return how many came before it."""
+
+    def forget(self, key: str) -> int:
+        """Count requests for `key` from 0 again, and return how many there were."""
 
 
 @define
@@ -106,6 +131,10 @@ class Counts:
             self._counts.popitem(last=False)
         return before
 
+    def forget(self, key: str) -> int:
+        """Count requests for `key` from 0 again, and return how many there were."""
+        return self._counts.pop(key, 0)
+
 
 @define
 class LabState:
@@ -117,13 +146,20 @@ class LabState:
     """The time of day."""
     environ: Mapping[str, str] = Factory(dict)
     """The environment of the process, of which /env shows a part."""
+    own_ports: OwnPorts = frozenset
     trusted: AccessList = field(
         init=False,
         default=Factory(lambda self: AccessList(self.config.lab.trust_forwarded), True),
     )
     """The proxies whose X-Forwarded-* fields are believed."""
-    count: Callable[[str], int] = Factory(lambda: Counts().count)
-    """Counts a request for a key, and returns how many came before it; it may raise `Later`."""
+    counts: Counting = Factory(Counts)
+    """How many requests there were for each key."""
+
+    @property
+    def compatibility(self) -> Compatibility:
+        """Where these calls differ from httpbin."""
+        exact = self.config.lab.httpbin_exact
+        return compatibility.HTTPBIN if exact else compatibility.OWN
 
 
 class Client(Protocol):
@@ -173,15 +209,31 @@ class Call:
     _headers: Headers | None = None
     _args: list[tuple[str, str]] | None = None
     _random: Random | None = None
+    clamped: Headers = ()
+    """The field that names each parameter whose limit was taken in place of its value."""
 
     def count(self, key: str) -> int:
         """Count a request for `key`, and return how many came before it."""
-        return self.state.count(key)
+        return self.state.counts.count(key)
+
+    def forget(self, key: str) -> int:
+        """Count requests for `key` from 0 again, and return how many there were."""
+        return self.state.counts.forget(key)
 
     @property
     def config(self) -> HTTP:
         """The settings of the site."""
         return self.state.config
+
+    @property
+    def compatibility(self) -> Compatibility:
+        """Where the response differs from httpbin's."""
+        return self.state.compatibility
+
+    @property
+    def any_field(self) -> bool:
+        """Whether the client may set response fields that browsers and proxies act on."""
+        return self.config.lab.unsafe_responses or self.compatibility.any_field
 
     @property
     def headers(self) -> Headers:
@@ -271,16 +323,39 @@ class Call:
             if parameter.required:
                 raise BadCall(f"{name} is missing")
             return None
+        return self._checked(parameter, text)
+
+    def _checked(self, parameter: Parameter, text: str) -> Any:
+        """The value of `text`; what is clamped is noted."""
+        name, longest = parameter.name, self.config.limits.max_delay
         try:
-            value = parameter.parse(text)
+            received = parameter.parse(text)
+            value = parameter.limited(received)
         except ValueError as error:
             raise BadCall(f"{name}: {error}") from None
-        longest = self.config.limits.max_delay
-        if parameter.kind in _DURATIONS and isinstance(value, float) and value > longest:
+        timed = parameter.kind in _DURATIONS
+        if timed and isinstance(value, float) and value > longest:
             if not parameter.clamps:
                 raise BadCall(f"{name}: longer than {Duration.of(longest)}")
-            return longest
+            value = longest
+        if value != received:
+            self._note(f"{name}={value:.15g}s" if timed else f"{name}={value}")
         return value
+
+    def _note(self, clamped: str) -> None:
+        noted = self.clamped[0][1].split(", ") if self.clamped else []
+        # A parameter may be read twice.
+        values = ", ".join(dict.fromkeys((*noted, clamped)))
+        self.clamped = (("X-Netd-Clamped", values),)
+
+    @property
+    def delay(self) -> float:
+        """The seconds in X-Netd-Delay, for a route that has no time of its own."""
+        # The search in the bytes is cheaper than parsing the fields.
+        if self.raw_head.lower().find(b"\nx-netd-delay:") < 0:
+            return 0.0
+        delay = self._checked(_DELAY, self.header("x-netd-delay") or "")
+        return self.draw(delay) if isinstance(delay, Distribution) else delay
 
     def wait(self, name: str) -> float:
         """The seconds of a parameter of kind `delay`, drawn where it is a distribution."""
@@ -297,7 +372,7 @@ class Call:
     def random(self) -> Random:
         """The random numbers of this call: from its `seed`, or the daemon's."""
         if self._random is None:
-            seed = self.value("seed")
+            seed = self.value("seed") if "seed" in self.parameters else None
             # No secret depends on these: delays, weights, faults, noise.
             self._random = self.state.random if seed is None else Random(seed)  # noqa: S311
         return self._random
@@ -314,8 +389,17 @@ class ResumedCall(Call):
         count: int = self.fetched
         return count
 
+    def forget(self, key: str) -> int:
+        """The count that came."""
+        return self.count(key)
 
-_ESCAPES: Final = re.compile(rb"(?:%[0-9A-Fa-f]{2})++")
+
+_HEX: Final = b"0123456789abcdefABCDEF"
+_OCTETS: Final = {
+    b"%%%c%c" % (high, low): bytes.fromhex(f"{high:c}{low:c}") for high in _HEX for low in _HEX
+}
+"""The byte of every escape."""
+_ESCAPE: Final = re.compile(rb"%[0-9A-Fa-f]{2}")
 # Bytes that are not UTF-8, as surrogateescape decodes them.
 _ENCODED: Final = {0xDC00 + byte: f"%{byte:02X}" for byte in range(0x80, 0x100)}
 
@@ -327,7 +411,7 @@ def parse_query(query: bytes, max_fields: int | None = None) -> list[tuple[str, 
     Bytes that are not UTF-8 stay percent-encoded, as in httpbin.  ValueError
     when there are more than `max_fields`.
     """
-    # urllib.parse.parse_qsl takes up to 140 ms for 256 KiB, this takes 35.
+    # urllib.parse.parse_qsl takes up to 140 ms for 256 KiB, this takes 25.
     if max_fields is not None and query.count(b"&") >= max_fields:
         raise ValueError("too many fields")
     fields = [field.partition(b"=") for field in query.replace(b"+", b" ").split(b"&") if field]
@@ -335,7 +419,7 @@ def parse_query(query: bytes, max_fields: int | None = None) -> list[tuple[str, 
 
 
 def _decoded(text: bytes) -> str:
-    octets = _ESCAPES.sub(lambda m: bytes.fromhex(m[0].replace(b"%", b"").decode()), text)
+    octets = _ESCAPE.sub(lambda m: _OCTETS[m[0]], text) if b"%" in text else text
     try:
         return octets.decode()
     except UnicodeDecodeError:

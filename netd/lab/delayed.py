@@ -20,6 +20,7 @@ from netd.http.request import Request
 from netd.lab.call import BadCall, Reply
 from netd.player import Player, Sink
 from netd.script import Script, Step, Wait
+from netd.turns import Turns
 
 _log = Logger()
 
@@ -49,7 +50,7 @@ class ResponseSink:
             script = self._counted(script, self.counters)
         player = Player(script, self, self.clock)
         self.request.notifyFinish().addErrback(lambda _: player.stopProducing())
-        return player.perform()
+        return player.perform(Turns.of(self.clock).in_time())
 
     def _counted(self, script: Script, counters: Counters) -> Iterator[Step]:
         """Add up the waits before the first bytes, and count their sum once."""
@@ -65,6 +66,7 @@ class ResponseSink:
             # Runs when the client left early, too.
             if self._delay:
                 counters.add_delay(self._delay)
+                self.request.notes += (("delay", self._delay),)
         yield from steps
 
     def write(self, data: bytes) -> None:
@@ -76,6 +78,7 @@ class ResponseSink:
                 )
         if self.raw:
             self.request.transport.write(data)
+            self.request.sentOutside(len(data))
         else:
             self.request.write(data)
 
@@ -119,6 +122,7 @@ class DelayedResponse:
         self._due = clock.seconds() + delay
         self._timer = clock.callLater(delay, self._send)
         counters.add_delay(delay)
+        request.notes += (("delay", delay),)
         request.registerProducer(self, True)
 
     def pauseProducing(self) -> None:
@@ -143,6 +147,43 @@ class DelayedResponse:
             return
         self._counters.add_lateness(self._clock.seconds() - self._due)
         request.respond(body)
+
+
+@implementer(IPushProducer)
+class LaterResponse:
+    """A response that is made in a later turn of the reactor, by `render` of a Resource."""
+
+    __slots__ = ("_render", "_request", "queued")
+
+    def __init__(self, request: Request, render: Callable[[], bytes | int]) -> None:
+        self._request = request
+        self._render: Callable[[], bytes | int] | None = render
+        self.queued = False
+        request.registerProducer(self, True)
+
+    def pauseProducing(self) -> None:
+        """No-op: nothing is sent before its turn."""
+
+    def resumeProducing(self) -> None:
+        """No-op: it is the queue that calls."""
+
+    def stopProducing(self) -> None:
+        """Forget the request: the client left."""
+        self._render = None
+
+    def proceed(self) -> None:
+        """Make the response."""
+        if self._render is None:
+            return
+        request = self._request
+        request.unregisterProducer()
+        try:
+            body = self._render()
+        except Exception:
+            request.fail(Failure())
+        else:
+            if isinstance(body, bytes):
+                request.respond(body)
 
 
 def perform(request: Request, reply: Reply, clock: IReactorTime, counters: Counters) -> None:

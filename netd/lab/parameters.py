@@ -64,10 +64,12 @@ class Parameter:
     most: float | None = None
     """In seconds, in bytes, or as a number; --max-delay limits durations further."""
     clamps: bool = False
-    """Whether a value beyond a limit becomes the limit, as in httpbin, or is refused."""
+    """Whether a value above `most` becomes that, as in httpbin, or is refused."""
     required: bool = False
     repeats: bool = False
     choices: tuple[str, ...] = ()
+    clamps_least: bool = False
+    """Whether a value below `least` becomes that, as in httpbin, or is refused."""
 
     @kind.validator
     def _known(self, _: Attribute[str], kind: str) -> None:
@@ -75,19 +77,23 @@ class Parameter:
             raise ValueError(f"no kind of parameter is called {kind}")
 
     def parse(self, text: str) -> Any:
-        """The value of `text` within the limits; ValueError says what is wrong."""
+        """The value of `text`, perhaps beyond the limits; ValueError says what is wrong."""
         # Any: the kind decides, and the endpoint knows the kinds of its parameters.
         value: Any = _KINDS[self.kind][0](text)
         if self.choices and value not in self.choices:
             raise ValueError(f"not one of {', '.join(self.choices)}")
-        if self.least is not None and value < self.least:
-            return self._clamp(value, self.least, "less")
-        if self.most is not None and value > self.most:
-            return self._clamp(value, self.most, "more")
         return value
 
-    def _clamp(self, value: float, limit: float, relation: str) -> float:
-        if not self.clamps:
+    def limited(self, value: Any) -> Any:
+        """`value` within the limits; ValueError when it is beyond one and none is clamped."""
+        if self.least is not None and value < self.least:
+            return self._clamp(value, self.least, "less", self.clamps_least)
+        if self.most is not None and value > self.most:
+            return self._clamp(value, self.most, "more", self.clamps)
+        return value
+
+    def _clamp(self, value: float, limit: float, relation: str, clamps: bool) -> float:
+        if not clamps:
             raise ValueError(f"{relation} than {limit:.15g}")
         return type(value)(limit)
 
@@ -105,6 +111,11 @@ class Parameter:
         if self.default is not None:
             schema["default"] = _KINDS[self.kind][0](self.default) if numeric else self.default
         return {"type": "array", "items": schema} if self.repeats else schema
+
+    @property
+    def in_brackets(self) -> str:
+        """The `limits`, to follow the help."""
+        return f" ({self.limits})" if self.limits else ""
 
     @property
     def limits(self) -> str:

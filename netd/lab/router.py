@@ -14,6 +14,7 @@ from io import BytesIO
 from random import Random
 from typing import IO, Any, Final, cast
 
+from attrs import evolve
 from OpenSSL.crypto import X509
 from OpenSSL.SSL import Connection
 from twisted.internet.interfaces import IReactorTime, ISSLTransport
@@ -30,23 +31,25 @@ from netd.lab.call import (
     SANDBOX,
     BadCall,
     Call,
+    Counting,
+    Counts,
     Headers,
     LabState,
     Later,
+    OwnPorts,
     Reply,
     ResumedCall,
 )
-from netd.lab.delayed import DelayedResponse, perform
+from netd.lab.compatibility import OWN
+from netd.lab.delayed import DelayedResponse, LaterResponse, perform
 from netd.lab.routes import Route, Table
 from netd.settings import HTTP
 from netd.transport import certificates
+from netd.turns import Turns
 
 # Shared by all requests without a body, to save a file for each.
 _EMPTY: Final[IO[bytes]] = BytesIO()
-# Scripts of any origin may read every response, as with httpbin.
-_SHARED: Final = Policy(
-    b"GET, POST, PUT, DELETE, PATCH, OPTIONS", credentials=True, max_age=3600
-)
+_SMALL: Final = 4096  # bytes of a request that takes no more than a millisecond
 
 
 @lru_cache(maxsize=256)
@@ -57,21 +60,19 @@ def block(content_type: str, sandbox: bool, cors: bool) -> HeaderBlock:
     if sandbox:
         fields.append((b"Content-Security-Policy", SANDBOX.encode()))
     if cors:
-        fields.extend(_SHARED.allow(ANY))
+        fields.extend(OWN.sharing.allow(ANY))
     return HeaderBlock(fields)
 
 
-def _share(request: Request) -> None:
-    """Allow the Origin of the request by name, and allow what its preflight asks for."""
-    # The search in the bytes comes first: parsing the fields costs as much as a small response.
-    if request.head.raw.lower().find(b"\norigin:") >= 0:
-        origin = request.getHeader(b"origin")
-        if origin is not None:
-            for name, value in _SHARED.allow(origin):
-                request.setHeader(name, value)
+def _share(request: Request, policy: Policy) -> None:
+    """Allow what `policy` does beyond `block`, and what a preflight asks for."""
+    if policy.varies:
+        for name, value in policy.allow(request.getHeader(b"origin") or ANY):
+            request.setHeader(name, value)
+        request.responseHeaders.addRawHeader(b"Vary", b"Origin")
     if request.method == b"OPTIONS":
         requested = request.getHeader(b"access-control-request-headers")
-        for name, value in _SHARED.preflight(requested):
+        for name, value in policy.preflight(requested):
             request.setHeader(name, value)
 
 
@@ -100,30 +101,51 @@ class Router(Resource):
         counters: Counters | None = None,
         now: Callable[[], float] = time.time,
         *,
-        count: Callable[[str], int] | None = None,
+        counts: Counting | None = None,
+        own_ports: OwnPorts = frozenset,
     ) -> None:
         Resource.__init__(self)
         self._table = Table(routes)
         # No secret depends on these random numbers: delays, weights, faults.
         random = Random(config.lab.seed)  # noqa: S311
-        shared = {} if count is None else {"count": count}
-        self._state = LabState(config, random, now, os.environ, **shared)
+        self._state = LabState(
+            config, random, now, os.environ, own_ports, Counts() if counts is None else counts
+        )
+        self._compatibility = self._state.compatibility
         self._clock = clock
         self._counters = Counters() if counters is None else counters
 
     def render(self, request: Request) -> bytes | int:
         """Respond by the route of `request`; a client's mistake is a 4xx in JSON."""
-        cors = True
         try:
             route, path_values = self._table.find(request.path)
-            cors = route.cors
-            reply = self._reply(request, route, path_values)
+        except BadCall as error:
+            return self._respond(request, error.reply(), True)
+        head = request.head
+        if route.costly or head.length != 0 or len(head.raw) > _SMALL:
+            turns = Turns.of(self._clock)
+            if not turns.in_time():
+                render = partial(self._render, request, route, path_values)
+                turns.wait(LaterResponse(request, render))
+                return NOT_DONE_YET
+        return self._render(request, route, path_values)
+
+    def _render(
+        self,
+        request: Request,
+        route: Route,
+        path_values: Mapping[str, str],
+        make: Callable[..., Call] = Call,
+    ) -> bytes | int:
+        """As `render` does, by `route`."""
+        try:
+            reply = self._reply(request, route, path_values, make)
         except BadCall as error:
             reply = error.reply()
         except Later as later:
             self._wait(request, route, path_values, later)
             return NOT_DONE_YET
-        return self._respond(request, reply, cors)
+        return self._respond(request, reply, route.cors)
 
     def _wait(
         self, request: Request, route: Route, path_values: Mapping[str, str], later: Later
@@ -138,15 +160,12 @@ class Router(Resource):
                 return
             make = partial(ResumedCall, fetched=value)
             try:
-                reply = self._reply(request, route, path_values, make)
-            except BadCall as error:
-                reply = error.reply()
+                body = self._render(request, route, path_values, make)
             except Exception:
                 request.fail(Failure())
-                return
-            body = self._respond(request, reply, route.cors)
-            if isinstance(body, bytes):
-                request.respond(body)
+            else:
+                if isinstance(body, bytes):
+                    request.respond(body)
 
         later.fetch(resume)
 
@@ -155,7 +174,7 @@ class Router(Resource):
         request: Request,
         route: Route,
         path_values: Mapping[str, str],
-        make: Callable[..., Call] = Call,
+        make: Callable[..., Call],
     ) -> Reply:
         method = request.method.decode("latin-1")
         if not route.takes(method) or (method == "OPTIONS" and _preflight(request, route)):
@@ -171,34 +190,39 @@ class Router(Resource):
             content = request.content
             length = content.seek(0, 2)
             content.seek(0)
-        return route.endpoint(
-            make(
-                method,
-                request.uri.decode("latin-1"),
-                route.by_name,
-                route.composable,
-                self._state,
-                path_values,
-                head.raw,
-                content,
-                length,
-                _Client(request),
-            )
+        call = make(
+            method,
+            request.uri.decode("latin-1"),
+            route.by_name,
+            route.composable,
+            self._state,
+            path_values,
+            head.raw,
+            content,
+            length,
+            _Client(request),
         )
+        delay = call.delay if route.delayable else 0.0
+        reply = route.endpoint(call)
+        if call.clamped:
+            reply = evolve(reply, headers=(*reply.headers, *call.clamped))
+        return reply.later(delay) if delay else reply
 
     def _respond(self, request: Request, reply: Reply, cors: bool) -> bytes | int:
         status, body = reply.status, reply.body
+        if reply.fault:
+            request.notes = (("fault", reply.fault),)
         if reply.raw:
             perform(request, reply, self._clock, self._counters)
             return NOT_DONE_YET
         if status != 200:
-            request.setResponseCode(status)
+            request.setResponseCode(status, self._compatibility.phrase(status))
         content_type = "" if status in NO_BODY else reply.type
         request.setHeaders(block(content_type, reply.sandbox, cors))
-        if cors:
-            _share(request)
         if reply.headers:
             _add(request, reply.headers)
+        if cors:
+            _share(request, self._compatibility.sharing)
         if not (isinstance(body, bytes) or callable(body)):
             if reply.length is not None:
                 request.setHeader(b"Content-Length", b"%d" % reply.length)

@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes
 from attrs import Factory, field, frozen
 
 from netd.lab.call import BadCall, Call, Reply
+from netd.lab.near_miss import near_miss
 from netd.lab.parameters import Parameter
 
 Endpoint: TypeAlias = Callable[[Call], Reply]
@@ -21,6 +22,12 @@ ANY: Final = ()
 """The methods of a route that takes every method, unregistered ones too."""
 
 _REST: Final = "<path:"
+_MOST_HINTS: Final = 3
+
+
+def elsewhere(call: Call) -> Reply:
+    """404: the site has a resource of its own at this path, in front of the router."""
+    raise BadCall("nothing is here; /help lists what is", 404)
 
 
 @frozen
@@ -41,6 +48,12 @@ class Route:
     """Whether scripts of any origin may read the response, as with httpbin."""
     composable: bool = False
     """Whether parameters may come in X-Netd- headers too."""
+    prompt: bool = False
+    """Whether X-Netd-Delay is ignored."""
+    costly: bool = False
+    """Whether a small request can take more than a millisecond."""
+    body: str = "text/plain"
+    """The media type of a request body, for the OpenAPI document."""
     segments: tuple[str, ...] = field(
         init=False, default=Factory(lambda self: tuple(self.path[1:].split("/")), True)
     )
@@ -48,6 +61,20 @@ class Route:
         init=False, default=Factory(lambda self: {p.name: p for p in self.parameters}, True)
     )
     """The parameters by their names."""
+    delayable: bool = field(
+        init=False,
+        default=Factory(
+            lambda self: (
+                not (
+                    self.prompt
+                    or self.composable
+                    or any(p.kind in ("delay", "duration") for p in self.parameters)
+                )
+            ),
+            True,
+        ),
+    )
+    """Whether X-Netd-Delay delays the response: the route has no time of its own."""
 
     def takes(self, method: str) -> bool:
         """Whether the endpoint takes `method`; it takes HEAD where it takes GET."""
@@ -105,7 +132,23 @@ class Table:
             values = route.match(segments)
             if values is not None:
                 return route, values
-        raise BadCall("nothing is here; /help lists what is", 404)
+        raise BadCall(self._nothing(segments[0]), 404)
+
+    def _nothing(self, first: str) -> str:
+        """What a 404 says: the routes with this first segment, or one that is almost it."""
+        if first not in self._by_first:
+            first = near_miss(first, tuple(self._by_first)) or ""
+        if not first:
+            return "nothing is here; /help lists what is"
+        routes = self._by_first[first][:_MOST_HINTS]
+        paths = " or ".join(route.path for route in routes)
+        words = {
+            parameter.name: f"; {parameter.name}: {parameter.help}{parameter.in_brackets}"
+            for route in routes
+            for parameter in route.parameters
+            if parameter.name in route.names
+        }
+        return f"nothing is here, but at {paths}{''.join(words.values())}"
 
 
 def _segments(path: bytes) -> list[str]:

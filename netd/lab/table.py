@@ -1,5 +1,5 @@
 """
-Every URL of the lab; /help, OpenAPI and the reference are made from this table.
+Every URL of the HTTP port; /help, OpenAPI and the reference are made from this table.
 
 Rules: routes and texts only.  A new endpoint is one function in a module of `endpoints` and
 one line here.
@@ -30,7 +30,7 @@ from netd.lab.endpoints.help import Help
 from netd.lab.endpoints.payloads import MAX_BYTES
 from netd.lab.endpoints.probes import Probes
 from netd.lab.parameters import Parameter as P  # noqa: N817 - short, to keep the columns
-from netd.lab.routes import ANY, Endpoint, Route
+from netd.lab.routes import ANY, Endpoint, Route, elsewhere
 
 _SEED: Final = P(
     "seed", "integer", "the seed of all random choices; the same seed repeats them"
@@ -40,7 +40,16 @@ _LINKS: Final = P("n", "integer", "the number of links", least=1)
 _LETTERS: Final = P("n", "integer", "the number of letters")
 _LINES: Final = P("n", "integer", "the number of lines", most=100, clamps=True)
 _BYTES: Final = P("n", "integer", "the number of bytes", most=MAX_BYTES, clamps=True)
-_CHUNK: Final = P("chunk_size", "integer", "bytes in each chunk", "10240", 1, MAX_BYTES, True)
+_CHUNK: Final = P(
+    "chunk_size",
+    "integer",
+    "bytes in each chunk",
+    "10240",
+    1,
+    MAX_BYTES,
+    True,
+    clamps_least=True,
+)
 _FRESH: Final = P("n", "integer", "seconds of freshness")
 _RETRY_AFTER: Final = P("retry_after", "integer", "seconds in a Retry-After", most=10**9)
 _CODES: Final = P("codes", "text", "statuses from 200 to 999")
@@ -56,7 +65,7 @@ _REDIRECT_TO: Final = (
     P("status_code", "integer", "the status of the redirect", "302", 300, 399),
 )
 _LINK_PAGE: Final = (
-    P("n", "integer", "the number of pages", None, 1, 200, True),
+    P("n", "integer", "the number of pages", None, 1, 200, True, clamps_least=True),
     P("offset", "integer", "the number of this page"),
 )
 _EVENTS: Final = (
@@ -65,11 +74,18 @@ _EVENTS: Final = (
     P("delay", "duration", _BEFORE, "0"),
 )
 _DRIP: Final = (
-    P("duration", "duration", _TAKES, "2", clamps=True),
-    P("numbytes", "integer", "the number of bytes", "10", 1, streams.MAX_DRIP),
+    P("duration", "duration", _TAKES, "2"),
+    P("numbytes", "integer", "the number of bytes", "10", 1, streams.MAX_DRIP, True),
     P("code", "text", "the status", "200"),
-    P("delay", "duration", _BEFORE, "0", clamps=True),
+    P("delay", "duration", _BEFORE, "0"),
     _SEED,
+)
+_COOKIE: Final = (
+    P("max_age", "integer", "the Max-Age, in seconds", most=10**9),
+    P("secure", "switch", "whether it is Secure; by default over HTTPS"),
+    P("httponly", "switch", "whether it is HttpOnly", "no"),
+    P("path", "text", "the Path", "/"),
+    P("samesite", "text", "the SameSite", choices=("strict", "lax", "none")),
 )
 _FAULT: Final = (
     _KIND,
@@ -88,7 +104,7 @@ _UNSTABLE: Final = (
 )
 _ECHO: Final = (
     P("delay", "delay", "wait before the head: a duration, or uniform:1s-3s, normal:1s,200ms"),
-    P("ttfb", "duration", "wait between the head and the body", "0"),
+    P("body_delay", "duration", "wait between the head and the body", "0"),
     P("pace", "duration", "wait between chunks", "0"),
     P("chunk", "size", "bytes in each chunk", least=1),
     P("status", "text", "a status, or several by weight: 200:3,503:1", "200"),
@@ -103,6 +119,18 @@ _ECHO: Final = (
     P("fail_first", "integer", "requests per key that fail, with `status` or 503", most=1000),
     P("key", "text", "the key under which fail_first counts requests"),
     _SEED,
+)
+
+_LISTING: Final = (
+    P("format", "text", "the format of a listing", choices=("html", "json")),
+    P("sort", "text", "what a listing is sorted by", "name", choices=("name", "size", "time")),
+    P("order", "text", "ascending or descending", "asc", choices=("asc", "desc")),
+)
+_FILE: Final = (
+    *_LISTING,
+    P("netd.delay", "duration", "wait before the file, with --files-faults", "0"),
+    P("netd.rate", "size", "bytes a second, with --files-faults", least=1),
+    P("netd.truncate", "size", "bytes before the cut, with --files-faults"),
 )
 
 
@@ -127,6 +155,7 @@ _DIGEST: Final = "401 until the request carries a digest of that user and passwo
 _STALE: Final = f"{_DIGEST}; a nonce is stale after stale_after uses"
 _CODED: Final = "the request headers in"
 _EXTRA: Final = "501 without the extra compress"
+_FAILURES: Final = "failures for the key, then a success; DELETE forgets the key"
 _HEADERS: Final = "a response header for each argument"
 
 _ECHO_ROUTES: Final = (
@@ -134,6 +163,16 @@ _ECHO_ROUTES: Final = (
     Route("/echo", echo.echo, _COMPOSED, ANY, _ECHO, composable=True),
     Route("/echo/<path:rest>", echo.echo, _COMPOSED, ANY, _ECHO, composable=True),
 )
+
+_FILES: Final = "a file of --files, or the listing of a directory"
+_RPC: Final = "XML-RPC calls by POST; a page that documents each method and calls it"
+
+_RESOURCES: Final = (
+    Route("/files/", elsewhere, "the directory of --files", ("GET",), _LISTING, cors=False),
+    Route("/files/<path:path>", elsewhere, _FILES, ("GET",), _FILE, cors=False),
+    Route("/RPC2", elsewhere, _RPC, ("GET", "POST"), cors=False, body="text/xml"),
+)
+"""What `netd.site` puts in front of the router, for the help alone."""
 
 _ENDPOINTS: Final = (
     # The request
@@ -162,7 +201,7 @@ _ENDPOINTS: Final = (
     # Cookies and authentication
     _get("/cookies", cookies.cookies, "the request's cookies"),
     _get("/cookies/set", cookies.set_some, "sets a cookie for each argument"),
-    _get("/cookies/set/<name>/<value>", cookies.set_one, "sets one cookie"),
+    _get("/cookies/set/<name>/<value>", cookies.set_one, "sets one cookie", *_COOKIE),
     _get("/cookies/delete", cookies.delete, "deletes the cookie of each argument"),
     _get("/basic-auth/<user>/<passwd>", auth.basic, f"401 {_BASIC}"),
     _get("/hidden-basic-auth/<user>/<passwd>", auth.hidden, f"404 {_BASIC}"),
@@ -181,7 +220,9 @@ _ENDPOINTS: Final = (
     _get("/etag/<etag>", caching.etag, "200, 304 or 412 for a resource with that entity tag"),
     Route("/response-headers", caching.response_headers, _HEADERS, ("GET", "POST")),
     # Bytes and streams
-    _get("/bytes/<n>", payloads.random_bytes, "n random bytes", _BYTES, _SEED),
+    evolve(
+        _get("/bytes/<n>", payloads.random_bytes, "n random bytes", _BYTES, _SEED), costly=True
+    ),
     _get("/stream-bytes/<n>", payloads.stream_bytes, "n random bytes in chunks", *_CHUNKS),
     _get("/range/<n>", payloads.byte_range, "n letters, or a part by Range", *_RANGE),
     _get("/stream/<n>", streams.stream, "the request as JSON, n times", _LINES),
@@ -207,7 +248,7 @@ _ENDPOINTS: Final = (
     _get("/links/<n>/<offset>", redirects.links, "links to n pages of its kind", *_LINK_PAGE),
     # Faults
     _any("/fault/<kind>", faults.fault, "a response with that fault", *_FAULT),
-    _any("/retry/<times>/<key>", faults.retry, "failures for the key, then a success", *_RETRY),
+    _any("/retry/<times>/<key>", faults.retry, _FAILURES, *_RETRY),
     _any("/unstable", faults.unstable, "500 at a rate, else 200", *_UNSTABLE),
     # The machine
     _get("/hostname", inspect.hostname, "the machine's name; 403 without --reveal hostname"),
@@ -222,7 +263,7 @@ def routes(probes: Probes | None) -> tuple[Route, ...]:
     # The help lists its own routes too, so its list is filled after it is bound.
     help_routes = Help(listed).routes()
     probe_routes = () if probes is None else probes.routes()
-    listed += (*_ECHO_ROUTES, *probe_routes, *help_routes, *_ENDPOINTS)
+    listed += (*_ECHO_ROUTES, *probe_routes, *help_routes, *_RESOURCES, *_ENDPOINTS)
     return tuple(listed)
 
 

@@ -1,5 +1,5 @@
 """
-`netd --healthcheck`: one request to a daemon, as containers and scripts make it.
+`netd --healthcheck`: a request to a daemon, as containers and scripts make it.
 
 Rules: blocks, as no daemon runs in this process.  Chains and names are always
 verified (RFC 9525).
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ssl
 import sys
+import time
 from contextlib import closing
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
@@ -16,12 +17,15 @@ from threading import Thread
 from typing import Final
 from urllib.parse import urlsplit
 
+from attrs import evolve
 from twisted.python.usage import UsageError
 
 from netd.settings import Settings
 
 SECONDS: Final = 5.0
-"""Limit of the whole check."""
+"""Limit of one request."""
+_PAUSE_SECONDS: Final = 0.1
+"""Time between a failure and the next request."""
 
 _WILDCARDS: Final = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -31,7 +35,7 @@ def default(settings: Settings) -> str:
     for endpoint in settings.monitoring.listen or settings.http.listen:
         if endpoint.kind.startswith("tcp") and endpoint.port:
             host = _WILDCARDS.get(endpoint.host, endpoint.host)
-            return f"http://{f'[{host}]' if ':' in host else host}:{endpoint.port}/healthz"
+            return f"http://{evolve(endpoint, host=host).authority}/healthz"
     raise UsageError("--healthcheck: no listener has a port that is known; say a URL")
 
 
@@ -71,17 +75,30 @@ def check(url: str, context: ssl.SSLContext) -> tuple[int, str]:
     return (0 if code == 200 else 1), f"{url}: {code}"
 
 
-def run(url: str, ca: Path | None = None) -> int:
-    """Check `url`, print the line and return the status; UsageError for a bad `ca`."""
-    context = _context(ca)
-    results = [(1, f"{url}: no answer within {SECONDS:g} s")]
+def _check_within(seconds: float, url: str, context: ssl.SSLContext) -> tuple[int, str]:
+    """The same as `check`, and a failure when that takes longer than `seconds`."""
+    results = [(1, f"{url}: no response within {seconds:.3g} s")]
     # No timeout of a socket covers the look-up of the name, or a response that drips.
     checking = Thread(target=lambda: results.append(check(url, context)), daemon=True)
     checking.start()
+    checking.join(seconds)
+    return results[-1]
+
+
+def run(url: str, ca: Path | None = None, wait: float = 0.0) -> int:
+    """
+    Check `url`, print the line and return the status; UsageError for a bad `ca`.
+
+    A check that fails is repeated for `wait` seconds; the line is that of the last one.
+    """
+    context = _context(ca)
+    end = time.monotonic() + wait
     try:
-        checking.join(SECONDS)
+        status, line = _check_within(min(SECONDS, wait or SECONDS), url, context)
+        while status and (left := end - time.monotonic()) > _PAUSE_SECONDS:
+            time.sleep(_PAUSE_SECONDS)
+            status, line = _check_within(min(SECONDS, left), url, context)
     except KeyboardInterrupt:
-        results.append((1, f"{url}: interrupted"))
-    status, line = results[-1]
+        status, line = 1, f"{url}: interrupted"
     (sys.stderr if status else sys.stdout).write(f"netd: {line}\n")
     return status

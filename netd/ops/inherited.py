@@ -62,7 +62,9 @@ def inherited(environ: Mapping[str, str], pid: int) -> list[Inherited]:
     # systemd before version 227 gives no names.
     names = environ["LISTEN_FDNAMES"].split(":") if environ.get("LISTEN_FDNAMES") else None
     if names is not None and len(names) != count:
-        raise UsageError(f"LISTEN_FDNAMES has {len(names)} names for {count} descriptors")
+        raise UsageError(
+            f"LISTEN_FDNAMES: not {count} names, as LISTEN_FDS says, but {len(names)}"
+        )
     return [
         Inherited(names[index] if names else "", _FIRST + index, _socket(_FIRST + index))
         for index in range(count)

@@ -18,7 +18,7 @@ T = TypeVar("T")
 _log = Logger()
 
 OVERTIME_SECONDS: Final = 1.0
-"""How much longer than its grace a stop may take, whatever published functions do."""
+"""How much longer than drain and grace a stop may take, whatever published functions do."""
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -50,24 +50,24 @@ def _install(number: signal.Signals, function: Callable[[], object]) -> None:
     signal.signal(number, handle)
 
 
-def limit_stop(reactor: SignalReactor, grace: Callable[[], float]) -> None:
-    """End the process soon after `grace()` seconds from a stop signal, whatever blocks it."""
+def limit_stop(reactor: SignalReactor, limit: Callable[[], float]) -> None:
+    """End the process soon after `limit()` seconds from a stop signal, whatever blocks it."""
 
     def install() -> None:
         signal.signal(signal.SIGALRM, _end)
         for number in _STOP_SIGNALS:
             # A shell has background processes ignore SIGINT.
             if callable(signal.getsignal(number)):
-                _install(number, lambda: _end_after(grace()))
+                _install(number, lambda: _end_after(limit()))
 
     reactor.callWhenRunning(install)
 
 
-def _end_after(grace: float) -> None:
+def _end_after(limit: float) -> None:
     left, _ = signal.getitimer(signal.ITIMER_REAL)
     # Without a handler the alarm would end the process by another signal.
     if signal.getsignal(signal.SIGALRM) is _end:
-        seconds = grace + OVERTIME_SECONDS
+        seconds = limit + OVERTIME_SECONDS
         signal.setitimer(signal.ITIMER_REAL, min(left or seconds, seconds))
 
 
@@ -77,24 +77,32 @@ def _end(_: int, frame: FrameType | None) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def on_stop_signal(reactor: SignalReactor, function: Callable[[], None]) -> Callable[[T], T]:
+def on_stop_signal(
+    reactor: SignalReactor, function: Callable[[], None], limit: Callable[[], float]
+) -> Callable[[T], T]:
     """
     Call `function` for each SIGINT and SIGTERM from now on, instead of the handlers.
 
+    The process ends soon after `limit()` seconds from such a signal.
+
     Twisted's handlers would log a traceback, as a reactor cannot be stopped twice.
-    The result restores them and returns its argument, for `addBoth`.
+    The result returns its argument, for `addBoth`, and restores them in a later turn of
+    the reactor: never when this was its last one, since it has been stopped then.
     """
 
     def handle(_: int, frame: FrameType | None) -> None:
-        _end_after(0)
+        _end_after(limit())
         reactor.callFromThread(function)
 
     previous = {number: signal.signal(number, handle) for number in _STOP_SIGNALS}
 
-    def restore(result: T) -> T:
+    def reset() -> None:
         for number, handler in previous.items():
             # None is a handler that was not installed from Python.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def restore(result: T) -> T:
+        reactor.callFromThread(reset)
         return result
 
     return restore

@@ -52,7 +52,7 @@ class Notifier(Service):
     READY comes with `X_NETD_LISTEN`, the `name=endpoint` of every listener
     separated by spaces, which tells the ports that the kernel chose.  After it
     the `status` is sent regularly, and WATCHDOG=1 if the manager wants it, until
-    `close`, as a stop may take long.
+    `close`, as a stop may take long.  The log has READY with `places`, for people.
     """
 
     def __init__(
@@ -61,11 +61,13 @@ class Notifier(Service):
         listening: Callable[[], Mapping[str, str]],
         environ: Mapping[str, str],
         status: Callable[[], str] = str,
+        places: Callable[[], str] = str,
     ) -> None:
         self._reactor = reactor
         self._listening = listening
         self._environ = environ
         self._status = status
+        self._places = places
         self._calls: list[LoopingCall] = []
 
     def startService(self) -> None:
@@ -77,7 +79,7 @@ class Notifier(Service):
         if not self.running:
             return
         listen = " ".join(f"{name}={where}" for name, where in self._listening().items())
-        _log.info("ready: {listen}", listen=listen)
+        _log.info("ready: {places}", places=self._places())
         notify(self._environ, "READY=1", f"STATUS=Serving {listen}", f"X_NETD_LISTEN={listen}")
         if self._environ.get("NOTIFY_SOCKET"):
             # The process id is final now: twistd may have forked before.
@@ -109,9 +111,10 @@ class Notifier(Service):
         notify(self._environ, "READY=1", f"STATUS={result}")
 
     def stopService(self) -> None:
-        """Announce the stop."""
+        """Announce the stop, once."""
+        if self.running:
+            notify(self._environ, "STOPPING=1", "STATUS=Finishing responses in flight")
         Service.stopService(self)
-        notify(self._environ, "STOPPING=1", "STATUS=Finishing responses in flight")
 
     def close(self) -> None:
         """Stop the watchdog notifications, as the stop is over."""

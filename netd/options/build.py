@@ -19,8 +19,8 @@ from netd.addresses import Network
 from netd.options.sources import OptionValue
 from netd.regular_file import read_file
 from netd.setting_types import ValueType, options_of
-from netd.settings import SERVICE, TLS, Service, Settings
-from netd.values import Endpoint, quote_unprintable
+from netd.settings import HTTP, SERVICE, TEMPORARY, TLS, Service, Settings
+from netd.values import Distribution, Endpoint, quote_unprintable
 
 OptionValues: TypeAlias = Mapping[str, OptionValue]
 
@@ -29,6 +29,7 @@ def build_settings(values: OptionValues) -> Settings:
     """The settings of one daemon; UsageError names the first value that is wrong."""
     settings: Settings = _filled(Settings(), "", values)
     _check_tls(settings.tls, values)
+    _check_delay(settings.http, values)
     return settings
 
 
@@ -143,5 +144,20 @@ def _check_tls(tls: TLS, values: OptionValues) -> None:
             raise needs(name, "https")
     if tls.private_key is not None and tls.certificate is None:
         raise needs("private-key", "certificate")
+    if tls.private_key is not None and tls.certificate == TEMPORARY:
+        raise needs("private-key", "certificate FILE, as a temporary one has its own")
     if tls.client_ca_optional and tls.client_ca is None:
         raise needs("client-ca-optional", "client-ca")
+
+
+def _check_delay(http: HTTP, values: OptionValues) -> None:
+    """The longest, or else the mean, that --delay says is within --max-delay."""
+    delay, longest = http.delay, http.limits.max_delay
+    if isinstance(delay, Distribution):
+        delay = delay.second if delay.shape == "uniform" and delay.second else delay.first
+    if delay.seconds <= longest:
+        return
+    given, limit = values["delay"], values["max-delay"]
+    if given.origin == "default":
+        raise limit.error(limit.texts[-1], f"not at least --delay, which is {given.texts[-1]}")
+    raise given.error(given.texts[-1], f"not within --max-delay, which is {limit.texts[-1]}")

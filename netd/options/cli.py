@@ -6,10 +6,9 @@ Rules: holds no setting by name.
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -19,7 +18,7 @@ from twisted.python.usage import UsageError
 from netd import __version__
 from netd.options.build import build_settings
 from netd.options.help import ACTIONS, ALL, usage
-from netd.options.sources import OptionValue, option_values
+from netd.options.sources import OptionValue, check_variables, not_an_option, option_values
 from netd.options.toml import read_toml
 from netd.setting_types import Option
 from netd.settings import Settings
@@ -45,25 +44,9 @@ class Options(_Options):
         """Parse `options`, sys.argv when None; UsageError says in one line what is wrong."""
         options = sys.argv[1:] if options is None else options
         try:
-            self._refuse_abbreviated(options)
-            _Options.parseOptions(self, options)
+            _Options.parseOptions(self, _flags_first(options))
         except UsageError as error:
             raise UsageError(escape_unprintable(str(error))) from None
-
-    def _refuse_abbreviated(self, options: Sequence[str]) -> None:
-        """Refuse the beginnings of flags, which getopt would complete."""
-        takes_value = {name.rstrip("="): name.endswith("=") for name in self.longOpt}
-        rest = iter(options)
-        for argument in rest:
-            name, equals, _ = argument.removeprefix("--").partition("=")
-            if not argument.startswith("--") or not name:
-                return
-            if name not in takes_value and not name.startswith("_"):
-                near = difflib.get_close_matches(name, takes_value, 1)
-                hint = f", did you mean --{near[0]}?" if near else "; see netd --help"
-                raise UsageError(f"--{name}: not an option{hint}")
-            if takes_value.get(name) and not equals:
-                next(rest, None)
 
     def parseArgs(self, *arguments: str) -> None:
         """Take the URL of --healthcheck; refuse any other argument."""
@@ -85,12 +68,65 @@ class Options(_Options):
 
         UsageError says what is wrong; `settings` and `option_values` stay as before then.
         """
+        check_variables(self.environ)
         path = self["config"] or self.environ.get("NETD_CONFIG") or None
         path = path and os.path.join(self._directory, path)
         file = read_toml(path) if path else {}
         values = option_values(self._flags, self.environ, file, path or "")
         self.settings, self.option_values = build_settings(values), values
         return self.settings
+
+
+_FLAGS: Final = {
+    **{f"--{option.name}": option for option in ALL},
+    **{f"-{option.short}": option for option in ALL if option.short},
+}
+
+
+def _flags_first(words: Sequence[str]) -> list[str]:
+    """
+    The command line with its flags before all other words.
+
+    UsageError for an unknown or abbreviated flag, and for one without its value.
+    Neither is left to getopt, which completes beginnings and names no alternative.
+    """
+    flags: list[str] = []
+    others: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            others += rest
+        elif word.startswith("-") and word != "-":
+            flags += _one_flag(word, rest)
+        else:
+            others.append(word)
+    return [*flags, "--", *others]
+
+
+def _one_flag(word: str, rest: Iterator[str]) -> list[str]:
+    """The flag `word` with its value, which may be the next of `rest`."""
+    if word.startswith("--"):
+        name, equals, value = word.partition("=")
+    else:
+        name, value = word[:2], word[2:]
+        equals = value
+    option = _FLAGS.get(name)
+    if option is None:
+        name = word.partition("=")[0]
+        names = (option.name for option in ALL)
+        raise UsageError(not_an_option(name, name.lstrip("-"), names, "--"))
+    if not option.type.placeholder:
+        if equals:
+            raise UsageError(f"{word}: not {name}, which takes no value")
+        return [name]
+    if not equals:
+        following = next(rest, None)
+        if following is None:
+            raise UsageError(
+                f"{name}: not given a value, as in {name} {option.type.placeholder}"
+            )
+        value = following
+    return [f"--{option.name}", value]
 
 
 _PAGES: Final[Mapping[str, Callable[[], str]]] = {

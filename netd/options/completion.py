@@ -46,7 +46,8 @@ def _bash_case(option: Option) -> str:
     words = f'-W "{" ".join(option.type.choices)}"' if option.type.choices else "-f"
     offered = option.type.choices or _is_file(option)
     reply = f'$(compgen {words} -- "$cur")' if offered else ""
-    return f"        --{option.name}) COMPREPLY=({reply});;\n"
+    flags = f"--{option.name}" + (f"|-{option.short}" if option.short else "")
+    return f"        {flags}) COMPREPLY=({reply});;\n"
 
 
 def _zsh() -> str:
@@ -76,7 +77,10 @@ def _zsh_spec(option: Option) -> str:
         action = choices or ("_files" if _is_file(option) else "")
         many = "*" if option.repeatable else ""
         spec = f"{many}--{option.name}=[{text}]:{option.name}:{action}"
-    return "'" + spec.replace("'", "'\\''") + "'"
+    quoted = "'" + spec.replace("'", "'\\''") + "'"
+    if option.short:
+        quoted += " " + quoted.replace(f"--{option.name}=", f"-{option.short}+", 1)
+    return quoted
 
 
 def _fish() -> str:
@@ -91,7 +95,8 @@ def _fish_line(option: Option) -> str:
     else:
         argument = " -x" if option.type.placeholder else ""
     text = option.help.replace("\\", "\\\\").replace("'", "\\'")
-    return f"complete -c netd -l {option.name}{argument} -d '{text}'"
+    short = f" -s {option.short}" if option.short else ""
+    return f"complete -c netd{short} -l {option.name}{argument} -d '{text}'"
 
 
 _SCRIPTS: Final[Mapping[str, Callable[[], str]]] = {"bash": _bash, "zsh": _zsh, "fish": _fish}

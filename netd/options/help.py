@@ -10,7 +10,7 @@ import textwrap
 from functools import partial
 from typing import Final
 
-from netd.setting_types import FILE, FLAG, Group, Option, choice
+from netd.setting_types import DURATION, FILE, FLAG, Group, Option, choice
 from netd.settings import OPTIONS
 
 SHELLS: Final = choice("bash", "zsh", "fish")
@@ -21,9 +21,14 @@ ACTIONS: Final = (
         "config", FILE, help="TOML file of options, also named by NETD_CONFIG.", common=True
     ),
     _action("print-config", FLAG, help="Print every value and its origin, and exit."),
-    _action("check-config", FLAG, help="Exit 0 if the daemon could be built, 1 if not."),
+    _action(
+        "check-config",
+        FLAG,
+        help="Exit 0 if the daemon could be built, 1 if not; addresses are not tried.",
+    ),
     _action("healthcheck", FLAG, help="Request /healthz, or a URL; exit 0 if it is well."),
     _action("ca", FILE, help="PEM file of the authorities that --healthcheck trusts."),
+    _action("wait", DURATION, help="Time that --healthcheck may try again until all is well."),
     _action("completion", SHELLS, help="Print completions for a shell, and exit."),
     _action("version", FLAG, help="Print the version of netd, and exit."),
     _action("help", FLAG, help="Print the most common options, and exit."),
@@ -60,7 +65,7 @@ def usage(everything: bool) -> str:
 
 
 def _entry(option: Option) -> str:
-    flag = f"  --{option.name} {option.type.placeholder}".rstrip()
+    flag = f"  {option.flags}"
     margin = " " * _COLUMN
     text = option.doc.replace("default: ", "default:\xa0")
     lines = textwrap.wrap(text, _WIDTH - _COLUMN, break_on_hyphens=False)

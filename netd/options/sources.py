@@ -6,8 +6,9 @@ Rules: knows texts; only `OptionValue` makes values of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 from attrs import frozen
 from twisted.python.usage import UsageError
@@ -45,6 +46,30 @@ class OptionValue:
     def value(self) -> Any:
         """The value of the last text; None without any."""
         return self.values()[-1] if self.texts else None
+
+
+_PREFIX: Final = "NETD_"
+_CONFIG_VARIABLE: Final = "NETD_CONFIG"
+_OTHERS_VARIABLES: Final = ("NETD_ENV_", "NETD_TEST_")
+"""Beginnings of variables that are no options: what /env shows, and what tests use."""
+
+
+def not_an_option(name: str, close: str, known: Iterable[str], prefix: str = "") -> str:
+    """The message for an unknown `name`: that of `known` nearest to `close`, with `prefix`."""
+    near = difflib.get_close_matches(close, list(known), 1)
+    hint = f", did you mean {prefix}{near[0]}?" if near else "; see netd --help"
+    return f"{quote_unprintable(name)}: not an option{hint}"
+
+
+def check_variables(environ: Mapping[str, str]) -> None:
+    """UsageError for the first variable NETD_* that is not empty and no option."""
+    known = (_CONFIG_VARIABLE, *(option.variable for option in OPTIONS))
+    for name in sorted(environ):
+        free = name in known or name.startswith(_OTHERS_VARIABLES)
+        if name.startswith(_PREFIX) and environ[name] and not free:
+            names = (each.removeprefix(_PREFIX) for each in known)
+            close = name.removeprefix(_PREFIX)
+            raise UsageError(not_an_option(name, close, names, _PREFIX))
 
 
 def option_values(

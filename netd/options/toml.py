@@ -6,7 +6,6 @@ Rules: any fault of the file is one line that begins with its name.
 
 from __future__ import annotations
 
-import difflib
 import reprlib
 import tomllib
 from collections.abc import Mapping
@@ -14,36 +13,55 @@ from typing import Final
 
 from twisted.python.usage import UsageError
 
-from netd.options.sources import OptionValue
+from netd.options.help import ACTIONS
+from netd.options.sources import OptionValue, not_an_option
 from netd.regular_file import read_file
+from netd.setting_types import SWITCH
 from netd.settings import BY_NAME
 from netd.values import escape_unprintable, quote_unprintable
+
+_NOT_IN_FILES: Final = {action.name for action in ACTIONS}
 
 
 def read_toml(path: str) -> dict[str, tuple[str, ...]]:
     """The texts of each option in the TOML file `path`; UsageError names file and fault."""
     try:
         document = tomllib.loads(read_file(path).decode())
-        return {key: _texts(key, value) for key, value in document.items()}
+        return {key: _texts(key, value, path) for key, value in document.items()}
     except ValueError as error:
         raise UsageError(f"--config {path}: {error}") from None
     except RecursionError:
         raise UsageError(f"--config {path}: nested too deep") from None
 
 
-def _texts(key: str, value: object) -> tuple[str, ...]:
-    """The texts of one key; ValueError when the key is unknown or has no such value."""
+def _texts(key: str, value: object, path: str) -> tuple[str, ...]:
+    """The texts of one key; ValueError for an unknown key, UsageError for another type."""
     option = BY_NAME.get(key)
     if option is None:
-        near = difflib.get_close_matches(key, BY_NAME, 1)
-        hint = f", did you mean {near[0]}?" if near else ""
-        raise ValueError(f"unknown key {quote_unprintable(key)}{hint}")
-    items = value if option.repeatable and isinstance(value, list) else [value]
-    for item in items:
-        if isinstance(item, bool) or not isinstance(item, (str, int, float)):
+        raise ValueError(_unknown(key, value))
+    texts = []
+    for item in value if option.repeatable and isinstance(value, list) else [value]:
+        if isinstance(item, bool):
+            text, fits = str(item).lower(), option.type is SWITCH
+        else:
             # Shortened: a value may be nested deeper than repr() can follow.
-            raise ValueError(f"{key} = {reprlib.repr(item)}: not a string or a number")
-    return tuple(str(item) for item in items)
+            fits = isinstance(item, (str, int, float))
+            text = str(item) if fits else reprlib.repr(item)
+        if not fits:
+            expected = "true, false, a string" if option.type is SWITCH else "a string"
+            raise OptionValue(option, (), path).error(text, f"not {expected} or a number")
+        texts.append(text)
+    return tuple(texts)
+
+
+def _unknown(key: str, value: object) -> str:
+    """The message for a key that is not an option, with a hint how the option is written."""
+    if key in _NOT_IN_FILES:
+        return f"{key}: not an option of a file; --{key} stands on the command line"
+    close = key.removeprefix("NETD_").lstrip("-").lower().replace("_", "-")
+    if isinstance(value, dict) and close not in BY_NAME:
+        return f"[{quote_unprintable(key)}]: not an option; options stand in no table"
+    return not_an_option(key, close, BY_NAME)
 
 
 def dump(values: Mapping[str, OptionValue]) -> str:

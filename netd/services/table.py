@@ -1,7 +1,8 @@
 """
 The table of all small services, by name.
 
-Rules: the messages are in `messages`, the protocols in `tcp` and `udp`.
+Rules: the messages are in `messages`, the protocols in `tcp` and `udp`; what has no
+protocol serves a socket.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from twisted.internet.interfaces import IReactorTime
 
 from netd.counters import Counters
 from netd.script import Send
-from netd.services import messages, tcp
+from netd.services import blackhole, messages, tcp
 from netd.services.udp import DatagramService
+from netd.transport.listener import Serve
 
 Now = Callable[[], float]
 
@@ -51,7 +53,12 @@ STREAM: Final[dict[str, Callable[[Now], tcp.MakeProtocol]]] = {
     "qotd": lambda now: _message(messages.qotd, now),
     "daytime": lambda now: _message(messages.daytime, now),
     "time": lambda now: _message(messages.time, now),
+    # The ClientHello is read, and nothing is sent.
+    "tls-stall": lambda now: tcp.Discard,
 }
+
+SOCKET: Final[dict[str, Serve]] = {"blackhole": blackhole.serve}
+"""Services over TCP that accept no connection."""
 
 
 def datagram(name: str, now: Now = time.time) -> DatagramService:

@@ -1,5 +1,5 @@
 """
-Recently requested files in memory: small ones whole, of larger ones the header only.
+Recently requested files in memory: small and hot ones whole, of others the header only.
 
 Rules: knows no request.  No stale file leaves the cache: each use asks the kernel for
 the file's state, and after `MAX_AGE_SECONDS` the path is resolved anew.
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from netd.http.response_head import HeaderBlock
 from netd.static.headers import STRONG_AFTER_SECONDS, FileHeaders
@@ -35,9 +35,9 @@ class CachedFile:
     expires: float
     headers: FileHeaders
     block: HeaderBlock
-    """The fields of `headers`, made into lines once."""
+    """The fields of `headers`, made into lines once; with Content-Length without a `body`."""
     body: bytes | None
-    """None for a file that is too large to be kept."""
+    """None for a file that is too large to be kept, or was requested only once."""
 
     def open(self) -> OpenFile:
         """The file, open for reading; Missing when it has changed."""
@@ -93,9 +93,21 @@ class FileCache:
     ) -> None:
         """Cache the `cacheable` file at `path`, with its `body` unless that is None."""
         self.drop(key)
-        expires, block = self._seconds() + MAX_AGE_SECONDS, HeaderBlock(headers.fields)
+        expires, fields = self._seconds() + MAX_AGE_SECONDS, headers.fields
+        if body is None:
+            fields = (*fields, (b"Content-Length", b"%d" % stat.st_size))
+        block = HeaderBlock(fields)
         self._files[key] = CachedFile(path, _state(stat), expires, headers, block, body)
         self._bytes += len(body or b"") + OVERHEAD_BYTES
+        self._make_room()
+
+    def keep(self, key: bytes, body: bytes) -> None:
+        """Keep the `body` of the file that is cached for `key` without it."""
+        self._files[key] = evolve(self._files[key], body=body)
+        self._bytes += len(body)
+        self._make_room()
+
+    def _make_room(self) -> None:
         while self._bytes > self._max_bytes:
             # A dict keeps insertion order: the first file is the oldest.
             self.drop(next(iter(self._files)))

@@ -51,6 +51,14 @@ class Fault:
             raise BadCall(f"netd.delay: longer than {max_delay:g} s")
         return None if fault == cls() else fault
 
+    @property
+    def notes(self) -> tuple[tuple[str, str | float], ...]:
+        """What the log says of the faults."""
+        kinds = ("rate", self.rate), ("truncate", self.truncate)
+        names = ",".join(name for name, value in kinds if value is not None)
+        pairs = ("fault", names), ("delay", self.delay)
+        return tuple((name, value) for name, value in pairs if value)
+
     def script(self, fd: int, parts: Iterable[Part]) -> Script:
         """Send `parts` of the file open at `fd` with these faults; abort if it is too short."""
         if self.delay:

@@ -148,9 +148,9 @@ def as_json(names: Names, listing: Listing, order: Order) -> bytes:
     return json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
-def as_html(names: Names, listing: Listing, order: Order) -> bytes:
-    """The listing as a page that loads nothing else."""
-    title = "/" + "".join(escape(display(name)) + "/" for name in names)
+def as_html(names: Names, listing: Listing, order: Order, above: Names = ()) -> bytes:
+    """The listing as a page that loads nothing else; the tree is at the URL `above`."""
+    title = "/" + "".join(escape(display(name)) + "/" for name in (*above, *names))
     rows = ['<tr><td><a href="../">../</a><td class=size><td class=time>'] if names else []
     rows += map(_row, order.sorted(listing.entries))
     note = f"{len(listing.entries)} {'entry' if len(listing.entries) == 1 else 'entries'}"

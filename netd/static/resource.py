@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable
 from errno import EMFILE, ENFILE, ENOMEM
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -209,7 +210,9 @@ class Files(Resource):
         as_json = form == "json"
         if not form:
             as_json = choose_media(accept, (_HTML, _JSON)) == _JSON
-        write, kind = (listing.as_json, JSON) if as_json else (listing.as_html, HTML)
+        above = tuple(request.prepath)
+        as_page = partial(listing.as_html, above=above)
+        write, kind = (listing.as_json, JSON) if as_json else (as_page, HTML)
         fields: FieldLines = (
             (b"Content-Type", kind.encode()),
             (b"Cache-Control", b"no-cache"),

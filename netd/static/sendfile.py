@@ -27,7 +27,7 @@ from zope.interface import implementer
 from netd.http.ranges import ByteRange, Part, length
 from netd.http.request import Request
 from netd.transport import private
-from netd.transport.tcp import bytes_unsent, flush
+from netd.transport.tcp import TCPTransport, bytes_unsent, flush
 
 _log = Logger()
 
@@ -49,6 +49,19 @@ def read(fd: int, parts: Sequence[Part]) -> bytes | None:
     ]
     body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     return body if len(body) == length(parts) else None
+
+
+def send_at_once(request: Request, body: bytes) -> int:
+    """Send the header and what plain TCP takes at once of `body`; how many bytes of it."""
+    if request.isSecure():
+        return 0
+    request.write(b"")
+    transport = request.transport
+    if not isinstance(transport, TCPTransport):
+        return 0
+    sent = transport.send_with(body)
+    request.sentOutside(sent)
+    return sent
 
 
 @implementer(IPushProducer)
@@ -88,15 +101,20 @@ class FileProducer:
     def start(self) -> None:
         """Send the head and what the client takes at once; the rest follows by itself."""
         request = self._request
-        request.notifyFinish().addErrback(lambda _: self._close())
-        request.registerProducer(self, True)
         request.write(b"")
         transport = request.transport
         # The kernel may write a file to the socket of plain TCP only.
-        if self._zero_copy and isinstance(transport, Connection) and not transport.TLS:
+        if self._zero_copy and isinstance(transport, Connection) and not request.isSecure():
             self._socket = transport
-        self._run()
-        if self._fd >= 0 and self._socket is not None and self._stall < inf:
+            # Often it takes everything, and there is nothing to pace.
+            self._run()
+            if self._fd < 0:
+                return
+        request.notifyFinish().addErrback(lambda _: self._close())
+        request.registerProducer(self, True)
+        if self._socket is None:
+            self._run()
+        elif self._stall < inf:
             self._stall_check = self._clock.callLater(self._stall, self._check_progress)
 
     def pauseProducing(self) -> None:
@@ -193,7 +211,7 @@ class FileProducer:
                     raise
                 self._restore_writer()
                 self._socket = None
-                return self._send(part, room)
+                return 0
             self._request.sentOutside(sent)
         if not sent:
             # The file has become shorter: only an aborted connection can say so.

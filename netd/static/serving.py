@@ -23,17 +23,21 @@ from netd.http.negotiation import IDENTITY, choose_coding
 from netd.http.ranges import ByteRange, Part, length
 from netd.http.request import Request
 from netd.lab.delayed import ResponseSink
-from netd.static.cache import FileCache, cacheable
+from netd.static.cache import CachedFile, FileCache, cacheable
 from netd.static.faults import Fault
 from netd.static.headers import SUFFIXES, FileHeaders, HeaderRules, Selection, select
 from netd.static.paths import Names
-from netd.static.sendfile import FileProducer, read
+from netd.static.sendfile import FileProducer, read, send_at_once
 from netd.static.tree import Forbidden, Missing, OpenFile, Tree
 
 _log = Logger()
 
 SMALL: Final = 64 * 1024
 """Bytes of the largest body that is read at once and sent together with the head."""
+JOINED: Final = 48 * 1024
+"""Bytes of the largest body that is worth a copy, so that head and body are one string."""
+KEPT: Final = 128 * 1024
+"""Bytes of the largest body that is kept in memory; sendfile is quicker for larger ones."""
 _CODED: Final = tuple(SUFFIXES.values())
 
 
@@ -70,21 +74,56 @@ class FileServer:
         if cached is None:
             return None
         body = cached.body
-        if body is None:
+        # Most requests have no condition and no range.
+        plain = not fields and request.method == b"GET"
+        if body is None or (len(body) > SMALL and not plain):
             try:
                 file = cached.open()
             except Missing:
                 self._cache.drop(request.path)
                 return None
-            return self._respond(request, fields, file, cached.headers)
-        if not fields and request.method == b"GET":
-            # Most requests for small files have no condition and no range.
+            if not plain:
+                return self._respond(request, fields, file, cached.headers)
+            return self._send_large(request, cached, file)
+        if plain:
             request.setHeaders(cached.block)
-            return body
+            return body if len(body) <= JOINED else self._send_kept(request, cached, body)
         selection = select(request.method, fields, cached.headers, len(body), self._now())
         if selection.code == 206:
             body = _selected(body, selection.parts)
         return respond(request, selection.code, selection.fields, body)
+
+    def _send_large(self, request: Request, cached: CachedFile, file: OpenFile) -> int:
+        """Respond with all of `file`, and keep it if it fits: it was requested a moment ago."""
+        request.setHeaders(cached.block)
+        size = file.stat.st_size
+        if size <= KEPT and not request.isSecure():
+            try:
+                body = read(file.fd, (ByteRange(0, size),))
+            except OSError:
+                body = None
+            if body is not None:
+                self._cache.keep(request.path, body)
+        self._produce(request, (ByteRange(0, size),), file.fd, None)
+        return NOT_DONE_YET
+
+    def _send_kept(self, request: Request, cached: CachedFile, body: bytes) -> int:
+        """Respond with `body`; what the kernel does not take at once comes from the file."""
+        size = len(body)
+        request.setHeader(b"Content-Length", b"%d" % size)
+        sent = send_at_once(request, body)
+        if sent == size or size <= SMALL:
+            request.write(body[sent:])
+            request.finish()
+            return NOT_DONE_YET
+        try:
+            file = cached.open()
+        except Missing:
+            # The rest is of another file.
+            request.transport.abortConnection()
+        else:
+            self._produce(request, (ByteRange(sent, size),), file.fd, None)
+        return NOT_DONE_YET
 
     def serve(
         self,
@@ -170,6 +209,7 @@ class FileServer:
             )
             producer.start()
             return
+        request.notes = fault.notes
         # Bytes written before an abort are still sent.
         sink = ResponseSink(request, self._clock, abort_flushes=True)
 

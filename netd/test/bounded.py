@@ -14,19 +14,21 @@ SECONDS = 20.0
 
 
 @contextmanager
-def bounded(what: object) -> Iterator[None]:
+def bounded(what: object, seconds: float | None = None) -> Iterator[None]:
     """
-    AssertionError that shows `what` when the block takes `SECONDS` of processor time.
+    AssertionError that shows `what` when the block takes `seconds` of processor time.
 
     It ends the block, also inside of a regular expression: it is no measurement, but tells
-    linear from quadratic where the input is so large that the latter takes minutes.
+    linear from quadratic where the input is so large that the latter takes minutes.  By
+    default it is `SECONDS`.
     """
+    limit = SECONDS if seconds is None else seconds
 
     def end(signum: int, frame: FrameType | None) -> None:
-        raise AssertionError(f"no end within {SECONDS} s: {what!r}"[:200])
+        raise AssertionError(f"no end within {limit} s: {what!r}"[:200])
 
     before = signal.signal(signal.SIGVTALRM, end)
-    signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
+    signal.setitimer(signal.ITIMER_VIRTUAL, limit)
     try:
         yield
     finally:

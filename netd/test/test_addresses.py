@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.addresses import Network, client, limited, pack, unmapped
+from netd.addresses import Network, client, limited, loopback, pack, unmapped
 from netd.test.grammars import TEXT, Refusing, by_chance
 
 
@@ -65,6 +65,16 @@ class NetworkTests(Refusing):
         with self.assertRaises(ValueError) as caught:
             Network.parse("10.1.2.3/8")
         self.assertIn("10.0.0.0/8", str(caught.exception))
+
+    def test_prefix(self) -> None:
+        """The error for a prefix that is too long names the longest one."""
+        for text, longest in (("10.0.0.0/33", 32), ("::/129", 128), ("10.0.0.0/x", 32)):
+            with self.assertRaises(ValueError) as caught:
+                Network.parse(text)
+            self.assertEqual(
+                str(caught.exception),
+                f"not an IP network, because its prefix is not from /0 to /{longest}",
+            )
 
     @by_chance
     @given(
@@ -140,5 +150,6 @@ class LimitedTests(SynchronousTestCase):
             kind = IPv6Address if ":" in host else IPv4Address
             counted = limited(kind("TCP", host, 1))
             self.assertEqual(counted and counted.hex(), expected, host)
+            self.assertEqual(loopback(host), expected is None, host)
         self.assertIsNone(limited(UNIXAddress(b"/x")))
         self.assertIsNone(limited(None))

@@ -170,6 +170,32 @@ class BuildTests(DaemonCase):
             ["http", "udp-echo", "tcp-echo", "tcp-echo-2", "tcp-time"],
         )
 
+    def test_blackhole(self) -> None:
+        """A blackhole has no port of the reactor, and connections to it stay incomplete."""
+        daemon = self.start(evolve(settings_with(), services=(Service("blackhole", ANY_PORT),)))
+        self.assertEqual(self.names(daemon), ["http", "tcp-blackhole"])
+        self.assertEqual(len(self.reactor.adopted), 1)
+        bound = Endpoint.parse(daemon.listening()["tcp-blackhole"])
+        with socket.socket() as client:
+            client.setblocking(False)
+            client.connect_ex((bound.host, bound.port))
+            self.assertRaises(OSError, client.getpeername)
+
+    def test_temporaryCertificate(self) -> None:
+        """The file of a temporary certificate lasts until the stop is over."""
+        secure = settings.TLS((ANY_PORT,), settings.TEMPORARY)
+        daemon = self.build(settings_with(tls=secure))
+        with capturedLogs() as events:
+            daemon.privilegedStartService()
+            daemon.startService()
+        (path,) = (event["path"] for event in events if "path" in event)
+        self.assertTrue(Path(path).exists())
+        with capturedLogs():
+            stopped = daemon.stopService()
+        self.reactor.advance(0)
+        self.successResultOf(stopped)
+        self.assertFalse(Path(path).exists())
+
     def test_wrong(self) -> None:
         """Settings that cannot be met raise a UsageError which names the option."""
         missing = Path(self.mktemp())
@@ -189,6 +215,30 @@ class BuildTests(DaemonCase):
             with self.assertRaises(UsageError) as caught:
                 self.build(config)
             self.assertIn(said, str(caught.exception))
+
+    def test_exact(self) -> None:
+        """--httpbin-exact is refused beside a listener that others could reach."""
+        everywhere = Endpoint("tcp", "0.0.0.0", 0)
+
+        def exact(config: Settings) -> Settings:
+            lab = evolve(config.http.lab, httpbin_exact=True)
+            return evolve(config, http=evolve(config.http, lab=lab))
+
+        own = Endpoint("unix", str(Path(self.mktemp())), 0)
+        config = evolve(settings_with(), files=settings.Files(None, (own,)))
+        self.assertEqual(self.names(self.build(exact(config))), ["http", "files-http"])
+        for wrong, name in (
+            (settings_with(everywhere), "http-2"),
+            (settings_with(Endpoint("tcp", "*", 0)), "http-2"),
+            (evolve(config, files=settings.Files(None, (everywhere,))), "files-http"),
+            (evolve(config, rpc=settings.RPC((everywhere,))), "rpc-http"),
+            (evolve(config, monitoring=settings.Monitoring((everywhere,))), "metrics-http"),
+            (settings_with(udp=Endpoint("udp6", "::", 0)), "udp"),
+            (evolve(config, services=(Service("echo", everywhere),)), "tcp-echo"),
+        ):
+            error = self.assertRaises(UsageError, self.build, exact(wrong))
+            self.assertIn(f"--httpbin-exact yes: the listener {name} is", str(error))
+            self.build(wrong)
 
     def test_ownCounters(self) -> None:
         """Two daemons in one process share no counters."""
@@ -276,6 +326,12 @@ class StartTests(DaemonCase):
             where = Endpoint.parse(text, text[:3])
             self.assertGreater(where.port, 0)
         self.assertIn(r"interface=\:\:1", listening["http-2"])
+        ports = {name: text.split(":")[1] for name, text in listening.items()}
+        self.assertEqual(
+            daemon.places(),
+            f"http://127.0.0.1:{ports['http']}/ http-2=http://[::1]:{ports['http-2']}/ "
+            f"https://127.0.0.1:{ports['https']}/ udp={listening['udp']}",
+        )
 
     def test_oneSite(self) -> None:
         """Every HTTP and HTTPS listener leads to the same HTTP server."""
@@ -307,6 +363,22 @@ class StartTests(DaemonCase):
         said: bytes = transport.value()
         channel.connectionLost(Failure(ConnectionDone()))
         return said
+
+    def test_redirected(self) -> None:
+        """/redirect-to leads to the other listeners of the daemon, under the same host name."""
+        config = settings_with(ANY_PORT, tls=self.secure(ANY_PORT))
+        daemon = self.start(config)
+        http = self.reactor.adopted[0]
+        where = daemon.listening()
+        secure, other = (Endpoint.parse(where[name]).port for name in ("https", "http-2"))
+        for url, code in (
+            (f"https://a:{secure}/x", b"302"),
+            (f"http://a:{other}/", b"302"),
+            (f"http://a:{secure}/", b"400"),
+            (f"https://b:{secure}/", b"400"),
+        ):
+            line = f"GET /redirect-to?url={url} HTTP/1.1".encode()
+            self.assertIn(b"HTTP/1.1 " + code, self.ask(http, line), url)
 
     def test_alone(self) -> None:
         """--files-http and --rpc-http open listeners that serve nothing else."""
@@ -388,10 +460,33 @@ class StartTests(DaemonCase):
             daemon.privilegedStartService()
             self.assertEqual(events, [])
             daemon.startService()
-        said = " ".join(f"{name}={where}" for name, where in daemon.listening().items())
-        self.assertEqual([event["listen"] for event in events if "listen" in event], [said])
+        said = [event["places"] for event in events if "places" in event]
+        self.assertEqual(said, [daemon.places()])
         # The environment that was given is the one that is used.
         self.assertEqual(len([event for event in events if "address" in event]), 1)
+
+    def test_distinct(self) -> None:
+        """Two listeners with one address are refused when the daemon is built."""
+        twice = [Endpoint("tcp", "127.0.0.1", 8000, option=f"--http {n}") for n in (1, 2)]
+        with self.assertRaises(UsageError) as caught:
+            self.build(settings_with(*twice))
+        self.assertEqual(
+            str(caught.exception), "--http 2: not an address of its own, --http 1 has it"
+        )
+
+    def test_local(self) -> None:
+        """Loopback that --allow leaves out reaches the probes, over HTTP and HTTPS only."""
+        config = settings_with(ANY_PORT, tls=self.secure(ANY_PORT))
+        config = evolve(
+            config,
+            access=settings.Access(allow=(Network.parse("192.0.2.0/24"),)),
+            services=(Service("echo", ANY_PORT),),
+        )
+        self.start(config)
+        client = IPv4Address("TCP", "127.0.0.1", 50000)
+        made = [each.factory.buildProtocol(client) for each in self.reactor.adopted]
+        told = [type(getattr(each, "wrappedProtocol", each)).__name__ for each in made]
+        self.assertEqual(told, [*3 * ["LocalConnection"], "NoneType"])
 
     def test_taken(self) -> None:
         """A port that is taken stops the start."""
@@ -470,6 +565,21 @@ class InheritTests(DaemonCase):
         with self.assertRaises(UsageError) as caught:
             build(settings_with(), self.reactor, {}, None, [Inherited("https", 3, sock)])
         self.assertIn("fits none of the listeners http", str(caught.exception))
+
+    def test_exact(self) -> None:
+        """The inherited sockets decide whether --httpbin-exact is refused."""
+        config = settings_with()
+        lab = evolve(config.http.lab, httpbin_exact=True)
+        config = evolve(config, http=evolve(config.http, lab=lab))
+        for host in ("127.0.0.1", "0.0.0.0"):
+            sock = socket.create_server((host, 0))
+            self.addCleanup(sock.close)
+            given = [Inherited("http", 3, sock)]
+            if host == "127.0.0.1":
+                build(config, self.reactor, {}, None, given)
+            else:
+                with self.assertRaises(UsageError):
+                    build(config, self.reactor, {}, None, given)
 
 
 class StopTests(DaemonCase):
@@ -563,7 +673,56 @@ class StopTests(DaemonCase):
         self.assertEqual(self.timers, [1.0])
         self.channel.connectionLost(Failure(ConnectionDone()))
         self.successResultOf(stopped)
+        self.reactor.signals.run()
         self.assertIs(signal.getsignal(signal.SIGTERM), before)
+
+    def test_drain(self) -> None:
+        """
+        For `drain` seconds after the signal /readyz is 503 and the listeners take requests.
+
+        Each response closes its connection; there is no reload.
+        """
+        config = evolve(settings_with(), drain=Duration.parse("5s"))
+        daemon = self.start(config)
+        kept = self.connect()
+        stopped = self.stop(daemon)
+        self.channel.dataReceived(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.assertIn(b" 503 ", kept.value())
+        self.assertIn(b"\r\nConnection: close\r\n", kept.value())
+        self.channel.connectionLost(Failure(ConnectionDone()))
+        with capturedLogs() as events:
+            daemon.reload()
+        self.assertEqual(events, [])
+        self.reactor.advance(4.9)
+        self.assertTrue(self.reactor.adopted[0].listening)
+        late = self.connect()
+        self.channel.dataReceived(b"GET /get HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.assertIn(b" 200 OK", late.value())
+        self.channel.connectionLost(Failure(ConnectionDone()))
+        self.reactor.advance(0.1)
+        self.assertFalse(self.reactor.adopted[0].listening)
+        self.successResultOf(stopped)
+
+    def test_secondSignalDrains(self) -> None:
+        """A second SIGTERM ends the drain and leaves the grace; a third ends the grace."""
+        config = evolve(settings_with(), drain=Duration.parse("5s"))
+        daemon = self.start(config)
+        transport = self.connect()
+        self.channel.dataReceived(b"GET /delay/50 HTTP/1.1\r\nHost: a\r\n\r\n")
+        stopped = self.stop(daemon)
+        handler: Any = signal.getsignal(signal.SIGTERM)
+        handler(signal.SIGTERM, None)
+        self.reactor.signals.run()
+        self.reactor.advance(0)
+        self.assertFalse(self.reactor.adopted[0].listening)
+        self.assertFalse(transport.aborting)
+        handler(signal.SIGTERM, None)
+        with capturedLogs():
+            self.reactor.signals.run()
+        self.assertTrue(transport.aborting)
+        self.assertEqual(self.timers, [config.grace.seconds + 1.0, 1.0])
+        self.channel.connectionLost(Failure(ConnectionDone()))
+        self.successResultOf(stopped)
 
 
 class SignalTests(Managed):

@@ -23,8 +23,8 @@ PACKAGE: Final = Path(netd.__file__).parent
 
 FLOORS: Final = (
     ("__init__",),
-    ("values", "script", "counters", "regular_file"),
-    ("addresses", "ratelimit"),
+    ("values", "script", "steps", "counters", "regular_file", "throttled_log"),
+    ("addresses", "ratelimit", "turns"),
     ("setting_types",),
     ("acl", "settings", "player"),
     ("options",),
@@ -47,7 +47,7 @@ PURE: Final = frozenset(
         *("values", "addresses", "acl", "ratelimit", "settings", "script", "counters"),
         *("http.request_head", "http.fields", "http.body", "http.errors", "http.ranges"),
         *("http.conditional", "http.negotiation", "http.dates", "transport.proxy_header"),
-        *("lab.call", "lab.parameters", "lab.routes"),
+        *("lab.call", "lab.compatibility", "lab.parameters", "lab.routes"),
         *("xmlrpc.registry", "xmlrpc.codec", "xmlrpc.signature", "services.messages"),
     }
 )

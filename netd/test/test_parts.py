@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import evolve
+from cryptography import x509
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
 from twisted.logger import capturedLogs, formatEvent
@@ -25,7 +26,30 @@ from netd.test.lab.client import Transport
 from netd.test.stages import identity
 from netd.test.test_daemon import ANY_PORT, DaemonCase, settings_with
 from netd.transport.listener import Listener
-from netd.values import Duration
+from netd.values import Duration, Endpoint
+
+
+class CertificateTests(DaemonCase):
+    """--certificate temporary."""
+
+    def test_names(self) -> None:
+        """The names are those of --host and of the listeners, without wildcards and ports."""
+        listen = tuple(
+            Endpoint(kind, host, 0)
+            for kind, host in (("tcp", "127.0.0.7"), ("tcp", "*"), ("unix", "/a"))
+        )
+        config = settings_with(tls=settings.TLS(listen, settings.TEMPORARY))
+        hosts = ("A.example:8443", "*", "::2", ":1")
+        daemon = self.build(evolve(config, http=evolve(config.http, hosts=hosts)))
+        assert daemon.parts.tls is not None
+        pair = daemon.parts.tls.temporary
+        assert pair is not None
+        names = pair.chain[0].extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        self.assertEqual(
+            [str(name.value) for name in names.value],
+            ["localhost", "127.0.0.1", "::1", "127.0.0.7", "::2", "A.example"],
+        )
+        self.assertIn("temporary-certificate", [child.name for child in daemon])
 
 
 class ProbeTests(DaemonCase):
@@ -90,6 +114,39 @@ class ProbeTests(DaemonCase):
         self.assertFalse(own.listening)
         self.reactor.advance(0)
         self.successResultOf(stopped)
+
+    def test_local(self) -> None:
+        """
+        Loopback that --allow leaves out gets the probes of the web site, also after a reload.
+        """
+        access = settings.Access(allow=(Network.parse("192.0.2.0/24"),))
+        config = evolve(settings_with(), access=access)
+        daemon = build(config, self.reactor, {}, lambda: evolve(config, files=files))
+        files = settings.Files(Path.cwd())
+        with capturedLogs():
+            daemon.privilegedStartService()
+            daemon.startService()
+            site = self.reactor.adopted[0].factory
+            for _ in range(2):
+                for path, status in (
+                    ("/readyz", b" 200 "),
+                    ("/metrics", b" 200 "),
+                    ("/", b" 403 "),
+                ):
+                    self.assertIn(status, self.ask(site, path))
+                assert daemon.reloader is not None
+                self.assertEqual(daemon.reloader(), "Reloaded")
+        self.assertEqual(daemon.parts.counters.refusals, {"network": 2})
+        for child in daemon:
+            if isinstance(child, Listener):
+                self.close(child)
+
+    def test_localElsewhere(self) -> None:
+        """With --metrics-http the web site has no probes for loopback either."""
+        access = settings.Access(allow=(Network.parse("192.0.2.0/24"),))
+        monitoring = settings.Monitoring((ANY_PORT,))
+        self.start(evolve(settings_with(), access=access, monitoring=monitoring))
+        self.assertIn(b" 403 ", self.ask(self.reactor.adopted[0].factory, "/healthz"))
 
     def test_reload(self) -> None:
         """A reload leaves the probes where they were, whatever the new configuration says."""
@@ -201,6 +258,23 @@ class ReloadTests(DaemonCase):
         )
         self.assertIn(b" 200 OK", self.ask(0, "/"))
 
+    def test_redirects(self) -> None:
+        """After a reload, too, /redirect-to leads to the other listeners of the daemon."""
+        both = self.http(listen=(ANY_PORT, ANY_PORT))
+        daemon = self.running(both)
+        self.reload(daemon, evolve(both, http=evolve(both.http, hosts=("x",))))
+        port = Endpoint.parse(daemon.listening()["http-2"]).port
+        said = self.ask(0, f"/redirect-to?url=http://a:{port}/")
+        self.assertIn(f"Location: http://a:{port}/\r\n".encode(), said)
+
+    def test_exact(self) -> None:
+        """No reload turns --httpbin-exact on; it says so."""
+        daemon = self.running(self.http())
+        lab = evolve(self.http().http.lab, httpbin_exact=True)
+        said = self.reload(daemon, self.http(lab=lab))
+        self.assertIn("only a restart changes --httpbin-exact", said)
+        self.assertNotIn(b"Allow-Credentials", self.ask(0, "/get"))
+
     def test_limits(self) -> None:
         """New limits apply after the reload."""
         daemon = self.running(self.http())
@@ -297,9 +371,11 @@ class ReloadTests(DaemonCase):
         self.assertIn(b" 200 OK", self.ask(1, "/"))
 
     def test_grace(self) -> None:
-        """A new grace applies to the next stop."""
+        """A new grace and a new drain apply to the next stop."""
         daemon = self.running(self.http(delay=Duration.parse("50s")))
-        self.reload(daemon, evolve(self.now, grace=Duration.parse("2s")))
+        self.reload(
+            daemon, evolve(self.now, grace=Duration.parse("2s"), drain=Duration.parse("1s"))
+        )
         channel = self.reactor.adopted[0].factory.buildProtocol(
             IPv4Address("TCP", "127.0.0.1", 50000)
         )
@@ -308,7 +384,10 @@ class ReloadTests(DaemonCase):
         channel.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         with capturedLogs():
             stopped = daemon.stopService()
-            self.reactor.advance(2)
+            self.reactor.advance(1)
+            self.reactor.advance(1.9)
+            self.assertFalse(transport.aborting)
+            self.reactor.advance(0.1)
         self.assertTrue(transport.aborting)
         channel.connectionLost(Failure(ConnectionDone()))
         self.successResultOf(stopped)

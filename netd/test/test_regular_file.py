@@ -52,6 +52,6 @@ class ReadTests(SynchronousTestCase):
         self.path.touch()
         for length in (2**40, MAX_BYTES + 1):
             os.truncate(self.path, length)
-            self.assertEqual(self.error(self.path), "larger than 16777216 bytes")
+            self.assertEqual(self.error(self.path), "not a file of at most 16777216 bytes")
         os.truncate(self.path, MAX_BYTES)
         self.assertEqual(len(read_file(self.path)), MAX_BYTES)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from math import inf
 from sys import maxsize
 
-from attrs import fields, frozen
+from attrs import evolve, fields, frozen
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd import setting_types
@@ -29,10 +29,25 @@ class OptionTests(SynchronousTestCase):
     A row of the settings table.
     """
 
-    def option(self, *arguments: str, **traits: bool) -> Option:
+    def option(
+        self,
+        default: str = "",
+        *,
+        repeatable: bool = False,
+        spaces: bool = False,
+        short: str = "",
+    ) -> Option:
         """The row of `a-b`."""
-        default, help_text = arguments or ("", "Text.")
-        return Option("a-b", setting_types.PORT, default, Group.LIMITS, help_text, **traits)
+        row = Option("a-b", setting_types.PORT, default, Group.LIMITS, "Text.")
+        return evolve(row, repeatable=repeatable, spaces=spaces, short=short)
+
+    def test_flags(self) -> None:
+        """
+        The flag stands after its short one and before what stands for the text.
+        """
+        self.assertEqual(self.option().flags, "--a-b PORT")
+        self.assertEqual(self.option(short="a").flags, "-a, --a-b PORT")
+        self.assertEqual(evolve(self.option(), type=setting_types.FLAG).flags, "--a-b")
 
     def test_variable(self) -> None:
         """
@@ -45,10 +60,10 @@ class OptionTests(SynchronousTestCase):
         The help is followed by the default and by whether the option is repeatable.
         """
         self.assertEqual(self.option().doc, "Text.")
-        self.assertEqual(self.option("1", "Text.").doc, "Text. [default: 1]")
+        self.assertEqual(self.option("1").doc, "Text. [default: 1]")
         self.assertEqual(self.option(repeatable=True).doc, "Text. [repeatable]")
         self.assertEqual(
-            self.option("1 2", "Text.", repeatable=True).doc, "Text. [default: 1 2; repeatable]"
+            self.option("1 2", repeatable=True).doc, "Text. [default: 1 2; repeatable]"
         )
 
     def test_split(self) -> None:
@@ -129,7 +144,7 @@ class ParserTests(SynchronousTestCase):
         """
         with self.assertRaises(ValueError) as caught:
             setting_types.HEADER.parse("Date:now")
-        self.assertEqual(str(caught.exception), "Date is a field that only the server sets")
+        self.assertEqual(str(caught.exception), "not NAME:VALUE, because only netd sets Date")
 
     def test_bounds(self) -> None:
         """

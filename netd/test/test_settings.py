@@ -144,8 +144,8 @@ class ServicesTests(SynchronousTestCase):
         self.assertEqual(service, settings.Service("echo", Endpoint("udp", "10.0.0.1", 7)))
         for text, reason in (
             ("nothing=tcp:7", "not one of echo, discard, "),
-            ("echo=7", "tcp: or udp: must stand before the port"),
-            ("chargen=udp:19", "chargen is not offered over udp"),
+            ("echo=7", "not echo=tcp:PORT or echo=udp:PORT"),
+            ("chargen=udp:19", "not offered over udp; chargen is offered over tcp"),
         ):
             with self.assertRaises(ValueError) as caught:
                 settings.Service.parse(text)

@@ -20,7 +20,7 @@ from netd.lab.endpoints.echo import GREETING
 from netd.lab.endpoints.probes import Probes
 from netd.lab.router import Router
 from netd.settings import Settings
-from netd.site import HostGuard, factory, files_only, foreign_name, probes_only, tree
+from netd.site import HostGuard, factory, files_only, foreign_name, local, probes_only, tree
 from netd.test.http.stock import stock_site
 from netd.test.lab.client import (
     HTTP,
@@ -212,6 +212,21 @@ class GuardTests(SynchronousTestCase):
         for path in ("/healthz", "/readyz"):
             self.assertEqual(self.ask(f"GET {path}", root=own).status, 200, path)
 
+    def test_local(self) -> None:
+        """The probes for denied loopback are counted, and /metrics has its guard."""
+        clock, counters = Clock(), Counters()
+        server = local(configured(), clock, counters, Probes())
+        for name, status in (("localhost", b" 200 "), ("evil.example", b" 421 ")):
+            transport = Transport(hostAddress=IPv4Address("TCP", "127.0.0.1", 8000))
+            connection = server.buildProtocol(IPv4Address("TCP", "127.0.0.1", 5))
+            connection.makeConnection(transport)
+            connection.dataReceived(
+                b"GET /metrics HTTP/1.0\r\nHost: %s\r\n\r\n" % name.encode()
+            )
+            self.assertIn(status, transport.value())
+            connection.abort()
+        self.assertEqual(counters.responses, {200: 1, 421: 1})
+
     def calls(self, config: Settings, clock: Clock) -> IResource:
         """The root of a listener for calls only."""
         return HostGuard(RPCRoot(service.build(clock).resource), config.http)
@@ -371,6 +386,8 @@ class EngineTests(SynchronousTestCase):
         class Log:
             """Keeps what is recorded."""
 
+            detailed = False
+
             def record(self, entry: AccessRecord) -> None:
                 """Keep the entry."""
                 lines.append(entry)
@@ -380,7 +397,7 @@ class EngineTests(SynchronousTestCase):
         again = Client(talk.settings, talk.clock, talk.counters, talk.site)
         again.request("GET /healthz", "User-Agent: me")
         self.assertEqual(
-            lines, [(b"127.0.0.1", b"GET /healthz HTTP/1.1", 200, 3, b"-", b"me", b"-")]
+            lines, [(b"127.0.0.1", b"GET /healthz HTTP/1.1", 200, 3, b"-", b"me", b"-", None)]
         )
 
     def test_alone(self) -> None:

@@ -110,6 +110,59 @@ class MakeServiceTests(_Commands):
             tap.makeService(self.options("--port=0")).stopService()
             self.assertEqual(os.umask(0), after)
 
+    def parented(self, **twistd: Any) -> tap.Options:
+        """The options of a daemon that twistd runs with these options of its own."""
+        self.addCleanup(os.umask, os.umask(0o022))
+        options = tap.Options()
+        options.environ = {}
+        # UsageError's Options has no types.
+        options.parent = twistd  # type: ignore[assignment]  # a dict is as good
+        options.parseOptions(["--port=0"])
+        return options
+
+    def test_pidFile(self) -> None:
+        """
+        The pid file is made when the daemon is bound, with the mode that twistd would give it.
+        """
+        path = Path(self.mktemp())
+        for twistd, mode in (
+            ({"nodaemon": True}, 0o640),
+            ({"nodaemon": False}, 0o600),
+            ({"nodaemon": False, "umask": 0o022}, 0o644),
+        ):
+            options = self.parented(pidfile=str(path), logfile="-", **twistd)
+            self.assertFalse(path.exists())
+            tap.makeService(options).stopService()
+            self.assertEqual(path.read_text(), str(os.getpid()))
+            self.assertEqual(path.stat().st_mode & 0o777, mode)
+            path.unlink()
+
+    def test_noPidFile(self) -> None:
+        """
+        Without a pid file, and in another root, none is made.
+        """
+        for twistd in ({"pidfile": ""}, {"pidfile": "a", "chroot": "/b"}):
+            tap.makeService(self.parented(nodaemon=True, **twistd)).stopService()
+            self.assertFalse(Path("a").exists())
+
+    def test_badPidFile(self) -> None:
+        """
+        A link ends the start before twistd follows it; so does a daemon that was quicker.
+        """
+        path = Path(self.mktemp())
+        path.symlink_to("target")
+        with self.assertRaises(SystemExit) as caught:
+            self.parented(pidfile=str(path))
+        message = f"netd: --pidfile {path.absolute()}: not a regular file"
+        self.assertEqual(caught.exception.code, message)
+        path.unlink()
+        options = self.parented(pidfile=str(path), nodaemon=True)
+        path.write_text("1")
+        with self.assertRaises(SystemExit) as caught:
+            tap.makeService(options)
+        self.assertIn("another daemon has just made it", str(caught.exception.code))
+        self.assertEqual(path.read_text(), "1")
+
     def test_twice(self) -> None:
         """
         A second `privilegedStartService`, by twistd, changes nothing.
@@ -287,7 +340,7 @@ class OptionsTests(_Commands):
             (
                 [f"--config={path}"],
                 {},
-                f"--config {path}: unknown key prot, did you mean port?",
+                f"--config {path}: prot: not an option, did you mean port?",
             ),
             (["--https=0"], {}, "--https 0: needs --certificate"),
         ):
@@ -310,21 +363,27 @@ class OptionsTests(_Commands):
         """
         requests: list[Any] = []
 
-        def run(url: str, ca: Path | None) -> int:
-            requests.append((url, ca))
+        def run(url: str, ca: Path | None, wait: float) -> int:
+            requests.append((url, ca, wait))
             return len(requests)
 
         self.patch(healthcheck, "run", run)
-        for arguments in ([], ["http://a/"], ["--ca=/c", "https://a/"]):
+        for arguments in ([], ["--wait=1.5s", "http://a/"], ["--ca=/c", "https://a/"]):
             with self.assertRaises(SystemExit) as caught:
                 self.options("--port=81", "--healthcheck", *arguments)
             self.assertEqual(caught.exception.code, len(requests))
         own = "http://127.0.0.1:81/healthz"
         self.assertEqual(
-            requests, [(own, None), ("http://a/", None), ("https://a/", Path("/c"))]
+            requests,
+            [(own, None, 0), ("http://a/", None, 1.5), ("https://a/", Path("/c"), 0)],
         )
         message = "http://b/: not an option; see netd --help"
         self.assertEqual(self.complains("--healthcheck", "http://a/", "http://b/"), message)
+        message = "--wait soon: not a duration such as 3, 250ms or 1m30s"
+        self.assertEqual(self.complains("--healthcheck", "--wait=soon"), message)
+        for alone in ("--wait=3", "--ca=/c"):
+            message = alone.replace("=", " ") + ": needs --healthcheck"
+            self.assertEqual(self.complains(alone), message)
 
     def test_nothingBound(self) -> None:
         """
@@ -356,7 +415,10 @@ class OptionsTests(_Commands):
         `--check-config` prints one line and exits with 0, without binding.
         """
         self.assertEqual(self.leaves("--check-config", f"--port={self.taken()}"), 0)
-        self.assertEqual(self.out.getvalue(), "netd: the configuration is good\n")
+        self.assertEqual(
+            self.out.getvalue(),
+            "netd: the configuration is good; its addresses were not tried\n",
+        )
 
     def test_checkWorkers(self) -> None:
         """
@@ -378,6 +440,10 @@ class OptionsTests(_Commands):
             ([f"--files={path}"], f"--files {path}"),
             (["--https=0", f"--certificate={path}"], f"--certificate {path}"),
             (["--bind=a..b"], "--bind a..b"),
+            (
+                ["--http=tcp:8000"],
+                "--http tcp:8000: not an address of its own, --port 8000 has it",
+            ),
         ):
             self.assertIn(message, self.complains("--check-config", *arguments))
 

@@ -129,7 +129,7 @@ class DurationTests(Refusing):
         for text in ("366d", "365d1us", "31536001", "9" * 15, "999999999999999h"):
             with self.assertRaises(ValueError) as caught:
                 Duration.parse(text)
-            self.assertEqual(str(caught.exception), "longer than 365 days")
+            self.assertEqual(str(caught.exception), "not a duration of at most 365 days")
 
     def test_longText(self) -> None:
         """An overlong text is refused before it is converted."""
@@ -209,7 +209,15 @@ class DistributionTests(Refusing):
         for text in ("uniform:1s", "uniform:x-y", "uniform:1s,3s"):
             with self.assertRaises(ValueError) as caught:
                 Distribution.parse(text)
-            self.assertIn("uniform:1s-3s", str(caught.exception))
+            self.assertEqual(str(caught.exception), "not a distribution such as uniform:1s-3s")
+        for text, reason in (
+            ("uniform:3s-1s", ", the longer duration last"),
+            ("lognormal:0s,1s", ", with a mean above zero"),
+            ("exponential:x", "such as exponential:1s"),
+        ):
+            with self.assertRaises(ValueError) as caught:
+                Distribution.parse(text)
+            self.assertTrue(str(caught.exception).endswith(reason), text)
 
     @by_chance
     @given(_distributions())
@@ -335,7 +343,7 @@ class SizeTests(Refusing):
         for text in ("1kiB", "1iB"):
             with self.assertRaises(ValueError) as caught:
                 Size.parse(text)
-            self.assertIn(f"unknown unit {text[1:]}", str(caught.exception))
+            self.assertIn("not a size in one of the units B, kB, ", str(caught.exception))
             self.assertIn("KiB", str(caught.exception))
 
     def test_whole(self) -> None:
@@ -351,7 +359,7 @@ class SizeTests(Refusing):
         for text in ("8388608TiB", "999999999999999TB", "9223372.036854775808TB"):
             with self.assertRaises(ValueError) as caught:
                 Size.parse(text)
-            self.assertEqual(str(caught.exception), "larger than 2**63-1 bytes")
+            self.assertEqual(str(caught.exception), "not a size of at most 2**63-1 bytes")
 
     @by_chance
     @given(_SIZES)
@@ -388,7 +396,7 @@ class IntegerTests(Refusing):
         for text in ("0", "4"):
             with self.assertRaises(ValueError) as caught:
                 integer(text, 1, 3)
-            self.assertEqual(str(caught.exception), "not within 1 and 3")
+            self.assertEqual(str(caught.exception), "not a whole number from 1 to 3")
 
     def test_refused(self) -> None:
         """Only a limited number of ASCII digits is accepted."""
@@ -582,17 +590,33 @@ class EndpointTests(Refusing):
     def test_explained(self) -> None:
         """The error says what is expected."""
         for text, kind, expected in (
-            ("ssl:1", "tcp", "not a port number, tcp:PORT or tcp6:PORT"),
+            ("ssl:1", "tcp", "not a port number, tcp:PORT, tcp6:PORT or unix:PATH"),
             ("tcp:7", "udp", "not a port number, udp:PORT or udp6:PORT"),
-            ("tcp", "tcp", "no port after tcp:"),
+            ("tcp", "tcp", "not tcp:PORT, because the port is missing"),
             ("tcp:80:interface=::1", "tcp", "a colon inside needs a backslash"),
             ("tcp:80:x=1", "tcp", "interface= or backlog="),
             ("udp:80:x=1", "udp", "'x=1' is not interface= (a"),
             ("tcp:80\\", "tcp", "ends in a lone backslash"),
+            (
+                "tcp:80:backlog=0",
+                "tcp",
+                "because backlog=0 is not a whole number from 1 to 65535",
+            ),
+            ("unix:", "tcp", "not unix:PATH, because the path is missing"),
         ):
             with self.assertRaises(ValueError) as caught:
                 Endpoint.parse(text, kind)
             self.assertIn(expected, str(caught.exception))
+
+    def test_authority(self) -> None:
+        """The authority of a URL has an IPv6 address in brackets, and its scope escaped."""
+        for address, text in (
+            ("127.0.0.1", "127.0.0.1:80"),
+            ("::1", "[::1]:80"),
+            ("fe80::1%eth0", "[fe80::1%25eth0]:80"),
+            ("*", "*:80"),
+        ):
+            self.assertEqual(Endpoint("tcp", address, 80).authority, text)
 
     def test_option(self) -> None:
         """The option does not matter for equality."""

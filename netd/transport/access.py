@@ -21,18 +21,33 @@ from twisted.internet.interfaces import (
     IProtocolFactory,
     IReactorTime,
 )
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from netd.acl import AccessList
 from netd.addresses import limited
 from netd.counters import Counters
 from netd.ratelimit import TokenBuckets
+from netd.throttled_log import ThrottledLog
 from netd.transport.connections import ConnectionTable
 from netd.transport.drain import IDrainable
 from netd.transport.proxy_reader import ForgeryGuard, ProxyHeaderReader
 
+_log = Logger()
+
 BURST_SECONDS: Final = 2
 """A client network may open this many seconds' worth of connections at once."""
+
+
+REASONS: Final = {
+    "network": "its network may not connect",
+    "rate": "too many connections a second",
+    "tls": "its TLS handshake failed",
+    "proxy-header": "no PROXY header, or a malformed or late one",
+    "proxy-forged": "a PROXY header from a peer outside --proxy-from",
+    "service": "too many connections to the service",
+}
+"""What the log says of the reasons, by their names in `Counters.refusals`."""
 
 
 @frozen
@@ -48,23 +63,37 @@ class Access:
 
 
 class AccessPolicy:
-    """The access lists, token buckets and counters that all listeners of a daemon share."""
+    """
+    The access lists, token buckets and counters that all listeners of a daemon share.
+
+    Refusals are counted, and logged once a minute for each reason.
+    """
 
     def __init__(self, access: Access, clock: IReactorTime, counters: Counters) -> None:
         self.clock = clock
         self._counters = counters
+        self._lines = ThrottledLog(clock, _write)
         self.change(access)
 
     def change(self, access: Access) -> None:
         """Apply other lists and another rate from now on."""
         self._access = access
+        self._named = AccessList(deny=access.networks.deny)
         rate = access.rate
         self._buckets = TokenBuckets(rate, rate * BURST_SECONDS) if rate else None
 
-    def count(self, reason: str) -> str:
-        """Count a connection that is refused for `reason`, which is returned."""
+    def refuse(self, reason: str, listener: str, peer: IAddress) -> None:
+        """Count and log a connection of `peer` that `listener` refuses."""
         self._counters.refusals[reason] += 1
-        return reason
+        self.log(reason, listener, peer)
+
+    def log(self, reason: str, listener: str, peer: IAddress) -> None:
+        """Log a connection of `peer` that `listener` refuses, and that is counted elsewhere."""
+        self._lines.add(reason, (getattr(peer, "host", None) or "a UNIX socket", listener))
+
+    def stop(self) -> None:
+        """Log the refusals that no line has yet."""
+        self._lines.stop()
 
     def is_proxy(self, address: IAddress) -> bool | None:
         """Whether the peer at `address` must send a PROXY header; None when no peer must."""
@@ -73,24 +102,52 @@ class AccessPolicy:
         host = getattr(address, "host", None)
         return host is not None and self._access.proxies.allows(host)
 
+    def only_local(self, address: IAddress) -> bool:
+        """Whether a peer at `address` is on loopback, not allowed, and in no deny list."""
+        host = getattr(address, "host", None)
+        if host is None or self._access.networks.allows(host):
+            return False
+        return limited(address) is None and self._named.allows(host)
+
     def refusal(self, address: IAddress, *, limit_rate: bool = True) -> str | None:
-        """The reason to refuse a connection from `address`, counted; None to accept it."""
+        """The reason to refuse a connection from `address`; None to accept it."""
         host = getattr(address, "host", None)
         if host is None:
             # The mode of a UNIX socket's file decides.
             return None
         if not self._access.networks.allows(host):
-            return self.count("network")
+            return "network"
         if self._buckets is None or not limit_rate:
             return None
         client = limited(address)
         allowed = client is None or self._buckets.take(client, self.clock.seconds())
-        return None if allowed else self.count("rate")
+        return None if allowed else "rate"
+
+
+def _write(reason: str, count: int, latest: tuple[str, str]) -> None:
+    """Log `count` refusals for one reason."""
+    text = "refused {peer} at {listener}: {why}"
+    if count > 1:
+        text = "refused {peer} at {listener}, and {others} others: {why}"
+    peer, listener = latest
+    _log.warn(
+        text,
+        peer=peer,
+        listener=listener,
+        others=count - 1,
+        why=REASONS[reason],
+        refusal=reason,
+    )
 
 
 @implementer(IProtocolFactory, IDrainable, ILoggingContext)
 class AccessFactory:
-    """Builds protocols of `inner` for accepted clients, of `denied` for denied networks."""
+    """
+    Builds protocols of `inner` for accepted clients, of `denied` for denied networks.
+
+    `local` is for peers on loopback that the lists leave out; a client that is named
+    in a PROXY header is no peer.  `listener` is the name of the one listener behind it.
+    """
 
     noisy = False
 
@@ -99,12 +156,16 @@ class AccessFactory:
         policy: AccessPolicy,
         inner: IProtocolFactory,
         denied: IProtocolFactory | None = None,
+        local: IProtocolFactory | None = None,
+        listener: str = "-",
     ) -> None:
         self._policy = policy
         self.inner = inner
         self._denied = denied
-        self._on_bad_header = partial(policy.count, "proxy-header")
-        self._on_forged_header = partial(policy.count, "proxy-forged")
+        self._local = local
+        self.listener = listener
+        self._on_bad_header = partial(policy.refuse, "proxy-header", listener)
+        self._on_forged_header = partial(policy.refuse, "proxy-forged", listener)
         self.readers: ConnectionTable[ProxyHeaderReader] = ConnectionTable()
         """Connections whose PROXY header is not complete."""
 
@@ -128,8 +189,13 @@ class AccessFactory:
         policy = self._policy
         is_proxy = policy.is_proxy(addr)
         if not is_proxy:
-            return self._build(addr, guarded=is_proxy is not None)
-        if policy.refusal(addr, limit_rate=False) is not None:
+            guarded = is_proxy is not None
+            if self._local is not None and policy.only_local(addr):
+                return self._guard(self._local.buildProtocol(addr), guarded, addr)
+            return self._build(addr, guarded)
+        reason = policy.refusal(addr, limit_rate=False)
+        if reason is not None:
+            policy.refuse(reason, self.listener, addr)
             return None
         return ProxyHeaderReader(
             addr, policy.clock, self.readers, self._build, self._on_bad_header
@@ -137,14 +203,23 @@ class AccessFactory:
 
     def _build(self, client: IAddress, guarded: bool = False) -> IProtocol | None:
         """The protocol for `client`; None to close its connection."""
-        protocol: IProtocol | None = None
-        reason = self._policy.refusal(client)
-        if reason is None:
-            protocol = self.inner.buildProtocol(client)
-            if guarded and protocol is not None:
-                return ForgeryGuard(protocol, self._on_forged_header)
-        elif reason == "network" and self._denied is not None:
-            protocol = self._denied.buildProtocol(client)
+        policy = self._policy
+        reason = policy.refusal(client)
+        if reason is not None:
+            policy.refuse(reason, self.listener, client)
+            denied = self._denied if reason == "network" else None
+            return None if denied is None else denied.buildProtocol(client)
+        protocol = self.inner.buildProtocol(client)
+        if protocol is None:
+            policy.log("service", self.listener, client)
+        return self._guard(protocol, guarded, client)
+
+    def _guard(
+        self, protocol: IProtocol | None, guarded: bool, client: IAddress
+    ) -> IProtocol | None:
+        """`protocol`, where `guarded` behind what cuts peers that forge a PROXY header."""
+        if guarded and protocol is not None:
+            return ForgeryGuard(protocol, self._on_forged_header, client)
         return protocol
 
     def drain(self) -> Deferred[None]:
@@ -155,3 +230,9 @@ class AccessFactory:
     def abort(self) -> int:
         """Cut the connections whose header is not complete; returns their number."""
         return self.readers.abort()
+
+
+def listener_of(transport: object) -> str | None:
+    """The name of the listener that accepted `transport`; None where there is no policy."""
+    factory = getattr(getattr(transport, "server", None), "factory", None)
+    return factory.listener if isinstance(factory, AccessFactory) else None

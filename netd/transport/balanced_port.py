@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IDelayedCall, IListeningPort, IProtocolF
 from twisted.python.failure import Failure
 
 from netd.transport import tcp_port
+from netd.transport.tcp import TCPTransport
 from netd.transport.tcp_port import TCPPort
 
 MOST: Final = 4
@@ -64,10 +65,14 @@ class BalancedPort(TCPPort):
 
 
 def port(
-    sock: socket, factory: IProtocolFactory, reactor: Any, crowded: Callable[[], bool]
+    sock: socket,
+    factory: IProtocolFactory,
+    reactor: Any,
+    crowded: Callable[[], bool],
+    transport: type[TCPTransport] = TCPTransport,
 ) -> IListeningPort:
     """The same as `tcp_port.port` for a socket that several processes have."""
-    listening = tcp_port.port(sock, factory, reactor, BalancedPort)
+    listening = tcp_port.port(sock, factory, reactor, transport, BalancedPort)
     if isinstance(listening, BalancedPort):
         listening.crowded = crowded
     return listening

@@ -68,7 +68,7 @@ def _private_key(pem: bytes) -> Any:
     try:
         return load_pem_private_key(pem, None)
     except UnsupportedAlgorithm:
-        raise ValueError("a kind of key that OpenSSL does not know") from None
+        raise ValueError("not a kind of key that OpenSSL knows") from None
     except TypeError:
         # The key needs a passphrase, or has a kind that TLS cannot use.
         raise ValueError("not a private key without a passphrase") from None
@@ -92,7 +92,7 @@ def load_pair(
     try:
         key = _private_key(pem)
         if key.public_key() != chain[0].public_key():
-            raise ValueError("mismatch: the key of another certificate")
+            raise ValueError("not the key of this certificate")
     except (UnsupportedAlgorithm, ValueError) as error:
         raise UsageError(f"{key_option} {key_path}: {error}{hint}") from None
     return KeyPair(chain, key, f"{certificate_option} {certificate}")
@@ -154,3 +154,10 @@ def identity(certificate: X509) -> str:
         # There is no SAN, or a trusted CA has issued a malformed or odd certificate.
         pass
     return f"serial-{certificate.get_serial_number():x}"
+
+
+def peer_identity(connection: Any) -> str | None:
+    """The identity of the client of an SSL.Connection; None without a certificate."""
+    # OpenSSL ends the handshake of a client whose certificate it cannot verify.
+    certificate: X509 | None = connection.get_peer_certificate()
+    return None if certificate is None else identity(certificate)

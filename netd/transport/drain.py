@@ -1,5 +1,5 @@
 """
-A graceful stop: requests in flight may finish within a grace period.
+A graceful stop: load balancers learn of it, then requests in flight may finish within a grace.
 
 Rules: knows no protocol; a factory with connections provides `IDrainable`.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import Interface
@@ -31,7 +31,11 @@ class IDrainable(Interface):
 
 
 class Drain(Service):
-    """On a stop, drains `sources` for at most `grace` seconds, then cuts their connections."""
+    """
+    On a stop, drains `sources` for at most `grace` seconds, then cuts their connections.
+
+    `delay` is the seconds between the announcement of a stop and the stop.
+    """
 
     def __init__(
         self,
@@ -39,11 +43,15 @@ class Drain(Service):
         grace: float,
         clock: IReactorTime,
         counters: Counters,
+        delay: float = 0.0,
     ) -> None:
         self._sources = list(sources)
         self.grace = grace
+        self.delay = delay
         self._clock = clock
         self._counters = counters
+        self._announced: IDelayedCall | None = None
+        self._begins: Deferred[None] = Deferred()
         self._over: Deferred[None] = Deferred()
 
     def add(self, source: IDrainable) -> None:
@@ -52,14 +60,35 @@ class Drain(Service):
 
     def over(self) -> Deferred[None]:
         """Fires when a stop has drained all sources."""
-        over: Deferred[None] = Deferred()
-        self._over.chainDeferred(over)
-        return over
+        return _copy(self._over)
+
+    def begins(self) -> Deferred[None]:
+        """Fires when a stop begins, after its announcement."""
+        return _copy(self._begins)
+
+    def announce(self) -> Deferred[None]:
+        """Take no new work, as `running` says; fires when the stop may begin."""
+        Service.stopService(self)
+        begins = self.begins()
+        if not self.delay:
+            self._begin()
+        else:
+            self._announced = self._clock.callLater(self.delay, self._begin)
+        return begins
+
+    def _begin(self) -> None:
+        if not self._begins.called:
+            self._begins.callback(None)
+
+    def left(self) -> float:
+        """The seconds that a stop may take after a further signal."""
+        announced = self._announced
+        return self.grace if announced is not None and announced.active() else 0.0
 
     def stopService(self) -> Deferred[None]:
         """Fires when the last connection is closed, at the latest soon after the grace."""
         Service.stopService(self)
-        timeout = self._clock.callLater(self.grace, self.hurry)
+        timeout = self._clock.callLater(self.grace, self._cut)
 
         def log(failure: Failure) -> None:
             # A source that fails must not end the wait for the others.
@@ -74,13 +103,28 @@ class Drain(Service):
         drained = [source.drain().addErrback(log) for source in self._sources]
         return DeferredList(drained).addBoth(end)
 
-    def change(self, grace: float) -> None:
-        """Use another grace for the next stop."""
+    def change(self, grace: float, delay: float = 0.0) -> None:
+        """Use another grace and another delay for the next stop."""
         self.grace = grace
+        self.delay = delay
 
     def hurry(self) -> None:
+        """End what the stop waits for: the delay, or else the grace."""
+        if (announced := self._announced) is not None and announced.active():
+            announced.reset(0)
+        else:
+            self._cut()
+
+    def _cut(self) -> None:
         """Cut every connection now."""
         cut = sum(source.abort() for source in self._sources)
         if cut:
             self._counters.aborted += cut
             _log.warn("cut {cut} connections that had not finished", cut=cut)
+
+
+def _copy(event: Deferred[None]) -> Deferred[None]:
+    """What fires when `event` does."""
+    copy: Deferred[None] = Deferred()
+    event.chainDeferred(copy)
+    return copy

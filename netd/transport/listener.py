@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -18,9 +19,12 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
+from twisted.python import log
 from twisted.python.usage import UsageError
 
+from netd.addresses import loopback
 from netd.transport import balanced_port, tcp_port, unix
+from netd.transport.tcp import TCPTransport
 from netd.values import Endpoint
 
 _log = Logger()
@@ -31,6 +35,9 @@ _SHORT_QUEUE: Final = (
     "raise net.core.somaxconn"
 )
 _ATTEMPTS: Final = 20
+_EVERY_HOST: Final = frozenset({"0.0.0.0", "::"})
+# Twisted's ports log "... starting on 8000" whatever `noisy` is; the line `ready:` says more.
+_SILENT: Final = {"log_format": ""}
 
 Serve: TypeAlias = Callable[[socket.socket], IListeningPort]
 """Serves a bound, non-blocking socket, of which it keeps a duplicate."""
@@ -94,6 +101,13 @@ class Listener(Service):
         self._ports: list[IListeningPort] = []
         self._file: tuple[str, unix.Identity] | None = None
 
+    def clashes(self, other: Listener) -> bool:
+        """Whether the kernel would refuse one of the two; never for inherited sockets."""
+        if self.kind is not other.kind or self.inherited or other.inherited:
+            return False
+        pairs = product(self._addresses, other._addresses)
+        return any(_same(mine, theirs) for mine, theirs in pairs)
+
     def inherit(self, sockets: Sequence[socket.socket]) -> None:
         """Serve `sockets`, which are bound and non-blocking, instead of binding any."""
         self._sockets, self.inherited = list(sockets), True
@@ -120,6 +134,15 @@ class Listener(Service):
                 with suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
 
+    @property
+    def local(self) -> bool:
+        """Whether all its addresses, bound or yet to be, are of loopback or UNIX sockets."""
+        given = tuple((each.family, each.getsockname()) for each in self._sockets)
+        return all(
+            family == socket.AF_UNIX or loopback(address[0])
+            for family, address in given or self._addresses
+        )
+
     def privilegedStartService(self) -> None:
         """Bind, unless that is done."""
         Service.privilegedStartService(self)
@@ -136,7 +159,7 @@ class Listener(Service):
         Service.startService(self)
         sockets, self._sockets = self._sockets, []
         for sock in sockets:
-            self._ports.append(self._serve(sock))
+            self._ports.append(log.callWithContext(_SILENT, self._serve, sock))
             sock.close()
 
     def stopService(self) -> Deferred[object]:
@@ -225,16 +248,39 @@ class Listener(Service):
             _log.warn(_SHORT_QUEUE, option=option, granted=granted, asked=backlog)
 
 
-def stream(endpoint: Endpoint, factory: IProtocolFactory, reactor: Any) -> Listener:
-    """Listen for clients of `factory`."""
+def _same(mine: tuple[int, Any], theirs: tuple[int, Any]) -> bool:
+    """Whether two addresses are one, or one of them is every address with that port."""
+    (family, address), (other_family, other) = mine, theirs
+    if family != other_family or family == socket.AF_UNIX:
+        return mine == theirs
+    # With port 0 the kernel chooses another one each time.
+    one_port = address[1] == other[1] != 0
+    return one_port and (address == other or bool(_EVERY_HOST & {address[0], other[0]}))
+
+
+def check_distinct(listeners: Iterable[Listener]) -> None:
+    """UsageError for the first two listeners of which the kernel would refuse one."""
+    for first, second in combinations(listeners, 2):
+        if first.clashes(second):
+            owner, option = first.endpoint.option, second.endpoint.option
+            raise UsageError(f"{option}: not an address of its own, {owner} has it")
+
+
+def stream(
+    endpoint: Endpoint,
+    factory: IProtocolFactory,
+    reactor: Any,
+    transport: type[TCPTransport] = TCPTransport,
+) -> Listener:
+    """Listen for clients of `factory`; `transport` is their kind where a TCPPort listens."""
 
     def serve(sock: socket.socket) -> IListeningPort:
         if sock.family == socket.AF_UNIX:
             mode = None if listener.inherited else endpoint.mode
             return unix.port(sock, factory, mode, endpoint.backlog, reactor)
         if listener.crowded is not None:
-            return balanced_port.port(sock, factory, reactor, listener.crowded)
-        return tcp_port.port(sock, factory, reactor)
+            return balanced_port.port(sock, factory, reactor, listener.crowded, transport)
+        return tcp_port.port(sock, factory, reactor, transport)
 
     listener = Listener(endpoint, socket.SOCK_STREAM, serve)
     return listener

@@ -1,5 +1,5 @@
 """
-Every private name of Twisted 26.10 that netd uses, by the feature that needs it.
+The private names of Twisted 26.10 and pyOpenSSL that netd uses, by the feature.
 
 Rules: no module uses a private name that is not listed here.
 """
@@ -70,13 +70,22 @@ DISPATCH: Final = Feature(
 SENDFILE: Final = Feature(
     {
         "twisted.internet.abstract:FileDescriptor": _BUFFERS,
-        "twisted.internet.tcp:Connection": "doWrite producerPaused TLS",
+        "twisted.internet.tcp:Connection": "doWrite producerPaused",
     },
     "reading and writing files without sendfile",
 )
 TLS: Final = Feature(
     {"twisted.protocols.tls:TLSMemoryBIOProtocol": "_producer _reason"},
     "not counting failed TLS handshakes",
+)
+TLS_TRANSPORT: Final = Feature(
+    {
+        "twisted.internet.abstract:FileDescriptor": "_maybePauseProducer _postLoseConnection",
+        "OpenSSL.SSL": "_ffi _lib",
+        "OpenSSL.SSL:_lib": "BIO_get_mem_data BIO_read SSL_read SSL_write",
+        "OpenSSL.SSL:Connection": "_from_ssl _into_ssl _raise_ssl_error _ssl",
+    },
+    "using its own TLS transport",
 )
 UNIX: Final = Feature(
     {
@@ -92,7 +101,7 @@ UDP: Final = Feature(
 WORKERS: Final = Feature(
     {"twisted.logger:LogPublisher": "_observers"}, "serving with one process only"
 )
-FEATURES: Final = (TCP, DISPATCH, SENDFILE, TLS, UNIX, UDP, WORKERS)
+FEATURES: Final = (TCP, DISPATCH, SENDFILE, TLS, TLS_TRANSPORT, UNIX, UDP, WORKERS)
 
 
 def check(kinds: Collection[str]) -> None:

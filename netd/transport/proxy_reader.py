@@ -32,8 +32,8 @@ class ProxyHeaderReader(Protocol):
     """
     Reads the header of a trusted proxy, then hands the connection to another protocol.
 
-    `on_header(client)` returns that protocol, or None to cut the connection; `on_bad()` is
-    called for a malformed or late header.  Until then, the connection is in `readers`.
+    `on_header(client)` returns that protocol, or None to cut the connection; `on_bad(peer)`
+    is called for a malformed or late header.  Until then, the connection is in `readers`.
     """
 
     transport: Any
@@ -46,7 +46,7 @@ class ProxyHeaderReader(Protocol):
         clock: IReactorTime,
         readers: ConnectionTable[ProxyHeaderReader],
         on_header: Callable[[IAddress], IProtocol | None],
-        on_bad: Callable[[], object],
+        on_bad: Callable[[IAddress], object],
     ) -> None:
         self._peer = peer
         self._clock = clock
@@ -91,7 +91,7 @@ class ProxyHeaderReader(Protocol):
             inner.dataReceived(rest)
 
     def _refuse(self) -> None:
-        self._on_bad()
+        self._on_bad(self._peer)
         self.abort()
 
     def abort(self) -> None:
@@ -110,12 +110,15 @@ class ProxyHeaderReader(Protocol):
 
 
 class ForgeryGuard(Protocol):
-    """Cuts an untrusted peer that begins with a PROXY header, after `on_forged()`."""
+    """Cuts an untrusted `peer` that begins with a PROXY header, after `on_forged(peer)`."""
 
     transport: Any
 
-    def __init__(self, inner: Any, on_forged: Callable[[], object]) -> None:
+    def __init__(
+        self, inner: Any, on_forged: Callable[[IAddress], object], peer: IAddress
+    ) -> None:
         self._inner = inner
+        self._peer = peer
         self._on_forged = on_forged
         self._data = b""
         if IHalfCloseableProtocol.providedBy(inner):
@@ -131,7 +134,7 @@ class ForgeryGuard(Protocol):
         self._data += data
         forged = proxy_header.forged(self._data)
         if forged:
-            self._on_forged()
+            self._on_forged(self._peer)
             self.transport.abortConnection()
         elif forged is False:
             self._hand_over()

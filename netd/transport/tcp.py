@@ -108,7 +108,7 @@ class TCPTransport(tcp.Server):
             or not self.connected
             or self._writeDisconnected
         ):
-            tcp.Server.write(self, data)
+            self._write_behind(data)
         else:
             self._batched = True
             self._tempDataBuffer.append(data)
@@ -129,6 +129,10 @@ class TCPTransport(tcp.Server):
         data = b"".join(self._tempDataBuffer)
         self._tempDataBuffer.clear()
         self._tempDataLen = 0
+        self._send(data, flags)
+
+    def _send(self, data: bytes, flags: int) -> None:
+        """Send `data` as far as the kernel takes it, the rest later."""
         try:
             sent = self.socket.send(data, flags)
         except OSError:
@@ -136,6 +140,27 @@ class TCPTransport(tcp.Server):
             sent = 0
         if sent < len(data):
             tcp.Server.write(self, data[sent:] if sent else data)
+
+    def _write_behind(self, data: bytes) -> None:
+        """Send `data` behind what waits."""
+        tcp.Server.write(self, data)
+
+    def send_with(self, data: bytes) -> int:
+        """Send the batched bytes and `data` in one call; how much of `data` the kernel took."""
+        if not self._batched or self.dataBuffer or not self.connected:
+            return 0
+        before = b"".join(self._tempDataBuffer)
+        try:
+            sent = self.socket.sendmsg((before, data))
+        except OSError:
+            return 0
+        self._batched = False
+        self._tempDataBuffer.clear()
+        self._tempDataLen = 0
+        if sent < len(before):
+            tcp.Server.write(self, before[sent:])
+            return 0
+        return sent - len(before)
 
     def flush(self) -> None:
         """Send the batched bytes at the end of a turn, and finish a close."""
@@ -180,13 +205,13 @@ def flush(transport: object) -> bool:
 
 def bytes_unsent(transport: Any) -> int | None:
     """Bytes in the buffers of `transport`; None when that is not known."""
-    # TLS has no buffers of its own; those of the transport below count.
+    # Twisted's TLS has no buffers of its own; those of the transport below count.
     while not hasattr(transport, "_tempDataLen"):
         transport = getattr(transport, "transport", None)
         if transport is None:
             return None
     unsent: int = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
-    return unsent
+    return unsent + getattr(transport, "unencrypted", 0)
 
 
 def has_unread_input(transport: Any) -> bool:

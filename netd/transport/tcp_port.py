@@ -155,9 +155,17 @@ class _StockTransport(tcp.Server):
 
 
 def port(
-    sock: socket, factory: IProtocolFactory, reactor: Any, kind: type[TCPPort] = TCPPort
+    sock: socket,
+    factory: IProtocolFactory,
+    reactor: Any,
+    transport: type[TCPTransport] = TCPTransport,
+    kind: type[TCPPort] = TCPPort,
 ) -> IListeningPort:
-    """Listen on the listening, non-blocking TCP `sock` and close it; a `kind` if supported."""
+    """
+    Listen on the listening, non-blocking TCP `sock` and close it.
+
+    The port is a `kind` with transports of the kind `transport` if supported.
+    """
     listening: IListeningPort
     # Accepted connections inherit the option on Linux and BSD.
     sock.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
@@ -166,6 +174,7 @@ def port(
             listening = kind._fromListeningDescriptor(  # type: ignore[no-untyped-call]  # Twisted has no types there
                 reactor, sock.fileno(), sock.family, factory
             )
+            listening.transport = transport  # type: ignore[attr-defined]  # TCPPort's
             listening.startListening()
         else:
             listening = reactor.adoptStreamPort(sock.fileno(), sock.family, factory)

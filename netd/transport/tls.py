@@ -7,7 +7,7 @@ Rules: knows no protocol; reads files at start and on a reload, not in a handsha
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from attrs import evolve, frozen
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
 from twisted.internet.interfaces import (
+    IAddress,
     IOpenSSLServerConnectionCreator,
     IProtocolFactory,
     IReactorTime,
@@ -30,8 +31,12 @@ from zope.interface import implementer
 
 from netd import settings
 from netd.counters import Counters
-from netd.transport import certificates, private
+from netd.settings import TEMPORARY
+from netd.transport import certificates, private, temporary_certificate
 from netd.transport.certificates import DEFAULT, KeyPair
+from netd.transport.tcp import TCPTransport
+from netd.transport.tls_connection import Connection
+from netd.transport.tls_transport import TLSTransport
 
 _log = Logger()
 
@@ -53,6 +58,8 @@ def context(
     server = SSL.Context(SSL.TLS_SERVER_METHOD)
     server.set_min_proto_version(SSL.TLS1_2_VERSION)
     server.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE)
+    # OpenSSL 3 refuses it from clients by default; before, a handshake could cost many.
+    server.set_options(SSL.OP_NO_RENEGOTIATION)
     # A resumed session would not show the client's certificate again.
     if config is None or not config.tickets or config.client_ca is not None:
         server.set_options(SSL.OP_NO_TICKET)
@@ -124,12 +131,16 @@ class Contexts:
     by_name: ContextByName
 
 
-def _load(config: settings.TLS) -> Contexts:
+def _load(config: settings.TLS, temporary: KeyPair | None) -> Contexts:
     """The contexts for `config`; UsageError names the file that is wrong."""
     pairs: dict[str, KeyPair] = {}
     if config.directory is not None:
         pairs |= certificates.load_directory(config.directory)
-    if config.certificate is not None:
+    if config.certificate == TEMPORARY:
+        if temporary is None:
+            raise UsageError(f"--certificate {TEMPORARY}: only a restart makes one")
+        pairs[DEFAULT] = temporary
+    elif config.certificate is not None:
         pairs[DEFAULT] = certificates.load_pair(config.certificate, config.private_key)
     if DEFAULT not in pairs:
         raise UsageError(
@@ -154,16 +165,24 @@ class TLS:
         self,
         config: settings.TLS,
         counters: Counters | None = None,
+        names: Iterable[str] = (),
         now: Callable[[], float] = time.time,
     ) -> None:
         self.counters = Counters() if counters is None else counters
         self._now = now
-        self._checked = _load(config)
+        self.log_failure: Callable[[IAddress], object] = lambda peer: None
+        """Called with the peer of each connection that ends in a TLS error."""
+        self.temporary: KeyPair | None = None
+        """The pair of --certificate temporary, for localhost and `names`."""
+        if config.certificate == TEMPORARY:
+            self.temporary = temporary_certificate.make(names, now())
+        self._checked = _load(config, self.temporary)
         self.change(self._checked)
 
     def check(self, config: settings.TLS | None = None) -> Contexts:
         """The contexts for `config`, or for the same files read again; or UsageError."""
-        self._checked = _load(self._contexts.config if config is None else config)
+        fresh = self._contexts.config if config is None else config
+        self._checked = _load(fresh, self.temporary)
         return self._checked
 
     def fingerprints(self) -> tuple[str, ...]:
@@ -192,21 +211,62 @@ class TLS:
         now = self._now()
         return {name: pair.expiry - now for name, pair in self._contexts.pairs.items()}
 
-    def serverConnectionForTLS(self, protocol: object) -> SSL.Connection:
+    def serverConnectionForTLS(self, protocol: object) -> Connection:
         """A connection before its handshake."""
-        return SSL.Connection(self._contexts.default, None)
+        return Connection(self._contexts.default)
+
+    def failed(self, peer: IAddress) -> None:
+        """Count and log a connection of `peer` that ended in a TLS error."""
+        self.counters.refusals["tls"] += 1
+        self.log_failure(peer)
 
 
 class _Transport(BufferingTLSTransport):
-    """TLS for a server that may ask for the client's certificate."""
+    """
+    TLS for a server that may ask for the client's certificate.
+
+    On a TLSTransport it only starts TLS there, behind what may come before, and steps aside.
+    """
+
+    factory: _Factory
+    _below: TLSTransport | None = None
+
+    def makeConnection(self, transport: Any) -> None:
+        """Connect the inner protocol, to `transport` itself where that can be."""
+        if not isinstance(transport, TLSTransport):
+            super().makeConnection(transport)  # type: ignore[no-untyped-call]  # Twisted has no types here
+            return
+        self._below = transport
+        # Otherwise another protocol still holds back the first bytes.
+        if transport.protocol is self:
+            self._start(transport)
+        self.wrappedProtocol.makeConnection(transport)
+
+    def _start(self, below: TLSTransport) -> None:
+        tls = self.factory.tls
+        failed = partial(tls.failed, below.getPeer())  # type: ignore[no-untyped-call]  # no types
+        below.start_tls(tls.serverConnectionForTLS(self), self.wrappedProtocol, failed)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes from the network; those of a TLSTransport came with what stood before."""
+        if self._below is None:
+            super().dataReceived(data)  # type: ignore[no-untyped-call]  # Twisted has no types here
+            return
+        if self._below.protocol is self:
+            self._start(self._below)
+        self._below.received(data)
 
     @property
     def identity(self) -> str | None:
         """The name in the client's verified certificate; None without a certificate."""
-        # OpenSSL ends the handshake of a client whose certificate it cannot verify.
-        handle: Any = self.getHandle()  # type: ignore[no-untyped-call]  # Twisted has no types here
-        certificate: X509 | None = handle.get_peer_certificate()
-        return None if certificate is None else certificates.identity(certificate)
+        return certificates.peer_identity(self.getHandle())  # type: ignore[no-untyped-call]  # Twisted has no types here
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell the inner protocol."""
+        if self._below is None:
+            super().connectionLost(reason)
+        else:
+            self.wrappedProtocol.connectionLost(reason)
 
 
 class _CountingTransport(_Transport):
@@ -216,19 +276,24 @@ class _CountingTransport(_Transport):
         """Count a connection that ended in a TLS error."""
         error = self._reason
         if error is not None and error.check(SSL.Error):
-            self.factory.counters.refusals["tls"] += 1  # type: ignore[attr-defined]  # _Factory's
+            self.factory.tls.failed(self.getPeer())  # type: ignore[no-untyped-call]  # no types
         super().connectionLost(reason)
         # Twisted keeps the producer, which refers to this transport: a reference cycle.
         self._producer = None
 
 
 class _Factory(TLSMemoryBIOFactory):
-    counters: Counters
+    tls: TLS
 
 
 def wrap(factory: IProtocolFactory, tls: TLS, clock: IReactorTime) -> TLSMemoryBIOFactory:
     """`factory` behind TLS: its protocols see plain bytes and a secure transport."""
     wrapper = _Factory(tls, False, factory, clock)
     wrapper.protocol = _Transport if private.TLS.missing() else _CountingTransport
-    wrapper.counters = tls.counters
+    wrapper.tls = tls
     return wrapper
+
+
+def transport() -> type[TCPTransport]:
+    """The transport for ports of a factory behind TLS, which uses another below its own."""
+    return TCPTransport if private.TLS_TRANSPORT.missing() else TLSTransport

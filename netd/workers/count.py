@@ -62,7 +62,9 @@ def part(limit: int, workers: int) -> int:
 
 def divided(settings: Settings, workers: int) -> Settings:
     """
-    The settings of each of `workers`: limits of clients, the spool and --rpc-workers in parts.
+    The settings of each of `workers`, which has a part of what is divided.
+
+    These are the limits of clients, the spool, the unsent bytes and --rpc-workers.
 
     ValueError for what several processes cannot do.
     """
@@ -72,6 +74,7 @@ def divided(settings: Settings, workers: int) -> Settings:
     limits = evolve(
         limits,
         spool=part(limits.spool, workers),
+        unsent=part(limits.unsent, workers),
         client_connections=part(limits.client_connections, workers),
         client_waiting=part(limits.client_waiting, workers),
     )

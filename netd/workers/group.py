@@ -17,6 +17,7 @@ from netd.lab.call import Call, Later, Reply, ResumedCall
 from netd.lab.endpoints.probes import NO_STORE, Probes
 from netd.parts import Shared
 from netd.settings import Limits
+from netd.workers.messages import Count, Forget
 from netd.workers.scoreboard import Column, Scoreboard
 
 
@@ -32,8 +33,8 @@ class Role(Protocol):
     def publish(self) -> None:
         """Bring its row of the scoreboard up to date."""
 
-    def count(self, key: str, done: Callable[[int], None]) -> None:
-        """Count a request for `key`; `done` gets how many came before it."""
+    def count(self, message: Count | Forget, done: Callable[[int], None]) -> None:
+        """Count a request for a key, or forget it; `done` gets how many came before it."""
 
     def expose(self, accept: str, done: Callable[[tuple[str, bytes]], None]) -> None:
         """Collect the metrics of all; `done` gets their content type and text."""
@@ -61,7 +62,7 @@ class Group:
     def shared(self) -> Shared:
         """What the parts of the daemon take from here."""
         return Shared(
-            GroupProbes(group=self), self._count, lambda: self.index + 1, self._limits
+            GroupProbes(group=self), GroupCounts(self), lambda: self.index + 1, self._limits
         )
 
     def up(self) -> int:
@@ -75,15 +76,27 @@ class Group:
         least = self.board.least(self.index, self.clock.seconds())
         return self.board.get(self.index, Column.LOAD) - least > max(4, least / 8)
 
-    def _count(self, key: str) -> int:
-        raise Later(lambda done: self.role.count(key, done))
-
     def _limits(self, limits: Limits) -> Limits:
         connections: int = limits.connections
         if connections < self.unlimited:
             connections = SharedLimit(connections, self, Column.HTTP)
         waiting = SharedLimit(limits.waiting, self, Column.WAITING)
         return evolve(limits, connections=connections, waiting=waiting)
+
+
+@frozen
+class GroupCounts:
+    """The counts of requests for each key, which the supervisor has."""
+
+    _group: Group
+
+    def count(self, key: str) -> int:
+        """Count a request for `key`: later."""
+        raise Later(lambda done: self._group.role.count(Count(key), done))
+
+    def forget(self, key: str) -> int:
+        """Count requests for `key` from 0 again: later."""
+        raise Later(lambda done: self._group.role.count(Forget(key), done))
 
 
 class SharedLimit(int):

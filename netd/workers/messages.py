@@ -134,11 +134,20 @@ class Line:
     namespace: str
     text: str
     traceback: str = ""
+    refusal: Mapping[str, str] = {}
+    """The fields of a refusal, as `log_fields.event_fields` has them."""
 
 
 @frozen
 class Count:
     """Count a request for `key`; return how many came before it."""
+
+    key: str
+
+
+@frozen
+class Forget:
+    """Count requests for `key` from 0 again; return how many there were."""
 
     key: str
 

@@ -55,6 +55,8 @@ class Supervisor(Service):
 
     name = "supervisor"
     stopping = False
+    _closing = False
+    """Whether the time between the announcement of a stop and the stop is over."""
 
     def __init__(self, daemon: ServedDaemon, group: Group) -> None:
         assert daemon.reloader is not None  # noqa: S101 - for the type checker
@@ -65,11 +67,14 @@ class Supervisor(Service):
         self._reactor = parts.reactor
         self._slots = [Slot(index) for index in range(group.workers)]
         self._totals = Totals(parts, self._slots)
-        self._notifier = Notifier(self._reactor, self._listening, parts.environ, self._summary)
+        self._notifier = Notifier(
+            self._reactor, daemon.listening, parts.environ, self._summary, daemon.places
+        )
         self._two_phase = TwoPhase(
             daemon.reloader, parts.tls, self._slots, settings, self._reactor
         )
         self._monitoring = [each for each in daemon.listeners() if is_supervisors(each)]
+        self._files = daemon.certificate_files()
         self._shared = [each for each in daemon.listeners() if not is_supervisors(each)]
         self._counts = Counts()
         timeout = settings.workers.timeout.seconds
@@ -91,9 +96,16 @@ class Supervisor(Service):
     def publish(self) -> None:
         """No-op: the supervisor has no row."""
 
-    def count(self, key: str, done: Callable[[int], None]) -> None:
-        """Count a request for `key`."""
-        done(self._counts.count(key))
+    def count(
+        self, message: messages.Count | messages.Forget, done: Callable[[int], None]
+    ) -> None:
+        """Count a request for a key, or forget it."""
+        done(self._counted(message))
+
+    def _counted(self, message: messages.Count | messages.Forget) -> int:
+        if isinstance(message, messages.Forget):
+            return self._counts.forget(message.key)
+        return self._counts.count(message.key)
 
     def expose(self, accept: str, done: Callable[[tuple[str, bytes]], None]) -> None:
         """Collect the metrics of all processes."""
@@ -133,7 +145,8 @@ class Supervisor(Service):
         on_signal(self._reactor, signal.SIGHUP, self.reload)
         on_signal(self._reactor, signal.SIGUSR1, self.reopen_logs)
         on_signal(self._reactor, signal.SIGUSR2, self._dump)
-        limit_stop(self._reactor, lambda: self._parts.drain.grace + OVERTIME_SECONDS)
+        drain = self._parts.drain
+        limit_stop(self._reactor, lambda: drain.delay + drain.grace + OVERTIME_SECONDS)
         self._reactor.callWhenRunning(self._begin, sock)
 
     def _close_copies(self) -> None:
@@ -148,6 +161,8 @@ class Supervisor(Service):
             # This process drains nothing, and closes the listener at the end of a stop.
             listener.after = None
             listener.startService()
+        for file in self._files:
+            file.startService()
         for slot in self._slots:
             self._launch(slot)
         self._watch.start()
@@ -185,8 +200,8 @@ class Supervisor(Service):
             slot.snapshot = message.snapshot
         elif isinstance(message, messages.Line):
             self._log_line(slot, message)
-        elif isinstance(message, messages.Count):
-            return self._counts.count(message.key)
+        elif isinstance(message, messages.Count | messages.Forget):
+            return self._counted(message)
         elif isinstance(message, messages.Expose):
             exposed: Deferred[Any] = Deferred()
             self._totals.expose(message.accept, exposed.callback)
@@ -214,6 +229,7 @@ class Supervisor(Service):
             worker=slot.index + 1,
             worker_text=line.text,
             worker_traceback=line.traceback,
+            **line.refusal,
         )
 
     # The end of a worker
@@ -292,16 +308,12 @@ class Supervisor(Service):
         for slot in self._slots:
             slot.send(messages.Reopen())
 
-    def _listening(self) -> dict[str, str]:
-        listeners = [*self._shared, *self._monitoring]
-        return {str(each.name): str(each.bound) for each in listeners}
-
     def _summary(self) -> str:
         up = sum(slot.ready for slot in self._slots)
         return f"{up} of {len(self._slots)} workers. {self._status().summary()}"
 
     def _status(self) -> Status:
-        return self._totals.status(self._listening)
+        return self._totals.status(self._daemon.listening)
 
     def _dump(self) -> None:
         """Log the status of all processes together, then that of each worker."""
@@ -323,7 +335,10 @@ class Supervisor(Service):
         Service.stopService(self)
         self.stopping = True
         self._stopped = Deferred()
-        restore: Callable[[None], None] = on_stop_signal(self._reactor, self._hurry)
+        drain = self._parts.drain
+        restore: Callable[[None], None] = on_stop_signal(
+            self._reactor, self._hurry, lambda: drain.left() + OVERTIME_SECONDS
+        )
         self._notifier.stopService()
         self._watch.stop()
         for slot in self._slots:
@@ -331,12 +346,19 @@ class Supervisor(Service):
                 slot.timer.cancel()
                 slot.timer = None
             slot.send(messages.Stop())
+        drain.announce().addCallback(self._begin_closing)
+        self._end_when_ended()
+        return self._stopped.addCallback(self._close).addBoth(restore)
+
+    def _begin_closing(self, _: None) -> None:
+        """See that the sockets close, and that the workers end."""
+        if self._stopped is None or self._stopped.called:
+            return
+        self._closing = True
         self._control.send("close")
         self._later(SHUT_SECONDS, self._shut)
         self._later(self._parts.drain.grace + OVERTIME_SECONDS, self._kill_all)
         self._close_when_closed()
-        self._end_when_ended()
-        return self._stopped.addCallback(self._close).addBoth(restore)
 
     def _later(self, seconds: float, function: Callable[[], object]) -> None:
         self._timers.append(self._reactor.callLater(seconds, function))
@@ -354,10 +376,13 @@ class Supervisor(Service):
             listener.stopService()
 
     def _hurry(self) -> None:
-        """Cut what is left."""
+        """End what the stop waits for: the announcement, or else the grace."""
         for slot in self._slots:
             slot.send(messages.Hurry())
-        self._later(HURRY_SECONDS, self._kill_all)
+        if self._closing:
+            self._later(HURRY_SECONDS, self._kill_all)
+        else:
+            self._parts.drain.hurry()
 
     def _kill_all(self) -> None:
         for slot in self._slots:
@@ -374,7 +399,10 @@ class Supervisor(Service):
             if timer.active():
                 timer.cancel()
         self._control.close()
-        closed = gatherResults([each.stopService() for each in self._monitoring])
+        # Nothing is left to drain; this says that it is over.
+        self._parts.drain.stopService()
+        others = (*self._files, *self._monitoring)
+        closed = gatherResults([each.stopService() for each in others])
 
         def end(_: object) -> None:
             self._notifier.close()

@@ -25,6 +25,7 @@ from twisted.python.failure import Failure
 from twisted.python.usage import UsageError
 from zope.interface import implementer
 
+from netd.ops.logging import log_fields
 from netd.ops.logging.log_fields import MAX_CHARACTERS, level_name
 from netd.ops.reload import Plan, Reload
 from netd.ops.status import Status
@@ -32,6 +33,7 @@ from netd.ops.systemd import Notifier
 from netd.parts import Parts
 from netd.settings import Settings
 from netd.transport.listener import Listener
+from netd.transport.temporary_certificate import CertificateFile
 from netd.transport.tls import TICKET_KEY_SECONDS
 from netd.workers import messages
 from netd.workers.group import Group
@@ -63,6 +65,15 @@ class ServedDaemon(Protocol):
 
     def listeners(self) -> list[Listener]:
         """Every listener, in starting order."""
+
+    def certificate_files(self) -> list[CertificateFile]:
+        """The files of certificates that were made at the start."""
+
+    def listening(self) -> dict[str, str]:
+        """The text of the endpoint of each bound listener, by its name."""
+
+    def places(self) -> str:
+        """Every bound listener for people."""
 
     def serve(self) -> None:
         """Start every service, without a look at signals."""
@@ -156,6 +167,7 @@ class _LineObserver:
             str(event.get("log_namespace", "-")),
             formatEvent(event)[:MAX_CHARACTERS],
             "" if failure is None else failure.getTraceback()[:MAX_CHARACTERS],
+            log_fields.refusal_fields(event),
         )
         if (line.text or line.traceback) and not self._link.offer(line):
             self._lost()
@@ -165,6 +177,7 @@ class Worker:
     """One worker; `Group.role` of its process."""
 
     stopping = False
+    _ending = False
 
     def __init__(self, daemon: ServedDaemon, group: Group, index: int) -> None:
         self._daemon = daemon
@@ -194,9 +207,11 @@ class Worker:
         waiting = sum(site.in_flight for site in self._parts.sites.values())
         board.set(index, Column.WAITING, waiting)
 
-    def count(self, key: str, done: Callable[[int], None]) -> None:
-        """Let the supervisor count a request for `key`."""
-        self._link.ask(messages.Count(key)).addCallbacks(done, _ended)
+    def count(
+        self, message: messages.Count | messages.Forget, done: Callable[[int], None]
+    ) -> None:
+        """Let the supervisor count a request for a key, or forget it."""
+        self._link.ask(message).addCallbacks(done, _ended)
 
     def expose(self, accept: str, done: Callable[[tuple[str, bytes]], None]) -> None:
         """Let the supervisor collect all metrics."""
@@ -224,7 +239,10 @@ class Worker:
 
     def _withdraw(self) -> None:
         """Do without what the supervisor or another worker serves; lend the rest."""
-        self._daemon.withdraw(self._daemon.notifier)
+        ports = self._parts.own_ports()
+        self._parts.own_ports.find = lambda: ports
+        for service in (self._daemon.notifier, *self._daemon.certificate_files()):
+            self._daemon.withdraw(service)
         datagrams = 0
         for listener in self._daemon.listeners():
             listener.lend()
@@ -270,9 +288,9 @@ class Worker:
 
     def _stop(self) -> Deferred[None]:
         """Stop serving; fires when everything that was counted has been sent."""
-        self.stopping = True
-        closed = gatherResults([each.stopService() for each in self._daemon.listeners()])
-        closed.addBoth(lambda _: self._link.send(messages.Closed()))
+        self._ending = True
+        # Before the daemon does anything else.
+        closed = self._parts.drain.begins().addCallback(self._close)
 
         def end(_: object) -> Deferred[None]:
             for call in self._calls:
@@ -289,8 +307,14 @@ class Worker:
         # Neither fails: both log what goes wrong.
         return gatherResults([closed, stopped]).addBoth(end)
 
+    def _close(self, _: None) -> Deferred[None]:
+        """Close the listeners, and say so."""
+        self.stopping = True
+        closed = gatherResults([each.stopService() for each in self._daemon.listeners()])
+        return closed.addBoth(lambda _: self._link.send(messages.Closed()))
+
     def _lost(self) -> None:
-        if not self.stopping:
+        if not self._ending:
             # The supervisor is gone, and nobody else wants this process.
             os._exit(1)
         self._gone.callback(None)
@@ -302,9 +326,14 @@ class Worker:
             return self._prepare(message.settings)
         return self._HANDLERS[type(message)](self)
 
+    def _end_with_all(self) -> None:
+        # Alone, a worker is no reason to send clients elsewhere while it serves.
+        self.stopping = True
+        self._end()
+
     def _end(self) -> None:
-        if not self.stopping:
-            self.stopping = True
+        if not self._ending:
+            self._ending = True
             self._reactor.stop()
 
     def _prepare(self, settings: Settings) -> Prepared:
@@ -326,7 +355,7 @@ class Worker:
         self._plan = None
 
     _HANDLERS: Final[dict[type[object], Callable[[Worker], object]]] = {
-        messages.Stop: _end,
+        messages.Stop: _end_with_all,
         messages.Hurry: lambda self: self._parts.drain.hurry(),
         messages.Reopen: lambda self: self._parts.logs.reopen(),
         messages.TakeSnapshot: lambda self: snapshot(self._parts),

@@ -7,25 +7,24 @@ bug: the log gets its traceback under an id, the client gets the id.
 
 from __future__ import annotations
 
-import inspect
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import Cooperator
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 from netd.counters import Counters
+from netd.steps import Steps
+from netd.turns import Turns
 from netd.values import escape_unprintable
-from netd.xmlrpc import faults
+from netd.xmlrpc import awaiting, faults
 from netd.xmlrpc.codec import fault_struct
 from netd.xmlrpc.faults import BadParameters, Fault, as_fault
 from netd.xmlrpc.registry import Procedure, Registry, procedure, rpc
 from netd.xmlrpc.scalars import Value
-from netd.xmlrpc.steps import Steps, T
 from netd.xmlrpc.writer import Encoded
 
 _log = Logger()
@@ -36,43 +35,6 @@ MOST_CALLS: Final = 100
 
 SECONDS: Final = 30.0
 """How long a call may take without a timeout of its own."""
-TURN: Final = 0.008
-"""Seconds after which a turn ends with the step it is at."""
-
-
-class Cooperative:
-    """
-    All steps in progress on one clock, taken in short turns between its other work.
-
-    They share one turn, so that ten large bodies hold the reactor no longer at a time
-    than one does.
-    """
-
-    def __init__(self, clock: IReactorTime) -> None:
-        def turn() -> Callable[[], bool]:
-            end = clock.seconds() + TURN
-            return lambda: clock.seconds() >= end
-
-        self._cooperator = Cooperator(turn, lambda call: clock.callLater(0, call))
-
-    async def finish(self, steps: Steps[T]) -> T:
-        """The result of `steps`; it is there at once when the first step is the last."""
-        results: list[T] = []
-
-        def work() -> Steps[None]:
-            results.append((yield from steps))
-
-        working = work()
-        next(working, None)
-        if results:
-            return results[0]
-        task = self._cooperator.cooperate(working)
-        try:
-            await task.whenDone()
-        except CancelledError:
-            task.stop()
-            raise
-        return results[0]
 
 
 class Caller:
@@ -89,7 +51,8 @@ class Caller:
         self._clock = clock
         self._run = run
         self._calls = (Counters() if counters is None else counters).calls
-        self.cooperative = Cooperative(clock)
+        self._holds = awaiting.HoldLog(clock)
+        self.turns = Turns.of(clock)
         registry.add(procedure(self.multicall, MULTICALL, with_peer=True))
 
     def start(self, peer: str, name: str, values: Sequence[Value]) -> Value:
@@ -130,6 +93,7 @@ class Caller:
     def _begin(self, method: Procedure, peer: str, values: Sequence[Value]) -> Value:
         """Call the method's function with checked values; count a result, now or later."""
         result: Value
+        began = self._holds.began()
         try:
             if method.offload:
                 result = self._run(method, values)
@@ -137,11 +101,13 @@ class Caller:
                 result = method.function(peer, *values)
             else:
                 result = method.function(*values)
-            if inspect.iscoroutine(result):
-                result = Deferred.fromCoroutine(result)
-        # A bug of the method is a fault of this call only.
-        except Exception as error:
+        # A bug of the method is a fault of this call only, SystemExit included.
+        except BaseException as error:
             raise _method_fault(method.name, Failure(error)) from None
+        finally:
+            self._holds.ended(method.name, began)
+        if isinstance(result, Awaitable) and not isinstance(result, Deferred):
+            result = awaiting.deferred(result, method.name, self._holds)
         if isinstance(result, Deferred):
             return self._limited(result, method).addBoth(self._ended, method.name)
         self._calls[method.name, 0] += 1
@@ -179,7 +145,7 @@ class Caller:
         """
         Make up to 100 calls, each a struct of methodName and params, and give all results.
 
-        The answers stand in the order of the calls: an array of the one result,
+        The results stand in the order of the calls: an array of the one result,
         or the struct of a fault.  Methods that wait do so at the same time.
         """
         if len(calls) > MOST_CALLS:
@@ -187,7 +153,7 @@ class Caller:
         started: list[Value] = []
         results: list[Value] = []
         try:
-            await self.cooperative.finish(self._start_all(peer, calls, started))
+            await self.turns.finish(self._start_all(peer, calls, started))
             for result in started:
                 try:
                     value = await result if isinstance(result, Deferred) else result
@@ -234,7 +200,11 @@ def _method_fault(name: str, failure: Failure) -> Fault:
 
 
 def internal_error(name: str, failure: Failure, trace: str = "") -> Fault:
-    """The fault of a bug, which is logged under the id in the fault's text."""
+    """
+    The fault of a bug of the operator's, which is logged under the id in the fault's text.
+
+    A bug is logged as an error; netd's own are critical.
+    """
     key = secrets.token_hex(4)
     if trace:
         trace = escape_unprintable(trace, keep="\n\t")
@@ -242,5 +212,7 @@ def internal_error(name: str, failure: Failure, trace: str = "") -> Fault:
             "{name} failed (id {key}) in a worker:\n{trace}", name=name, key=key, trace=trace
         )
     else:
-        _log.failure("{name} failed (id {key})", failure, name=name, key=key)
+        advice = awaiting.hint(failure.value)
+        text = "{name} failed (id {key}): {advice}" if advice else "{name} failed (id {key})"
+        _log.failure(text, failure, LogLevel.error, name=name, key=key, advice=advice)
     return Fault(faults.APPLICATION, f"internal error (id {key})")

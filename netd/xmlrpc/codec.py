@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from netd.steps import Steps
 from netd.xmlrpc.faults import Fault
 from netd.xmlrpc.reader import Reader
 from netd.xmlrpc.scalars import READ, Value, escaped, sendable
-from netd.xmlrpc.steps import Steps
 from netd.xmlrpc.writer import SCALARS, Writer
 
 _START: Final = "<?xml version='1.0' encoding='UTF-8'?>\n<methodResponse>"

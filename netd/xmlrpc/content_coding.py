@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from netd.http.fields import parameters
-from netd.xmlrpc.steps import Steps
+from netd.steps import Steps
 
 LARGEST: Final = 1024 * 1024
 """Bytes of a call, compressed or not."""

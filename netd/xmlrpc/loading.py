@@ -35,9 +35,16 @@ def load(text: str) -> Registry:
     """
     prefix, equals, source = text.rpartition("=")
     if equals and not prefix:
-        raise ValueError("there is no prefix in front of the =")
+        raise ValueError("not PREFIX=MODULE:OBJECT, because the prefix is missing")
     registry = Registry()
-    for method in _published(resolve(source)):
+    try:
+        methods = list(_published(resolve(source)))
+    except ValueError:
+        raise
+    # The operator's properties and modules may raise anything.
+    except Exception as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+    for method in methods:
         offloaded = evolve(method, source=(source, method.name))
         registry.add(offloaded if method.offload else method, prefix)
     if not len(registry):
@@ -49,14 +56,14 @@ def resolve(source: str) -> object:
     """The object that `module:object`, or `module` alone, names."""
     module, colon, path = source.partition(":")
     if not module or (colon and not path):
-        raise ValueError("not a module:object")
+        raise ValueError("not MODULE:OBJECT")
     if "" not in sys.path and os.getcwd() not in sys.path:
         # As `python -m` does; the twistd script does not.
         sys.path.insert(0, os.getcwd())
     try:
         resolved: object = importlib.import_module(module)
-    # The operator's module may raise anything.
-    except Exception as error:
+    # The operator's module may raise anything, and call sys.exit.
+    except (Exception, SystemExit) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
     for name in path.split(".") if path else ():
         if not hasattr(resolved, name):

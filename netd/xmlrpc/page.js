@@ -41,8 +41,18 @@ function say(words, fault) {
   out.textContent = words;
   out.classList.toggle("fault", fault);
 }
+function fill() {
+  text.value = method.selectedOptions[0].dataset.parameters;
+  out.textContent = "";
+}
+// A string of the form where the method takes no string but a dateTime or base64.
+const typed = (v, type) =>
+  type && typeof v === "string" ? `<value><${type}>${escaped(v)}</${type}></value>` : value(v);
+let calls = 0;
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
+  const call = ++calls;
+  const done = (words, fault) => { if (call === calls) say(words, fault); };
   let values;
   try {
     values = JSON.parse(`[${text.value}]`);
@@ -50,21 +60,22 @@ form.addEventListener("submit", async (event) => {
     text.focus();
     return say(`The parameters are no JSON: ${wrong.message}`, true);
   }
-  const params = values.map((v) => `<param>${value(v)}</param>`).join("");
+  const texts = JSON.parse(method.selectedOptions[0].dataset.texts);
+  const params = values.map((v, n) => `<param>${typed(v, texts[n])}</param>`).join("");
   say("...", false);
   try {
-    const answer = await fetch(url, {
+    const response = await fetch(url, {
       method: "POST",
       headers: { "Content-Type": "text/xml" },
       body: `<?xml version="1.0"?><methodCall><methodName>${escaped(method.value)}</methodName><params>${params}</params></methodCall>`,
     });
-    const said = new DOMParser().parseFromString(await answer.text(), "text/xml");
-    const fault = said.querySelector("fault > value");
-    if (!fault) return say(shown(said.querySelector("params > param > value")), false);
+    const result = new DOMParser().parseFromString(await response.text(), "text/xml");
+    const fault = result.querySelector("fault > value");
+    if (!fault) return done(shown(result.querySelector("params > param > value")), false);
     const [code, string] = fault.querySelectorAll("member > value");
-    say(`Fault ${code.textContent}: ${string.textContent}`, true);
+    done(`Fault ${code.textContent}: ${string.textContent}`, true);
   } catch (wrong) {
-    say(`No answer: ${wrong.message}`, true);
+    done(`No response: ${wrong.message}`, true);
   }
 });
 text.addEventListener("keydown", (event) => {
@@ -74,8 +85,19 @@ document.addEventListener("click", (event) => {
   const name = event.target.dataset.method;
   if (!name) return;
   method.value = name;
-  text.value = event.target.dataset.parameters;
-  out.textContent = "";
+  fill();
   form.scrollIntoView({ block: "nearest" });
-  text.focus();
+  // The keyboard goes on at the form, without the one that a phone shows for a text.
+  form.querySelector("button").focus({ preventScroll: true });
+  form.requestSubmit();
 });
+method.addEventListener("change", fill);
+function unfold() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const folded = target?.closest("details");
+  if (!folded) return;
+  folded.open = true;
+  target.scrollIntoView();
+}
+addEventListener("hashchange", unfold);
+unfold();

@@ -17,8 +17,8 @@ from typing import Any, Final
 import attrs
 from attrs import frozen
 
+from netd.steps import Steps
 from netd.xmlrpc.scalars import Value
-from netd.xmlrpc.steps import Steps
 
 _STEP: Final = 500
 """Items of an array between two steps of a check."""

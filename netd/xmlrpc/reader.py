@@ -15,10 +15,10 @@ from collections.abc import Callable
 from typing import Any, Final
 from xml.parsers import expat
 
+from netd.steps import Steps
 from netd.xmlrpc import faults
 from netd.xmlrpc.faults import Fault, not_xmlrpc
 from netd.xmlrpc.scalars import READ, SPACE, Value, shown
-from netd.xmlrpc.steps import Steps
 
 DEPTH: Final = 64
 """Levels of arrays and structs in each other."""

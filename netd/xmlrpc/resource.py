@@ -22,7 +22,7 @@ from netd.http.negotiation import choose_coding
 from netd.http.request import Request
 from netd.xmlrpc import codec, content_coding
 from netd.xmlrpc.caller import Caller, internal_error
-from netd.xmlrpc.faults import TOO_LARGE, Fault
+from netd.xmlrpc.faults import CANCELLED, TOO_LARGE, Fault
 from netd.xmlrpc.page import POLICY, page
 from netd.xmlrpc.reader import charset
 from netd.xmlrpc.registry import Registry
@@ -93,6 +93,8 @@ class RPC(Resource):
 
     def _post(self, request: Request) -> bytes | int:
         """Make the call in the request's body."""
+        # Stock's requests have none.
+        request.notes = ()
         content_type = request.getHeader(b"content-type") or b""
         encoding: str | None = None
         # Nearly every client sends exactly this; parsing it costs more than a small call.
@@ -117,53 +119,60 @@ class RPC(Resource):
         try:
             call = None if coding or encoding is not None else codec.simple_call(body)
             if call is not None:
+                request.notes = (("rpc_method", call[0]),)
                 value = self._caller.start(peer, *call)
                 response = codec.simple_response(value)
                 if response is not None and len(response) <= _WORTH_COMPRESSING:
+                    _note_fault(request, 0)
                     return response
                 result = _awaited(value)
             else:
-                result = self._call(peer, body, encoding, coding)
+                result = self._call(request, peer, body, encoding, coding)
         except Fault as fault:
-            return codec.fault(fault)
+            return _fault(request, fault)
         return _rendered(request, Deferred.fromCoroutine(self._respond(request, result)))
 
-    async def _call(self, peer: str, body: bytes, encoding: str | None, coding: str) -> Value:
+    async def _call(
+        self, request: Request, peer: str, body: bytes, encoding: str | None, coding: str
+    ) -> Value:
         """The result of the call in `body`, or a Fault."""
-        cooperative = self._caller.cooperative
+        turns = self._caller.turns
         if coding in content_coding.CODINGS:
-            body = await cooperative.finish(content_coding.decompressed(body, coding))
+            body = await turns.finish(content_coding.decompressed(body, coding))
         try:
             known = None if encoding is None else charset(encoding)
-            name, parameters = await cooperative.finish(codec.call(body, known))
+            name, parameters = await turns.finish(codec.call(body, known))
         except Fault as fault:
             self._caller.count_fault(fault)
             raise
+        request.notes = (("rpc_method", name),)
         steps = self._caller.start_in_steps(peer, name, parameters)
-        return await _awaited(await cooperative.finish(steps))
+        return await _awaited(await turns.finish(steps))
 
     async def _respond(self, request: Request, result: Awaitable[Value]) -> bytes:
         """The body of the response to a call, after its status and fields are set."""
-        cooperative = self._caller.cooperative
+        turns = self._caller.turns
         try:
-            body = await cooperative.finish(codec.response(await result))
+            body = await turns.finish(codec.response(await result))
+            _note_fault(request, 0)
         except Fault as fault:
-            body = codec.fault(fault)
+            body = _fault(request, fault)
         except content_coding.TooLarge as error:
             return _too_large(request, str(error))
         except content_coding.BadCompression as error:
             return _plain(request, 400, f"The compression is broken: {error}.\n".encode())
         except CancelledError:
+            _note_fault(request, CANCELLED)
             raise
         # A result that raises while it is written is the method's bug, and no 500.
         except Exception:
-            body = codec.fault(internal_error("writing a result", Failure()))
+            body = _fault(request, internal_error("writing a result", Failure()))
         if len(body) > _WORTH_COMPRESSING:
             request.responseHeaders.addRawHeader(b"Vary", b"Accept-Encoding")
             accepted = [request.getHeader(b"accept-encoding") or b""]
             if choose_coding(accepted, (b"gzip",)) == b"gzip":
                 request.setHeader(b"Content-Encoding", b"gzip")
-                body = await cooperative.finish(content_coding.gzipped(body))
+                body = await turns.finish(content_coding.gzipped(body))
         return body
 
 
@@ -224,4 +233,15 @@ def _plain(request: Request, code: int, sentence: bytes) -> bytes:
 
 def _too_large(request: Request, text: str) -> bytes:
     request.setResponseCode(413)
-    return codec.fault(Fault(TOO_LARGE, text))
+    return _fault(request, Fault(TOO_LARGE, text))
+
+
+def _fault(request: Request, fault: Fault) -> bytes:
+    """The body of a response with `fault`, which the log gets too."""
+    _note_fault(request, fault.code)
+    return codec.fault(fault)
+
+
+def _note_fault(request: Request, code: int) -> None:
+    """Log the call as one with this fault; 0 is a result, as in the metrics."""
+    request.notes += (("rpc_fault", code),)

@@ -23,10 +23,11 @@ from netd.xmlrpc.resource import RPC
 
 @frozen
 class RPCService:
-    """The resource, which may be mounted at several places, and the pool behind it."""
+    """The resource, which may be mounted at several places, and what is behind it."""
 
     resource: RPC
     pool: Pool
+    registry: Registry
 
 
 def build(
@@ -57,4 +58,4 @@ def build(
             registry.add_all(load(source))
         except ValueError as error:
             raise ValueError(f"{source}: {error}") from None
-    return RPCService(RPC(registry, caller, origins), pool)
+    return RPCService(RPC(registry, caller, origins), pool, registry)

@@ -14,10 +14,10 @@ from typing import Any, Final, TypeAlias
 
 from attrs import frozen
 
+from netd.steps import Steps, run_now
 from netd.xmlrpc.faults import BadParameters
 from netd.xmlrpc.param_types import ANY, ParamType, from_hint, from_name, type_name, union
 from netd.xmlrpc.scalars import Value
-from netd.xmlrpc.steps import Steps, run_now
 
 TypeNames: TypeAlias = tuple[str, ...]
 """XML-RPC type names, the result's first."""

@@ -20,11 +20,11 @@ import traceback
 from collections.abc import Sequence
 from typing import Final
 
+from netd.steps import run_now
 from netd.xmlrpc.faults import APPLICATION, Fault, as_fault
 from netd.xmlrpc.framing import FrameReader, framed
 from netd.xmlrpc.loading import load
 from netd.xmlrpc.registry import Registry
-from netd.xmlrpc.steps import run_now
 from netd.xmlrpc.writer import Writer
 
 RESULT_FD: Final = 3

@@ -15,10 +15,10 @@ from typing import Any, Final
 import attrs
 from attrs import frozen
 
+from netd.steps import Steps
 from netd.xmlrpc.faults import INTERNAL, TOO_LARGE, Fault
 from netd.xmlrpc.reader import DEPTH
 from netd.xmlrpc.scalars import Value, base64, base64_text, date_time, double, escaped, integer
-from netd.xmlrpc.steps import Steps
 
 LARGEST: Final = 8 * 1024 * 1024
 """Bytes of a response."""

@@ -15,11 +15,14 @@ URL = sys.argv[1]
 
 
 def wrong(ask: Callable[[], object]) -> str:
-    """The name of the error."""
+    """The name of the error, and that of its cause where it is another."""
     try:
         ask()
     except requests.RequestException as error:
-        return type(error).__name__
+        cause: BaseException = error
+        while cause.args and isinstance(cause.args[-1], BaseException):
+            cause = cause.args[-1]
+        return ": ".join(dict.fromkeys((type(error).__name__, type(cause).__name__)))
     return "none"
 
 

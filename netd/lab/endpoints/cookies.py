@@ -17,6 +17,8 @@ from netd.values import TCHAR
 _NAME: Final = re.compile(TCHAR + "+")
 # RFC 6265 4.1.1: cookie-octet
 _PLAIN: Final = re.compile(rb"[!#-+\--:<-\[\]-~]*")
+# RFC 6265 4.1.1: path-value
+_PATH: Final = re.compile(r"/[ -:<-~]*")
 _ESCAPES: Final = {
     byte: f"\\{byte:03o}" for byte in (*range(0x20), *b",;", *range(0x7F, 0x100))
 } | {ord(each): f"\\{each}" for each in '"\\'}
@@ -66,9 +68,8 @@ def _check_name(name: str) -> None:
         raise BadCall(f"{name!r} is no name of a cookie")
 
 
-def set_cookies(pairs: Iterable[tuple[str, str]], secure: bool) -> Headers:
+def set_cookies(pairs: Iterable[tuple[str, str]], attributes: str = "; Path=/") -> Headers:
     """The Set-Cookie fields of `pairs`; BadCall when a name is not a token."""
-    attributes = "; Secure; Path=/" if secure else "; Path=/"
     fields = []
     for name, value in pairs:
         _check_name(name)
@@ -91,7 +92,31 @@ def cookies(call: Call) -> Reply:
 def set_one(call: Call) -> Reply:
     """Set the cookie in the path, and redirect to /cookies."""
     pair = (call.path_values["name"], call.path_values["value"])
-    return _redirect(set_cookies([pair], call.root.startswith("https:")))
+    return _redirect(set_cookies([pair], _attributes(call)))
+
+
+def _secure(call: Call) -> str:
+    return "; Secure" if call.root.startswith("https:") else ""
+
+
+def _attributes(call: Call) -> str:
+    """
+    The attributes that the parameters describe, in werkzeug's order.
+
+    There is no Domain: a cookie for a parent domain would reach other hosts.
+    """
+    max_age, secure, same_site = (call.value(n) for n in ("max_age", "secure", "samesite"))
+    path = call.value("path")
+    if _PATH.fullmatch(path) is None:
+        raise BadCall("path: does not begin with a slash, or has what no path of a cookie may")
+    words = [
+        "" if max_age is None else f"; Max-Age={max_age}",
+        _secure(call) if secure is None else "; Secure" * secure,
+        "; HttpOnly" * call.value("httponly"),
+        f"; Path={path}",
+        "" if same_site is None else f"; SameSite={same_site.title()}",
+    ]
+    return "".join(words)
 
 
 def set_some(call: Call) -> Reply:
@@ -99,7 +124,7 @@ def set_some(call: Call) -> Reply:
     first: dict[str, str] = {}
     for name, value in call.args:
         first.setdefault(name, value)
-    return _redirect(set_cookies(first.items(), call.root.startswith("https:")))
+    return _redirect(set_cookies(first.items(), f"{_secure(call)}; Path=/"))
 
 
 def delete(call: Call) -> Reply:

@@ -23,6 +23,8 @@ _ALGORITHMS: Final = {"MD5": "md5", "SHA-256": "sha256", "SHA-512": "sha512"}
 _FIELD: Final = re.compile(
     rf'(?<!{TCHAR})({TCHAR}++)[ \t]*+=[ \t]*+(?:"((?:[^"\\]|\\.)*+)"|([^\s",]++))'
 )
+_ESCAPED: Final = re.compile(r"\\(.)")
+_INTEGER: Final = re.compile("-?[0-9]{1,9}")
 _MARK: Final = ("fake", "fake_value")
 """The cookie by which httpbin recognises that a client takes cookies."""
 
@@ -37,7 +39,7 @@ def digest(call: Call) -> Reply:
         return _challenge(call, False, [("stale_after", stale_after), _MARK])
     if needs_cookie and cookies.get("fake") != "fake_value":
         error = {"errors": ["missing cookie set on challenge"]}
-        return json_reply(error, 403, set_cookies([_MARK], False))
+        return json_reply(error, 403, set_cookies([_MARK]))
     nonce = credentials.get("nonce", "")
     uses_left = cookies.get("stale_after")
     stale = uses_left == "0" or ("last_nonce" in cookies and nonce == cookies["last_nonce"])
@@ -46,16 +48,16 @@ def digest(call: Call) -> Reply:
         return _challenge(call, stale, state)
     state = [_MARK]
     if uses_left:
-        integer = re.fullmatch("-?[0-9]{1,9}", uses_left)
+        integer = _INTEGER.fullmatch(uses_left)
         state.append(("stale_after", str(int(uses_left) - 1) if integer else "never"))
     members = {"authenticated": True, "user": call.path_values["user"]}
-    return json_reply(members, headers=set_cookies(state, False))
+    return json_reply(members, headers=set_cookies(state))
 
 
 def parse_credentials(text: str) -> dict[str, str]:
     """The parameters of a challenge or of credentials; each character is a byte."""
     parameters = {
-        name.lower(): re.sub(r"\\(.)", r"\1", quoted) if quoted else bare
+        name.lower(): _ESCAPED.sub(r"\1", quoted) if quoted else bare
         for name, quoted, bare in _FIELD.findall(text)
     }
     # RFC 7616 3.4 and RFC 8187 3.2.1; other charsets have no place there.
@@ -106,7 +108,7 @@ def _challenge(call: Call, stale: bool, cookies: list[tuple[str, str]]) -> Reply
         f'Digest realm="{_REALM}", nonce="{nonce}", opaque="{opaque}", qop="{offered}", '
         f"algorithm={algorithm}, stale={stale}"
     )
-    headers = (("WWW-Authenticate", challenge), *set_cookies(cookies, False))
+    headers = (("WWW-Authenticate", challenge), *set_cookies(cookies))
     return Reply(b"", 401, HTML, headers=headers)
 
 

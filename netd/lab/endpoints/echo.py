@@ -12,12 +12,12 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from netd.lab.call import BYTES, NO_CONTENT, TEXT, BadCall, Call, Headers, Reply
-from netd.lab.endpoints.caching import allowed, echoed_type, response_field
-from netd.lab.endpoints.compression import encode
+from netd.lab.call import BYTES, HTML, NO_CONTENT, TEXT, BadCall, Call, Headers, Reply
+from netd.lab.endpoints.compression import encode, encoder
 from netd.lab.endpoints.faults import fail_first, faulty_reply
-from netd.lab.endpoints.httpbin_json import MAX_BODY
+from netd.lab.endpoints.response_fields import chosen_type, echoed_type, response_field
 from netd.lab.endpoints.status import choose_status
+from netd.lab.near_miss import near_miss
 from netd.script import Send, Step, Wait
 from netd.values import Duration
 
@@ -26,12 +26,20 @@ GREETING: Final = b"One reactor, many clients: each waits its own delay only.\n"
 
 _GREETING: Final = Reply(GREETING, sandbox=False)
 _PIECE: Final = 64 * 1024
+_STEP: Final = 16 * 1024
+"""Bytes that are encoded in one turn of the reactor, 3 ms for the worst of them."""
+_PREFIX: Final = "x-netd-"
+_MOST_NAMES: Final = 100
+"""Names in a query that are compared with those of parameters."""
 MAX_CHUNKS: Final = 100_000
 _PATTERN: Final = bytes(range(32, 126)) + b"\n"
 
 
 def delayed_echo(call: Call) -> Reply:
     """Wait for --delay, then return the request body, or 58 bytes without a body."""
+    page = call.compatibility.page
+    if page is not None and call.method in ("GET", "HEAD"):
+        return Reply(page, type=HTML)
     if "?" in call.target or call.raw_head.lower().find(b"\nx-netd-") >= 0:
         seconds = call.wait("delay") if call.text("delay") else call.draw(call.config.delay)
         return _compose(call, seconds)
@@ -41,7 +49,7 @@ def delayed_echo(call: Call) -> Reply:
     content_type = echoed_type(call)
     if call.length <= _PIECE:
         return Reply(call.content.read, type=content_type, delay=seconds)
-    script = _paced(seconds, 0.0, 0.0, _received(call, _PIECE))
+    script = _paced(seconds, 0.0, 0.0, _PIECE, _received(call, _PIECE))
     return Reply(script, type=content_type, length=call.length)
 
 
@@ -52,6 +60,7 @@ def echo(call: Call) -> Reply:
 
 def _compose(call: Call, seconds: float) -> Reply:
     """The response that the parameters describe, after `seconds`."""
+    _check_names(call)
     times = call.value("fail_first")
     code = choose_status(call.text("status") or ("503" if times else "200"), call)
     headers = _headers(call)
@@ -66,7 +75,7 @@ def _compose(call: Call, seconds: float) -> Reply:
     body = _body(call)
     fault = call.value("fault")
     if fault is not None and call.random().random() < call.value("fault_rate"):
-        return faulty_reply(call, fault, seconds, code, next(body.pieces(_PIECE), b""))
+        return faulty_reply(call, fault, seconds, code, body.start())
     if code in NO_CONTENT:
         return Reply((Wait(seconds),), code, length=0, headers=headers)
     size = call.value("chunk")
@@ -74,8 +83,24 @@ def _compose(call: Call, seconds: float) -> Reply:
     if size is None:
         size = max(1, -(-body.length // 10)) if pace else _PIECE
     _check_chunks(call, body.length, size, pace)
-    script = _paced(seconds, call.value("ttfb"), pace, body.pieces(size))
-    return Reply(script, code, body.type, body.length, (*headers, *body.headers))
+    pieces = iter(()) if call.method == "HEAD" else body.pieces(size)
+    script = _paced(seconds, call.value("body_delay"), pace, size, pieces)
+    length = None if body.streamed else body.length
+    return Reply(script, code, body.type, length, (*headers, *body.headers))
+
+
+def _check_names(call: Call) -> None:
+    """BadCall for a name that is almost that of a parameter; others mean nothing here."""
+    known = tuple(call.parameters)
+    for name in {name for name, _ in call.args[:_MOST_NAMES]}:
+        meant = near_miss(name, known)
+        if meant is not None and name.lower() != meant:
+            raise BadCall(f"{name[:40]}: did you mean {meant}?")
+    for name in {name for name, _ in call.headers if name.lower().startswith(_PREFIX)}:
+        meant = near_miss(name[len(_PREFIX) :], known)
+        header = f"X-Netd-{'' if meant is None else meant.replace('_', '-').title()}"
+        if meant is not None and name.lower() != header.lower():
+            raise BadCall(f"{name[:40]}: did you mean {header}?")
 
 
 @frozen
@@ -85,20 +110,67 @@ class _Body:
     call: Call
     type: str
     length: int
+    """That of a streamed coding is the length before it."""
     content: bytes | None = None
     """None: the pattern when the call has a `size`, otherwise the request body."""
     headers: Headers = ()
+    coding: str | None = None
+    """What the content is still to be encoded in."""
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the length on the wire is not known."""
+        return self.coding is not None
+
+    def start(self) -> bytes:
+        """The first bytes of the body."""
+        raw = next(self._raw(_PIECE if self.coding is None else _STEP), b"")
+        return raw if self.coding is None else encode(raw, self.coding)
 
     def pieces(self, size: int) -> Iterator[bytes]:
-        """The body in pieces of `size` bytes."""
+        """
+        The body in pieces of at most 64 KiB, one of which ends at each multiple of `size`.
+
+        An empty piece says that the reactor may do other things first.
+        """
+        if self.coding is not None:
+            return _cut(self._encoded(self.coding), size)
+        return self._raw(size) if size <= _PIECE else _cut(self._raw(_PIECE), size)
+
+    def _raw(self, size: int) -> Iterator[bytes]:
+        """The content in pieces of `size` bytes."""
         if self.content is not None:
-            for start in range(0, self.length, size):
+            for start in range(0, len(self.content), size):
                 yield self.content[start : start + size]
         elif self.call.text("size") is not None:
             for start in range(0, self.length, size):
                 yield pattern(start, min(size, self.length - start))
         else:
             yield from _received(self.call, size)
+
+    def _encoded(self, coding: str) -> Iterator[bytes]:
+        add, end = encoder(coding, self.length)
+        for piece in self._raw(_STEP):
+            yield add(piece)
+            yield b""
+        yield end()
+
+
+def _cut(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """The bytes of `pieces`, cut as `_Body.pieces` says; empty pieces are kept."""
+    buffer, missing = bytearray(), size
+    for piece in pieces:
+        start = 0
+        buffer += piece
+        while len(buffer) - start >= (count := min(missing, _PIECE)):
+            yield bytes(buffer[start : start + count])
+            start += count
+            missing = missing - count or size
+        del buffer[:start]
+        if not piece:
+            yield b""
+    if buffer:
+        yield bytes(buffer)
 
 
 def pattern(start: int, count: int) -> bytes:
@@ -117,16 +189,16 @@ def _body(call: Call) -> _Body:
         body = _Body(call, echoed_type(call), call.length)
     else:
         body = _Body(call, TEXT, len(GREETING), GREETING)
-    content_type = call.value("type") or body.type
-    if call.text("type") and not allowed(call, content_type):
-        raise BadCall(f"type: {content_type} is one that browsers run; see --unsafe-responses")
+    chosen = call.value("type")
+    body = evolve(body, type=chosen_type(call, "type", chosen) if chosen else body.type)
     if coding is None:
-        return evolve(body, type=content_type)
-    if body.length > MAX_BODY:
-        raise BadCall(f"encoding: of at most {MAX_BODY} bytes", 413)
-    encoded = encode(b"".join(body.pieces(_PIECE)), coding)
-    fields = (("Content-Encoding", coding),)
-    return _Body(call, content_type, len(encoded), encoded, fields)
+        return body
+    encoder(coding, 0)
+    body = evolve(body, headers=(("Content-Encoding", coding),), coding=coding)
+    if body.length > _STEP:
+        return body
+    content = body.start()
+    return evolve(body, length=len(content), content=content, coding=None)
 
 
 def _headers(call: Call) -> Headers:
@@ -150,17 +222,25 @@ def _check_chunks(call: Call, length: int, size: int, pace: float) -> None:
         raise BadCall(f"pace: takes longer than {Duration.of(longest)} in all")
 
 
-def _paced(seconds: float, ttfb: float, pace: float, pieces: Iterator[bytes]) -> Iterator[Step]:
+def _paced(
+    seconds: float, body_delay: float, pace: float, size: int, pieces: Iterator[bytes]
+) -> Iterator[Step]:
     yield Wait(seconds)
-    if ttfb:
+    if body_delay:
         # The empty piece sends the head alone.
         yield Send(b"")
-        yield Wait(ttfb)
-    yield Send(next(pieces, b""))
+        yield Wait(body_delay)
+    sent = 0
     for piece in pieces:
-        if pace:
+        if not piece:
+            yield Wait(0.0)
+            continue
+        if pace and sent and not sent % size:
             yield Wait(pace)
+        sent += len(piece)
         yield Send(piece)
+    if not sent:
+        yield Send(b"")
 
 
 def _received(call: Call, size: int) -> Iterator[bytes]:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from math import inf
 from typing import Final
 
+from attrs import evolve
+
 from netd.lab.call import Call, Reply
 from netd.lab.endpoints.httpbin_json import json_reply
 from netd.lab.endpoints.status import phrase
@@ -72,7 +74,7 @@ def faulty_reply(call: Call, kind: str, seconds: float, status: int, body: bytes
     if longest == inf:
         longest = MAX_HANG
     wait = (Wait(seconds),) if seconds else ()
-    return Reply((*wait, *FAULTS[kind](status, body, longest)), raw=True)
+    return Reply((*wait, *FAULTS[kind](status, body, longest)), raw=True, fault=kind)
 
 
 def fault(call: Call) -> Reply:
@@ -87,13 +89,16 @@ def fault(call: Call) -> Reply:
 def unstable(call: Call) -> Reply:
     """Respond with 500 at a rate, and with 200 otherwise."""
     failed = call.random().random() < call.value("failure_rate")
-    return Reply(b"", 500 if failed else 200)
+    return Reply(b"", 500, fault="unstable") if failed else Reply()
 
 
 def retry(call: Call) -> Reply:
-    """Fail the first requests for a key, succeed once, and begin again."""
+    """Fail the first requests for a key, succeed once, and begin again; DELETE forgets it."""
     times, key = call.value("times"), call.path_values["key"]
-    failure = fail_first(call, f"retry {times} {key}", times, call.value("status"))
+    counted = f"retry {times} {key}"
+    if call.method == "DELETE":
+        return json_reply({"forgotten": call.forget(counted), "key": key})
+    failure = fail_first(call, counted, times, call.value("status"))
     return failure or json_reply({"key": key, "failures": times})
 
 
@@ -104,4 +109,5 @@ def fail_first(call: Call, key: str, times: int, status: int) -> Reply | None:
         return None
     retry_after = call.value("retry_after")
     fields = (("Retry-After", str(retry_after)),) if retry_after is not None else ()
-    return json_reply({"failure": number + 1, "failures": times}, status, fields)
+    failure = json_reply({"failure": number + 1, "failures": times}, status, fields)
+    return evolve(failure, fault="fail-first")

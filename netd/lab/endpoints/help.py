@@ -76,10 +76,6 @@ def _methods(route: Route) -> str:
     return ", ".join(route.methods) or "any"
 
 
-def _limits(parameter: Parameter) -> str:
-    return f" ({parameter.limits})" if parameter.limits else ""
-
-
 def _text(routes: Sequence[Route]) -> str:
     path_width = max(len(route.path) for route in routes)
     methods_width = max(len(_methods(route)) for route in routes)
@@ -88,7 +84,7 @@ def _text(routes: Sequence[Route]) -> str:
         methods = f"{_methods(route):{methods_width}}"
         lines.append(f"{route.path:{path_width}}  {methods}  {route.help}\n")
         for each in route.parameters:
-            lines.append(f"{'':{path_width}}    {each.name}: {each.help}{_limits(each)}\n")
+            lines.append(f"{'':{path_width}}    {each.name}: {each.help}{each.in_brackets}\n")
     return "".join(lines)
 
 
@@ -114,7 +110,7 @@ def _html(routes: Sequence[Route]) -> str:
         if "<" not in route.path and route.takes("GET"):
             path = f'<a href="{escape(route.path)}">{path}</a>'
         parameters = "".join(
-            f"<small><code>{each.name}</code> {escape(each.help + _limits(each))}</small>"
+            f"<small><code>{each.name}</code> {escape(each.help + each.in_brackets)}</small>"
             for each in route.parameters
         )
         cells = (path, _methods(route), escape(route.help), parameters)

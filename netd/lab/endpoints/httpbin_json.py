@@ -61,6 +61,13 @@ def _add_object(texts: list[str], members: Mapping[str, object], indent: str) ->
             texts.append(_quoted(value))
         elif type(value) is dict:
             _add_object(texts, value, indent + "  ")
+        elif type(value) is list and value and all(type(each) is str for each in value):
+            # Python's indenting encoder takes three times as long.
+            start = f"[{indent}  "
+            for each in value:
+                texts += (start, _quoted(each))
+                start = f",{indent}  "
+            texts.append(f"{indent}]")
         elif type(value) is RawJSON:
             texts.append(value.replace("\n", indent))
         else:

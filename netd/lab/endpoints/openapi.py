@@ -16,6 +16,7 @@ from netd.lab.routes import Route
 _ANY: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 _SEGMENT: Final = re.compile(r"<(?:path:)?([a-z_]+)>")
+_NO_NAME: Final = re.compile(r"[^a-z0-9]+")
 
 _STRING: Final = {"type": "string"}
 _ERROR: Final = {
@@ -45,7 +46,7 @@ def _path_item(route: Route) -> Schema:
     item: Schema = {"summary": route.help}
     if route.parameters or route.names:
         item["parameters"] = [_parameter(route, each) for each in _all_parameters(route)]
-    name = re.sub(r"[^a-z0-9]+", "_", route.path.lower()).strip("_") or "root"
+    name = _NO_NAME.sub("_", route.path.lower()).strip("_") or "root"
     for method in route.methods or _ANY:
         item[method.lower()] = _operation(f"{method.lower()}_{name}", method, route)
     return item
@@ -54,7 +55,7 @@ def _path_item(route: Route) -> Schema:
 def _operation(name: str, method: str, route: Route) -> Schema:
     operation: Schema = {"operationId": name, "summary": route.help}
     if method not in _WITHOUT_BODY:
-        operation["requestBody"] = {"content": {"text/plain": {"schema": _STRING}}}
+        operation["requestBody"] = {"content": {route.body: {"schema": _STRING}}}
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     operation["responses"] = {
         "default": {"description": route.help},

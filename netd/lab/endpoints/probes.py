@@ -44,9 +44,25 @@ class Probes:
     def routes(self) -> tuple[Route, ...]:
         """The routes of the three probes."""
         return (
-            Route("/healthz", self.health, "ok while the daemon responds", cors=False),
             Route(
-                "/readyz", self.readiness, "ready, or 503 while the daemon stops", cors=False
+                "/healthz",
+                self.health,
+                "ok while the daemon responds",
+                cors=False,
+                prompt=True,
             ),
-            Route("/metrics", self.exposition, "the counters, for Prometheus", cors=False),
+            Route(
+                "/readyz",
+                self.readiness,
+                "ready, or 503 while the daemon stops",
+                cors=False,
+                prompt=True,
+            ),
+            Route(
+                "/metrics",
+                self.exposition,
+                "the counters, for Prometheus",
+                cors=False,
+                prompt=True,
+            ),
         )

@@ -27,6 +27,7 @@ _PAGE: Final = """\
 # Nothing that browsers and urlsplit could understand differently: no backslash
 # (quoted by then), no control character, no second slash where a path begins.
 _LOCAL: Final = re.compile(r"/(?!/)[!-~]*|[?#][!-~]*|[A-Za-z0-9_.~%-]+(?:[/?#][!-~]*)?")
+_HOST: Final = re.compile(r"([A-Za-z0-9.\-_]+)(?::[0-9]*)?")
 _ABSOLUTE: Final = re.compile(r"(?i)(https?)://([A-Za-z0-9.\-_:\[\]]+)([/?#][!-~]*)?")
 
 
@@ -60,25 +61,43 @@ def absolute(call: Call) -> Reply:
 
 def redirect_to(call: Call) -> Reply:
     """Redirect to a URL of this daemon, or of a host that --redirect-allow names."""
-    location = quote(call.value("url"), safe="!#$%&'()*+,/:;=?@[]~")
-    if not _allowed(call, location):
-        raise BadCall("url: leads to a host that --redirect-allow does not name")
+    location = target(call, "url", call.value("url"))
     return _redirect(location, call.value("status_code"), page=False)
 
 
+def target(call: Call, name: str, url: str) -> str:
+    """The value of Location for the `url` that the parameter or field `name` holds."""
+    location = quote(url, safe="!#$%&'()*+,/:;=?@[]~")
+    if not _allowed(call, location):
+        match = _ABSOLUTE.fullmatch(location)
+        host = None if match is None else _HOST.fullmatch(match[2])
+        if host is None:
+            raise BadCall(f"{name}: neither a path nor an http or https URL")
+        raise BadCall(
+            f"{name}: leads to another host; start netd with --redirect-allow {host[1]}"
+        )
+    return location
+
+
 def _allowed(call: Call, location: str) -> bool:
-    if _LOCAL.fullmatch(location):
+    if call.compatibility.any_redirect or _LOCAL.fullmatch(location):
         return True
     match = _ABSOLUTE.fullmatch(location)
     if match is None:
         return False
     root = urlsplit(call.root)
-    if (match[1].lower(), match[2].lower()) == (root.scheme, root.netloc.lower()):
+    scheme = match[1].lower()
+    if (scheme, match[2].lower()) == (root.scheme, root.netloc.lower()):
         return True
     try:
-        host = urlsplit(location).hostname or ""
+        host, port = urlsplit(location).hostname or "", urlsplit(location).port
     except ValueError:
         return False
+    if host == root.hostname:
+        # Another listener of this daemon, such as that of HTTPS.
+        endpoint = scheme, port or (443 if scheme == "https" else 80)
+        if endpoint in call.state.own_ports():
+            return True
     return any(fnmatchcase(host, each.lower()) for each in call.config.lab.redirect_allow)
 
 

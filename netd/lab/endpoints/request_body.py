@@ -25,8 +25,8 @@ from netd.lab.endpoints.httpbin_json import (
 
 MAX_FIELDS: Final = 1000
 """Fields of one form, as in werkzeug."""
-MAX_FORM: Final = 256 * 1024
-"""Bytes of an urlencoded form."""
+MAX_FORM: Final = 128 * 1024
+"""Bytes of an urlencoded form, and of the fields of a multipart one."""
 MAX_JSON: Final = 256 * 1024
 """Bytes of a JSON body; parsing more would block other clients."""
 # Beyond these, JSON is shown on one line: Python indents slowly, and deep
@@ -44,7 +44,8 @@ _BLANK: Final = re.compile(rb"\n\r?(?:\n|\Z)")
 
 Fields = list[tuple[str, str]]
 
-_NO_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[^"\[\]{}]++')
+# A string, an open one to the end so that this stays linear, or what is neither.
+_NO_BRACKET: Final = re.compile(r'(?s)"(?:[^"\\]|\\.?)*+(?:"|\Z)|[^"\[\]{}]++')
 
 
 def shown_body(call: Call) -> dict[str, object]:
@@ -127,7 +128,7 @@ def multipart(content: bytes, boundary: str, max_fields: int) -> tuple[Fields, F
         raise BadCall("multipart: there is no delimiter before the last")
     form: Fields = []
     files: Fields = []
-    left = _MAX_HEADS
+    left, room = _MAX_HEADS, MAX_FORM
     for part in parts:
         head, *body = _BLANK.split(part, 1)
         left -= len(head)
@@ -136,11 +137,12 @@ def multipart(content: bytes, boundary: str, max_fields: int) -> tuple[Fields, F
         if left < 0 or head.count(b"\n") > _MAX_LINES:
             limits = f"{_MAX_HEADS} bytes in all, and {_MAX_LINES} lines each"
             raise BadCall(f"multipart: the heads of parts have at most {limits}", 413)
-        _add_part(head, body[0].removesuffix(b"\r"), form, files)
+        room = _add_part(head, body[0].removesuffix(b"\r"), form, files, room)
     return form, files
 
 
-def _add_part(head: bytes, content: bytes, form: Fields, files: Fields) -> None:
+def _add_part(head: bytes, content: bytes, form: Fields, files: Fields, room: int) -> int:
+    """Add a field or a file; what is left of the `room` for the bytes of fields."""
     try:
         lines = _FOLD.sub(" ", head.decode()).split("\n")
     except UnicodeDecodeError:
@@ -154,7 +156,10 @@ def _add_part(head: bytes, content: bytes, form: Fields, files: Fields) -> None:
         raise BadCall("multipart: a part has no name in a Content-Disposition")
     if "filename" in disposition:
         files.append((disposition["name"], readable(content, content_type or BYTES)))
-    else:
-        charset = parameters(content_type).get("charset", "").lower()
-        text = content.decode(charset if charset in CHARSETS else "utf-8", "replace")
-        form.append((disposition["name"], text))
+        return room
+    if len(content) > room:
+        raise BadCall(f"the fields of a form that is shown have at most {MAX_FORM} bytes", 413)
+    charset = parameters(content_type).get("charset", "").lower()
+    text = content.decode(charset if charset in CHARSETS else "utf-8", "replace")
+    form.append((disposition["name"], text))
+    return room - len(content)

@@ -11,9 +11,9 @@ from itertools import pairwise
 from typing import Final
 
 from netd.lab.call import BYTES, JSON, NO_CONTENT, BadCall, Call, Reply
-from netd.lab.endpoints.caching import FIELD_NAME, FIELD_VALUE
 from netd.lab.endpoints.httpbin_json import dumps
 from netd.lab.endpoints.inspect import describe
+from netd.lab.endpoints.response_fields import response_field
 from netd.lab.endpoints.status import choose_status, status_reply
 from netd.script import Send, spread
 
@@ -77,11 +77,13 @@ def _timed(call: Call, content_type: str, before: str, after: str) -> Reply:
 
 def trailers(call: Call) -> Reply:
     """Return the request, with a trailer field for each argument."""
+    most = call.config.limits.max_fields
+    if len(call.args) > most:
+        raise BadCall(f"a response has at most {most} trailer fields")
     for name, value in call.args:
-        if FIELD_NAME.fullmatch(name) is None or FIELD_VALUE.fullmatch(value) is None:
-            raise BadCall(f"{name!r} is no trailer field")
         if name.lower() in _NO_TRAILERS:
             raise BadCall(f"{name} is no field that may come after the body")
+        response_field(call, name, value)
     names = ", ".join(dict.fromkeys(name for name, _ in call.args))
     fields = (("Trailer", names),) if names else ()
     body = dumps(describe(call))

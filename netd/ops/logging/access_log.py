@@ -33,9 +33,16 @@ def escape(field: bytes) -> bytes:
 
 
 class CombinedLog:
-    """Writes one line for each response."""
+    """Writes one line for each response; with `duration`, the seconds that it took end it."""
 
-    def __init__(self, lines: LineWriter, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        lines: LineWriter,
+        now: Callable[[], float] = time.time,
+        *,
+        duration: bool = False,
+    ) -> None:
+        self.detailed = duration
         self._write = lines.write
         self._now = now
         self._second = -1
@@ -43,7 +50,7 @@ class CombinedLog:
 
     def record(self, entry: AccessRecord) -> None:
         """Write `entry`, soon."""
-        peer, line, code, length, referer, agent, user = entry
+        peer, line, code, length, referer, agent, user, details = entry
         now = int(self._now())
         if now != self._second:
             self._second = now
@@ -54,8 +61,14 @@ class CombinedLog:
         if user != b"-":
             # The only field that a space ends.
             user = escape(user).replace(b" ", b"\\x20")
-        values = peer, user, self._timestamp, line, code, length, referer, agent
-        self._write(b'%b - %b [%b] "%b" %d %d "%b" "%b"\n' % values)
+        end = b"\n" if details is None else _seconds(details.duration)
+        values = peer, user, self._timestamp, line, code, length, referer, agent, end
+        self._write(b'%b - %b [%b] "%b" %d %d "%b" "%b"%b' % values)
+
+
+def _seconds(duration: float | None) -> bytes:
+    """The end of a line: seconds as nginx's $request_time, but to the microsecond."""
+    return b" -\n" if duration is None else b" %.6f\n" % duration
 
 
 def _timestamp(seconds: int) -> bytes:

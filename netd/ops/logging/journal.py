@@ -45,12 +45,13 @@ def is_stderr(environ: Mapping[str, str], descriptor: int = _STDERR) -> bool:
     return (status.st_dev, status.st_ino) == (int(device), int(inode))
 
 
-def datagram(priority: int, fields: Mapping[str, str | int]) -> bytes:
+def datagram(priority: int, fields: Mapping[str, str | int | float]) -> bytes:
     """One entry; every field but `message` has the prefix NETD_."""
     data = [b"PRIORITY=%d\nSYSLOG_IDENTIFIER=netd\n" % priority]
     for name, value in fields.items():
         key = "MESSAGE" if name == "message" else f"NETD_{name.upper()}"
-        data.append(_field(key.encode(), str(value).encode("utf-8", "backslashreplace")))
+        text = f"{value:.6f}" if isinstance(value, float) else str(value)
+        data.append(_field(key.encode(), text.encode("utf-8", "backslashreplace")))
     return b"".join(data)
 
 
@@ -68,12 +69,14 @@ class JournalLog:
     An entry is lost and counted when there is no journal, or when it is too large.
     """
 
+    detailed: Final = True
+
     def __init__(
         self,
         clock: IReactorTime,
         counters: Counters,
         path: str | bytes = SOCKET,
-        fields: Callable[[AccessRecord], Mapping[str, str | int]] = log_fields.access_fields,
+        fields: Callable[[AccessRecord], log_fields.Fields] = log_fields.access_fields,
     ) -> None:
         self._fields = fields
         self._clock = clock

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Final
 
-from attrs import frozen
 from twisted.logger import ILogObserver, LogEvent
 from zope.interface import implementer
 
@@ -19,9 +19,10 @@ from netd.http.context import AccessRecord
 from netd.ops.logging import log_fields
 from netd.ops.logging.line_writer import LineWriter
 
+_encode: Final = json.JSONEncoder().encode
+
 
 @implementer(ILogObserver)
-@frozen(eq=False)
 class JSONLog:
     """
     Writes responses and events as objects.
@@ -30,24 +31,38 @@ class JSONLog:
     warn, error, critical; the other members are those of `log_fields`.
     """
 
-    _lines: LineWriter
-    _now: Callable[[], float] = time.time
-    _fields: Callable[[AccessRecord], Mapping[str, str | int]] = log_fields.access_fields
+    detailed: Final = True
+
+    def __init__(
+        self,
+        lines: LineWriter,
+        now: Callable[[], float] = time.time,
+        fields: Callable[[AccessRecord], log_fields.Fields] = log_fields.access_fields,
+    ) -> None:
+        self._lines = lines
+        self._now = now
+        self._fields = fields
+        self._second = -1
+        self._start = ""
 
     def record(self, entry: AccessRecord) -> None:
         """Write `entry`, soon."""
         fields = self._fields(entry)
-        self._lines.write(_line(self._now(), "info", fields))
+        self._lines.write(self._line(self._now(), "info", fields))
 
     def __call__(self, event: LogEvent) -> None:
         """Write `event`, now."""
         fields = log_fields.event_fields(event)
         if fields:
             seconds = event.get("log_time") or self._now()
-            self._lines.write_now(_line(seconds, log_fields.level_name(event), fields))
+            self._lines.write_now(self._line(seconds, log_fields.level_name(event), fields))
 
-
-def _line(seconds: float, level: str, fields: Mapping[str, str | int]) -> bytes:
-    timestamp = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    members = {"time": timestamp.replace("+00:00", "Z"), "level": level, **fields}
-    return json.dumps(members).encode() + b"\n"
+    def _line(self, seconds: float, level: str, fields: log_fields.Fields) -> bytes:
+        second = int(seconds)
+        if second != self._second:
+            # The same for all lines of a second, and dearer than a line's other members.
+            self._second = second
+            self._start = datetime.fromtimestamp(second, UTC).isoformat().partition("+")[0]
+        milliseconds = min(999, round((seconds - second) * 1e6) // 1000)
+        timestamp = f"{self._start}.{milliseconds:03}Z"
+        return _encode({"time": timestamp, "level": level, **fields}).encode() + b"\n"

@@ -6,11 +6,17 @@ Rules: no body, no cookie and no credential is ever a field.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from twisted.logger import LogEvent, LogLevel, formatEvent
 
-from netd.http.context import AccessRecord
+from netd.http.context import AccessDetails, AccessRecord
+
+Fields: TypeAlias = dict[str, str | int | float]
+"""Fields by the names that docs/operations.md promises."""
+
+_UNKNOWN: Final = b"-"
+_REFUSAL: Final = ("peer", "listener", "refusal")
 
 MAX_CHARACTERS: Final = 32 * 1024
 """Characters of a message or a traceback."""
@@ -20,40 +26,57 @@ def _text(value: bytes) -> str:
     return value.decode("utf-8", "backslashreplace")
 
 
-def access_fields(entry: AccessRecord) -> dict[str, str | int]:
+def access_fields(entry: AccessRecord) -> Fields:
     """
-    The known fields of a response.
+    The known fields of a response; times are in seconds, to the microsecond.
 
     `request` replaces method, target and protocol when the first line of the
     client is no request line.
     """
-    peer, line, code, length, referer, agent, user = entry
-    fields: dict[str, str | int | bytes] = {
-        "event": "access",
-        "message": f'"{_text(line)}" {code} {length}',
-        "peer": peer,
-        "user": user,
-    }
-    words = line.split(b" ")
+    peer, line, code, length, referer, agent, user, details = entry
+    text = _text(line)
+    fields: Fields = {"event": "access", "message": f'"{text}" {code} {length}'}
+    if peer != _UNKNOWN:
+        fields["peer"] = _text(peer)
+    if user != _UNKNOWN:
+        fields["user"] = _text(user)
+    words = text.split(" ")
     if len(words) == 3:
-        fields |= zip(("method", "target", "protocol"), words, strict=True)
-    else:
-        fields["request"] = line
-    fields |= {"status": code, "bytes": length, "referer": referer, "agent": agent}
-    return {
-        name: _text(value) if isinstance(value, bytes) else value
-        for name, value in fields.items()
-        if value != b"-"
-    }
+        fields["method"], fields["target"], fields["protocol"] = words
+    elif line != _UNKNOWN:
+        fields["request"] = text
+    fields["status"] = code
+    fields["bytes"] = length
+    if referer != _UNKNOWN:
+        fields["referer"] = _text(referer)
+    if agent != _UNKNOWN:
+        fields["agent"] = _text(agent)
+    if details is not None:
+        _add_details(fields, details)
+    return fields
 
 
-def event_fields(event: LogEvent) -> dict[str, str | int]:
+def _add_details(fields: Fields, details: AccessDetails) -> None:
+    duration, listener, port, connection, requests, notes = details
+    if duration is not None:
+        fields["duration"] = round(duration, 6)
+    if listener is not None:
+        fields["listener"] = listener
+    if port is not None:
+        fields["peer_port"] = port
+    fields["connection"] = connection
+    fields["connection_requests"] = requests
+    for name, value in notes:
+        fields[name] = round(value, 6) if isinstance(value, float) else value
+
+
+def event_fields(event: LogEvent) -> Fields:
     """The fields of an event; none when it has no message and no failure."""
     message = formatEvent(event)
     failure = event.get("log_failure")
     if not message and failure is None:
         return {}
-    fields: dict[str, str | int] = {
+    fields: Fields = {
         "event": "daemon",
         "logger": str(event.get("log_namespace", "-")),
         "message": message[:MAX_CHARACTERS],
@@ -67,7 +90,14 @@ def event_fields(event: LogEvent) -> dict[str, str | int]:
                 fields["traceback"] = event["worker_traceback"]
     if failure is not None:
         fields["traceback"] = failure.getTraceback()[:MAX_CHARACTERS]
-    return fields
+    return fields | refusal_fields(event)
+
+
+def refusal_fields(event: LogEvent) -> dict[str, str]:
+    """The peer, the listener and the reason of a refusal, as far as these are known."""
+    if "refusal" not in event:
+        return {}
+    return {name: str(event[name]) for name in _REFUSAL if name in event}
 
 
 def level_name(event: LogEvent) -> str:

@@ -76,6 +76,7 @@ def logs(
     access: str | None,
     output: str | int | None,
     *,
+    duration: bool = False,
     environ: Mapping[str, str],
     clock: IReactorTime,
     counters: Counters,
@@ -85,12 +86,13 @@ def logs(
     The logs of a daemon whose access log is the path `access`, `-` or None.
 
     `output` is the path or the descriptor for events; with None twistd writes
-    text.  With `worker`, the number of this process, others write to the same places.
-    UsageError when a file cannot be opened.
+    text.  With `duration`, lines of the combined format end in one.  With `worker`, the
+    number of this process, others write to the same places.  UsageError when a file
+    cannot be opened.
     """
 
-    def fields(entry: AccessRecord) -> dict[str, str | int]:
-        more = {} if worker is None else {"worker": worker()}
+    def fields(entry: AccessRecord) -> log_fields.Fields:
+        more: log_fields.Fields = {} if worker is None else {"worker": worker()}
         return log_fields.access_fields(entry) | more
 
     access_fields = log_fields.access_fields if worker is None else fields
@@ -110,16 +112,17 @@ def logs(
             return Logs(None if access is None else log, log, (log,))
         file = writer("--access-log", str(access))
         log = JournalLog(clock, counters)
-        return Logs(CombinedLog(file), log, (file, log))
+        return Logs(CombinedLog(file, duration=duration), log, (file, log))
     # Text and JSON of one target share a writer, so that no line cuts another.
     writers: dict[str | int, LineWriter] = {}
     responses: AccessLog | None = None
     if access is not None:
         target = STDOUT if access == "-" else access
-        writers[target] = writer("--access-log", target)
-        responses = CombinedLog(writers[target])
+        writers[target] = file = writer("--access-log", target)
         if form == "json":
-            responses = JSONLog(writers[target], fields=access_fields)
+            responses = JSONLog(file, fields=access_fields)
+        else:
+            responses = CombinedLog(file, duration=duration)
     observer: ILogObserver | None = None
     # twistd writes text files itself, as it can rotate them.
     if form == "json" or output == STDOUT:

@@ -17,13 +17,13 @@ from typing import Any, Final
 from unittest import mock
 from urllib.parse import unquote_to_bytes
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 
 from netd import site
 from netd.counters import Counters
-from netd.test.lab.client import Client, Transport, configured
+from netd.test.lab.client import HTTP, Client, Transport, configured
 
 HOST: Final = "lab.example:8000"
 _ADDRESS: Final = "127.0.0.1"
@@ -185,11 +185,11 @@ class _Stream:
 
 
 class Netd:
-    """One site of netd, with a clock of its own."""
+    """One site of netd, with a clock of its own; `exact` is --httpbin-exact."""
 
-    def __init__(self) -> None:
+    def __init__(self, exact: bool = False) -> None:
         self._clock, counters = Clock(), Counters()
-        self._settings = configured()
+        self._settings = configured(evolve(HTTP, lab=evolve(HTTP.lab, httpbin_exact=exact)))
         self._site = site.factory(self._settings, self._clock, counters)
 
     def __call__(self, raw: bytes) -> Response:

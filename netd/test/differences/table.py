@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from netd.test.differences.samples import digest, request
 
@@ -28,6 +28,8 @@ class Claim:
     """A request that differs so."""
     statuses: tuple[int, int] | None = None
     """The statuses of httpbin and netd, when the claim is of some only."""
+    exact: bool | None = None
+    """True: with --httpbin-exact only; False: without only; None: with and without."""
 
     def explains(self, raw: bytes, part: str, statuses: tuple[int, int]) -> bool:
         """Whether the claim says that the responses to `raw` differ in `part`."""
@@ -57,6 +59,10 @@ def _get(requests: str, parts: str, target: str, *fields: str) -> Claim:
     return Claim(requests, parts, request(f"GET {target}", *fields))
 
 
+def _safer(claim: Claim) -> Claim:
+    return evolve(claim, exact=False)
+
+
 def _when(requests: str, target: str, httpbin: int, netd: int, *fields: str) -> Claim:
     return Claim(requests, "status", request(f"GET {target}", *fields), (httpbin, netd))
 
@@ -77,6 +83,9 @@ def _multipart(body: bytes) -> bytes:
 _NUMBER: Final = r"^\S+ /(bytes|stream|stream-bytes|range|links|cache|redirect|image)\S*/"
 _ARGUMENT: Final = r"[?&](seed|duration|chunk_size|numbytes|code|delay|status_code)="
 _RANGE_IF: Final = r"/range/[\s\S]*^If-(None-)?Match"
+_NEVER: Final = (
+    r"/response-headers\S*[?&](Date|Server|Content-Length|%C3%A9|a=%E2|Content-Type)"
+)
 _PAGE: Final = r"Content-Type|body|json\.(status_code|error|detail)"
 _ANY: Final = r"/(anything|status|delay|redirect-to)\b"
 
@@ -92,8 +101,32 @@ DIFFERENCES: Final = (
         ),
     ),
     Difference(
+        "a value beyond a limit (`/bytes/999999`, `/links/0/0`, `/drip?numbytes=99999999`)",
+        "the limit in its place",
+        "the same, and `X-Netd-Clamped` names it",
+        (_get("/", "X-Netd-Clamped", "/links/300/0"),),
+    ),
+    Difference(
+        "scripts of other origins",
+        "the origin is allowed by name, and with the user's cookies",
+        "`Access-Control-Allow-Origin: *`, without the user's cookies; as httpbin, and with "
+        "`Vary: Origin`, with `--httpbin-exact`",
+        (
+            _safer(_get("", "Access-Control-Allow-Credentials", "/get")),
+            evolve(_get("", "Vary", "/get"), exact=True),
+            _safer(
+                _get(
+                    "^Origin:",
+                    "Access-Control-Allow-Origin",
+                    "/get",
+                    "Origin: http://a.example",
+                )
+            ),
+        ),
+    ),
+    Difference(
         "a parameter that is malformed or out of range (`/delay/x`, `/redirect/0`, "
-        "`/drip?duration=x`, `/bytes/1?seed=x`, `/drip?numbytes=99999999`)",
+        "`/drip?duration=x`, `/bytes/1?seed=x`)",
         "500, 404 where a number is expected in the path, or another value",
         '400 and `{"status_code", "error", "detail"}`',
         (
@@ -102,7 +135,7 @@ DIFFERENCES: Final = (
                 "/(relative-|absolute-)?redirect/|" + _ARGUMENT, "GET /redirect/0", 500, 400
             ),
             _status("/delay/", "GET /delay/x", 500, 400),
-            _status("[?&](seed|delay)=-|/drip", "HEAD /drip?numbytes=99999999", 200, 400),
+            _status("[?&](seed|delay)=-|/drip", "GET /drip?delay=-1&duration=0", 200, 400),
             _status("/links/0 |status_code=", "GET /links/0", 302, 400),
             _status("/drip", "GET /drip?code=99", 99, 400),
             Claim("/(status|drip)", _PAGE, request("GET /drip?numbytes=0"), (400, 400)),
@@ -125,7 +158,7 @@ DIFFERENCES: Final = (
     Difference(
         "`/`, `/static/favicon.ico`",
         "the documentation",
-        "the delay-echo; 404",
+        "the delay-echo, or a page with `--httpbin-exact`; 404",
         (
             _get("^\\S+ / ", ".*", "/"),
             _get("/static/", "status", "/static/favicon.ico"),
@@ -260,9 +293,11 @@ DIFFERENCES: Final = (
         "`/redirect-to`",
         "anywhere, also without `url`; brackets are percent-encoded; form fields were "
         "documented and ignored",
-        "this host, or `--redirect-allow HOST`; 400 otherwise; brackets stay",
+        "this host, or `--redirect-allow HOST`, or anywhere with `--httpbin-exact`; 400 "
+        "otherwise; brackets stay",
         (
-            _status("/redirect-to", "GET /redirect-to?url=//b.example", 302, 400),
+            _safer(_status("/redirect-to", "GET /redirect-to?url=//b.example", 302, 400)),
+            _status("/redirect-to ", "GET /redirect-to", 302, 400),
             _get("/redirect-to", "Location", "/redirect-to?url=/[1]"),
         ),
     ),
@@ -278,25 +313,35 @@ DIFFERENCES: Final = (
     Difference(
         "`/response-headers`",
         "any header; Content-Type twice; Location percent-encoded, the last one only",
-        "no Set-Cookie, Date, Server, hop-by-hop or framing header, none that weakens the "
-        "sandbox, no name or value that HTTP does not allow: 400; Content-Type replaced, by "
-        "passive types only unless `--unsafe-responses yes`",
+        "`X-` fields and those that change nothing beyond the response; others, such as "
+        "Set-Cookie and Link, with `--unsafe-responses yes` or `--httpbin-exact`; never Date, "
+        "Server, a hop-by-hop or framing field, or what HTTP does not allow; Location as "
+        "`/redirect-to`; 400 otherwise; Content-Type replaced, by passive types only unless "
+        "`--unsafe-responses yes`",
         (
-            _status("/response-headers", "GET /response-headers?Date=x", 200, 400),
+            _status(_NEVER, "GET /response-headers?Date=x", 200, 400),
+            _safer(_status("/response-headers", "GET /response-headers?a=1", 200, 400)),
             _status("/response-headers", "GET /response-headers?a=%0D%0Ab", 500, 400),
             _get(
                 "Content-Type=", "Content-Type|body", "/response-headers?Content-Type=text/csv"
             ),
-            _get("Location=", "Location", "/response-headers?Location=x%20y"),
+            _get(
+                "Location=",
+                r"Location|json\.(Location|Content-Length)",
+                "/response-headers?Location=x%20y",
+            ),
         ),
     ),
     Difference(
         "the ETag of `/etag/x`, `/cache` and `/range`",
         "`ETag: x`, of any characters",
         '`ETag: "x"` (RFC 9110), 400 for what it cannot hold; bare and quoted tags are both '
-        "accepted in If-Match, If-None-Match and If-Range",
+        "accepted in If-Match, If-None-Match and If-Range; `/etag` sends `ETag: x` with "
+        "`--httpbin-exact`",
         (
-            _get("/(etag|cache|range)", "Etag", "/etag/x"),
+            _safer(_get("/etag", "Etag", "/etag/x")),
+            _get("/(cache|range)", "Etag", "/cache"),
+            Claim("/etag", "Etag", request("GET /etag/a", "If-Match: b"), (412, 412)),
             _status("/etag/", "GET /etag/a%20b", 200, 400),
         ),
     ),
@@ -443,9 +488,9 @@ DIFFERENCES: Final = (
     Difference(
         "bodies shown in JSON",
         "any size, forms 500 kB",
-        "1 MiB, JSON and urlencoded forms 256 KiB, 60 000 arrays and objects, 1000 fields, "
-        "128 KiB in the heads of parts: 413; `/`, `/echo`, `/raw` and `/upload` take as much "
-        "as `--max-body` allows",
+        "1 MiB, JSON 256 KiB, the fields of forms 128 KiB, 60 000 arrays and objects, "
+        "1000 fields, 128 KiB in the heads of parts: 413; `/`, `/echo`, `/raw` and "
+        "`/upload` take as much as `--max-body` allows",
         (Claim("^POST", "status", _LARGE_FORM, (200, 413)),),
     ),
 )

@@ -22,15 +22,18 @@ class DifferenceTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """One netd for all requests of a test."""
-        self.netd = Netd()
+        """One netd for all requests of a test, and one with --httpbin-exact."""
+        self.netd, self.exact = Netd(), Netd(exact=True)
 
-    def split(self, raw: bytes) -> tuple[set[str], set[str], tuple[int, int]]:
+    def split(
+        self, raw: bytes, exact: bool = False
+    ) -> tuple[set[str], set[str], tuple[int, int]]:
         """The differing parts that are claimed, those that are not, and both statuses."""
-        first, second = httpbin(raw), self.netd(raw)
+        first, second = httpbin(raw), (self.exact if exact else self.netd)(raw)
         parts, statuses = differing(first, second), (first.status, second.status)
+        claims = [claim for claim in CLAIMS if claim.exact in (None, exact)]
         claimed = {
-            part for part in parts if any(c.explains(raw, part, statuses) for c in CLAIMS)
+            part for part in parts if any(c.explains(raw, part, statuses) for c in claims)
         }
         return claimed, parts - claimed, statuses
 
@@ -38,20 +41,28 @@ class DifferenceTests(SynchronousTestCase):
         """Each difference in the responses to a thousand requests is in the table."""
         requests = list(samples())
         self.assertGreater(len({*requests}), COUNT * 3 // 4)
-        unexplained = []
-        for raw in requests:
-            _, parts, statuses = self.split(raw)
-            if parts:
-                unexplained.append((raw, parts, statuses))
-        self.assertEqual(unexplained, [])
+        self.assertEqual(self.unexplained(requests), [])
+
+    def test_exact(self) -> None:
+        """With --httpbin-exact the differences that it does away with are gone."""
+        self.assertEqual(self.unexplained(list(samples())[::3], exact=True), [])
+
+    def unexplained(self, requests: list[bytes], exact: bool = False) -> list[object]:
+        """The requests with a difference that is not claimed."""
+        split = [(raw, *self.split(raw, exact)) for raw in requests]
+        return [(raw, parts, statuses) for raw, _, parts, statuses in split if parts]
 
     def test_claims(self) -> None:
         """The example of each claim differs as that claim says."""
         for claim in CLAIMS:
-            claimed, others, statuses = self.split(claim.example)
-            true = [each for each in claimed if claim.explains(claim.example, each, statuses)]
-            self.assertTrue(true, f"{claim.example[:200]!r} {statuses} {claimed}")
-            self.assertEqual(others, set(), claim.example[:200])
+            for exact in (False, True):
+                claimed, others, statuses = self.split(claim.example, exact)
+                true = [
+                    each for each in claimed if claim.explains(claim.example, each, statuses)
+                ]
+                why = f"{claim.example[:200]!r} {statuses} {claimed} {exact}"
+                self.assertEqual(bool(true), claim.exact in (None, exact), why)
+                self.assertEqual(others, set(), why)
 
 
 RESPONSE: Final = Response.of(

@@ -215,6 +215,8 @@ class Client:
 class RecordingLog:
     """A log that keeps its entries."""
 
+    detailed = True
+
     def __init__(self) -> None:
         self.entries: list[AccessRecord] = []
 

@@ -17,6 +17,7 @@ from twisted.web import http, server
 from twisted.web.resource import IResource
 
 from netd.http import response_head
+from netd.http.context import Notes
 from netd.http.request_head import Head, parse
 from netd.http.response_head import HeaderBlock
 
@@ -27,6 +28,7 @@ class StockRequest(server.Request):
     """A stock request with the methods of netd's own."""
 
     trailers = _NO_TRAILERS
+    notes: Notes = ()
 
     @cached_property
     def head(self) -> Head:

@@ -380,7 +380,7 @@ class SecureTests(SynchronousTestCase):
             connection.handshakeCompleted()
             self.assertEqual(connection.user, user)
             connection.dataReceived(GET)
-            self.assertEqual(fixture.log.entries[-1][-1], user)
+            self.assertEqual(fixture.log.entries[-1].user, user)
 
     def test_conversation(self) -> None:
         """Inside real TLS a Resource gets requests that know that they came over TLS."""
@@ -655,6 +655,7 @@ class SliceTests(SynchronousTestCase):
         client = ServerFixture().ask(GET * 40)
         client.fixture.server.doStop()
         client.reset()
+        client.fixture.clock.advance(0)
         self.assertEqual(client.fixture.clock.getDelayedCalls(), [])
 
     def test_parts(self) -> None:

@@ -4,20 +4,26 @@ Tests of netd.http.context: limits, timers, counters and the log of one server.
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.address import UNIXAddress
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.server import NOT_DONE_YET
 
 from netd.counters import Counters
-from netd.http.context import AccessRecord, peer_name
+from netd.http import context
+from netd.http.context import AccessDetails, AccessRecord, peer_name
 from netd.http.server import HTTPServer
 from netd.test.http.stages import (
     GET,
     LIMITS,
+    Call,
     Client,
     MemoryTransport,
     Plain,
     ServerFixture,
+    post,
 )
 
 WAIT = b"GET /wait/3 HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -101,6 +107,39 @@ class RoomTests(SynchronousTestCase):
         second = fixture.ask(GET, host="2001:db8::2")
         self.assertEqual(fixture.ask(GET, host="2001:db8::3").response().code, 200)
         self.assertEqual((first.closed(), second.closed()), (True, False))
+
+    def test_unread(self) -> None:
+        """A connection whose request has arrived makes no room; the next oldest one does."""
+        for fixture, host in (
+            (ServerFixture(client_connections=2), "192.0.2.1"),
+            (ServerFixture(connections=2), "127.0.0.1"),
+        ):
+            clients = []
+            for _ in range(2):
+                clients.append(fixture.connect(host))
+                fixture.pass_seconds(1)
+            unread: set[object] = {clients[0].transport}
+            self.patch(context, "has_unread_input", unread.__contains__)
+            fixture.connect(host)
+            self.assertEqual([each.closed() for each in clients], [False, True])
+            unread |= {each.output.transport for each in fixture.server.connections}
+            self.assertEqual(fixture.connect(host).response().code, 503)
+            self.assertFalse(clients[0].closed())
+
+    def test_unreadFlood(self) -> None:
+        """Only a few connections are looked at for a new one."""
+        fixture = ServerFixture(connections=50)
+        for _ in range(50):
+            fixture.connect()
+        looks: list[object] = []
+
+        def unread(transport: object) -> bool:
+            looks.append(transport)
+            return True
+
+        self.patch(context, "has_unread_input", unread)
+        self.assertEqual(fixture.connect().response().code, 503)
+        self.assertEqual(len(looks), 8)
 
     def test_flood(self) -> None:
         """Far beyond the limit refused connections do not linger, to save descriptors."""
@@ -271,7 +310,7 @@ class LogTests(SynchronousTestCase):
             host="192.0.2.1",
         )
         self.assertEqual(
-            fixture.log.entries,
+            [entry[:7] for entry in fixture.log.entries],
             [(b"192.0.2.1", b"GET /plain?q HTTP/1.1", 200, 6, b"there", b"me", b"-")],
         )
         self.assertEqual(fixture.counters.responses, {200: 1})
@@ -301,6 +340,115 @@ class LogTests(SynchronousTestCase):
         client = Client(fixture, UNIXAddress(b"/x"))
         client.send(GET)
         self.assertEqual(fixture.log.entries[0][0], b"-")
+
+
+class DetailTests(SynchronousTestCase):
+    """
+    What only a detailed log gets.
+    """
+
+    def details(self, fixture: ServerFixture) -> list[AccessDetails]:
+        """The details of every record."""
+        return [entry.details for entry in fixture.log.entries if entry.details is not None]
+
+    def test_numbers(self) -> None:
+        """Connections are numbered among all of the server, requests on their connection."""
+        fixture = ServerFixture()
+        fixture.connect()
+        fixture.ask(GET + GET)
+        fixture.ask(GET + b"nonsense\r\n\r\n")
+        numbers = [
+            (each.connection, each.connection_requests) for each in self.details(fixture)
+        ]
+        self.assertEqual(numbers, [(2, 1), (2, 2), (3, 1), (3, 2)])
+        self.assertEqual({each.peer_port for each in self.details(fixture)}, {40000})
+
+    def test_duration(self) -> None:
+        """A duration begins with the end of the head, and a body and a wait count in."""
+        fixture = ServerFixture()
+        fixture.clock.advance(100)
+        early = fixture.ask(GET[:20])
+        waiting = fixture.ask(WAIT)
+        sending = fixture.ask(post(b"abc")[:-1])
+        fixture.clock.advance(2)
+        early.send(GET[20:])
+        sending.send(b"c")
+        fixture.clock.advance(1)
+        waiting.send(GET)
+        durations = [(each.connection, each.duration) for each in self.details(fixture)]
+        self.assertEqual(durations, [(1, 0.0), (3, 2.0), (2, 3.0), (2, 0.0)])
+
+    def test_left(self) -> None:
+        """The duration of a client that left is that until it left."""
+        fixture = ServerFixture()
+        client = fixture.ask(WAIT)
+        fixture.clock.advance(1.5)
+        client.reset()
+        self.assertEqual([each.duration for each in self.details(fixture)], [1.5])
+
+    def test_refusal(self) -> None:
+        """A refusal has its reason, and a duration where there was a whole head."""
+        fixture = ServerFixture(waiting=1, body_time=5.0)
+        fixture.clock.advance(100)
+        fixture.ask(b"nonsense\r\n\r\n")
+        fixture.ask(WAIT)
+        fixture.ask(WAIT)
+        fixture.ask(post(b"abc")[:-1])
+        fixture.pass_seconds(8)
+        self.assertEqual(
+            [(each.duration, *each.notes) for each in self.details(fixture)],
+            [
+                (None, ("refusal", "line")),
+                (0.0, ("refusal", "waiting")),
+                (3.0,),
+                (6.0, ("refusal", "slow-body")),
+            ],
+        )
+
+    def test_notes(self) -> None:
+        """What a Resource notes is logged, also what it notes because the client left."""
+
+        def respond(request: Any) -> bytes | int:
+            if request.path == b"/now":
+                request.notes = (("fault", "x"),)
+                return b"x"
+
+            def left(_: object) -> None:
+                request.notes += (("delay", 5.0),)
+
+            request.notifyFinish().addErrback(left)
+            return NOT_DONE_YET
+
+        fixture = ServerFixture(Call(respond))
+        client = fixture.ask(GET.replace(b"/ ", b"/now ", 1) + GET)
+        client.reset()
+        notes = [each.notes for each in self.details(fixture)]
+        self.assertEqual(notes, [(("fault", "x"),), (("delay", 5.0),)])
+
+    def test_plain(self) -> None:
+        """A log that is not detailed gets none, of responses and of refusals."""
+        fixture = ServerFixture()
+        fixture.log.detailed = False
+        fixture.ask(GET + b"nonsense\r\n\r\n")
+        self.assertEqual([entry.details for entry in fixture.log.entries], [None, None])
+
+    def test_unsent(self) -> None:
+        """Bytes that were still in a buffer when the connection was lost do not count."""
+        for unsent, written in ((0, 1000), (400, 600), (5000, 0)):
+            fixture = ServerFixture(Call(self.begin))
+            client = fixture.ask(GET)
+            transport: Any = client.transport
+            transport.dataBuffer, transport.offset = b"x" * 30, 30
+            transport._tempDataLen = unsent
+            client.reset()
+            (entry,) = fixture.log.entries
+            self.assertEqual((entry.status, entry.length), (499, written))
+            self.assertEqual(fixture.counters.sent, written)
+
+    def begin(self, request: Any) -> int:
+        """Write a part of a body."""
+        request.write(b"x" * 1000)
+        return NOT_DONE_YET
 
 
 class ChangeTests(SynchronousTestCase):

@@ -26,8 +26,18 @@ class AllowTests(SynchronousTestCase):
         ):
             policy = Policy(b"GET", frozenset(origins))
             for origin in (ORIGIN, OTHER, ANY, None):
-                fields = ((b"Access-Control-Allow-Origin", origin),)
+                fields = ((b"Access-Control-Allow-Origin", ANY if ANY in origins else origin),)
                 self.assertEqual(policy.allow(origin), fields if origin in allowed else ())
+
+    def test_varies(self) -> None:
+        """An origin is named where not all are allowed, and where credentials are."""
+        for policy, named in (
+            (Policy(b"GET"), ANY),
+            (Policy(b"GET", credentials=True), ORIGIN),
+            (Policy(b"GET", frozenset({ORIGIN})), ORIGIN),
+        ):
+            self.assertEqual(policy.allow(ORIGIN)[0][1], named)
+            self.assertEqual(policy.varies, named != ANY)
 
     def test_more(self) -> None:
         """Credentials and exposed fields go with an allowed origin only."""

@@ -66,6 +66,11 @@ class ParameterTests(SynchronousTestCase):
         value = 'text/xml; x="; charset=a"; charset="b\\"; charset=c"'
         self.assertEqual(parameters(value), {"charset": 'b"; charset=c'})
 
+    def test_openQuote(self) -> None:
+        """An open quote goes to the end of the value: what comes before it counts."""
+        self.assertEqual(parameters('form-data; name=a; b="c; filename=d'), {"name": "a"})
+        self.assertEqual(parameters('form-data; b="c\\'), {})
+
     def test_extended(self) -> None:
         """An extended value is decoded; of other charsets it stays encoded."""
         for value, name in (

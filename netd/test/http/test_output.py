@@ -14,7 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides
 from zope.interface.verify import verifyObject
 
+from netd.counters import Counters
 from netd.http.output import AHEAD, Output, PullToPush
+from netd.http.unsent import UnsentBytes
 from netd.test.http.stages import MemoryTransport, RecordingProducer
 
 
@@ -25,7 +27,8 @@ class OutputTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.transport = MemoryTransport()
-        self.output = Output(self.transport)
+        self.unsent = UnsentBytes(10**9, Clock(), Counters())
+        self.output = Output(self.transport, self.unsent)
 
     def test_corked(self) -> None:
         """While corked, bytes are collected up to a limit, and leave in one write."""
@@ -64,7 +67,7 @@ class OutputTests(SynchronousTestCase):
             transport = StringTransport() if plain else MemoryTransport()
             if secure:
                 alsoProvides(transport, ISSLTransport)
-            output = Output(transport)
+            output = Output(transport, self.unsent)
             transport.registerProducer(RecordingProducer(), True)
             output.cork()
             output.send(b"last")
@@ -103,7 +106,10 @@ class OutputTests(SynchronousTestCase):
         """The output knows whether its transport is TLS."""
         alsoProvides(self.transport, ISSLTransport)
         self.assertFalse(self.output.secure)
-        self.assertTrue(Output(self.transport).secure)
+        other = Output(self.transport, self.unsent)
+        # Twisted's TLS delivers input in parts, netd's own does not.
+        self.assertEqual((other.secure, other.in_parts), (True, True))
+        self.assertFalse(self.output.in_parts)
 
 
 class Source:

@@ -666,5 +666,5 @@ class RequestedTests(SynchronousTestCase):
         request = self.ask()
         self.assertFalse(request.isSecure())
         alsoProvides(self.client.transport, ISSLTransport)
-        request.channel.output = Output(self.client.transport)
+        request.channel.output = Output(self.client.transport, request.channel.context.unsent)
         self.assertTrue(request.isSecure())

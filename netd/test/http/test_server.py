@@ -9,10 +9,13 @@ from typing import Any
 from twisted.internet.interfaces import IProtocolFactory, ISSLTransport
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web import pages
+from twisted.web.resource import Resource
 from zope.interface import alsoProvides
 from zope.interface.verify import verifyObject
 
-from netd.http.server import DeniedServer
+from netd.counters import Counters
+from netd.http.server import DENIED_CONNECTIONS, PROBES, DeniedServer, LocalServer
+from netd.settings import Limits
 from netd.test.http.stages import (
     DATE,
     GET,
@@ -46,6 +49,18 @@ class DrainTests(SynchronousTestCase):
     def test_nothing(self) -> None:
         """Without connections the drain is over at once."""
         self.successResultOf(ServerFixture().server.drain())
+
+    def test_dismiss(self) -> None:
+        """A dismissed connection gets its next response and is closed; so is a new one."""
+        fixture = ServerFixture()
+        idle = fixture.ask(GET)
+        fixture.server.dismiss()
+        self.assertFalse(idle.settle().closed())
+        self.assertIsNone(idle.response().field(b"connection"))
+        idle.send(GET)
+        for client in (idle, fixture.ask(GET)):
+            self.assertEqual(client.responses()[-1].field(b"connection"), b"close")
+            self.assertTrue(client.settle().closed())
 
     def test_thousand(self) -> None:
         """A thousand responses in flight are all delivered."""
@@ -115,6 +130,66 @@ class DrainTests(SynchronousTestCase):
         client.reset()
         self.successResultOf(first)
         self.successResultOf(second)
+
+
+class LocalServerTests(SynchronousTestCase):
+    """
+    Peers on loopback that the access lists leave out get the probes and nothing else.
+    """
+
+    def setUp(self) -> None:
+        counters = self.counters = Counters()
+
+        class Leaf(Resource):
+            """Responds to everything."""
+
+            isLeaf = True
+
+            def render(self, request: Any) -> bytes:
+                """The path."""
+                path: bytes = request.path
+                return path
+
+        self.fixture = ServerFixture(
+            server=lambda clock: LocalServer(Leaf(), clock, Limits(), counters, now=lambda: NOW)
+        )
+
+    def tearDown(self) -> None:
+        for connection in self.fixture.server.connections:
+            connection.abort()
+        self.fixture.pass_seconds(5)
+
+    def test_probes(self) -> None:
+        """Each probe is served, several on one connection too."""
+        paths = sorted(PROBES)
+        self.assertEqual(paths, [b"/healthz", b"/metrics", b"/readyz"])
+        request = b"GET %s?a=b HTTP/1.1\r\nHost: a\r\n\r\n"
+        client = self.fixture.ask(b"".join(request % path for path in paths))
+        bodies = [response.body for response in client.responses("GGG")]
+        self.assertEqual(bodies, paths)
+        self.assertEqual((self.counters.refusals, self.counters.responses), ({}, {200: 3}))
+
+    def test_refused(self) -> None:
+        """Any other request gets the 403 of a denied network, before its body is read."""
+        for data in (
+            GET,
+            b"GET /healthz/ HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"GET /%68ealthz HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"POST /RPC2 HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n",
+            b"POST /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+        ):
+            response = self.fixture.ask(data).response()
+            self.assertEqual(response.code, 403, data)
+            self.assertEqual(response.body, b"connections from your network are refused here\n")
+        self.assertEqual(self.counters.refusals, {"network": 5})
+
+    def test_few(self) -> None:
+        """They have as many connections as denied networks, whatever the limits say."""
+        server = self.fixture.server
+        self.assertEqual(server.context.limits.connections, DENIED_CONNECTIONS)
+        server.change(Limits(idle=7.0))
+        limits = server.context.limits
+        self.assertEqual((limits.connections, limits.idle), (DENIED_CONNECTIONS, 7.0))
 
 
 class DeniedServerTests(SynchronousTestCase):

@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.counters import Counters
 from netd.http.output import Output
 from netd.http.timeouts import TimeoutSweep
+from netd.http.unsent import UnsentBytes
 from netd.settings import Limits
 from netd.transport.connections import ConnectionTable
 
@@ -26,7 +27,7 @@ class Connection:
         self.deadline = deadline
         self.client = None
         transport: Any = abstract.FileDescriptor(object())  # type: ignore[arg-type]
-        self.output = Output(transport)
+        self.output = Output(transport, UnsentBytes(10**9, Clock(), Counters()))
         self.calls: list[str] = []
 
     def hold(self, size: int) -> None:
@@ -132,7 +133,7 @@ class TimeoutSweepTests(SynchronousTestCase):
     def test_opaque(self) -> None:
         """A transport that cannot be looked into has made no progress while it is paused."""
         opaque = self.add()
-        opaque.output = Output(StringTransport())
+        opaque.output = Output(StringTransport(), UnsentBytes(1, self.clock, Counters()))
         opaque.output.written = 1
         opaque.output.paused = True
         self.rounds(4)

@@ -5,10 +5,12 @@ Tests of netd.http.upload.
 from __future__ import annotations
 
 import errno
+import os
 import tempfile
 from io import BytesIO
 from typing import Any
 
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.http.body import Chunked, Sized
@@ -121,7 +123,7 @@ class BodyBufferTests(SynchronousTestCase):
             raise OSError(errno.EMFILE, "none")
 
         self.patch(tempfile, "TemporaryFile", fail)
-        with self.assertRaises(RequestError):
+        with capturedLogs(), self.assertRaises(RequestError):
             self.buffer(b"abcde")
 
     def test_fullDisk(self) -> None:
@@ -132,6 +134,34 @@ class BodyBufferTests(SynchronousTestCase):
                 return 1
 
         self.patch(tempfile, "TemporaryFile", lambda **kwargs: Full())
-        with self.assertRaises(RequestError):
+        with capturedLogs(), self.assertRaises(RequestError):
             self.buffer(b"abcde")
         self.assertEqual(self.all.held, 0)
+
+    def test_fullAtFirst(self) -> None:
+        """A short write of what was in memory is a lack of room, even if more fits later."""
+
+        class Full(BytesIO):
+            def write(self, data: Any) -> int:
+                written = BytesIO.write(self, data[:3])
+                return len(data) if len(data) == 1 else written
+
+        self.patch(tempfile, "TemporaryFile", lambda **kwargs: Full())
+        with capturedLogs(), self.assertRaises(RequestError):
+            self.buffer(b"abcd", b"e")
+
+    def test_directory(self) -> None:
+        """Files are in the directory that is given, even when that is missing."""
+        self.all = BodyBuffers(os.path.abspath(self.mktemp()))
+        with capturedLogs() as events:
+            for _ in range(2):
+                with self.assertRaises(RequestError):
+                    self.buffer(b"abcde")
+        (line,) = map(formatEvent, events)
+        self.assertEqual(
+            line,
+            f"no room for request bodies in {self.all.directory}: No such file or directory",
+        )
+        assert self.all.directory is not None
+        os.mkdir(self.all.directory)
+        self.assertEqual(self.buffer(b"abcde").rewound().read(), b"abcde")

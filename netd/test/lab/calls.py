@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from random import Random
 from typing import Any
 
@@ -35,10 +35,15 @@ class Sender:
     tls: Callable[[], Mapping[str, object] | None] = lambda: None
 
 
-def lab_state(seed: int = 1, environ: Mapping[str, str] | None = None, **lab: Any) -> LabState:
+def lab_state(
+    seed: int = 1,
+    environ: Mapping[str, str] | None = None,
+    own_ports: Collection[tuple[str, int]] = (),
+    **lab: Any,
+) -> LabState:
     """A LabState with a fixed seed, and with `lab` as fields of `settings.Lab`."""
     config = evolve(HTTP, lab=settings.Lab(**lab))
-    return LabState(config, Random(seed), lambda: NOON, environ or {})
+    return LabState(config, Random(seed), lambda: NOON, environ or {}, lambda: own_ports)
 
 
 def make_call(

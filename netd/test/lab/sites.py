@@ -8,7 +8,9 @@ from typing import Any
 
 from twisted.internet.task import Clock
 
+from netd import settings
 from netd.counters import Counters
+from netd.http.context import AccessRecord
 from netd.http.server import HTTPServer
 from netd.lab.call import Reply
 from netd.lab.router import Router
@@ -22,19 +24,36 @@ def fixed(body: Any = b"text\n", **reply: Any) -> Endpoint:
     return lambda call: Reply(body, **reply)
 
 
-def netd_client(*routes: Route, transport: Transport | None = None) -> Client:
+def netd_client(
+    *routes: Route, transport: Transport | None = None, config: settings.HTTP = HTTP
+) -> Client:
     """A client of netd's server with nothing but a router of `routes`."""
     clock, counters = Clock(), Counters()
-    router = Router(routes, HTTP, clock, counters)
+    router = Router(routes, config, clock, counters)
     site = HTTPServer(router, clock, HTTP.limits, counters, now=lambda: 0.0)
     return Client(configured(), clock, counters, site, transport=transport or Transport())
 
 
-def stock_client(*routes: Route) -> Client:
+def stock_client(*routes: Route, config: settings.HTTP = HTTP) -> Client:
     """The same on Twisted's server."""
     clock, counters = Clock(), Counters()
-    router = Router(routes, HTTP, clock, counters)
+    router = Router(routes, config, clock, counters)
     return Client(configured(), clock, counters, stock_site(router, clock))
+
+
+def notes_of(server: HTTPServer) -> list[dict[str, str | int | float]]:
+    """What else the log of `server` has of each response from now on."""
+
+    class Log:
+        detailed = True
+
+        def record(self, entry: AccessRecord) -> None:
+            assert entry.details is not None
+            notes.append(dict(entry.details.notes))
+
+    notes: list[dict[str, str | int | float]] = []
+    server.context._log = Log()
+    return notes
 
 
 BOTH = (netd_client, stock_client)

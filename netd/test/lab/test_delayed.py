@@ -5,7 +5,9 @@ Responses that take time.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+from attrs import evolve
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
@@ -14,12 +16,21 @@ from twisted.web.server import NOT_DONE_YET
 from netd.counters import Counters
 from netd.http.request import Request
 from netd.http.server import HTTPServer
-from netd.lab.call import Reply
+from netd.lab.call import Call, Reply
 from netd.lab.delayed import ResponseSink
-from netd.lab.routes import Route
+from netd.lab.routes import ANY, Route
 from netd.script import Abort, Script, Send, Step, Wait
-from netd.test.lab.client import HTTP, Client, configured, parse, request
-from netd.test.lab.sites import BOTH, failing_body, fixed, netd_client, stock_client, timers
+from netd.test.lab.client import HTTP, Client, Transport, configured, parse, request
+from netd.test.lab.sites import (
+    BOTH,
+    failing_body,
+    fixed,
+    netd_client,
+    notes_of,
+    stock_client,
+    timers,
+)
+from netd.turns import SLICE_SECONDS, Turns
 
 
 class ReplyTests(SynchronousTestCase):
@@ -146,6 +157,100 @@ class MistakeTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
+class LaterTests(SynchronousTestCase):
+    """
+    Responses that are made in a later turn of the reactor.
+    """
+
+    def setUp(self) -> None:
+        self.made: list[int] = []
+        self.seconds = SLICE_SECONDS
+
+    def endpoint(self, call: Call) -> Reply:
+        """Take all the time of a turn."""
+        self.clock.rightNow += self.seconds
+        self.made.append(call.length)
+        if call.header("broken"):
+            raise ZeroDivisionError
+        return Reply(call.content.read())
+
+    def clients(self, *requests: bytes, costly: bool = False) -> list[bytes]:
+        """What each of some clients of one server, with a request each, gets at once."""
+        routes = Route("/", self.endpoint, "", ANY, costly=costly), Route("/free", fixed(), "")
+        first = netd_client(*routes)
+        self.clock = first.clock
+        more = [evolve(first, transport=Transport()) for _ in requests[1:]]
+        self.all = [first, *more]
+        return [client.send(data) for client, data in zip(self.all, requests, strict=True)]
+
+    def turn(self) -> list[int]:
+        """What was made in the next turn."""
+        before = len(self.made)
+        call: Any = next(each for each in self.clock.getDelayedCalls() if "_turn" in str(each))
+        self.clock.calls.remove(call)
+        call.called = 1
+        call.func()
+        return self.made[before:]
+
+    def test_large(self) -> None:
+        """Of large requests one is responded to in a turn, and small ones do not wait."""
+        bodies = (b"a" * 5000, b"b" * 5000, b"c" * 5000)
+        large = [request("POST /", body=body) for body in bodies]
+        received = self.clients(*large, request("GET /free"))
+        self.assertEqual(parse(received[0]).body, bodies[0])
+        self.assertEqual(received[1:3], [b"", b""])
+        self.assertEqual(parse(received[3]).body, b"text\n")
+        for client, body in zip(self.all[1:3], bodies[1:], strict=True):
+            self.assertEqual(self.turn(), [5000])
+            self.assertEqual(parse(client.received()).body, body)
+
+    def test_longHead(self) -> None:
+        """A long head makes a request large, too."""
+        long = request("GET /", f"a: {'x' * 4096}")
+        self.clients(long, long)
+        self.assertEqual((self.made.copy(), self.turn()), ([0], [0]))
+
+    def test_costly(self) -> None:
+        """A route may say that small requests cost much."""
+        for costly, count in ((False, 2), (True, 1)):
+            self.made.clear()
+            self.clients(request("GET /"), request("GET /"), costly=costly)
+            self.assertEqual(len(self.made), count)
+
+    def test_left(self) -> None:
+        """The response for a client that has left is not made."""
+        self.clients(*[request("GET /")] * 2, costly=True)
+        self.all[1].disconnect()
+        self.assertEqual(self.turn(), [])
+
+    def test_slow(self) -> None:
+        """A client that pauses meanwhile gets its response all the same."""
+        self.clients(*[request("GET /")] * 2, costly=True)
+        self.all[1].channel.pauseProducing()
+        self.all[1].channel.resumeProducing()
+        self.turn()
+        self.assertEqual(parse(self.all[1].received()).status, 200)
+
+    def test_broken(self) -> None:
+        """A bug is a 500 and one logged failure, and a client's mistake a 4xx."""
+        self.clients(request("GET /"), request("GET /", "broken: x"), costly=True)
+        self.turn()
+        self.assertEqual(parse(self.all[1].received()).status, 500)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_waits(self) -> None:
+        """A reply that takes time goes on from its turn."""
+        route = Route("/", fixed([Wait(1.0), Send(b"a")], length=1), "", costly=True)
+        first = netd_client(route)
+        second = evolve(first, transport=Transport())
+        first.clock.advance(0)
+        Turns.of(first.clock).in_time()
+        first.clock.rightNow += SLICE_SECONDS
+        self.assertEqual(second.send(request("GET /")), b"")
+        second.advance(0)
+        self.assertEqual(parse(second.advance(1.0)).body, b"a")
+
+
 class LeavingTests(SynchronousTestCase):
     """
     Clients that leave before the response.
@@ -157,6 +262,7 @@ class LeavingTests(SynchronousTestCase):
         client.send(request("GET /"))
         self.assertIn(9.0, [each.getTime() for each in client.clock.getDelayedCalls()])
         client.disconnect()
+        client.clock.advance(0)
         self.assertEqual(client.clock.getDelayedCalls(), [])
         self.assertEqual(client.counters.responses, {499: 1})
 
@@ -298,6 +404,43 @@ class DelayTests(SynchronousTestCase):
             client.advance(1.0)
         self.assertEqual(client.counters.responses, {200: 3})
         self.assertEqual((client.counters.delays, client.counters.lateness), ({}, {}))
+
+
+class LogTests(SynchronousTestCase):
+    """
+    What the log has of a delay.
+    """
+
+    def test_delay(self) -> None:
+        """The requested delay is noted, of a response and of a client that left early."""
+        scripts = [Wait(3.0), Wait(2.0), Send(b"x"), Wait(9.0), Send(b"y")]
+        for body, more in ((scripts, {}), (b"x", {"delay": 5.0})):
+            client = netd_client(Route("/", fixed(body, **more), ""))
+            notes = notes_of(client.site)
+            client.send(request("GET /"))
+            for _ in range(3):
+                client.advance(10.0)
+            client.send(request("GET /"))
+            client.advance(4.0)
+            client.disconnect()
+            self.assertEqual(notes, [{"delay": 5.0}, {"delay": 5.0}])
+
+    def test_atOnce(self) -> None:
+        """Nothing is noted of a response without a wait."""
+        client = netd_client(Route("/", fixed([Send(b"x")]), ""), Route("/b", fixed(), ""))
+        notes = notes_of(client.site)
+        client.send(request("GET /"))
+        client.send(request("GET /b"))
+        self.assertEqual(notes, [{}, {}])
+
+    def test_raw(self) -> None:
+        """All bytes of a response that is not HTTP count as sent."""
+        route = Route("/", fixed([Send(b"no "), Wait(1.0), Send(b"HTTP")], raw=True), "")
+        client = netd_client(route)
+        client.send(request("GET /"))
+        client.advance(1.0)
+        client.disconnect()
+        self.assertEqual((client.counters.sent, dict(client.counters.responses)), (7, {444: 1}))
 
 
 class LatenessTests(SynchronousTestCase):

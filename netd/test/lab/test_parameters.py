@@ -4,6 +4,7 @@ The parameters of endpoints.
 
 from __future__ import annotations
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.parameters import Parameter
@@ -54,12 +55,15 @@ class ParameterTests(SynchronousTestCase):
     def test_limits(self) -> None:
         """A value beyond a limit is refused, or clamped where the parameter clamps."""
         strict = Parameter("x", "integer", "", least=2, most=5)
-        self.assertEqual([strict.parse(each) for each in ("2", "5")], [2, 5])
-        for text in ("1", "6"):
-            self.assertRaises(ValueError, strict.parse, text)
+        self.assertEqual([strict.limited(each) for each in (2, 5)], [2, 5])
+        for value in (1, 6):
+            self.assertRaises(ValueError, strict.limited, value)
         clamped = Parameter("x", "integer", "", least=2, most=5, clamps=True)
-        self.assertEqual([clamped.parse(each) for each in ("1", "6")], [2, 5])
-        self.assertIsInstance(clamped.parse("6"), int)
+        self.assertEqual(clamped.limited(6), 5)
+        self.assertRaises(ValueError, clamped.limited, 1)
+        clamped = evolve(clamped, clamps_least=True)
+        self.assertEqual([clamped.limited(each) for each in (1, 6)], [2, 5])
+        self.assertIsInstance(clamped.limited(6), int)
 
     def test_choices(self) -> None:
         """Only the choices are accepted."""

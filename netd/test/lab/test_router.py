@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from attrs import evolve
 from OpenSSL.crypto import X509
@@ -19,11 +19,12 @@ from zope.interface import alsoProvides
 from netd.counters import Counters
 from netd.http.server import HTTPServer
 from netd.lab.call import SANDBOX, BadCall, Call, Later, Reply
+from netd.lab.parameters import Parameter
 from netd.lab.router import Router
 from netd.lab.routes import ANY, Route
 from netd.script import Send, Wait
 from netd.test.lab.client import HTTP, Client, Transport, configured, parse, request
-from netd.test.lab.sites import BOTH, fixed, netd_client, response_of, stock_client
+from netd.test.lab.sites import BOTH, fixed, netd_client, notes_of, response_of, stock_client
 from netd.test.stages import identity
 
 
@@ -155,6 +156,23 @@ class ReplyTests(SynchronousTestCase):
         self.assertEqual(response.body, b"PUT 3 text/csv 1,2")
 
 
+class LogTests(SynchronousTestCase):
+    """
+    What the log has of a fault.
+    """
+
+    def test_fault(self) -> None:
+        """The kind of a fault is noted, beside a delay, and nothing where there is none."""
+        client = netd_client(
+            Route("/", fixed(b"x", fault="unstable", delay=1.0), ""), Route("/b", fixed(), "")
+        )
+        notes = notes_of(client.site)
+        client.send(request("GET /"))
+        client.advance(1.0)
+        client.send(request("GET /b"))
+        self.assertEqual(notes, [{"fault": "unstable", "delay": 1.0}, {}])
+
+
 class MistakeTests(SynchronousTestCase):
     """
     Mistakes of clients and bugs of endpoints.
@@ -192,7 +210,7 @@ class LaterTests(SynchronousTestCase):
         self.fetches: list[Callable[[object], None]] = []
         self.keys: list[str] = []
         router = Router((Route("/a/<key>", self.endpoint, "help", methods=ANY),), HTTP, Clock())
-        router._state.count = self.count
+        router._state.counts = self
         clock, counters = Clock(), Counters()
         site = HTTPServer(router, clock, HTTP.limits, counters, now=lambda: 0.0)
         self.client = Client(configured(), clock, counters, site)
@@ -201,6 +219,10 @@ class LaterTests(SynchronousTestCase):
         """The count of another process, which never has it at once."""
         self.keys.append(key)
         raise Later(self.fetches.append)
+
+    def forget(self, key: str) -> int:
+        """The same of a key that is forgotten."""
+        return self.count(f"forget {key}")
 
     def endpoint(self, call: Call) -> Reply:
         """The count and the body; a body of `wrong` is a mistake, a count of 13 a bug."""
@@ -261,9 +283,9 @@ class LaterTests(SynchronousTestCase):
         self.assertEqual(self.client.counters.responses[499], 1)
 
     def test_given(self) -> None:
-        """A router counts by the function that it is given."""
-        router = Router((), HTTP, Clock(), count=self.count)
-        self.assertRaises(Later, router._state.count, "a")
+        """A router counts with what it is given."""
+        router = Router((), HTTP, Clock(), counts=self)
+        self.assertIs(router._state.counts, self)
 
 
 class RootTests(SynchronousTestCase):
@@ -441,20 +463,95 @@ class ResponseFieldTests(SynchronousTestCase):
             self.assertLess(data.index(b"a=1"), data.index(b"b=2"))
 
 
+class DelayTests(SynchronousTestCase):
+    """
+    X-Netd-Delay, and values that are clamped.
+    """
+
+    def test_any(self) -> None:
+        """Bytes, functions, scripts and empty responses are delayed, HEAD too."""
+        for endpoint, code in (
+            (fixed(b"x"), 200),
+            (fixed(lambda: b"x"), 200),
+            (fixed([Wait(1.0), Send(b"x")], length=1), 200),
+            (fixed(b"", status=204), 204),
+            (fixed(b"", status=304), 304),
+        ):
+            for method in ("GET", "HEAD"):
+                client = netd_client(Route("/a", endpoint, "help"))
+                scripted = endpoint(cast(Call, None)).length is not None
+                sent = client.send(request(f"{method} /a", "x-netd-DELAY: 2s"))
+                self.assertEqual(sent, b"")
+                self.assertEqual(client.advance(1.9), b"")
+                sent = client.advance(0.2) + client.advance(1.0 if scripted else 0.0)
+                self.assertEqual(parse(sent).status, code)
+                self.assertEqual(client.request("GET /b").status, 404)
+
+    def test_refused(self) -> None:
+        """A malformed delay is a 400 before the endpoint is called."""
+        called: list[Call] = []
+
+        def endpoint(call: Call) -> Reply:
+            called.append(call)
+            return Reply()
+
+        client = netd_client(Route("/a", endpoint, "help"))
+        self.assertEqual(client.request("GET /a", "X-Netd-Delay: x").status, 400)
+        self.assertEqual(called, [])
+
+    def test_prompt(self) -> None:
+        """A route that is prompt or has a time of its own ignores it."""
+        timed = (Parameter("x", "duration", ""),)
+        for route in (
+            Route("/a", fixed(), "help", prompt=True),
+            Route("/a", fixed(), "help", parameters=timed),
+        ):
+            response = response_of(route, "GET /a", "X-Netd-Delay: 2s")
+            self.assertEqual(response.status, 200)
+
+    def test_clamped(self) -> None:
+        """A clamped value is named in the response."""
+
+        def endpoint(call: Call) -> Reply:
+            return Reply(str(call.value("n")).encode())
+
+        n = Parameter("n", "integer", "", most=5, clamps=True)
+        client = netd_client(Route("/a/<n>", endpoint, "help", parameters=(n,)))
+        response = client.request("GET /a/6")
+        self.assertEqual((response.body, response.headers["x-netd-clamped"]), (b"5", "n=5"))
+        self.assertNotIn("x-netd-clamped", client.request("GET /a/5").headers)
+
+
 class SharingTests(SynchronousTestCase):
     """
     Scripts of other origins (Fetch, CORS).
     """
 
     def test_any(self) -> None:
-        """Scripts of any origin may read responses with credentials, errors included."""
+        """Scripts of any origin may read responses without credentials, errors included."""
         for client in (each(Route("/a", fixed(), "help")) for each in BOTH):
             for line in ("GET /a", "GET /b", "POST /a"):
-                response = client.request(line)
-                self.assertEqual(response.headers["access-control-allow-origin"], "*")
-                self.assertEqual(response.headers["access-control-allow-credentials"], "true")
-                named = client.request(line, "Origin: http://x")
-                self.assertEqual(named.headers["access-control-allow-origin"], "http://x")
+                for fields in ((), ("Origin: http://x",), ("Origin: null",)):
+                    response = client.request(line, *fields)
+                    self.assertEqual(response.headers["access-control-allow-origin"], "*")
+                    self.assertNotIn("access-control-allow-credentials", response.headers)
+                    self.assertNotIn("vary", response.headers)
+
+    def test_exact(self) -> None:
+        """With --httpbin-exact the origin is named, with credentials and `Vary: Origin`."""
+        route = Route("/a", fixed(headers=(("Vary", "Accept"),)), "help")
+        lab = evolve(HTTP.lab, httpbin_exact=True)
+        for start in BOTH:
+            client = start(route, config=evolve(HTTP, lab=lab))
+            for fields, origin in (((), "*"), (("Origin: http://x",), "http://x")):
+                response = client.send(request("GET /a", *fields)).lower()
+                sent = f"access-control-allow-origin: {origin}\r\n".encode()
+                self.assertEqual(response.count(b"access-control-allow-origin"), 1)
+                self.assertIn(sent, response)
+                self.assertIn(b"access-control-allow-credentials: true\r\n", response)
+                self.assertIn(b"vary: accept\r\n", response)
+                self.assertIn(b"vary: origin\r\n", response)
+            self.assertIn(b"404 NOT FOUND\r\n", client.send(request("GET /b")))
 
     def test_preflight(self) -> None:
         """A preflight allows the methods that httpbin allows, whatever the route takes."""

@@ -4,13 +4,15 @@ Routes and the table that finds them.
 
 from __future__ import annotations
 
+from typing import cast
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import BadCall, Call, Reply
 from netd.lab.parameters import Parameter
-from netd.lab.routes import ANY, Route, Table
+from netd.lab.routes import ANY, Route, Table, elsewhere
 
 
 def nothing(call: Call) -> Reply:
@@ -71,6 +73,23 @@ class RouteTests(SynchronousTestCase):
         self.assertNotIn("y", route.by_name)
 
 
+class DelayableTests(SynchronousTestCase):
+    """
+    Routes that X-Netd-Delay delays.
+    """
+
+    def test_timed(self) -> None:
+        """A route that is timed by itself, or prompt, is none of them."""
+        for kind in ("delay", "duration"):
+            route = Route("/", nothing, "help", parameters=(Parameter("x", kind, ""),))
+            self.assertFalse(route.delayable)
+        self.assertFalse(Route("/", nothing, "help", composable=True).delayable)
+        self.assertFalse(Route("/", nothing, "help", prompt=True).delayable)
+        self.assertTrue(
+            Route("/", nothing, "help", parameters=(Parameter("x", "text", ""),)).delayable
+        )
+
+
 class TableTests(SynchronousTestCase):
     """
     The route of a path.
@@ -98,11 +117,37 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(self.find("/a/c"), ("any", {"x": "c"}))
         self.assertEqual(self.find("/a/1%2F2/%C3%A9/"), ("rest", {"x": "1/2", "y": "é/"}))
 
+    def test_near(self) -> None:
+        """A 404 names the routes that begin alike, and the parameters of their paths."""
+        kind = Parameter("kind", "text", "the kind", choices=("x", "y"))
+        table = Table(
+            [
+                Route("/fault/<kind>", nothing, "help", parameters=(kind,)),
+                Route("/", nothing, "help"),
+                *(Route(f"/many/<a>/{n}", nothing, "help") for n in range(9)),
+            ]
+        )
+        for path, said in (
+            ("/fault", "nothing is here, but at /fault/<kind>; kind: the kind (x, y)"),
+            ("/fault/x/", "nothing is here, but at /fault/<kind>; kind: the kind (x, y)"),
+            ("/Fualt/x", "nothing is here, but at /fault/<kind>; kind: the kind (x, y)"),
+            ("/many", "nothing is here, but at /many/<a>/0 or /many/<a>/1 or /many/<a>/2"),
+            ("/other", "nothing is here; /help lists what is"),
+            ("//x", "nothing is here; /help lists what is"),
+        ):
+            error = self.assertRaises(BadCall, table.find, path.encode())
+            self.assertEqual((error.status, error.detail), (404, said), path)
+
     def test_unknown(self) -> None:
         """Any other path is a 404; a path that is not UTF-8 is a 400."""
         for path in ("/a", "/a/", "/b/c", "//a/b", "/A/b"):
             self.assertEqual(self.assertRaises(BadCall, self.find, path).status, 404)
         self.assertEqual(self.assertRaises(BadCall, self.find, "/a/%ff").status, 400)
+
+    def test_elsewhere(self) -> None:
+        """A path that another resource takes is a 404 here."""
+        call = cast(Call, None)
+        self.assertEqual(self.assertRaises(BadCall, elsewhere, call).status, 404)
 
     @given(st.binary())
     def test_anything(self, path: bytes) -> None:

@@ -8,6 +8,7 @@ import re
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.lab.call import BadCall
 from netd.lab.endpoints.probes import Probes
 from netd.lab.table import ROUTES, routes
 from netd.test.lab.calls import TABLE, json_of, make_call
@@ -143,6 +144,15 @@ class TableTests(SynchronousTestCase):
             self.assertEqual(options.body, b"")
             error = client.request(f"BREW {path}")
             self.assertEqual((error.status, error.headers["allow"]), (405, route.allow))
+
+    def test_resources(self) -> None:
+        """The files and XML-RPC are listed, and the site has them in front of the router."""
+        paths = [route.path for route in ROUTES]
+        for path in ("/files/", "/RPC2"):
+            self.assertIn(path, paths)
+            self.assertEqual(Client().request(f"GET {path}").status, 200)
+            call = make_call(f"GET {path}")
+            self.assertRaises(BadCall, TABLE.find(path.encode())[0].endpoint, call)
 
     def test_probes(self) -> None:
         """The probes stand between the echo and the help, or are missing."""

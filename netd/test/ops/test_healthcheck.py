@@ -8,6 +8,7 @@ import io
 import socket
 import ssl
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
@@ -164,7 +165,35 @@ class CheckTests(_Checks):
     def test_timeout(self) -> None:
         """A response that does not come in time is status 1."""
         self.patch(healthcheck, "SECONDS", 0.1)
-        self.assertIn(": no answer within 0.1 s\n", self.failure(f"{self.serve()}/never"))
+        self.assertIn(": no response within 0.1 s\n", self.failure(f"{self.serve()}/never"))
+
+    def results(self, *results: tuple[int, str]) -> list[float]:
+        """Let checks give these results, the last one from then on; the limit of each."""
+        now, limits = [0.0], list[float]()
+
+        def check(seconds: float, *_: object) -> tuple[int, str]:
+            limits.append(seconds)
+            return results[min(len(limits), len(results)) - 1]
+
+        self.patch(healthcheck, "_check_within", check)
+        self.patch(time, "monotonic", lambda: now[0])
+        self.patch(time, "sleep", lambda by: now.append(now.pop() + by))
+        return limits
+
+    def test_wait(self) -> None:
+        """With `wait` a failed check is repeated until one succeeds, which alone is printed."""
+        limits = self.results((1, "one"), (1, "two"), (0, "three"))
+        self.assertEqual(run("http://a/", None, 10.0), 0)
+        self.assertEqual(len(limits), 3)
+        self.assertEqual((self.out.getvalue(), self.err.getvalue()), ("netd: three\n", ""))
+
+    def test_waitOver(self) -> None:
+        """After the time the last failure is printed; no check is longer than is left."""
+        limits = self.results((1, "one"), (1, "two"), (1, "last"))
+        self.assertEqual(run("http://a/", None, 1.05), 1)
+        self.assertEqual(self.err.getvalue(), "netd: last\n")
+        self.assertEqual(len(limits), 11)
+        self.assertEqual([round(each, 2) for each in (limits[0], limits[-1])], [1.05, 0.15])
 
     def test_interrupted(self) -> None:
         """An interrupt is status 1."""

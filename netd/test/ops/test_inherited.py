@@ -115,7 +115,7 @@ class EnvironmentTests(_Sockets):
 
     def test_otherNumber(self) -> None:
         """The number of names must be that of the descriptors."""
-        message = "LISTEN_FDNAMES has 2 names for 1 descriptors"
+        message = "LISTEN_FDNAMES: not 1 names, as LISTEN_FDS says, but 2"
         self.fails(message, LISTEN_FDS="1", LISTEN_FDNAMES="a:b")
 
     def test_noSocket(self) -> None:

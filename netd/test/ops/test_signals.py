@@ -101,9 +101,8 @@ class LimitTests(SynchronousTestCase):
 
     def test_foreign(self) -> None:
         """Without `limit_stop` no alarm is set, as nothing would handle it."""
-        restore = on_stop_signal(Thread(), lambda: None)  # type: ignore[arg-type]  # a fake
+        on_stop_signal(Thread(), lambda: None, float)  # type: ignore[arg-type]  # a fake
         os.kill(os.getpid(), signal.SIGTERM)
-        restore(None)
         self.assertEqual(self.timers, [])
 
     def test_ignored(self) -> None:
@@ -115,15 +114,18 @@ class LimitTests(SynchronousTestCase):
         self.assertEqual(self.timers, [])
 
     def test_hurry(self) -> None:
-        """A signal during the stop leaves a second, and none prolongs what is left."""
+        """A signal during the stop leaves its limit and a second; none prolongs the rest."""
         reactor: Any = Thread()
         limit_stop(reactor, lambda: 5.0)
-        restore = on_stop_signal(reactor, lambda: None)
+        limits = [3.0, 0.0]
+        restore = on_stop_signal(reactor, lambda: None, lambda: limits.pop(0))
         self.patch(signal, "getitimer", lambda _: (4.5, 0.0))
         os.kill(os.getpid(), signal.SIGTERM)
-        restore(None)
         os.kill(os.getpid(), signal.SIGTERM)
-        self.assertEqual([seconds for _, seconds in self.timers], [1.0, 4.5])
+        restore(None)
+        reactor.called[-1]()
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.assertEqual([seconds for _, seconds in self.timers], [4.0, 1.0, 4.5])
 
 
 class OnStopSignalTests(SynchronousTestCase):
@@ -145,17 +147,19 @@ class OnStopSignalTests(SynchronousTestCase):
             """Fail: only the reactor's thread may call this."""
             raise AssertionError
 
-        restore = on_stop_signal(self.reactor, function)
+        on_stop_signal(self.reactor, function, float)
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGINT)
-        restore(None)
         self.assertEqual(self.reactor.called, [function, function])
         self.assertEqual(self.seen, [])
 
     def test_restores(self) -> None:
-        """Afterwards the previous handlers are back, and the argument is returned."""
-        restore = on_stop_signal(self.reactor, lambda: None)
+        """Previous handlers come back if the reactor goes on; the argument is returned."""
+        restore = on_stop_signal(self.reactor, lambda: None, float)
         self.assertEqual(restore("result"), "result")
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.assertEqual(self.seen, [])
+        self.reactor.called[0]()
         os.kill(os.getpid(), signal.SIGTERM)
         self.assertEqual(self.seen, [signal.SIGTERM])
 
@@ -168,7 +172,8 @@ class OnStopSignalTests(SynchronousTestCase):
             replaced.append((number, handler))
 
         self.patch(signal, "signal", replace)
-        on_stop_signal(self.reactor, lambda: None)(None)
+        on_stop_signal(self.reactor, lambda: None, float)(None)
+        self.reactor.called[0]()
         self.assertEqual(
             replaced[2:], [(signal.SIGINT, signal.SIG_DFL), (signal.SIGTERM, signal.SIG_DFL)]
         )

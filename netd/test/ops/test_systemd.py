@@ -143,17 +143,17 @@ class NotifierTests(Managed):
             self.assertEqual(events, [])
             service.startService()
             calls[1]()
-        self.assertEqual([event["log_format"] for event in events], ["ready: {listen}"])
+        self.assertEqual([event["log_format"] for event in events], ["ready: {places}"])
 
     def test_interface(self) -> None:
         """A Notifier is a service."""
         self.assertTrue(verifyObject(IService, Notifier(Reactor(), dict, {})))
 
     def test_ready(self) -> None:
-        """READY has the endpoints that the listeners have at the start."""
+        """READY has the endpoints that the listeners have at the start; the log has places."""
         environ, receive = self.manager()
         listening: dict[str, str] = {}
-        service = Notifier(Reactor(), lambda: listening, environ)
+        service = Notifier(Reactor(), lambda: listening, environ, places=lambda: "http://a:80/")
         self.quiet(receive)
         listening.update({"http": "tcp:80:interface=a", "udp": "udp:7:interface=a"})
         with capturedLogs() as events:
@@ -165,7 +165,7 @@ class NotifierTests(Managed):
         )
         self.quiet(receive)
         self.assertTrue(service.running)
-        self.assertEqual([event["listen"] for event in events], [listeners])
+        self.assertEqual([event["places"] for event in events], ["http://a:80/"])
 
     def test_stopping(self) -> None:
         """A stop sends STOPPING once."""
@@ -175,6 +175,7 @@ class NotifierTests(Managed):
         receive()
         service.stopService()
         self.assertEqual(receive(), b"STOPPING=1\nSTATUS=Finishing responses in flight")
+        service.stopService()
         self.quiet(receive)
         self.assertFalse(service.running)
 

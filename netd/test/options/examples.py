@@ -112,7 +112,8 @@ NAMES = [option.name for option in OPTIONS]
 REPEATABLE = {option.name for option in OPTIONS if option.repeatable}
 
 # The other options that an option needs.
-COMPANY = {
+COMPANY: dict[str, tuple[tuple[str, str], ...]] = {
+    "max-delay": (("delay", "0"),),
     "https": (("certificate", "/company.pem"),),
     "certificate": (("https", "tcp:10443"),),
     "private-key": (("https", "tcp:10443"), ("certificate", "/company.pem")),

@@ -51,6 +51,27 @@ class DefaultTests(Commands):
             for text in option.split(option.default):
                 option.type.parse(text)
 
+    def test_delay(self) -> None:
+        """
+        A --delay beyond --max-delay is refused; the message names the one that is given.
+        """
+        for delay in ("61s", "uniform:1s-61s", "exponential:61s"):
+            self.assertEqual(
+                self.refuse(f"--delay={delay}"),
+                f"--delay {delay}: not within --max-delay, which is 60s",
+            )
+        self.assertEqual(
+            self.refuse(NETD_MAX_DELAY="1s"),
+            "--max-delay 1s (NETD_MAX_DELAY): not at least --delay, which is 3s",
+        )
+        for good in (
+            ("--delay=60s",),
+            ("--delay=normal:60s,1h",),
+            ("--delay=1h", "--max-delay=0"),
+            ("--delay=1s", "--max-delay=1s"),
+        ):
+            self.settings(*good)
+
     def test_groups(self) -> None:
         """
         Without any text the settings are `Settings()` with the two listeners on --port.
@@ -180,9 +201,9 @@ class ServiceTests(Commands):
         """
         for text, message in (
             ("nothing=tcp:7", "not one of echo, discard, "),
-            ("echo=7", "tcp: or udp: must stand before the port"),
-            ("chargen=udp:19", "chargen is not offered over udp"),
-            ("stamp=tcp:7", "stamp is not offered over tcp"),
+            ("echo=7", "not echo=tcp:PORT or echo=udp:PORT"),
+            ("chargen=udp:19", "not offered over udp; chargen is offered over tcp"),
+            ("stamp=tcp:7", "not offered over tcp; stamp is offered over udp"),
         ):
             self.assertIn(f"--service {text}: {message}", self.refuse(f"--service={text}"))
 
@@ -240,7 +261,8 @@ class NetworkTests(Commands):
         """
         path = self.file("10.0.0.0/8\n10.0.0.1/8\n")
         self.assertIn(
-            f"--allow @{path}: line 2: 10.0.0.1/8: has bits", self.refuse(f"--allow=@{path}")
+            f"--allow @{path}: line 2: 10.0.0.1/8: not an IP network, ",
+            self.refuse(f"--allow=@{path}"),
         )
 
     def test_oddLine(self) -> None:
@@ -340,6 +362,10 @@ class HTTPSTests(Commands):
         self.assertEqual(
             self.refuse("--https=443", "--certificate-dir=/d", "--private-key=/k"),
             "--private-key /k: needs --certificate",
+        )
+        self.assertEqual(
+            self.refuse("--https=443", "--certificate=temporary", "--private-key=/k"),
+            "--private-key /k: needs --certificate FILE, as a temporary one has its own",
         )
         self.assertEqual(
             self.refuse("--certificate-dir=/d"), "--certificate-dir /d: needs --https"

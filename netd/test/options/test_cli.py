@@ -93,9 +93,41 @@ class FlagTests(Commands):
 
     def test_valueMissing(self) -> None:
         """
-        A flag without its value is refused.
+        A flag without its value is refused, and so is a value for a flag that takes none.
         """
-        self.assertIn("--port", self.refuse("--port"))
+        for flag, form in (
+            ("--port", "PORT"),
+            ("-p", "PORT"),
+            ("--log", "auto|text|json|journal"),
+        ):
+            self.assertEqual(
+                self.refuse(flag), f"{flag}: not given a value, as in {flag} {form}"
+            )
+        self.assertEqual(
+            self.refuse("--check-config=1"),
+            "--check-config=1: not --check-config, which takes no value",
+        )
+
+    def test_short(self) -> None:
+        """
+        `-p 80` and `-p80` are `--port 80`; there is no other short flag.
+        """
+        for arguments in (("-p", "80"), ("-p80",), ("--port=1", "-p", "80")):
+            self.assertEqual(self.settings(*arguments).http.listen[0].port, 80)
+        self.assertEqual(self.refuse("-px"), "--port x: not a port number from 0 to 65535")
+        self.assertEqual(self.refuse("-x"), "-x: not an option; see netd --help")
+        self.assertEqual(
+            self.refuse("-delay", "1"), "-delay: not an option, did you mean --delay?"
+        )
+
+    def test_anywhere(self) -> None:
+        """
+        Flags may follow the URL of --healthcheck; after `--` nothing is a flag.
+        """
+        options = self.parse("--healthcheck", "http://a/", "--ca", "/c")
+        self.assertEqual((options.url, options["ca"]), ("http://a/", "/c"))
+        self.assertEqual(self.refuse("--", "--port"), "--port: not an option; see netd --help")
+        self.assertEqual(self.refuse("-"), "-: not an option; see netd --help")
 
     def test_argument(self) -> None:
         """
@@ -147,6 +179,8 @@ class FlagTests(Commands):
                 message = self.refuse(*company, f"--{name}={text}")
                 shown = text if text.isprintable() and text else repr(text)
                 self.assertTrue(message.startswith(f"--{name} {shown}: "), message)
+                if not text.startswith("@"):
+                    self.assertTrue(message.startswith(f"--{name} {shown}: not "), message)
 
     def test_optionsOfAddresses(self) -> None:
         """

@@ -57,6 +57,14 @@ class ScriptTests(SynchronousTestCase):
         self.assertIn("'*--http=[", script("zsh"))
         self.assertIn("'--port=[", script("zsh"))
 
+    def test_short(self) -> None:
+        """
+        A short flag is known beside its long one.
+        """
+        self.assertIn("'-p+[", script("zsh"))
+        self.assertIn("-s p -l port ", script("fish"))
+        self.assertIn("--port|-p) ", script("bash"))
+
     def test_unknown(self) -> None:
         """
         Another shell is refused with a list of the known shells.

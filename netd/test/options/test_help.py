@@ -14,7 +14,7 @@ from netd.setting_types import Group
 
 def entries(page: str) -> dict[str, str]:
     """The text of each option on a help page, in one line."""
-    pattern = r"^  --([a-z0-9-]+)((?:.*\n)(?: {10,}.*\n)*)"
+    pattern = r"^  (?:-p, )?--([a-z0-9-]+)((?:.*\n)(?: {10,}.*\n)*)"
     return {
         name: " ".join(text.split()) for name, text in re.findall(pattern, page, re.MULTILINE)
     }

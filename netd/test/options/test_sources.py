@@ -114,9 +114,23 @@ class EnvironmentTests(Commands):
 
     def test_others(self) -> None:
         """
-        Variables that belong to no option are ignored.
+        Variables of other programs, of /env and of tests, and empty ones, are ignored.
         """
-        self.assertEqual(self.settings(NETD_="1", NETD_NAME="x", PORT="9"), self.settings())
+        free = self.settings(NETD_ENV_A="1", NETD_TEST_B="x", PORT="9", NETD_PROT="")
+        self.assertEqual(free, self.settings())
+
+    def test_unknown(self) -> None:
+        """
+        A variable NETD_* that is no option is refused, and the nearest one is suggested.
+        """
+        for name, hint in (
+            ("NETD_PROT", ", did you mean NETD_PORT?"),
+            ("NETD_CONFG", ", did you mean NETD_CONFIG?"),
+            ("NETD_ENV", "; see netd --help"),
+            ("NETD_", "; see netd --help"),
+        ):
+            self.assertEqual(self.refuse(**{name: "9"}), f"{name}: not an option{hint}")
+        self.assertIn(r"'NETD_\x1b': not", self.refuse(**{"NETD_\x1b": "9"}))
 
 
 class PrecedenceTests(Commands):

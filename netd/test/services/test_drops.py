@@ -9,7 +9,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
-from netd.services.drops import DELAY_SECONDS, INTERVAL_SECONDS, Drops
+from netd.services.drops import Drops
 
 
 class DropsTests(SynchronousTestCase):
@@ -40,29 +40,14 @@ class DropsTests(SynchronousTestCase):
         self.drops.add({"rate": 1})
         self.assertEqual(self.counters.drops, {"rate": 1})
 
-    def test_soon(self) -> None:
-        """The first drops are logged after a second, with one line for each reason."""
+    def test_logged(self) -> None:
+        """Each reason is logged with the number of its drops, once a minute."""
         self.drops.add({"rate": 3})
         self.drops.add({"rate": 2, "network": 1})
-        self.assertEqual(self.logged(DELAY_SECONDS), [("rate", 5), ("network", 1)])
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def test_onceAMinute(self) -> None:
-        """A reason is logged once a minute, with the drops since its last line."""
-        logged = []
-        for _ in range(180):
-            self.drops.add({"rate": 1})
-            logged += self.logged(1)
-        self.assertEqual(logged, [("rate", 1), ("rate", 60), ("rate", 60)])
-        self.drops.add({"network": 1})
-        self.assertEqual(self.logged(INTERVAL_SECONDS), [("rate", 59), ("network", 1)])
-
-    def test_anotherReason(self) -> None:
-        """Another reason is logged without waiting for the minute."""
-        self.drops.add({"rate": 1})
-        self.logged(2)
-        self.drops.add({"network": 1})
-        self.assertEqual(self.logged(2), [("network", 1)])
+        self.assertEqual(self.logged(1), [("rate", 5), ("network", 1)])
+        self.drops.add({"rate": 4})
+        self.assertEqual(self.logged(58), [])
+        self.assertEqual(self.logged(2), [("rate", 4)])
 
     def test_kernel(self) -> None:
         """Drops of the kernel are counted once, soon after a busy turn."""
@@ -76,8 +61,10 @@ class DropsTests(SynchronousTestCase):
         self.assertEqual(self.counters.drops, {"receive buffer": 9})
 
     def test_stop(self) -> None:
-        """A stop leaves no timer."""
+        """A stop logs what no line has yet, and leaves no timer."""
         self.drops.add({"rate": 1})
-        self.drops.stop()
-        self.drops.stop()
+        with capturedLogs() as events:
+            self.drops.stop()
+            self.drops.stop()
+        self.assertEqual([event["count"] for event in events], [1])
         self.assertEqual(self.clock.getDelayedCalls(), [])

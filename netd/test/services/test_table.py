@@ -23,9 +23,12 @@ class TableTests(SynchronousTestCase):
 
     def test_names(self) -> None:
         """The table has the services that the settings allow, over UDP and over TCP."""
-        for kind, services in (("udp", table.DATAGRAM), ("tcp", table.STREAM)):
+        for kind, services in (
+            ("udp", set(table.DATAGRAM)),
+            ("tcp", {*table.STREAM, *table.SOCKET}),
+        ):
             allowed = {name for name, kinds in SERVICES.items() if kind in kinds}
-            self.assertEqual(set(services), allowed)
+            self.assertEqual(services, allowed)
 
     def test_noAmplification(self) -> None:
         """chargen is not offered over UDP."""
@@ -87,6 +90,7 @@ class StreamTests(SynchronousTestCase):
         """Each service gives its own response."""
         self.assertEqual(self.exchange("echo", b"hello"), b"hello")
         self.assertEqual(self.exchange("discard", b"hello"), b"")
+        self.assertEqual(self.exchange("tls-stall", b"\x16\x03\x01"), b"")
         self.assertEqual(self.exchange("daytime"), messages.daytime(NOW))
         self.assertEqual(self.exchange("time"), messages.time(NOW))
         self.assertEqual(self.exchange("qotd"), messages.qotd(NOW))

@@ -107,3 +107,27 @@ class FileCacheTests(SynchronousTestCase):
         self.assertIsNone(self.cache.get(b"/a"))
         self.assertIsNotNone(self.cache.get(b"/b"))
         self.assertIsNotNone(self.cache.get(b"/c"))
+
+    def test_keep(self) -> None:
+        """A body that is kept later counts like another, and expires with its file."""
+        self.put(b"/a", None)
+        self.clock.advance(MAX_AGE_SECONDS / 2)
+        self.cache.keep(b"/a", b"0123456789")
+        cached = self.cache.get(b"/a")
+        self.assertEqual(cached and cached.body, b"0123456789")
+        self.put(b"/b")
+        self.assertIsNotNone(self.cache.get(b"/a"))
+        self.cache.keep(b"/b", b"0123456789")
+        self.assertIsNone(self.cache.get(b"/a"))
+        self.put(b"/a", None)
+        self.cache.keep(b"/a", b"0123456789")
+        self.file.write_bytes(b"9876543210")
+        self.assertIsNone(self.cache.get(b"/a"))
+
+    def test_length(self) -> None:
+        """The lines of a file without its body have the length."""
+        for body, lines in ((None, b"Content-Length: 10\r\n"), (b"0123456789", b"")):
+            self.put(b"/a", body)
+            cached = self.cache.get(b"/a")
+            assert cached is not None
+            self.assertEqual(b"".join(cached.block.by_name.values()), lines)

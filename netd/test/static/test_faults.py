@@ -34,6 +34,15 @@ class ParseTests(SynchronousTestCase):
         self.assertEqual(parse(rate=b"1KiB"), Fault(rate=1024))
         self.assertEqual(parse(truncate=b"0"), Fault(truncate=0))
 
+    def test_notes(self) -> None:
+        """The log has the kinds of the faults, and the delay."""
+        for fault, notes in (
+            (Fault(delay=0.25), (("delay", 0.25),)),
+            (Fault(rate=1), (("fault", "rate"),)),
+            (Fault(1.0, 2, 0), (("fault", "rate,truncate"), ("delay", 1.0))),
+        ):
+            self.assertEqual(fault.notes, notes)
+
     def test_refused(self) -> None:
         """An impossible value is a 400."""
         for query in (

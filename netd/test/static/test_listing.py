@@ -130,9 +130,20 @@ class HTMLTests(SynchronousTestCase):
         self.assertIn("2.0 KiB", page.text)
         self.assertIn("2023-11-14 22:13", page.text)
 
+    def test_heading(self) -> None:
+        """The heading is the path of the URL, from the root of the site."""
+        for names, above, heading in (
+            ((), (), "/"),
+            ((), (b"files",), "/files/"),
+            ((b"a", b"b"), (b"files",), "/files/a/b/"),
+        ):
+            page = as_html(names, LISTING, Order(), above).decode()
+            self.assertIn(f"<title>{heading}</title>", page)
+            self.assertIn(f"<h1><bdi>{heading}</bdi></h1>", page)
+
     def test_root(self) -> None:
         """The page of the root has no link to a parent."""
-        self.assertNotIn("../", Page(as_html((), LISTING, Order())).links)
+        self.assertNotIn("../", Page(as_html((), LISTING, Order(), (b"files",))).links)
 
     def test_sorted(self) -> None:
         """The heading of the current order shows it and links to the reverse."""

@@ -398,4 +398,6 @@ class MountedTests(SynchronousTestCase):
             for target, where in (("/files", b"/files/"), ("/files/sub?x", b"/files/sub/?x")):
                 response = site.get(target)
                 self.assertEqual((response.code, response.field(b"location")), (308, where))
-            self.assertEqual(site.get("/files/").code, 200)
+            page = site.get("/files/")
+            self.assertEqual(page.code, 200)
+            self.assertIn(b"<h1><bdi>/files/</bdi>", page.body)

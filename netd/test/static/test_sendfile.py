@@ -19,9 +19,10 @@ from twisted.web.server import NOT_DONE_YET
 
 from netd.http.ranges import ByteRange, Part, length
 from netd.static import sendfile
-from netd.static.sendfile import BURST, FileProducer, read
+from netd.static.sendfile import BURST, FileProducer, read, send_at_once
 from netd.test.http.stages import parse_responses
 from netd.test.static.stages import Client, FileSite, SocketClient, request
+from netd.transport.epoll import WriteBatch
 
 SIZE = 3 * BURST + 17
 BODY = bytes(range(256)) * (SIZE // 256 + 1)
@@ -93,6 +94,58 @@ class ReadTests(_Tests):
         self.assertEqual(read(fd, [b"<", ByteRange(65, 68), b">"]), b"<ABC>")
         self.assertEqual(read(fd, [ByteRange(65, 68)]), b"ABC")
         self.assertIsNone(read(fd, [ByteRange(SIZE - 1, SIZE + 1)]))
+
+
+class AtOnce(Resource):
+    """Responds with a body that is sent at once, and notes how much of it was."""
+
+    isLeaf = True
+
+    def __init__(self, body: bytes, secure: bool = False) -> None:
+        Resource.__init__(self)
+        self.body = body
+        self.secure = secure
+        self.sent: list[int] = []
+
+    def render(self, request: Any) -> int:
+        """Send what can be sent, and cut the connection if that is not all."""
+        request.setHeader(b"Content-Length", b"%d" % len(self.body))
+        request.isSecure = lambda: self.secure
+        self.sent.append(send_at_once(request, self.body))
+        request.write(self.body[self.sent[-1] :])
+        request.finish()
+        return NOT_DONE_YET
+
+
+class AtOnceTests(SynchronousTestCase):
+    """
+    Bodies from memory, behind their header.
+    """
+
+    def test_socket(self) -> None:
+        """Over plain TCP, header and body leave in one call; the rest is the caller's."""
+        for size in (10, 2**20):
+            site = FileSite(Path())
+            line = SocketClient(site)
+            self.addCleanup(line.close)
+            batch = line.__dict__["write_batch"] = WriteBatch()
+            site.site.resource = resource = AtOnce(BODY[:size])
+            line.send(request("/"))
+            batch.flush()
+            (sent,) = resource.sent
+            self.assertGreater(sent, 0)
+            self.assertEqual(sent == size, size == 10)
+            (response,) = parse_responses(line.receive_all(size + 91 + len(str(size))))
+            self.assertEqual(response.body, BODY[:size])
+            self.assertEqual(line.site._counters.sent, size)
+
+    def test_elsewhere(self) -> None:
+        """Over TLS, and on another transport, nothing is sent at once."""
+        for secure in (False, True):
+            site = FileSite(Path())
+            site.site.resource = resource = AtOnce(b"hello", secure)
+            self.assertEqual(site.get("/").body, b"hello")
+            self.assertEqual(resource.sent, [0])
 
 
 class SendfileTests(_Tests):

@@ -16,10 +16,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.static import serving
 from netd.static.sendfile import read
-from netd.static.serving import SMALL
+from netd.static.serving import JOINED, KEPT, SMALL
 from netd.test.http.stages import LIMITS, parse_responses
-from netd.test.static.stages import FileSite
+from netd.test.lab.sites import notes_of
+from netd.test.static.stages import FileSite, SocketClient, request
 from netd.test.static.test_tree import descriptors
+from netd.transport.epoll import WriteBatch
+from netd.transport.tcp import TCPTransport
 
 LARGE = bytes(range(256)) * 1024
 """A body that is too large to be sent at once."""
@@ -126,6 +129,35 @@ class FileServerTests(SynchronousTestCase):
                 client.send("/large")
                 client.turn(5)
                 self.assertEqual(client.response().body, data)
+
+    def test_hot(self) -> None:
+        """A file of any size is the same each time: first, again, kept, in parts, replaced."""
+        for size in (JOINED, JOINED + 1, SMALL, SMALL + 1, KEPT, KEPT + 1):
+            for data, mtime in ((LARGE[:size], 1), (LARGE[::-1][:size], 1)):
+                self.put("hot", data, mtime)
+                for fields, code, body in (
+                    *[((), 200, data)] * 4,
+                    (("Range: bytes=5-9",), 206, data[5:10]),
+                    (("If-None-Match: *",), 304, b""),
+                    ((), 200, data),
+                ):
+                    client = self.site.connect()
+                    client.send("/hot", *fields)
+                    client.turn(5)
+                    response = client.response()
+                    self.assertEqual((response.code, response.body), (code, body))
+                    if code == 200:
+                        self.assertEqual(response.field(b"content-length"), b"%d" % size)
+
+    def test_hotUnread(self) -> None:
+        """A file that cannot be read into memory is not kept."""
+        self.put("hot", LARGE[: SMALL + 1])
+        self.site.get("/hot")
+        client = self.site.connect()
+        with patch.object(serving, "read", side_effect=OSError(5, "Input/output error")):
+            client.send("/hot")
+        client.turn(5)
+        self.assertEqual(client.response().body, LARGE[: SMALL + 1])
 
     def test_unread(self) -> None:
         """A disk fault before the first byte is a 500."""
@@ -340,9 +372,101 @@ class FaultTests(SynchronousTestCase):
         self.assertTrue(client.transport.aborted)
 
 
+class LogTests(SynchronousTestCase):
+    """
+    What the log has of a file's faults.
+    """
+
+    def test_notes(self) -> None:
+        """The kind of the fault and its delay are noted, of a client that left early too."""
+        root = Path(self.mktemp())
+        root.mkdir()
+        (root / "a").write_bytes(b"0123456789")
+        site = FileSite(root, faults=True)
+        client = site.connect()
+        notes = notes_of(site.site)
+        client.send("/a")
+        client.send("/a?netd.truncate=20&netd.delay=2s")
+        client.disconnect(ConnectionLost())
+        self.assertEqual(notes, [{}, {"fault": "truncate", "delay": 2.0}])
+
+
 class StockFaultTests(FaultTests):
     """
     The same on a stock site.
     """
 
     stock = True
+
+
+class HotTests(SynchronousTestCase):
+    """
+    Files in memory over a real connection.
+    """
+
+    def setUp(self) -> None:
+        """Make a file, and a connection on which it was requested twice."""
+        self.file = Path(self.mktemp())
+        self.file.mkdir()
+        self.file /= "hot"
+        before = descriptors()
+        self.addCleanup(lambda: self.assertEqual(descriptors(), before))
+
+    def connect(self, size: int) -> SocketClient:
+        """A connection to a site that keeps a file of `size` bytes."""
+        self.data = LARGE[:size]
+        self.file.write_bytes(self.data)
+        os.utime(self.file, (1, 1))
+        line = SocketClient(FileSite(self.file.parent))
+        self.addCleanup(line.close)
+        self.batch = WriteBatch()
+        line.__dict__["write_batch"] = self.batch
+        for _ in range(2):
+            self.assertEqual(self.get(line), self.data)
+        return line
+
+    def get(self, line: SocketClient) -> bytes:
+        """The body of the response to another request."""
+        line.send(request("/hot"))
+        return self.rest(line)
+
+    def rest(self, line: SocketClient) -> bytes:
+        """The body of the response that has begun."""
+        received = b""
+        for _ in range(200):
+            self.batch.flush()
+            line.turn()
+            received += line.receive()
+        (response,) = parse_responses(received)
+        return response.body
+
+    def test_whole(self) -> None:
+        """A kept file is sent at once with its header, as far as the kernel takes it."""
+        for size in (JOINED + 1, SMALL + 1, KEPT):
+            line = self.connect(size)
+            self.assertEqual(self.get(line), self.data)
+
+    def test_unopened(self) -> None:
+        """A kept file is not opened for a client that reads, and counts as sent."""
+        line = self.connect(JOINED + 1)
+        sent = line.site._counters.sent
+        with patch.object(os, "open", side_effect=AssertionError):
+            self.assertEqual(self.get(line), self.data)
+        self.assertEqual(line.site._counters.sent - sent, JOINED + 1)
+
+    def test_rest(self) -> None:
+        """What the kernel does not take comes from the file; a new file cuts the response."""
+        line = self.connect(KEPT)
+        line.send(request("/hot"))
+        self.assertLess(len(line.receive()), KEPT)
+        line = self.connect(KEPT)
+        real = TCPTransport.send_with
+
+        def replace(transport: TCPTransport, data: bytes) -> int:
+            self.file.write_bytes(b"new")
+            return real(transport, data)
+
+        with patch.object(TCPTransport, "send_with", replace):
+            line.send(request("/hot"))
+        line.turn()
+        self.assertFalse(line.transport.connected)

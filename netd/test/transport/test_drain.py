@@ -176,6 +176,51 @@ class DrainTests(SynchronousTestCase):
         self.successResultOf(done)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
+    def announced(self, source: Source) -> tuple[Drain, list[None]]:
+        """A service of a delay of 5 s whose stop is announced, and what comes of that."""
+        service = self.drain(source)
+        service.change(self.GRACE, 5.0)
+        done: list[None] = []
+        service.announce().addCallback(done.append)
+        self.assertFalse(service.running)
+        return service, done
+
+    def test_delay(self) -> None:
+        """An announced stop begins after the delay; until then no source is drained."""
+        source = Source(1)
+        _, done = self.announced(source)
+        self.clock.advance(4.999)
+        self.assertEqual((done, source.drains), ([], 0))
+        self.clock.advance(0.001)
+        self.assertEqual(done, [None])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_noDelay(self) -> None:
+        """Without a delay an announced stop begins at once, and no timer is left."""
+        service = self.drain()
+        self.assertIsNone(self.successResultOf(service.announce()))
+        self.assertFalse(service.running)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_hurryDelay(self) -> None:
+        """The first `hurry` ends the delay and cuts nothing, the second cuts."""
+        source = Source(1)
+        service, done = self.announced(source)
+        self.assertEqual(service.left(), self.GRACE)
+        service.hurry()
+        self.clock.advance(0)
+        self.assertEqual((done, source.cuts), ([None], 0))
+        self.assertEqual(service.left(), 0.0)
+        service.stopService()
+        with capturedLogs():
+            service.hurry()
+        self.assertEqual(source.cuts, 1)
+        source.leave()
+
+    def test_left(self) -> None:
+        """Without a delay nothing is left after a further signal."""
+        self.assertEqual(self.drain().left(), 0.0)
+
     def test_over(self) -> None:
         """`over` fires once after each call, when the stop has ended."""
         source = Source(1)

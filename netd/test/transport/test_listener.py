@@ -21,7 +21,7 @@ from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
 from twisted.internet.error import ConnectError, ConnectionDone
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.selectreactor import SelectReactor
-from twisted.logger import LogEvent, capturedLogs
+from twisted.logger import LogEvent, capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -29,7 +29,7 @@ from zope.interface.verify import verifyObject
 
 from netd.transport import listener
 from netd.transport.balanced_port import BalancedPort
-from netd.transport.listener import Listener, datagram, kernel_backlog, stream
+from netd.transport.listener import Listener, check_distinct, datagram, kernel_backlog, stream
 from netd.transport.tcp_port import TCPPort
 from netd.values import Endpoint
 
@@ -87,6 +87,49 @@ class _Listeners(SynchronousTestCase):
         return message
 
 
+class DistinctTests(_Listeners):
+    """Of two listeners with one address the kernel would refuse one."""
+
+    def clash(self, *endpoints: Endpoint, kinds: tuple[socket.SocketKind, ...] = ()) -> str:
+        """The error for these endpoints, which are streams by default; empty: none."""
+        kinds = kinds or (socket.SOCK_STREAM,) * len(endpoints)
+        listeners = [self.listener(*pair) for pair in zip(endpoints, kinds, strict=True)]
+        try:
+            check_distinct(listeners)
+        except UsageError as error:
+            return str(error)
+        return ""
+
+    def test_same(self) -> None:
+        """The later of two that clash is named with the one that it clashes with."""
+        first = Endpoint("tcp", "127.0.0.1", 80, option="--port 80")
+        for other in ("127.0.0.1", "0.0.0.0", "*", "localhost"):
+            second = Endpoint("tcp", other, 80, option="--http x")
+            message = "--http x: not an address of its own, --port 80 has it"
+            self.assertEqual(self.clash(LOOPBACK, first, second), message)
+        path = Endpoint("unix", "/a", 0, option="--http unix:/a")
+        self.assertIn("--http unix:/a has it", self.clash(path, path))
+
+    def test_different(self) -> None:
+        """Other ports, families, transports and paths, port 0, and inherited sockets do not."""
+        here = Endpoint("tcp", "127.0.0.1", 80)
+        for other in (
+            Endpoint("tcp", "127.0.0.1", 81),
+            Endpoint("tcp", "127.0.0.2", 80),
+            Endpoint("tcp6", "::", 80),
+            Endpoint("unix", "/127.0.0.1", 80),
+        ):
+            self.assertEqual(self.clash(here, other), "")
+        self.assertEqual(self.clash(LOOPBACK, LOOPBACK), "")
+        unlike = (Endpoint("unix", "/a", 0), Endpoint("unix", "/b", 0))
+        self.assertEqual(self.clash(*unlike), "")
+        kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
+        self.assertEqual(self.clash(here, here, kinds=kinds), "")
+        passed = self.listener(here)
+        passed.inherited = True
+        check_distinct([passed, self.listener(here)])
+
+
 def bound(listener: Listener) -> Endpoint:
     """The address on which `listener` listens."""
     assert listener.bound is not None
@@ -115,6 +158,19 @@ class ListenerTests(_Listeners):
         opened = self.listener()
         self.assertIsNone(opened.bound)
         self.assertEqual(len(os.listdir("/dev/fd")), before)
+
+    def test_local(self) -> None:
+        """Loopback and UNIX sockets are of this machine, before they are bound too."""
+        for endpoint, local in (
+            (Endpoint("tcp", "127.1.2.3", 0), True),
+            (Endpoint("tcp", "localhost", 0), True),
+            (Endpoint("tcp6", "::1", 0), True),
+            (Endpoint("unix", "/x", 0), True),
+            (Endpoint("tcp", "0.0.0.0", 0), False),
+            (Endpoint("tcp6", "::", 0), False),
+            (Endpoint("tcp", "192.0.2.1", 0), False),
+        ):
+            self.assertEqual(self.listener(endpoint).local, local, endpoint)
 
     def test_anyPort(self) -> None:
         """With port 0 the kernel chooses a port, which `bound` has."""
@@ -277,6 +333,17 @@ class InheritTests(_Listeners):
             opened = self.listener(Endpoint("tcp", "*", 80, 17), kind=sock.type)
             opened.inherit([sock.dup()])
             self.assertEqual(opened.bound, Endpoint(name, host, number))
+
+    def test_local(self) -> None:
+        """The sockets say whether only this machine can connect."""
+        opened = self.listener(Endpoint("tcp", "*", 80))
+        self.assertFalse(opened.local)
+        opened.inherit([self.sock(), self.sock(socket.AF_INET6)])
+        self.assertTrue(opened.local)
+        everywhere = socket.create_server(("0.0.0.0", 0))
+        self.addCleanup(everywhere.close)
+        opened.inherit([self.sock(), everywhere])
+        self.assertFalse(opened.local)
 
     def test_keptOpen(self) -> None:
         """A stop leaves the inherited socket listening for other processes."""
@@ -699,6 +766,14 @@ class StreamTests(TestCase):
         )
         received: bytes = await speaker.received
         return received
+
+    def test_silent(self) -> None:
+        """No port of Twisted's logs that it starts, over TCP or a UNIX socket."""
+        path = Path(self.mktemp()).name
+        for endpoint in (LOOPBACK, Endpoint("unix", path, 0)):
+            with capturedLogs() as events:
+                self.stream(endpoint)
+            self.assertNotIn("starting on", " ".join(map(formatEvent, events)))
 
     async def test_bothFamilies(self) -> None:
         """Clients of either family are served."""

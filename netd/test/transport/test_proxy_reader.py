@@ -92,6 +92,7 @@ class HeaderTests(AccessTestCase):
             self.assertTrue(connection.cut)
             connection.lose()
         self.assertEqual(self.counters.refusals, {"proxy-header": 4})
+        self.policy.stop()
         self.assertEqual((self.inner.built, self.clock.getDelayedCalls()), ([], []))
 
     def test_late(self) -> None:

@@ -9,14 +9,15 @@ import datetime
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 from weakref import ref
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from OpenSSL import SSL
+from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import ISSLTransport
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.logger import capturedLogs, formatEvent
@@ -26,8 +27,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd import settings
 from netd.counters import Counters
 from netd.test.stages import Identity, identity
+from netd.test.transport.recording import networks
+from netd.test.transport.tls_stages import Client, Collector, Connected, Turns, client_context
 from netd.transport import certificates, private, tls
+from netd.transport.access import Access, AccessFactory, AccessPolicy
 from netd.transport.certificates import KeyPair
+from netd.transport.tcp import TCPTransport
+from netd.transport.tls_transport import TLSTransport
 
 # Sunday, 6 July 2025
 NOW: Final = 1_751_784_577.0
@@ -105,82 +111,6 @@ class ContextTests(_Files):
         self.assertIsInstance(made.serverConnectionForTLS(None), SSL.Connection)
 
 
-class _Client:
-    """A client's side of a connection without a socket."""
-
-    def __init__(
-        self,
-        context: SSL.Context,
-        name: bytes = b"localhost",
-        session: SSL.Session | None = None,
-    ) -> None:
-        # Any, because the stubs of pyOpenSSL are older than pyOpenSSL.
-        self.ssl: Any = SSL.Connection(context, None)
-        if name:
-            self.ssl.set_tlsext_host_name(name)
-        if session is not None:
-            self.ssl.set_session(session)
-        self.ssl.set_connect_state()
-        self.received = b""
-
-    @property
-    def resumed(self) -> bool:
-        """Whether the session of an earlier connection was resumed."""
-        return bool(cast(Any, SSL)._lib.SSL_session_reused(self.ssl._ssl))
-
-    def turn(self, data: bytes) -> bytes:
-        """The client's response to `data`; SSL.Error when the handshake fails."""
-        if data:
-            self.ssl.bio_write(data)
-        try:
-            self.ssl.do_handshake()
-            self.received += self.ssl.recv(65536)
-        except (SSL.WantReadError, SSL.ZeroReturnError):
-            pass
-        return self.pending()
-
-    def pending(self) -> bytes:
-        """The bytes that wait to be sent."""
-        try:
-            waiting: bytes = self.ssl.bio_read(65536)
-        except SSL.WantReadError:
-            return b""
-        return waiting
-
-
-def client_context(
-    least: int = SSL.TLS1_2_VERSION,
-    most: int = SSL.TLS1_3_VERSION,
-    ciphers: bytes = b"ALL@SECLEVEL=0",
-    *,
-    protocols: tuple[bytes, ...] = (),
-    shown: Identity | None = None,
-) -> SSL.Context:
-    """The context of a client with these versions, ciphers and certificate."""
-    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-    context.set_min_proto_version(least)
-    context.set_max_proto_version(most)
-    if protocols:
-        context.set_alpn_protos(list(protocols))
-    if shown is not None:
-        context.use_certificate(shown.certificate)
-        context.use_privatekey(shown.key)
-    # Last, because pyOpenSSL counts it as the first use of the context.
-    context.set_cipher_list(ciphers)
-    return context
-
-
-class Collector(Protocol):
-    """Collects its input."""
-
-    def __init__(self) -> None:
-        self.data = b""
-
-    def dataReceived(self, data: bytes) -> None:
-        """Collect `data`."""
-        self.data += data
-
-
 class _Handshakes(_Files):
     """Connections to a factory behind TLS, without a socket."""
 
@@ -194,7 +124,7 @@ class _Handshakes(_Files):
 
     def use(self, **more: Any) -> tls.TLS:
         """Use these settings."""
-        made = tls.TLS(self.config(**more), self.counters, lambda: self.now)
+        made = tls.TLS(self.config(**more), self.counters, (), lambda: self.now)
         self.factory = tls.wrap(self.inner, made, self.clock)
         return made
 
@@ -203,9 +133,9 @@ class _Handshakes(_Files):
         context: SSL.Context,
         name: bytes = b"localhost",
         session: SSL.Session | None = None,
-    ) -> _Client:
+    ) -> Client:
         """A client after its handshake; SSL.Error when it fails."""
-        client = _Client(context, name, session)
+        client = Client(context, name, session)
         self.transport = StringTransport()
         protocol: Any = self.factory.buildProtocol(None)
         protocol.makeConnection(self.transport)
@@ -225,12 +155,16 @@ class _Handshakes(_Files):
         if protocol in protocol.factory.protocols:
             protocol.connectionLost(connectionDone)
 
-    def exchange(self, client: _Client, data: bytes) -> None:
-        """Send `data` as the client; returns its input."""
+    def send(self, client: Client, data: bytes, protocol: Any = None) -> None:
+        """Send `data` as the client, to the last `protocol` if none is given."""
         client.ssl.send(data)
-        outer: Any = self.protocol.transport
+        outer: Any = (protocol or self.protocol).transport
         outer.dataReceived(client.pending())
         self.clock.advance(0)
+
+    def exchange(self, client: Client, data: bytes) -> None:
+        """Send `data` as the client, which receives what waits."""
+        self.send(client, data)
         client.turn(self.transport.value())
         self.transport.clear()
 
@@ -240,6 +174,45 @@ class _Handshakes(_Files):
             as_cryptography=True
         )
         return seen
+
+
+class _OnSockets(_Handshakes):
+    """Connections with a TLSTransport: the tests of Twisted's layer hold for it."""
+
+    def connect(
+        self,
+        context: SSL.Context,
+        name: bytes = b"localhost",
+        session: SSL.Session | None = None,
+    ) -> Client:
+        """A client after its handshake; SSL.Error when it fails."""
+        protocol: Any = self.factory.buildProtocol(None)
+        connected = Connected(Turns(), protocol)
+        self.addCleanup(connected.close)
+        self.connected: list[Connected] = [*getattr(self, "connected", ()), connected]
+        self.protocol = protocol.wrappedProtocol
+        client = Client(context, name, session)
+        connected.handshake(client)
+        if connected.error is not None:
+            raise connected.error
+        self.assertIs(connected.server.protocol, self.protocol)
+        return client
+
+    def lose(self, protocol: Any) -> None:
+        """End the connection."""
+        self.connected[-1].close()
+
+    def send(self, client: Client, data: bytes, protocol: Any = None) -> None:
+        """Send `data` as the client, to the last `protocol` if none is given."""
+        (connected,) = [each for each in self.connected if each.client is client]
+        connected.send(data)
+        connected.settle()
+        if connected.error is not None:
+            raise connected.error
+
+    def exchange(self, client: Client, data: bytes) -> None:
+        """Send `data` as the client, which receives what waits."""
+        self.send(client, data)
 
 
 class WrapTests(_Handshakes):
@@ -323,6 +296,10 @@ class WrapTests(_Handshakes):
         self.assertIs(self.protocol.factory, self.inner)
         self.assertTrue(ISSLTransport.providedBy(self.protocol.transport))
 
+
+class StockTests(_Handshakes):
+    """Twisted's layer, on a transport without a socket."""
+
     def test_forgets(self) -> None:
         """A closed connection has no reference cycle through its producer."""
         self.connect(client_context())
@@ -370,10 +347,7 @@ class ClientTests(_Handshakes):
     def exchange_as(self, shown: Identity | None, version: int = SSL.TLS1_3_VERSION) -> bytes:
         """The input of the inner protocol from a client with this certificate."""
         client = self.connect(client_context(version, version, shown=shown))
-        client.ssl.send(b"hello")
-        outer: Any = self.protocol.transport
-        outer.dataReceived(client.pending())
-        self.clock.advance(0)
+        self.send(client, b"hello")
         received: bytes = self.protocol.data
         return received
 
@@ -451,8 +425,7 @@ class ClientTests(_Handshakes):
         for name in (b"a.example", b"", b"b.example"):
             with contextlib.suppress(SSL.Error):
                 client = self.connect(client_context(), name)
-                client.ssl.send(b"hello")
-                self.protocol.transport.dataReceived(client.pending())
+                self.send(client, b"hello")
             self.assertEqual(self.protocol.data, b"")
 
     def test_file(self) -> None:
@@ -538,8 +511,7 @@ class ReloadTests(_Handshakes):
         self.assertNotEqual(self.shown(), fresh)
         self.tls.change(self.tls.check())
         self.assertEqual(self.shown(), fresh)
-        client.ssl.send(b"still here")
-        before.transport.dataReceived(client.pending())
+        self.send(client, b"still here", before)
         self.assertEqual(before.data, b"still here")
 
     def test_fingerprints(self) -> None:
@@ -582,6 +554,22 @@ class ReloadTests(_Handshakes):
         self.assertEqual(self.shown(), other.certificate)
         self.tls.change(self.tls.check())
         self.assertEqual(self.shown(), other.certificate)
+
+    def test_temporary(self) -> None:
+        """A temporary certificate outlasts reloads, and a reload makes none."""
+        temporary = self.config(certificate=settings.TEMPORARY, private_key=None)
+        with self.assertRaises(UsageError) as caught:
+            self.tls.check(temporary)
+        message = "--certificate temporary: only a restart makes one"
+        self.assertEqual(str(caught.exception), message)
+        self.tls = self.use(certificate=settings.TEMPORARY, private_key=None)
+        made = self.shown()
+        self.assertNotEqual(made, self.server.certificate)
+        self.tls.change(self.tls.check(self.config()))
+        self.assertEqual(self.shown(), self.server.certificate)
+        self.tls.change(self.tls.check(temporary))
+        self.assertEqual(self.shown(), made)
+        self.assertEqual(self.tls.left(), {"default": 397 * 86_400.0})
 
     def test_left(self) -> None:
         """The seconds left are those of the first certificate of a chain to expire."""
@@ -680,3 +668,76 @@ class IdentityTests(SynchronousTestCase):
         leaf: Identity = identity("leaf", root)
         leaf.certificate.verify_directly_issued_by(root.certificate)
         root.certificate.verify_directly_issued_by(root.certificate)
+
+
+class WrapOnSocketTests(_OnSockets, WrapTests):
+    """The same on sockets."""
+
+
+class ClientOnSocketTests(_OnSockets, ClientTests):
+    """The same on sockets."""
+
+
+class NameOnSocketTests(_OnSockets, NameTests):
+    """The same on sockets."""
+
+
+class ReloadOnSocketTests(_OnSockets, ReloadTests):
+    """The same on sockets."""
+
+
+class TicketOnSocketTests(_OnSockets, TicketTests):
+    """The same on sockets."""
+
+
+class BehindTests(_OnSockets):
+    """What stands before TLS on the same transport."""
+
+    def accept(self, access: Access) -> Connected:
+        """A connection from 192.0.2.1 to a factory behind an access policy."""
+        policy = AccessPolicy(access, self.clock, self.counters)
+        protocol: Any = AccessFactory(policy, self.factory).buildProtocol(
+            IPv4Address("TCP", "192.0.2.1", 5)
+        )
+        connected = Connected(Turns(), protocol)
+        self.addCleanup(connected.close)
+        return connected
+
+    def test_header(self) -> None:
+        """A PROXY header comes before TLS, in the same segment even."""
+        connected = self.accept(Access(networks(), networks("192.0.2.0/24")))
+        client = Client(client_context())
+        header = b"PROXY TCP4 198.51.100.7 192.0.2.1 5000 443\r\n"
+        connected.far.send(header + client.turn(b""))
+        connected.handshake(client)
+        connected.send(b"hello")
+        connected.settle()
+        inner: Any = connected.server.protocol
+        self.assertEqual(inner.data, b"hello")
+        self.assertEqual(inner.transport.getPeer().host, "198.51.100.7")
+
+    def test_guard(self) -> None:
+        """Others begin with TLS; who leaves before that is gone for the inner protocol."""
+        access = Access(networks(), networks("203.0.113.0/24"))
+        connected = self.accept(access)
+        connected.handshake(Client(client_context()))
+        connected.send(b"hello")
+        connected.settle()
+        inner: Any = connected.server.protocol
+        self.assertEqual(inner.data, b"hello")
+        lost: list[object] = []
+        self.patch(Collector, "connectionLost", lambda _, reason: lost.append(reason))
+        connected = self.accept(access)
+        connected.far.close()
+        connected.settle()
+        self.assertEqual(len(lost), 1)
+
+
+class TransportTests(SynchronousTestCase):
+    """The transport for a port."""
+
+    def test_kind(self) -> None:
+        """It is netd's own, unless a private name is missing."""
+        self.assertIs(tls.transport(), TLSTransport)
+        self.patch(private, "_attributes", lambda holder: set())
+        self.assertIs(tls.transport(), TCPTransport)

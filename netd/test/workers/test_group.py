@@ -19,6 +19,7 @@ from netd.settings import Limits
 from netd.site import probes_only
 from netd.test.lab.client import Client, configured, parse, request
 from netd.workers.group import Group, SharedLimit
+from netd.workers.messages import Count, Forget
 from netd.workers.scoreboard import Column
 
 
@@ -29,7 +30,7 @@ class FakeRole:
         self.group = group
         self.stopping = False
         self.numbers: dict[Column, float] = {}
-        self.asked: list[tuple[str, Callable[..., None]]] = []
+        self.asked: list[tuple[object, Callable[..., None]]] = []
         group.role, group.index = self, index
 
     def role_name(self) -> str:
@@ -39,8 +40,8 @@ class FakeRole:
         for column, number in self.numbers.items():
             self.group.board.set(self.group.index, column, number)
 
-    def count(self, key: str, done: Callable[[int], None]) -> None:
-        self.asked.append((key, done))
+    def count(self, message: Count | Forget, done: Callable[[int], None]) -> None:
+        self.asked.append((message, done))
 
     def expose(self, accept: str, done: Callable[[tuple[str, bytes]], None]) -> None:
         self.asked.append((accept, done))
@@ -115,14 +116,16 @@ class SharedTests(GroupCase):
     """
 
     def test_count(self) -> None:
-        """A count comes later, from the role."""
-        with self.assertRaises(Later) as caught:
-            self.group.shared().count("key")
-        found: list[object] = []
-        caught.exception.fetch(found.append)
-        ((key, done),) = self.role.asked
-        done(7)
-        self.assertEqual((key, found), ("key", [7]))
+        """A count comes later, from the role; so does what is forgotten."""
+        counts = self.group.shared().counts
+        for ask, message in ((counts.count, Count("key")), (counts.forget, Forget("key"))):
+            with self.assertRaises(Later) as caught:
+                ask("key")
+            found: list[object] = []
+            caught.exception.fetch(found.append)
+            asked, done = self.role.asked.pop()
+            done(7)
+            self.assertEqual((asked, found), (message, [7]))
 
     def test_worker(self) -> None:
         """The number of the process counts from 1."""

@@ -131,9 +131,12 @@ class SupervisorCase(SynchronousTestCase):
         sock.close()
         self.workers.append(FakeWorker(link))
 
-    def on_stop_signal(self, reactor: object, hurry: Callable[[], None]) -> Any:
+    def on_stop_signal(
+        self, reactor: object, hurry: Callable[[], None], limit: Callable[[], float]
+    ) -> Any:
         """Let the test be the second signal."""
         self.hurry.append(hurry)
+        self.limit = limit
         return lambda result: result
 
     @property
@@ -200,7 +203,7 @@ class StartTests(SupervisorCase):
             self.ready(1)
         ready = [each for each in texts(events) if each.startswith("ready: ")]
         self.assertEqual(len(ready), 1)
-        self.assertIn("metrics-http=tcp:", ready[0])
+        self.assertIn("metrics-http=http://", ready[0])
         self.assertEqual(len(self.reactor.adopted), 1)
 
     def test_tooLate(self) -> None:
@@ -376,7 +379,7 @@ class MessageTests(SupervisorCase):
             self.workers[worker].say(messages.Count("a"), 5)
             self.assertEqual(self.workers[worker].hear(), [number])
         found: list[int] = []
-        self.tested.count("a", found.append)
+        self.tested.count(messages.Count("a"), found.append)
         self.assertEqual(found, [3])
         self.tested.publish()
 

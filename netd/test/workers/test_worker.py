@@ -200,11 +200,11 @@ class ServeTests(WorkerCase):
             messages.Count: lambda asked: len(asked.key),
             messages.Expose: lambda asked: (asked.accept, b"all"),
         }
-        tested.count("abc", found.append)
+        tested.count(messages.Count("abc"), found.append)
         tested.expose("text/x", found.append)
         self.supervisor.hear()
         self.assertEqual(found, [3, ("text/x", b"all")])
-        tested.count("abc", found.append)
+        tested.count(messages.Count("abc"), found.append)
         tested.stopping = True
         self.supervisor.leave()
         self.assertEqual(len(found), 2)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from netd.xmlrpc.faults import Fault
 from netd.xmlrpc.registry import Registry, rpc
@@ -43,6 +44,33 @@ async def waits(path: str) -> None:
 
     await deferToThread(blocks, path)
 
+
+@rpc("own.nap")
+def naps(seconds: float) -> str:
+    """Hold the reactor for a while."""
+    time.sleep(seconds)
+    return "awake"
+
+
+# No timeout stands in for a cancellation.
+@rpc("own.mixed", timeout=3600)
+async def mixed(seconds: float) -> str:
+    """Await what is asyncio's and what is Twisted's, and print when that is over."""
+    from twisted.internet import reactor
+    from twisted.internet.task import deferLater
+
+    try:
+        async with asyncio.timeout(60):
+            await asyncio.sleep(seconds)
+        await deferLater(cast("Any", reactor), seconds)
+    finally:
+        print("mixed is over")  # noqa: T201  # the test waits for it
+    return "mixed"
+
+
+awaited = Registry()
+awaited.publish(naps)
+awaited.publish(mixed)
 
 stuck = Registry()
 stuck.publish(blocks)

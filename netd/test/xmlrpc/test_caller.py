@@ -4,24 +4,24 @@ One call, from a name and parameters to a result or a Fault.
 
 from __future__ import annotations
 
+import asyncio
 import xmlrpc.client
 from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
-from twisted.logger import capturedLogs, formatEvent
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
+from netd.steps import run_now
 from netd.xmlrpc.caller import (
     MOST_CALLS,
     MULTICALL,
     SECONDS,
-    TURN,
     Caller,
-    Cooperative,
     internal_error,
 )
 from netd.xmlrpc.faults import (
@@ -35,7 +35,6 @@ from netd.xmlrpc.faults import (
 )
 from netd.xmlrpc.methods import lab
 from netd.xmlrpc.registry import Procedure, Registry, procedure, rpc
-from netd.xmlrpc.steps import Steps, run_now
 
 
 class CallerTests(SynchronousTestCase):
@@ -160,6 +159,80 @@ class CallerTests(SynchronousTestCase):
         self.assertEqual(fault.code, APPLICATION)
         self.assertRegex(fault.text, r"\Ainternal error \(id [0-9a-f]{8}\)\Z")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_level(self) -> None:
+        """The operator's bug is logged as an error, not critical: now, later, in a worker."""
+        self.add(lambda: 1 // 0, "now")
+        self.add(lambda: self.later, "later")
+        with capturedLogs() as events:
+            self.fault("now")
+            later = self.call("later")
+            self.later.errback(ZeroDivisionError())
+            self.failureResultOf(later, Fault)
+            internal_error("worker", Failure(Fault(APPLICATION, "")), "Trace")
+        self.assertEqual([each["log_level"] for each in events], [LogLevel.error] * 3)
+        self.flushLoggedErrors(ZeroDivisionError)
+
+    def test_exit(self) -> None:
+        """A function that would end the process is a bug like any other."""
+
+        def leaves() -> None:
+            raise SystemExit(3)
+
+        self.add(leaves)
+        self.assertEqual(self.fault("f").code, APPLICATION)
+        self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
+
+    def test_held(self) -> None:
+        """The log names what holds the reactor, be it a function or a coroutine's step."""
+
+        def nap() -> None:
+            self.clock.rightNow += 2
+
+        def broken() -> None:
+            self.clock.rightNow += 1
+            raise Fault(1, "late")
+
+        async def step() -> None:
+            await self.later
+            self.clock.rightNow += 3
+
+        for function in (nap, broken, step):
+            self.add(function, f"blk.{function.__name__}")
+        with capturedLogs() as events:
+            self.call("blk.nap")
+            self.call("blk.nap")
+            self.fault("blk.broken")
+            self.call("blk.step")
+            self.later.callback(None)
+        named = [(each["name"], each["seconds"]) for each in events]
+        self.assertEqual(named, [("blk.nap", 2.0), ("blk.broken", 1.0), ("blk.step", 3.0)])
+
+    def test_asyncio(self) -> None:
+        """asyncio's awaitables work in its loop; elsewhere the log has a hint."""
+
+        async def sleeps(seconds: float) -> str:
+            await asyncio.sleep(seconds)
+            return "slept"
+
+        self.add(sleeps)
+        with capturedLogs() as events:
+            elsewhere = self.failureResultOf(self.call("f", 0.001), Fault).value
+        self.assertEqual(elsewhere.code, APPLICATION)
+        self.assertIn("--reactor=asyncio", formatEvent(events[0]))
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+        async def main() -> None:
+            loop = asyncio.get_running_loop()
+            self.assertEqual(await self.call("f", 0.001).asFuture(loop), "slept")
+            late = self.call("f", 60.0)
+            await asyncio.sleep(0)
+            self.clock.advance(SECONDS)
+            self.assertEqual(self.failureResultOf(late, Fault).value.code, TIMEOUT)
+            await asyncio.sleep(0)
+            self.assertEqual(asyncio.all_tasks(), {asyncio.current_task()})
+
+        asyncio.run(main())
 
     def test_coroutine(self) -> None:
         """A coroutine is awaited, and its exception is a bug."""
@@ -342,88 +415,3 @@ class TraceTests(SynchronousTestCase):
         with capturedLogs() as events:
             internal_error("f", Failure(Fault(APPLICATION, "")), 'Trace\n\tError: "\x1b[2J"')
         self.assertIn('Trace\n\tError: "\\x1b[2J"', formatEvent(events[0]))
-
-
-class CooperativeTests(SynchronousTestCase):
-    """
-    Steps on a clock.
-    """
-
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.cooperative = Cooperative(self.clock)
-        self.done: list[str] = []
-
-    def work(self, name: str, count: int, seconds: float = 0.0) -> Steps[str]:
-        """Take `count` steps of `seconds` each."""
-        for _ in range(count):
-            self.done.append(name)
-            self.clock.rightNow += seconds
-            yield
-        return name
-
-    def turn(self) -> None:
-        """One turn of the reactor; Clock.advance would take all of them."""
-        (call,) = self.clock.calls
-        self.clock.calls.clear()
-        call.called = 1
-        call.func(*call.args, **call.kw)
-
-    def start(self, steps: Steps[str]) -> Deferred[str]:
-        """Perform `steps`."""
-        return Deferred.fromCoroutine(self.cooperative.finish(steps))
-
-    def test_atOnce(self) -> None:
-        """Work that ends with its first step takes no turn."""
-        self.assertEqual(self.successResultOf(self.start(self.work("a", 0))), "a")
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def test_result(self) -> None:
-        """The result comes in a later turn."""
-        done = self.start(self.work("a", 3))
-        self.assertNoResult(done)
-        self.clock.advance(0)
-        self.assertEqual(self.successResultOf(done), "a")
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def test_turn(self) -> None:
-        """A turn ends with the step that uses its time up."""
-        done = self.start(self.work("a", 10, TURN / 2))
-        self.assertEqual(len(self.done), 1)
-        for expected in (3, 5, 7, 9):
-            self.turn()
-            self.assertEqual(len(self.done), expected)
-        self.turn()
-        self.assertEqual(self.successResultOf(done), "a")
-
-    def test_shared(self) -> None:
-        """Two works share a turn, step by step."""
-        both = [self.start(self.work(name, 6, TURN / 2)) for name in "ab"]
-        self.done.clear()
-        self.turn()
-        self.assertEqual(self.done, ["a", "b"])
-        while self.clock.calls:
-            self.turn()
-        self.assertEqual([self.successResultOf(each) for each in both], ["a", "b"])
-        self.assertNotEqual(self.done, sorted(self.done))
-
-    def test_failure(self) -> None:
-        """An exception in any step ends the work."""
-
-        def broken(count: int) -> Steps[str]:
-            yield from self.work("a", count)
-            raise KeyError("x")
-
-        for count in (0, 1, 5):
-            done = self.start(broken(count))
-            self.clock.advance(0)
-            self.failureResultOf(done, KeyError)
-
-    def test_cancelled(self) -> None:
-        """Cancelled work takes no more steps."""
-        done = self.start(self.work("a", 5, TURN))
-        done.cancel()
-        self.failureResultOf(done, CancelledError)
-        self.clock.advance(0)
-        self.assertEqual(self.done, ["a"])
-        self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.steps import run_now
 from netd.test.xmlrpc import profile  # noqa: F401  # hypothesis' settings
 from netd.xmlrpc import codec
 from netd.xmlrpc.faults import Fault
 from netd.xmlrpc.reader import Reader
-from netd.xmlrpc.steps import run_now
 
 I32 = st.integers(-(2**31), 2**31 - 1)
 I64 = st.integers(-(2**63), 2**63 - 1)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.steps import run_now
 from netd.test.xmlrpc import profile  # noqa: F401  # hypothesis' settings
 from netd.xmlrpc.content_coding import (
     CODINGS,
@@ -21,7 +22,6 @@ from netd.xmlrpc.content_coding import (
     gzipped,
     media_type,
 )
-from netd.xmlrpc.steps import run_now
 
 
 def raw_deflate(data: bytes) -> bytes:

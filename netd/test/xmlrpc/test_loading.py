@@ -77,15 +77,15 @@ class LoadTests(SynchronousTestCase):
     def test_refused(self) -> None:
         """An object that cannot be published is a ValueError of one line with the reason."""
         for text, why in (
-            ("", "not a module:object"),
-            (":x", "not a module:object"),
-            ("m:", "not a module:object"),
-            (f"={MODULE}", "there is no prefix"),
+            ("", "not MODULE:OBJECT"),
+            (":x", "not MODULE:OBJECT"),
+            ("m:", "not MODULE:OBJECT"),
+            (f"={MODULE}", "the prefix is missing"),
             (f"a b={MODULE}", "is no name for a method"),
             ("no_such_module_1", "ModuleNotFoundError: No module named"),
             ("..x", "TypeError"),
             (f"{MODULE}:nope", f"there is no nope in {MODULE}"),
-            ("netd.xmlrpc.steps", "has no __all__"),
+            ("netd.steps", "has no __all__"),
             (f"{MODULE}:Counter", "is a class"),
             (f"{MODULE}:nothing", "publishes nothing"),
             (f"{MODULE}:NUMBER.__doc__.nope", "there is no nope"),
@@ -94,6 +94,22 @@ class LoadTests(SynchronousTestCase):
             error = self.assertRaises(ValueError, load, text)
             self.assertIn(why, str(error), text)
             self.assertNotIn("\n", str(error))
+
+    def test_raising(self) -> None:
+        """What a module or a property raises is the reason, and so is a missing name."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        self.patch(sys, "path", [str(folder), *sys.path])
+        for name, text, reason in (
+            ("netd_exits", "import sys; sys.exit(4)", "SystemExit: 4"),
+            ("netd_lacks", "__all__ = ['nope']", "AttributeError: .* no attribute 'nope'"),
+            ("netd_fails", "class A:\n x = property(lambda s: {}[1])\na = A()", "KeyError: 1"),
+        ):
+            (folder / f"{name}.py").write_text(text)
+            self.addCleanup(sys.modules.pop, name, None)
+            source = f"{name}:a" if name == "netd_fails" else name
+            with self.assertRaisesRegex(ValueError, reason):
+                load(source)
 
     def test_currentDirectory(self) -> None:
         """A module in the current directory is found."""

@@ -5,22 +5,35 @@ The documentation page.
 from __future__ import annotations
 
 import base64
+import datetime as datetime_module
 import hashlib
+import inspect
+import json
 import re
+from datetime import datetime
 from html import unescape
 from html.parser import HTMLParser
 
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.xmlrpc.methods import arithmetic, ip
-from netd.xmlrpc.page import POLICY, example, page
+from netd.steps import run_now
+from netd.xmlrpc import service
+from netd.xmlrpc.methods import arithmetic, interop, ip
+from netd.xmlrpc.page import POLICY, example, groups, page
 from netd.xmlrpc.reader import Reader
 from netd.xmlrpc.registry import Registry, procedure, rpc
-from netd.xmlrpc.steps import run_now
 
 
 def odd(a: int, b: float, c: str, *d: bytes) -> None:
     """Takes <odd> & "many" things."""
+
+
+def _json(text: str | None) -> list[object]:
+    """The values of parameters in the form."""
+    values: list[object] = json.loads(f"[{unescape(text or '')}]")
+    return values
 
 
 class _Tags(HTMLParser):
@@ -64,11 +77,59 @@ class PageTests(SynchronousTestCase):
 
     def test_methods(self) -> None:
         """Every method has its entry, a link to it, an option and a button."""
-        for each in self.registry:
-            self.assertIn(each.name, self.tags.with_("id"))
-            self.assertIn(f"#{each.name}", self.tags.with_("href"))
-            self.assertIn(each.name, self.tags.with_("data-method"))
-            self.assertIn(f"<option>{each.name}</option>", self.text)
+        names = [each.name for each in self.registry]
+        for name in names:
+            self.assertIn(name, self.tags.with_("id"))
+            self.assertIn(f"#{name}", self.tags.with_("href"))
+            self.assertIn(name, self.tags.with_("data-method"))
+        options = re.findall("<option [^>]*>([^<]*)</option>", self.text)
+        self.assertEqual(sorted(options), names)
+
+    def test_groups(self) -> None:
+        """Methods stand together by prefix; the suites are last, folded and one link each."""
+        registry = Registry((*self.registry, *interop.PROCEDURES))
+        registry.add(procedure(odd), "zoo")
+        text = page(registry).decode()
+        tags = _Tags(text)
+        suites = ["interopEchoTests.*", "validator1.*"]
+        self.assertEqual(tags.with_("label"), ["No prefix", "ip.*", "zoo.*", *suites])
+        self.assertEqual(
+            re.findall("<section><h2>(.*?)</h2>", text), ["No prefix", "ip.*", "zoo.*"]
+        )
+        folded = [attrs.get("id") for tag, attrs in tags.elements if tag == "details"]
+        self.assertEqual([each for each in folded if each], suites)
+        self.assertNotIn("open", {name for _, attrs in tags.elements for name in attrs})
+        links = tags.with_("href")
+        self.assertEqual(links[-2:], [f"#{name}" for name in suites])
+        self.assertNotIn("#validator1.manyTypesTest", links)
+        self.assertEqual(len(tags.with_("id")), len(set(tags.with_("id"))))
+        self.assertEqual(tags.open, [])
+
+    def test_filled(self) -> None:
+        """Each option has its example as JSON, and the form starts with that of the first."""
+        examples = list(map(_json, self.tags.with_("data-parameters")))
+        order = [each for group in groups(self.registry) for each in group.methods]
+        self.assertEqual(examples, [example(each) for each in order])
+        (start,) = re.findall("<textarea[^>]*>(.*?)</textarea>", self.text)
+        self.assertEqual(_json(start), examples[0])
+
+    def test_texts(self) -> None:
+        """An option says which texts of the form are a dateTime or base64."""
+
+        def several(when: datetime, data: bytes | str, raw: bytes, count: int) -> None:
+            """Takes several types."""
+
+        tags = _Tags(page(Registry((procedure(several),))).decode())
+        self.assertEqual(
+            json.loads(str(tags.with_("data-texts")[0])), ["dateTime.iso8601", "", "base64", ""]
+        )
+        self.assertEqual(
+            _json(tags.with_("data-parameters")[0])[::2], ["20261127T12:30:00", "Ynl0ZXM="]
+        )
+
+    def test_empty(self) -> None:
+        """A registry without methods has a page."""
+        self.assertEqual(_Tags(page(Registry()).decode()).open, [])
 
     def test_described(self) -> None:
         """Signatures, help and offloading are described, with escaped text."""
@@ -102,8 +163,37 @@ class PageTests(SynchronousTestCase):
         for each in self.registry:
             each.signature.check(each.name, example(each))
 
+    def test_called(self) -> None:
+        """The example of every method that netd has gives a result and no fault."""
+        clock = Clock()
+        registry = service.build(clock).registry
+        skipped = {"lab.fault", "lab.burn"}
+        for each in registry:
+            if each.name not in skipped:
+                each.signature.check(each.name, example(each))
+                peer = ("192.0.2.7",) if each.with_peer else ()
+                result = each.function(*peer, *example(each))
+                if inspect.iscoroutine(result):
+                    done = Deferred.fromCoroutine(result)
+                    clock.advance(0)
+                    self.successResultOf(done)
+
+    def test_snippets(self) -> None:
+        """Python's line for a method with dates and bytes is a call that it can make."""
+        registry = Registry(interop.PROCEDURES)
+        name = "validator1.manyTypesTest"
+        text = unescape(page(registry).decode())
+        (script,) = re.findall(f"<pre>([^<]*print.server.{name}.*)</pre><pre>", text)
+        before, _, call = script.partition("server = ")
+        self.assertIn("import datetime\n", before)
+        arguments = call.partition(f"{name}(")[2].removesuffix("))")
+        names = {"datetime": datetime_module}
+        values = eval(arguments, names)  # noqa: S307  # the page's own text
+        self.assertEqual(list(values), example(registry[name]))
+
     def test_curl(self) -> None:
         """The body of each curl line is a call of the method with its example."""
         bodies = re.findall("&lt;methodCall&gt;.*?&lt;/methodCall&gt;", self.text)
         calls = [run_now(Reader().read(unescape(body).encode())) for body in bodies]
-        self.assertEqual(calls, [(each.name, example(each)) for each in self.registry])
+        order = [each for group in groups(self.registry) for each in group.methods]
+        self.assertEqual(calls, [(each.name, example(each)) for each in order])

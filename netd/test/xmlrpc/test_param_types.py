@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, NewType, Optional, TypedDict, Union
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.steps import run_now
 from netd.xmlrpc.param_types import ANY, from_hint, from_name, type_name
-from netd.xmlrpc.steps import run_now
 
 Port = NewType("Port", int)
 

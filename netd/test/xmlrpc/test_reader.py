@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.steps import run_now
 from netd.test.xmlrpc import profile  # noqa: F401  # hypothesis' settings
 from netd.xmlrpc.faults import (
     BAD_CHARACTER,
@@ -21,7 +22,6 @@ from netd.xmlrpc.faults import (
     Fault,
 )
 from netd.xmlrpc.reader import DEPTH, SLICE, VALUES, Reader, _parse_fault, charset
-from netd.xmlrpc.steps import run_now
 
 TOP = "<methodCall><methodName>m</methodName>"
 

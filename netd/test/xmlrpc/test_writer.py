@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.steps import run_now
 from netd.xmlrpc.faults import INTERNAL, TOO_LARGE, Fault
 from netd.xmlrpc.reader import DEPTH
-from netd.xmlrpc.steps import run_now
 from netd.xmlrpc.writer import LARGEST, Encoded, Writer
 
 

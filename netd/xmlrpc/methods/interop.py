@@ -17,6 +17,9 @@ from netd.xmlrpc.faults import BadParameters
 from netd.xmlrpc.registry import Procedure, procedure
 from netd.xmlrpc.scalars import Value
 
+PREFIXES: Final = frozenset({"validator1", "interopEchoTests"})
+"""The names of the suites, in front of the dot."""
+
 _ENTITIES: Final = {
     "ctLeftAngleBrackets": "<",
     "ctRightAngleBrackets": ">",
@@ -88,7 +91,7 @@ def no_in_params() -> str:
 
 
 def which_toolkit() -> dict[str, str]:
-    """What answers here."""
+    """The name, version and system of this server."""
     return {
         "toolkitName": "netd",
         "toolkitVersion": "1",

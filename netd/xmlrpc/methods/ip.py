@@ -81,7 +81,7 @@ def network(network: str, strict: bool = True) -> dict[str, Value]:
     """
     What an IP network is: its ends, masks and size; num_addresses as text.
 
-    With strict the address must be the network's first.
+    With strict, the default, the address must be the network's first.
     """
     parsed = _network(network, strict)
     hosts = _host_range(parsed)
@@ -109,14 +109,14 @@ def _host_range(network: Network) -> range:
 
 
 def hosts(network: str, offset: int = 0, limit: int = 100) -> list[str]:
-    """The host addresses of a network: `limit` of them, at most 1000, from the `offset`-th."""
+    """The host addresses of a network: `limit` (100; at most 1000) from the `offset`-th."""
     window = _window(offset, limit)
     parsed = _network(network)
     return [str(parsed[number]) for number in _host_range(parsed)[window]]
 
 
 def subnets(network: str, prefix: int, offset: int = 0, limit: int = 100) -> list[str]:
-    """The parts of a network that have a longer prefix: `limit`, at most 1000, of them."""
+    """The subnets of a network with a longer prefix: `limit` (100; at most 1000) of them."""
     window = _window(offset, limit)
     parsed = _network(network)
     shortest, longest = parsed.prefixlen, parsed.max_prefixlen

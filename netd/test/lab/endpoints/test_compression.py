@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import BadCall
 from netd.lab.endpoints import compression
-from netd.lab.endpoints.compression import ENCODERS, encode
+from netd.lab.endpoints.compression import ENCODERS, encoder
 from netd.test.lab.calls import content, fields, reply_to
 
 
@@ -62,7 +62,7 @@ class CodingTests(SynchronousTestCase):
         for name in ("br", "zstd"):
             coder = ENCODERS.pop(name, None)
             try:
-                self.assertEqual(self.assertRaises(BadCall, encode, b"", name).status, 501)
+                self.assertEqual(self.assertRaises(BadCall, encoder, name, 0).status, 501)
             finally:
                 if coder is not None:
                     ENCODERS[name] = coder

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import BadCall
 from netd.lab.endpoints.cookies import parse_cookies, set_cookies
-from netd.test.lab.calls import json_of, reply_to
+from netd.test.lab.calls import fields, json_of, reply_to
 
 
 class CookieTests(SynchronousTestCase):
@@ -62,6 +62,38 @@ class CookieTests(SynchronousTestCase):
             reply_to("GET /cookies/delete?a&a=1").headers[1:], (("Set-Cookie", gone),)
         )
 
+    def test_attributes(self) -> None:
+        """Parameters of /cookies/set/NAME/VALUE are attributes; other arguments are ignored."""
+        for query, attributes in (
+            ("", "; Path=/"),
+            ("x=1&domain=example", "; Path=/"),
+            ("secure=yes", "; Secure; Path=/"),
+            ("httponly=yes&path=/a%20b", "; HttpOnly; Path=/a b"),
+            ("max_age=0&samesite=lax", "; Max-Age=0; Path=/; SameSite=Lax"),
+            (
+                "samesite=none&secure=yes&max_age=5&httponly=yes",
+                "; Max-Age=5; Secure; HttpOnly; Path=/; SameSite=None",
+            ),
+        ):
+            reply = reply_to(f"GET /cookies/set/a/b?{query}")
+            self.assertEqual(reply.headers[1:], (("Set-Cookie", f"a=b{attributes}"),))
+        reply = reply_to("GET /cookies/set/a/b?secure=no", secure=True)
+        self.assertEqual(fields(reply)["set-cookie"], "a=b; Path=/")
+
+    def test_badAttributes(self) -> None:
+        """An attribute that is malformed, or could smuggle in another one, is a 400."""
+        for query in (
+            "secure=maybe",
+            "max_age=x",
+            "max_age=-1",
+            "samesite=other",
+            "path=a",
+            "path=/;Domain=example",
+            "path=/%0d%0aX:y",
+            "path=/%C3%A9",
+        ):
+            self.assertRaises(BadCall, reply_to, f"GET /cookies/set/a/b?{query}")
+
     def test_bad(self) -> None:
         """A name that is not a token is a 400."""
         for name in ("a%20b", "a%0d%0aX", "%C3%A9", "a;b", ""):
@@ -75,7 +107,7 @@ class CookieTests(SynchronousTestCase):
             value.encode()
         except UnicodeEncodeError:
             return
-        ((_, field),) = set_cookies([("a", value)], False)
+        ((_, field),) = set_cookies([("a", value)])
         self.assertRegex(field, r"\A[\x20-\x7e]*\Z")
         pair = field.removesuffix("; Path=/")
         self.assertEqual(parse_cookies((("Cookie", pair),)), {"a": value})

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 from collections import Counter
+from itertools import islice
 from math import inf
 
 from attrs import evolve
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import TEXT, BadCall
+from netd.lab.endpoints.compression import ENCODERS
 from netd.lab.endpoints.echo import GREETING, pattern
 from netd.script import Abort, Send, Wait
 from netd.test.lab.calls import (
@@ -24,6 +27,7 @@ from netd.test.lab.calls import (
     make_call,
     reply_to,
     run,
+    script,
     steps,
     waits,
 )
@@ -117,7 +121,7 @@ class ComposedTests(SynchronousTestCase):
 
     def test_pace(self) -> None:
         """The head is sent alone, then chunks of a size with waits between them."""
-        reply = reply_to("GET /echo?body=abcde&chunk=2&pace=1s&ttfb=500ms")
+        reply = reply_to("GET /echo?body=abcde&chunk=2&pace=1s&body_delay=500ms")
         expected = [
             Wait(0.0),
             Send(b""),
@@ -153,6 +157,62 @@ class ComposedTests(SynchronousTestCase):
         reply = reply_to("GET /echo?encoding=gzip&size=1000")
         self.assertEqual(fields(reply)["content-encoding"], "gzip")
         self.assertEqual(gzip.decompress(content(reply)), pattern(0, 1000))
+
+    def test_streamedEncoding(self) -> None:
+        """A large body is encoded in pieces, between which the reactor is free."""
+        for line, body, plain in (
+            ("GET /echo?encoding=gzip&size=1MB", b"", pattern(0, 1_000_000)),
+            ("PUT /echo?encoding=gzip", bytes(range(256)) * 1000, bytes(range(256)) * 1000),
+        ):
+            reply = reply_to(line, body=body)
+            self.assertIsNone(reply.length)
+            done = steps(reply)
+            pieces = [each.data for each in done if isinstance(each, Send)]
+            self.assertEqual(gzip.decompress(b"".join(pieces)), plain)
+            self.assertLessEqual(max(map(len, pieces)), 65_536)
+            self.assertGreaterEqual(done.count(Wait(0.0)), len(plain) // 16_384)
+
+    def test_bomb(self) -> None:
+        """A body of any size is encoded lazily, and little of it is in memory."""
+        if "zstd" in ENCODERS:
+            self.assertIsNone(reply_to("GET /echo?encoding=zstd&size=1GiB").length)
+        reply = script(reply_to("GET /echo?encoding=deflate&size=1GiB"))
+        tracemalloc.start()
+        try:
+            for _ in islice(reply, 600):
+                pass
+            self.assertLess(tracemalloc.get_traced_memory()[1], 2_000_000)
+        finally:
+            tracemalloc.stop()
+
+    def test_pacedEncoding(self) -> None:
+        """An encoded body is paced by its bytes on the wire."""
+        reply = steps(reply_to("GET /echo?encoding=deflate&size=1MB&chunk=1000&pace=10ms"))
+        sizes = [len(each.data) for each in reply if isinstance(each, Send)]
+        self.assertEqual({*sizes[:-1]}, {1000})
+        self.assertEqual(reply.count(Wait(0.01)), len(sizes) - 1)
+
+    def test_largeChunks(self) -> None:
+        """A large chunk is sent in pieces, and pauses are between chunks only."""
+        reply = steps(reply_to("GET /echo?size=1MB&chunk=200kB&pace=1s"))
+        sizes = [len(each.data) for each in reply if isinstance(each, Send)]
+        self.assertEqual((sum(sizes), max(sizes)), (1_000_000, 65_536))
+        self.assertEqual(reply.count(Wait(1.0)), 4)
+        self.assertEqual(
+            content(reply_to("GET /echo?size=1MB&chunk=200kB")), pattern(0, 1_000_000)
+        )
+
+    def test_head(self) -> None:
+        """HEAD makes no body."""
+        for query in ("size=1GiB", "size=1GiB&encoding=gzip", "body=x"):
+            self.assertEqual(content(reply_to(f"HEAD /echo?{query}")), b"")
+        self.assertEqual(reply_to("HEAD /echo?body=x").length, 1)
+
+    def test_faultOfEncoded(self) -> None:
+        """The body of a fault is encoded too."""
+        sent = content(reply_to("GET /echo?fault=bad-length&size=1MB&encoding=gzip"))
+        body = sent.partition(b"\r\n\r\n")[2]
+        self.assertEqual(gzip.decompress(body), pattern(0, 16_384))
 
     def test_faults(self) -> None:
         """The fault occurs at its rate; other responses are as described."""
@@ -196,7 +256,7 @@ class ComposedTests(SynchronousTestCase):
             ("delay=61", "delay"),
             ("delay=x", "delay"),
             ("delay=normal:1s", "delay"),
-            ("ttfb=2m", "ttfb"),
+            ("body_delay=2m", "body_delay"),
             ("status=99", "status"),
             ("status=x", "status"),
             ("header=x", "header"),
@@ -217,8 +277,25 @@ class ComposedTests(SynchronousTestCase):
             error = self.assertRaises(BadCall, reply_to, f"GET /echo?{query}")
             self.assertEqual(error.status, 400, query)
             self.assertIn(name, error.detail)
-        error = self.assertRaises(BadCall, reply_to, "GET /echo?encoding=gzip&size=2MB")
-        self.assertEqual(error.status, 413)
+
+    def test_nearMisses(self) -> None:
+        """A name that is almost a parameter's is a 400; other names mean nothing."""
+        for query, meant in (
+            ("dely=1s", "delay"),
+            ("retry-after=3", "retry_after"),
+            ("Headers=X-A:1", "header"),
+            ("delay=1&bdoy=x", "body"),
+        ):
+            for path in ("/echo", "/", "/echo/a"):
+                error = self.assertRaises(BadCall, reply_to, f"GET {path}?{query}")
+                self.assertEqual(error.status, 400)
+                self.assertIn(f"did you mean {meant}?", error.detail)
+        for name, meant in (("Dely", "Delay"), ("Fail_First", "Fail-First")):
+            error = self.assertRaises(BadCall, reply_to, "GET /echo", f"X-Netd-{name}: 1")
+            self.assertEqual(error.detail, f"X-Netd-{name}: did you mean X-Netd-{meant}?")
+        for query in ("page=1&n=2&q=x&time=3", "DELAY=0&Retry_After=1"):
+            self.assertEqual(reply_to(f"GET /echo?{query}", "X-Netd-Clamped: x").status, 200)
+        self.assertEqual(reply_to("GET /get?dely=1s").status, 200)
 
     def test_unlimited(self) -> None:
         """Without --max-delay every delay is allowed."""

@@ -67,6 +67,22 @@ class FaultTests(SynchronousTestCase):
         """A fault may be delayed, and takes any method."""
         self.assertEqual(steps(reply_to("BREW /fault/close?delay=1s")), [Wait(1.0)])
 
+    def test_logged(self) -> None:
+        """The log has the kind of each fault that happens, and of no other response."""
+        state = lab_state()
+        for target, fault in (
+            ("/fault/reset", "reset"),
+            ("/fault/reset?rate=0", ""),
+            ("/echo?fault=hang", "hang"),
+            ("/retry/1/a", "fail-first"),
+            ("/retry/1/a", ""),
+            ("/echo?fail_first=1&key=b&delay=1s", "fail-first"),
+            ("/echo?fail_first=1&key=b&delay=1s", ""),
+            ("/unstable?failure_rate=1", "unstable"),
+            ("/unstable?failure_rate=0", ""),
+        ):
+            self.assertEqual(reply_to(f"GET {target}", state=state).fault, fault, target)
+
     def test_rate(self) -> None:
         """A fault occurs at its rate; other responses say that it did not happen."""
         state = lab_state()
@@ -106,6 +122,20 @@ class RetryTests(SynchronousTestCase):
         for path in ("/retry/1/a", "/retry/1/b", "/retry/2/a"):
             self.assertEqual(reply_to(f"GET {path}?status=429", state=state).status, 429)
         self.assertEqual(reply_to("GET /retry/0/a", state=state).status, 200)
+
+    def test_forgotten(self) -> None:
+        """DELETE begins again with the failures of this key, and says how many it counted."""
+        state = lab_state()
+        for _ in range(2):
+            reply_to("GET /retry/2/k", state=state)
+            reply_to("GET /retry/2/other", state=state)
+        for count in (2, 0):
+            reply = reply_to("DELETE /retry/2/k", state=state)
+            self.assertEqual(
+                (reply.status, json_of(reply)), (200, {"forgotten": count, "key": "k"})
+            )
+        self.assertEqual(reply_to("GET /retry/2/k", state=state).status, 503)
+        self.assertEqual(reply_to("GET /retry/2/other", state=state).status, 200)
 
     def test_bad(self) -> None:
         """A status that is no failure is a 400."""

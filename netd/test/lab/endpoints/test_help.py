@@ -44,6 +44,13 @@ class HelpTests(SynchronousTestCase):
                 for each in route.parameters:
                     self.assertIn(each.name, page)
 
+    def test_links(self) -> None:
+        """The page links what a browser can show, the files and the XML-RPC page included."""
+        page = content(reply_to("GET /help?format=html")).decode()
+        for path in ("/files/", "/RPC2", "/sse"):
+            self.assertIn(f'<a href="{path}">', page)
+        self.assertNotIn('<a href="/post">', page)
+
     def test_json(self) -> None:
         """The JSON has kinds, defaults and limits."""
         routes = {

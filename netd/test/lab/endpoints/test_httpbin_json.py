@@ -40,6 +40,12 @@ class DocumentTests(SynchronousTestCase):
         expected = json.dumps(value, indent=2, sort_keys=True).encode() + b"\n"
         self.assertEqual(dumps(value), expected)
 
+    def test_texts(self) -> None:
+        """A list of texts alone is written as json.dumps does, at any depth."""
+        value = {"a": {"b": ["\x01", '"', "é"]}, "c": [], "d": ["x"], "e": ["x", 1]}
+        expected = json.dumps(value, indent=2, sort_keys=True).encode() + b"\n"
+        self.assertEqual(dumps(value), expected)
+
     def test_noNumber(self) -> None:
         """What JSON has no number for is an error of the daemon, never a response."""
         for value in (float("inf"), [float("nan")]):

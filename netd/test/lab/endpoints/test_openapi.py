@@ -60,6 +60,8 @@ class DocumentTests(SynchronousTestCase):
         self.assertEqual(len(names), len(set(names)))
         self.assertIn("requestBody", self.document["paths"]["/post"]["post"])
         self.assertNotIn("requestBody", self.document["paths"]["/get"]["get"])
+        call = self.document["paths"]["/RPC2"]["post"]["requestBody"]
+        self.assertEqual(list(call["content"]), ["text/xml"])
 
     def test_version(self) -> None:
         """The version is shown only with --reveal."""

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import BadCall
 from netd.lab.endpoints.redirects import redirect_to
-from netd.test.lab.calls import content, fields, lab_state, make_call, reply_to
+from netd.test.lab.calls import content, fields, lab_state, make_call, reply_to, run
 
 
 def location(line: str, **facts: object) -> str:
@@ -101,6 +101,45 @@ class SafetyTests(SynchronousTestCase):
             self.assertEqual(location(f"GET /redirect-to?url={url}", state=state), url)
         for url in ("https://example.org/", "http://good.example.evil/", "http://[::1/"):
             self.assertRaises(BadCall, reply_to, f"GET /redirect-to?url={url}", state=state)
+
+    def test_hint(self) -> None:
+        """The 400 names the option that would allow the host, where one would."""
+        hint = "start netd with --redirect-allow evil.example"
+        for url, said in (
+            ("http://evil.example/x", f"url: leads to another host; {hint}"),
+            ("https://evil.example:8443", f"url: leads to another host; {hint}"),
+            ("//evil.example", "url: neither a path nor an http or https URL"),
+            ("http://[::1]/", "url: neither a path nor an http or https URL"),
+            ("javascript:x", "url: neither a path nor an http or https URL"),
+        ):
+            error = self.assertRaises(BadCall, reply_to, f"GET /redirect-to?url={url}")
+            self.assertEqual(error.detail, said)
+
+    def test_ownPorts(self) -> None:
+        """The other listeners of this daemon are this host, by scheme and port."""
+        state = lab_state(own_ports={("http", 8000), ("https", 8443), ("https", 443)})
+        for host in ("netd", "netd:8000"):
+            for url in (
+                "https://netd:8443/x",
+                "http://netd:8000",
+                "https://netd/",
+                "HTTPS://NETD",
+            ):
+                line = f"GET /redirect-to?url={url}"
+                call = make_call(line, state=state, authority=host)
+                self.assertEqual(fields(run(call))["location"], url)
+            for url in (
+                "http://netd:8443/",
+                "https://netd:8000/",
+                "http://netd:22/",
+                "https://other:8443/",
+                "https://netd:99999/",
+                "https://netd:x/",
+            ):
+                line = f"GET /redirect-to?url={url}"
+                call = make_call(line, state=state, authority=host)
+                error = self.assertRaises(BadCall, run, call)
+                self.assertIn("url: ", error.detail)
 
     def test_missing(self) -> None:
         """A missing URL, or a status that is no redirect, is a 400."""

@@ -285,6 +285,16 @@ class MultipartTests(SynchronousTestCase):
             self.assertEqual(self.assertRaises(BadCall, both, body).status, 413)
         self.assertEqual(len(both(part("name=a") * 1000 + END)[0]["a"]), 1000)
 
+    def test_largeFields(self) -> None:
+        """Fields have at most 128 KiB together, a 413 else; files have what a body may have."""
+        half = b"x" * (MAX_FORM // 2)
+        form, _, _ = both(part("name=a", half) + part("name=b", half) + END)
+        self.assertEqual([len(value) for value in form.values()], [len(half)] * 2)
+        more = part("name=a", half) + part("name=b", half + b"x") + END
+        self.assertEqual(self.assertRaises(BadCall, both, more).status, 413)
+        _, files, _ = both(part("name=a; filename=b", b"x" * (4 * MAX_FORM)) + END)
+        self.assertEqual(len(files["a"]), 4 * MAX_FORM)
+
     def test_linear(self) -> None:
         """Hostile bodies of a megabyte take linear time."""
         hostile = (

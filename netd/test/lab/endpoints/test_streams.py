@@ -91,16 +91,18 @@ class DripTests(SynchronousTestCase):
         self.assertEqual(content(reply_to("GET /drip?code=204")), b"")
 
     def test_bad(self) -> None:
-        """Invalid numbers are a 400; a delay above the limit is clamped."""
+        """Invalid numbers are a 400; too many bytes are clamped, as in httpbin."""
         for query in (
             "numbytes=0",
-            f"numbytes={MAX_DRIP + 1}",
+            "duration=61",
+            "delay=61",
             "duration=x",
             "code=x",
             "delay=-1",
         ):
             self.assertRaises(BadCall, reply_to, f"GET /drip?{query}")
-        self.assertEqual(waits(reply_to("GET /drip?delay=900"))[0], 60.0)
+        most = reply_to(f"GET /drip?numbytes={MAX_DRIP + 1}")
+        self.assertEqual(most.length, MAX_DRIP)
 
 
 class EventTests(SynchronousTestCase):
@@ -164,6 +166,11 @@ class TrailerTests(SynchronousTestCase):
             "a=%E2%82%AC",
         ):
             self.assertRaises(BadCall, reply_to, f"GET /trailers?{query}")
+
+    def test_many(self) -> None:
+        """A response has at most as many trailer fields as a request may have."""
+        self.assertEqual(len(reply_to("GET /trailers?" + "x-a&" * 100).trailers), 100)
+        self.assertRaises(BadCall, reply_to, "GET /trailers?" + "x-a&" * 101)
 
 
 class LeavingTests(SynchronousTestCase):

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
-from netd.http.context import AccessRecord
+from netd.http.context import AccessDetails, AccessRecord
 from netd.ops.logging import access_log as module
 from netd.ops.logging.access_log import CombinedLog, TextLog, escape
 from netd.ops.logging.line_writer import LineWriter
@@ -63,6 +63,23 @@ class FormatTests(LogCase):
         log.record(AccessRecord(b"::1", b"GET /", 200, 0, b"-", b"-", b"Alice Smith\n\xd0"))
         self.lines.stop()
         self.assertTrue(self.path.read_bytes().startswith(b"::1 - Alice\\x20Smith\\x0A\\xD0 ["))
+
+    def test_duration(self) -> None:
+        """With durations a line ends in seconds, or in a dash; it has no other detail."""
+        for duration, end in ((1.0000004, b"1.000000"), (0.000052, b"0.000052"), (None, b"-")):
+            self.lines = LineWriter(self.path, self.clock, self.counters)
+            log = CombinedLog(self.lines, self.now, duration=True)
+            self.assertTrue(log.detailed)
+            details = AccessDetails(duration, "http", 40000, 7, 2, (("fault", "x"),))
+            record = AccessRecord(
+                b"192.0.2.1", b"GET / HTTP/1.1", 200, 58, b"http://a/", b"curl/8"
+            )
+            log.record(record._replace(details=details))
+            self.lines.stop()
+            line = self.path.read_bytes().splitlines(True)[-1]
+            self.assertEqual(line, LINE[:-1] + b" " + end + b"\n")
+        self.assertFalse(self.make(self.path).detailed)
+        self.lines.stop()
 
     def test_dashes(self) -> None:
         """An unknown field is a dash."""

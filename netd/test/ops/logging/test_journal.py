@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
-from netd.http.context import AccessRecord
+from netd.http.context import AccessDetails, AccessRecord
 from netd.ops.logging.journal import MAX_BYTES, JournalLog, datagram, is_stderr
 from netd.test.options.examples import by_chance
 
@@ -111,6 +111,18 @@ class JournalTests(SynchronousTestCase):
         self.journal.record(
             AccessRecord(b"::1", b"GET /%d HTTP/1.1" % number, 200, 58, b"-", b"curl/8")
         )
+
+    def test_details(self) -> None:
+        """The journal asks for details; seconds are written without an exponent."""
+        self.assertTrue(self.journal.detailed)
+        sock = self.listen()
+        details = AccessDetails(0.000052, "http", 40000, 7, 2, (("rpc_fault", -1),))
+        self.journal.record(
+            AccessRecord(b"::1", b"GET / HTTP/1.1", 200, 58, b"-", b"-", b"-", details)
+        )
+        (entry,) = self.received(sock)
+        names = ("NETD_DURATION", "NETD_PEER_PORT", "NETD_RPC_FAULT")
+        self.assertEqual([entry[name] for name in names], [b"0.000052", b"40000", b"-1"])
 
     def test_response(self) -> None:
         """A response is sent at once with its fields."""

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
-from netd.http.context import AccessRecord
+from netd.http.context import AccessDetails, AccessRecord
 from netd.ops.logging.json_log import JSONLog
 from netd.ops.logging.line_writer import LineWriter
 
@@ -66,6 +66,31 @@ class JSONTests(SynchronousTestCase):
                 "agent": "curl/8",
             },
         )
+
+    def test_details(self) -> None:
+        """A JSON log asks for details and writes them as numbers and texts."""
+        self.assertTrue(self.log.detailed)
+        details = AccessDetails(0.25, "http", 40000, 7, 2, (("rpc_method", "\ud800"),))
+        self.log.record(
+            AccessRecord(b"::1", b"GET / HTTP/1.1", 200, 58, b"-", b"-", b"-", details)
+        )
+        self.clock.advance(1)
+        (members,) = self.written()
+        self.assertEqual(
+            (members["duration"], members["listener"], members["rpc_method"]),
+            (0.25, "http", "\ud800"),
+        )
+
+    def test_time(self) -> None:
+        """The time goes on within a second and from one to the next, and never has 1000 ms."""
+        for seconds, text in (
+            (1.001, "1970-01-01T00:00:01.001Z"),
+            (1.9999999, "1970-01-01T00:00:01.999Z"),
+            (2.0, "1970-01-01T00:00:02.000Z"),
+            (1.5, "1970-01-01T00:00:01.500Z"),
+        ):
+            self.log({"log_format": "x", "log_time": seconds})
+            self.assertEqual(self.written()[-1]["time"], text)
 
     def test_noUser(self) -> None:
         """Without a certificate there is no `user`."""

@@ -8,7 +8,7 @@ from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.http.context import AccessRecord
+from netd.http.context import AccessDetails, AccessRecord
 from netd.ops.logging.log_fields import MAX_CHARACTERS, access_fields, event_fields, level_name
 
 
@@ -55,6 +55,30 @@ class AccessFieldsTests(SynchronousTestCase):
         )
         self.assertNotIn("request", access_fields(AccessRecord(b"-", b"-", 400, 0)))
 
+    def test_details(self) -> None:
+        """Details and notes are fields; times are rounded to microseconds."""
+        notes = ("fault", "hang"), ("delay", 0.1234567), ("rpc_fault", -32601)
+        details = AccessDetails(1.00000049, "http", 40000, 7, 2, notes)
+        record = AccessRecord(b"::1", b"GET / HTTP/1.1", 200, 58)
+        plain = access_fields(record)
+        fields = access_fields(record._replace(details=details))
+        self.assertEqual(
+            {name: fields[name] for name in fields.keys() - plain.keys()},
+            {
+                "duration": 1.0,
+                "listener": "http",
+                "peer_port": 40000,
+                "connection": 7,
+                "connection_requests": 2,
+                "fault": "hang",
+                "delay": 0.123457,
+                "rpc_fault": -32601,
+            },
+        )
+        details = AccessDetails(None, None, None, 7, 2)
+        fields = access_fields(record._replace(details=details))
+        self.assertEqual(fields.keys() - plain.keys(), {"connection", "connection_requests"})
+
     def test_anyBytes(self) -> None:
         """Bytes that are not UTF-8 are escaped."""
         every = bytes(range(256))
@@ -96,6 +120,16 @@ class EventFieldsTests(SynchronousTestCase):
         self.assertEqual((said["message"], said["traceback"]), ("a", "x"))
         about = event_fields({"log_format": "worker {worker} ended", "worker": 2})
         self.assertEqual((about["worker"], about["message"]), (2, "worker 2 ended"))
+
+    def test_refusal(self) -> None:
+        """A refusal has its peer, its listener and its reason, as far as these are known."""
+        event = {"log_format": "no", "refusal": "rate", "peer": "::1", "listener": "http"}
+        fields = event_fields(event)
+        self.assertEqual(
+            (fields["refusal"], fields["peer"], fields["listener"]), ("rate", "::1", "http")
+        )
+        self.assertNotIn("peer", event_fields({"log_format": "no", "refusal": "rate"}))
+        self.assertNotIn("peer", event_fields({"log_format": "no", "peer": "::1"}))
 
     def test_empty(self) -> None:
         """An empty event has no fields."""

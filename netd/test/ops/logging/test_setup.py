@@ -70,6 +70,27 @@ class LogsTests(SynchronousTestCase):
             self.assertEqual(self.kinds(tested), kinds, (form, access, output))
             tested.stop()
 
+    def test_duration(self) -> None:
+        """Lines of the combined format end in a duration, whatever the form of the others."""
+        for form in ("text", "journal", "json"):
+            for duration in (True, False):
+                tested = logs(
+                    form,
+                    str(self.path),
+                    None,
+                    duration=duration,
+                    environ={},
+                    clock=Clock(),
+                    counters=Counters(),
+                )
+                assert tested.access is not None
+                self.assertEqual(tested.access.detailed, duration or form == "json")
+                for destination in tested.destinations:
+                    if isinstance(destination, JournalLog):
+                        destination._socket.close()
+                    else:
+                        destination.stop()
+
     def test_auto(self) -> None:
         """`auto` is the journal where it reads standard error."""
         status = os.fstat(2)

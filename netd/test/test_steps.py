@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.xmlrpc.steps import Steps, run_now
+from netd.steps import Steps, run_now
 
 
 class StepsTests(SynchronousTestCase):

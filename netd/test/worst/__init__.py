@@ -1,0 +1,1 @@
+"""The worst that a client may send, to every parser, pattern and route."""
