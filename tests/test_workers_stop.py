@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
 from contextlib import ExitStack
 from functools import partial
 from typing import Final
@@ -19,8 +18,6 @@ from tests.pass_sockets import way
 from tests.running import MODULE, Daemon, alive, eventually, temporary_directory
 from tests.workers import get, group, metrics, workers
 
-_SOON: Final = 5.0
-"""Far below the default grace of 10 s and far above what an idle machine needs."""
 _OVERTIME: Final = "ended before the stop was complete"
 
 
@@ -58,13 +55,11 @@ class StopTests(SynchronousTestCase):
                 return True
             return None
 
-        eventually(refusal, "a refused connection", _SOON)
+        eventually(refusal, "a refused connection")
 
-    def over(self, daemon: Daemon, processes: list[int], seconds: float = _SOON) -> None:
-        """The daemon ends by its signal, in time and with all its processes."""
-        started = time.monotonic()
+    def over(self, daemon: Daemon, processes: list[int]) -> None:
+        """The daemon ends by its signal, with all its processes."""
         self.assertEqual(daemon.ended(), -signal.SIGTERM)
-        self.assertLess(time.monotonic() - started, seconds)
         self.assertFalse([pid for pid in processes if alive(pid)])
         self.assertNotIn(_OVERTIME, daemon.log)
 
@@ -97,10 +92,10 @@ class StopTests(SynchronousTestCase):
                 self.assertNotIn(_OVERTIME, daemon.log)
 
     def test_hurry(self) -> None:
-        """A second signal cuts what is in flight."""
-        with Daemon("--workers=2") as daemon:
+        """A second signal cuts what is in flight, long before the grace is over."""
+        with Daemon("--workers=2", "--grace=1h", "--max-delay=1h") as daemon:
             processes = group(daemon)
-            sockets = self.ask(daemon, 4, b"/delay/50s")
+            sockets = self.ask(daemon, 4, b"/delay/1h")
             daemon.signal()
             daemon.notice("STOPPING")
             daemon.signal()
@@ -118,11 +113,12 @@ class StopTests(SynchronousTestCase):
             self.ask(daemon, 2, b"/delay/50s")
             daemon.signal()
             self.over(daemon, processes)
-            self.assertIn("cut 1 connections that had not finished", daemon.log)
+            # One of each worker, or both of one.
+            self.assertRegex(daemon.log, "cut [12] connections that had not finished")
 
     def test_stopped(self) -> None:
         """A worker that stands still leaves no newcomer without a refusal, and is killed."""
-        with Daemon("--workers=2", "--grace=50s", "--worker-timeout=0") as daemon:
+        with Daemon("--workers=2", "--grace=1h", "--worker-timeout=0") as daemon:
             processes = group(daemon)
             os.kill(workers(daemon)[0], signal.SIGSTOP)
             daemon.signal()
@@ -147,9 +143,42 @@ class StopTests(SynchronousTestCase):
                 self.assertTrue(receive(sock).endswith(GREETING))
             daemon.ended()
 
+    def test_drain(self) -> None:
+        """
+        With a drain all workers serve newcomers while /readyz is 503, until a second signal.
+        """
+        with Daemon("--workers=2", "--drain=1h", "--metrics-http=0") as daemon:
+            processes = group(daemon)
+            daemon.signal()
+            daemon.notice("STOPPING")
+            self.assertEqual(get(daemon, "/readyz", "metrics-http"), (503, "draining\n"))
+            for _ in range(10):
+                self.assertEqual(get(daemon, "/status/201")[0], 201)
+            self.assertEqual([pid for pid in processes if not alive(pid)], [])
+            (sock,) = self.ask(daemon, 1, b"/echo?delay=1s", "metrics-http")
+            daemon.signal()
+            self.refused(daemon)
+            self.assertTrue(receive(sock).endswith(GREETING))
+            self.over(daemon, processes)
+
+    def test_drainEverybody(self) -> None:
+        """With a drain, too, a stop signal at every process stops once."""
+        with Daemon("--workers=2", "--drain=1h") as daemon:
+            processes = group(daemon)
+            for pid in processes:
+                os.kill(pid, signal.SIGTERM)
+            daemon.notice("STOPPING")
+
+            def draining() -> bool | None:
+                return True if get(daemon, "/readyz") == (503, "draining\n") else None
+
+            eventually(draining, "a worker that is about to stop")
+            daemon.signal()
+            self.over(daemon, processes)
+
     def test_duringReplacement(self) -> None:
-        """A stop while a worker waits for its replacement ends as quickly."""
-        with Daemon("--workers=2") as daemon:
+        """A stop while a worker waits for its replacement does not wait for the grace."""
+        with Daemon("--workers=2", "--grace=1h") as daemon:
             processes = group(daemon)
             for pid in workers(daemon):
                 os.kill(pid, signal.SIGKILL)

@@ -76,12 +76,16 @@ class DividedTests(SynchronousTestCase):
     """
 
     def test_limits(self) -> None:
-        """Limits of clients, the spool and RPC workers are divided, all others stay."""
-        limits = Limits(spool=10, client_connections=10, client_waiting=1, connections=10)
+        """Limits of clients, buffers and RPC workers are divided, all others stay."""
+        limits = Limits(
+            spool=10, unsent=10, client_connections=10, client_waiting=1, connections=10
+        )
         whole = Settings(
             http=HTTP(limits=limits), access=Access(connect_rate=5), rpc=RPC(workers=2)
         )
-        divided_limits = evolve(limits, spool=3, client_connections=3, client_waiting=1)
+        divided_limits = evolve(
+            limits, spool=3, unsent=3, client_connections=3, client_waiting=1
+        )
         expected = Settings(
             http=HTTP(limits=divided_limits), access=Access(connect_rate=2), rpc=RPC(workers=1)
         )

@@ -10,6 +10,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from attrs import evolve
@@ -26,6 +27,8 @@ from netd.ops.logging.log_fields import event_fields
 from netd.settings import Settings
 from netd.test.stages import Reactor
 from netd.test.workers.stages import FakeWorker
+from netd.transport import temporary_certificate
+from netd.transport.temporary_certificate import CertificateFile
 from netd.values import Endpoint
 from netd.workers import messages, supervisor, template
 from netd.workers.messages import Prepared, Snapshot
@@ -381,6 +384,10 @@ class MessageTests(SupervisorCase):
         found: list[int] = []
         self.tested.count(messages.Count("a"), found.append)
         self.assertEqual(found, [3])
+        self.workers[0].say(messages.Forget("a"), 5)
+        self.assertEqual(self.workers[0].hear(), [4])
+        self.tested.count(messages.Forget("a"), found.append)
+        self.assertEqual(found, [3, 0])
         self.tested.publish()
 
     def test_expose(self) -> None:
@@ -484,6 +491,30 @@ class MessageTests(SupervisorCase):
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
 
 
+class CertificateTests(SupervisorCase):
+    """
+    A certificate that is made at the start.
+    """
+
+    def test_file(self) -> None:
+        """Its file is the supervisor's: there from the first worker to the last."""
+        files = [
+            CertificateFile(temporary_certificate.make((), 0.0), self.tested._parts.drain.over)
+        ]
+        self.tested._files = files
+        self.start()
+        (line,) = [each for each in texts(self.events) if "temporary certificate: " in each]
+        path = Path(line.partition(": ")[2])
+        self.assertTrue(path.exists())
+        with capturedLogs():
+            stopped = self.tested.stopService()
+        self.end(0, 100, 0)
+        self.assertTrue(path.exists())
+        self.end(1, 101, 0)
+        self.successResultOf(stopped)
+        self.assertFalse(path.exists())
+
+
 class StopTests(SupervisorCase):
     """
     The end of all.
@@ -556,6 +587,51 @@ class StopTests(SupervisorCase):
             self.assertEqual(worker.hear(), [messages.Stop(), messages.Hurry()])
         self.reactor.advance(HURRY_SECONDS)
         self.assertEqual([pid for pid, _ in self.sent], [100, 101])
+
+    def test_drain(self) -> None:
+        """Sockets stay open for the drain, which comes before the grace."""
+        self.tested._parts.drain.change(10.0, 5.0)
+        stopped = self.stop()
+        for worker in self.workers:
+            self.assertEqual(worker.hear(), [messages.Stop()])
+        self.assertEqual(self.limit(), 10.0 + OVERTIME_SECONDS)
+        self.reactor.advance(4.0)
+        self.assertEqual(self.control.told[2:], [])
+        self.assertEqual(self.open(), ["http", "udp"])
+        self.reactor.advance(1.0)
+        self.assertEqual(self.control.told[2:], ["close"])
+        self.assertEqual(self.limit(), OVERTIME_SECONDS)
+        self.end(0, 100, 0)
+        self.reactor.advance(10.0)
+        self.assertEqual(self.sent, [])
+        self.reactor.advance(OVERTIME_SECONDS)
+        self.assertEqual(self.sent, [(101, signal.SIGKILL)])
+        self.end(1, 101)
+        self.successResultOf(stopped)
+
+    def test_hurryDrain(self) -> None:
+        """A second signal ends the drain and kills nobody; a third one ends the grace."""
+        self.tested._parts.drain.change(10.0, 5.0)
+        self.stop()
+        self.hurry[0]()
+        self.reactor.advance(0)
+        self.assertEqual(self.control.told[2:], ["close"])
+        self.reactor.advance(HURRY_SECONDS)
+        self.assertEqual(self.sent, [])
+        self.hurry[0]()
+        self.reactor.advance(HURRY_SECONDS)
+        self.assertEqual([pid for pid, _ in self.sent], [100, 101])
+
+    def test_endedInDrain(self) -> None:
+        """When no worker is left the drain is over."""
+        self.tested._parts.drain.change(10.0, 5.0)
+        stopped = self.stop()
+        self.end(0, 100)
+        self.end(1, 101)
+        self.successResultOf(stopped)
+        told = list(self.control.told)
+        self.reactor.advance(5.0)
+        self.assertEqual(self.control.told, told)
 
     def test_duringDelay(self) -> None:
         """A worker that waits for its start is not started any more."""

@@ -26,8 +26,11 @@ from netd.daemon import Daemon, build
 from netd.settings import Settings
 from netd.test.stages import Reactor
 from netd.test.workers.stages import FakeWorker
+from netd.transport import temporary_certificate
 from netd.transport.listener import Listener
+from netd.transport.temporary_certificate import CertificateFile
 from netd.transport.tls import TICKET_KEY_SECONDS
+from netd.turns import Turns
 from netd.values import Duration, Endpoint
 from netd.workers import messages, worker
 from netd.workers.group import Group
@@ -137,6 +140,32 @@ class ServeTests(WorkerCase):
             self.assertTrue(all(each.inherited for each in self.daemon.listeners()))
             self.assertNotIn("ready", [each.name for each in self.daemon])
 
+    def test_ownPorts(self) -> None:
+        """The ports of the daemon are those of all processes, before and after a close."""
+        ports = self.daemon.parts.own_ports()
+        self.assertEqual(len(ports), 2)
+        self.worker()
+        self.assertEqual(self.daemon.parts.own_ports(), ports)
+
+    def test_certificateFile(self) -> None:
+        """The file of a certificate that was made at the start is the supervisor's."""
+        pair = temporary_certificate.make((), 0.0)
+        file = CertificateFile(pair, self.daemon.parts.drain.over)
+        file.setServiceParent(self.daemon)
+        self.worker()
+        self.assertFalse(file.running)
+        self.assertEqual(self.daemon.certificate_files(), [])
+
+    def test_turns(self) -> None:
+        """What waits for its turn proceeds in the reactor that is made anew."""
+        turns = Turns.of(self.reactor)
+        self.assertIs(turns, self.daemon.parts.sites["http"].context.turns)
+        self.reactor.__init__()  # type: ignore[misc]  # as in a worker
+        self.assertTrue(turns.in_time())
+        self.assertEqual(len(self.reactor.getDelayedCalls()), 1)
+        self.reactor.advance(0)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
     def test_crowded(self) -> None:
         """Stream listeners leave newcomers to others."""
         self.worker()
@@ -228,6 +257,14 @@ class LogTests(WorkerCase):
         self.assertEqual((second.level, second.text), ("critical", "c"))
         self.assertIn("ZeroDivisionError", second.traceback)
         self.flushLoggedErrors(ZeroDivisionError)
+
+    def test_refusal(self) -> None:
+        """The line of a refusal has its fields."""
+        self.worker()
+        self.supervisor.hear()
+        Logger("a").warn("no", refusal="rate", peer="::1", listener="http", other=1)
+        (line,) = self.heard(messages.Line)
+        self.assertEqual(line.refusal, {"refusal": "rate", "peer": "::1", "listener": "http"})
 
     def test_lost(self) -> None:
         """Lines that find no room are counted."""
@@ -339,6 +376,37 @@ class StopTests(WorkerCase):
         self.supervisor.say(messages.Stop())
         self.reactor.signals.run()
         self.assertEqual(self.reactor.events, ["run", "stop"])
+
+    def test_drain(self) -> None:
+        """With a drain it serves on; others learn of it when all stop, not of it alone."""
+        self.daemon.parts.drain.change(10.0, 5.0)
+        tested = self.worker()
+        handle: Any = self.handlers[signal.SIGTERM]
+        handle(signal.SIGTERM, None)
+        self.reactor.signals.run()
+        (stop,) = self.reactor.triggers
+        stop()
+        self.supervisor.hear()
+        self.assertFalse(tested.stopping)
+        self.supervisor.say(messages.Stop())
+        self.assertTrue(tested.stopping)
+        self.reactor.advance(4.0)
+        self.assertEqual(self.heard(messages.Closed), [])
+        self.assertEqual(len(self.daemon.listening()), 2)
+        self.reactor.advance(1.0)
+        self.reactor.advance(0)
+        self.assertEqual(self.heard(messages.Closed), [messages.Closed()])
+        self.assertEqual(self.reactor.events, ["run", "stop"])
+
+    def test_signalAlone(self) -> None:
+        """One that ends alone takes no newcomers from the others once it closes."""
+        tested = self.worker()
+        handle: Any = self.handlers[signal.SIGTERM]
+        handle(signal.SIGTERM, None)
+        self.reactor.signals.run()
+        self.assertFalse(tested.stopping)
+        self.reactor.triggers[0]()
+        self.assertTrue(tested.stopping)
 
     def test_hurry(self) -> None:
         """It cuts what is left when it is told to."""
