@@ -19,7 +19,7 @@ from netd import __version__, site
 from netd.acl import AccessList
 from netd.counters import Counters
 from netd.http.server import HTTPServer
-from netd.lab.call import Counting
+from netd.lab.counts import Counting
 from netd.lab.endpoints.probes import Probes
 from netd.ops.logging.setup import Logs, logs
 from netd.ops.metrics import Collector, Gauges, exposition

@@ -21,7 +21,8 @@ from netd.counters import Counters
 from netd.http.context import AccessLog
 from netd.http.request import Request
 from netd.http.server import HTTPServer, LocalServer
-from netd.lab.call import Counting, OwnPorts
+from netd.lab.call import OwnPorts
+from netd.lab.counts import Counting
 from netd.lab.endpoints.probes import Probes
 from netd.lab.router import Router, block
 from netd.lab.table import routes

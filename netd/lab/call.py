@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from itertools import chain
@@ -21,6 +20,7 @@ from attrs import Factory, define, evolve, field, frozen
 from netd.acl import AccessList
 from netd.lab import compatibility
 from netd.lab.compatibility import Compatibility
+from netd.lab.counts import Counting, Counts
 from netd.lab.parameters import Parameter
 from netd.script import Script, Wait
 from netd.settings import HTTP
@@ -85,55 +85,12 @@ class BadCall(Exception):
         return Reply(body, self.status, JSON, headers=self.headers)
 
 
-class Later(Exception):
-    """
-    A value that another process has: the endpoint runs again when that is here.
-
-    `fetch` is called with the function that takes the value.
-    """
-
-    def __init__(self, fetch: Callable[[Callable[[object], None]], None]) -> None:
-        super().__init__("a value comes later")
-        self.fetch = fetch
-
-
 OwnPorts: TypeAlias = Callable[[], Collection[tuple[str, int]]]
 """The scheme and port of each HTTP listener of the daemon, at the moment of the call."""
 
-MAX_KEYS: Final = 10_000
-"""How many keys of /retry and fail_first are remembered; the least recent is forgotten."""
 _MAX_DRAW: Final = 31_536_000.0
 _DURATIONS: Final = ("delay", "duration")
 _DELAY: Final = Parameter("X-Netd-Delay", "delay", "the wait before the response header")
-
-
-class Counting(Protocol):
-    """What counts the requests for each key; where another process does, it raises `Later`."""
-
-    def count(self, key: str) -> int:
-        """Count a request for `key`, and return how many came before it."""
-
-    def forget(self, key: str) -> int:
-        """Count requests for `key` from 0 again, and return how many there were."""
-
-
-@define
-class Counts:
-    """How many requests there were for each key."""
-
-    _counts: OrderedDict[str, int] = field(init=False, factory=OrderedDict)
-
-    def count(self, key: str) -> int:
-        """Count a request for `key`, and return how many came before it."""
-        before = self._counts.pop(key, 0)
-        self._counts[key] = before + 1
-        if len(self._counts) > MAX_KEYS:
-            self._counts.popitem(last=False)
-        return before
-
-    def forget(self, key: str) -> int:
-        """Count requests for `key` from 0 again, and return how many there were."""
-        return self._counts.pop(key, 0)
 
 
 @define

@@ -31,16 +31,14 @@ from netd.lab.call import (
     SANDBOX,
     BadCall,
     Call,
-    Counting,
-    Counts,
     Headers,
     LabState,
-    Later,
     OwnPorts,
     Reply,
     ResumedCall,
 )
 from netd.lab.compatibility import OWN
+from netd.lab.counts import Counting, Counts, Later
 from netd.lab.delayed import DelayedResponse, LaterResponse, perform
 from netd.lab.routes import Route, Table
 from netd.settings import HTTP

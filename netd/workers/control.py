@@ -6,6 +6,7 @@ Rules: knows the words of `netd.workers.template`, and not what is to be done ab
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -82,3 +83,15 @@ class Control:
             self._reactor.removeReader(self)
             self._sock.close()
             self._lost()
+
+
+def reap_orphans(template_pid: int) -> None:
+    """As process 1 of a container, wait for processes whose parents are gone."""
+    if os.getpid() != 1:
+        return
+    with suppress(ChildProcessError):
+        while True:
+            info = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if info is None or info.si_pid == template_pid:
+                return
+            os.waitpid(info.si_pid, 0)

@@ -13,11 +13,12 @@ from typing import Protocol
 from attrs import define, evolve, field, frozen
 from twisted.internet.interfaces import IReactorTime
 
-from netd.lab.call import Call, Later, Reply, ResumedCall
+from netd.lab.call import Call, Reply, ResumedCall
+from netd.lab.counts import Later
 from netd.lab.endpoints.probes import NO_STORE, Probes
 from netd.parts import Shared
 from netd.settings import Limits
-from netd.workers.messages import Count, Forget
+from netd.workers.messages import Count
 from netd.workers.scoreboard import Column, Scoreboard
 
 
@@ -33,7 +34,7 @@ class Role(Protocol):
     def publish(self) -> None:
         """Bring its row of the scoreboard up to date."""
 
-    def count(self, message: Count | Forget, done: Callable[[int], None]) -> None:
+    def count(self, message: Count, done: Callable[[int], None]) -> None:
         """Count a request for a key, or forget it; `done` gets how many came before it."""
 
     def expose(self, accept: str, done: Callable[[tuple[str, bytes]], None]) -> None:
@@ -96,7 +97,7 @@ class GroupCounts:
 
     def forget(self, key: str) -> int:
         """Count requests for `key` from 0 again: later."""
-        raise Later(lambda done: self._group.role.count(Forget(key), done))
+        raise Later(lambda done: self._group.role.count(Count(key, forget=True), done))
 
 
 class SharedLimit(int):

@@ -140,16 +140,10 @@ class Line:
 
 @frozen
 class Count:
-    """Count a request for `key`; return how many came before it."""
+    """Count a request for `key`, or forget the key; return how many came before."""
 
     key: str
-
-
-@frozen
-class Forget:
-    """Count requests for `key` from 0 again; return how many there were."""
-
-    key: str
+    forget: bool = False
 
 
 @frozen

@@ -23,13 +23,13 @@ from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 from twisted.python.usage import UsageError
 
-from netd.lab.call import Counts
+from netd.lab.counts import Counts
 from netd.ops.signals import limit_stop, on_signal, on_stop_signal
 from netd.ops.status import Status, bounded
 from netd.ops.systemd import Notifier
 from netd.workers import messages, template
 from netd.workers.backoff import ALONE_DELAY
-from netd.workers.control import Control
+from netd.workers.control import Control, reap_orphans
 from netd.workers.group import Group
 from netd.workers.link import Link, adopt
 from netd.workers.slot import Slot
@@ -96,16 +96,13 @@ class Supervisor(Service):
     def publish(self) -> None:
         """No-op: the supervisor has no row."""
 
-    def count(
-        self, message: messages.Count | messages.Forget, done: Callable[[int], None]
-    ) -> None:
+    def count(self, message: messages.Count, done: Callable[[int], None]) -> None:
         """Count a request for a key, or forget it."""
         done(self._counted(message))
 
-    def _counted(self, message: messages.Count | messages.Forget) -> int:
-        if isinstance(message, messages.Forget):
-            return self._counts.forget(message.key)
-        return self._counts.count(message.key)
+    def _counted(self, message: messages.Count) -> int:
+        counts = self._counts
+        return (counts.forget if message.forget else counts.count)(message.key)
 
     def expose(self, accept: str, done: Callable[[tuple[str, bytes]], None]) -> None:
         """Collect the metrics of all processes."""
@@ -200,7 +197,7 @@ class Supervisor(Service):
             slot.snapshot = message.snapshot
         elif isinstance(message, messages.Line):
             self._log_line(slot, message)
-        elif isinstance(message, messages.Count | messages.Forget):
+        elif isinstance(message, messages.Count):
             return self._counted(message)
         elif isinstance(message, messages.Expose):
             exposed: Deferred[Any] = Deferred()
@@ -240,7 +237,7 @@ class Supervisor(Service):
             return
         self._totals.settle(slot)
         self._group.board.clear(slot.index)
-        _reap_orphans(self._template)
+        reap_orphans(self._template)
         lived = self._reactor.seconds() - slot.started
         why, reason, failed = slot.description(), slot.reason(), not self._served
         if not self.stopping:
@@ -418,15 +415,3 @@ def _log_status(worker: str, lines: list[str]) -> None:
 
 def _bug(failure: Failure) -> None:
     _log.failure("a bug", failure)
-
-
-def _reap_orphans(template_pid: int) -> None:
-    """As process 1 of a container, wait for processes whose parents are gone."""
-    if os.getpid() != 1:
-        return
-    with suppress(ChildProcessError):
-        while True:
-            info = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if info is None or info.si_pid == template_pid:
-                return
-            os.waitpid(info.si_pid, 0)

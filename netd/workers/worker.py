@@ -207,9 +207,7 @@ class Worker:
         waiting = sum(site.in_flight for site in self._parts.sites.values())
         board.set(index, Column.WAITING, waiting)
 
-    def count(
-        self, message: messages.Count | messages.Forget, done: Callable[[int], None]
-    ) -> None:
+    def count(self, message: messages.Count, done: Callable[[int], None]) -> None:
         """Let the supervisor count a request for a key, or forget it."""
         self._link.ask(message).addCallbacks(done, _ended)
 

@@ -18,7 +18,8 @@ from zope.interface import alsoProvides
 
 from netd.counters import Counters
 from netd.http.server import HTTPServer
-from netd.lab.call import SANDBOX, BadCall, Call, Later, Reply
+from netd.lab.call import SANDBOX, BadCall, Call, Reply
+from netd.lab.counts import Later
 from netd.lab.parameters import Parameter
 from netd.lab.router import Router
 from netd.lab.routes import ANY, Route

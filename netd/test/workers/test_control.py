@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import os
 import socket
+from types import SimpleNamespace
 
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from netd.test.stages import Reactor
-from netd.workers.control import Control
+from netd.workers.control import Control, reap_orphans
 
 
 class ControlTests(SynchronousTestCase):
@@ -79,3 +80,39 @@ class ControlTests(SynchronousTestCase):
         """The template sees the end."""
         self.control.close()
         self.assertEqual(self.theirs.recv(1), b"")
+
+
+class OrphanTests(SynchronousTestCase):
+    """
+    Processes whose parents are gone.
+    """
+
+    def setUp(self) -> None:
+        self.waiting = [7, 8, 50]
+        self.reaped: list[int] = []
+        self.patch(os, "waitid", self.waitid)
+        self.patch(os, "waitpid", self.waitpid)
+
+    def waitid(self, *_: object) -> object:
+        """The first that waits; None when there is none that has ended."""
+        if not self.waiting:
+            raise ChildProcessError
+        return SimpleNamespace(si_pid=self.waiting[0]) if self.waiting[0] else None
+
+    def waitpid(self, pid: int, _: int) -> None:
+        """Note who was waited for."""
+        self.waiting.remove(pid)
+        self.reaped.append(pid)
+
+    def test_others(self) -> None:
+        """Another process than 1 leaves them to it."""
+        reap_orphans(50)
+        self.assertEqual(self.reaped, [])
+
+    def test_first(self) -> None:
+        """Process 1 waits for all of them, but for the template."""
+        self.patch(os, "getpid", lambda: 1)
+        for waiting in ([7, 8, 50], [7, 8], [7, 8, 0]):
+            self.waiting, self.reaped = waiting, []
+            reap_orphans(50)
+            self.assertEqual(self.reaped, [7, 8])

@@ -14,12 +14,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
 from netd.http.server import HTTPServer
-from netd.lab.call import Later
+from netd.lab.counts import Later
 from netd.settings import Limits
 from netd.site import probes_only
 from netd.test.lab.client import Client, configured, parse, request
 from netd.workers.group import Group, SharedLimit
-from netd.workers.messages import Count, Forget
+from netd.workers.messages import Count
 from netd.workers.scoreboard import Column
 
 
@@ -40,7 +40,7 @@ class FakeRole:
         for column, number in self.numbers.items():
             self.group.board.set(self.group.index, column, number)
 
-    def count(self, message: Count | Forget, done: Callable[[int], None]) -> None:
+    def count(self, message: Count, done: Callable[[int], None]) -> None:
         self.asked.append((message, done))
 
     def expose(self, accept: str, done: Callable[[tuple[str, bytes]], None]) -> None:
@@ -118,7 +118,10 @@ class SharedTests(GroupCase):
     def test_count(self) -> None:
         """A count comes later, from the role; so does what is forgotten."""
         counts = self.group.shared().counts
-        for ask, message in ((counts.count, Count("key")), (counts.forget, Forget("key"))):
+        for ask, message in (
+            (counts.count, Count("key")),
+            (counts.forget, Count("key", forget=True)),
+        ):
             with self.assertRaises(Later) as caught:
                 ask("key")
             found: list[object] = []

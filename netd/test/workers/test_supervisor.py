@@ -384,9 +384,9 @@ class MessageTests(SupervisorCase):
         found: list[int] = []
         self.tested.count(messages.Count("a"), found.append)
         self.assertEqual(found, [3])
-        self.workers[0].say(messages.Forget("a"), 5)
+        self.workers[0].say(messages.Count("a", forget=True), 5)
         self.assertEqual(self.workers[0].hear(), [4])
-        self.tested.count(messages.Forget("a"), found.append)
+        self.tested.count(messages.Count("a", forget=True), found.append)
         self.assertEqual(found, [3, 0])
         self.tested.publish()
 
