@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -16,7 +17,7 @@ from functools import partial
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.clients import connect, threads
+from tests.clients import connect, receive, threads
 from tests.running import DEADLINE, Daemon, eventually, shared, temporary_directory
 from tests.workers import get, metrics, replaced, who, workers
 
@@ -292,6 +293,20 @@ class LogTests(SynchronousTestCase):
             )
             (long,) = [line for line in received if b"aaaa" in line]
             self.assertEqual(len(long), 4096)
+
+    def test_refusals(self) -> None:
+        """The line of a refusal has its fields, and the number of the worker that refuses."""
+        options = ("--workers=2", "--log=json", "--proxy-from=192.0.2.1")
+        with Daemon(*options) as daemon:
+            with connect(daemon.address()) as sock, contextlib.suppress(ConnectionResetError):
+                sock.sendall(b"PROXY TCP4 192.0.2.9 192.0.2.2 4711 80\r\n")
+                receive(sock)
+            daemon.logged("proxy-forged")
+            daemon.stop()
+            records = [json.loads(line) for line in daemon.log.splitlines()]
+        (event,) = (each for each in records if each.get("refusal") == "proxy-forged")
+        self.assertEqual((event["peer"], event["listener"]), ("127.0.0.1", "http"))
+        self.assertIn(event["worker"], (1, 2))
 
     def test_events(self) -> None:
         """Lines of a worker say whose they are; SIGUSR2 shows the status of each."""

@@ -30,6 +30,7 @@ from zope.interface.verify import verifyObject
 from netd.transport import listener
 from netd.transport.balanced_port import BalancedPort
 from netd.transport.listener import Listener, check_distinct, datagram, kernel_backlog, stream
+from netd.transport.tcp import TCPTransport
 from netd.transport.tcp_port import TCPPort
 from netd.values import Endpoint
 
@@ -396,6 +397,23 @@ class SharedTests(_Listeners):
             self.assertIs(type(port), kind)
             for each in reactor.getReaders():
                 each.connectionLost(Failure(ConnectionDone()))
+
+    def test_crowdedTransport(self) -> None:
+        """It gives its clients the transport that the listener was made with."""
+
+        class Transport(TCPTransport):
+            """A kind of its own."""
+
+        reactor = SelectReactor()
+        factory = Factory()
+        factory.noisy = False
+        opened = stream(LOOPBACK, factory, reactor, Transport)
+        opened.crowded = lambda: False
+        opened.startService()
+        port: Any = opened._ports[0]
+        self.assertIs(port.transport, Transport)
+        for each in reactor.getReaders():
+            each.connectionLost(Failure(ConnectionDone()))
 
 
 class RefusalTests(_Listeners):
