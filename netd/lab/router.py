@@ -18,7 +18,6 @@ from attrs import evolve
 from OpenSSL.crypto import X509
 from OpenSSL.SSL import Connection
 from twisted.internet.interfaces import IReactorTime, ISSLTransport
-from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
@@ -157,13 +156,12 @@ class Router(Resource):
                 # The client left.
                 return
             make = partial(ResumedCall, fetched=value)
-            try:
-                body = self._render(request, route, path_values, make)
-            except Exception:
-                request.fail(Failure())
+            render = partial(self._render, request, route, path_values, make)
+            turns, response = Turns.of(self._clock), LaterResponse(request, render)
+            if turns.in_time():
+                response.proceed()
             else:
-                if isinstance(body, bytes):
-                    request.respond(body)
+                turns.wait(response)
 
         later.fetch(resume)
 

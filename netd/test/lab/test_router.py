@@ -27,6 +27,7 @@ from netd.script import Send, Wait
 from netd.test.lab.client import HTTP, Client, Transport, configured, parse, request
 from netd.test.lab.sites import BOTH, fixed, netd_client, notes_of, response_of, stock_client
 from netd.test.stages import identity
+from netd.turns import Turns
 
 
 class FindingTests(SynchronousTestCase):
@@ -210,8 +211,9 @@ class LaterTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.fetches: list[Callable[[object], None]] = []
         self.keys: list[str] = []
-        router = Router((Route("/a/<key>", self.endpoint, "help", methods=ANY),), HTTP, Clock())
-        router._state.counts = self
+        self.clock = Clock()
+        routes = (Route("/a/<key>", self.endpoint, "help", methods=ANY),)
+        router = Router(routes, HTTP, self.clock, counts=self)
         clock, counters = Clock(), Counters()
         site = HTTPServer(router, clock, HTTP.limits, counters, now=lambda: 0.0)
         self.client = Client(configured(), clock, counters, site)
@@ -228,7 +230,8 @@ class LaterTests(SynchronousTestCase):
     def endpoint(self, call: Call) -> Reply:
         """The count and the body; a body of `wrong` is a mistake, a count of 13 a bug."""
         body = call.content.read()
-        count = call.count(call.path_values["key"])
+        ask = call.forget if call.method == "DELETE" else call.count
+        count = ask(call.path_values["key"])
         if body == b"wrong":
             raise BadCall("wrong", 418)
         return Reply(b"%d %d %b" % (count, 1 // (13 - count), body), 204 if count == 9 else 200)
@@ -245,6 +248,28 @@ class LaterTests(SynchronousTestCase):
         response = parse(self.client.received())
         self.assertEqual((response.status, response.body), (200, b"12 1 body"))
         self.assertEqual(self.keys, ["a"])
+
+    def test_forget(self) -> None:
+        """A key is forgotten in the same way."""
+        self.client.send(request("DELETE /a/b"))
+        self.assertEqual(self.keys, ["forget b"])
+        self.fetches[0](12)
+        self.assertEqual(parse(self.client.received()).body, b"12 1 ")
+
+    def test_turn(self) -> None:
+        """When this turn has no time left the response is made in a later one."""
+        turns = Turns.of(self.clock)
+        for leaves in (False, True):
+            self.send("a")
+            turns.in_time()
+            self.clock.rightNow += 1.0
+            self.fetches.pop()(1)
+            self.assertEqual(self.client.received(), b"")
+            if leaves:
+                self.client.disconnect()
+            self.clock.advance(0)
+            response = self.client.received()
+            self.assertEqual(response.endswith(b"\r\n1 0 "), not leaves, response)
 
     def test_order(self) -> None:
         """A pipelined request is responded to after the one that waits."""
@@ -282,11 +307,6 @@ class LaterTests(SynchronousTestCase):
         self.fetches[0](1)
         self.assertEqual(self.client.received(), b"")
         self.assertEqual(self.client.counters.responses[499], 1)
-
-    def test_given(self) -> None:
-        """A router counts with what it is given."""
-        router = Router((), HTTP, Clock(), counts=self)
-        self.assertIs(router._state.counts, self)
 
 
 class RootTests(SynchronousTestCase):
