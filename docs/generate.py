@@ -1,5 +1,6 @@
 """
-Writes docs/reference/, contrib/netd.toml and the table of coming-from-httpbin.md from the code.
+Writes docs/reference/, contrib/netd.toml, the table of coming-from-httpbin.md and the URL
+builders of netd.testing from the code.
 
 Rules: `python docs/generate.py` writes; `tests/test_docs.py` compares the files with the
 output of this module.
@@ -18,12 +19,14 @@ from netd.options.help import ALL
 from netd.setting_types import SWITCH, Group, Option
 from netd.settings import OPTIONS
 from netd.test.differences.table import markdown
+from netd.test.testing.url_builders import module
 from netd.xmlrpc import service
 from netd.xmlrpc.page import declarations, groups
 from netd.xmlrpc.registry import Procedure
 
 REFERENCE = Path(__file__).parent / "reference"
 COMING = Path(__file__).parent / "coming-from-httpbin.md"
+BUILDERS = Path(__file__).parent.parent / "netd" / "testing" / "lab_urls.py"
 KEYS = Path(__file__).parent.parent / "contrib" / "netd.toml"
 
 _OPTIONS = """\
@@ -243,6 +246,7 @@ def coming() -> str:
 def main() -> None:
     """Write every page."""
     COMING.write_text(coming())
+    BUILDERS.write_text(module())
     KEYS.write_text(toml())
     for name, text in pages().items():
         (REFERENCE / name).write_text(text)

@@ -70,6 +70,19 @@ class Counters:
     """Connections cut at the end of the grace period of a stop."""
     calls: Tally[tuple[str, int]] = Factory(Tally)
     """XML-RPC calls by method ("" for an unknown one) and fault code (0 for a result)."""
+    queue_waits: Tally[float] = Factory(Tally)
+    """Distributed calls by the smallest of `DELAY_BOUNDS` that their wait does not exceed."""
+    queue_wait_seconds: float = 0.0
+    """The sum of all their waits for a worker."""
+    queue_runs: Tally[float] = Factory(Tally)
+    """The same for how long they ran."""
+    queue_run_seconds: float = 0.0
+    queue_resent: int = 0
+    """Messages of distributed calls that were sent again."""
+    queue_lost: Tally[str] = Factory(Tally)
+    """Distributed calls that nobody ended, by what lost them: queue or worker."""
+    queue_drops: Tally[str] = Factory(Tally)
+    """Entries of workers without a call, by reason."""
     services: Tally[str] = Factory(Tally)
     """Connections to the small services by name."""
     datagrams: int = 0
@@ -83,6 +96,16 @@ class Counters:
         """Count a response that was sent `seconds` after it was due."""
         self.lateness[LATENESS_BOUNDS[bisect_left(LATENESS_BOUNDS, seconds)]] += 1
         self.lateness_seconds += max(0.0, seconds)
+
+    def add_queue_wait(self, seconds: float) -> None:
+        """Count a distributed call that a worker begins after `seconds`."""
+        self.queue_waits[DELAY_BOUNDS[bisect_left(DELAY_BOUNDS, seconds)]] += 1
+        self.queue_wait_seconds += seconds
+
+    def add_queue_run(self, seconds: float) -> None:
+        """Count a distributed call that ends `seconds` after its begin."""
+        self.queue_runs[DELAY_BOUNDS[bisect_left(DELAY_BOUNDS, seconds)]] += 1
+        self.queue_run_seconds += seconds
 
     def add_delay(self, seconds: float) -> None:
         """Count a response with a requested delay of `seconds`."""

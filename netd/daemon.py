@@ -21,14 +21,17 @@ from attrs import evolve
 from twisted.application.internet import TimerService
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from twisted.python.usage import UsageError
 
 from netd.http.server import DeniedServer
+from netd.ops.announce import Announcer
 from netd.ops.inherited import Inherited, assign
 from netd.ops.reload import Reload
-from netd.ops.signals import limit_stop, on_signal, on_stop_signal
+from netd.ops.signals import end_after, limit_stop, on_signal, on_stop_signal
 from netd.ops.status import Status
 from netd.ops.systemd import Notifier
+from netd.ops.until_eof import UntilEOF
 from netd.parts import Parts, Shared, numbered, small_services
 from netd.services import table, udp
 from netd.settings import Settings
@@ -37,6 +40,8 @@ from netd.transport.epoll import fast_dispatch
 from netd.transport.listener import Listener, check_distinct, datagram, stream
 from netd.transport.temporary_certificate import CertificateFile
 from netd.values import Endpoint
+
+_log = Logger()
 
 _NUMBER: Final = re.compile("-[0-9]+$")
 _SCHEMES: Final = {
@@ -62,19 +67,21 @@ def build(
     *,
     output: str | int | None = None,
     shared: Shared | None = None,
+    alone: bool = True,
 ) -> Daemon:
     """
     The daemon that `settings` describe, with nothing bound yet.
 
     `read` gives the settings of a reload; `inherited` sockets replace those that
     would be bound; `output` is where the daemon's own log lines go, None where
-    twistd writes them; `shared` is what other processes on the same sockets share.
-    UsageError names the option when a file cannot be read, a host is unknown or two
-    listeners have one address, a descriptor that fits no listener, and a listener
-    for others beside --httpbin-exact.
+    twistd writes them; `shared` is what other processes on the same sockets share;
+    not `alone`, the daemon leaves the signals of the process, and the reactor, as
+    they are.  UsageError names the option when a file cannot be read, a host is
+    unknown or two listeners have one address, a descriptor that fits no listener,
+    and a listener for others beside --httpbin-exact.
     """
     parts = Parts.build(_fitted(settings), reactor, environ, output, shared)
-    daemon = Daemon(parts, read)
+    daemon = Daemon(parts, read, alone=alone)
     listeners = {str(each.name): each for each in daemon.listeners()}
     given = assign(inherited, {name: each.kind for name, each in listeners.items()})
     for name, sockets in given.items():
@@ -225,10 +232,22 @@ def _but_first(function: Callable[[], None]) -> Callable[[], None]:
 
 
 class Daemon(MultiService):
-    """Every service of one daemon; `read` gives the settings of a reload, None: no reload."""
+    """
+    Every service of one daemon.
 
-    def __init__(self, parts: Parts, read: Callable[[], Settings] | None = None) -> None:
+    `read` gives the settings of a reload, None: no reload; `alone` says whether
+    the process and its signals are the daemon's own.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        read: Callable[[], Settings] | None = None,
+        *,
+        alone: bool = True,
+    ) -> None:
         MultiService.__init__(self)
+        self._alone = alone
         self.parts = parts
         parts.own_ports.find = self._http_ports
         self.reloader: Reload | None = None
@@ -242,9 +261,26 @@ class Daemon(MultiService):
         self.notifier = Notifier(
             parts.reactor, self.listening, parts.environ, self.status.summary, self.places
         )
-        for name, service in (*services(parts), ("ready", self.notifier)):
+        for name, service in (*services(parts), ("ready", self.notifier), *self._starter()):
             service.setName(name)
             service.setServiceParent(self)
+
+    def _starter(self) -> Iterator[tuple[str, IService]]:
+        """What the process that started this one asked for."""
+        starter, reactor = self.parts.settings.starter, self.parts.reactor
+        if starter.until_eof:
+            yield "until-eof", UntilEOF(reactor, self._end)
+        if starter.announce is not None:
+            yield "announce", Announcer(reactor, starter.announce, self.listening)
+
+    def _end(self) -> None:
+        """Stop the process, by a stop like that of a signal."""
+        end_after(self._longest_stop())
+        self.parts.reactor.stop()
+
+    def _longest_stop(self) -> float:
+        """Seconds that a stop takes at most, as the settings are now."""
+        return self.parts.drain.delay + self.parts.drain.grace
 
     def setServiceParent(self, parent: Any) -> None:
         """Join twistd's application, and write its log unless somebody else does."""
@@ -253,20 +289,35 @@ class Daemon(MultiService):
 
     def startService(self) -> None:
         """Start every service; signals are handled once the reactor runs."""
+        if self._alone:
+            self._take_process()
+        MultiService.startService(self)
+        self.parts.reactor.callWhenRunning(self.show_console)
+
+    def _take_process(self) -> None:
+        """Speed up the reactor, and handle the signals of the process."""
         reactor = self.parts.reactor
+        self._speed_up()
         # Before READY=1 tells others that they may send them.
         on_signal(reactor, signal.SIGHUP, self.reload)
         on_signal(reactor, signal.SIGUSR1, self.reopen_logs)
         on_signal(reactor, signal.SIGUSR2, self.status.dump)
-        drain = self.parts.drain
-        limit_stop(reactor, lambda: drain.delay + drain.grace)
-        self.serve()
+        limit_stop(reactor, self._longest_stop)
+
+    def _speed_up(self) -> None:
+        if self.parts.settings.http.fast_dispatch:
+            fast_dispatch(self.parts.reactor)
 
     def serve(self) -> None:
         """Start every service, without a look at signals."""
-        if self.parts.settings.http.fast_dispatch:
-            fast_dispatch(self.parts.reactor)
+        self._speed_up()
         MultiService.startService(self)
+
+    def show_console(self) -> None:
+        """Log where the console is, for people to open it."""
+        first = self._bound().get("http")
+        if self.parts.settings.http.console and first is not None and first.kind != "unix":
+            _log.info("console: {url}", url=f"http://{first.authority}/console")
 
     def reload(self) -> None:
         """Read the configuration again and use it, unless any of it is wrong."""
@@ -283,9 +334,9 @@ class Daemon(MultiService):
     def stopService(self) -> Deferred[Any]:
         """Stop every service; fires when the last response is sent or the grace is over."""
         drain = self.parts.drain
-        restore: Callable[[Any], Any] = on_stop_signal(
-            self.parts.reactor, drain.hurry, drain.left
-        )
+        restore: Callable[[Any], Any] | None = None
+        if self._alone:
+            restore = on_stop_signal(self.parts.reactor, drain.hurry, drain.left)
         # No reload from here on.
         Service.stopService(self)
         self.notifier.stopService()
@@ -293,7 +344,9 @@ class Daemon(MultiService):
             server.dismiss()
         stopped: Deferred[Any] = drain.announce()
         stopped.addCallback(lambda _: MultiService.stopService(self))
-        return stopped.addBoth(restore).addBoth(self._close)
+        if restore is not None:
+            stopped.addBoth(restore)
+        return stopped.addBoth(self._close)
 
     def _close(self, result: Any) -> Any:
         self.notifier.close()
@@ -315,9 +368,10 @@ class Daemon(MultiService):
         """Every listener, in starting order."""
         return [child for child in self if isinstance(child, Listener)]
 
-    def certificate_files(self) -> list[CertificateFile]:
-        """The files of certificates that were made at the start."""
-        return [child for child in self if isinstance(child, CertificateFile)]
+    def once(self) -> list[IService]:
+        """The services of the whole daemon, which one of its processes has."""
+        kinds = CertificateFile, UntilEOF, Announcer
+        return [child for child in self if isinstance(child, kinds)]
 
     def _http_ports(self) -> set[tuple[str, int]]:
         """The scheme and port of each bound listener for HTTP, but for UNIX sockets."""

@@ -34,7 +34,9 @@ from netd.transport.access import Access, AccessFactory, AccessPolicy
 from netd.transport.drain import Drain
 from netd.transport.tls import TLS
 from netd.values import Endpoint
+from netd.xmlrpc import distributed
 from netd.xmlrpc import service as xmlrpc
+from netd.xmlrpc.distributed import DistributedPool
 from netd.xmlrpc.pool import Pool
 from netd.xmlrpc.resource import RPCRoot
 
@@ -77,7 +79,7 @@ class Parts:
     shared: Shared | None
     """What other processes have in common with this one; None: there are none."""
     datagrams: DatagramPolicy
-    pool: Pool
+    pool: xmlrpc.AnyPool
     probes: Probes
     drain: Drain
     tls: TLS | None
@@ -103,7 +105,7 @@ class Parts:
         """The parts that `settings` ask for; UsageError names the option that cannot be met."""
         counters = Counters()
         tls = TLS(settings.tls, counters, _names(settings)) if settings.tls.listen else None
-        rpc = _rpc(settings, reactor, counters)
+        rpc = _rpc(settings, reactor, counters, _pool(settings, reactor, counters))
         sites: dict[str, HTTPServer] = {}
         streams = _streams(settings, reactor, counters)
         grace, delay = settings.grace.seconds, settings.drain.seconds
@@ -114,6 +116,7 @@ class Parts:
             rpc.pool.waiting,
             rpc.pool.busy,
             tls.left if tls is not None else dict,
+            *_queue_gauges(rpc.pool),
         )
         if shared is None:
             metrics = exposition(Collector(__version__, counters, gauges))
@@ -281,8 +284,26 @@ def _access(settings: Settings) -> Access:
     return Access(AccessList(rules.allow, rules.deny), proxies, rules.connect_rate)
 
 
+def _pool(settings: Settings, reactor: Any, counters: Counters) -> xmlrpc.AnyPool:
+    """What runs offloaded calls; UsageError when the queue's libraries are missing."""
+    rpc = settings.rpc
+    if rpc.queue is None:
+        return Pool(reactor, rpc.workers, rpc.backlog)
+    try:
+        return distributed.build(reactor, rpc.queue, rpc.broker, rpc.backlog, counters)
+    except ValueError as error:
+        raise UsageError(f"--rpc-queue {rpc.queue}: {error}") from None
+
+
+def _queue_gauges(pool: xmlrpc.AnyPool) -> tuple[Callable[[], Any], ...]:
+    """The last gauges, of a queue; none where netd has its own processes."""
+    if isinstance(pool, DistributedPool):
+        return pool.up, pool.workers, pool.depths
+    return ()
+
+
 def _rpc(
-    settings: Settings, reactor: Any, counters: Counters, pool: Pool | None = None
+    settings: Settings, reactor: Any, counters: Counters, pool: xmlrpc.AnyPool
 ) -> xmlrpc.RPCService:
     """XML-RPC; UsageError when a function cannot be published."""
     rpc = settings.rpc

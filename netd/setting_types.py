@@ -19,6 +19,7 @@ from typing import Final, Generic, TypedDict, TypeVar, Unpack
 from attrs import Attribute, evolve, field, frozen
 
 from netd.addresses import Network
+from netd.queue_url import AMQP, QueueURL, masked
 from netd.values import (
     TCHAR,
     Duration,
@@ -59,6 +60,8 @@ class ValueType(Generic[T_co]):
     parse: Callable[[str], T_co]
     choices: tuple[str, ...] = ()
     """All the texts that there are, where they are few."""
+    shown: Callable[[str], str] = str
+    """A text as people may see it, without its secrets."""
 
 
 @frozen
@@ -269,6 +272,9 @@ ORIGIN: Final = ValueType("ORIGIN", _origin)
 PAGE: Final = ValueType("PAGE", _page)
 CACHE: Final = ValueType("GLOB=VALUE", _cache)
 HEADER: Final = ValueType("NAME:VALUE", _header)
+QUEUE: Final = ValueType("URL|@FILE", QueueURL.parse, shown=masked)
+BROKER: Final = ValueType("URL|@FILE", partial(QueueURL.parse, schemes=AMQP), shown=masked)
+"""Files of URLs are read when settings are built."""
 OBJECT: Final = ValueType("[PREFIX=]MODULE:OBJECT", str)
 
 # Limits, which are infinite when they are off.

@@ -19,6 +19,7 @@ from attrs import field, fields, frozen
 
 from netd import setting_types as types
 from netd.addresses import Network
+from netd.queue_url import QueueURL
 from netd.setting_types import Group, Option, limit, option, optional, repeatable, setting
 from netd.values import Distribution, Duration, Endpoint
 
@@ -122,6 +123,8 @@ class HTTP:
     access_log_duration: bool = option("access-log-duration", types.SWITCH, "no",
         Group.OPERATIONS, "End lines of the text access log with the seconds of the response.",
         restart=True)
+    console: bool = option("console", types.SWITCH, "yes", Group.SERVE,
+        "Serve the console at /console and /help; without it /help is a list.", restart=True)
     fast_dispatch: bool = option("fast-dispatch", types.SWITCH, "yes", Group.OPERATIONS,
         "On epoll, skip log contexts of events and write responses together.", restart=True)
     hosts: tuple[str, ...] = repeatable("host", types.HOST, Group.CLIENTS,
@@ -276,6 +279,12 @@ class RPC:
         "Offer the XML-RPC methods of validator1 and interopEchoTests.")
     workers: int = option("rpc-workers", types.number(1, 64), "2", Group.LIMITS,
         "Processes that offloaded XML-RPC calls run in, 1 to 64.", restart=True)
+    backlog: int = option("rpc-backlog", types.number(1, 100_000), "64", Group.LIMITS,
+        "Offloaded XML-RPC calls that may wait for a worker.", restart=True)
+    queue: QueueURL | None = optional("rpc-queue", types.QUEUE, Group.OPERATIONS,
+        "Redis through which Celery workers get the offloaded XML-RPC calls.", restart=True)
+    broker: QueueURL | None = optional("rpc-broker", types.BROKER, Group.OPERATIONS,
+        "RabbitMQ for the messages of --rpc-queue, which keeps the results.", restart=True)
     cors: tuple[str, ...] = repeatable("rpc-cors", types.ORIGIN, Group.CLIENTS,
         "Origin whose scripts may call XML-RPC methods; * is every origin.")
 
@@ -309,6 +318,16 @@ class Workers:
 
 
 @frozen
+class Starter:
+    """What the process that started the daemon learns of it, and how long both live."""
+
+    announce: Path | None = optional("announce", types.FILE, Group.OPERATIONS,
+        "File for a line with all addresses once they are bound; - is stdout.", restart=True)
+    until_eof: bool = option("until-eof", types.SWITCH, "no", Group.OPERATIONS,
+        "Stop when standard input ends, as when the process that holds it dies.", restart=True)
+
+
+@frozen
 class Settings:
     """One daemon, whole."""
 
@@ -325,6 +344,7 @@ class Settings:
     rpc: RPC = field(default=RPC())
     monitoring: Monitoring = field(default=Monitoring())
     workers: Workers = field(default=Workers())
+    starter: Starter = field(default=Starter())
     grace: Duration = option("grace", types.DURATION, "10s", Group.OPERATIONS,
         "Time that a stop waits for responses in flight.")
     drain: Duration = option("drain", types.DURATION, "0s", Group.OPERATIONS,

@@ -108,7 +108,7 @@ def tree(
     Without `probes` nothing is where they would be; `counts` counts requests for a key, by
     default those of these resources alone.
     """
-    table = routes(probes)
+    table = routes(probes, config.http.console)
     lab = Router(table, config.http, clock, counters, counts=counts, own_ports=own_ports)
     root = _Root(lab, config.http)
     root.putChild(b"files", files_only(config, clock))

@@ -21,6 +21,7 @@ from twisted.python.usage import UsageError
 
 from netd import daemon
 from netd.ops import pid_file
+from netd.ops.announce import STANDARD_OUTPUT
 from netd.ops.inherited import inherited
 from netd.ops.logging.setup import STDOUT
 from netd.options import cli
@@ -147,12 +148,26 @@ def _claim(twistd: Any, umask: int) -> None:
         pid_file.claim(path, own if twistd.get("umask") is None else twistd["umask"])
 
 
+def _check_foreground(options: Options) -> None:
+    """UsageError for what needs the standard streams, which twistd closes when it forks."""
+    twistd, starter = options.parent, options.settings.starter
+    if twistd is None or twistd.get("nodaemon"):
+        return
+    for named, given in (
+        ("--until-eof yes", starter.until_eof),
+        ("--announce -", starter.announce == STANDARD_OUTPUT),
+    ):
+        if given:
+            raise UsageError(f"{named}: needs twistd --nodaemon")
+
+
 def makeService(options: Options) -> IService:
     """The daemon, bound to its addresses; SystemExit with one line when it cannot be."""
     # Other users read neither the log nor the pid file, which twistd opens later.
     umask = os.umask(0o027) | 0o027
     os.umask(umask)
     with _exit_on_usage_error():
+        _check_foreground(options)
         sockets = inherited(options.environ, os.getpid())
         service = _build(options.settings)(
             options.settings,

@@ -15,6 +15,8 @@ from tests.clients import curl
 from tests.programs import needs
 from tests.running import MODULE, ROOT, Daemon, environment, run, temporary_directory
 
+SCALE = ("compose.scale.yaml", "kubernetes-scale.yaml")
+
 
 class AlertTests(SynchronousTestCase):
     """
@@ -73,9 +75,11 @@ class ContainerTests(SynchronousTestCase):
         Every variable that the files set belongs to an option.
         """
         known = {option.variable for option in OPTIONS}
-        for name in ("Dockerfile", "compose.yaml", "kubernetes.yaml"):
+        for name in ("Dockerfile", "compose.yaml", "kubernetes.yaml", *SCALE):
             text = (ROOT / "contrib/container" / name).read_text()
             set_here = set(re.findall(r"\bNETD_[A-Z_]+\b", text))
+            # Those of contrib/haproxy/haproxy.cfg.
+            set_here -= {"NETD_", "NETD_FRONT"}
             self.assertLessEqual(set_here, known, name)
             self.assertIn("there is no", text, "what was not tried")
 

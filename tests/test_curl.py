@@ -5,6 +5,7 @@ HTTP as curl and netcat see it.
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import time
 
@@ -184,6 +185,20 @@ class SiteTests(SynchronousTestCase):
         paths = [line.split()[0] for line in response.text.splitlines()]
         self.assertEqual(paths[0], "/")
         self.assertLessEqual({"/delay/<duration>", "/healthz", "/help"}, set(paths))
+
+    def test_workers(self) -> None:
+        """
+        Five clients of one worker wait for each other: the last one for five delays.
+        """
+        url = f"{self.url}/echo?delay=200ms&workers=1&key=five"
+        one = f"curl -s -o {os.devnull} -w '%{{time_total}}\\n' '{url}'"
+        done = run("bash", "-c", f"for each in 1 2 3 4 5; do {one} & done; wait")
+        times = sorted(map(float, done.out.split()))
+        self.assertEqual(len(times), 5)
+        for number, seconds in enumerate(times[1:], 2):
+            # A client starts a little later than the first one.
+            self.assertGreater(seconds, 0.2 * (number - 1))
+        self.assertGreater(done.seconds, 1.0)
 
     def test_notFound(self) -> None:
         """

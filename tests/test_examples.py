@@ -181,6 +181,10 @@ class ExampleTests(SynchronousTestCase):
         for shown in re.findall(r"^print\(.*\)  # (.*)$", text, re.MULTILINE):
             self.assertIn(f"{shown}\n", done.out)
 
+    def test_distributed(self) -> None:
+        """Heavy calls on many machines."""
+        self.examples("docs/distributed.md")
+
     def test_every(self) -> None:
         """Each page with blocks that can be run has a test here."""
         pages = {str(page.relative_to(ROOT)) for page in PAGES if blocks(page)}
@@ -189,7 +193,7 @@ class ExampleTests(SynchronousTestCase):
             {
                 "README.md",
                 *(f"docs/{name}.md" for name in ("coming-from-httpbin", "files", "lab")),
-                *(f"docs/{name}.md" for name in ("operations", "rpc")),
+                *(f"docs/{name}.md" for name in ("distributed", "operations", "rpc")),
             },
         )
 

@@ -22,13 +22,13 @@ class HelpTests(SynchronousTestCase):
 
     def test_table(self) -> None:
         """
-        The page has a row for each route and is no wider than the screen of a phone.
+        The Reference has a row for each route and is no wider than the screen of a phone.
         """
         daemon = self.enterContext(shared())
         driver = self.enterContext(browser())
         resize(driver, 390, 844)
         driver.get(f"{daemon.url}/help")
-        rows = driver.execute_script("return document.querySelectorAll('tbody tr').length")
+        rows = driver.execute_script("return document.querySelectorAll('.route').length")
         self.assertEqual(rows, len(ROUTES))
         self.assertLessEqual(overflow(driver), 0)
 

@@ -37,7 +37,7 @@ class UnitTests(SynchronousTestCase):
         self.folder = self.enterContext(temporary_directory())
         self.units = []
         for unit in sorted([*_UNITS.glob("*.service"), *_UNITS.glob("*.socket")]):
-            text = unit.read_text().replace(_COMMAND, sys.executable)
+            text = re.sub("/opt/netd/bin/[a-z]+", sys.executable, unit.read_text())
             (self.folder / unit.name).write_text(text)
             self.units.append(self.folder / unit.name)
         self.drop_ins = self.folder / "netd.service.d"
@@ -61,7 +61,7 @@ class UnitTests(SynchronousTestCase):
         self.assertEqual(drop_ins, {name for names in _MOST for name in names})
         self.assertEqual(
             [path.name for path in self.units],
-            ["netd-https.socket", "netd.service", "netd.socket"],
+            ["netd-https.socket", "netd-worker.service", "netd.service", "netd.socket"],
         )
 
     @needs("systemd-analyze")
@@ -96,6 +96,18 @@ class UnitTests(SynchronousTestCase):
             exposure = re.search(r"exposure level for netd\.service: ([0-9.]+)", done.out)
             assert exposure is not None, done.out + done.err
             self.assertLessEqual(float(exposure[1]), most, f"{names}\n{done.out}")
+
+    @needs("systemd-analyze")
+    def test_worker(self) -> None:
+        """
+        The workers are no more exposed than the daemon, and have limits too.
+        """
+        unit = self.folder / "netd-worker.service"
+        done = self.analyze("security", "--offline=true", "--threshold=100", unit)
+        self.assertIn("exposure level for netd-worker.service: 1.1", done.out)
+        text = unit.read_text()
+        for name in ("MemoryMax=", "TasksMax=", "DynamicUser=yes", "KillMode=mixed"):
+            self.assertIn(f"\n{name}", text)
 
     def test_limits(self) -> None:
         """

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from itertools import chain
@@ -19,9 +20,11 @@ from attrs import Factory, define, evolve, field, frozen
 
 from netd.acl import AccessList
 from netd.lab import compatibility
+from netd.lab.attempts import Attempts
 from netd.lab.compatibility import Compatibility
 from netd.lab.counts import Counting, Counts
 from netd.lab.parameters import Parameter
+from netd.lab.workers import Workers
 from netd.script import Script, Wait
 from netd.settings import HTTP
 from netd.values import Distribution, Duration
@@ -104,6 +107,11 @@ class LabState:
     environ: Mapping[str, str] = Factory(dict)
     """The environment of the process, of which /env shows a part."""
     own_ports: OwnPorts = frozenset
+    seconds: Callable[[], float] = time.monotonic
+    """The time that waits are counted by; nobody sets it."""
+    attempts: Attempts = Factory(Attempts)
+    """The requests that /retry and fail_first counted."""
+    workers: Workers = Factory(Workers)
     trusted: AccessList = field(
         init=False,
         default=Factory(lambda self: AccessList(self.config.lab.trust_forwarded), True),

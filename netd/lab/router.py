@@ -105,8 +105,10 @@ class Router(Resource):
         self._table = Table(routes)
         # No secret depends on these random numbers: delays, weights, faults.
         random = Random(config.lab.seed)  # noqa: S311
+        counts = Counts() if counts is None else counts
+        seconds = clock.seconds
         self._state = LabState(
-            config, random, now, os.environ, own_ports, Counts() if counts is None else counts
+            config, random, now, os.environ, own_ports, seconds, counts=counts
         )
         self._compatibility = self._state.compatibility
         self._clock = clock

@@ -54,6 +54,10 @@ class Route:
     """Whether a small request can take more than a millisecond."""
     body: str = "text/plain"
     """The media type of a request body, for the OpenAPI document."""
+    theme: str = ""
+    """The heading under which people find it."""
+    example: str = field(default=Factory(lambda self: self.path, True), kw_only=True)
+    """A path and query to try it with; the path itself where that has no `<name>`."""
     segments: tuple[str, ...] = field(
         init=False, default=Factory(lambda self: tuple(self.path[1:].split("/")), True)
     )

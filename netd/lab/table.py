@@ -7,6 +7,7 @@ one line here.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from attrs import evolve
@@ -117,7 +118,9 @@ _ECHO: Final = (
     P("fault_rate", "number", "probability of the fault, from 0 to 1", "1", most=1),
     _RETRY_AFTER,
     P("fail_first", "integer", "requests per key that fail, with `status` or 503", most=1000),
-    P("key", "text", "the key under which fail_first counts requests"),
+    P("workers", "integer", "responses of a key at a time; the others queue", None, 1, 1000),
+    P("key", "text", "the key that fail_first counts by, and workers by too (else by path)"),
+    P("timing", "switch", "whether Server-Timing says queue and delay", "no"),
     _SEED,
 )
 
@@ -142,6 +145,8 @@ def _any(path: str, endpoint: Endpoint, text: str, *parameters: P) -> Route:
     return Route(path, endpoint, text, ANY, parameters)
 
 
+_FIRST: Final = "Delay and echo"
+_LAST: Final = "The daemon"
 _DESCRIPTION: Final = "args, headers, origin and url"
 _WITH_BODY: Final = f"{_DESCRIPTION}, and the body"
 _WITH_METHOD: Final = f"{_DESCRIPTION}, the body and the method"
@@ -156,6 +161,9 @@ _STALE: Final = f"{_DIGEST}; a nonce is stale after stale_after uses"
 _CODED: Final = "the request headers in"
 _EXTRA: Final = "501 without the extra compress"
 _FAILURES: Final = "failures for the key, then a success; DELETE forgets the key"
+_ATTEMPTS: Final = (
+    "the requests that /retry or fail_first counted for the key, with their times"
+)
 _HEADERS: Final = "a response header for each argument"
 
 _ECHO_ROUTES: Final = (
@@ -174,8 +182,8 @@ _RESOURCES: Final = (
 )
 """What `netd.site` puts in front of the router, for the help alone."""
 
-_ENDPOINTS: Final = (
-    # The request
+_ENDPOINTS: Final[tuple[str | Route, ...]] = (
+    "The request, said back",
     _get("/get", inspect.get, _DESCRIPTION),
     Route("/post", inspect.post, _WITH_BODY, ("POST",)),
     Route("/put", inspect.post, _WITH_BODY, ("PUT",)),
@@ -183,7 +191,7 @@ _ENDPOINTS: Final = (
     Route("/delete", inspect.post, _WITH_BODY, ("DELETE",)),
     _any("/anything", inspect.anything, _WITH_METHOD),
     _any("/anything/<path:rest>", inspect.anything, _WITH_METHOD),
-    _any("/delay/<duration>", inspect.delay, _DELAYED, _DELAY, _SEED),
+    evolve(_any("/delay/<duration>", inspect.delay, _DELAYED, _DELAY, _SEED), theme=_FIRST),
     _get("/headers", inspect.request_headers, "the request headers"),
     _get("/ip", inspect.ip, "the client's address"),
     _get("/user-agent", inspect.user_agent, "the User-Agent"),
@@ -192,13 +200,13 @@ _ENDPOINTS: Final = (
     Route("/upload", inspect.upload, "the request body's size", ("POST", "PUT", "PATCH")),
     Route("/head", inspect.head, "an empty response to HEAD", ("HEAD",)),
     _get("/tls", inspect.tls, "TLS version, cipher, SNI, ALPN and client certificate"),
-    # Statuses and redirects
+    "Statuses and redirects",
     _any("/status/<codes>", status.status, _STATUS, _CODES, _SEED),
     _get("/redirect/<n>", redirects.redirect, "n redirects, then /get", _HOPS),
     _get("/relative-redirect/<n>", redirects.relative, "n redirects by path, then /get", _HOPS),
     _get("/absolute-redirect/<n>", redirects.absolute, "n redirects by URL, then /get", _HOPS),
     _any("/redirect-to", redirects.redirect_to, _REDIRECT, *_REDIRECT_TO),
-    # Cookies and authentication
+    "Cookies and authentication",
     _get("/cookies", cookies.cookies, "the request's cookies"),
     _get("/cookies/set", cookies.set_some, "sets a cookie for each argument"),
     _get("/cookies/set/<name>/<value>", cookies.set_one, "sets one cookie", *_COOKIE),
@@ -209,7 +217,7 @@ _ENDPOINTS: Final = (
     _get("/digest-auth/<qop>/<user>/<passwd>", digest.digest, _DIGEST),
     _get("/digest-auth/<qop>/<user>/<passwd>/<algorithm>", digest.digest, _DIGEST),
     _get("/digest-auth/<qop>/<user>/<passwd>/<algorithm>/<stale_after>", digest.digest, _STALE),
-    # Codings, caching, headers
+    "Codings and caching",
     _get("/gzip", compression.gzipped, f"{_CODED} gzip"),
     _get("/deflate", compression.deflated, f"{_CODED} deflate"),
     _get("/brotli", compression.brotli, f"{_CODED} brotli; {_EXTRA}"),
@@ -219,7 +227,7 @@ _ENDPOINTS: Final = (
     _get("/cache/<n>", caching.cache_for, "a response that is fresh for n seconds", _FRESH),
     _get("/etag/<etag>", caching.etag, "200, 304 or 412 for a resource with that entity tag"),
     Route("/response-headers", caching.response_headers, _HEADERS, ("GET", "POST")),
-    # Bytes and streams
+    "Bytes and streams",
     evolve(
         _get("/bytes/<n>", payloads.random_bytes, "n random bytes", _BYTES, _SEED), costly=True
     ),
@@ -234,7 +242,7 @@ _ENDPOINTS: Final = (
     _get("/base64/decode/<value>", payloads.base64_decode, "the text that is in base64"),
     _get("/base64/encode/<value>", payloads.base64_encode, "the text, in base64"),
     _get("/uuid", inspect.uuid, "a random UUID"),
-    # Documents
+    "Documents",
     _get("/html", documents.html, "a page of HTML"),
     _get("/xml", documents.xml, "a document of XML"),
     _get("/json", documents.sample, "a document of JSON"),
@@ -246,24 +254,85 @@ _ENDPOINTS: Final = (
     _get("/image/<kind>", documents.image_of, "an image", _IMAGE),
     _get("/links/<n>", redirects.first_link, "a redirect to a page of n links", _LINKS),
     _get("/links/<n>/<offset>", redirects.links, "links to n pages of its kind", *_LINK_PAGE),
-    # Faults
+    "Faults",
     _any("/fault/<kind>", faults.fault, "a response with that fault", *_FAULT),
     _any("/retry/<times>/<key>", faults.retry, _FAILURES, *_RETRY),
+    _get("/attempts/<key>", faults.attempts, _ATTEMPTS),
     _any("/unstable", faults.unstable, "500 at a rate, else 200", *_UNSTABLE),
-    # The machine
+    _LAST,
     _get("/hostname", inspect.hostname, "the machine's name; 403 without --reveal hostname"),
     _get("/version", inspect.version, "netd's version; 403 without --reveal version"),
     _get("/env", inspect.env, "environment variables NETD_ENV_*"),
 )
 
 
-def routes(probes: Probes | None) -> tuple[Route, ...]:
+_EXAMPLES: Final = {
+    "/attempts/<key>": "/attempts/my-key",
+    "/console/preview": "/console/preview?delay=lognormal:1s,200ms",
+    "/echo": "/echo?delay=lognormal:1.2s,400ms&status=200:9,503:1&retry_after=5",
+    "/echo/<path:rest>": "/echo/any/path?delay=200ms&body=hello",
+    "/files/<path:path>": "/files/hello.txt",
+    "/anything/<path:rest>": "/anything/any/path?a=1",
+    "/get": "/get?a=1&b=two",
+    "/delay/<duration>": "/delay/uniform:1s-2s",
+    "/status/<codes>": "/status/200:3,503:1",
+    "/redirect/<n>": "/redirect/3",
+    "/relative-redirect/<n>": "/relative-redirect/3",
+    "/absolute-redirect/<n>": "/absolute-redirect/3",
+    "/redirect-to": "/redirect-to?url=/get&status_code=307",
+    "/cookies/set": "/cookies/set?fruit=apple",
+    "/cookies/set/<name>/<value>": "/cookies/set/fruit/apple",
+    "/cookies/delete": "/cookies/delete?fruit=",
+    "/basic-auth/<user>/<passwd>": "/basic-auth/ada/secret",
+    "/hidden-basic-auth/<user>/<passwd>": "/hidden-basic-auth/ada/secret",
+    "/digest-auth/<qop>/<user>/<passwd>": "/digest-auth/auth/ada/secret",
+    "/digest-auth/<qop>/<user>/<passwd>/<algorithm>": "/digest-auth/auth/ada/secret/SHA-256",
+    "/digest-auth/<qop>/<user>/<passwd>/<algorithm>/<stale_after>": (
+        "/digest-auth/auth/ada/secret/SHA-256/3"
+    ),
+    "/cache/<n>": "/cache/60",
+    "/etag/<etag>": "/etag/v1",
+    "/response-headers": "/response-headers?X-Fruit=apple",
+    "/bytes/<n>": "/bytes/64?seed=1",
+    "/stream-bytes/<n>": "/stream-bytes/4096?chunk_size=1024&seed=1",
+    "/range/<n>": "/range/64?chunk_size=16&duration=1s",
+    "/stream/<n>": "/stream/3",
+    "/drip": "/drip?duration=2s&numbytes=10",
+    "/sse": "/sse?count=5&duration=2s",
+    "/jsonl": "/jsonl?count=5&duration=2s",
+    "/trailers": "/trailers?X-Checksum=abc",
+    "/base64/<value>": "/base64/bmV0ZA==",
+    "/base64/decode/<value>": "/base64/decode/bmV0ZA==",
+    "/base64/encode/<value>": "/base64/encode/netd",
+    "/image/<kind>": "/image/svg",
+    "/links/<n>": "/links/5",
+    "/links/<n>/<offset>": "/links/5/0",
+    "/fault/<kind>": "/fault/truncate",
+    "/retry/<times>/<key>": "/retry/2/console",
+    "/unstable": "/unstable?failure_rate=0.5",
+}
+"""What people can try a route with, by its path."""
+
+
+def _presented(lines: Iterable[str | Route]) -> Iterator[Route]:
+    """Each route with its example, under the heading before it."""
+    theme = ""
+    for line in lines:
+        if isinstance(line, str):
+            theme = line
+        else:
+            example = _EXAMPLES.get(line.path, line.path)
+            yield evolve(line, theme=line.theme or theme, example=example)
+
+
+def routes(probes: Probes | None, console: bool = True) -> tuple[Route, ...]:
     """All routes of a site in the order of the help; `probes` None: without probes."""
     listed: list[Route] = []
     # The help lists its own routes too, so its list is filled after it is bound.
-    help_routes = Help(listed).routes()
+    help_routes = Help(listed, console).routes()
     probe_routes = () if probes is None else probes.routes()
-    listed += (*_ECHO_ROUTES, *probe_routes, *help_routes, *_RESOURCES, *_ENDPOINTS)
+    own = (*probe_routes, *help_routes, *_RESOURCES)
+    listed += _presented((_FIRST, *_ECHO_ROUTES, _LAST, *own, *_ENDPOINTS))
     return tuple(listed)
 
 

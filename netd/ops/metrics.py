@@ -42,6 +42,9 @@ class Gauges:
     calls_queued: Callable[[], int]
     workers_busy: Callable[[], int]
     certificates: Callable[[], Mapping[str, float]]
+    queue_up: Callable[[], int | None] = lambda: None
+    queue_workers: Callable[[], int | None] = lambda: None
+    queue_depth: Callable[[], Mapping[str, int]] = dict
 
 
 # Name, description, label (empty: a single value) and field of `Counters`.
@@ -58,6 +61,9 @@ _COUNTERS: Final = (
     ("netd_udp_datagrams", "Received UDP datagrams.", "", "datagrams"),
     ("netd_udp_answers", "Sent UDP datagrams.", "", "datagrams_sent"),
     ("netd_log_drops", "Lost log lines.", "", "log_drops"),
+    ("netd_rpc_queue_resent", "Messages of XML-RPC calls sent again.", "", "queue_resent"),
+    ("netd_rpc_queue_lost", "Distributed XML-RPC calls that were lost.", "why", "queue_lost"),
+    ("netd_rpc_queue_drops", "Workers' entries without a call.", "reason", "queue_drops"),
     ("netd_http_requests", "HTTP responses by status.", "code", "responses"),
     ("netd_refusals", "Refused requests and connections.", "reason", "refusals"),
     ("netd_service_connections", "Connections to small services.", "service", "services"),
@@ -71,6 +77,9 @@ _LAGS: Final = (
 _GAUGES: Final = (
     ("netd_rpc_calls_queued", "XML-RPC calls that wait for a worker.", "", "calls_queued"),
     ("netd_rpc_workers_busy", "Workers that run an XML-RPC call.", "", "workers_busy"),
+    ("netd_rpc_queue_up", "Whether the queue can be reached.", "", "queue_up"),
+    ("netd_rpc_queue_workers", "Workers with a heartbeat.", "", "queue_workers"),
+    ("netd_rpc_queue_depth", "Messages that wait for a worker.", "queue", "queue_depth"),
     ("netd_connections_open", "Open connections.", "listener", "connections"),
     ("netd_http_answers_waiting", "HTTP responses in progress.", "site", "waiting"),
     ("netd_tls_certificate_left_seconds", "Seconds to expiry.", "certificate", "certificates"),
@@ -125,6 +134,21 @@ class Collector:
             LATENESS_BOUNDS,
             counters.lateness,
             counters.lateness_seconds,
+        )
+
+        yield _histogram(
+            "netd_rpc_queue_wait_seconds",
+            "Seconds that distributed XML-RPC calls waited for a worker.",
+            DELAY_BOUNDS,
+            counters.queue_waits,
+            counters.queue_wait_seconds,
+        )
+        yield _histogram(
+            "netd_rpc_queue_run_seconds",
+            "Seconds that distributed XML-RPC calls ran.",
+            DELAY_BOUNDS,
+            counters.queue_runs,
+            counters.queue_run_seconds,
         )
 
     def _calls(self) -> Metric:

@@ -58,12 +58,13 @@ def limit_stop(reactor: SignalReactor, limit: Callable[[], float]) -> None:
         for number in _STOP_SIGNALS:
             # A shell has background processes ignore SIGINT.
             if callable(signal.getsignal(number)):
-                _install(number, lambda: _end_after(limit()))
+                _install(number, lambda: end_after(limit()))
 
     reactor.callWhenRunning(install)
 
 
-def _end_after(limit: float) -> None:
+def end_after(limit: float) -> None:
+    """End the process soon after `limit` seconds, if `limit_stop` was called."""
     left, _ = signal.getitimer(signal.ITIMER_REAL)
     # Without a handler the alarm would end the process by another signal.
     if signal.getsignal(signal.SIGALRM) is _end:
@@ -91,7 +92,7 @@ def on_stop_signal(
     """
 
     def handle(_: int, frame: FrameType | None) -> None:
-        _end_after(limit())
+        end_after(limit())
         reactor.callFromThread(function)
 
     previous = {number: signal.signal(number, handle) for number in _STOP_SIGNALS}

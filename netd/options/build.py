@@ -17,6 +17,7 @@ from attrs import evolve, fields
 from netd import __version__, setting_types
 from netd.addresses import Network
 from netd.options.sources import OptionValue
+from netd.queue_url import QueueURL
 from netd.regular_file import read_file
 from netd.setting_types import ValueType, options_of
 from netd.settings import HTTP, SERVICE, TEMPORARY, TLS, Service, Settings
@@ -30,6 +31,7 @@ def build_settings(values: OptionValues) -> Settings:
     settings: Settings = _filled(Settings(), "", values)
     _check_tls(settings.tls, values)
     _check_delay(settings.http, values)
+    check_queue(values)
     return settings
 
 
@@ -90,6 +92,25 @@ def _network_list(text: str) -> list[Network]:
     return networks
 
 
+def queue_url(value: OptionValue, bind: str = "") -> QueueURL:
+    """The URL of the last text, or of the file that the text names."""
+
+    def parse(text: str) -> object:
+        if text.startswith("@"):
+            text = read_file(text[1:]).decode().strip()
+        return value.option.type.parse(text)
+
+    url: QueueURL = value.values(parse)[-1]
+    return url
+
+
+def check_queue(values: OptionValues) -> None:
+    """UsageError when messages have a broker and results no Redis."""
+    broker = values["rpc-broker"]
+    if broker.texts and not values["rpc-queue"].texts:
+        raise broker.error(broker.texts[-1], "needs --rpc-queue")
+
+
 def _on_port(values: OptionValues, kind: str) -> Endpoint:
     """The listener on --port; the message of an unknown host names --bind."""
     port, bind = values["port"].value(), values["bind"].value()
@@ -120,6 +141,8 @@ _BY_TYPE: Final[Mapping[ValueType[object], Callable[[OptionValue, str], object]]
     setting_types.ENDPOINT: _endpoints,
     setting_types.NETWORKS: _networks,
     SERVICE: _services,
+    setting_types.QUEUE: queue_url,
+    setting_types.BROKER: queue_url,
 }
 """What needs the host of --bind, or reads files."""
 _BY_FIELD: Final[Mapping[str, Callable[[OptionValues], object]]] = {

@@ -25,6 +25,23 @@ from netd.settings import Settings
 from netd.values import escape_unprintable
 
 
+def read_values(
+    flags: Mapping[str, tuple[str, ...]],
+    environ: Mapping[str, str],
+    config: str | None = None,
+    directory: str = "",
+) -> dict[str, OptionValue]:
+    """
+    The texts of every option; the file is `config`, or what NETD_CONFIG names.
+
+    UsageError says what is wrong with the environment or the file.
+    """
+    check_variables(environ)
+    path = config or environ.get("NETD_CONFIG") or ""
+    path = path and os.path.join(directory, path)
+    return option_values(flags, environ, read_toml(path) if path else {}, path)
+
+
 class Options(_Options):
     """What `twistd netd` takes; after parsing `settings` holds all that is set."""
 
@@ -68,11 +85,7 @@ class Options(_Options):
 
         UsageError says what is wrong; `settings` and `option_values` stay as before then.
         """
-        check_variables(self.environ)
-        path = self["config"] or self.environ.get("NETD_CONFIG") or None
-        path = path and os.path.join(self._directory, path)
-        file = read_toml(path) if path else {}
-        values = option_values(self._flags, self.environ, file, path or "")
+        values = read_values(self._flags, self.environ, self["config"], self._directory)
         self.settings, self.option_values = build_settings(values), values
         return self.settings
 

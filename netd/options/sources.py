@@ -30,7 +30,8 @@ class OptionValue:
     def error(self, text: str, reason: object) -> UsageError:
         """The line for the operator: option, value, origin, and what is wrong."""
         source = "" if self.origin == "flag" else f" ({self.origin})"
-        return UsageError(f"--{self.option.name} {quote_unprintable(text)}{source}: {reason}")
+        shown = quote_unprintable(self.option.type.shown(text))
+        return UsageError(f"--{self.option.name} {shown}{source}: {reason}")
 
     def values(self, parse: Callable[[str], Any] | None = None) -> tuple[Any, ...]:
         """The value of each text, by the option's own type or by `parse`."""

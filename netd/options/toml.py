@@ -65,10 +65,14 @@ def _unknown(key: str, value: object) -> str:
 
 
 def dump(values: Mapping[str, OptionValue]) -> str:
-    """Every option with its effective value and origin, as a file that `--config` takes."""
+    """
+    Every option with its effective value and origin, as a file that `--config` takes.
+
+    Passwords of URLs are masked.
+    """
     lines = []
     for name, value in values.items():
-        quoted = [_quoted(text) for text in value.texts]
+        quoted = [_quoted(value.option.type.shown(text)) for text in value.texts]
         toml = f"[{', '.join(quoted)}]" if value.option.repeatable else "".join(quoted)
         origin = escape_unprintable(value.origin)
         lines.append(f"{name} = {toml}  # {origin}\n" if quoted else f"# {name} is not set\n")

@@ -7,8 +7,6 @@ policy forbids any; every file name is escaped.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -17,36 +15,25 @@ from typing import Final
 
 from attrs import frozen
 
+from netd import look
 from netd.static.paths import Names, display, link
 
-_STYLE: Final = """
-:root { color-scheme: light dark; --line: #8883; --dim: #666; --link: #0550ae; --hover: #8881; }
-@media (prefers-color-scheme: dark) { :root { --dim: #999; --link: #79b8ff; } }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.25rem; font-weight: 600; overflow-wrap: anywhere; margin: 0 0 1rem; }
-a { color: var(--link); text-decoration: none; }
-a:hover { text-decoration: underline; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th { text-align: left; font-weight: 600; white-space: nowrap; }
-th, td { padding: .35rem .5rem; border-bottom: 1px solid var(--line); }
-td { vertical-align: top; }
-td:first-child { overflow-wrap: anywhere; white-space: pre-wrap; }
-tbody tr:hover { background: var(--hover); }
-.size { text-align: right; white-space: nowrap; }
-.time, p { color: var(--dim); white-space: nowrap; }
-p { font-size: .875rem; white-space: normal; }
-@media (max-width: 34rem) {
-  body { padding: .75rem; }
-  th, td { padding: .5rem .25rem; }
-  .time span { display: none; }
-}
+_STYLE: Final = (
+    look.STYLE
+    + """main { max-width: 62rem; }
+h1 { font: 600 1.0625rem/1.5 var(--mono); margin: 0 0 .75rem; }
+th a { color: inherit; }
+td:first-child { white-space: pre-wrap; overflow-wrap: anywhere; }
+td:first-child a { font-family: var(--mono); font-size: .875rem; }
+tbody tr:hover { background: var(--field); }
+.size { text-align: right; } .size, .time { white-space: nowrap; }
+td.time { color: var(--dim); }
+th:last-child, td:last-child { padding-right: 0; }
+@media (max-width: 34rem) { .time span { display: none; } td a { display: block; } }
 """
-_DIGEST: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+)
 
-POLICY: Final = (
-    f"default-src 'none'; style-src 'sha256-{_DIGEST}'; img-src data:; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'"
-).encode()
+POLICY: Final = look.policy(_STYLE).encode()
 """The Content-Security-Policy of the page, which allows its own style only."""
 
 
@@ -162,10 +149,11 @@ def as_html(names: Names, listing: Listing, order: Order, above: Names = ()) -> 
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="robots" content="noindex"><link rel="icon" href="data:,">',
         f"<title>{title}</title><style>{_STYLE}</style>",
-        f"<h1><bdi>{title}</bdi></h1>",
+        look.top("Files", look.PAGES if above else ()),
+        f'<main id="main" class="card"><h1><bdi>{title}</bdi></h1>',
         f"<table><thead><tr>{''.join(_heading(*column, order) for column in _COLUMNS)}<tbody>",
         *rows,
-        f'</table><p>{note}. <a href="?format=json">JSON</a></p></html>',
+        f'</table><p class="dim">{note}. <a href="?format=json">JSON</a></p></main></html>',
     ]
     return "\n".join(lines).encode() + b"\n"
 

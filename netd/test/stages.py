@@ -199,6 +199,12 @@ class Reactor(TurningClock):
         self.adopted: list[Adopted] = []
         self.readers: list[Any] = []
         self.signals: Final = Signals()
+        self.stops = 0
+        """How often it was told to stop."""
+
+    def stop(self) -> None:
+        """Count it."""
+        self.stops += 1
 
     def adoptStreamPort(self, fileDescriptor: int, family: int, factory: Factory) -> Adopted:
         """Note it; the descriptor stays the caller's, as with the real one."""
@@ -230,6 +236,24 @@ class Reactor(TurningClock):
 
     def removeWriter(self, writer: Any) -> None:
         """There is none."""
+
+
+class NotRunning(Reactor):
+    """A reactor that does not run before `run`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._later: list[Callable[[], object]] = []
+
+    def callWhenRunning(self, call: Callable[..., object], *rest: Any, **named: Any) -> None:
+        """Keep it for later."""
+        self._later.append(lambda: call(*rest, **named))
+
+    def run(self) -> None:
+        """Do what was kept."""
+        calls, self._later = self._later, []
+        for call in calls:
+            call()
 
 
 @frozen

@@ -90,6 +90,17 @@ class DelayTests(SynchronousTestCase):
         self.assertEqual(counters.delays, {0.01: 2, 0.025: 1, 3.0: 2, inf: 1})
         self.assertAlmostEqual(counters.delay_seconds, 3606.0211)
 
+    def test_queue(self) -> None:
+        """The waits and the runs of distributed calls are counted in the same way."""
+        counters = Counters()
+        for seconds in (0.001, 0.02, 3600.0):
+            counters.add_queue_wait(seconds)
+            counters.add_queue_run(2 * seconds)
+        self.assertEqual(counters.queue_waits, {0.01: 1, 0.025: 1, inf: 1})
+        self.assertEqual(counters.queue_runs, {0.01: 1, 0.05: 1, inf: 1})
+        self.assertAlmostEqual(counters.queue_wait_seconds, 3600.021)
+        self.assertAlmostEqual(counters.queue_run_seconds, 7200.042)
+
     def test_bounds(self) -> None:
         """The bounds of both histograms rise, and the last one is infinite."""
         for bounds in (LATENESS_BOUNDS, DELAY_BOUNDS):

@@ -465,6 +465,27 @@ class StartTests(DaemonCase):
         # The environment that was given is the one that is used.
         self.assertEqual(len([event for event in events if "address" in event]), 1)
 
+    def test_console(self) -> None:
+        """A start logs the console's URL, unless there is no console or no port for it."""
+        socket = Endpoint("unix", str(Path(self.mktemp())), 0)
+        for endpoint, console, number in (
+            (ANY_PORT, True, 1),
+            (ANY_PORT, False, 0),
+            (socket, True, 0),
+        ):
+            config = settings_with()
+            http = evolve(config.http, listen=(endpoint,), console=console)
+            daemon = self.build(evolve(config, http=http))
+            with capturedLogs() as events:
+                daemon.privilegedStartService()
+                daemon.startService()
+                daemon.show_console()
+            shown = {event["url"] for event in events if "url" in event}
+            self.assertEqual(len(shown), number, (endpoint, console))
+            for url in shown:
+                port = daemon._bound()["http"].port
+                self.assertEqual(url, f"http://127.0.0.1:{port}/console")
+
     def test_distinct(self) -> None:
         """Two listeners with one address are refused when the daemon is built."""
         twice = [Endpoint("tcp", "127.0.0.1", 8000, option=f"--http {n}") for n in (1, 2)]
@@ -643,6 +664,18 @@ class StopTests(DaemonCase):
         self.successResultOf(stopped)
         self.assertEqual(daemon.parts.counters.aborted, 0)
 
+    def test_standardInput(self) -> None:
+        """The end of standard input stops the reactor, within the time of any stop."""
+        config = evolve(settings_with(), starter=settings.Starter(until_eof=True))
+        daemon = self.build(config)
+        daemon.privilegedStartService()
+        daemon.startService()
+        self.addCleanup(self.stop, daemon)
+        watched: Any = daemon.getServiceNamed("until-eof")
+        watched.connectionLost(None)
+        self.assertEqual(self.reactor.stops, 1)
+        self.assertEqual(self.timers, [11.0])
+
     def test_grace(self) -> None:
         """A request that still waits after the grace is cut off."""
         daemon = self.start(settings_with())
@@ -760,6 +793,18 @@ class SignalTests(Managed):
             settings_with(),
             http=evolve(settings_with().http, access_log=str(path), fast_dispatch=False),
         )
+
+    def test_guest(self) -> None:
+        """A daemon that shares its process leaves every signal as it is, in a stop too."""
+        numbers = (signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM, signal.SIGALRM)
+        before = [signal.getsignal(each) for each in numbers]
+        daemon = build(settings_with(), self.reactor, {}, alone=False)
+        with capturedLogs():
+            daemon.startService()
+            self.addCleanup(self.end, daemon)
+            self.assertEqual([signal.getsignal(each) for each in numbers], before)
+            daemon.stopService()
+        self.assertEqual([signal.getsignal(each) for each in numbers], before)
 
     def test_reload(self) -> None:
         """

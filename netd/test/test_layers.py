@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ast
 import graphlib
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -23,8 +24,8 @@ PACKAGE: Final = Path(netd.__file__).parent
 
 FLOORS: Final = (
     ("__init__",),
-    ("values", "script", "steps", "counters", "regular_file", "throttled_log"),
-    ("addresses", "ratelimit", "turns"),
+    ("values", "script", "steps", "counters", "regular_file", "throttled_log", "look"),
+    ("addresses", "ratelimit", "turns", "queue_url"),
     ("setting_types",),
     ("acl", "settings", "player"),
     ("options",),
@@ -39,6 +40,7 @@ FLOORS: Final = (
     ("daemon",),
     ("tap",),
     ("__main__",),
+    ("testing",),
 )
 """Rooms from the ground up: a room imports itself and rooms on lower floors only."""
 
@@ -56,6 +58,11 @@ PURE: Final = frozenset(
 IMPURE: Final = frozenset({"twisted", "zope", "OpenSSL"})
 REACTOR_IN: Final = frozenset({"tap"})
 """The modules that may import the process's reactor."""
+
+# pytest is there when its plugins are loaded.
+TESTING_IMPORTS: Final = sys.stdlib_module_names | {"__future__", "netd"}
+PYTEST_IN: Final = frozenset({"testing.plugin", "testing.httpbin"})
+"""The modules that pytest loads, and that may import pytest."""
 
 Sources: TypeAlias = Mapping[str, ast.Module]
 """Parsed modules by their name below netd: `http.request`; `http` is its `__init__`."""
@@ -173,6 +180,34 @@ def reactors(sources: Sources) -> list[str]:
     ]
 
 
+def eager(sources: Sources) -> list[str]:
+    """The imports of netd.testing, outside of functions, that cost others anything."""
+    found = []
+    for name, module in sources.items():
+        if name.partition(".")[0] != "testing":
+            continue
+        now = ast.Module([*_at_import(module.body)], [])
+        for each in imports({name: now}):
+            top = each.target.partition(".")[0]
+            allowed = TESTING_IMPORTS | ({"pytest"} if name in PYTEST_IN else set())
+            own = each.target.startswith("netd.testing.") or each.importer == "testing.child"
+            if top not in allowed or (top == "netd" and not own):
+                found.append(str(each))
+    return found
+
+
+def _at_import(statements: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """The import statements that are run when a module is."""
+    for each in statements:
+        if isinstance(each, ast.Import | ast.ImportFrom):
+            yield each
+        elif isinstance(each, ast.If) and ast.unparse(each.test) == "TYPE_CHECKING":
+            yield from _at_import(each.orelse)
+        elif not isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
+            for block in ("body", "orelse", "finalbody", "handlers"):
+                yield from _at_import(getattr(each, block, ()))
+
+
 def untested(package: Path) -> list[str]:
     """The modules without a test file of their own that mirrors them."""
     modules = [path.relative_to(package) for path in package.rglob("*.py")]
@@ -217,9 +252,17 @@ class PlanTests(SynchronousTestCase):
         """Only tap.py imports the process's reactor."""
         self.assertEqual(reactors(self.sources), [])
 
+    def test_eager(self) -> None:
+        """netd.testing imports the standard library only, until somebody uses it."""
+        self.assertEqual(eager(self.sources), [])
+
     def test_packages(self) -> None:
-        """An `__init__.py` holds a docstring; netd's own holds its version, too."""
-        for path in PACKAGE.rglob("__init__.py"):
+        """
+        An `__init__.py` holds a docstring; netd's own holds its version, too.
+
+        That of netd.testing holds the public names of that package.
+        """
+        for path in {*PACKAGE.rglob("__init__.py")} - {PACKAGE / "testing" / "__init__.py"}:
             body = ast.parse(path.read_text()).body
             self.assertIsNotNone(ast.get_docstring(ast.Module(body, [])), str(path))
             self.assertEqual(len(body), 2 if path.parent == PACKAGE else 1, str(path))
@@ -271,6 +314,24 @@ class RulesTests(SynchronousTestCase):
         for text in ("from twisted.internet import defer", "from netd import http"):
             sources = self.sources(ops__a=f'"""\nIt.\n\nRules: pure.\n"""\n{text}')
             self.assertEqual(len(impure(sources)), 1, text)
+
+    def test_eager(self) -> None:
+        """In netd.testing an import of others is found, unless it is inside a function."""
+        for text in (
+            "import trustme",
+            "from netd.values import Duration",
+            "try:\n import pytest\nexcept ImportError:\n pass",
+            "class C:\n from twisted.internet import defer",
+            "if x:\n pass\nelse:\n import attrs",
+        ):
+            self.assertEqual(len(eager(self.sources(testing__a=text))), 1, text)
+        for text in (
+            "import json\nfrom netd.testing.ca import CA",
+            "def f():\n import trustme",
+            "if TYPE_CHECKING:\n import pytest",
+        ):
+            self.assertEqual(eager(self.sources(testing__a=text)), [], text)
+        self.assertEqual(eager(self.sources(testing__plugin="import pytest")), [])
 
     def test_reactor(self) -> None:
         """The reactor's import is found in each of its forms."""

@@ -5,6 +5,7 @@ Tests for netd.parts.
 from __future__ import annotations
 
 import datetime
+import importlib.util
 import os
 import signal
 from pathlib import Path
@@ -16,17 +17,23 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SkipTest
 
 from netd import settings
 from netd.addresses import Network
 from netd.daemon import Daemon, build
 from netd.http.server import DeniedConnection
+from netd.queue_url import QueueURL
 from netd.settings import Settings
 from netd.test.lab.client import Transport
 from netd.test.stages import identity
 from netd.test.test_daemon import ANY_PORT, DaemonCase, settings_with
 from netd.transport.listener import Listener
 from netd.values import Duration, Endpoint
+from netd.xmlrpc import distributed
+from netd.xmlrpc.distributed import DistributedPool
+from netd.xmlrpc.pool import Pool
 
 
 class CertificateTests(DaemonCase):
@@ -165,6 +172,43 @@ class ProbeTests(DaemonCase):
         for child in daemon:
             if isinstance(child, Listener):
                 self.close(child)
+
+
+class PoolTests(DaemonCase):
+    """Where offloaded calls go."""
+
+    def with_queue(self, **rpc: Any) -> Settings:
+        """Settings of a daemon with a queue."""
+        plain = settings_with()
+        return evolve(
+            plain, rpc=evolve(plain.rpc, queue=QueueURL.parse("redis://:pw@h"), **rpc)
+        )
+
+    def test_local(self) -> None:
+        """Without --rpc-queue to netd's own processes, of whose queue there are no figures."""
+        daemon = self.start(settings_with())
+        self.assertIsInstance(daemon.parts.pool, Pool)
+        self.assertIsNone(daemon.parts.gauges.queue_up())
+        self.assertIsNone(daemon.parts.gauges.queue_workers())
+
+    def test_queue(self) -> None:
+        """With --rpc-queue to workers elsewhere, whose figures are at hand."""
+        if importlib.util.find_spec("celery") is None:
+            raise SkipTest("celery is not installed")
+        parts = build(self.with_queue(backlog=3), self.reactor).parts
+        self.assertIsInstance(parts.pool, DistributedPool)
+        self.assertEqual((parts.gauges.queue_up(), parts.gauges.queue_workers()), (0, 0))
+        self.assertEqual(parts.gauges.queue_depth(), {})
+
+    def test_missing(self) -> None:
+        """Without Celery the refusal names the option, and masks the password."""
+
+        def refuse(*_: object) -> None:
+            raise ValueError("needs netd-workbench[celery]")
+
+        self.patch(distributed, "build", refuse)
+        wrong = self.assertRaises(UsageError, build, self.with_queue(), self.reactor)
+        self.assertEqual(str(wrong), "--rpc-queue redis://***@h: needs netd-workbench[celery]")
 
 
 class ReloadTests(DaemonCase):

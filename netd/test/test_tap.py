@@ -238,6 +238,35 @@ class MakeServiceTests(_Commands):
         self.assertEqual(list(daemon.listening()), ["http", "https"])
 
 
+class ForegroundTests(_Commands):
+    """
+    Options that need the standard streams.
+    """
+
+    def test_background(self) -> None:
+        """twistd that forks is refused, and nothing is bound."""
+        for arguments in (("--until-eof", "yes"), ("--announce", "-")):
+            options: Any = self.options("--port=0", *arguments)
+            options.parent = {"nodaemon": 0}
+            with self.assertRaises(SystemExit) as caught:
+                tap.makeService(options)
+            self.assertEqual(
+                caught.exception.code, f"netd: {' '.join(arguments)}: needs twistd --nodaemon"
+            )
+
+    def test_foreground(self) -> None:
+        """twistd in the foreground has them, and whoever is not twistd answers for itself."""
+        for parent in ({"nodaemon": 1}, None):
+            options: Any = self.options("--port=0", "--until-eof", "yes", "--announce", "-")
+            options.parent = parent
+            self.addCleanup(os.umask, os.umask(0o022))
+            daemon: Any = tap.makeService(options)
+            self.addCleanup(daemon.abandon)
+            self.assertEqual(
+                [each.name for each in daemon][-3:], ["ready", "until-eof", "announce"]
+            )
+
+
 class InheritTests(_Commands):
     """
     Sockets inherited from the service manager.

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, Final
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
@@ -74,7 +74,7 @@ class Supervisor(Service):
             daemon.reloader, parts.tls, self._slots, settings, self._reactor
         )
         self._monitoring = [each for each in daemon.listeners() if is_supervisors(each)]
-        self._files = daemon.certificate_files()
+        self._once = daemon.once()
         self._shared = [each for each in daemon.listeners() if not is_supervisors(each)]
         self._counts = Counts()
         timeout = settings.workers.timeout.seconds
@@ -158,8 +158,6 @@ class Supervisor(Service):
             # This process drains nothing, and closes the listener at the end of a stop.
             listener.after = None
             listener.startService()
-        for file in self._files:
-            file.startService()
         for slot in self._slots:
             self._launch(slot)
         self._watch.start()
@@ -217,7 +215,9 @@ class Supervisor(Service):
         Deferred.fromCoroutine(self._two_phase.update(slot)).addErrback(_bug)
         if not self._served and all(each.ready for each in self._slots):
             self._served = True
-            self._notifier.startService()
+            for service in (*self._once, self._notifier):
+                service.startService()
+            self._daemon.show_console()
 
     def _log_line(self, slot: Slot, line: messages.Line) -> None:
         Logger(line.namespace).emit(
@@ -398,8 +398,8 @@ class Supervisor(Service):
         self._control.close()
         # Nothing is left to drain; this says that it is over.
         self._parts.drain.stopService()
-        others = (*self._files, *self._monitoring)
-        closed = gatherResults([each.stopService() for each in others])
+        others = (*self._once, *self._monitoring)
+        closed = gatherResults([maybeDeferred(each.stopService) for each in others])
 
         def end(_: object) -> None:
             self._notifier.close()

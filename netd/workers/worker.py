@@ -33,7 +33,6 @@ from netd.ops.systemd import Notifier
 from netd.parts import Parts
 from netd.settings import Settings
 from netd.transport.listener import Listener
-from netd.transport.temporary_certificate import CertificateFile
 from netd.transport.tls import TICKET_KEY_SECONDS
 from netd.workers import messages
 from netd.workers.group import Group
@@ -66,8 +65,11 @@ class ServedDaemon(Protocol):
     def listeners(self) -> list[Listener]:
         """Every listener, in starting order."""
 
-    def certificate_files(self) -> list[CertificateFile]:
-        """The files of certificates that were made at the start."""
+    def once(self) -> list[IService]:
+        """The services of the whole daemon, which one of its processes has."""
+
+    def show_console(self) -> None:
+        """Log where the console is."""
 
     def listening(self) -> dict[str, str]:
         """The text of the endpoint of each bound listener, by its name."""
@@ -239,7 +241,7 @@ class Worker:
         """Do without what the supervisor or another worker serves; lend the rest."""
         ports = self._parts.own_ports()
         self._parts.own_ports.find = lambda: ports
-        for service in (self._daemon.notifier, *self._daemon.certificate_files()):
+        for service in (self._daemon.notifier, *self._daemon.once()):
             self._daemon.withdraw(service)
         datagrams = 0
         for listener in self._daemon.listeners():

@@ -33,12 +33,13 @@ MULTICALL: Final = "system.multicall"
 MOST_CALLS: Final = 100
 """Calls in one multicall."""
 
-SECONDS: Final = 30.0
-"""How long a call may take without a timeout of its own."""
-
 
 class Caller:
-    """Calls the methods of a registry, to which it adds `system.multicall`."""
+    """
+    Calls the methods of a registry, to which it adds `system.multicall`.
+
+    `run` starts an offloaded call; `waits` says of its Deferred whether it has yet to begin.
+    """
 
     def __init__(
         self,
@@ -46,10 +47,12 @@ class Caller:
         clock: IReactorTime,
         run: Callable[[Procedure, Sequence[Value]], Deferred[Encoded]],
         counters: Counters | None = None,
+        waits: Callable[[Deferred[Value]], bool] = lambda _: False,
     ) -> None:
         self._registry = registry
         self._clock = clock
         self._run = run
+        self._waits = waits
         self._calls = (Counters() if counters is None else counters).calls
         self._holds = awaiting.HoldLog(clock)
         self.turns = Turns.of(clock)
@@ -115,7 +118,6 @@ class Caller:
 
     def _limited(self, inner: Deferred[Value], method: Procedure) -> Deferred[Value]:
         """`inner` with a timeout; it ends at once when it times out or is cancelled."""
-        seconds = SECONDS if method.timeout is None else method.timeout
         outer: Deferred[Value] = Deferred(lambda _: give_up(CancelledError()))
 
         def give_up(error: Exception) -> None:
@@ -134,8 +136,13 @@ class Caller:
             if not outer.called:
                 outer.callback(result)
 
-        timeout = Fault(faults.TIMEOUT, f"{method.name} took longer than {seconds:g} s")
-        timer = self._clock.callLater(seconds, give_up, timeout)
+        def time_over() -> None:
+            text = f"{method.name} took longer than {method.seconds:g} s"
+            if self._waits(inner):
+                text = f"{method.name} waited {method.seconds:g} s for a worker"
+            give_up(Fault(faults.TIMEOUT, text))
+
+        timer = self._clock.callLater(method.seconds, time_over)
         inner.addBoth(ended)
         return outer
 

@@ -8,7 +8,8 @@ what the full parser gives; a property test compares the two.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Final
 
 from netd.steps import Steps
@@ -26,6 +27,12 @@ _LONGEST_STRING: Final = 500
 """Characters of a string in a simple response."""
 _LONGEST_FAULT: Final = 10_000
 """Characters of a faultString."""
+_PARAMETERS: Final = 250
+"""Parameters of a call between two steps."""
+_EXACT: Final = {
+    **SCALARS,
+    datetime: lambda value: f"<dateTime.iso8601>{value.isoformat()}</dateTime.iso8601>",
+}
 
 _S: Final = r"[ \t\r\n]*+"
 _DECLARATION: Final = (
@@ -76,6 +83,18 @@ def call(body: bytes, encoding: str | None = None) -> Steps[tuple[str, list[Valu
     if encoding in (None, "UTF-8") and (simple := simple_call(body)) is not None:
         return simple
     return (yield from Reader(encoding).read(body))
+
+
+def call_body(name: str, parameters: Sequence[Value]) -> Steps[bytes]:
+    """The methodCall that `call` reads as these; dateTimes keep fractions and zone."""
+    pieces = [f"<methodCall><methodName>{escaped(name)}</methodName><params>".encode()]
+    for number, value in enumerate(parameters, 1):
+        xml = yield from Writer(scalars=_EXACT).write(value)
+        pieces += (b"<param>", xml, b"</param>")
+        if number % _PARAMETERS == 0:
+            yield
+    pieces.append(b"</params></methodCall>")
+    return b"".join(pieces)
 
 
 def simple_response(value: Value) -> bytes | None:

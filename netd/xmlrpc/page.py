@@ -1,14 +1,12 @@
 """
 The documentation page: every method of a registry by its prefix, and a form that calls one.
 
-Rules: pure.  The page loads nothing from elsewhere; its style and its script are
-inline and allowed by their hashes, so that nothing else can run.
+Rules: pure.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,6 +18,7 @@ from typing import Final
 
 from attrs import frozen
 
+from netd import look
 from netd.steps import run_now
 from netd.xmlrpc.methods.interop import PREFIXES as SUITES
 from netd.xmlrpc.registry import Procedure, Registry
@@ -27,20 +26,11 @@ from netd.xmlrpc.scalars import Value
 from netd.xmlrpc.writer import Writer
 
 _FILES: Final = resources.files("netd.xmlrpc")
-_STYLE: Final = _FILES.joinpath("page.css").read_text("utf-8")
+_STYLE: Final = look.STYLE + _FILES.joinpath("page.css").read_text("utf-8")
 _SCRIPT: Final = _FILES.joinpath("page.js").read_text("utf-8")
 _PAGE: Final = Template(_FILES.joinpath("page.html").read_text("utf-8"))
 
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-POLICY: Final = (
-    f"default-src 'none'; style-src {_hash(_STYLE)}; script-src {_hash(_SCRIPT)}; "
-    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
-)
+POLICY: Final = look.policy(_STYLE, _SCRIPT)
 """The Content-Security-Policy of the page."""
 
 _URL: Final = "http://localhost:8000/RPC2"
@@ -179,10 +169,10 @@ class Group:
         articles = "".join(map(_article, self.methods))
         heading = f"<h2>{self.title}</h2>"
         if not self.folded:
-            return f"<section>{heading}{articles}</section>"
+            return f'<section class="card">{heading}{articles}</section>'
         count = f"{len(self.methods)} methods of a suite that tests clients"
         summary = f"<summary>{heading} {count}</summary>"
-        return f'<details id="{self.title}">{summary}{articles}</details>'
+        return f'<details class="card" id="{self.title}">{summary}{articles}</details>'
 
 
 def groups(registry: Registry) -> list[Group]:
@@ -191,10 +181,11 @@ def groups(registry: Registry) -> list[Group]:
     return [Group(name, tuple(methods)) for name, methods in groupby(ordered, prefix)]
 
 
-def page(registry: Registry) -> bytes:
-    """The page in UTF-8."""
+def page(registry: Registry, pages: Sequence[tuple[str, str]] = look.PAGES) -> bytes:
+    """The page in UTF-8, with links to the other `pages` of its listener."""
     listed = groups(registry)
     texts = {
+        "top": look.top("XML-RPC", pages),
         "options": "".join(group.options() for group in listed),
         "parameters": escape(_parameters(listed[0].methods[0])) if listed else "",
         "links": "".join(f"<ul>{group.links()}</ul>" for group in listed),

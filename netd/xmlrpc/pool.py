@@ -33,7 +33,7 @@ from netd.xmlrpc.faults import BUSY, INTERNAL, Fault
 from netd.xmlrpc.framing import FrameReader, framed
 from netd.xmlrpc.registry import Procedure
 from netd.xmlrpc.scalars import Value
-from netd.xmlrpc.worker import RESULT, RESULT_FD
+from netd.xmlrpc.worker import RESULT_FD, outcome
 from netd.xmlrpc.writer import LARGEST, Encoded
 
 _log = Logger()
@@ -50,6 +50,14 @@ _START: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from netd.xmlrpc.worker import main; main(sys.argv[2:])"
 )
+
+
+def settle(result: Deferred[Encoded], value: Encoded | Fault) -> None:
+    """End a call with what its worker sent."""
+    if isinstance(value, Fault):
+        result.errback(value)
+    else:
+        result.callback(value)
 
 
 @define(eq=False)
@@ -128,6 +136,10 @@ class Pool(Service):
         """How many calls wait for a worker."""
         return len(self._waiting)
 
+    def waits(self, result: Deferred[Value]) -> bool:
+        """Whether the call of this Deferred of `run` waits for a worker."""
+        return any(job.result is result for job in self._waiting)
+
     def busy(self) -> int:
         """How many workers run a call."""
         return sum(worker.job is not None for worker in self._workers)
@@ -192,10 +204,7 @@ class Pool(Service):
         job, worker.job = worker.job, None
         if job is None:
             return
-        if message[:1] == RESULT:
-            job.result.callback(Encoded(message[1:]))
-        else:
-            job.result.errback(Fault(*json.loads(message[1:])))
+        settle(job.result, outcome(message))
         self._dispatch()
         self._end_idle()
 

@@ -21,7 +21,11 @@ F = TypeVar("F", bound=Callable[..., object])
 
 # The characters that the specification allows in a methodName.
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:/]{1,200}")
+_QUEUE: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _ATTRIBUTE: Final = "__rpc__"
+
+SECONDS: Final = 30.0
+"""How long a call may take without a timeout of its own."""
 
 
 def _variants(given: Iterable[Sequence[str]] | None) -> tuple[TypeNames, ...] | None:
@@ -36,7 +40,9 @@ class RPCOptions:
     `name` replaces its own.  With `offload` it runs in a process of netd's
     pool, so it may compute for seconds and must be importable.  `signatures`,
     XML-RPC type names with the result's first, replace its type hints.
-    `timeout` in seconds replaces the 30 that a call may take.
+    `timeout` in seconds replaces the 30 that a call may take.  With `queue`
+    only Celery workers run it that take the calls of `netd.QUEUE`; netd's own
+    pool runs it like every other.
     """
 
     name: str | None = None
@@ -45,6 +51,7 @@ class RPCOptions:
         default=None, kw_only=True, converter=_variants
     )
     timeout: float | None = field(default=None, kw_only=True)
+    queue: str | None = field(default=None, kw_only=True)
 
     def __call__(self, function: F) -> F:
         setattr(function, _ATTRIBUTE, self)
@@ -74,6 +81,12 @@ class Procedure:
     """Whether the client's address is passed in front of the parameters."""
     source: tuple[str, str] = ("", "")
     """For a worker: the `module:object` that publishes it, and its name there."""
+    queue: str | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long a call may take."""
+        return SECONDS if self.timeout is None else self.timeout
 
 
 def procedure(
@@ -94,13 +107,25 @@ def procedure(
         raise ValueError(f"{name}: async functions run in the daemon, they cannot be offloaded")
     if options.timeout is not None and not 0 < options.timeout <= 86_400:
         raise ValueError(f"{name}: a timeout of {options.timeout} s is not within 0 and a day")
+    if options.queue is not None:
+        if not options.offload:
+            raise ValueError(f"{name}: only offloaded functions have a queue")
+        if _QUEUE.fullmatch(options.queue) is None:
+            raise ValueError(f"{name}: {shown(options.queue)} is no name for a queue")
     try:
         signature = signature_of(function, signatures or options.signatures, skip=with_peer)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
     help_text = (inspect.getdoc(function) if text is None else text) or ""
     return Procedure(
-        name, function, signature, help_text, options.offload, options.timeout, with_peer
+        name,
+        function,
+        signature,
+        help_text,
+        options.offload,
+        options.timeout,
+        with_peer,
+        queue=options.queue,
     )
 
 

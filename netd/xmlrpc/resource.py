@@ -8,6 +8,7 @@ body holds the reactor: everything large is read, checked and written in steps.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
+from copy import copy
 from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -20,6 +21,7 @@ from twisted.web.server import NOT_DONE_YET
 from netd.http.cors import Policy
 from netd.http.negotiation import choose_coding
 from netd.http.request import Request
+from netd.look import PAGES
 from netd.xmlrpc import codec, content_coding
 from netd.xmlrpc.caller import Caller, internal_error
 from netd.xmlrpc.faults import CANCELLED, TOO_LARGE, Fault
@@ -50,7 +52,14 @@ class RPC(Resource):
         self._sharing = Policy(
             b"POST", frozenset(map(str.encode, origins)), headers=b"Content-Type"
         )
+        self._pages: tuple[tuple[str, str], ...] = PAGES
         self._page = b""
+
+    def alone(self) -> RPC:
+        """The same calls for a listener that has no other pages to link to."""
+        rpc = copy(self)
+        rpc._pages, rpc._page = (), b""
+        return rpc
 
     def render(self, request: Request) -> bytes | int:
         """The body of the response, or NOT_DONE_YET when it comes later."""
@@ -81,7 +90,7 @@ class RPC(Resource):
 
     def _get(self, request: Request) -> bytes:
         """The documentation page, or its header alone."""
-        self._page = self._page or page(self._registry)
+        self._page = self._page or page(self._registry, self._pages)
         request.setHeader(b"Content-Type", b"text/html; charset=utf-8")
         request.setHeader(b"Content-Security-Policy", POLICY.encode())
         request.setHeader(b"Referrer-Policy", b"no-referrer")
@@ -181,8 +190,9 @@ class RPCRoot(Resource):
 
     def __init__(self, rpc: RPC) -> None:
         Resource.__init__(self)
-        self.putChild(b"", rpc)
-        self.putChild(b"RPC2", rpc)
+        alone = rpc.alone()
+        self.putChild(b"", alone)
+        self.putChild(b"RPC2", alone)
 
     def getChild(self, path: bytes, request: Request) -> IResource:
         """A 404 page."""

@@ -7,18 +7,22 @@ Rules: a visible list; only this module knows the whole room.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
+from typing import TypeAlias, cast
 
 from attrs import frozen
 from twisted.internet.interfaces import IReactorProcess, IReactorTime
 
 from netd.counters import Counters
 from netd.xmlrpc.caller import Caller
+from netd.xmlrpc.distributed import DistributedPool
 from netd.xmlrpc.loading import load
 from netd.xmlrpc.methods import arithmetic, interop, introspection, ip, lab
 from netd.xmlrpc.pool import Pool
 from netd.xmlrpc.registry import Registry
 from netd.xmlrpc.resource import RPC
+
+AnyPool: TypeAlias = Pool | DistributedPool
+"""What runs offloaded calls: processes of netd's own, or Celery workers."""
 
 
 @frozen
@@ -26,7 +30,7 @@ class RPCService:
     """The resource, which may be mounted at several places, and what is behind it."""
 
     resource: RPC
-    pool: Pool
+    pool: AnyPool
     registry: Registry
 
 
@@ -37,7 +41,7 @@ def build(
     workers: int = 2,
     origins: Iterable[str] = (),
     *,
-    pool: Pool | None = None,
+    pool: AnyPool | None = None,
     counters: Counters | None = None,
 ) -> RPCService:
     """
@@ -52,7 +56,7 @@ def build(
     registry.add_all(interop.PROCEDURES if suites else ())
     # A Clock of a test is never asked to start a process.
     pool = pool or Pool(cast(IReactorProcess, reactor), workers)
-    caller = Caller(registry, reactor, pool.run, counters=counters)
+    caller = Caller(registry, reactor, pool.run, counters, pool.waits)
     for source in publish:
         try:
             registry.add_all(load(source))

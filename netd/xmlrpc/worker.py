@@ -25,7 +25,8 @@ from netd.xmlrpc.faults import APPLICATION, Fault, as_fault
 from netd.xmlrpc.framing import FrameReader, framed
 from netd.xmlrpc.loading import load
 from netd.xmlrpc.registry import Registry
-from netd.xmlrpc.writer import Writer
+from netd.xmlrpc.scalars import Value
+from netd.xmlrpc.writer import Encoded, Writer
 
 RESULT_FD: Final = 3
 """The descriptor that results are written to."""
@@ -47,12 +48,34 @@ def run_call(call: bytes, registries: dict[str, Registry]) -> bytes:
         source, name, parameters = pickle.loads(call)  # noqa: S301  # the daemon's own
         if source not in registries:
             registries[source] = load(source)
-        value = registries[source][name].function(*parameters)
-        return RESULT + run_now(Writer().write(value))
+        return returned(registries[source][name].function(*parameters))
     # The operator's function may raise anything; the daemon logs the trace.
     except Exception as error:
-        fault = as_fault(error) or Fault(APPLICATION, "", traceback.format_exc())
-        return FAULT + json.dumps([fault.code, fault.text, fault.trace]).encode()
+        return raised(error)
+
+
+def returned(value: Value) -> bytes:
+    """The message back for a result; a Fault when it cannot be sent."""
+    return RESULT + run_now(Writer().write(value))
+
+
+def raised(error: BaseException) -> bytes:
+    """The message back for an exception, with its traceback when it is no Fault."""
+    fault = as_fault(error)
+    if fault is None:
+        fault = Fault(APPLICATION, "", "".join(traceback.format_exception(error)))
+    return FAULT + json.dumps([fault.code, fault.text, fault.trace]).encode()
+
+
+def outcome(message: bytes) -> Encoded | Fault:
+    """What a message back says; ValueError when it is none."""
+    if message[:1] == RESULT:
+        return Encoded(message[1:])
+    if message[:1] == FAULT:
+        match json.loads(message[1:]):
+            case [int(code), str(text), str(trace)]:
+                return Fault(code, text, trace)
+    raise ValueError("neither a result nor a fault")
 
 
 def _end_with(daemon: int) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 import attrs
@@ -76,9 +77,14 @@ def plain(value: Any) -> Value:
 
 
 class Writer:
-    """Writes one value, in at most `limit` bytes."""
+    """Writes one value, in at most `limit` bytes, with elements as `scalars` writes them."""
 
-    def __init__(self, limit: int = LARGEST) -> None:
+    def __init__(
+        self,
+        limit: int = LARGEST,
+        scalars: Mapping[type, Callable[[Any], str]] = MappingProxyType(SCALARS),
+    ) -> None:
+        self._scalars = scalars
         self._pieces: list[str] = []
         # Encoded in large pieces, because one encoding at the end would take too long.
         self._done: list[bytes] = []
@@ -140,7 +146,7 @@ class Writer:
             self._take(len(item.xml))
             self._put(end.removeprefix("</value>"))
             return None
-        scalar = SCALARS.get(kind)
+        scalar = self._scalars.get(kind)
         if scalar is None:
             return self._scalar(plain(item), end)
         self._put(f"<value>{scalar(item)}{end}")

@@ -7,6 +7,7 @@ delayed echo and nothing else.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -59,8 +60,31 @@ def echo(call: Call) -> Reply:
 
 
 def _compose(call: Call, seconds: float) -> Reply:
-    """The response that the parameters describe, after `seconds`."""
+    """The response that the parameters describe, after `seconds` and the queue for a worker."""
     _check_names(call)
+    timed, workers = call.value("timing"), call.value("workers")
+    reply, held = _described(call, seconds)
+    queue = _queue(call, workers, held) if workers else 0.0
+    if timed:
+        timing = f"queue;dur={queue * 1000:.6g}, delay;dur={seconds * 1000:.6g}"
+        reply = evolve(reply, headers=(*reply.headers, ("Server-Timing", timing)))
+    return reply.later(queue) if queue else reply
+
+
+def _queue(call: Call, workers: int, held: float) -> float:
+    """The wait until one of so many workers is free, which is busy for `held` seconds then."""
+    now, longest = call.state.seconds(), call.config.limits.max_delay
+    pool = call.text("key") or call.target.partition("?")[0], workers
+    wait = call.state.workers.wait(pool, now, held, longest)
+    if wait is None:
+        free = math.ceil(call.state.workers.free_in(pool, now))
+        detail = f"workers: the queue is longer than {Duration.of(longest)}"
+        raise BadCall(detail, 503, (("Retry-After", str(free)),))
+    return wait
+
+
+def _described(call: Call, seconds: float) -> tuple[Reply, float]:
+    """The response that the parameters describe, and the seconds that it takes."""
     times = call.value("fail_first")
     code = choose_status(call.text("status") or ("503" if times else "200"), call)
     headers = _headers(call)
@@ -68,25 +92,28 @@ def _compose(call: Call, seconds: float) -> Reply:
         key = call.value("key")
         if key is None:
             raise BadCall("fail_first: needs a key, so that others do not count")
-        failure = fail_first(call, f"first {key}", times, code)
+        failure = fail_first(call, f"first {key}", key, times, code)
         if failure is not None:
-            return evolve(failure, delay=seconds)
+            return evolve(failure, delay=seconds), seconds
         code = 200
     body = _body(call)
     fault = call.value("fault")
     if fault is not None and call.random().random() < call.value("fault_rate"):
-        return faulty_reply(call, fault, seconds, code, body.start())
+        return faulty_reply(call, fault, seconds, code, body.start()), seconds
     if code in NO_CONTENT:
-        return Reply((Wait(seconds),), code, length=0, headers=headers)
+        return Reply((Wait(seconds),), code, length=0, headers=headers), seconds
     size = call.value("chunk")
     pace = call.value("pace")
     if size is None:
         size = max(1, -(-body.length // 10)) if pace else _PIECE
     _check_chunks(call, body.length, size, pace)
-    pieces = iter(()) if call.method == "HEAD" else body.pieces(size)
-    script = _paced(seconds, call.value("body_delay"), pace, size, pieces)
+    empty = call.method == "HEAD"
+    pieces = iter(()) if empty else body.pieces(size)
+    before = call.value("body_delay")
+    script = _paced(seconds, before, pace, size, pieces)
     length = None if body.streamed else body.length
-    return Reply(script, code, body.type, length, (*headers, *body.headers))
+    held = seconds + before + (0.0 if empty else pace * max(0, -(-body.length // size) - 1))
+    return Reply(script, code, body.type, length, (*headers, *body.headers)), held
 
 
 def _check_names(call: Call) -> None:

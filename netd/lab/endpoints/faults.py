@@ -7,13 +7,14 @@ head too, since no server would send it, and ends the connection.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from math import inf
 from typing import Final
 
-from attrs import evolve
+from attrs import asdict, evolve
 
-from netd.lab.call import Call, Reply
+from netd.lab.call import JSON, Call, Reply
 from netd.lab.endpoints.httpbin_json import json_reply
 from netd.lab.endpoints.status import phrase
 from netd.script import Abort, Send, Step, Wait
@@ -97,14 +98,28 @@ def retry(call: Call) -> Reply:
     times, key = call.value("times"), call.path_values["key"]
     counted = f"retry {times} {key}"
     if call.method == "DELETE":
+        call.state.attempts.forget(key)
         return json_reply({"forgotten": call.forget(counted), "key": key})
-    failure = fail_first(call, counted, times, call.value("status"))
+    failure = fail_first(call, counted, key, times, call.value("status"))
     return failure or json_reply({"key": key, "failures": times})
 
 
-def fail_first(call: Call, key: str, times: int, status: int) -> Reply | None:
-    """A failure for the first `times` requests for `key`, None for the next, and so on."""
-    number = call.count(key) % (times + 1)
+def attempts(call: Call) -> Reply:
+    """Return what became of each request that was counted for the key, as a list."""
+    made = [asdict(each) for each in call.state.attempts.of(call.path_values["key"])]
+    return Reply(json.dumps(made, indent=2).encode() + b"\n", type=JSON)
+
+
+def fail_first(call: Call, counted: str, key: str, times: int, status: int) -> Reply | None:
+    """
+    A failure for the first `times` requests for `counted`, None for the next, and so on.
+
+    /attempts shows the request under the client's `key`.
+    """
+    state = call.state
+    number = call.count(counted) % (times + 1)
+    got = 200 if number == times else status
+    state.attempts.add(key, state.seconds(), call.method, call.target, got)
     if number == times:
         return None
     retry_after = call.value("retry_after")

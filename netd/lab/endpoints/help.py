@@ -8,27 +8,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from html import escape
-from pathlib import Path
 from typing import Final
 
 from attrs import Factory, frozen
 
 from netd.http import negotiation
 from netd.lab.call import HTML, JSON, TEXT, Call, Headers, Reply
-from netd.lab.endpoints.openapi import document
+from netd.lab.document import Document, document, themes
+from netd.lab.endpoints import openapi
+from netd.lab.endpoints.caching import preconditions
+from netd.lab.endpoints.preview import preview
 from netd.lab.parameters import Parameter
 from netd.lab.routes import Route
 
-_PAGE: Final = (Path(__file__).parent.parent / "documents" / "help.html").read_text()
-"""The page through the head of its table."""
-
-# The page may use its own style sheet and nothing else.
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"
 _MEDIA_TYPES: Final = {b"text/plain": "text", b"text/html": "html", b"application/json": "json"}
 _FORMAT: Final = Parameter(
     "format", "text", "the format; by default Accept chooses", choices=("html", "text", "json")
 )
+_DELAY: Final = Parameter("delay", "delay", "a duration, or uniform:1s-3s", required=True)
+_PREVIEW: Final = "a histogram of a delay, its median and 99th percentile"
+_CONSOLE: Final = "a page that finds URLs and tries them"
 
 
 @frozen
@@ -36,25 +35,52 @@ class Help:
     """The endpoints that describe `routes`."""
 
     listed: Sequence[Route]
+    with_console: bool = True
+    """Whether the page has more than the Reference, and is at /console too."""
     _made: dict[str, bytes] = Factory(dict)
-    """The documents, each made when it is first requested."""
+    """The documents but HTML, each made when it is first requested."""
+    _html: list[Document] = Factory(list)
 
     def page(self, call: Call) -> Reply:
         """List every route with its methods and parameters, as HTML, JSON or text."""
         accept = (call.header("accept") or "").encode("latin-1")
         media = negotiation.choose_media([accept], tuple(_MEDIA_TYPES))
         form = call.value("format") or _MEDIA_TYPES.get(media or b"", "text")
-        write, content_type, headers = _FORMATS[form]
+        if form == "html":
+            return self.console(call)
+        write, content_type = _FORMATS[form]
         body = self._once(form, lambda: write(self.listed))
-        vary = ("Vary", "Accept")
-        return Reply(body, type=content_type, headers=(vary, *headers), sandbox=False)
+        return Reply(body, type=content_type, headers=(("Vary", "Accept"),), sandbox=False)
+
+    def console(self, call: Call) -> Reply:
+        """Return a page that finds every URL and tries it; 304 when the client has it."""
+        if not self._html:
+            self._html.append(document(self.listed, self.with_console))
+        page = self._html[0]
+        accepted = (call.header("accept-encoding") or "").encode("latin-1")
+        zipped = negotiation.choose_coding([accepted], [b"gzip"]) == b"gzip"
+        tag = f"{page.tag}-gzip" if zipped else page.tag
+        fields: Headers = (
+            ("Vary", "Accept, Accept-Encoding"),
+            ("ETag", f'"{tag}"'),
+            ("Cache-Control", "no-cache"),
+            ("Content-Security-Policy", page.policy),
+            ("Referrer-Policy", "no-referrer"),
+        )
+        failed, _ = preconditions(call, tag)
+        if failed is not None:
+            return Reply(b"", failed, HTML, headers=fields, sandbox=False)
+        body = page.body
+        if zipped:
+            body, fields = page.compressed, (*fields, ("Content-Encoding", "gzip"))
+        return Reply(body, type=HTML, headers=fields, sandbox=False)
 
     def openapi(self, call: Call) -> Reply:
         """Return the routes as an OpenAPI 3.1 document."""
         version = call.config.lab.version
 
         def write() -> str:
-            return json.dumps(document(self.listed, version), indent=2) + "\n"
+            return json.dumps(openapi.document(self.listed, version), indent=2) + "\n"
 
         body = self._once(f"openapi {version}", write)
         return Reply(body, type=JSON, sandbox=False)
@@ -64,9 +90,16 @@ class Help:
             self._made[key] = write().encode()
         return self._made[key]
 
+    def _console_routes(self) -> tuple[Route, ...]:
+        return (
+            Route("/console", self.console, _CONSOLE, cors=False),
+            Route("/console/preview", preview, _PREVIEW, parameters=(_DELAY,), cors=False),
+        )
+
     def routes(self) -> tuple[Route, ...]:
         """The routes of the help."""
         return (
+            *(self._console_routes() if self.with_console else ()),
             Route("/help", self.page, "a list of all URLs", parameters=(_FORMAT,), cors=False),
             Route("/help/openapi.json", self.openapi, "all URLs as an OpenAPI document"),
         )
@@ -88,38 +121,36 @@ def _text(routes: Sequence[Route]) -> str:
     return "".join(lines)
 
 
+def _facts(each: Parameter) -> dict[str, object]:
+    """A parameter: its schema, and what it says of itself."""
+    facts = {
+        "kind": each.kind,
+        "least": each.least,
+        "most": each.most,
+        "choices": list(each.choices),
+        "required": each.required,
+        "repeats": each.repeats,
+    }
+    return {"help": each.help, **{k: v for k, v in facts.items() if v}, **each.schema}
+
+
 def _json(routes: Sequence[Route]) -> str:
     members = [
         {
             "path": route.path,
+            "theme": route.theme,
+            "example": route.example,
             "methods": list(route.methods) or ["*"],
             "help": route.help,
-            "parameters": {
-                each.name: {"help": each.help, **each.schema} for each in route.parameters
-            },
+            "composable": route.composable,
+            "parameters": {each.name: _facts(each) for each in route.parameters},
         }
         for route in routes
     ]
-    return json.dumps({"routes": members}, indent=2) + "\n"
+    return json.dumps({"themes": themes(routes), "routes": members}, indent=2) + "\n"
 
 
-def _html(routes: Sequence[Route]) -> str:
-    rows = []
-    for route in routes:
-        path = f"<code>{escape(route.path)}</code>"
-        if "<" not in route.path and route.takes("GET"):
-            path = f'<a href="{escape(route.path)}">{path}</a>'
-        parameters = "".join(
-            f"<small><code>{each.name}</code> {escape(each.help + each.in_brackets)}</small>"
-            for each in route.parameters
-        )
-        cells = (path, _methods(route), escape(route.help), parameters)
-        rows.append(f"<tr><td>{'<td>'.join(cells)}\n")
-    return f"{_PAGE}{''.join(rows)}</tbody>\n</table>\n"
-
-
-_FORMATS: Final[dict[str, tuple[Callable[[Sequence[Route]], str], str, Headers]]] = {
-    "html": (_html, HTML, (("Content-Security-Policy", _POLICY),)),
-    "json": (_json, JSON, ()),
-    "text": (_text, TEXT, ()),
+_FORMATS: Final[dict[str, tuple[Callable[[Sequence[Route]], str], str]]] = {
+    "json": (_json, JSON),
+    "text": (_text, TEXT),
 }

@@ -58,7 +58,8 @@ def shown_body(call: Call) -> dict[str, object]:
     if media == "application/x-www-form-urlencoded":
         return {**shown, "form": _urlencoded(call)}
     content = read_body(call)
-    if media == "multipart/form-data":
+    # Of a body in a content coding the type describes what is inside (RFC 9110 8.4).
+    if media == "multipart/form-data" and not call.header("content-encoding"):
         boundary = parameters(content_type).get("boundary")
         if boundary:
             form, files = multipart(content, boundary, MAX_FIELDS)

@@ -456,6 +456,23 @@ DIFFERENCES: Final = (
         (Claim("multipart", "status", _multipart(_FILE % b"a"), (200, 400)),),
     ),
     Difference(
+        "a multipart form with a Content-Encoding",
+        "read as a form",
+        "shown as `data`: the type describes what is inside the coding",
+        (
+            Claim(
+                r"(?i)(?=[\s\S]*^Content-Encoding:)(?=[\s\S]*multipart)",
+                r"json\.(data|files|form)",
+                request(
+                    "POST /post",
+                    "Content-Encoding: gzip",
+                    "Content-Type: multipart/form-data; boundary=X",
+                    body=_FILE % b"a" + b"--X--\r\n",
+                ),
+            ),
+        ),
+    ),
+    Difference(
         "a backslash before a letter in a name, such as `C:\\dir`",
         "removed",
         "kept; one before a space, quote or backslash is removed",

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import BadCall
@@ -160,10 +161,25 @@ class TableTests(SynchronousTestCase):
         paths = [route.path for route in routes(probes)]
         self.assertEqual(paths, [route.path for route in ROUTES])
         bound = probes.routes()
-        self.assertEqual(routes(probes)[3:6], bound)
+        listed = [evolve(each, theme="") for each in routes(probes)[3:6]]
+        self.assertEqual(tuple(listed), bound)
         missing = {route.path for route in bound}
         without = [route.path for route in routes(None)]
         self.assertEqual(without, [path for path in paths if path not in missing])
+
+    def test_console(self) -> None:
+        """Without the console there is no URL of its own, and the others stay."""
+        added = ["/console", "/console/preview"]
+        without = [route.path for route in routes(Probes(), console=False)]
+        paths = [route.path for route in ROUTES]
+        self.assertEqual([path for path in paths if path not in without], added)
+
+    def test_examples(self) -> None:
+        """Every route has an example, which leads to that route."""
+        for route in ROUTES:
+            path = route.example.partition("?")[0].encode()
+            self.assertEqual(TABLE.find(path)[0].path, route.path)
+            self.assertNotIn("<", route.example)
 
     def test_help(self) -> None:
         """The help lists exactly the routes of its site."""

@@ -116,6 +116,8 @@ class MetricsTests(SynchronousTestCase):
         keys: dict[str, Any] = {
             "lateness": 1.0,
             "delays": 1.0,
+            "queue_waits": 1.0,
+            "queue_runs": 1.0,
             "responses": 200,
             "calls": ("a", 0),
         }

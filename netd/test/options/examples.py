@@ -73,6 +73,7 @@ KINDS: dict[Callable[[str], Any], tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     PARSERS["rpc-workers"]: (("1", "3", "64"), ("", "0", "65", "-1", "1.5")),
     PARSERS["workers"]: (("1", "3", "auto"), ("", "0", "257", "-1", "1.5", "Auto")),
+    PARSERS["rpc-backlog"]: (("1", "3", "100000"), ("", "0", "100001", "-1", "1.5")),
     PARSERS["log"]: (("auto", "text", "json", "journal"), ("", "JSON", "syslog", "auto ")),
     PARSERS["reveal"]: (("hostname", "version", "hostname"), ("", "Hostname", "all")),
 }
@@ -98,6 +99,14 @@ ALONE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("echo=tcp:7", "daytime=udp:13", r"discard=tcp6:9:interface=\:\:1"),
         ("", "echo", "echo=", "echo=7", "nothing=tcp:7", "chargen=udp:19", "stamp=tcp:1"),
     ),
+    "rpc-queue": (
+        ("redis://h", "rediss://h:1/2", "unix:///s"),
+        ("", "h", "amqp://h", "redis://", "redis://h:x", "@", "@/nonexistent"),
+    ),
+    "rpc-broker": (
+        ("amqp://h", "amqps://h:1/v", "amqp://h/2"),
+        ("", "h", "redis://h", "amqp://", "amqp://h:x", "@", "@/nonexistent"),
+    ),
     "allow": _NETWORKS,
     "deny": _NETWORKS,
     "proxy-from": _NETWORKS,
@@ -119,6 +128,7 @@ COMPANY: dict[str, tuple[tuple[str, str], ...]] = {
     "private-key": (("https", "tcp:10443"), ("certificate", "/company.pem")),
     "certificate-dir": (("https", "tcp:10443"),),
     "client-ca": (("https", "tcp:10443"), ("certificate", "/company.pem")),
+    "rpc-broker": (("rpc-queue", "redis://company"),),
     "client-ca-optional": (
         ("https", "tcp:10443"),
         ("certificate", "/company.pem"),

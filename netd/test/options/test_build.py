@@ -107,6 +107,24 @@ class OptionTests(Commands):
             config = {self.settings(*company, f"--{option.name}={text}") for text in texts}
             self.assertEqual(len(config), len({option.type.parse(text) for text in texts}))
 
+    def test_queue(self) -> None:
+        """
+        The URL of a queue comes from the option or from the file that it names.
+        """
+        path = Path(self.mktemp())
+        path.write_text("rediss://:pw@h/3\n")
+        queue = self.settings(f"--rpc-queue=@{path}").rpc.queue
+        assert queue is not None
+        self.assertEqual((queue.text, str(queue)), ("rediss://:pw@h/3", "rediss://***@h/3"))
+        self.assertNotIn("pw", repr(self.settings(f"--rpc-queue=@{path}")))
+        broker = self.settings("--rpc-queue=redis://h", "--rpc-broker=amqp://h").rpc.broker
+        assert broker is not None
+        self.assertEqual(broker.scheme, "amqp")
+        self.assertEqual(
+            self.refuse("--rpc-broker=amqp://u:pw@h"),
+            "--rpc-broker amqp://***@h: needs --rpc-queue",
+        )
+
     def test_reveal(self) -> None:
         """
         `--reveal` names the facts that the lab shows; without it there are none.

@@ -11,6 +11,7 @@ from twisted.python.usage import UsageError
 
 import netd
 from netd.options.help import usage
+from netd.settings import BY_NAME
 from netd.test.options.examples import (
     BAD,
     COMPANY,
@@ -177,7 +178,8 @@ class FlagTests(Commands):
             for text in texts:
                 company = [f"--{key}={value}" for key, value in COMPANY.get(name, ())]
                 message = self.refuse(*company, f"--{name}={text}")
-                shown = text if text.isprintable() and text else repr(text)
+                masked = BY_NAME[name].type.shown(text)
+                shown = masked if text.isprintable() and masked else repr(text)
                 self.assertTrue(message.startswith(f"--{name} {shown}: "), message)
                 if not text.startswith("@"):
                     self.assertTrue(message.startswith(f"--{name} {shown}: not "), message)

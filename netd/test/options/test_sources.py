@@ -59,7 +59,8 @@ class EnvironmentTests(Commands):
                     for k, v in COMPANY.get(option.name, ())
                 }
                 message = self.refuse(**company, **{option.variable: text})
-                shown = text if text.isprintable() else repr(text)
+                shown = option.type.shown(text)
+                shown = shown if text.isprintable() else repr(text)
                 self.assertTrue(
                     message.startswith(f"--{option.name} {shown} ({option.variable}): "),
                     message,

@@ -308,6 +308,23 @@ class PrintTests(Commands):
         """
         self.printed("--files=/\udcff").encode()
 
+    def test_secrets(self) -> None:
+        """
+        Users and passwords are masked, whether the URL is good, bad or in a file.
+        """
+        secret = "redis://u:pa55@h:7/2"
+        self.assertIn(
+            'rpc-queue = "redis://***@h:7/2"  # flag', self.printed(f"--rpc-queue={secret}")
+        )
+        path = Path(self.mktemp())
+        path.write_text(secret)
+        self.assertIn(f'rpc-queue = "@{path}"', self.printed(f"--rpc-queue=@{path}"))
+        for text in (secret.replace("7", "x"), "redis://h:pa55", "u:pa55@h"):
+            message = self.refuse(f"--rpc-queue={text}")
+            self.assertNotIn("pa55", message)
+            path.write_text(text)
+            self.assertNotIn("pa55", self.refuse(f"--rpc-queue=@{path}"))
+
     @by_chance
     @given(
         st.fixed_dictionaries(
@@ -331,6 +348,7 @@ class PrintTests(Commands):
         flags = {**flags, "files": [file]}
         if secure:
             flags |= {name: list(EXAMPLES[name][:1]) for name in COMPANY}
+            flags.setdefault("rpc-queue", ["redis://h"])
         flags["max-delay"] = ["0"]
         values = option_values(
             {

@@ -498,10 +498,10 @@ class CertificateTests(SupervisorCase):
 
     def test_file(self) -> None:
         """Its file is the supervisor's: there from the first worker to the last."""
-        files = [
+        services = [
             CertificateFile(temporary_certificate.make((), 0.0), self.tested._parts.drain.over)
         ]
-        self.tested._files = files
+        self.tested._once = services
         self.start()
         (line,) = [each for each in texts(self.events) if "temporary certificate: " in each]
         path = Path(line.partition(": ")[2])

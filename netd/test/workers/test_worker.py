@@ -154,7 +154,7 @@ class ServeTests(WorkerCase):
         file.setServiceParent(self.daemon)
         self.worker()
         self.assertFalse(file.running)
-        self.assertEqual(self.daemon.certificate_files(), [])
+        self.assertEqual(self.daemon.once(), [])
 
     def test_turns(self) -> None:
         """What waits for its turn proceeds in the reactor that is made anew."""

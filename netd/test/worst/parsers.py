@@ -52,6 +52,7 @@ GIVEN: Final[Mapping[str, Mapping[str, object]]] = {
     "netd.lab.near_miss.near_miss": {"known": ("delay", "body_delay")},
     "netd.static.paths.resolve": {"depth": 1 << 30},
     "netd.values.integer": {"least": 0},
+    "netd.xmlrpc.codec.call_body": {"parameters": ()},
     "netd.xmlrpc.content_coding.decompressed": {"coding": "gzip"},
 }
 """Arguments by the name of the function."""

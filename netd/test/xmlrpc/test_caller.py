@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import xmlrpc.client
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
@@ -20,7 +20,6 @@ from netd.steps import run_now
 from netd.xmlrpc.caller import (
     MOST_CALLS,
     MULTICALL,
-    SECONDS,
     Caller,
     internal_error,
 )
@@ -34,7 +33,7 @@ from netd.xmlrpc.faults import (
     Fault,
 )
 from netd.xmlrpc.methods import lab
-from netd.xmlrpc.registry import Procedure, Registry, procedure, rpc
+from netd.xmlrpc.registry import SECONDS, Procedure, Registry, procedure, rpc
 
 
 class CallerTests(SynchronousTestCase):
@@ -88,6 +87,22 @@ class CallerTests(SynchronousTestCase):
         self.later.callback(1)
         self.successResultOf(done)
         self.assertEqual(self.counters.calls["late", 0], 1)
+
+    def test_waited(self) -> None:
+        """The fault of a timeout says whether the call waited or ran."""
+        waiting = [True]
+        caller = Caller(
+            Registry([procedure(rpc("f", offload=True, timeout=2)(lambda: 1))]),
+            self.clock,
+            lambda *_: Deferred(),
+            waits=lambda _: waiting[0],
+        )
+        for waits, text in ((True, "waited 2 s for a worker"), (False, "took longer than 2 s")):
+            done = cast(Deferred[object], caller.start("192.0.2.7", "f", []))
+            waiting[0] = waits
+            self.clock.advance(2)
+            fault = self.failureResultOf(done, Fault).value
+            self.assertEqual((fault.code, fault.text), (TIMEOUT, f"f {text}"))
 
     def test_countedLater(self) -> None:
         """A later fault and a cancellation are counted by their codes."""

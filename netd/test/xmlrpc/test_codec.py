@@ -5,7 +5,7 @@ Bodies of calls, results and faults.
 from __future__ import annotations
 
 import xmlrpc.client
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from hypothesis import given
@@ -62,6 +62,22 @@ class RoundTripTests(SynchronousTestCase):
         """Netd reads what netd writes, unchanged."""
         response = run_now(codec.response(value))
         self.assertEqual(run_now(codec.call(as_call(response))), ("m", [value]))
+
+    @given(TEXT, st.lists(nested(SCALARS | I64 | st.datetimes()), max_size=4))
+    def test_ownCall(self, name: str, values: list[Any]) -> None:
+        """Netd reads the call that netd writes, dateTimes to the microsecond."""
+        body = run_now(codec.call_body(f"m{name}"[:200], values))
+        self.assertEqual(run_now(codec.call(body)), (f"m{name}"[:200], values))
+
+    def test_ownCallInSteps(self) -> None:
+        """A call of many short or of few long parameters is written in steps; a zone stays."""
+        zone = timezone(timedelta(hours=-3.5))
+        date = datetime(2026, 11, 22, 14, 8, 55, 250_000, zone)
+        for values in ([1] * 1000, ["x" * 200_000], [date] * 251):
+            self.assertGreater(len(list(codec.call_body("m", values))), 0)
+            self.assertEqual(
+                run_now(codec.call(run_now(codec.call_body("m", values)))), ("m", values)
+            )
 
     @given(nested(SCALARS))
     def test_theyReadOurs(self, value: Any) -> None:

@@ -94,7 +94,8 @@ class PageTests(SynchronousTestCase):
         suites = ["interopEchoTests.*", "validator1.*"]
         self.assertEqual(tags.with_("label"), ["No prefix", "ip.*", "zoo.*", *suites])
         self.assertEqual(
-            re.findall("<section><h2>(.*?)</h2>", text), ["No prefix", "ip.*", "zoo.*"]
+            re.findall('<section class="card"><h2>(.*?)</h2>', text),
+            ["No prefix", "ip.*", "zoo.*"],
         )
         folded = [attrs.get("id") for tag, attrs in tags.elements if tag == "details"]
         self.assertEqual([each for each in folded if each], suites)
@@ -104,6 +105,11 @@ class PageTests(SynchronousTestCase):
         self.assertNotIn("#validator1.manyTypesTest", links)
         self.assertEqual(len(tags.with_("id")), len(set(tags.with_("id"))))
         self.assertEqual(tags.open, [])
+
+    def test_links(self) -> None:
+        """The page links the others of its listener, and none where there is no other."""
+        for text, found in ((self.text, True), (page(self.registry, ()).decode(), False)):
+            self.assertEqual('<a href="/files/">' in text, found)
 
     def test_filled(self) -> None:
         """Each option has its example as JSON, and the form starts with that of the first."""

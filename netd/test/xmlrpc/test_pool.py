@@ -116,6 +116,12 @@ class QueueTests(SynchronousTestCase):
         self.assertNoResult(calls[0])
         self.assertNoResult(calls[3])
 
+    def test_waits(self) -> None:
+        """A call waits until it has a worker."""
+        calls = [self.call() for _ in range(3)]
+        waits = [self.pool.waits(cast(Deferred[object], each)) for each in calls]
+        self.assertEqual(waits, [False, False, True])
+
     def test_told(self) -> None:
         """The pool counts waiting calls and busy workers."""
         for waiting, busy in ((0, 1), (0, 2), (1, 2)):

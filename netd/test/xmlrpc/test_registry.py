@@ -7,7 +7,15 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.xmlrpc.faults import NO_METHOD, Fault
-from netd.xmlrpc.registry import Procedure, Registry, RPCOptions, procedure, rpc, rpc_options
+from netd.xmlrpc.registry import (
+    SECONDS,
+    Procedure,
+    Registry,
+    RPCOptions,
+    procedure,
+    rpc,
+    rpc_options,
+)
 
 
 def greet(name: str, loud: bool = False) -> str:
@@ -73,6 +81,21 @@ class ProcedureTests(SynchronousTestCase):
         self.assertEqual((built.name, built.offload, built.timeout), ("a", True, 1.5))
         self.assertEqual(built.signature.variants, (("int", "int"),))
         self.assertEqual(procedure(marked, "b").name, "b")
+
+    def test_seconds(self) -> None:
+        """A call may take as long as its timeout, else the time of every call."""
+        self.assertEqual(procedure(rpc("a", timeout=1.5)(lambda: 1)).seconds, 1.5)
+        self.assertEqual(procedure(lambda: 1, "a").seconds, SECONDS)
+
+    def test_queue(self) -> None:
+        """An offloaded function may have a queue, whose name is a word; no other one may."""
+        queued = procedure(rpc("a", offload=True, queue="gpu_2-a")(lambda: 1))
+        self.assertEqual(queued.queue, "gpu_2-a")
+        self.assertIsNone(procedure(lambda: 1, "a").queue)
+        for queue in ("", "a b", "a.b", "x" * 101):
+            function = rpc("a", offload=True, queue=queue)(lambda: 1)
+            self.assertRaises(ValueError, procedure, function)
+        self.assertRaises(ValueError, procedure, rpc("a", queue="gpu")(lambda: 1))
 
     def test_text(self) -> None:
         """The help is the docstring, empty without one, or the text argument."""

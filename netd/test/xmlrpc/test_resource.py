@@ -434,6 +434,7 @@ class HTTPTests(_Tests):
             self.assertEqual(response.headers["content-type"], "text/html; charset=utf-8")
             self.assertIn("default-src 'none'", response.headers["content-security-policy"])
             self.assertIn(b"system.multicall", response.body)
+            self.assertNotIn(b'href="/files/"', response.body)
         head = self.ask("HEAD /RPC2")
         self.assertEqual((head.status, head.body), (200, b""))
         self.assertEqual(head.headers["content-length"], str(len(response.body)))

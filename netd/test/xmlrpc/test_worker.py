@@ -16,10 +16,11 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.xmlrpc import worker
-from netd.xmlrpc.faults import APPLICATION, TOO_LARGE
+from netd.xmlrpc.faults import APPLICATION, TOO_LARGE, Fault
 from netd.xmlrpc.framing import framed
 from netd.xmlrpc.registry import Registry
-from netd.xmlrpc.worker import FAULT, RESULT, run_call
+from netd.xmlrpc.worker import FAULT, RESULT, outcome, run_call
+from netd.xmlrpc.writer import Encoded
 
 HEAVY = "netd.test.xmlrpc.published:heavy"
 
@@ -70,6 +71,17 @@ class AnswerTests(SynchronousTestCase):
     def test_tooLarge(self) -> None:
         """A result that is too large is a fault of the worker."""
         self.assertEqual(self.fault("large", 9_000_000)[0], TOO_LARGE)
+
+    def test_outcome(self) -> None:
+        """A message back is read as what it was written from; anything else is a ValueError."""
+        self.assertEqual(
+            outcome(self.call("square", 3)), Encoded(b"<value><int>9</int></value>")
+        )
+        fault = outcome(self.call("refusing"))
+        assert isinstance(fault, Fault)
+        self.assertEqual((fault.code, fault.text, fault.trace), (7, "seven", ""))
+        for message in (b"", b"x", b"-", b"-[]", b'-["7", "a", ""]', b"-[7, 8, 9]", b"-\xff"):
+            self.assertRaises(ValueError, outcome, message)
 
     def test_notFound(self) -> None:
         """A module that cannot be loaded fails the call."""

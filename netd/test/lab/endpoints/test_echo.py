@@ -308,6 +308,74 @@ class ComposedTests(SynchronousTestCase):
         )
 
 
+class WorkersTests(SynchronousTestCase):
+    """
+    `workers` and `timing`.
+    """
+
+    def setUp(self) -> None:
+        self.state = lab_state()
+        self.state.seconds = lambda: self.now
+        self.now = 100.0
+
+    def total(self, query: str) -> float:
+        """The seconds until the response to a request, from now on, has ended."""
+        return sum(waits(run(make_call(f"GET /echo{query}", state=self.state))))
+
+    def test_queue(self) -> None:
+        """Five clients of one worker wait for each other, those of five do not."""
+        alone = [self.total("?delay=3s&workers=1") for _ in range(5)]
+        self.assertEqual(alone, [3.0, 6.0, 9.0, 12.0, 15.0])
+        self.assertEqual([self.total("?delay=3s&workers=5") for _ in range(5)], [3.0] * 5)
+
+    def test_held(self) -> None:
+        """A worker is busy until the last chunk is due."""
+        query = "?delay=1s&body_delay=2s&pace=1s&body=abc&chunk=1&workers=1"
+        self.assertEqual([self.total(query) for _ in range(2)], [5.0, 10.0])
+        self.now = 107.0
+        self.assertEqual(self.total(query), 8.0)
+
+    def test_others(self) -> None:
+        """A status without content, a fault and a failure hold a worker for their delay."""
+        for query in ("status=204", "fault=close", "fail_first=9"):
+            text = f"?delay=2s&workers=1&key={query}&{query}"
+            self.assertEqual([self.total(text) for _ in range(2)], [2.0, 4.0], query)
+        call = make_call("HEAD /echo?workers=1&pace=1s&size=99", state=self.state)
+        self.assertEqual([sum(waits(run(call))) for _ in range(2)], [0.0, 0.0])
+
+    def test_keys(self) -> None:
+        """Workers belong to a key, by default to the path."""
+        for query in ("/a?", "/b?", "/a?key=x&", "/a?key=y&"):
+            self.assertEqual(self.total(f"{query}delay=3s&workers=1"), 3.0)
+        self.assertEqual(self.total("/b?key=x&delay=3s&workers=1"), 6.0)
+
+    def test_tooLong(self) -> None:
+        """Beyond --max-delay in all a client gets a 503 that says when to come back."""
+        self.assertEqual(self.total("?delay=50.5s&workers=1"), 50.5)
+        with self.assertRaises(BadCall) as caught:
+            self.total("?delay=50s&workers=1")
+        error = caught.exception
+        self.assertEqual((error.status, error.headers), (503, (("Retry-After", "51"),)))
+
+    def test_refused(self) -> None:
+        """There are 1 to 1000 workers."""
+        for count in ("0", "1001", "x"):
+            with self.assertRaisesRegex(BadCall, "workers: "):
+                self.total(f"?workers={count}")
+
+    def test_timing(self) -> None:
+        """Server-Timing has the queue and the delay in milliseconds, where it is asked for."""
+        for query, timing in (
+            ("?timing=yes", "queue;dur=0, delay;dur=0"),
+            ("?timing=yes&delay=1.058s&workers=1", "queue;dur=0, delay;dur=1058"),
+            ("?timing=yes&delay=1s&workers=1", "queue;dur=1058, delay;dur=1000"),
+        ):
+            reply = run(make_call(f"GET /echo{query}", state=self.state))
+            self.assertEqual(fields(reply)["server-timing"], timing)
+        self.assertNotIn("server-timing", fields(reply_to("GET /echo")))
+        self.assertIn("server-timing", fields(reply_to("GET /", "X-Netd-Timing: yes")))
+
+
 class TypeTests(SynchronousTestCase):
     """
     Types that a client chooses.

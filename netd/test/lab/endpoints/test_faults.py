@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from math import inf
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import BadCall
@@ -141,6 +142,35 @@ class RetryTests(SynchronousTestCase):
         """A status that is no failure is a 400."""
         for line in ("GET /retry/1/a?status=200", "GET /retry/x/a", "GET /retry/1001/a"):
             self.assertRaises(BadCall, reply_to, line)
+
+
+class AttemptsTests(SynchronousTestCase):
+    """
+    `/attempts/<key>`.
+    """
+
+    def test_backoff(self) -> None:
+        """It lists the requests for the key, whoever counted them, and never itself."""
+        times = iter((10.0, 10.5, 12.0, 13.0))
+        state = evolve(lab_state(), seconds=lambda: next(times))
+        for line in ("GET /retry/1/k?status=429", "PUT /retry/1/k", "GET /retry/1/other"):
+            reply_to(line, state=state)
+        reply_to("GET /echo?fail_first=2&key=k&status=500", state=state)
+        for _ in range(2):
+            reply = reply_to("GET /attempts/k", state=state)
+            self.assertEqual((reply.status, reply.type), (200, "application/json"))
+            self.assertEqual(
+                json_of(reply),
+                [
+                    {"at": 0.0, "method": "GET", "path": "/retry/1/k", "status": 429},
+                    {"at": 0.5, "method": "PUT", "path": "/retry/1/k", "status": 200},
+                    {"at": 3.0, "method": "GET", "path": "/echo", "status": 500},
+                ],
+            )
+
+    def test_unknown(self) -> None:
+        """A key of which nothing is known has no attempts."""
+        self.assertEqual(json_of(reply_to("GET /attempts/nobody")), [])
 
 
 class UnstableTests(SynchronousTestCase):

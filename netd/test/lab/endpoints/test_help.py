@@ -4,14 +4,20 @@ The help page.
 
 from __future__ import annotations
 
+import gzip
+import re
 from html import escape
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import HTML, JSON, TEXT
 from netd.lab.table import ROUTES
 from netd.test.lab.calls import content, json_of, lab_state, make_call, reply_to, run
-from netd.test.lab.client import Client
+from netd.test.lab.client import HTTP, Client, configured
+
+THEMES = ("Delay and echo", "The daemon")
+"""The first and the last heading."""
 
 
 class HelpTests(SynchronousTestCase):
@@ -39,7 +45,7 @@ class HelpTests(SynchronousTestCase):
                 path = route.path
                 if form == "html":
                     path = path.replace("<", "&lt;").replace(">", "&gt;")
-                self.assertIn(path, page)
+                self.assertIn(path, re.sub("</?i>", "", page))
                 self.assertIn(escape(route.help) if form == "html" else route.help, page)
                 for each in route.parameters:
                     self.assertIn(each.name, page)
@@ -48,7 +54,7 @@ class HelpTests(SynchronousTestCase):
         """The page links what a browser can show, the files and the XML-RPC page included."""
         page = content(reply_to("GET /help?format=html")).decode()
         for path in ("/files/", "/RPC2", "/sse"):
-            self.assertIn(f'<a href="{path}">', page)
+            self.assertIn(f'<a href="{path}', page)
         self.assertNotIn('<a href="/post">', page)
 
     def test_json(self) -> None:
@@ -64,7 +70,7 @@ class HelpTests(SynchronousTestCase):
 
     def test_once(self) -> None:
         """Each document is made once, and the OpenAPI document once for each version."""
-        for path in ("/help", "/help?format=html", "/help?format=json", "/help/openapi.json"):
+        for path in ("/help?format=html", "/help", "/help?format=json", "/help/openapi.json"):
             self.assertIs(reply_to(f"GET {path}").body, reply_to(f"GET {path}").body)
         first, second = (
             content(run(make_call("GET /help/openapi.json", state=lab_state(version=version))))
@@ -73,9 +79,57 @@ class HelpTests(SynchronousTestCase):
         self.assertIn(b'"9.9"', second)
         self.assertNotIn(b'"9.9"', first)
 
+    def test_facts(self) -> None:
+        """The JSON has what a form needs: themes, examples, kinds, limits and choices."""
+        document = json_of(reply_to("GET /help?format=json"))
+        routes = {each["path"]: each for each in document["routes"]}
+        self.assertEqual((document["themes"][0], document["themes"][-1]), THEMES)
+        self.assertEqual({each["theme"] for each in routes.values()}, set(document["themes"]))
+        echo = routes["/echo"]
+        self.assertTrue(echo["composable"])
+        self.assertTrue(echo["example"].startswith("/echo?delay="))
+        parameters = echo["parameters"]
+        self.assertEqual(parameters["delay"]["kind"], "delay")
+        self.assertEqual(parameters["fault_rate"]["most"], 1)
+        self.assertEqual(parameters["chunk"]["least"], 1)
+        self.assertTrue(parameters["header"]["repeats"])
+        self.assertIn("reset", parameters["fault"]["choices"])
+        self.assertTrue(routes["/redirect-to"]["parameters"]["url"]["required"])
+
     def test_locked(self) -> None:
-        """The page may use its own style sheet and run no script."""
+        """The policy allows the page its own style and no document around it."""
         response = Client().request("GET /help", "Accept: text/html")
-        policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"
-        self.assertEqual(response.headers["content-security-policy"], policy)
-        self.assertNotIn(b"<script", response.body)
+        policy = response.headers["content-security-policy"]
+        self.assertIn("default-src 'none'; style-src 'sha256-", policy)
+        self.assertIn("frame-ancestors 'none'", policy)
+
+    def test_console(self) -> None:
+        """/console is the page whatever Accept says, and the same one as /help."""
+        page = Client().request("GET /help", "Accept: text/html")
+        console = Client().request("GET /console")
+        self.assertEqual((console.status, console.body), (200, page.body))
+        self.assertIn("require-trusted-types-for", console.headers["content-security-policy"])
+        self.assertNotIn("access-control-allow-origin", console.headers)
+
+    def test_off(self) -> None:
+        """With --console no /console is a 404, and /help has no script."""
+        config = configured(evolve(HTTP, console=False))
+        client = Client(config)
+        self.assertEqual(client.request("GET /console").status, 404)
+        page = client.request("GET /help", "Accept: text/html")
+        self.assertNotIn(b"<script", page.body)
+        self.assertNotIn("script-src", page.headers["content-security-policy"])
+
+    def test_kept(self) -> None:
+        """A client that has the page gets a 304, and one that takes gzip gets it compressed."""
+        client = Client()
+        plain = client.request("GET /help", "Accept: text/html")
+        zipped = client.request("GET /help", "Accept: text/html", "Accept-Encoding: gzip")
+        self.assertEqual(zipped.headers["content-encoding"], "gzip")
+        self.assertEqual(gzip.decompress(zipped.body), plain.body)
+        self.assertNotEqual(plain.headers["etag"], zipped.headers["etag"])
+        for response, more in ((plain, ()), (zipped, ("Accept-Encoding: gzip",))):
+            self.assertEqual(response.headers["vary"], "Accept, Accept-Encoding")
+            known = f"If-None-Match: {response.headers['etag']}"
+            again = client.request("GET /help", "Accept: text/html", known, *more)
+            self.assertEqual((again.status, again.body), (304, b""))

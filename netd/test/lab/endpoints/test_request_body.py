@@ -245,6 +245,13 @@ class MultipartTests(SynchronousTestCase):
             self.assertEqual(error.status, 400, body)
             self.assertIn(reason, error.detail)
 
+    def test_encoded(self) -> None:
+        """A body in a content coding is shown as it is, and not read as a form."""
+        fields = (f"Content-Type: {KIND}", "Content-Encoding: deflate")
+        shown = json_of(reply_to("POST /post", *fields, body=b"\x78\x9c"))
+        self.assertEqual((shown["files"], shown["form"]), ({}, {}))
+        self.assertIn("base64", shown["data"])
+
     def test_cut(self) -> None:
         """A body that is cut at any byte is a 400, up to its last delimiter."""
         whole = multipart(WHOLE, "xyz", 9)

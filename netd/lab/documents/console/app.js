@@ -1,0 +1,106 @@
+// Joins the parts: the list, the form, the command and what was sent follow one state.
+let commands = null;
+const search = $("search");
+
+function changed() {
+  $("target").replaceChildren(...targetParts().map(([kind, text]) => h(`span.${kind}`, {}, text)));
+  for (const each of document.querySelectorAll("#fields .mistake")) each.remove();
+  commands?.again();
+  const asked = request();
+  $("notes").replaceChildren(...notes(asked).map((text) => h("p", {}, text)));
+  $("send").disabled = ["TRACE", "CONNECT"].includes(state.method);
+  $("chosen").replaceChildren(h("b", {}, state.route.path), ` ${state.route.help}`);
+  // Browsers limit how often an address changes: Safari to 100 times in 30 s.
+  clearTimeout(addressing);
+  addressing = setTimeout(() => history.replaceState(null, "", linkOf(state.method, target())), 300);
+}
+let addressing = 0;
+const link = () => new URL(linkOf(state.method, target()), location.href).href;
+
+function follow() {
+  const hash = location.hash;
+  if (!hash.startsWith("#try=")) return false;
+  if (!load(decoded(hash.slice(5)))) {
+    say("The link fits no URL of this daemon.");
+    $("notes").replaceChildren(h("p", {}, "The link fits no URL of this daemon."));
+    return false;
+  }
+  $("list").classList.remove("open");
+  if (narrow.matches || $("try").getBoundingClientRect().bottom < 80) {
+    $("try-form").scrollIntoView();
+    $("method").focus({ preventScroll: true });
+  }
+  return true;
+}
+// Which of the page's own links the bar marks.
+function here() {
+  const current = location.hash === "#reference" ? "#reference" : "#try";
+  for (const each of document.querySelectorAll(".bar nav a")) {
+    if (each.getAttribute("href") === current) each.setAttribute("aria-current", "page");
+    else each.removeAttribute("aria-current");
+  }
+}
+const narrow = matchMedia("(max-width: 50rem)");
+
+// A browser may keep nothing.
+function stored(value) {
+  try {
+    if (value !== undefined) localStorage.setItem("scheme", value);
+    return localStorage.getItem("scheme") ?? "";
+  } catch {
+    return "";
+  }
+}
+function scheme() {
+  const words = { "like the system": "", light: "light", dark: "dark" };
+  const kept = stored();
+  const use = (value) => document.documentElement.setAttribute("data-scheme", value);
+  use(kept);
+  $("scheme").append(h("span", {}, "Colours"), choice("Colours", Object.keys(words), Object.keys(words).find((word) => words[word] === kept) ?? "like the system", (word) => {
+    stored(words[word]);
+    use(words[word]);
+  }));
+}
+
+function listen() {
+
+  search.addEventListener("input", () => drawList(search.value));
+  search.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") $("routes").querySelector("a")?.click();
+    if (event.key === "Escape") { search.value = ""; drawList(""); }
+  });
+  addEventListener("keydown", (event) => {
+    if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      $("list").scrollIntoView({ block: "nearest" });
+      search.focus();
+    }
+    if (event.key === "Escape" && sending) sending.abort();
+  });
+  $("all").addEventListener("click", () => $("all").setAttribute("aria-expanded", $("list").classList.toggle("open")));
+  $("method").addEventListener("change", () => redraw(() => (state.method = $("method").value), "#method"));
+  $("try-form").addEventListener("submit", (event) => { event.preventDefault(); send(); });
+  $("ten").addEventListener("click", sendTen);
+  addEventListener("hashchange", follow);
+  addEventListener("hashchange", here);
+  here();
+}
+
+async function start() {
+  document.documentElement.classList.add("script");
+  $("try").hidden = $("scheme").hidden = false;
+  $("host").textContent = location.host;
+  scheme();
+  $("links").append(copier("Copy link", link, () => $("target")));
+  $("short").append(copier("curl", () => curl(request()), () => $("snippet")));
+  listen();
+  const response = await fetch("/help?format=json", { cache: "no-cache" });
+  ({ routes, themes } = await response.json());
+  search.placeholder = `Search ${routes.length} URLs`;
+  drawList("");
+  if (!follow()) load(`GET ${routes.find(({ path }) => path === "/echo").example}`);
+  commands = drawSnippets();
+  commands.select(0);
+  document.documentElement.dataset.ready = "yes";
+}
+start();

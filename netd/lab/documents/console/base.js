@@ -1,0 +1,117 @@
+// What every part uses: elements, colours of statuses, texts of times and sizes, tabs.
+const $ = (id) => document.getElementById(id);
+const SVG = "http://www.w3.org/2000/svg";
+
+// An element: properties that begin with "on" are listeners, "class", "aria-..." and the like attributes.
+function h(tag, attributes = {}, ...children) {
+  const [name, ...classes] = tag.split(".");
+  const element = document.createElement(name);
+  if (classes.length) element.className = classes.join(" ");
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else if (key in element && !key.startsWith("aria") && key !== "list") element[key] = value;
+    else element.setAttribute(key, value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return element;
+}
+function svg(tag, attributes, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+}
+
+const shade = (status) => (status >= 500 || !status ? "s5" : status >= 400 ? "s4" : status >= 300 ? "s3" : "s2");
+
+// 0.4 ms, 62 ms, 1.058 s
+function time(seconds) {
+  if (seconds < 0.01) return `${(seconds * 1000).toFixed(1)} ms`;
+  return seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(seconds < 100 ? 3 : 0)} s`;
+}
+function size(bytes) {
+  if (bytes < 1024) return `${bytes} bytes`;
+  return bytes < 1024 ** 2 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
+}
+const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor((numbers.length - 1) / 2)];
+
+const UNITS = { d: 86400, h: 3600, m: 60, s: 1, ms: 0.001, us: 0.000001 };
+// The seconds of 1m30s, 250ms or 3; NaN for other texts.
+function seconds(text) {
+  if (!/^([0-9]+(\.[0-9]*)?(d|h|ms|m|s|us)?)+$/.test(text)) return NaN;
+  let sum = 0;
+  for (const [, number, , unit] of text.matchAll(/([0-9]+(\.[0-9]*)?)(d|h|ms|m|s|us)?/g)) sum += number * UNITS[unit ?? "s"];
+  return sum;
+}
+function duration(value) {
+  if (value >= 1) return `${Number(value.toPrecision(value < 10 ? 2 : 3))}s`;
+  return `${Number((value * 1000).toPrecision(2))}ms`;
+}
+
+let names = 0;
+const unique = (prefix) => `${prefix}-${++names}`;
+
+// Tabs: the arrow keys, Home and End go from one to the other, and `show` fills the panel.
+function tabs(label, words, show, ...more) {
+  const panel = h("div.panel", { role: "tabpanel", id: unique("panel"), tabIndex: 0 });
+  const list = h("div.tabs", { role: "tablist", "aria-label": label });
+  const buttons = words.map((word, index) =>
+    h("button.tab", { type: "button", role: "tab", id: unique("tab"), textContent: word, "aria-controls": panel.id, onclick: () => select(index) }));
+  let current = 0;
+  function select(index, focus) {
+    current = (index + words.length) % words.length;
+    buttons.forEach((button, each) => {
+      button.setAttribute("aria-selected", each === current);
+      button.tabIndex = each === current ? 0 : -1;
+    });
+    panel.setAttribute("aria-labelledby", buttons[current].id);
+    if (focus) buttons[current].focus();
+    show(panel, current);
+  }
+  list.append(...buttons);
+  list.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: current + 1, ArrowLeft: current - 1, Home: 0, End: words.length - 1 }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    select(step, true);
+  });
+  const head = h("div.head", {}, list, ...more);
+  return { head, panel, buttons, select, again: () => select(current) };
+}
+
+// One of several words as radio buttons in a row.
+function choice(legend, words, chosen, change) {
+  const name = unique("choice");
+  const labels = words.map((word) =>
+    h("label", {}, h("input", { type: "radio", name, value: word, checked: word === chosen, onchange: () => change(word) }), h("span", {}, word)));
+  return h("div.choice", { role: "radiogroup", "aria-label": legend }, labels);
+}
+
+// A slider whose track is filled up to its thumb.
+function slider(label, value, [least, most, step], change) {
+  const fill = () => input.style.setProperty("--fill", `${((input.value - least) / (most - least)) * 100}%`);
+  const input = h("input", { type: "range", min: least, max: most, step, value, "aria-label": label });
+  input.addEventListener("input", () => { fill(); change(Number(input.value)); });
+  input.set = (number) => { input.value = number; fill(); };
+  fill();
+  return input;
+}
+
+// Copies `text()`; without a clipboard (plain HTTP) `source` is selected for Ctrl+C.
+function copier(words, text, source) {
+  const button = h("button", { type: "button", textContent: words });
+  button.addEventListener("click", async () => {
+    let said = "Copied";
+    try {
+      await navigator.clipboard.writeText(text());
+    } catch {
+      if (source) getSelection().selectAllChildren(source());
+      said = source ? "Selected" : "No clipboard";
+    }
+    button.textContent = said;
+    say(`${said}.`);
+    setTimeout(() => (button.textContent = words), 1500);
+  });
+  return button;
+}
+const say = (text) => ($("status").textContent = text);

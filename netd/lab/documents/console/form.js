@@ -1,0 +1,152 @@
+// The form: what is asked for (`state`), its request, and a field for each part of it.
+const state = { route: null, method: "GET", path: {}, query: [], headers: [], body: null, byHeader: false };
+
+const KEPT = { "%3A": ":", "%2C": ",", "%2F": "/", "%40": "@", "%3B": ";" };
+const encoded = (text) => encodeURIComponent(text.toWellFormed?.() ?? text)
+  .replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
+  .replace(/%(3A|2C|2F|40|3B)/g, (code) => KEPT[code]);
+const parameter = (name) => state.route.parameters[name.toLowerCase()];
+const fieldLine = (name) => `X-Netd-${name.split("_").map((part) => part[0].toUpperCase() + part.slice(1)).join("-")}`;
+
+// Whether a parameter goes into a header: one line each, and Latin-1 only.
+function inHeader([name, value]) {
+  const alone = state.query.filter(([other]) => other === name).length === 1;
+  return state.byHeader && parameter(name) && alone && /^[!-~]([ -~]*[!-~])?$/.test(value);
+}
+
+// The parts of the target, each with its kind, so that they can have colours.
+function targetParts() {
+  const parts = segmentsOf(state.route.path).map((segment) => {
+    const name = nameOf(segment);
+    if (name === null) return ["path", `/${segment}`];
+    const text = encoded(state.path[name] ?? "");
+    return ["value", `/${segment.startsWith("<path:") ? text : text.replaceAll("/", "%2F")}`];
+  });
+  state.query.filter((pair) => !inHeader(pair)).forEach(([name, value], index) => {
+    parts.push(["path", index ? "&" : "?"], ["key", encoded(name)], ["path", "="], ["value", encoded(value)]);
+  });
+  return parts;
+}
+const target = () => targetParts().map(([, text]) => text).join("");
+
+// Fields of one name are one field (RFC 9110 5.3), as clients differ in what they do with two.
+function headersSaid() {
+  const said = new Map();
+  const own = state.query.filter(inHeader).map(([name, value]) => [fieldLine(name), value]);
+  for (const [name, value] of [...state.headers, ...own]) {
+    if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) continue;
+    const key = name.toLowerCase(), clean = value.replace(/[^\t -~\u00a0-\u00ff]/g, "").trim();
+    said.set(key, said.has(key) ? [name, `${said.get(key)[1]}, ${clean}`] : [name, clean]);
+  }
+  return [...said.values()];
+}
+function request() {
+  const body = bodyless(state.method) ? null : state.body;
+  return { method: state.method, url: location.origin + target(), headers: headersSaid(), body };
+}
+
+// Fill the form from `METHOD TARGET`; it sends nothing, and refuses other origins.
+function load(text) {
+  const [, method, rest] = /^([A-Za-z]+) (\/.*)$/s.exec(text) ?? [];
+  if (!rest || rest.length > 16384) return false;
+  let url;
+  try {
+    url = new URL(rest, location.origin);
+  } catch {
+    return false;
+  }
+  const hit = url.origin === location.origin && routeOf(url.pathname);
+  if (!hit) return false;
+  Object.assign(state, { route: hit.route, method: method.toUpperCase(), path: hit.values, query: pairsOf(url.search.slice(1)), headers: [], body: null });
+  for (const [name, facts] of Object.entries(hit.route.parameters))
+    if (facts.required && !state.query.some(([each]) => each === name)) state.query.push([name, ""]);
+  drawForm();
+  changed();
+  return true;
+}
+
+// A fieldset of its own for each name; × takes it out of the request.
+function box(name, content, remove, note = "") {
+  const parts = [h("legend", {}, name), content];
+  if (note) parts.push(h("p.hint", {}, note));
+  if (remove) parts.splice(1, 0, h("button.remove", { type: "button", "aria-label": `Remove ${name}`, onclick: () => redraw(remove) }, "×"));
+  return h("fieldset", { "data-name": name }, parts);
+}
+// Redraw, with the focus where the next thing to do is.
+function redraw(change, focus = "#add button") {
+  change?.();
+  drawForm();
+  changed();
+  [...document.querySelectorAll(`#try ${focus}`)].at(-1)?.focus();
+}
+
+const limits = ({ least, most }) => [least !== undefined && `at least ${least}`, most < 1e9 && `at most ${most}`].filter(Boolean).join(", ");
+
+// The control of a parameter, chosen by what the table says of it.
+function control(name, facts, value, change) {
+  if (facts?.kind === "delay") return delayControl(value, change);
+  if (name === "status" && facts?.kind === "text" || name === "codes") return statusControl(value, change);
+  const choices = facts?.kind === "switch" ? ["yes", "no"] : facts?.choices;
+  const label = facts?.help ?? "in the path";
+  if (choices && choices.length < 5) return h("div.row", {}, h("span", {}, label), choice(label, choices, value, change));
+  if (choices) {
+    const select = h("select", { "aria-label": name, onchange: () => change(select.value) }, choices.map((each) => h("option", {}, each)));
+    select.value = value;
+    return h("label.row", {}, h("span", {}, label), select);
+  }
+  if (name === "body") return h("label.stack", {}, h("span", {}, label), h("textarea", { value, rows: 2, spellcheck: false, oninput: (event) => change(event.target.value) }));
+  const numeric = facts?.kind === "integer" || facts?.kind === "number";
+  const input = h("input", { type: "text", inputMode: numeric ? "decimal" : "text", value, spellcheck: false, autocomplete: "off", size: numeric || facts?.kind === "duration" || facts?.kind === "size" ? 9 : 24 });
+  const check = () => {
+    const wrong = numeric && input.value !== "" && !(Number(input.value) >= (facts.minimum ?? 0) && Number(input.value) <= (facts.maximum ?? Infinity));
+    const badTime = facts?.kind === "duration" && Number.isNaN(seconds(input.value));
+    input.setAttribute("aria-invalid", wrong || badTime);
+  };
+  input.addEventListener("input", () => { check(); range?.set(numeric ? input.value : toSlider(seconds(input.value))); change(input.value); });
+  let range = null;
+  if (facts?.kind === "number" && facts.most) range = slider(`${name}, slider`, value, [0, facts.most, facts.most / 100], (number) => { input.value = number; change(String(number)); });
+  if (facts?.kind === "duration") range = slider(`${name}, slider`, toSlider(seconds(value)), [0, 100, 1], (number) => { input.value = duration(fromSlider(number)); change(input.value); });
+  check();
+  return h("label.row", {}, h("span", {}, label), range, input);
+}
+
+function drawForm() {
+  const { route } = state, used = state.query.map(([name]) => name);
+  $("about").textContent = `${route.help[0].toUpperCase()}${route.help.slice(1)}. ${route.methods[0] === "*" ? "Any method." : ""}`;
+  const methods = route.methods[0] === "*" ? ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"] : [...route.methods, ...(route.methods.includes("GET") ? ["HEAD"] : []), "OPTIONS"];
+  if (!methods.includes(state.method)) methods.push(state.method);
+  $("method").replaceChildren(...methods.map((name) => h("option", { selected: name === state.method }, name)));
+  const boxes = Object.keys(state.path).map((name) =>
+    box(name, control(name, route.parameters[name], state.path[name], (value) => { state.path[name] = value; changed(); }), null, limits(route.parameters[name] ?? {})));
+  state.query.forEach((pair, index) => {
+    const facts = parameter(pair[0]);
+    if (!facts) return;
+    const remove = facts.required ? null : () => state.query.splice(index, 1);
+    boxes.push(box(pair[0], control(pair[0], facts, pair[1], (value) => { pair[1] = value; changed(); }), remove, limits(facts)));
+  });
+  const others = state.query.filter(([name]) => !parameter(name));
+  if (others.length) boxes.push(pairsBox("query fields", others, (pair) => state.query.splice(state.query.indexOf(pair), 1)));
+  if (state.headers.length) boxes.push(pairsBox("request header", state.headers, (pair) => state.headers.splice(state.headers.indexOf(pair), 1)));
+  if (state.body !== null && !bodyless(state.method))
+    boxes.push(box("request body", control("body", { help: "sent as it is" }, state.body, (value) => { state.body = value; changed(); }), () => (state.body = null)));
+  $("fields").replaceChildren(...boxes);
+  const free = Object.entries(route.parameters).filter(([name, facts]) => !(name in state.path) && (facts.repeats || !used.includes(name)));
+  const add = (name, change, focus) => h("button.chip", { type: "button", onclick: () => redraw(change, `[data-name="${focus ?? name}"] :is(input, textarea, select)`) }, name);
+  const start = (facts) => String(facts.default ?? facts.choices?.[0] ?? { delay: "200ms", duration: "200ms", size: "1KiB", integer: "1", number: "1", switch: "yes" }[facts.kind] ?? "");
+  $("add").replaceChildren(h("strong", {}, "Add"), ...free.map(([name, facts]) => add(name, () => state.query.push([name, start(facts)]))),
+    add("query field", () => state.query.push(["name", "value"]), "query fields"), add("request header", () => state.headers.push(["X-Fruit", "apple"])),
+    ...(bodyless(state.method) || state.body !== null ? [] : [add("request body", addBody)]),
+    ...(route.composable ? [choice("Where the parameters stand", ["in the query", "in X-Netd- headers"], state.byHeader ? "in X-Netd- headers" : "in the query", (word) => { state.byHeader = word !== "in the query"; changed(); })] : []));
+  mark();
+}
+function addBody() {
+  state.body = "hello";
+  // Each client would say another Content-Type by itself.
+  if (!state.headers.some(([name]) => name.toLowerCase() === "content-type")) state.headers.push(["Content-Type", "text/plain; charset=utf-8"]);
+}
+function pairsBox(name, pairs, remove) {
+  const rows = pairs.map((pair) => h("div.pair", {},
+    ...[0, 1].map((at) => h("input", { value: pair[at], spellcheck: false, autocomplete: "off", "aria-label": `${name}: ${at ? "value" : "name"}`, oninput: (event) => { pair[at] = event.target.value; changed(); } })),
+    h("button.remove", { type: "button", "aria-label": `Remove ${pair[0]}`, onclick: () => redraw(() => remove(pair)) }, "×")));
+  return h("fieldset.pairs", { "data-name": name }, h("legend", {}, name), rows);
+}

@@ -1,0 +1,75 @@
+// The routes of /help?format=json: which one a path belongs to, and which ones a search finds.
+let routes = [];
+
+const segmentsOf = (path) => path.slice(1).split("/");
+const nameOf = (segment) => (segment.startsWith("<") ? segment.slice(1, -1).replace("path:", "") : null);
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+// The values of a route's `<name>` segments in the path of a URL; null where it is another's.
+function matched(route, path) {
+  const pattern = segmentsOf(route.path), parts = segmentsOf(path), values = {};
+  for (const [index, segment] of pattern.entries()) {
+    if (index >= parts.length) return null;
+    if (segment.startsWith("<path:")) return { ...values, [nameOf(segment)]: decoded(parts.slice(index).join("/")) };
+    if (segment.startsWith("<")) {
+      if (!parts[index]) return null;
+      values[nameOf(segment)] = decoded(parts[index]);
+    } else if (segment !== decoded(parts[index])) return null;
+  }
+  return pattern.length === parts.length ? values : null;
+}
+function routeOf(path) {
+  for (const route of routes) {
+    const values = matched(route, path);
+    if (values) return { route, values };
+  }
+  return null;
+}
+
+function pairsOf(query) {
+  if (!query) return [];
+  return query.split("&").filter(Boolean).map((field) => {
+    const [name, ...rest] = field.replaceAll("+", " ").split("=");
+    return [decoded(name), decoded(rest.join("="))];
+  });
+}
+
+const words = (route) => [route.path, route.help, route.theme, ...Object.keys(route.parameters)].join(" ").toLowerCase();
+// Routes that have every word of `text`, those that have it in their path first.
+function found(text) {
+  const wanted = text.toLowerCase().split(/\s+/).filter(Boolean);
+  const list = routes.filter((route) => wanted.every((word) => words(route).includes(word)));
+  const inPath = (route) => wanted.every((word) => route.path.toLowerCase().includes(word));
+  return [...list.filter(inPath), ...list.filter((route) => !inPath(route))];
+}
+
+const linkOf = (method, target) => `#try=${encodeURIComponent(`${method} ${target}`).replace(/%(2F|3A|2C|3F|3D|40)/g, decodeURIComponent)}`;
+const methodOf = (route) => (route.methods[0] === "*" ? "GET" : route.methods[0]);
+
+// The path of a route with its names in another colour.
+const painted = (path) => path.split(/(<[^>]*>)/).map((part) => (part.startsWith("<") ? h("i", {}, part) : part));
+
+function drawList(text) {
+  const box = $("routes"), searching = text.trim() !== "";
+  const groups = searching ? [["Found", found(text)]] : themes.map((name) => [name, routes.filter((route) => route.theme === name)]);
+  box.replaceChildren(...groups.map(([name, group], index) =>
+    h("details", { open: searching || index < 5 },
+      h("summary", {}, name, h("span", {}, String(group.length))),
+      h("ul", {}, group.map((route) => h("li", {}, h("a", { href: linkOf(methodOf(route), route.example), title: route.help, "data-path": route.path }, h("code", {}, painted(route.path)))))))));
+  box.classList.toggle("searching", searching);
+  mark();
+}
+let themes = [];
+function mark() {
+  for (const link of $("routes").querySelectorAll("a")) {
+    if (link.dataset.path === state.route?.path) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+}

@@ -1,0 +1,62 @@
+"""
+Tests of netd.testing.quoting.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, unquote
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.test.options.examples import by_chance
+from netd.testing.quoting import path_of, query_of, text
+from netd.values import Duration
+
+
+class TextTests(SynchronousTestCase):
+    """
+    The text of a value.
+    """
+
+    def test_values(self) -> None:
+        """Texts and whole numbers are as they are, a truth is a switch."""
+        values = ("50ms", 3, True, False)
+        self.assertEqual([text(each) for each in values], ["50ms", "3", "yes", "no"])
+
+    @by_chance
+    @given(st.floats(0, 1e6))
+    def test_fractions(self, seconds: float) -> None:
+        """A fraction is a duration that netd reads to the microsecond."""
+        self.assertAlmostEqual(Duration.parse(text(seconds)).seconds, seconds, places=5)
+
+    def test_small(self) -> None:
+        """No fraction has an exponent."""
+        self.assertEqual([text(each) for each in (0.00001, 0.5, 2.0)], ["0.00001", "0.5", "2"])
+
+
+class URLTests(SynchronousTestCase):
+    """
+    The place of texts in a URL.
+    """
+
+    @by_chance
+    @given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1), min_size=1))
+    def test_path(self, segments: list[str]) -> None:
+        """Each segment is one segment, whatever is in it."""
+        path = path_of(*segments)
+        self.assertEqual([unquote(each) for each in path.split("/")[1:]], segments)
+        self.assertTrue(path.isascii() and "?" not in path and "#" not in path)
+
+    @by_chance
+    @given(st.dictionaries(st.sampled_from(["a", "b"]), st.text(st.characters(codec="utf-8"))))
+    def test_query(self, parameters: dict[str, str]) -> None:
+        """Each parameter comes back as it was."""
+        query = query_of(parameters)
+        self.assertEqual(dict(parse_qsl(query[1:], keep_blank_values=True)), parameters)
+
+    def test_repeated(self) -> None:
+        """A parameter may repeat, and one that is None is left out."""
+        self.assertEqual(query_of({"h": ["A: 1", "B"], "x": None}), "?h=A%3A%201&h=B")
+        self.assertEqual(query_of({"x": None}), "")

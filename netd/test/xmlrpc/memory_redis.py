@@ -1,0 +1,110 @@
+"""
+The commands of Redis that distributed calls use, on a dictionary.
+
+Rules: as `redis.Redis` of protocol 2; a pipeline performs its commands at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+
+class MemoryRedis:
+    """One Redis; every command that `fails` counts down raises ConnectionError."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, bytes] = {}
+        self.expiry: dict[str, int] = {}
+        self.members: set[bytes] = set()
+        self.streams: dict[str, list[tuple[bytes, dict[bytes, bytes]]]] = {}
+        self.fails = 0
+        self.disconnected = 0
+        self._results: list[object] = []
+
+    @property
+    def connection_pool(self) -> Self:
+        """What is disconnected."""
+        return self
+
+    def disconnect(self) -> None:
+        """Note it."""
+        self.disconnected += 1
+
+    def pipeline(self, transaction: bool = True) -> Self:
+        """The same Redis, which keeps results until `execute`."""
+        self._results = []
+        return self
+
+    def execute(self) -> list[object]:
+        """The results."""
+        return self._results
+
+    def _try(self) -> None:
+        if self.fails:
+            self.fails -= 1
+            raise ConnectionError("cut")
+
+    def _result(self, value: Any) -> Any:
+        self._try()
+        self._results.append(value)
+        return value
+
+    def set(self, key: str, value: object, nx: bool = False, px: int = 0) -> Any:
+        """SET."""
+        if nx and key in self.values:
+            return self._result(None)
+        result = self._result(True)
+        self.values[key] = value if isinstance(value, bytes) else str(value).encode()
+        self.expiry[key] = px
+        return result
+
+    def get(self, key: str) -> Any:
+        """GET."""
+        return self._result(self.values.get(key))
+
+    def exists(self, key: str) -> Any:
+        """EXISTS."""
+        return self._result(int(key in self.values))
+
+    def sadd(self, key: str, member: str) -> Any:
+        """SADD to the only set."""
+        self.members.add(member.encode())
+        return self._result(1)
+
+    def smembers(self, key: str) -> Any:
+        """SMEMBERS of the only set."""
+        return self._result(set(self.members))
+
+    def srem(self, key: str, *members: bytes) -> Any:
+        """SREM from the only set."""
+        self.members.difference_update(members)
+        return self._result(len(members))
+
+    def xadd(self, key: str, fields: dict[str, str | bytes]) -> Any:
+        """XADD."""
+        entry = {
+            name.encode(): value if isinstance(value, bytes) else value.encode()
+            for name, value in fields.items()
+        }
+        stream = self.streams.setdefault(key, [])
+        stream.append((b"7-%d" % len(stream), entry))
+        return self._result(b"")
+
+    def expire(self, key: str, seconds: int) -> Any:
+        """EXPIRE."""
+        self.expiry[key] = 1000 * seconds
+        return self._result(True)
+
+    def xread(self, streams: dict[str, bytes], count: int, block: int) -> Any:
+        """XREAD from the beginning; it never blocks."""
+        self._try()
+        return [
+            [key.encode(), self.streams[key][:count]]
+            for key in streams
+            if self.streams.get(key)
+        ]
+
+    def xtrim(self, key: str, minid: str, approximate: bool) -> Any:
+        """XTRIM of all that was read."""
+        self._try()
+        self.streams[key] = [each for each in self.streams[key] if each[0].decode() >= minid]

@@ -1,0 +1,318 @@
+"""
+The daemon's side of distributed calls, with a client that only takes notes.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.logger import ILogObserver, globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import provider
+
+from netd.counters import Counters
+from netd.queue_url import AMQP, QueueURL
+from netd.steps import run_now
+from netd.xmlrpc import codec, distributed, in_flight
+from netd.xmlrpc.distributed import STOP_SECONDS, DistributedPool
+from netd.xmlrpc.faults import BUSY, INTERNAL, Fault
+from netd.xmlrpc.in_flight import Look, Message, Receiver, Report
+from netd.xmlrpc.registry import procedure, rpc
+from netd.xmlrpc.writer import LARGEST, Encoded
+
+
+@rpc(offload=True, queue="gpu", timeout=7)
+def square(value: int) -> int:
+    """The square."""
+    return value * value
+
+
+METHOD = procedure(square)
+
+
+class _Client:
+    """A client without a queue."""
+
+    def __init__(self) -> None:
+        self.started = self.stopped = 0
+        self.messages: list[Message] = []
+        self.cancelled: list[str] = []
+        self.looks: list[Look] = []
+
+    def start(self) -> None:
+        """Note it."""
+        self.started += 1
+
+    def send(self, message: Message) -> None:
+        """Note it."""
+        self.messages.append(message)
+
+    def cancel(self, key: str) -> None:
+        """Note it."""
+        self.cancelled.append(key)
+
+    def look(self, look: Look) -> None:
+        """Note it."""
+        self.looks.append(look)
+
+    def stop(self) -> None:
+        """Note it."""
+        self.stopped += 1
+
+
+class PoolTests(SynchronousTestCase):
+    """
+    A pool of two waiting calls at most.
+    """
+
+    def setUp(self) -> None:
+        self.clock, self.client, self.counters = Clock(), _Client(), Counters()
+        self.pool = DistributedPool(self.clock, self.connect, "redis://h", 2, self.counters)
+        self.pool.startService()
+        self.lines: list[str] = []
+
+        @provider(ILogObserver)
+        def observe(event: Any) -> None:
+            if event.get("log_namespace") == "netd.xmlrpc.distributed":
+                self.lines.append(event["log_format"].format(**event))
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+
+    def connect(self, name: str, receiver: Receiver) -> _Client:
+        """The client."""
+        self.name = name
+        self.assertIs(getattr(self, "pool", receiver), receiver)
+        return self.client
+
+    def call(self, *parameters: object) -> Deferred[Encoded]:
+        """Make a call; its first step is taken at once."""
+        return self.pool.run(METHOD, parameters or (3,))
+
+    def key(self, number: int = -1) -> str:
+        """The key of a call."""
+        return self.client.messages[number].key
+
+    def say(self, message: bytes, number: int = -1) -> None:
+        """Receive an entry about a call."""
+        self.pool.entries([(self.key(number), message)])
+
+    def test_message(self) -> None:
+        """A call becomes a message with its parameters as XML, its time and its contract."""
+        self.clock.advance(5)
+        self.call("é", [1, None])
+        (message,) = self.client.messages
+        self.assertEqual(
+            run_now(codec.call(message.body.encode())), ("square", ["é", [1, None]])
+        )
+        self.assertEqual((message.name, message.queue), ("netd.square", "netd.gpu"))
+        self.assertEqual((message.seconds, message.until), (7, 12))
+        contract = in_flight.contract(METHOD)
+        meta = {"to": self.name, "ms": 7000, "keep": 67, "contract": contract}
+        self.assertEqual(message.meta, meta)
+
+    def test_result(self) -> None:
+        """A call waits, is run, and ends with the worker's XML; wait and run are measured."""
+        done: Any = self.call()
+        self.assertEqual((self.pool.waiting(), self.pool.busy()), (1, 0))
+        self.assertTrue(self.pool.waits(done))
+        self.pool.sent(self.key())
+        self.clock.advance(1)
+        self.say(b"*host")
+        self.assertEqual((self.pool.waiting(), self.pool.busy()), (0, 1))
+        self.assertFalse(self.pool.waits(done))
+        self.assertFalse(self.client.messages[0].wanted, "is sent no more")
+        self.clock.advance(2)
+        self.say(b"+<value/>")
+        self.assertEqual(self.successResultOf(done), Encoded(b"<value/>"))
+        self.assertEqual(self.pool.busy(), 0)
+        self.assertEqual(self.counters.queue_wait_seconds, 1)
+        self.assertEqual(self.counters.queue_run_seconds, 2)
+
+    def test_fault(self) -> None:
+        """A worker's fault ends the call, with its trace for the log."""
+        done = self.call()
+        self.say(b"-" + json.dumps([7, "text", "trace"]).encode())
+        fault = self.failureResultOf(done, Fault).value
+        self.assertEqual((fault.code, fault.text, fault.trace), (7, "text", "trace"))
+
+    def test_dropped(self) -> None:
+        """Entries that are no result of a call are dropped and counted."""
+        done = self.call()
+        for message in (b"", b"?", b"-{}", b"-[1, 2, 3]", b"-["):
+            self.say(message)
+        self.say(b"+" + bytes(LARGEST + 1))
+        self.pool.entries([("unknown", b"+x"), ("unknown", b"*h")])
+        self.assertNoResult(done)
+        drops = {"unreadable": 5, "too large": 1, "late": 2}
+        self.assertEqual(self.counters.queue_drops, drops)
+
+    def test_backlog(self) -> None:
+        """A call is refused when too many wait, and none when a worker has begun them."""
+        self.call()
+        self.call()
+        self.assertEqual(self.assertRaises(Fault, self.call).code, BUSY)
+        self.say(b"*host")
+        self.say(b"*host")
+        self.assertEqual(self.counters.queue_waits, {0.01: 1}, "a worker begins once")
+        self.call()
+
+    def test_cancelled(self) -> None:
+        """A call that is given up is cancelled in the queue, where its result comes late."""
+        done = self.call()
+        done.cancel()
+        self.failureResultOf(done, CancelledError)
+        self.assertEqual(self.client.cancelled, [self.key()])
+        self.assertFalse(self.client.messages[0].wanted)
+        self.say(b"+x")
+        self.assertEqual(self.counters.queue_drops, {"late": 1})
+        self.assertEqual(self.pool.waiting(), 0)
+
+    def test_cancelledEarly(self) -> None:
+        """A call that is given up while its parameters are written is never sent."""
+        done = self.call(["x"] * 5000)
+        self.assertEqual(self.client.messages, [])
+        done.cancel()
+        self.failureResultOf(done, CancelledError)
+        self.clock.pump([0] * 10)
+        self.assertEqual(self.client.messages + self.client.cancelled, [])
+
+    def test_unwritable(self) -> None:
+        """Parameters that XML cannot carry fail the call."""
+        self.failureResultOf(self.call(object()), Fault)
+        done = self.call(*[["x"] * 2000, object()])
+        done.cancel()
+        self.failureResultOf(done, CancelledError)
+        self.clock.pump([0] * 10)
+        self.assertEqual(self.pool.waiting(), 0)
+
+    def test_look(self) -> None:
+        """Every two seconds a report is asked for, unless the last one is missing."""
+        self.assertEqual(len(self.client.looks), 1)
+        self.clock.advance(2)
+        self.assertEqual(len(self.client.looks), 1)
+        self.pool.report(None)
+        self.call()
+        self.pool.sent(self.key())
+        self.clock.advance(2)
+        expected = Look((self.key(),), (), ("netd", "netd.gpu"))
+        self.assertEqual(self.client.looks[1:], [expected])
+        self.pool.report(Report(depths={"netd": 7}, workers=2))
+        self.assertEqual((self.pool.depths(), self.pool.workers()), ({"netd": 7}, 2))
+
+    def test_resent(self) -> None:
+        """The message of a call that nobody begins is sent again, as it was."""
+        self.call()
+        self.pool.sent(self.key())
+        self.clock.advance(2)
+        self.pool.report(Report(depths={"netd.gpu": 0}))
+        first, second = self.client.messages
+        self.assertIs(first, second)
+        self.assertEqual(self.counters.queue_resent, 1)
+
+    def test_lost(self) -> None:
+        """A call that the queue or its worker lost is a fault, and counted."""
+        waiting, running = self.call(), self.call()
+        gone = self.key(0)
+        self.pool.sent(gone)
+        self.say(b"*host", 1)
+        self.pool.report(Report(frozenset({gone}), frozenset({"host"}), steady=99))
+        texts = [self.failureResultOf(each, Fault).value for each in (waiting, running)]
+        self.assertEqual([each.code for each in texts], [INTERNAL] * 2)
+        third = self.call()
+        self.pool.gone(self.key())
+        self.pool.gone(self.key())
+        self.failureResultOf(third, Fault)
+        self.assertEqual(self.counters.queue_lost, {"queue": 2, "worker": 1})
+
+    def test_state(self) -> None:
+        """The log says once that the queue is away, and once that it is back."""
+        self.assertEqual(self.pool.up(), 0)
+        self.pool.state("results", "")
+        self.assertEqual(self.pool.up(), 1)
+        self.pool.state("publisher", "ConnectionError: no")
+        self.pool.state("results", "TimeoutError: no")
+        self.assertEqual(self.pool.up(), 0)
+        self.pool.state("publisher", "")
+        self.assertEqual(self.pool.up(), 0)
+        self.pool.state("results", "")
+        self.assertEqual(self.pool.up(), 1)
+        away = "the queue redis://h is away, calls wait: ConnectionError: no"
+        self.assertEqual(self.lines, [away, "the queue redis://h is back"])
+
+    def test_stop(self) -> None:
+        """A stop waits for the last call, then for the client."""
+        done = self.call()
+        stopped = self.pool.stopService()
+        self.assertEqual(self.client.stopped, 0)
+        done.addErrback(lambda _: None)
+        done.cancel()
+        self.assertEqual((self.client.cancelled, self.client.stopped), ([self.key()], 1))
+        self.assertNoResult(stopped)
+        self.pool.stopped()
+        self.successResultOf(stopped)
+        self.pool.stopped()
+        self.clock.advance(0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stopAfterBug(self) -> None:
+        """A look that fails is logged, and hinders no stop."""
+        self.pool.report(None)
+
+        def look(_: Look) -> None:
+            raise ZeroDivisionError
+
+        self.patch(self.client, "look", look)
+        self.clock.advance(2)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        stopped = self.pool.stopService()
+        self.pool.stopped()
+        self.successResultOf(stopped)
+        self.assertEqual(self.client.stopped, 1)
+
+    def test_stopHangs(self) -> None:
+        """A stop does not wait for a client that hangs."""
+        stopped = self.pool.stopService()
+        self.clock.advance(STOP_SECONDS)
+        self.successResultOf(stopped)
+        self.pool.stopped()
+
+
+class BuildTests(SynchronousTestCase):
+    """
+    The pool behind URLs.
+    """
+
+    def test_withoutExtra(self) -> None:
+        """Without Celery a ValueError says what to install."""
+        original = builtins.__import__
+
+        def without(name: str, *rest: Any) -> Any:
+            if name == "netd.xmlrpc.queue_client":
+                raise ImportError("No module named 'celery'")
+            return original(name, *rest)
+
+        self.patch(builtins, "__import__", without)
+        url = QueueURL.parse("redis://h")
+        wrong = self.assertRaises(
+            ValueError, distributed.build, Clock(), url, None, 1, Counters()
+        )
+        self.assertIn("netd-workbench[celery]", str(wrong))
+
+    def test_connected(self) -> None:
+        """With it the pool is made, and nothing is connected."""
+        url, broker = QueueURL.parse("redis://h"), QueueURL.parse("amqp://h", AMQP)
+        for each in (None, broker):
+            pool = distributed.build(Clock(), url, each, 1, Counters())
+            self.assertIsInstance(pool, DistributedPool)
+            self.assertEqual(pool.up(), 0)
+
+
+try:
+    import celery  # noqa: F401
+except ImportError:
+    BuildTests.test_connected.skip = "celery is not installed"  # type: ignore[attr-defined]

@@ -1,0 +1,258 @@
+"""
+The calls of a daemon on their way, against a model of a broker that loses and repeats.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import Factory, define, evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from netd.xmlrpc import in_flight
+from netd.xmlrpc.faults import INTERNAL
+from netd.xmlrpc.in_flight import LOOK_SECONDS, STEADY_SECONDS, Call, InFlight, Report
+from netd.xmlrpc.registry import Procedure, procedure
+
+
+def square(value: int) -> int:
+    """The square."""
+    return value * value
+
+
+def call(key: str = "a", until: float = 100.0) -> Call:
+    """A call."""
+    return Call(key, "m", "netd", 0.0, until)
+
+
+def flight(*keys: str) -> InFlight:
+    """Calls that were sent at 0, in this order."""
+    calls = InFlight()
+    for key in keys:
+        calls.calls[key] = call(key)
+        calls.sent(key, 0.0)
+    return calls
+
+
+class NamesTests(SynchronousTestCase):
+    """
+    Names and versions.
+    """
+
+    def method(self, **changes: Any) -> Procedure:
+        """A method."""
+        facts: dict[str, Any] = {"source": ("module", "square"), **changes}
+        return evolve(procedure(square), **facts)
+
+    def test_queue(self) -> None:
+        """A queue's name begins with netd."""
+        self.assertEqual(in_flight.queue_name(None), "netd")
+        self.assertEqual(in_flight.queue_name("gpu"), "netd.gpu")
+
+    def test_contract(self) -> None:
+        """A contract depends on name, source and signatures, and not on the text."""
+        same = in_flight.contract(self.method())
+        self.assertRegex(same, "^[0-9a-f]{16}$")
+        self.assertEqual(in_flight.contract(self.method(help="other")), same)
+        other = procedure(square, signatures=[("int", "string")]).signature
+        changes: dict[str, Any]
+        for changes in ({"name": "x"}, {"source": ("module", "x")}, {"signature": other}):
+            self.assertNotEqual(in_flight.contract(self.method(**changes)), same)
+
+    def test_faults(self) -> None:
+        """Each way to lose a call has a text of its own."""
+        faults = [
+            in_flight.other_version("m"),
+            in_flight.unknown_method("m"),
+            in_flight.died("m"),
+            in_flight.lost("queue"),
+            in_flight.lost("worker"),
+        ]
+        self.assertEqual({fault.code for fault in faults}, {INTERNAL})
+        self.assertEqual(len({fault.text for fault in faults}), 5)
+
+
+class InFlightTests(SynchronousTestCase):
+    """
+    What a report means.
+    """
+
+    def test_counts(self) -> None:
+        """A call waits until a worker begins it, and is gone when it ends."""
+        calls = flight("a", "b")
+        self.assertEqual((calls.waiting, calls.running), (2, 0))
+        calls.began("a", "h", 1.0)
+        calls.began("a", "other", 2.0)
+        self.assertEqual((calls.waiting, calls.running), (1, 1))
+        self.assertEqual(calls.calls["a"].host, "h")
+        calls.ended("a")
+        self.assertEqual((calls.waiting, calls.running), (1, 0))
+        self.assertIsNone(calls.ended("a"))
+        self.assertIsNone(calls.began("a", "h", 1.0))
+        calls.sent("a", 1.0)
+
+    def test_look(self) -> None:
+        """A report looks for calls that were sent, and for workers and queues in use."""
+        calls = flight("a", "b")
+        calls.calls["c"] = call("c")
+        calls.began("a", "h", 1.0)
+        calls.calls["b"].queue = "netd.gpu"
+        self.assertEqual(calls.look(), in_flight.Look(("b",), ("h",), ("netd", "netd.gpu")))
+
+    def test_resent(self) -> None:
+        """A message is sent again when its queue is empty, after longer and longer pauses."""
+        calls = flight("a")
+        self.assertEqual(calls.overtaken({"netd": 0}, LOOK_SECONDS - 0.01), [])
+        self.assertEqual(calls.overtaken({"netd": 1}, LOOK_SECONDS), [])
+        self.assertEqual(calls.overtaken({}, LOOK_SECONDS), [])
+        now, pauses = LOOK_SECONDS, []
+        for _ in range(7):
+            (due,) = calls.overtaken({"netd": 0}, now)
+            self.assertEqual(calls.overtaken({"netd": 0}, now + 1000), [], "on its way")
+            calls.sent("a", now)
+            pauses.append(due.pause)
+            now += due.pause
+        self.assertEqual(pauses, [4, 8, 16, 32, 64, 64, 64])
+
+    def test_overtaken(self) -> None:
+        """A message is sent again when a later one of its queue has begun; no earlier one."""
+        calls = flight("a", "b", "c")
+        calls.calls["c"].queue = "netd.gpu"
+        calls.began("b", "h", 1.0)
+        depths = {"netd": 5, "netd.gpu": 5}
+        self.assertEqual([each.key for each in calls.overtaken(depths, 3.0)], ["a"])
+        calls.sent("a", 3.0)
+        self.assertEqual(calls.overtaken(depths, 100.0), [])
+
+    def test_lostByQueue(self) -> None:
+        """A waiting call without its key is lost, unless its time is over anyway."""
+        calls = flight("a", "b")
+        calls.began("b", "h", 1.0)
+        report = Report(gone=frozenset("ab"))
+        self.assertEqual([each.key for each, _ in calls.lost(report, 50.0)], ["a"])
+        self.assertEqual(calls.lost(report, 99.5), [])
+
+    def test_lostByWorker(self) -> None:
+        """A running call is lost without its worker, once Redis could be reached for long."""
+        calls = flight("a", "b")
+        calls.began("a", "h", 1.0)
+        calls.began("b", "other", 1.0)
+        for steady, lost in ((STEADY_SECONDS - 0.1, []), (STEADY_SECONDS, ["a"])):
+            report = Report(dead=frozenset("h"), steady=steady)
+            self.assertEqual([each.key for each, _ in calls.lost(report, 50.0)], lost)
+
+
+@define
+class _Model:
+    """A broker, Redis and two workers; time passes in steps of a second."""
+
+    calls: InFlight = Factory(InFlight)
+    queue: list[str] = Factory(list)
+    claims: set[str] = Factory(set)
+    keys: dict[str, float] = Factory(dict)
+    results: list[tuple[str, str]] = Factory(list)
+    runs: list[str] = Factory(list)
+    ends: dict[str, str] = Factory(dict)
+    now: float = 0.0
+    alive: bool = True
+
+    def call(self) -> None:
+        """Make and send a call."""
+        key = f"{len(self.runs)}-{len(self.keys)}-{self.now}-{len(self.calls.calls)}"
+        self.calls.calls[key] = Call(key, "m", "netd", self.now, self.now + 60)
+        self.keys[key] = self.now + 60
+        self.send(key)
+
+    def send(self, key: str) -> None:
+        """Send a message, again perhaps."""
+        self.queue.append(key)
+        self.calls.sent(key, self.now)
+
+    def lose(self) -> None:
+        """Lose a message."""
+        if self.queue:
+            self.queue.pop()
+
+    def repeat(self) -> None:
+        """Have a message twice, the second time at the end."""
+        if self.queue:
+            self.queue.append(self.queue[0])
+
+    def reorder(self) -> None:
+        """Turn the queue around."""
+        self.queue.reverse()
+
+    def run(self) -> None:
+        """Have a worker take a message."""
+        if not self.alive or not self.queue:
+            return
+        key = self.queue.pop(0)
+        if self.keys.get(key, 0) > self.now and key not in self.claims:
+            self.claims.add(key)
+            self.results.append((key, "*"))
+            self.runs.append(key)
+            self.results.append((key, "+"))
+
+    def die(self) -> None:
+        """Have the worker die within a call, and another one start."""
+        if self.queue:
+            key = self.queue.pop(0)
+            if self.keys.get(key, 0) > self.now and key not in self.claims:
+                self.claims.add(key)
+                self.results.append((key, "*"))
+                self.runs.append(key)
+
+    def forget(self) -> None:
+        """Have Redis start anew, with nothing."""
+        self.queue.clear()
+        self.keys.clear()
+        self.claims.clear()
+
+    def read(self) -> None:
+        """Read the results."""
+        for key, what in self.results:
+            if what == "*":
+                self.calls.began(
+                    key, "dead" if (key, "+") not in self.results else "h", self.now
+                )
+            elif self.calls.ended(key) is not None:
+                self.ends[key] = "result"
+        self.results.clear()
+
+    def look(self) -> None:
+        """Make a report, and let time pass."""
+        self.now += 1
+        gone = frozenset(key for key in self.calls.calls if self.keys.get(key, 0) <= self.now)
+        report = Report(gone, frozenset({"dead"}), {"netd": len(self.queue)}, 1, 100.0)
+        for each, why in self.calls.lost(report, self.now):
+            self.calls.ended(each.key)
+            self.ends[each.key] = why
+        for each in self.calls.overtaken(report.depths, self.now):
+            self.send(each.key)
+
+
+_STEPS = ("call", "lose", "repeat", "reorder", "run", "die", "forget", "read", "look")
+
+
+class ModelTests(SynchronousTestCase):
+    """
+    Whatever the broker does.
+    """
+
+    @given(st.lists(st.sampled_from(_STEPS), max_size=60))
+    @settings(max_examples=300, deadline=None)
+    def test_neverTwice(self, steps: list[str]) -> None:
+        """No call runs twice, and each one ends long before its time is over."""
+        model = _Model()
+        for step in steps:
+            getattr(model, step)()
+        for _ in range(40):
+            for _ in range(len(model.queue)):
+                model.run()
+            model.read()
+            model.look()
+        self.assertEqual(len(model.runs), len(set(model.runs)))
+        self.assertEqual(model.calls.calls, {})
+        self.assertEqual(model.calls.running, 0)

@@ -1,0 +1,292 @@
+"""
+The daemon's threads, with a Redis and a broker in memory.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+try:
+    from celery import Celery
+
+    from netd.xmlrpc import queue_client
+except ImportError:
+    raise SkipTest("celery is not installed") from None
+
+from netd.queue_url import QueueURL
+from netd.test.xmlrpc.memory_redis import MemoryRedis
+from netd.xmlrpc.in_flight import Look, Message, Report
+from netd.xmlrpc.queue_client import QueueClient
+
+
+class _Receiver:
+    """Notes what it is told, by name."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *arguments: self.told.append((name, *arguments))
+
+    def of(self, name: str) -> list[Any]:
+        """What was told by this name."""
+        return [
+            each[1] if len(each) == 2 else each[1:] for each in self.told if each[0] == name
+        ]
+
+
+class _Reactor:
+    """Calls at once."""
+
+    def callFromThread(self, function: Callable[..., None], *arguments: object) -> None:
+        """Call it."""
+        function(*arguments)
+
+
+class ClientTests(SynchronousTestCase):
+    """
+    What is done by threads, done by the test.
+    """
+
+    def setUp(self) -> None:
+        self.redis, self.receiver = MemoryRedis(), _Receiver()
+        self.queue = f"netd-{uuid.uuid4()}"
+        app = Celery("test", broker="memory://", set_as_current=False)
+        app.conf.update(task_default_queue=self.queue, result_backend=None)
+        self.app = app
+        self.patch(queue_client, "make_app", lambda *_: app)
+        self.patch(queue_client, "redis_client", lambda _: self.redis)
+        self.pauses: list[float] = []
+        self.patch(time, "sleep", self.pauses.append)
+        url = QueueURL.parse("redis://:secret@h")
+        self.client = QueueClient(_Reactor(), self.receiver, "d", url)  # type: ignore[arg-type]
+
+    def message(self, seconds: float = 60.0) -> Message:
+        """A message."""
+        until = time.monotonic() + seconds
+        return Message("k", "netd.m", self.queue, "<xml/>", 60.5, until, {"to": "d"})
+
+    def publish(self) -> None:
+        """Do what was ordered."""
+        self.client._orders.put(None)
+        self.client._publish()
+
+    def messages(self) -> list[tuple[dict[str, Any], object]]:
+        """Headers and arguments of what the broker has."""
+        found = []
+        with self.app.connection_for_read() as connection:
+            channel: Any = connection.channel()
+            while (message := channel.basic_get(self.queue, no_ack=True)) is not None:
+                body = message.body
+                if isinstance(body, str) and message.properties["body_encoding"] == "base64":
+                    body = base64.b64decode(body)
+                found.append((message.headers, json.loads(body)[0]))
+        return found
+
+    def test_send(self) -> None:
+        """A message marks its call as wanted for what is left of its time, then it is sent."""
+        self.client.send(self.message())
+        self.publish()
+        self.assertEqual(self.redis.values, {"netd:call:k": b"1"})
+        self.assertLessEqual(self.redis.expiry["netd:call:k"], 60_000)
+        ((headers, arguments),) = self.messages()
+        self.assertEqual(arguments, ["<xml/>", {"to": "d"}])
+        self.assertEqual((headers["id"], headers["task"]), ("k", "netd.m"))
+        self.assertEqual(headers["timelimit"], [66, None])
+        self.assertNotIn("xml", headers["argsrepr"])
+        self.assertEqual(self.receiver.of("sent"), ["k"])
+        self.assertEqual(self.receiver.of("state"), [("publisher", "")])
+
+    def test_again(self) -> None:
+        """An order that fails is tried again, after longer and longer pauses."""
+        self.redis.fails = 7
+        self.client.send(self.message())
+        self.publish()
+        self.assertEqual(len(self.messages()), 1)
+        self.assertEqual(self.pauses, [0.05, 0.1, 0.2, 0.4, 0.8, 1, 1])
+        states = [("publisher", "ConnectionError: cut"), ("publisher", "")]
+        self.assertEqual(self.receiver.of("state"), states)
+
+    def test_brokerAway(self) -> None:
+        """A broker that fails gets a new connection; the call's key is not set again."""
+        original, failures = self.app.send_task, [OSError("a :secret@ b"), OSError("c")]
+
+        def send(*arguments: Any, **named: Any) -> object:
+            if failures:
+                raise failures.pop(0)
+            return original(*arguments, **named)
+
+        self.patch(self.app, "send_task", send)
+        message = self.message()
+        self.client.send(message)
+        self.publish()
+        self.assertTrue(message.marked)
+        self.assertEqual(len(self.messages()), 1)
+        self.assertEqual(self.receiver.of("state")[0], ("publisher", "OSError: a :***@ b"))
+
+    def test_gone(self) -> None:
+        """A call whose key is gone is not sent again, because its claim may be gone too."""
+        message = self.message()
+        message.marked = True
+        self.client.send(message)
+        self.publish()
+        self.assertEqual(self.messages(), [])
+        self.assertEqual(self.receiver.of("gone"), ["k"])
+
+    def test_resend(self) -> None:
+        """A call whose key is there is sent again, and its key stays as it is."""
+        message = self.message()
+        self.client.send(message)
+        self.client.send(message)
+        self.publish()
+        self.assertEqual(len(self.messages()), 2)
+
+    def test_unwanted(self) -> None:
+        """A call that nobody waits for is not sent; one whose time is over not for ever."""
+        message = self.message()
+        message.wanted = False
+        self.client.send(message)
+        self.redis.fails = 1000
+        self.client.send(self.message(0))
+        self.publish()
+        self.assertEqual(self.redis.fails, 999)
+        self.assertEqual(self.receiver.of("sent"), [])
+
+    def test_cancel(self) -> None:
+        """A cancelled call has a key that says so, for longer than its worker may need."""
+        self.client.cancel("k")
+        self.publish()
+        self.assertEqual(self.redis.values, {"netd:call:k": b"0"})
+        self.assertEqual(self.redis.expiry["netd:call:k"], 120_000)
+
+    def test_look(self) -> None:
+        """A report has the keys that are gone, the dead workers, the depths, who is alive."""
+        self.client.send(self.message())
+        self.redis.values["netd:worker:alive"] = b"1"
+        self.redis.members = {b"alive", b"dead"}
+        look = Look(("k", "other"), ("alive", "dead"), (self.queue,))
+        self.client.look(look)
+        self.publish()
+        (report,) = self.receiver.of("report")
+        self.assertIsInstance(report, Report)
+        self.assertEqual((report.gone, report.dead), ({"other"}, {"dead"}))
+        self.assertEqual((report.depths, report.workers), ({self.queue: 1}, 1))
+        self.assertEqual(self.redis.members, {b"alive"})
+        self.client.look(look)
+        self.publish()
+        self.assertEqual(self.receiver.of("report")[1].workers, 1)
+
+    def test_lookFails(self) -> None:
+        """A report that fails is not tried again."""
+        self.redis.fails = 1
+        self.client.look(Look((), (), ()))
+        self.publish()
+        self.assertEqual(self.receiver.of("report"), [None])
+        self.assertEqual(self.pauses, [])
+
+    def test_steady(self) -> None:
+        """Redis is steady again after the outage and a pause that is as long, 32 s at most."""
+        now = [1000.0]
+        self.patch(time, "monotonic", lambda: now[0])
+        for outage, late in ((5.0, 5.0), (100.0, 32.0)):
+            self.redis.fails = 1
+            self.client.look(Look((), (), ()))
+            self.publish()
+            now[0] += outage
+            self.client.look(Look((), (), ()))
+            self.publish()
+            self.assertEqual(self.receiver.of("report")[-1].steady, 0)
+            now[0] += late + 3
+            self.client.look(Look((), (), ()))
+            self.publish()
+            self.assertEqual(self.receiver.of("report")[-1].steady, 3)
+
+    def test_flush(self) -> None:
+        """A stop flushes for a second, then orders are dropped."""
+        now = [1000.0]
+        self.patch(time, "monotonic", lambda: now[0])
+
+        def sleep(seconds: float) -> None:
+            now[0] += seconds
+
+        self.patch(time, "sleep", sleep)
+        self.redis.fails = 1000
+        self.client.cancel("k")
+        self.client.cancel("j")
+        self.client.stop()
+        self.client._publish()
+        self.assertLess(now[0], 1001.2)
+        self.assertEqual(self.redis.values, {})
+
+    def read(self, stop_after: int) -> None:
+        """Read until the receiver was told so often."""
+
+        def tell(function: Callable[..., None], *arguments: object) -> None:
+            function(*arguments)
+            if len(self.receiver.told) >= stop_after:
+                self.client._stop_at = 0
+
+        reactor: Any = type("R", (), {"callFromThread": staticmethod(tell)})
+        self.client._reactor = reactor
+        self.client._joined = lambda: None  # type: ignore[method-assign]
+        self.client._read()
+
+    def test_entries(self) -> None:
+        """Entries are told in order, and then removed; ones without fields are empty."""
+        self.redis.xadd("netd:to:d", {"id": "k", "message": b"*h"})
+        self.redis.xadd("netd:to:d", {"id": "k", "message": b"+x"})
+        self.redis.xadd("netd:to:d", {"other": "x"})
+        self.read(2)
+        expected = [[("k", b"*h"), ("k", b"+x"), ("", b"")]]
+        self.assertEqual(self.receiver.of("entries"), expected)
+        self.assertEqual(self.redis.streams, {"netd:to:d": []})
+        self.assertEqual(queue_client._entry(None), ("", b""))
+
+    def test_readerReconnects(self) -> None:
+        """After a failure the reader connects again and begins at the beginning."""
+        self.redis.fails = 2
+        self.read(2)
+        states = [("results", "ConnectionError: cut"), ("results", "")]
+        self.assertEqual(self.receiver.of("state"), states)
+        self.assertEqual(self.pauses, [0.05, 0.1])
+        self.assertEqual(self.redis.disconnected, 2)
+
+    def test_readerStops(self) -> None:
+        """A failure during a stop ends the reader without a word."""
+        self.client._joined = lambda: None  # type: ignore[method-assign]
+
+        def xread(*_: object, **__: object) -> None:
+            self.client._stop_at = 0
+            raise OSError("closed")
+
+        self.redis.xread = xread  # type: ignore[method-assign]
+        self.client._read()
+        self.assertEqual(self.receiver.told, [])
+
+    def test_threads(self) -> None:
+        """Both threads start, and end by a stop; the receiver is told last."""
+        calls: list[tuple[Callable[..., None], tuple[object, ...]]] = []
+        there = threading.Event()
+
+        def later(function: Callable[..., None], *arguments: object) -> None:
+            calls.append((function, arguments))
+            if function == self.client._joined:
+                there.set()
+
+        reactor: Any = type("R", (), {"callFromThread": staticmethod(later)})
+        self.client._reactor = reactor
+        self.client.start()
+        self.client.stop()
+        self.assertTrue(there.wait(60))
+        for function, arguments in calls:
+            function(*arguments)
+        self.assertEqual(self.receiver.told[-1], ("stopped",))
+        self.assertFalse(self.client._publisher.is_alive() or self.client._reader.is_alive())

@@ -1,0 +1,165 @@
+"""
+The fixtures of pytest: a daemon for the session, and what tests need beside it.
+
+Rules: every run of pytest in the environment imports this module, so it imports the
+standard library and pytest only, starts nothing that no test asks for, uses nothing
+by itself, and gives away no name that does not begin with netd.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from netd.testing.ca import CA, Certificate
+    from netd.testing.daemon import Daemon
+    from netd.testing.target import Target
+
+_SHOWN_LINES: Final = 20
+"""Lines of a daemon's log that a failing test shows."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer --netd."""
+    parser.getgroup("netd", "netd, a daemon with delays and faults").addoption(
+        "--netd",
+        metavar="URL",
+        dest="netd_url",
+        help="Use the netd that runs at URL (by default NETD_TEST_URL) and start none.",
+    )
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Show the log of each daemon that a failing test used."""
+    outcome: Any = yield
+    report = outcome.get_result()
+    if report.failed:
+        for name, used in getattr(item, "funcargs", {}).items():
+            for each in getattr(used, "daemons", [used]):
+                lines = _log_of(each)
+                if lines:
+                    report.sections.append((f"log of {name}", "\n".join(lines)))
+
+
+def _log_of(used: object) -> list[str]:
+    """The latest lines of a daemon; none of any other object."""
+    if not type(used).__module__.startswith("netd.testing."):
+        return []
+    lines: list[str] = getattr(used, "lines", [])
+    return lines[-_SHOWN_LINES:]
+
+
+def _url(config: pytest.Config) -> str | None:
+    """The URL of the daemon that runs already."""
+    url: str | None = config.getoption("netd_url") or os.environ.get("NETD_TEST_URL")
+    if url and not url.startswith(("http://", "https://")):
+        raise pytest.UsageError(f"--netd {url}: not an http or https URL")
+    return url or None
+
+
+@pytest.fixture(scope="session")
+def netd_options() -> list[str]:
+    """The options of the session's daemons; override it."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def netd(pytestconfig: pytest.Config, netd_options: list[str]) -> Iterator[Target]:
+    """A daemon, one for each worker of the session."""
+    from netd.testing.daemon import Daemon
+    from netd.testing.target import Target
+
+    url = _url(pytestconfig)
+    if url is not None:
+        yield Target(url)
+        return
+    with Daemon(netd_options) as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="session")
+def netd_secure(
+    pytestconfig: pytest.Config, netd_options: list[str], request: pytest.FixtureRequest
+) -> Iterator[Target]:
+    """A daemon by its HTTPS URL; clients have to trust `netd_ca`."""
+    from netd.testing.daemon import Daemon
+    from netd.testing.target import Target
+
+    url = _url(pytestconfig)
+    if url is None:
+        with Daemon(netd_options, tls=request.getfixturevalue("netd_ca")) as daemon:
+            yield daemon.secure
+    elif url.startswith("https:"):
+        yield Target(url)
+    else:
+        pytest.skip(f"--netd {url}: without TLS")
+
+
+@pytest.fixture(scope="session", params=["http", "https"])
+def netd_both(request: pytest.FixtureRequest) -> Target:
+    """`netd`, then `netd_secure`."""
+    name = "netd" if request.param == "http" else "netd_secure"
+    target: Target = request.getfixturevalue(name)
+    return target
+
+
+class Factory:
+    """Starts further daemons, which end with the session."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self.daemons: list[Daemon] = []
+
+    def __call__(
+        self, *options: str | os.PathLike[str], tls: bool | CA | Certificate = False
+    ) -> Daemon:
+        """A daemon with these options; see `netd.testing.Daemon`."""
+        from netd.testing.daemon import Daemon
+
+        daemon = self._stack.enter_context(Daemon(options, tls=tls))
+        self.daemons.append(daemon)
+        return daemon
+
+
+@pytest.fixture(scope="session")
+def netd_factory() -> Iterator[Callable[..., Daemon]]:
+    """Further daemons: `netd_factory("--udp-loss", "5%")`."""
+    with ExitStack() as stack:
+        yield Factory(stack)
+
+
+@pytest.fixture
+def netd_key(request: pytest.FixtureRequest) -> str:
+    """A key that no other test has, for `retry` and `fail_first`."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    unique = f"{request.node.nodeid} {worker} {secrets.token_hex(8)}"
+    return hashlib.sha256(unique.encode()).hexdigest()[:32]
+
+
+@pytest.fixture(scope="session")
+def netd_ca() -> Iterator[CA]:
+    """A certificate authority for the time of the session."""
+    import tempfile
+
+    from netd.testing.ca import CA
+
+    with tempfile.TemporaryDirectory(prefix="netd-ca-") as directory:
+        yield CA(directory, temporary=True)
+
+
+@pytest.fixture
+def netd_trusted(netd_ca: CA, monkeypatch: pytest.MonkeyPatch) -> CA:
+    """`netd_ca`, which requests, Python's ssl and curl trust during the test."""
+    from netd.testing.ca import TRUST
+
+    for name in TRUST:
+        monkeypatch.setenv(name, netd_ca.bundle)
+    return netd_ca

@@ -1,0 +1,286 @@
+"""
+The distributed calls of one daemon, and what each side of the queue writes about them.
+
+Rules: pure.  Knows no Redis and no broker: a `Report` says what was seen there, and
+`InFlight` decides what it means.  A call runs at most once because of its claim, so
+sending its message again is always safe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal, Protocol, TypeAlias
+
+from attrs import Factory, define, frozen
+
+from netd.xmlrpc.faults import INTERNAL, Fault
+from netd.xmlrpc.registry import Procedure
+
+QUEUE: Final = "netd"
+"""The Celery queue of methods without a `queue` of their own; theirs is `netd.QUEUE`."""
+TASK: Final = "netd.{}"
+"""The name of a method's Celery task."""
+
+CALL: Final = "netd:call:{}"
+"""`WANTED` as long as a call may begin; `CANCELLED` once it may not, or has to end."""
+CLAIM: Final = "netd:claim:{}"
+"""Who may run a call: set once, never changed, there longer than the call's key."""
+RESULTS: Final = "netd:to:{}"
+"""The stream of what workers say to one daemon."""
+WORKER: Final = "netd:worker:{}"
+"""There as long as a worker's main process renews it."""
+WORKERS: Final = "netd:workers"
+"""The set of workers that may be alive."""
+WANTED: Final = b"1"
+CANCELLED: Final = b"0"
+
+CANCELLED_MS: Final = 120_000
+"""How long a cancellation is kept, at least."""
+CLAIM_MS: Final = 60_000
+"""How much longer than the call's key its claim is there."""
+WORKER_MS: Final = 6000
+"""How long a worker counts as alive after its last heartbeat."""
+
+LOOK_SECONDS: Final = 2.0
+"""Time between two reports, and from sending a call to the first doubt that it arrived."""
+STEADY_SECONDS: Final = 12.0
+"""How long Redis has to be reachable before a missing heartbeat means a dead worker."""
+_LONGEST_PAUSE: Final = 64.0
+
+BEGAN: Final = b"*"
+"""The first byte of an entry that names the worker which begins a call."""
+
+Why: TypeAlias = Literal["queue", "worker"]
+"""What lost a call."""
+
+Meta: TypeAlias = dict[str, str | int]
+"""The second argument of a task: to, ms, keep, contract."""
+
+
+def queue_name(queue: str | None) -> str:
+    """The name of the Celery queue for `queue` of `@rpc`."""
+    return f"{QUEUE}.{queue}" if queue else QUEUE
+
+
+def contract(method: Procedure) -> str:
+    """
+    Sixteen hexadecimal digits that differ when the method differs for its callers.
+
+    Two versions of its code that have the same signatures have the same contract.
+    """
+    facts = (1, method.name, method.source, method.signature.variants)
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+def other_version(name: str) -> Fault:
+    """The fault of a call whose contract the worker does not have."""
+    return Fault(INTERNAL, f"the worker has another version of {name}")
+
+
+def unknown_method(name: str) -> Fault:
+    """The fault of a call that came to a worker without the method."""
+    return Fault(INTERNAL, f"the worker has no method {name}")
+
+
+def died(name: str) -> Fault:
+    """The fault of a call whose process ended; the function may have run."""
+    return Fault(INTERNAL, f"the process that ran {name} died")
+
+
+_LOST: Final[Mapping[Why, str]] = {
+    "queue": "the queue lost this call",
+    "worker": "the worker died",
+}
+
+
+@define(eq=False)
+class Call:
+    """One call and where it is."""
+
+    key: str
+    name: str
+    queue: str
+    made: float
+    """When it was made, by the daemon's clock."""
+    until: float
+    """When its time is over."""
+    pause: float = LOOK_SECONDS
+    """Seconds from the last message to the next one, should nobody begin the call."""
+    sent: float | None = None
+    order: int = 0
+    """Which of the daemon's messages was the last for it."""
+    host: str | None = None
+    """The worker that began it."""
+    began: float = 0.0
+
+
+@define(eq=False)
+class Message:
+    """What a call's task is made of."""
+
+    key: str
+    name: str
+    queue: str
+    body: str
+    """The methodCall."""
+    seconds: float
+    """How long the call may take, waiting included."""
+    until: float
+    meta: Meta
+    wanted: bool = True
+    """Whether somebody still waits for the call; it is not sent otherwise."""
+    marked: bool = False
+    """Whether the call's key was set; a message may be with the broker from then on."""
+
+
+@frozen
+class Look:
+    """What the publisher looks for; the outcome is a `Report`."""
+
+    calls: tuple[str, ...]
+    workers: tuple[str, ...]
+    queues: tuple[str, ...]
+
+
+@frozen
+class Report:
+    """What the publisher saw in Redis and at the broker."""
+
+    gone: frozenset[str] = frozenset()
+    """Calls that have no key any more."""
+    dead: frozenset[str] = frozenset()
+    """Workers without a heartbeat."""
+    depths: Mapping[str, int] = Factory(dict)
+    """Messages by queue."""
+    workers: int = 0
+    """How many workers are alive."""
+    steady: float = 0.0
+    """Seconds for which the publisher has reached Redis without a failure."""
+
+
+class Receiver(Protocol):
+    """What is told of the queue, on the reactor's thread."""
+
+    def sent(self, key: str) -> None:
+        """The broker has a message for the call."""
+
+    def gone(self, key: str) -> None:
+        """The call was not sent again, because its key is gone."""
+
+    def entries(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        """What workers say about calls, in order."""
+
+    def report(self, report: Report | None) -> None:
+        """The outcome of a look; None: Redis could not be reached."""
+
+    def state(self, part: str, trouble: str) -> None:
+        """A part of the queue cannot be reached, or can be again without `trouble`."""
+
+    def stopped(self) -> None:
+        """Nothing more is told."""
+
+
+class Client(Protocol):
+    """What reaches the queue; no method waits."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def send(self, message: Message) -> None:
+        """Send the message of a call until its time is over."""
+
+    def cancel(self, key: str) -> None:
+        """Keep a call from beginning, or have the worker end it."""
+
+    def look(self, look: Look) -> None:
+        """Make a report."""
+
+    def stop(self) -> None:
+        """Flush what has to be sent, for a second at most, and end."""
+
+
+@define
+class InFlight:
+    """The calls of a daemon that have not ended."""
+
+    calls: dict[str, Call] = Factory(dict)
+    _order: int = 0
+    _begun: dict[str, int] = Factory(dict)
+    """The latest message of each queue whose call has begun."""
+    running: int = 0
+    """How many calls a worker has begun."""
+
+    @property
+    def waiting(self) -> int:
+        """How many calls no worker has begun."""
+        return len(self.calls) - self.running
+
+    def look(self) -> Look:
+        """What a report has to look for."""
+        calls = self.calls.values()
+        unclaimed = (call.key for call in calls if call.host is None and call.sent is not None)
+        hosts = {call.host for call in calls if call.host is not None}
+        queues = {QUEUE} | {call.queue for call in calls}
+        return Look(tuple(unclaimed), tuple(sorted(hosts)), tuple(sorted(queues)))
+
+    def sent(self, key: str, now: float) -> None:
+        """A message for the call is with the broker."""
+        call = self.calls.get(key)
+        if call is not None:
+            self._order += 1
+            call.sent, call.order = now, self._order
+
+    def began(self, key: str, host: str, now: float) -> Call | None:
+        """A worker begins the call; None when that was known, or the call has ended."""
+        call = self.calls.get(key)
+        if call is None or call.host is not None:
+            return None
+        call.host, call.began = host, now
+        self.running += 1
+        self._begun[call.queue] = max(call.order, self._begun.get(call.queue, 0))
+        return call
+
+    def ended(self, key: str) -> Call | None:
+        """Forget a call; None when it was forgotten already."""
+        call = self.calls.pop(key, None)
+        if call is not None and call.host is not None:
+            self.running -= 1
+        return call
+
+    def overtaken(self, depths: Mapping[str, int], now: float) -> list[Call]:
+        """
+        The calls whose message has to be sent again, because it may be lost.
+
+        Nobody begins one although its queue is empty, or begins one sent later.
+        """
+        due = [
+            call
+            for call in self.calls.values()
+            if call.host is None
+            and call.sent is not None
+            and now - call.sent >= call.pause
+            and (depths.get(call.queue) == 0 or self._begun.get(call.queue, 0) > call.order)
+        ]
+        for call in due:
+            # A message on its way is not sent again; `sent` says when it has arrived.
+            call.sent, call.pause = None, min(2 * call.pause, _LONGEST_PAUSE)
+        return due
+
+    def lost(self, report: Report, now: float) -> list[tuple[Call, Why]]:
+        """The calls that nobody will end, each with what lost it."""
+        found: list[tuple[Call, Why]] = []
+        for call in self.calls.values():
+            if call.host is not None:
+                if call.host in report.dead and report.steady >= STEADY_SECONDS:
+                    found.append((call, "worker"))
+            # A key that expired by itself is the timeout's matter.
+            elif call.key in report.gone and call.until - now > 1:
+                found.append((call, "queue"))
+        return found
+
+
+def lost(why: Why) -> Fault:
+    """The fault of a lost call."""
+    return Fault(INTERNAL, _LOST[why])

@@ -1,0 +1,256 @@
+"""
+Redis, RabbitMQ and Celery workers as child processes.
+
+Rules: as in `running`: every port is the kernel's choice, every wait has a deadline, each
+process is ended by its own id.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.request
+import xmlrpc.client
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Self, TypeVar
+
+from tests.programs import need
+from tests.running import DEADLINE, Daemon, environment, eventually, free_port
+
+T = TypeVar("T")
+
+CALLS: Final = "tests.distributed_calls"
+
+
+def celery_needed(item: T) -> T:
+    """Mark a class of tests that is skipped without the extra `celery`."""
+    if importlib.util.find_spec("celery") is None:
+        setattr(item, "skip", "celery is not installed: pip install -e '.[celery]'")  # noqa: B010
+    return item
+
+
+class Process:
+    """A program with a log and a directory of its own; ended when the context is left."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="netd-queue-")
+        self.folder = Path(self._folder.name)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def _start(self, *command: str, environ: Mapping[str, str] | None = None) -> None:
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                env=environment() if environ is None else dict(environ),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def log(self) -> str:
+        """All output so far."""
+        return (self.folder / "log").read_text("utf-8", "replace")
+
+    def logged(self, text: str) -> str:
+        """Wait until `text` stands in the output."""
+
+        def look() -> str | None:
+            if self.process.poll() is not None and text not in self.log:
+                raise AssertionError(f"ended with {self.process.returncode}:\n{self.log}")
+            return self.log if text in self.log else None
+
+        return eventually(look, f"{text!r} in the log")
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The process, which has been started."""
+        assert self._process is not None
+        return self._process
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the process alone."""
+        self.process.send_signal(number)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End the process, and wait."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGCONT)
+        self._process.send_signal(number)
+        try:
+            self._process.wait(DEADLINE)
+        finally:
+            self._process.kill()
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.end()
+        finally:
+            self._folder.cleanup()
+
+
+class Redis(Process):
+    """A Redis server on a port of its own."""
+
+    def __init__(self, *arguments: str, port: int | None = None) -> None:
+        super().__init__()
+        self.port = port or free_port()
+        self._arguments = arguments
+
+    @property
+    def url(self) -> str:
+        """For --rpc-queue."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Start, once more perhaps, and wait until it listens."""
+        ready = "Ready to accept connections"
+        before = self.log.count(ready) if (self.folder / "log").exists() else 0
+        plain = ("--port", str(self.port)) if "--tls-port" not in self._arguments else ()
+        base = ("--bind", "127.0.0.1", "--save", "", *plain, "--dir", str(self.folder))
+        self._start(need("redis-server"), *base, *self._arguments)
+        eventually(lambda: self.log.count(ready) > before or None, "Redis's start")
+
+    def cli(self, *words: str) -> str:
+        """The output of redis-cli."""
+        command = [need("redis-cli"), "-p", str(self.port), *words]
+        done = subprocess.run(command, capture_output=True, check=True, timeout=DEADLINE)
+        return done.stdout.decode().strip()
+
+
+class Worker(Process):
+    """A Celery worker of the tests' functions."""
+
+    def __init__(
+        self, url: str, *arguments: str, processes: int = 2, wait: bool = True, **variables: str
+    ) -> None:
+        super().__init__()
+        self._url, self._arguments = url, arguments
+        self._processes, self._variables, self._wait = processes, variables, wait
+
+    def __enter__(self) -> Self:
+        variables = {"NETD_RPC": CALLS, "NETD_RPC_QUEUE": self._url, **self._variables}
+        environ = environment(PYTHONUNBUFFERED="1", **variables)
+        environ.pop("PYTHONWARNINGS", None)
+        words = ("-A", "netd.xmlrpc.tasks", "worker", "-l", "info", "-c", str(self._processes))
+        alone = ("--without-mingle", "--without-gossip", *self._arguments)
+        self._start(sys.executable, "-m", "celery", *words, *alone, environ=environ)
+        if self._wait:
+            self.logged(" ready.")
+        return self
+
+    def children(self) -> list[int]:
+        """The processes that run calls."""
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(word) for word in path.read_text().split()]
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.end(signal.SIGQUIT)
+        super().__exit__()
+
+
+class RabbitMQ(Process):
+    """A RabbitMQ node with its own name, ports, EPMD and directories."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.port, self._epmd = free_port(), free_port()
+        self._distribution = free_port()
+
+    @property
+    def url(self) -> str:
+        """For --rpc-broker."""
+        return f"amqp://guest:guest@127.0.0.1:{self.port}//"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Start, once more perhaps, and wait until it listens."""
+        (self.folder / "plugins").write_text("[].\n")
+        environ = environment(
+            HOME=str(self.folder),
+            ERL_EPMD_PORT=str(self._epmd),
+            ERL_EPMD_ADDRESS="127.0.0.1",
+            RABBITMQ_NODENAME=f"netd{self.port}@localhost",
+            RABBITMQ_NODE_PORT=str(self.port),
+            RABBITMQ_NODE_IP_ADDRESS="127.0.0.1",
+            RABBITMQ_DIST_PORT=str(self._distribution),
+            RABBITMQ_MNESIA_BASE=str(self.folder / "mnesia"),
+            RABBITMQ_LOG_BASE=str(self.folder / "logs"),
+            RABBITMQ_LOGS="-",
+            RABBITMQ_ENABLED_PLUGINS_FILE=str(self.folder / "plugins"),
+            RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="+S 1:1 +sbwt none",
+        )
+        before = self.log.count("Server startup complete") if self._process else 0
+        # Debian's command runs this one as another user, who cannot write here.
+        inner = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+        program = str(inner) if inner.exists() else need("rabbitmq-server")
+        self._start(program, environ=environ)
+        eventually(
+            lambda: self.log.count("Server startup complete") > before or None, "RabbitMQ"
+        )
+
+    def kill(self) -> None:
+        """Kill the node, as the end of its machine does."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(DEADLINE)
+
+    def _end_epmd(self) -> bool | None:
+        """Ask epmd, which left the group, to end; it refuses as long as it knows the node."""
+        try:
+            with socket.create_connection(("127.0.0.1", self._epmd), 1) as epmd:
+                epmd.sendall(b"\0\1k")
+                epmd.recv(2)
+        except OSError:
+            return True
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.kill()
+        eventually(self._end_epmd, "the end of epmd")
+        self._process = None
+        self._folder.cleanup()
+
+
+def daemon(url: str, *arguments: str, **variables: str) -> Daemon:
+    """A netd of the tests' functions."""
+    base = ("--rpc", CALLS, "--rpc-queue", url)
+    return Daemon(*base, *arguments, environ=environment(**variables))
+
+
+def proxy(netd: Daemon) -> xmlrpc.client.ServerProxy:
+    """A client."""
+    return xmlrpc.client.ServerProxy(netd.url, allow_none=True, use_builtin_types=True)
+
+
+def code_of(call: object, *arguments: object) -> tuple[int, str]:
+    """The code and text of a call's fault; 0 and the result as text without one."""
+    try:
+        return 0, repr(call(*arguments))  # type: ignore[operator]  # a method of a proxy
+    except xmlrpc.client.Fault as fault:
+        return fault.faultCode, fault.faultString
+
+
+def metric(netd: Daemon, name: str) -> float:
+    """The value of a metric; 0 where it has no sample."""
+    with urllib.request.urlopen(f"{netd.url}/metrics", timeout=DEADLINE) as response:
+        text = "\n" + response.read().decode()
+    _, found, rest = text.partition(f"\n{name} ")
+    return float(rest.split()[0]) if found else 0.0

@@ -1,0 +1,281 @@
+"""
+netd.testing in runs of pytest, unittest and trial, as users start them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+from functools import partial
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.running import (
+    DEADLINE,
+    ROOT,
+    Finished,
+    alive,
+    environment,
+    eventually,
+    run,
+    temporary_directory,
+)
+
+_PYTEST = (
+    *(sys.executable, "-m", "pytest", "-c", "/dev/null", "-p", "no:cacheprovider"),
+    *("-W", "error::ResourceWarning", "-W", "error::pytest.PytestUnraisableExceptionWarning"),
+)
+
+_NOTE = """
+import os, pathlib, time, urllib.request
+import pytest
+
+def note(netd):
+    room = pathlib.Path(f"/proc/{netd.pid}/cwd").readlink().parent
+    noted = pathlib.Path(__file__).parent / "noted" / str(netd.pid)
+    noted.write_text(str(room))
+
+def get(url, **how):
+    with urllib.request.urlopen(url, **how) as response:
+        return response.status
+"""
+
+_SUITE = f"""{_NOTE}
+@pytest.mark.parametrize("n", range(4))
+def test_retry(netd, netd_key, n):
+    note(netd)
+    with pytest.raises(OSError, match="503") as caught:
+        get(netd.retry(1, netd_key))
+    caught.value.close()
+    assert get(netd.retry(1, netd_key)) == 200
+    assert [each.status for each in netd.attempts(netd_key)] == [503, 200]
+
+def test_secure(netd_secure, netd_trusted):
+    assert get(netd_secure / "get") == 200
+"""
+
+
+def _ended(pid: int) -> bool | None:
+    """True when the process has ended."""
+    return None if alive(pid) else True
+
+
+class Runs(SynchronousTestCase):
+    """Suites in a directory of their own."""
+
+    def setUp(self) -> None:
+        self.room = self.enterContext(temporary_directory())
+        self.scratch = self.room / "tmp"
+        for name in ("noted", "tmp"):
+            (self.room / name).mkdir()
+
+    def write(self, text: str, name: str = "test_it.py") -> Path:
+        """A file of the suite."""
+        path = self.room / name
+        path.write_text(textwrap.dedent(text))
+        return path
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        """The environment of a runner, whose temporary files are in the room too."""
+        return environment(TMPDIR=str(self.scratch), **changes)
+
+    def run_suite(self, *command: str) -> Finished:
+        """Run a suite to its end."""
+        return run(*command, environ=self.environment(), cwd=self.room)
+
+    def passes(self, *command: str) -> Finished:
+        """The suite passes, and nothing of it is left."""
+        done = self.run_suite(*command)
+        self.assertEqual(done.status, 0, f"{done.out}\n{done.err}")
+        self.nothing_left()
+        return done
+
+    @property
+    def noted(self) -> list[int]:
+        """The processes of the daemons that tests have noted."""
+        return [int(path.name) for path in (self.room / "noted").iterdir()]
+
+    def nothing_left(self) -> None:
+        """Every daemon ends, and its directory goes."""
+        for pid in self.noted:
+            eventually(partial(_ended, pid), f"the end of {pid}")
+        eventually(
+            lambda: None if [*self.scratch.glob("netd-*")] else True, "the end of the files"
+        )
+
+
+class PytestTests(Runs):
+    """
+    Runs of pytest.
+    """
+
+    def test_installed(self) -> None:
+        """The plugin comes with the package, and a run that does not use it starts nothing."""
+        self.write(
+            """
+            import sys, threading
+
+            def test_unused(pytestconfig):
+                assert pytestconfig.pluginmanager.has_plugin("netd")
+                assert threading.active_count() == 1
+                for name in ("daemon", "target", "ca"):
+                    assert f"netd.testing.{name}" not in sys.modules
+                assert "twisted" not in sys.modules and "trustme" not in sys.modules
+            """
+        )
+        self.passes(*_PYTEST, "-p", "no:hypothesispytest", "-p", "no:schemathesis")
+        done = self.run_suite(*_PYTEST, "--fixtures")
+        names = ("netd_options", "netd_both", "netd_factory", "netd_key", "netd_trusted")
+        for name in names:
+            self.assertIn(f"\n{name}", done.out)
+
+    def test_alone(self) -> None:
+        """One process has one daemon for all tests, in any order."""
+        self.write(_SUITE)
+        self.passes(*_PYTEST)
+        self.assertEqual(len(self.noted), 1)
+
+    def test_workers(self) -> None:
+        """Each worker of xdist has a daemon of its own."""
+        self.write(_SUITE)
+        self.write(_SUITE, "test_too.py")
+        self.passes(*_PYTEST, "-n", "2", "--dist", "loadfile")
+        self.assertEqual(len(self.noted), 2)
+
+    def test_sockets(self) -> None:
+        """pytest-socket may forbid every socket but those to loopback."""
+        self.write(_SUITE)
+        self.passes(*_PYTEST, "--disable-socket", "--allow-hosts=127.0.0.1")
+
+    def test_lostWorker(self) -> None:
+        """A worker that is killed leaves nothing, and the others go on."""
+        self.write(
+            f"{_NOTE}\ndef test_dies(netd):\n    note(netd)\n    os.kill(os.getpid(), 9)\n"
+            "def test_lives(netd):\n    assert get(netd / 'get') == 200\n"
+        )
+        done = self.run_suite(*_PYTEST, "-n", "2")
+        self.assertIn("1 failed, 1 passed", done.out)
+        self.assertEqual(len(self.noted), 1)
+        self.nothing_left()
+
+    def test_killed(self) -> None:
+        """A run that is killed leaves neither a daemon nor a file, certificates included."""
+        self.write(
+            f"{_NOTE}\ndef test_long(netd, netd_factory, netd_ca):\n    note(netd)\n"
+            "    note(netd_factory(tls=netd_ca))\n    time.sleep(600)\n"
+        )
+        runner = subprocess.Popen(
+            _PYTEST,
+            cwd=self.room,
+            env=self.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.addCleanup(runner.wait, DEADLINE)
+        self.addCleanup(runner.kill)
+        eventually(lambda: len(self.noted) == 2 or None, "two daemons")
+        self.assertTrue([*self.scratch.glob("netd-ca-*/ca.key")])
+        os.kill(runner.pid, signal.SIGKILL)
+        self.nothing_left()
+
+
+class OtherRunnerTests(Runs):
+    """
+    unittest and trial.
+    """
+
+    def test_unittest(self) -> None:
+        """A class of unittest has a daemon for all its tests."""
+        self.write(
+            f"""{_NOTE}
+import unittest
+from netd.testing import Daemon
+
+class It(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.netd = cls.enterClassContext(Daemon(tls=True))
+
+    def test_plain(self):
+        note(self.netd)
+        self.assertEqual(get(self.netd / "get"), 200)
+
+    def test_secure(self):
+        context = self.netd.ca.context()
+        self.assertEqual(get(self.netd.secure / "get", context=context), 200)
+"""
+        )
+        self.passes(sys.executable, "-W", "error::ResourceWarning", "-m", "unittest", "-q")
+        self.assertEqual(len(self.noted), 1)
+
+    def test_trial(self) -> None:
+        """A test of trial has a daemon in its own reactor, or in a process."""
+        self.write(
+            f"""{_NOTE}
+from twisted.internet import reactor
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import TestCase
+from netd.testing import Daemon, serve
+
+class It(TestCase):
+    async def test_reactor(self):
+        netd = await serve(reactor)
+        self.addCleanup(netd.stop)
+        self.assertEqual(await deferToThread(get, netd.echo(delay="10ms")), 200)
+
+    def test_process(self):
+        netd = self.enterContext(Daemon())
+        note(netd)
+        self.assertEqual(get(netd / "get"), 200)
+"""
+        )
+        self.passes(sys.executable, "-m", "twisted.trial", "test_it")
+        self.assertEqual(len(self.noted), 1)
+
+
+class ExampleTests(Runs):
+    """
+    The project of examples/testing, and the tutorial.
+    """
+
+    def test_project(self) -> None:
+        """Its four tests pass, as its user runs them."""
+        for path in (ROOT / "examples" / "testing").iterdir():
+            if path.is_file():
+                self.write(path.read_text(), path.name)
+        done = self.passes(sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
+        self.assertIn("4 passed", done.out)
+
+    def test_tutorial(self) -> None:
+        """docs/testing.md shows the files as they are, and every fixture that there is."""
+        page = (ROOT / "docs" / "testing.md").read_text()
+        shown = re.findall(r"<!-- file: (\S+) -->\n```python\n(.*?)```", page, re.DOTALL)
+        self.assertEqual(len(shown), 2)
+        for name, text in shown:
+            self.assertEqual(text, (ROOT / name).read_text(), name)
+        plugin = (ROOT / "netd" / "testing" / "plugin.py").read_text()
+        for fixture in re.findall(r"@pytest.fixture.*\ndef (\w+)", plugin):
+            self.assertIn(f"| `{fixture}` |", page)
+
+
+class CacheTests(SynchronousTestCase):
+    """
+    The authority of the user's cache.
+    """
+
+    def test_printed(self) -> None:
+        """`python -m netd.testing.ca` prints a bundle that is the same the next time."""
+        cache = self.enterContext(temporary_directory())
+        environ = environment(XDG_CACHE_HOME=str(cache))
+        first, second = (
+            run(sys.executable, "-m", "netd.testing.ca", environ=environ, cwd=ROOT)
+            for _ in range(2)
+        )
+        self.assertEqual((first.status, first.err), (0, ""))
+        self.assertEqual(first.out, second.out)
+        self.assertIn("BEGIN CERTIFICATE", Path(first.out.strip()).read_text())
