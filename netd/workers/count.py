@@ -70,6 +70,8 @@ def divided(settings: Settings, workers: int) -> Settings:
     """
     if settings.http.lab.seed is not None:
         raise ValueError("--seed: needs --workers 1, several processes would repeat nothing")
+    if settings.rpc.queue is not None:
+        raise ValueError("--rpc-queue: needs --workers 1, results go to one process")
     limits, access, rpc = settings.http.limits, settings.access, settings.rpc
     limits = evolve(
         limits,

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.queue_url import QueueURL
 from netd.settings import HTTP, RPC, Access, Lab, Limits, Settings
 from netd.test.options.examples import by_chance
 from netd.workers.count import auto, divided, part, quota
@@ -90,6 +91,12 @@ class DividedTests(SynchronousTestCase):
             http=HTTP(limits=divided_limits), access=Access(connect_rate=2), rpc=RPC(workers=1)
         )
         self.assertEqual(divided(whole, 4), expected)
+
+    def test_queue(self) -> None:
+        """A queue of calls whose results go to one process is refused."""
+        queue = QueueURL.parse("redis://localhost")
+        with self.assertRaisesRegex(ValueError, "^--rpc-queue: needs --workers 1"):
+            divided(Settings(rpc=RPC(queue=queue)), 2)
 
     def test_off(self) -> None:
         """A limit that is off stays off."""
