@@ -21,6 +21,7 @@ from bench import (
     soak,
     udp,
     venv,
+    workers,
     worst,
 )
 from bench.herd import HerdError
@@ -84,6 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     added = command("hostile", "/healthz and memory under attack")
     added.add_argument("--reactor", default="epoll", metavar="NAME", help="as twistd has it")
     added.add_argument("--netd-args", default="", metavar="ARGS", help="more options for netd")
+    added = command("workers", "CPU, losses and balance with several processes")
+    _count(added, "--rounds", 5, 100)
+    _count(added, "--seconds", 2, 60)
     added = command("worst", "CPU of the worst legal request of each route")
     _count(added, "--rows", 20, 1000)
     added = command("soak", "a mix of everything, for minutes")
@@ -173,6 +177,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "lab": lambda o: lab.main(_choice(o), _effort_of(o)),
     "udp": lambda o: udp.main(o.rounds, o.datagrams),
     "hostile": lambda o: hostile.main(tuple(shlex.split(o.netd_args)), o.reactor),
+    "workers": lambda o: workers.main(o.rounds, o.seconds),
     "all": lambda o: everything.main(o.rounds, o.python, o.go_httpbin, o.busy),
     "worst": lambda o: worst.main(o.rows),
     "soak": lambda o: soak.main(o.minutes, tuple(shlex.split(o.netd_args))),

@@ -6,20 +6,22 @@ Rules: the one place that knows both addresses and protocols; it wires and decid
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import resource
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from socket import SOCK_STREAM
 from sys import maxsize
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve
 from twisted.application.internet import TimerService
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred
-from twisted.logger import ILogObserver, Logger
+from twisted.logger import Logger
 from twisted.python.usage import UsageError
 
 from netd.http.server import DeniedServer
@@ -30,7 +32,7 @@ from netd.ops.signals import end_after, limit_stop, on_signal, on_stop_signal
 from netd.ops.status import Status
 from netd.ops.systemd import Notifier
 from netd.ops.until_eof import UntilEOF
-from netd.parts import Parts, numbered, small_services
+from netd.parts import Parts, Shared, numbered, small_services
 from netd.services import table, udp
 from netd.settings import Settings
 from netd.transport import private, tls
@@ -48,6 +50,10 @@ _SCHEMES: Final = {
 }
 """The schemes of URLs, by the names of HTTP listeners."""
 
+if TYPE_CHECKING:
+    # Imported by a daemon with workers only.
+    from netd.workers.supervisor import Supervisor
+
 RESERVE: Final = 64
 """Descriptors for other things than connections: logs, files, body buffers, pipes."""
 
@@ -60,6 +66,7 @@ def build(
     inherited: Sequence[Inherited] = (),
     *,
     output: str | int | None = None,
+    shared: Shared | None = None,
     alone: bool = True,
 ) -> Daemon:
     """
@@ -67,13 +74,15 @@ def build(
 
     `read` gives the settings of a reload; `inherited` sockets replace those that
     would be bound; `output` is where the daemon's own log lines go, None where
-    twistd writes them; not `alone`, the daemon leaves the signals of the process,
-    and the reactor, as they are.  UsageError names the option when a file cannot
-    be read, a host is unknown or two listeners have one address, a descriptor
-    that fits no listener, and a listener for others beside --httpbin-exact.
+    twistd writes them; `shared` is what other processes on the same sockets share;
+    not `alone`, the daemon leaves the signals of the process, and the reactor, as
+    they are.  UsageError names the option when a file cannot be read, a host is
+    unknown or two listeners have one address, a descriptor that fits no listener,
+    and a listener for others beside --httpbin-exact.
     """
-    daemon = Daemon(Parts.build(_fitted(settings), reactor, environ, output), read, alone=alone)
-    listeners = {str(each.name): each for each in daemon if isinstance(each, Listener)}
+    parts = Parts.build(_fitted(settings), reactor, environ, output, shared)
+    daemon = Daemon(parts, read, alone=alone)
+    listeners = {str(each.name): each for each in daemon.listeners()}
     given = assign(inherited, {name: each.kind for name, each in listeners.items()})
     for name, sockets in given.items():
         listeners[name].inherit(sockets)
@@ -82,6 +91,47 @@ def build(
     check_distinct(listeners.values())
     private.check({each.endpoint.kind for each in listeners.values()})
     return daemon
+
+
+def build_group(
+    settings: Settings,
+    reactor: Any,
+    environ: Mapping[str, str] = os.environ,
+    read: Callable[[], Settings] | None = None,
+    inherited: Sequence[Inherited] = (),
+    *,
+    output: str | int | None = None,
+) -> Daemon | Supervisor:
+    """The same in as many processes as --workers says; UsageError where that cannot be."""
+    # Imported here, because most daemons have one process.
+    from netd.workers import count
+    from netd.workers.group import Group
+    from netd.workers.supervisor import Supervisor
+
+    workers = settings.workers.count or count.auto()
+    if workers == 1 or private.WORKERS.missing():
+        return build(settings, reactor, environ, read, inherited, output=output)
+    if sys.platform != "linux":
+        raise UsageError(f"--workers {workers}: several processes need Linux")
+
+    def divided(settings: Settings) -> Settings:
+        try:
+            return count.divided(settings, workers)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+
+    again = read or (lambda: settings)
+    group = Group(workers, max_connections(), reactor)
+    daemon = build(
+        divided(settings),
+        reactor,
+        environ,
+        lambda: divided(again()),
+        inherited,
+        output=output,
+        shared=group.shared(),
+    )
+    return Supervisor(daemon, group)
 
 
 def _check_local(listeners: Mapping[str, Listener]) -> None:
@@ -140,7 +190,7 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
         if parts.tls.temporary is not None:
             pair, over = parts.tls.temporary, parts.drain.over
             yield "temporary-certificate", CertificateFile(pair, over)
-        ticket_keys = TimerService(tls.TICKET_KEY_SECONDS, parts.tls.rotate)
+        ticket_keys = TimerService(tls.TICKET_KEY_SECONDS, _but_first(parts.tls.rotate))
         ticket_keys.clock = reactor
         yield "ticket-keys", ticket_keys
         for name, endpoint in numbered("https", settings.tls.listen):
@@ -170,6 +220,17 @@ def services(parts: Parts) -> Iterator[tuple[str, IService]]:
     yield "drain", parts.drain
 
 
+def _but_first(function: Callable[[], None]) -> Callable[[], None]:
+    """`function` from the second call on: at the first, which comes at once, keys are new."""
+    numbers = itertools.count()
+
+    def call() -> None:
+        if next(numbers):
+            function()
+
+    return call
+
+
 class Daemon(MultiService):
     """
     Every service of one daemon.
@@ -196,11 +257,11 @@ class Daemon(MultiService):
             "connections": parts.gauges.connections,
             "waiting responses": parts.gauges.waiting,
         }
-        self._status = Status(parts.reactor, parts.counters, self.listening, facts)
-        self._notifier = Notifier(
-            parts.reactor, self.listening, parts.environ, self._status.summary, self.places
+        self.status = Status(parts.reactor, parts.counters, self.listening, facts)
+        self.notifier = Notifier(
+            parts.reactor, self.listening, parts.environ, self.status.summary, self.places
         )
-        for name, service in (*services(parts), ("ready", self._notifier), *self._starter()):
+        for name, service in (*services(parts), ("ready", self.notifier), *self._starter()):
             service.setName(name)
             service.setServiceParent(self)
 
@@ -224,32 +285,35 @@ class Daemon(MultiService):
     def setServiceParent(self, parent: Any) -> None:
         """Join twistd's application, and write its log unless somebody else does."""
         MultiService.setServiceParent(self, parent)
-        observer = self.parts.logs.observer
-        components = getattr(parent, "setComponent", None)
-        if observer is None or components is None:
-            return
-        if parent.getComponent(ILogObserver, None) is None:
-            components(ILogObserver, observer)
+        self.parts.logs.attach(parent)
 
     def startService(self) -> None:
         """Start every service; signals are handled once the reactor runs."""
         if self._alone:
             self._take_process()
         MultiService.startService(self)
-        self.parts.reactor.callWhenRunning(self._show_console)
+        self.parts.reactor.callWhenRunning(self.show_console)
 
     def _take_process(self) -> None:
         """Speed up the reactor, and handle the signals of the process."""
         reactor = self.parts.reactor
-        if self.parts.settings.http.fast_dispatch:
-            fast_dispatch(reactor)
+        self._speed_up()
         # Before READY=1 tells others that they may send them.
         on_signal(reactor, signal.SIGHUP, self.reload)
         on_signal(reactor, signal.SIGUSR1, self.reopen_logs)
-        on_signal(reactor, signal.SIGUSR2, self._status.dump)
+        on_signal(reactor, signal.SIGUSR2, self.status.dump)
         limit_stop(reactor, self._longest_stop)
 
-    def _show_console(self) -> None:
+    def _speed_up(self) -> None:
+        if self.parts.settings.http.fast_dispatch:
+            fast_dispatch(self.parts.reactor)
+
+    def serve(self) -> None:
+        """Start every service, without a look at signals."""
+        self._speed_up()
+        MultiService.startService(self)
+
+    def show_console(self) -> None:
         """Log where the console is, for people to open it."""
         first = self._bound().get("http")
         if self.parts.settings.http.console and first is not None and first.kind != "unix":
@@ -258,9 +322,9 @@ class Daemon(MultiService):
     def reload(self) -> None:
         """Read the configuration again and use it, unless any of it is wrong."""
         if self.running and self.reloader is not None:
-            self._notifier.reloading()
+            self.notifier.reloading()
             self.reopen_logs()
-            self._notifier.reloaded(self.reloader())
+            self.notifier.reloaded(self.reloader())
 
     def reopen_logs(self) -> None:
         """Write to new log files, after a rotation."""
@@ -275,7 +339,7 @@ class Daemon(MultiService):
             restore = on_stop_signal(self.parts.reactor, drain.hurry, drain.left)
         # No reload from here on.
         Service.stopService(self)
-        self._notifier.stopService()
+        self.notifier.stopService()
         for server in self.parts.sites.values():
             server.dismiss()
         stopped: Deferred[Any] = drain.announce()
@@ -285,17 +349,29 @@ class Daemon(MultiService):
         return stopped.addBoth(self._close)
 
     def _close(self, result: Any) -> Any:
-        self._notifier.close()
+        self.notifier.close()
         self.parts.access.stop()
         self.parts.logs.stop()
         return result
 
     def abandon(self) -> None:
         """Close what was opened before a start that failed."""
-        for child in self:
-            if isinstance(child, Listener):
-                child.stopService()
+        for child in self.listeners():
+            child.stopService()
         self._close(None)
+
+    def withdraw(self, service: IService) -> None:
+        """Do without `service`, which is not started."""
+        self.removeService(service)  # type: ignore[no-untyped-call]  # Twisted has no types there
+
+    def listeners(self) -> list[Listener]:
+        """Every listener, in starting order."""
+        return [child for child in self if isinstance(child, Listener)]
+
+    def once(self) -> list[IService]:
+        """The services of the whole daemon, which one of its processes has."""
+        kinds = CertificateFile, UntilEOF, Announcer
+        return [child for child in self if isinstance(child, kinds)]
 
     def _http_ports(self) -> set[tuple[str, int]]:
         """The scheme and port of each bound listener for HTTP, but for UNIX sockets."""
@@ -309,8 +385,8 @@ class Daemon(MultiService):
         """The endpoint of each bound listener, by its name."""
         return {
             child.name: child.bound
-            for child in self
-            if isinstance(child, Listener) and child.bound is not None and child.name
+            for child in self.listeners()
+            if child.bound is not None and child.name
         }
 
     def listening(self) -> dict[str, str]:

@@ -19,6 +19,7 @@ from netd import __version__, site
 from netd.acl import AccessList
 from netd.counters import Counters
 from netd.http.server import HTTPServer
+from netd.lab.counts import Counting
 from netd.lab.endpoints.probes import Probes
 from netd.ops.logging.setup import Logs, logs
 from netd.ops.metrics import Collector, Gauges, exposition
@@ -28,7 +29,7 @@ from netd.services.impairment import Impairments
 from netd.services.source_policy import SourcePolicy
 from netd.services.tcp import ServiceFactory
 from netd.services.udp import DatagramPolicy
-from netd.settings import SERVICES, Impairment, Settings
+from netd.settings import SERVICES, Impairment, Limits, Settings
 from netd.transport.access import Access, AccessFactory, AccessPolicy
 from netd.transport.drain import Drain
 from netd.transport.tls import TLS
@@ -52,6 +53,19 @@ class OwnPorts:
 
 
 @frozen
+class Shared:
+    """What a daemon has in common with others that serve the same sockets."""
+
+    probes: Probes
+    counts: Counting
+    """How many requests there were for each key."""
+    worker: Callable[[], int]
+    """The number of this process, for its log."""
+    limits: Callable[[Limits], Limits]
+    """The limits of one process, whose comparisons count the others' connections too."""
+
+
+@frozen
 class Parts:
     """Everything that more than one service of a daemon needs."""
 
@@ -62,6 +76,8 @@ class Parts:
     gauges: Gauges
     logs: Logs
     access: AccessPolicy
+    shared: Shared | None
+    """What other processes have in common with this one; None: there are none."""
     datagrams: DatagramPolicy
     pool: xmlrpc.AnyPool
     probes: Probes
@@ -84,6 +100,7 @@ class Parts:
         reactor: Any,
         environ: Mapping[str, str],
         output: str | int | None = None,
+        shared: Shared | None = None,
     ) -> Parts:
         """The parts that `settings` ask for; UsageError names the option that cannot be met."""
         counters = Counters()
@@ -101,8 +118,11 @@ class Parts:
             tls.left if tls is not None else dict,
             *_queue_gauges(rpc.pool),
         )
-        metrics = exposition(Collector(__version__, counters, gauges))
-        probes = Probes(metrics, lambda: bool(drain.running))
+        if shared is None:
+            metrics = exposition(Collector(__version__, counters, gauges))
+            probes = Probes(metrics, lambda: bool(drain.running))
+        else:
+            probes = shared.probes
         written = logs(
             settings.monitoring.log,
             settings.http.access_log,
@@ -111,13 +131,17 @@ class Parts:
             environ=environ,
             clock=reactor,
             counters=counters,
+            worker=None if shared is None else shared.worker,
         )
         public, own_ports = _public(settings, probes), OwnPorts()
+        counts = None if shared is None else shared.counts
         for name, root in _roots(
-            settings, reactor, rpc, counters, public, own_ports=own_ports
+            settings, reactor, rpc, counters, public, counts=counts, own_ports=own_ports
         ).items():
             sites[name] = site.factory(settings, reactor, counters, root, written.access)
             drain.add(sites[name])
+            if shared is not None:
+                sites[name].change(shared.limits(settings.http.limits))
         own = site.probes_only(settings, reactor, probes)
         monitoring = site.factory(settings, reactor, Counters(), own)
         local = None
@@ -128,9 +152,9 @@ class Parts:
         if tls is not None:
             tls.log_failure = partial(access.log, "tls", "https")
         datagrams = _datagrams(settings, counters)
-        shared = (settings, reactor, environ, counters, gauges, written, access, datagrams)
+        common = (settings, reactor, environ, counters, gauges, written, access, shared)
         servers = (sites, monitoring, local, streams, own_ports)
-        return cls(*shared, rpc.pool, probes, drain, tls, *servers)
+        return cls(*common, datagrams, rpc.pool, probes, drain, tls, *servers)
 
     def guard(
         self, listener: str, factory: Any, denied: Any = None, local: Any = None
@@ -176,19 +200,29 @@ class Parts:
         rpc = _rpc(fresh, self.reactor, self.counters, self.pool)
         # The probes stay where they are: only a restart opens or closes their listener.
         public = _public(self.settings, self.probes)
+        shared = self.shared
         roots = _roots(
-            fresh, self.reactor, rpc, self.counters, public, own_ports=self.own_ports
+            fresh,
+            self.reactor,
+            rpc,
+            self.counters,
+            public,
+            counts=None if shared is None else shared.counts,
+            own_ports=self.own_ports,
         )
-        roots["metrics-http"] = site.probes_only(fresh, self.reactor, self.probes)
+        limits = fresh.http.limits if shared is None else shared.limits(fresh.http.limits)
+        monitoring = site.probes_only(fresh, self.reactor, self.probes)
 
         def commit() -> None:
             if self.local is not None:
                 self.local.change(fresh.http.limits)
-                self.local.resource = roots["metrics-http"]
-            for name, server in (*self.sites.items(), ("metrics-http", self.monitoring)):
-                server.change(fresh.http.limits)
+                self.local.resource = monitoring
+            for name, server in self.sites.items():
+                server.change(limits)
                 # A server that the settings no longer have keeps its resource.
                 server.resource = roots.get(name, server.resource)
+            self.monitoring.change(fresh.http.limits)
+            self.monitoring.resource = monitoring
 
         return commit
 
@@ -221,12 +255,19 @@ def _roots(
     counters: Counters,
     probes: Probes | None,
     *,
+    counts: Counting | None,
     own_ports: OwnPorts,
 ) -> dict[str, IResource]:
     """The resource tree of each HTTP server, by the name of its first listener."""
     roots = {
         "http": site.tree(
-            settings, reactor, rpc.resource, counters, probes, own_ports=own_ports
+            settings,
+            reactor,
+            rpc.resource,
+            counters,
+            probes,
+            counts=counts,
+            own_ports=own_ports,
         )
     }
     if settings.files.listen:

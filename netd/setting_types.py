@@ -192,6 +192,10 @@ def choice(*texts: TextT) -> ValueType[TextT]:
     return ValueType("|".join(texts), parse, texts)
 
 
+def _workers(text: str) -> int:
+    return 0 if text == "auto" else integer(text, 1, 256)
+
+
 def _path(text: str) -> Path:
     if not text or "\0" in text:
         raise ValueError("not a path")
@@ -257,6 +261,8 @@ FILE: Final = ValueType("FILE", _path)
 DIRECTORY: Final = ValueType("DIR", _path)
 LOG_FILE: Final = ValueType("FILE", lambda text: None if text == "off" else text)
 NUMBER: Final = number(0, 10**15)
+WORKERS: Final = ValueType("NUMBER|auto", _workers)
+"""0 stands for `auto`."""
 SHARE: Final = ValueType("SHARE", share)
 SWITCH: Final = ValueType("yes|no", switch, ("yes", "no"))
 DURATION: Final = ValueType("DURATION", Duration.parse)

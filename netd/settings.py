@@ -306,6 +306,18 @@ class Monitoring:
 
 
 @frozen
+class Workers:
+    """The processes that serve the same sockets."""
+
+    count: int = option("workers", types.WORKERS, "1", Group.OPERATIONS,
+        "Processes that serve all listeners together; auto is one for each CPU.",
+        common=True, restart=True)
+    """0: as many as there are CPUs."""
+    timeout: Duration = option("worker-timeout", types.DURATION, "30s", Group.OPERATIONS,
+        "Time after which a worker that stands still is replaced; 0 is never.", restart=True)
+
+
+@frozen
 class Starter:
     """What the process that started the daemon learns of it, and how long both live."""
 
@@ -331,6 +343,7 @@ class Settings:
     access: Access = field(default=Access())
     rpc: RPC = field(default=RPC())
     monitoring: Monitoring = field(default=Monitoring())
+    workers: Workers = field(default=Workers())
     starter: Starter = field(default=Starter())
     grace: Duration = option("grace", types.DURATION, "10s", Group.OPERATIONS,
         "Time that a stop waits for responses in flight.")

@@ -22,6 +22,7 @@ from netd.http.context import AccessLog
 from netd.http.request import Request
 from netd.http.server import HTTPServer, LocalServer
 from netd.lab.call import OwnPorts
+from netd.lab.counts import Counting
 from netd.lab.endpoints.probes import Probes
 from netd.lab.router import Router, block
 from netd.lab.table import routes
@@ -98,15 +99,17 @@ def tree(
     counters: Counters | None = None,
     probes: Probes | None = _PROBES,
     *,
+    counts: Counting | None = None,
     own_ports: OwnPorts = frozenset,
 ) -> IResource:
     """
     The resources of one daemon; UsageError when the files directory cannot be served.
 
-    Without `probes` nothing is where they would be.
+    Without `probes` nothing is where they would be; `counts` counts requests for a key, by
+    default those of these resources alone.
     """
     table = routes(probes, config.http.console)
-    lab = Router(table, config.http, clock, counters, own_ports=own_ports)
+    lab = Router(table, config.http, clock, counters, counts=counts, own_ports=own_ports)
     root = _Root(lab, config.http)
     root.putChild(b"files", files_only(config, clock))
     root.putChild(b"RPC2", HostGuard(rpc or service.build(clock).resource, config.http))

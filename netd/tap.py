@@ -11,12 +11,12 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from twisted.application.service import IService, MultiService
+from twisted.application.service import IService
 from twisted.python.usage import UsageError
 
 from netd import daemon
@@ -27,7 +27,13 @@ from netd.ops.logging.setup import STDOUT
 from netd.options import cli
 from netd.options.completion import script
 from netd.options.toml import dump
+from netd.settings import Settings
 from netd.values import Duration, escape_unprintable
+
+if TYPE_CHECKING:
+    # Imported by a daemon with workers only.
+    from netd.daemon import Daemon
+    from netd.workers.supervisor import Supervisor
 
 
 @contextmanager
@@ -58,7 +64,7 @@ class Options(cli.Options):
                 sys.stdout.write(dump(self.option_values))
                 raise SystemExit(0)
             if self["check-config"]:
-                daemon.build(self.settings, _reactor())
+                _build(self.settings)(self.settings, _reactor())
                 sys.stdout.write(
                     "netd: the configuration is good; its addresses were not tried\n"
                 )
@@ -122,6 +128,11 @@ def _output(twistd: Any) -> str | int | None:
     return STDOUT if file or twistd.get("nodaemon") else "twistd.log"
 
 
+def _build(settings: Settings) -> Callable[..., Daemon | Supervisor]:
+    """What makes the service of these settings."""
+    return daemon.build if settings.workers.count == 1 else daemon.build_group
+
+
 def _pid_file(twistd: Any) -> str | None:
     """The path of the pid file that twistd writes in this file system; None without one."""
     if twistd is None or not twistd.get("pidfile") or twistd.get("chroot"):
@@ -158,7 +169,7 @@ def makeService(options: Options) -> IService:
     with _exit_on_usage_error():
         _check_foreground(options)
         sockets = inherited(options.environ, os.getpid())
-        service = daemon.build(
+        service = _build(options.settings)(
             options.settings,
             _reactor(),
             options.environ,
@@ -168,7 +179,7 @@ def makeService(options: Options) -> IService:
         )
         # Bound while stderr is still the operator's; twistd's later call does nothing more.
         try:
-            MultiService.privilegedStartService(service)
+            service.privilegedStartService()
             _claim(options.parent, umask)
         except UsageError:
             service.abandon()

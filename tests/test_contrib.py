@@ -40,9 +40,8 @@ class AlertTests(SynchronousTestCase):
         """
         folder = self.enterContext(temporary_directory())
         leaf, key = certificate(folder)
-        daemon = self.enterContext(
-            Daemon("--https", "0", "--certificate", leaf, "--private-key", key)
-        )
+        options = ("--https", "0", "--certificate", leaf, "--private-key", key)
+        daemon = self.enterContext(Daemon(*options, "--workers", "2"))
         metrics = curl(f"{daemon.url}/metrics").text
         present = set(re.findall(r"^# TYPE (\S+)", metrics, re.MULTILINE))
         guide = (ROOT / "docs/operations.md").read_text()

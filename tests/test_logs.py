@@ -175,8 +175,9 @@ class FieldTests(SynchronousTestCase):
         names = "".join(line.split(" | ")[0] for line in table.splitlines())
         names += "`request`" if "or `request`, the bytes" in table else ""
         seen = set().union(*self.entries())
-        # Of a client's certificate, of an error, and of what curl does not send by itself.
-        seen |= {"user", "traceback", "referer"}
+        # Of a client's certificate, of an error, of what curl does not send by itself, and
+        # of several processes.
+        seen |= {"user", "traceback", "referer", "worker"}
         self.assertEqual(set(re.findall("`([a-z_]+)`", names)), seen)
 
 

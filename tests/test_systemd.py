@@ -73,6 +73,52 @@ class SystemdTests(SynchronousTestCase):
         # A busy machine sends at least so many requests meanwhile.
         self.assertGreater(counts["responses"]["200"], 20)
 
+    def test_workers(self) -> None:
+        """
+        Two workers serve the sockets of systemd through a reload and a restart under load,
+        and a killed one is replaced while the unit stays as it is.
+        """
+        machine = self.machine
+        self.options("NETD_WORKERS=2")
+        machine.systemctl("daemon-reload")
+        machine.systemctl("start", "netd.socket", "netd.service")
+        self.served()
+        self.assertEqual(machine.show("OOMPolicy"), "continue")
+        main = machine.show("MainPID")
+        load = subprocess.Popen(
+            [*machine.near(sys.executable, "-m", "tests.load", "127.0.0.1", "8000")],
+            cwd=ROOT,
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        machine.systemctl("reload", "netd.service")
+        eventually(lambda: "reloaded" in machine.journal() or None, "the reload")
+        machine.systemctl("restart", "netd.service")
+        self.served()
+        self.assertNotEqual(machine.show("MainPID"), main)
+        out, _ = load.communicate(b"")
+        counts = json.loads(out)
+        self.assertEqual((counts["failures"], list(counts["responses"])), ([], ["200"]))
+        main = machine.show("MainPID")
+        health = machine.curl(f"{_URL}healthz")
+        self.assertRegex(health, r"^ok worker [12] of 2 pid \d+$")
+        pid = health.split()[-1]
+        machine.inside("kill", "-9", pid)
+
+        def replaced() -> bool | None:
+            done = machine.curl(f"{_URL}readyz") == "ready 2 of 2\n"
+            return (
+                True if done and f"(pid {pid}): ended by SIGKILL" in machine.journal() else None
+            )
+
+        eventually(replaced, "a worker in place of the killed one")
+        self.assertEqual(machine.show("ActiveState"), "active")
+        self.assertEqual(machine.show("MainPID"), main)
+        machine.systemctl("stop", "netd.service")
+        self.assertEqual(machine.show("Result"), "success")
+        self.assertNotIn("Traceback", machine.journal())
+
     def test_journal(self) -> None:
         """
         Access and daemon lines are journal entries with fields, and belong to the unit.

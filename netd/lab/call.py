@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from itertools import chain
@@ -23,6 +22,7 @@ from netd.acl import AccessList
 from netd.lab import compatibility
 from netd.lab.attempts import Attempts
 from netd.lab.compatibility import Compatibility
+from netd.lab.counts import Counting, Counts
 from netd.lab.parameters import Parameter
 from netd.lab.workers import Workers
 from netd.script import Script, Wait
@@ -91,8 +91,6 @@ class BadCall(Exception):
 OwnPorts: TypeAlias = Callable[[], Collection[tuple[str, int]]]
 """The scheme and port of each HTTP listener of the daemon, at the moment of the call."""
 
-MAX_KEYS: Final = 10_000
-"""How many keys of /retry and fail_first are remembered; the least recent is forgotten."""
 _MAX_DRAW: Final = 31_536_000.0
 _DURATIONS: Final = ("delay", "duration")
 _DELAY: Final = Parameter("X-Netd-Delay", "delay", "the wait before the response header")
@@ -119,25 +117,14 @@ class LabState:
         default=Factory(lambda self: AccessList(self.config.lab.trust_forwarded), True),
     )
     """The proxies whose X-Forwarded-* fields are believed."""
-    _counts: OrderedDict[str, int] = field(init=False, factory=OrderedDict)
+    counts: Counting = Factory(Counts)
+    """How many requests there were for each key."""
 
     @property
     def compatibility(self) -> Compatibility:
         """Where these calls differ from httpbin."""
         exact = self.config.lab.httpbin_exact
         return compatibility.HTTPBIN if exact else compatibility.OWN
-
-    def count(self, key: str) -> int:
-        """Count a request for `key`, and return how many came before it."""
-        before = self._counts.pop(key, 0)
-        self._counts[key] = before + 1
-        if len(self._counts) > MAX_KEYS:
-            self._counts.popitem(last=False)
-        return before
-
-    def forget(self, key: str) -> int:
-        """Count requests for `key` from 0 again, and return how many there were."""
-        return self._counts.pop(key, 0)
 
 
 class Client(Protocol):
@@ -189,6 +176,14 @@ class Call:
     _random: Random | None = None
     clamped: Headers = ()
     """The field that names each parameter whose limit was taken in place of its value."""
+
+    def count(self, key: str) -> int:
+        """Count a request for `key`, and return how many came before it."""
+        return self.state.counts.count(key)
+
+    def forget(self, key: str) -> int:
+        """Count requests for `key` from 0 again, and return how many there were."""
+        return self.state.counts.forget(key)
 
     @property
     def config(self) -> HTTP:
@@ -346,6 +341,22 @@ class Call:
             # No secret depends on these: delays, weights, faults, noise.
             self._random = self.state.random if seed is None else Random(seed)  # noqa: S311
         return self._random
+
+
+@define
+class ResumedCall(Call):
+    """A call whose endpoint has raised `Later`, with the value that came."""
+
+    fetched: Any = field(kw_only=True)
+
+    def count(self, key: str) -> int:
+        """The count that came."""
+        count: int = self.fetched
+        return count
+
+    def forget(self, key: str) -> int:
+        """The count that came."""
+        return self.count(key)
 
 
 _HEX: Final = b"0123456789abcdefABCDEF"

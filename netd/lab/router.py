@@ -25,8 +25,19 @@ from netd.counters import Counters
 from netd.http.cors import ANY, Policy
 from netd.http.request import Request
 from netd.http.response_head import NO_BODY, HeaderBlock
-from netd.lab.call import HTML, SANDBOX, BadCall, Call, Headers, LabState, OwnPorts, Reply
+from netd.lab.call import (
+    HTML,
+    SANDBOX,
+    BadCall,
+    Call,
+    Headers,
+    LabState,
+    OwnPorts,
+    Reply,
+    ResumedCall,
+)
 from netd.lab.compatibility import OWN
+from netd.lab.counts import Counting, Counts, Later
 from netd.lab.delayed import DelayedResponse, LaterResponse, perform
 from netd.lab.routes import Route, Table
 from netd.settings import HTTP
@@ -87,13 +98,18 @@ class Router(Resource):
         counters: Counters | None = None,
         now: Callable[[], float] = time.time,
         *,
+        counts: Counting | None = None,
         own_ports: OwnPorts = frozenset,
     ) -> None:
         Resource.__init__(self)
         self._table = Table(routes)
         # No secret depends on these random numbers: delays, weights, faults.
         random = Random(config.lab.seed)  # noqa: S311
-        self._state = LabState(config, random, now, os.environ, own_ports, clock.seconds)
+        counts = Counts() if counts is None else counts
+        seconds = clock.seconds
+        self._state = LabState(
+            config, random, now, os.environ, own_ports, seconds, counts=counts
+        )
         self._compatibility = self._state.compatibility
         self._clock = clock
         self._counters = Counters() if counters is None else counters
@@ -114,16 +130,50 @@ class Router(Resource):
         return self._render(request, route, path_values)
 
     def _render(
-        self, request: Request, route: Route, path_values: Mapping[str, str]
+        self,
+        request: Request,
+        route: Route,
+        path_values: Mapping[str, str],
+        make: Callable[..., Call] = Call,
     ) -> bytes | int:
         """As `render` does, by `route`."""
         try:
-            reply = self._reply(request, route, path_values)
+            reply = self._reply(request, route, path_values, make)
         except BadCall as error:
             reply = error.reply()
+        except Later as later:
+            self._wait(request, route, path_values, later)
+            return NOT_DONE_YET
         return self._respond(request, reply, route.cors)
 
-    def _reply(self, request: Request, route: Route, path_values: Mapping[str, str]) -> Reply:
+    def _wait(
+        self, request: Request, route: Route, path_values: Mapping[str, str], later: Later
+    ) -> None:
+        """Run the endpoint again, and respond, when the value of `later` is here."""
+        over: list[object] = []
+        request.notifyFinish().addBoth(over.append)
+
+        def resume(value: object) -> None:
+            if over:
+                # The client left.
+                return
+            make = partial(ResumedCall, fetched=value)
+            render = partial(self._render, request, route, path_values, make)
+            turns, response = Turns.of(self._clock), LaterResponse(request, render)
+            if turns.in_time():
+                response.proceed()
+            else:
+                turns.wait(response)
+
+        later.fetch(resume)
+
+    def _reply(
+        self,
+        request: Request,
+        route: Route,
+        path_values: Mapping[str, str],
+        make: Callable[..., Call],
+    ) -> Reply:
         method = request.method.decode("latin-1")
         if not route.takes(method) or (method == "OPTIONS" and _preflight(request, route)):
             allow = (("Allow", route.allow),)
@@ -138,7 +188,7 @@ class Router(Resource):
             content = request.content
             length = content.seek(0, 2)
             content.seek(0)
-        call = Call(
+        call = make(
             method,
             request.uri.decode("latin-1"),
             route.by_name,

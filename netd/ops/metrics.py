@@ -13,7 +13,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from attrs import frozen
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -84,6 +84,13 @@ _GAUGES: Final = (
     ("netd_http_answers_waiting", "HTTP responses in progress.", "site", "waiting"),
     ("netd_tls_certificate_left_seconds", "Seconds to expiry.", "certificate", "certificates"),
 )
+
+
+class Collects(Protocol):
+    """What an exposition consists of."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric with its present value."""
 
 
 @frozen(eq=False)
@@ -180,9 +187,7 @@ def _histogram(
     return Histogram(name, help_text, buckets=buckets, sum_value=total_seconds)
 
 
-def exposition(
-    collector: Collector, process: bool = True
-) -> Callable[[str], tuple[str, bytes]]:
+def exposition(collector: Collects, process: bool = True) -> Callable[[str], tuple[str, bytes]]:
     """
     A function from an Accept field to the content type and the text of all metrics.
 

@@ -49,6 +49,14 @@ FIXED: Final = tuple(
 """What only a restart changes: its options, and its value in `Settings`."""
 
 
+@frozen
+class Plan:
+    """A reload that has been checked."""
+
+    settings: Settings
+    commits: Sequence[Commit]
+
+
 class Reload:
     """Applies the settings that `read` returns now, in a daemon started with `started`."""
 
@@ -61,32 +69,52 @@ class Reload:
 
     def __call__(self) -> str:
         """Reload; the outcome in one line, which the log has too.  Nothing is raised."""
+        plan = self.prepare()
+        return plan if isinstance(plan, str) else self.commit(plan)
+
+    def plan(self, fresh: Settings) -> Plan:
+        """The change to `fresh`; UsageError when these settings cannot be met."""
+        changed = [
+            part
+            for part in self._parts
+            if part.always or part.depends_on(fresh) != part.depends_on(self._current)
+        ]
+        return Plan(fresh, [part.plan(fresh) for part in changed])
+
+    def prepare(self) -> Plan | str:
+        """The change to the settings of now, or why it is refused, which the log has too."""
         try:
-            fresh = self._read()
-            changed = [
-                part
-                for part in self._parts
-                if part.always or part.depends_on(fresh) != part.depends_on(self._current)
-            ]
-            commits = [part.plan(fresh) for part in changed]
+            return self.plan(self._read())
         except UsageError as error:
-            why = " ".join(str(error).split())
-            _log.error("not reloaded, all stays as it was: {why}", why=why)
-            return f"Not reloaded: {why}"
+            return self.refuse(" ".join(str(error).split()))
         # A bug in a check must not end the daemon that the operator wanted to keep.
         except Exception:
             _log.failure("not reloaded, all stays as it was")
             return "Not reloaded: see the log"
+
+    def refuse(self, why: str) -> str:
+        """Log that a reload changes nothing; the outcome in one line."""
+        _log.error("not reloaded, all stays as it was: {why}", why=why)
+        return f"Not reloaded: {why}"
+
+    def apply(self, plan: Plan) -> None:
+        """Make the change, without a word in the log."""
+        for commit in plan.commits:
+            commit()
+        self._current = plan.settings
+
+    def commit(self, plan: Plan) -> str:
+        """Make the change; the outcome in one line, which the log has too."""
         try:
-            for commit in commits:
-                commit()
+            self.apply(plan)
         # A bug; the service manager still waits for the outcome.
         except Exception:
             _log.failure("reloaded in part")
             return "Reloaded in part: see the log"
-        self._current = fresh
         _log.info("reloaded")
-        fixed = [label for label, value in FIXED if value(fresh) != value(self._started)]
+        fixed = [
+            label for label, value in FIXED if value(plan.settings) != value(self._started)
+        ]
         if fixed:
             _log.warn("only a restart changes {options}", options="; ".join(fixed))
         return "Reloaded" + (f", but for {'; '.join(fixed)}" if fixed else "")

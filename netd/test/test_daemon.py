@@ -8,6 +8,8 @@ import os
 import resource
 import signal
 import socket
+import sys
+from functools import partial
 from pathlib import Path
 from sys import maxsize
 from typing import Any
@@ -28,7 +30,7 @@ from zope.interface.verify import verifyObject
 from netd import settings
 from netd.addresses import Network
 from netd.counters import Counters
-from netd.daemon import RESERVE, Daemon, build, max_connections, raise_limit
+from netd.daemon import RESERVE, Daemon, build, build_group, max_connections, raise_limit
 from netd.http.context import AccessRecord
 from netd.ops.inherited import Inherited
 from netd.ops.logging.access_log import TextLog
@@ -37,8 +39,12 @@ from netd.settings import TLS, Monitoring, Service, Settings
 from netd.test.lab.client import Transport
 from netd.test.ops.test_systemd import Managed
 from netd.test.stages import Adopted, Reactor, identity
+from netd.transport import private
 from netd.transport.listener import Listener
 from netd.values import Duration, Endpoint
+from netd.workers import count
+from netd.workers.group import GroupProbes, SharedLimit
+from netd.workers.supervisor import Supervisor
 
 ANY_PORT = Endpoint("tcp", "127.0.0.1", 0, option="--port 0")
 
@@ -240,6 +246,67 @@ class BuildTests(DaemonCase):
         self.assertIsNot(one.parts.counters, other.parts.counters)
 
 
+class GroupTests(DaemonCase):
+    """--workers."""
+
+    def make(self, workers: int, **http: Any) -> Any:
+        """What is made for so many workers; 0: auto."""
+        config = settings_with()
+        config = evolve(config, workers=settings.Workers(workers))
+        config = evolve(config, http=evolve(config.http, **http))
+        made = build_group(config, self.reactor, {})
+        self.addCleanup(made.abandon)
+        return made
+
+    def test_number(self) -> None:
+        """One process is a daemon, several are a supervisor; `auto` is what there are CPUs."""
+        self.assertIsInstance(self.make(1), Daemon)
+        self.assertIsInstance(self.make(2), Supervisor)
+        for cpus, kind in ((1, Daemon), (3, Supervisor)):
+            self.patch(count, "auto", partial(int, cpus))
+            self.assertIsInstance(self.make(0), kind)
+
+    def test_parts(self) -> None:
+        """The limits of clients are divided, at the start and in a reload."""
+        made = self.make(4, limits=settings.Limits(client_connections=10))
+        self.assertEqual(made._parts.settings.http.limits.client_connections, 3)
+        plan = made._daemon.reloader.prepare()
+        self.assertEqual(plan.settings.http.limits.client_connections, 3)
+        self.assertEqual(made._group.unlimited, max_connections())
+
+    def test_shared(self) -> None:
+        """The parts count and probe by the group, after a reload too."""
+        made = self.make(2, limits=settings.Limits(connections=5))
+        parts = made._parts
+        site = parts.sites["http"]
+        self.assertIsInstance(site.context.limits.connections, SharedLimit)
+        self.assertIsInstance(parts.probes, GroupProbes)
+        fresh = evolve(parts.settings, http=evolve(parts.settings.http, access_log=None))
+        made._daemon.reloader.apply(made._daemon.reloader.plan(fresh))
+        self.assertIsInstance(site.context.limits.connections, SharedLimit)
+        # The supervisor serves these alone, and has no row for what it counts.
+        self.assertNotIsInstance(parts.monitoring.context.limits.waiting, SharedLimit)
+        named = made._daemon.getServiceNamed("http")
+        made._daemon.withdraw(named)
+        self.assertNotIn(named, made._daemon.listeners())
+
+    def test_refused(self) -> None:
+        """What several processes cannot do is a UsageError, and so are other systems."""
+        with self.assertRaises(UsageError) as caught:
+            self.make(2, lab=settings.Lab(seed=1))
+        self.assertTrue(str(caught.exception).startswith("--seed: needs --workers 1"))
+        self.patch(sys, "platform", "darwin")
+        with self.assertRaises(UsageError) as caught:
+            self.make(2)
+        self.assertEqual(str(caught.exception), "--workers 2: several processes need Linux")
+
+    def test_fallback(self) -> None:
+        """Without the private names of Twisted there is one process."""
+        self.patch(type(private.WORKERS), "missing", lambda _: "x")
+        with capturedLogs():
+            self.assertIsInstance(self.make(2), Daemon)
+
+
 class StartTests(DaemonCase):
     """The daemon starts."""
 
@@ -401,7 +468,7 @@ class StartTests(DaemonCase):
     def test_console(self) -> None:
         """A start logs the console's URL, unless there is no console or no port for it."""
         socket = Endpoint("unix", str(Path(self.mktemp())), 0)
-        for endpoint, console, count in (
+        for endpoint, console, number in (
             (ANY_PORT, True, 1),
             (ANY_PORT, False, 0),
             (socket, True, 0),
@@ -412,9 +479,9 @@ class StartTests(DaemonCase):
             with capturedLogs() as events:
                 daemon.privilegedStartService()
                 daemon.startService()
-                daemon._show_console()
+                daemon.show_console()
             shown = {event["url"] for event in events if "url" in event}
-            self.assertEqual(len(shown), count, (endpoint, console))
+            self.assertEqual(len(shown), number, (endpoint, console))
             for url in shown:
                 port = daemon._bound()["http"].port
                 self.assertEqual(url, f"http://127.0.0.1:{port}/console")

@@ -36,6 +36,7 @@ FLOORS: Final = (
     ("services", "ops"),
     ("site",),
     ("parts",),
+    ("workers",),
     ("daemon",),
     ("tap",),
     ("__main__",),

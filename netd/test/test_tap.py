@@ -449,6 +449,16 @@ class OptionsTests(_Commands):
             "netd: the configuration is good; its addresses were not tried\n",
         )
 
+    def test_checkWorkers(self) -> None:
+        """
+        `--check-config` builds a daemon with workers as one that serves would be.
+        """
+        self.assertEqual(self.leaves("--check-config", "--workers=2"), 0)
+        self.out.truncate(0)
+        self.out.seek(0)
+        message = self.complains("--check-config", "--workers=2", "--seed=1")
+        self.assertTrue(message.startswith("--seed: needs --workers 1"), message)
+
     def test_checkWrong(self) -> None:
         """
         `--check-config` finds errors that only appear when the daemon is built.

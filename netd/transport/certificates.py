@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from attrs import frozen
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL.crypto import X509
 from twisted.python.usage import UsageError
@@ -35,6 +36,11 @@ class KeyPair:
     key: Any
     source: str
     """The option and the file, for messages."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the certificate."""
+        return self.chain[0].fingerprint(SHA256()).hex()
 
     @property
     def expiry(self) -> float:

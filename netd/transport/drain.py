@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, succeed
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -51,6 +51,7 @@ class Drain(Service):
         self._clock = clock
         self._counters = counters
         self._announced: IDelayedCall | None = None
+        self._begins: Deferred[None] = Deferred()
         self._over: Deferred[None] = Deferred()
 
     def add(self, source: IDrainable) -> None:
@@ -59,18 +60,25 @@ class Drain(Service):
 
     def over(self) -> Deferred[None]:
         """Fires when a stop has drained all sources."""
-        over: Deferred[None] = Deferred()
-        self._over.chainDeferred(over)
-        return over
+        return _copy(self._over)
+
+    def begins(self) -> Deferred[None]:
+        """Fires when a stop begins, after its announcement."""
+        return _copy(self._begins)
 
     def announce(self) -> Deferred[None]:
         """Take no new work, as `running` says; fires when the stop may begin."""
         Service.stopService(self)
+        begins = self.begins()
         if not self.delay:
-            return succeed(None)
-        over: Deferred[None] = Deferred()
-        self._announced = self._clock.callLater(self.delay, over.callback, None)
-        return over
+            self._begin()
+        else:
+            self._announced = self._clock.callLater(self.delay, self._begin)
+        return begins
+
+    def _begin(self) -> None:
+        if not self._begins.called:
+            self._begins.callback(None)
 
     def left(self) -> float:
         """The seconds that a stop may take after a further signal."""
@@ -113,3 +121,10 @@ class Drain(Service):
         if cut:
             self._counters.aborted += cut
             _log.warn("cut {cut} connections that had not finished", cut=cut)
+
+
+def _copy(event: Deferred[None]) -> Deferred[None]:
+    """What fires when `event` does."""
+    copy: Deferred[None] = Deferred()
+    event.chainDeferred(copy)
+    return copy

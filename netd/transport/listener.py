@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -22,7 +23,7 @@ from twisted.python import log
 from twisted.python.usage import UsageError
 
 from netd.addresses import loopback
-from netd.transport import tcp_port, unix
+from netd.transport import balanced_port, tcp_port, unix
 from netd.transport.tcp import TCPTransport
 from netd.values import Endpoint
 
@@ -90,6 +91,8 @@ class Listener(Service):
         """Whether the sockets are inherited."""
         self.after: Callable[[], Deferred[None]] | None = None
         """What a stop waits for before this listener closes; None: nothing."""
+        self.crowded: Callable[[], bool] | None = None
+        """Whether newcomers shall go to another process; None: there is no other."""
         self.bound: Endpoint | None = None
         """The endpoint with the address that is bound; None before and after."""
         self._serve = serve
@@ -113,6 +116,23 @@ class Listener(Service):
         kind = {socket.AF_UNIX: "unix", socket.AF_INET6: f"{kind}6"}.get(first.family, kind)
         self.endpoint = evolve(self.endpoint, kind=kind, host="", backlog=4096)
         self.bound = self._bound(first)
+
+    @property
+    def sockets(self) -> Sequence[socket.socket]:
+        """The bound sockets that are not served yet."""
+        return self._sockets
+
+    def lend(self) -> None:
+        """Serve sockets that stay another process's: that one removes a UNIX socket's file."""
+        self.inherited, self._file = True, None
+
+    def shut(self) -> None:
+        """Refuse newcomers in every process that has the sockets, unless they are inherited."""
+        for sock in self._sockets:
+            if self.kind is socket.SOCK_STREAM and not self.inherited:
+                # Another process may have shut it down.
+                with suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
 
     @property
     def local(self) -> bool:
@@ -258,6 +278,8 @@ def stream(
         if sock.family == socket.AF_UNIX:
             mode = None if listener.inherited else endpoint.mode
             return unix.port(sock, factory, mode, endpoint.backlog, reactor)
+        if listener.crowded is not None:
+            return balanced_port.port(sock, factory, reactor, listener.crowded, transport)
         return tcp_port.port(sock, factory, reactor, transport)
 
     listener = Listener(endpoint, socket.SOCK_STREAM, serve)

@@ -98,7 +98,10 @@ UNIX: Final = Feature(
 UDP: Final = Feature(
     {"twisted.internet.udp:Port": "_preexistingSocket"}, kinds=frozenset({"udp", "udp6"})
 )
-FEATURES: Final = (TCP, DISPATCH, SENDFILE, TLS, TLS_TRANSPORT, UNIX, UDP)
+WORKERS: Final = Feature(
+    {"twisted.logger:LogPublisher": "_observers"}, "serving with one process only"
+)
+FEATURES: Final = (TCP, DISPATCH, SENDFILE, TLS, TLS_TRANSPORT, UNIX, UDP, WORKERS)
 
 
 def check(kinds: Collection[str]) -> None:

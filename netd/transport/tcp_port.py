@@ -159,18 +159,19 @@ def port(
     factory: IProtocolFactory,
     reactor: Any,
     transport: type[TCPTransport] = TCPTransport,
+    kind: type[TCPPort] = TCPPort,
 ) -> IListeningPort:
     """
     Listen on the listening, non-blocking TCP `sock` and close it.
 
-    The port is a TCPPort with transports of this kind if supported.
+    The port is a `kind` with transports of the kind `transport` if supported.
     """
     listening: IListeningPort
     # Accepted connections inherit the option on Linux and BSD.
     sock.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
     try:
         if isinstance(reactor, PosixReactorBase) and not private.TCP.missing():
-            listening = TCPPort._fromListeningDescriptor(  # type: ignore[no-untyped-call]  # Twisted has no types there
+            listening = kind._fromListeningDescriptor(  # type: ignore[no-untyped-call]  # Twisted has no types there
                 reactor, sock.fileno(), sock.family, factory
             )
             listening.transport = transport  # type: ignore[attr-defined]  # TCPPort's

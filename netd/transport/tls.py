@@ -176,11 +176,19 @@ class TLS:
         """The pair of --certificate temporary, for localhost and `names`."""
         if config.certificate == TEMPORARY:
             self.temporary = temporary_certificate.make(names, now())
-        self.change(_load(config, self.temporary))
+        self._checked = _load(config, self.temporary)
+        self.change(self._checked)
 
     def check(self, config: settings.TLS | None = None) -> Contexts:
         """The contexts for `config`, or for the same files read again; or UsageError."""
-        return _load(self._contexts.config if config is None else config, self.temporary)
+        fresh = self._contexts.config if config is None else config
+        self._checked = _load(fresh, self.temporary)
+        return self._checked
+
+    def fingerprints(self) -> tuple[str, ...]:
+        """The name and SHA-256 of each certificate that was read last, in use yet or not."""
+        pairs = sorted(self._checked.pairs.items())
+        return tuple(f"{name} {pair.fingerprint}" for name, pair in pairs)
 
     def change(self, contexts: Contexts) -> None:
         """Use `contexts` from the next handshake on."""

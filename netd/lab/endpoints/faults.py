@@ -99,7 +99,7 @@ def retry(call: Call) -> Reply:
     counted = f"retry {times} {key}"
     if call.method == "DELETE":
         call.state.attempts.forget(key)
-        return json_reply({"forgotten": call.state.forget(counted), "key": key})
+        return json_reply({"forgotten": call.forget(counted), "key": key})
     failure = fail_first(call, counted, key, times, call.value("status"))
     return failure or json_reply({"key": key, "failures": times})
 
@@ -117,7 +117,7 @@ def fail_first(call: Call, counted: str, key: str, times: int, status: int) -> R
     /attempts shows the request under the client's `key`.
     """
     state = call.state
-    number = state.count(counted) % (times + 1)
+    number = call.count(counted) % (times + 1)
     got = 200 if number == times else status
     state.attempts.add(key, state.seconds(), call.method, call.target, got)
     if number == times:

@@ -14,12 +14,7 @@ from attrs import field, frozen
 from netd.lab.call import TEXT, Call, Reply
 from netd.lab.routes import Route
 
-_NO_STORE: Final = (("Cache-Control", "no-store"),)
-
-
-def health(call: Call) -> Reply:
-    """Return `ok`: the daemon can respond."""
-    return Reply(b"ok\n", headers=_NO_STORE, sandbox=False)
+NO_STORE: Final = (("Cache-Control", "no-store"),)
 
 
 @frozen
@@ -31,21 +26,31 @@ class Probes:
     ready: Callable[[], bool] = field(default=lambda: True)
     """Whether the daemon takes new work."""
 
+    def health(self, call: Call) -> Reply:
+        """Return `ok`: the daemon can respond."""
+        return Reply(b"ok\n", headers=NO_STORE, sandbox=False)
+
     def readiness(self, call: Call) -> Reply:
         """Return 200 while the daemon takes new work, and 503 once it stops."""
         if self.ready():
-            return Reply(b"ready\n", headers=_NO_STORE, sandbox=False)
-        return Reply(b"draining\n", 503, headers=_NO_STORE, sandbox=False)
+            return Reply(b"ready\n", headers=NO_STORE, sandbox=False)
+        return Reply(b"draining\n", 503, headers=NO_STORE, sandbox=False)
 
     def exposition(self, call: Call) -> Reply:
         """Return the counters in a format of Prometheus."""
         content_type, body = self.metrics(call.header("accept") or "")
-        return Reply(body, type=content_type, headers=_NO_STORE, sandbox=False)
+        return Reply(body, type=content_type, headers=NO_STORE, sandbox=False)
 
     def routes(self) -> tuple[Route, ...]:
         """The routes of the three probes."""
         return (
-            Route("/healthz", health, "ok while the daemon responds", cors=False, prompt=True),
+            Route(
+                "/healthz",
+                self.health,
+                "ok while the daemon responds",
+                cors=False,
+                prompt=True,
+            ),
             Route(
                 "/readyz",
                 self.readiness,

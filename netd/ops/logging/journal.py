@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import socket
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -72,8 +72,13 @@ class JournalLog:
     detailed: Final = True
 
     def __init__(
-        self, clock: IReactorTime, counters: Counters, path: str | bytes = SOCKET
+        self,
+        clock: IReactorTime,
+        counters: Counters,
+        path: str | bytes = SOCKET,
+        fields: Callable[[AccessRecord], log_fields.Fields] = log_fields.access_fields,
     ) -> None:
+        self._fields = fields
         self._clock = clock
         self._counters = counters
         self._path = path
@@ -84,9 +89,14 @@ class JournalLog:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
 
+    @property
+    def descriptor(self) -> int:
+        """The socket."""
+        return self._socket.fileno()
+
     def record(self, entry: AccessRecord) -> None:
         """Send the entry of a response."""
-        self._send(datagram(_PRIORITIES["info"], log_fields.access_fields(entry)))
+        self._send(datagram(_PRIORITIES["info"], self._fields(entry)))
 
     def __call__(self, event: LogEvent) -> None:
         """Send the entry of an event."""

@@ -33,15 +33,21 @@ class JSONLog:
 
     detailed: Final = True
 
-    def __init__(self, lines: LineWriter, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        lines: LineWriter,
+        now: Callable[[], float] = time.time,
+        fields: Callable[[AccessRecord], log_fields.Fields] = log_fields.access_fields,
+    ) -> None:
         self._lines = lines
         self._now = now
+        self._fields = fields
         self._second = -1
         self._start = ""
 
     def record(self, entry: AccessRecord) -> None:
         """Write `entry`, soon."""
-        fields = log_fields.access_fields(entry)
+        fields = self._fields(entry)
         self._lines.write(self._line(self._now(), "info", fields))
 
     def __call__(self, event: LogEvent) -> None:

@@ -36,12 +36,20 @@ class LineWriter:
     Writes to a path, or to an open descriptor (standard output).
 
     A path is opened for appending and can be reopened after a rotation; a
-    descriptor is never closed.  OSError when a path cannot be opened.
+    descriptor is never closed.  With `shared` other processes write there, too: no piece
+    for a pipe ends within a line, and a line that is longer than a piece is cut.  OSError
+    when a path cannot be opened.
     """
 
     def __init__(
-        self, target: Path | str | int, clock: IReactorTime, counters: Counters
+        self,
+        target: Path | str | int,
+        clock: IReactorTime,
+        counters: Counters,
+        *,
+        shared: bool = False,
     ) -> None:
+        self._shared = shared
         # Absolute, as twistd may change the directory before a reopening.
         self._path = None if isinstance(target, int) else Path(target).absolute()
         self._clock = clock
@@ -53,6 +61,11 @@ class LineWriter:
         self._stopped = False
         self._descriptor = target if isinstance(target, int) else _open(target)
         self._regular = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
+
+    @property
+    def descriptor(self) -> int:
+        """The open file, which another one replaces when it is reopened."""
+        return self._descriptor
 
     def write(self, line: bytes) -> None:
         """Write `line`, whose last byte is its only line feed, within `PERIOD_SECONDS`."""
@@ -110,8 +123,21 @@ class LineWriter:
         poll.register(self._descriptor, select.POLLOUT)
         written = 0
         while written < len(data) and poll.poll(0):
-            written += os.write(self._descriptor, data[written : written + _PIPE_BYTES])
+            piece = data[written : written + _PIPE_BYTES]
+            if self._shared:
+                written += self._write_lines(data, written, piece)
+            else:
+                written += os.write(self._descriptor, piece)
         return written
+
+    def _write_lines(self, data: bytes, start: int, piece: bytes) -> int:
+        """Write the whole lines of `piece`, at `start` of `data`; the number of bytes done."""
+        end = piece.rfind(b"\n") + 1
+        if end:
+            return os.write(self._descriptor, piece[:end])
+        # The pipe takes only so many bytes as one (POSIX, write).
+        os.write(self._descriptor, piece[:-1] + b"\n")
+        return data.index(b"\n", start) + 1 - start
 
     def _lose(self, data: bytes, error: OSError) -> int:
         """Count the lines of `data` as lost; the number of its bytes."""

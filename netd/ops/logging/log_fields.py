@@ -81,11 +81,23 @@ def event_fields(event: LogEvent) -> Fields:
         "logger": str(event.get("log_namespace", "-")),
         "message": message[:MAX_CHARACTERS],
     }
+    if "worker" in event:
+        fields["worker"] = event["worker"]
+        if "worker_text" in event:
+            # The line of another process, whose parts stand in the message for people only.
+            fields["message"] = event["worker_text"]
+            if event["worker_traceback"]:
+                fields["traceback"] = event["worker_traceback"]
     if failure is not None:
         fields["traceback"] = failure.getTraceback()[:MAX_CHARACTERS]
-    if "refusal" in event:
-        fields |= {name: str(event[name]) for name in _REFUSAL if name in event}
-    return fields
+    return fields | refusal_fields(event)
+
+
+def refusal_fields(event: LogEvent) -> dict[str, str]:
+    """The peer, the listener and the reason of a refusal, as far as these are known."""
+    if "refusal" not in event:
+        return {}
+    return {name: str(event[name]) for name in _REFUSAL if name in event}
 
 
 def level_name(event: LogEvent) -> str:

@@ -4,7 +4,7 @@ Makes the logs of a daemon: their form and where they are written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from attrs import frozen
@@ -13,8 +13,8 @@ from twisted.logger import ILogObserver
 from twisted.python.usage import UsageError
 
 from netd.counters import Counters
-from netd.http.context import AccessLog
-from netd.ops.logging import journal
+from netd.http.context import AccessLog, AccessRecord
+from netd.ops.logging import journal, log_fields
 from netd.ops.logging.access_log import CombinedLog, TextLog
 from netd.ops.logging.journal import JournalLog
 from netd.ops.logging.json_log import JSONLog
@@ -26,6 +26,10 @@ STDOUT: Final = 1
 
 class Destination(Protocol):
     """A file, or the journal."""
+
+    @property
+    def descriptor(self) -> int:
+        """The open file."""
 
     def reopen(self) -> None:
         """Open a new file after a rotation."""
@@ -49,6 +53,18 @@ class Logs:
         for destination in self.destinations:
             destination.reopen()
 
+    def descriptors(self) -> list[int]:
+        """The open files."""
+        return [destination.descriptor for destination in self.destinations]
+
+    def attach(self, parent: object) -> None:
+        """Write the log of `parent`, twistd's application, unless somebody else does."""
+        components = getattr(parent, "setComponent", None)
+        if self.observer is None or components is None:
+            return
+        if parent.getComponent(ILogObserver, None) is None:  # type: ignore[attr-defined]  # Componentized
+            components(ILogObserver, self.observer)
+
     def stop(self) -> None:
         """Write as much as possible; later events are written at once."""
         for destination in self.destinations:
@@ -64,18 +80,26 @@ def logs(
     environ: Mapping[str, str],
     clock: IReactorTime,
     counters: Counters,
+    worker: Callable[[], int] | None = None,
 ) -> Logs:
     """
     The logs of a daemon whose access log is the path `access`, `-` or None.
 
     `output` is the path or the descriptor for events; with None twistd writes
-    text.  With `duration`, lines of the combined format end in one.  UsageError
-    when a file cannot be opened.
+    text.  With `duration`, lines of the combined format end in one.  With `worker`, the
+    number of this process, others write to the same places.  UsageError when a file
+    cannot be opened.
     """
+
+    def fields(entry: AccessRecord) -> log_fields.Fields:
+        more: log_fields.Fields = {} if worker is None else {"worker": worker()}
+        return log_fields.access_fields(entry) | more
+
+    access_fields = log_fields.access_fields if worker is None else fields
 
     def writer(option: str, target: str | int) -> LineWriter:
         try:
-            return LineWriter(target, clock, counters)
+            return LineWriter(target, clock, counters, shared=worker is not None)
         except OSError as error:
             shown = "-" if target == STDOUT else target
             raise UsageError(f"{option} {shown}: {error.strerror}") from None
@@ -84,7 +108,7 @@ def logs(
         form = "journal" if journal.is_stderr(environ) else "text"
     if form == "journal":
         if access in (None, "-"):
-            log = JournalLog(clock, counters)
+            log = JournalLog(clock, counters, fields=access_fields)
             return Logs(None if access is None else log, log, (log,))
         file = writer("--access-log", str(access))
         log = JournalLog(clock, counters)
@@ -95,8 +119,10 @@ def logs(
     if access is not None:
         target = STDOUT if access == "-" else access
         writers[target] = file = writer("--access-log", target)
-        json = form == "json"
-        responses = JSONLog(file) if json else CombinedLog(file, duration=duration)
+        if form == "json":
+            responses = JSONLog(file, fields=access_fields)
+        else:
+            responses = CombinedLog(file, duration=duration)
     observer: ILogObserver | None = None
     # twistd writes text files itself, as it can rotate them.
     if form == "json" or output == STDOUT:

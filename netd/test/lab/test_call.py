@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.http.response_head import NO_BODY
-from netd.lab.call import JSON, MAX_KEYS, NO_CONTENT, BadCall, Reply, parse_query
+from netd.lab.call import JSON, NO_CONTENT, BadCall, Reply, parse_query
 from netd.script import Send, Wait
 from netd.test.lab.calls import lab_state, make_call, steps
 from netd.test.lab.client import limited
@@ -45,46 +45,6 @@ class BadCallTests(SynchronousTestCase):
         body = BadCall(detail).reply().body
         assert isinstance(body, bytes)
         self.assertEqual(json.loads(body)["detail"], detail)
-
-
-class LabStateTests(SynchronousTestCase):
-    """
-    The state that calls share.
-    """
-
-    def test_count(self) -> None:
-        """Each count returns how many requests with the same key came before."""
-        state = lab_state()
-        self.assertEqual(
-            [state.count("a"), state.count("a"), state.count("b"), state.count("a")],
-            [0, 1, 0, 2],
-        )
-
-    def test_bounded(self) -> None:
-        """The number of keys is limited, and the least recent key is forgotten."""
-        state = lab_state()
-        state.count("kept")
-        state.count("lost")
-        for number in range(MAX_KEYS - 1):
-            state.count("kept")
-            state.count(str(number))
-        self.assertEqual(state.count("kept"), MAX_KEYS)
-        self.assertEqual(state.count("lost"), 0)
-        self.assertLessEqual(len(state._counts), MAX_KEYS)
-
-
-class ForgettingTests(SynchronousTestCase):
-    """
-    Keys that are counted from 0 again.
-    """
-
-    def test_forget(self) -> None:
-        """A key that is forgotten is counted anew, and others are not."""
-        state = lab_state()
-        for key in ("a", "a", "b"):
-            state.count(key)
-        self.assertEqual([state.forget("a"), state.forget("a")], [2, 0])
-        self.assertEqual([state.count("a"), state.count("b")], [0, 1])
 
 
 class ReplyTests(SynchronousTestCase):

@@ -5,6 +5,7 @@ From a request to an endpoint and back.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, cast
 
 from attrs import evolve
@@ -18,6 +19,7 @@ from zope.interface import alsoProvides
 from netd.counters import Counters
 from netd.http.server import HTTPServer
 from netd.lab.call import SANDBOX, BadCall, Call, Reply
+from netd.lab.counts import Later
 from netd.lab.parameters import Parameter
 from netd.lab.router import Router
 from netd.lab.routes import ANY, Route
@@ -25,6 +27,7 @@ from netd.script import Send, Wait
 from netd.test.lab.client import HTTP, Client, Transport, configured, parse, request
 from netd.test.lab.sites import BOTH, fixed, netd_client, notes_of, response_of, stock_client
 from netd.test.stages import identity
+from netd.turns import Turns
 
 
 class FindingTests(SynchronousTestCase):
@@ -198,6 +201,112 @@ class MistakeTests(SynchronousTestCase):
         self.assertEqual(response.status, 500)
         self.assertNotIn(b"secret", response.body)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class LaterTests(SynchronousTestCase):
+    """
+    Endpoints that need a value of another process.
+    """
+
+    def setUp(self) -> None:
+        self.fetches: list[Callable[[object], None]] = []
+        self.keys: list[str] = []
+        self.clock = Clock()
+        routes = (Route("/a/<key>", self.endpoint, "help", methods=ANY),)
+        router = Router(routes, HTTP, self.clock, counts=self)
+        clock, counters = Clock(), Counters()
+        site = HTTPServer(router, clock, HTTP.limits, counters, now=lambda: 0.0)
+        self.client = Client(configured(), clock, counters, site)
+
+    def count(self, key: str) -> int:
+        """The count of another process, which never has it at once."""
+        self.keys.append(key)
+        raise Later(self.fetches.append)
+
+    def forget(self, key: str) -> int:
+        """The same of a key that is forgotten."""
+        return self.count(f"forget {key}")
+
+    def endpoint(self, call: Call) -> Reply:
+        """The count and the body; a body of `wrong` is a mistake, a count of 13 a bug."""
+        body = call.content.read()
+        ask = call.forget if call.method == "DELETE" else call.count
+        count = ask(call.path_values["key"])
+        if body == b"wrong":
+            raise BadCall("wrong", 418)
+        return Reply(b"%d %d %b" % (count, 1 // (13 - count), body), 204 if count == 9 else 200)
+
+    def send(self, key: str, body: bytes = b"") -> bytes:
+        """What comes at once."""
+        return self.client.send(request(f"POST /a/{key}", body=body))
+
+    def test_later(self) -> None:
+        """The response leaves when the value is here, and the endpoint reads the body again."""
+        self.assertEqual(self.send("a", b"body"), b"")
+        self.assertEqual(self.keys, ["a"])
+        self.fetches[0](12)
+        response = parse(self.client.received())
+        self.assertEqual((response.status, response.body), (200, b"12 1 body"))
+        self.assertEqual(self.keys, ["a"])
+
+    def test_forget(self) -> None:
+        """A key is forgotten in the same way."""
+        self.client.send(request("DELETE /a/b"))
+        self.assertEqual(self.keys, ["forget b"])
+        self.fetches[0](12)
+        self.assertEqual(parse(self.client.received()).body, b"12 1 ")
+
+    def test_turn(self) -> None:
+        """When this turn has no time left the response is made in a later one."""
+        turns = Turns.of(self.clock)
+        for leaves in (False, True):
+            self.send("a")
+            turns.in_time()
+            self.clock.rightNow += 1.0
+            self.fetches.pop()(1)
+            self.assertEqual(self.client.received(), b"")
+            if leaves:
+                self.client.disconnect()
+            self.clock.advance(0)
+            response = self.client.received()
+            self.assertEqual(response.endswith(b"\r\n1 0 "), not leaves, response)
+
+    def test_order(self) -> None:
+        """A pipelined request is responded to after the one that waits."""
+        self.send("a")
+        self.assertEqual(self.send("b"), b"")
+        self.fetches[0](1)
+        self.assertTrue(self.client.received().endswith(b"\r\n1 0 "))
+        self.client.advance(0)
+        self.fetches[1](2)
+        self.assertTrue(self.client.received().endswith(b"\r\n2 0 "))
+
+    def test_noContent(self) -> None:
+        """A response without content is a whole one, too."""
+        self.send("a")
+        self.fetches[0](9)
+        self.assertEqual(parse(self.client.received()).status, 204)
+
+    def test_badCall(self) -> None:
+        """A mistake that is found with the value is a 4xx."""
+        self.send("a", b"wrong")
+        self.fetches[0](1)
+        self.assertEqual(parse(self.client.received()).status, 418)
+
+    def test_bug(self) -> None:
+        """A bug that shows with the value is one logged failure and a 500."""
+        self.send("a")
+        self.fetches[0](13)
+        self.assertEqual(parse(self.client.received()).status, 500)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_clientLeft(self) -> None:
+        """Nothing happens when the client has left before the value comes."""
+        self.send("a")
+        self.client.disconnect()
+        self.fetches[0](1)
+        self.assertEqual(self.client.received(), b"")
+        self.assertEqual(self.client.counters.responses[499], 1)
 
 
 class RootTests(SynchronousTestCase):

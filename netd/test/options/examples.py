@@ -72,6 +72,7 @@ KINDS: dict[Callable[[str], Any], tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("", "/a", "a/", "../a", "a//b", ".a", "a\0b"),
     ),
     PARSERS["rpc-workers"]: (("1", "3", "64"), ("", "0", "65", "-1", "1.5")),
+    PARSERS["workers"]: (("1", "3", "auto"), ("", "0", "257", "-1", "1.5", "Auto")),
     PARSERS["rpc-backlog"]: (("1", "3", "100000"), ("", "0", "100001", "-1", "1.5")),
     PARSERS["log"]: (("auto", "text", "json", "journal"), ("", "JSON", "syslog", "auto ")),
     PARSERS["reveal"]: (("hostname", "version", "hostname"), ("", "Hostname", "all")),

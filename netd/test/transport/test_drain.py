@@ -70,6 +70,21 @@ class DrainTests(SynchronousTestCase):
         self.assertEqual((source.drains, source.cuts), (0, 0))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_begins(self) -> None:
+        """Everybody learns when a stop begins: after its delay, in the order of asking."""
+        service = self.drain()
+        service.change(self.GRACE, 2.0)
+        said: list[str] = []
+        service.begins().addCallback(lambda _: said.append("first"))
+        service.announce().addCallback(lambda _: said.append("second"))
+        self.clock.advance(1.0)
+        self.assertEqual(said, [])
+        self.clock.advance(1.0)
+        self.assertEqual(said, ["first", "second"])
+        service.change(self.GRACE)
+        self.successResultOf(service.announce())
+        self.successResultOf(service.begins())
+
     def test_nothingInFlight(self) -> None:
         """Without connections the stop ends at once and leaves no timer."""
         source = Source(0)

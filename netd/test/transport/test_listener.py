@@ -13,12 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
 from twisted.application.service import IService
 from twisted.internet import reactor as _the_reactor
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
-from twisted.internet.error import ConnectError
+from twisted.internet.error import ConnectError, ConnectionDone
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.selectreactor import SelectReactor
 from twisted.logger import LogEvent, capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.python.usage import UsageError
@@ -26,7 +28,10 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
 from netd.transport import listener
+from netd.transport.balanced_port import BalancedPort
 from netd.transport.listener import Listener, check_distinct, datagram, kernel_backlog, stream
+from netd.transport.tcp import TCPTransport
+from netd.transport.tcp_port import TCPPort
 from netd.values import Endpoint
 
 reactor: Any = _the_reactor
@@ -352,6 +357,65 @@ class InheritTests(_Listeners):
             sock.accept()[0].close()
 
 
+class SharedTests(_Listeners):
+    """Sockets that several processes serve."""
+
+    def test_shut(self) -> None:
+        """A shut socket refuses newcomers, although another copy of it is open."""
+        opened = self.listener()
+        opened.privilegedStartService()
+        (sock,) = opened.sockets
+        copy = sock.dup()
+        self.addCleanup(copy.close)
+        endpoint = bound(opened)
+        self.assertTrue(reachable(endpoint))
+        opened.shut()
+        opened.shut()
+        self.assertFalse(reachable(endpoint))
+
+    def test_shutInherited(self) -> None:
+        """A socket of another process is left alone, and so are datagrams."""
+        opened = self.listener()
+        opened.privilegedStartService()
+        opened.lend()
+        opened.shut()
+        self.assertTrue(reachable(bound(opened)))
+        datagrams = self.listener(evolve(LOOPBACK, kind="udp"), socket.SOCK_DGRAM)
+        datagrams.privilegedStartService()
+        datagrams.shut()
+
+    def test_crowded(self) -> None:
+        """A listener that knows of other processes has a port that leaves them newcomers."""
+        for crowded, kind in ((None, TCPPort), (lambda: True, BalancedPort)):
+            reactor = SelectReactor()
+            factory = Factory()
+            factory.noisy = False
+            opened = stream(LOOPBACK, factory, reactor)
+            opened.crowded = crowded
+            opened.startService()
+            port: Any = opened._ports[0]
+            self.assertIs(type(port), kind)
+            for each in reactor.getReaders():
+                each.connectionLost(Failure(ConnectionDone()))
+
+    def test_crowdedTransport(self) -> None:
+        """It gives its clients the transport that the listener was made with."""
+
+        class Transport(TCPTransport):
+            """A kind of its own."""
+
+        reactor = SelectReactor()
+        factory = Factory()
+        factory.noisy = False
+        opened = stream(LOOPBACK, factory, reactor, Transport)
+        opened.crowded = lambda: False
+        opened.startService()
+        port: Any = opened._ports[0]
+        self.assertIs(port.transport, Transport)
+        for each in reactor.getReaders():
+            each.connectionLost(Failure(ConnectionDone()))
+
+
 class RefusalTests(_Listeners):
     """Errors are one line that names the option."""
 
@@ -531,6 +595,14 @@ class UnixTests(_Listeners):
         self.addCleanup(shutil.rmtree, room)
         self.path = f"{room}/s"
         self.endpoint = Endpoint("unix", self.path, 0, mode=0o600, option="--http unix:s")
+
+    def test_lent(self) -> None:
+        """The file of a socket that is lent is not this process's to remove."""
+        opened = self.listener(self.endpoint)
+        opened.privilegedStartService()
+        opened.lend()
+        opened.stopService()
+        self.assertTrue(Path(self.path).exists())
 
     def connects(self) -> bool:
         """Whether the kernel lets a client connect."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 from weakref import ref
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from OpenSSL import SSL
 from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import ISSLTransport
@@ -512,6 +513,15 @@ class ReloadTests(_Handshakes):
         self.assertEqual(self.shown(), fresh)
         self.send(client, b"still here", before)
         self.assertEqual(before.data, b"still here")
+
+    def test_fingerprints(self) -> None:
+        """The fingerprints are those of the files that were read last, in use or not."""
+        before = self.tls.fingerprints()
+        fresh = self.renew()
+        self.assertEqual(self.tls.fingerprints(), before)
+        self.tls.check()
+        shown = fresh.fingerprint(hashes.SHA256()).hex()
+        self.assertEqual(self.tls.fingerprints(), (f"default {shown}",))
 
     def test_broken(self) -> None:
         """A corrupt, missing or mismatched file changes nothing and is named."""

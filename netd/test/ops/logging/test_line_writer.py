@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shutil
 import subprocess
 import unittest
@@ -291,6 +292,48 @@ class LossTests(LineCase):
         self.clock.advance(1)
         self.assertEqual(self.counters.log_drops, 2)
         log.stop()
+
+
+class SharedTests(LineCase):
+    """A pipe that several processes write to."""
+
+    def test_whole(self) -> None:
+        """Each write ends at the end of a line, and every line is written."""
+        read, write = self.pipe()
+        log = LineWriter(write, self.clock, self.counters, shared=True)
+        lines = [b"%d %b\n" % (number, number * b"x") for number in range(1, 200)]
+        pieces: list[bytes] = []
+        real = os.write
+
+        def note(descriptor: int, data: bytes) -> int:
+            pieces.append(data)
+            return real(descriptor, data)
+
+        self.patch(os, "write", note)
+        for line in lines:
+            log.write(line)
+        log.flush()
+        self.assertGreater(len(pieces), 4)
+        for piece in pieces:
+            self.assertTrue(piece.endswith(b"\n"))
+            self.assertLessEqual(len(piece), select.PIPE_BUF)
+        self.assertEqual(os.read(read, 1 << 16), b"".join(lines))
+
+    def test_long(self) -> None:
+        """A line that is longer than a piece is cut, and those around it are whole."""
+        read, write = self.pipe()
+        log = LineWriter(write, self.clock, self.counters, shared=True)
+        for line in (b"before\n", 3 * select.PIPE_BUF * b"x" + b"\n", b"after\n"):
+            log.write(line)
+        log.flush()
+        cut = (select.PIPE_BUF - 1) * b"x" + b"\n"
+        self.assertEqual(os.read(read, 1 << 16), b"before\n" + cut + b"after\n")
+
+    def test_descriptor(self) -> None:
+        """The descriptor is that of the open file."""
+        log = self.make(self.path)
+        self.addCleanup(log.stop)
+        self.assertEqual(os.fstat(log.descriptor).st_ino, self.path.stat().st_ino)
 
 
 class DiskTests(LineCase):

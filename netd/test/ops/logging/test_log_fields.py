@@ -110,6 +110,17 @@ class EventFieldsTests(SynchronousTestCase):
         self.assertEqual(len(str(fields["traceback"])), MAX_CHARACTERS)
         self.assertEqual(len(str(fields["message"])), MAX_CHARACTERS)
 
+    def test_worker(self) -> None:
+        """A line of a worker has its number, and the traceback that it came with."""
+        event = {"log_format": "worker {worker}: {worker_text}", "worker": 2}
+        said = event_fields(event | {"worker_text": "a", "worker_traceback": ""})
+        self.assertEqual((said["worker"], said["message"]), (2, "a"))
+        self.assertNotIn("traceback", said)
+        said = event_fields(event | {"worker_text": "a", "worker_traceback": "x"})
+        self.assertEqual((said["message"], said["traceback"]), ("a", "x"))
+        about = event_fields({"log_format": "worker {worker} ended", "worker": 2})
+        self.assertEqual((about["worker"], about["message"]), (2, "worker 2 ended"))
+
     def test_refusal(self) -> None:
         """A refusal has its peer, its listener and its reason, as far as these are known."""
         event = {"log_format": "no", "refusal": "rate", "peer": "::1", "listener": "http"}

@@ -9,7 +9,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from twisted.application.service import Application, MultiService
 from twisted.internet.task import Clock
+from twisted.logger import ILogObserver
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -19,6 +21,7 @@ from netd.ops.logging import setup as module
 from netd.ops.logging.access_log import CombinedLog, TextLog
 from netd.ops.logging.journal import JournalLog
 from netd.ops.logging.json_log import JSONLog
+from netd.ops.logging.line_writer import LineWriter
 from netd.ops.logging.setup import STDOUT, Logs, logs
 
 
@@ -141,10 +144,76 @@ class LogsTests(SynchronousTestCase):
     def test_closed(self) -> None:
         """Closed standard output is shown as `-`."""
 
-        def closed(*_: object) -> None:
+        def closed(*_: object, **__: object) -> None:
             raise OSError(9, "Bad file descriptor")
 
         self.patch(module, "LineWriter", closed)
         with self.assertRaises(UsageError) as caught:
             self.make("text", "-", STDOUT)
         self.assertEqual(str(caught.exception), "--access-log -: Bad file descriptor")
+
+    def test_worker(self) -> None:
+        """With several processes each response says whose it is, and lines stay whole."""
+        number = [0]
+        entry = AccessRecord(b"127.0.0.1", b"GET / HTTP/1.1", 200, 1)
+        tested = logs(
+            "json",
+            str(self.path),
+            None,
+            environ={},
+            clock=Clock(),
+            counters=Counters(),
+            worker=lambda: number[0],
+        )
+        # The number is known after the fork only.
+        number[0] = 3
+        assert tested.access is not None
+        tested.access.record(entry)
+        tested.stop()
+        self.assertEqual(json.loads(self.path.read_text())["worker"], 3)
+        writer = tested.destinations[0]
+        assert isinstance(writer, LineWriter)
+        self.assertTrue(writer._shared)
+        alone = self.make("json", str(self.path), None).destinations[0]
+        assert isinstance(alone, LineWriter)
+        self.addCleanup(alone.stop)
+        self.assertFalse(alone._shared)
+
+    def test_journalWorker(self) -> None:
+        """Entries of the journal say so, too."""
+        sent: list[bytes] = []
+        self.patch(JournalLog, "_send", lambda _, data: sent.append(data))
+        for worker, text in ((lambda: 3, True), (None, False)):
+            tested = logs(
+                *("journal", "-", None),
+                environ={},
+                clock=Clock(),
+                counters=Counters(),
+                worker=worker,
+            )
+            assert tested.access is not None
+            tested.access.record(AccessRecord(b"a", b"GET / HTTP/1.1", 200, 1))
+            (log,) = tested.destinations
+            assert isinstance(log, JournalLog)
+            log._socket.close()
+            self.assertEqual(b"NETD_WORKER=3\n" in sent.pop(), text)
+
+    def test_descriptors(self) -> None:
+        """The descriptors are those of the open files."""
+        tested = self.make("text", str(self.path), STDOUT)
+        found = tested.descriptors()
+        self.assertEqual(os.readlink(f"/proc/self/fd/{found[0]}"), str(self.path.absolute()))
+        self.assertEqual(found[1], STDOUT)
+        tested.destinations[0].stop()
+
+    def test_attach(self) -> None:
+        """An application gets the observer, unless it has one, or is no application."""
+        observer: Any = object()
+        tested = Logs(observer=observer)
+        application: Any = Application("netd")
+        tested.attach(application)
+        self.assertIs(application.getComponent(ILogObserver), observer)
+        Logs(observer=lambda _: None).attach(application)  # type: ignore[arg-type]  # unused
+        self.assertIs(application.getComponent(ILogObserver), observer)
+        tested.attach(MultiService())
+        Logs().attach(application)

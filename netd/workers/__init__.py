@@ -1,0 +1,1 @@
+"""Several processes on the same sockets: a supervisor, and the workers that it starts."""

@@ -1,0 +1,113 @@
+"""
+One exposition of the metrics of all processes.
+
+Rules: knows snapshots and process ids, no links.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+from attrs import frozen
+from prometheus_client import ProcessCollector
+from prometheus_client.core import CounterMetricFamily as Counter
+from prometheus_client.core import GaugeMetricFamily as Gauge
+from prometheus_client.core import Metric
+
+from netd import __version__
+from netd.ops.metrics import Collector, Gauges
+from netd.workers.messages import Snapshot
+
+_CPU: Final = "process_cpu_seconds_total"
+_MEMORY: Final = "process_resident_memory_bytes"
+_START: Final = "process_start_time_seconds"
+
+
+@frozen
+class WorkerFigures:
+    """One slot: its worker, and what those before left behind."""
+
+    name: str
+    """Its number, from 1."""
+    pid: int
+    """0: there is none at the moment."""
+    up: bool
+    connections: int
+    cpu_seconds: float
+    """Of the workers that are gone."""
+    restarts: Mapping[str, int]
+    """By reason."""
+
+
+def process_figures(pid: int) -> dict[str, Metric]:
+    """The `process_` metrics of a process by name; none when it is gone."""
+    collected = ProcessCollector(pid=lambda: pid, registry=None).collect()
+    return {metric.samples[0].name: metric for metric in collected}
+
+
+@frozen(eq=False)
+class GroupCollector:
+    """Collects the metrics of a supervisor and its workers."""
+
+    _total: Snapshot
+    _workers: Sequence[WorkerFigures]
+    _supervisor: int
+    """The process id."""
+    _figures: Callable[[int], Mapping[str, Metric]] = process_figures
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric with its present value."""
+        total = self._total
+        gauges = Gauges(
+            lambda: total.connections,
+            lambda: total.waiting,
+            lambda: total.calls_queued,
+            lambda: total.workers_busy,
+            lambda: total.certificates,
+        )
+        yield from Collector(__version__, total.counters, gauges).collect()
+        figures = {each.name: self._figures(each.pid) for each in self._workers if each.pid}
+        yield from self._by_worker(figures)
+        before = sum(each.cpu_seconds for each in self._workers)
+        yield from _sums([self._figures(self._supervisor), *figures.values()], before)
+
+    def _by_worker(self, figures: Mapping[str, Mapping[str, Metric]]) -> Iterator[Metric]:
+        label = ("worker",)
+        yield Gauge("netd_workers", "Configured workers.", len(self._workers))
+        up = Gauge("netd_worker_up", "Whether a worker serves.", labels=label)
+        connections = Gauge(
+            "netd_worker_connections_open", "Open connections of a worker.", labels=label
+        )
+        restarts = Counter(
+            "netd_worker_restarts",
+            "Replaced workers by reason.",
+            labels=("worker", "reason"),
+        )
+        cpu = Counter("netd_worker_cpu_seconds", "CPU time of a slot's workers.", labels=label)
+        memory = Gauge(
+            "netd_worker_resident_memory_bytes", "Resident memory of a worker.", labels=label
+        )
+        for each in self._workers:
+            up.add_metric((each.name,), each.up)
+            connections.add_metric((each.name,), each.connections)
+            for reason, count in sorted(each.restarts.items()):
+                restarts.add_metric((each.name, reason), count)
+            now = figures.get(each.name, {})
+            cpu.add_metric((each.name,), each.cpu_seconds + _value(now, _CPU))
+            memory.add_metric((each.name,), _value(now, _MEMORY))
+        yield from (up, connections, restarts, cpu, memory)
+
+
+def _value(figures: Mapping[str, Metric], name: str) -> float:
+    metric = figures.get(name)
+    return 0.0 if metric is None else metric.samples[0].value
+
+
+def _sums(processes: Sequence[Mapping[str, Metric]], before: float) -> Iterator[Metric]:
+    """The sums of the processes' figures, `before` added to the CPU time; the first start."""
+    for name, metric in processes[0].items():
+        values = [each[name].samples[0].value for each in processes if name in each]
+        value = min(values) if name == _START else sum(values)
+        kind = Counter if metric.type == "counter" else Gauge
+        yield kind(metric.name, metric.documentation, value + before * (name == _CPU))

@@ -1,0 +1,93 @@
+"""
+What all workers have counted together, those included that are gone.
+
+Rules: no counter ever falls; a worker that is busy is represented by its last snapshot.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+from twisted.internet.defer import DeferredList
+
+from netd.counters import Counters
+from netd.ops.metrics import exposition
+from netd.ops.status import Status
+from netd.parts import Parts
+from netd.workers import merge, messages
+from netd.workers.link import Link
+from netd.workers.messages import Snapshot
+from netd.workers.metrics import GroupCollector, WorkerFigures
+from netd.workers.slot import Slot
+from netd.workers.worker import snapshot
+
+PATIENCE_SECONDS: Final = 0.5
+"""How long metrics wait for the snapshot of a worker."""
+
+
+class Totals:
+    """The sums over `slots`, and over the supervisor's own `parts`."""
+
+    def __init__(self, parts: Parts, slots: Sequence[Slot]) -> None:
+        self._parts = parts
+        self._slots = slots
+        self._gone = Counters()
+
+    def settle(self, slot: Slot) -> None:
+        """Keep the counts of a worker that is gone."""
+        if slot.snapshot is not None:
+            self._gone = merge.counters([self._gone, merge.settled(slot.snapshot.counters)])
+
+    def total(self) -> Snapshot:
+        """The sums of what is known now."""
+        own = snapshot(self._parts)
+        gone = Snapshot(self._gone, {}, {}, 0, 0, {})
+        known = [slot.snapshot for slot in self._slots if slot.snapshot is not None]
+        return merge.snapshots([own, gone, *known])
+
+    def status(self, listening: Callable[[], dict[str, str]]) -> Status:
+        """The status of all processes together."""
+        total = self.total()
+        facts = {
+            "connections": lambda: total.connections,
+            "waiting responses": lambda: total.waiting,
+        }
+        return Status(self._parts.reactor, total.counters, listening, facts)
+
+    def refresh(self, done: Callable[[], object]) -> None:
+        """Ask every worker for a snapshot, then call `done`; a busy one has its last."""
+        asked = []
+        for slot in self._slots:
+            if slot.ready:
+                answer = slot.ask(
+                    messages.TakeSnapshot(), PATIENCE_SECONDS, self._parts.reactor
+                )
+                keep = partial(self._keep, slot, slot.link)
+                asked.append(answer.addCallbacks(keep, lambda _: None))
+        DeferredList(asked).addCallback(lambda _: done())
+
+    def _keep(self, slot: Slot, link: Link | None, taken: Snapshot) -> None:
+        if slot.link is link:
+            slot.snapshot = taken
+
+    def expose(self, accept: str, done: Callable[[tuple[str, bytes]], None]) -> None:
+        """Pass `done` the content type and the text of all metrics, as they are now."""
+        self.refresh(lambda: done(self._text(accept)))
+
+    def _text(self, accept: str) -> tuple[str, bytes]:
+        figures = [
+            WorkerFigures(
+                slot.name,
+                slot.pid,
+                slot.ready,
+                slot.open_connections(),
+                slot.cpu_seconds,
+                slot.restarts,
+            )
+            for slot in self._slots
+        ]
+        collector = GroupCollector(self.total(), figures, os.getpid())
+        return exposition(collector, process=False)(accept)
