@@ -53,12 +53,12 @@ def rows(width: int, height: int, first: int, count: int, steps: int = 100) -> b
 
 def main(url: str, path: str) -> None:
     """Have the picture computed, and write it as a Portable Graymap."""
-    server = xmlrpc.client.ServerProxy(url, use_builtin_types=True)
-    calls = xmlrpc.client.MultiCall(server)
-    for first in range(0, HEIGHT, AT_A_TIME):
-        calls.art.rows(WIDTH, HEIGHT, first, AT_A_TIME)
-    # All calls begin at the same time; the results stand in their order.
-    picture = b"".join(calls())
+    with xmlrpc.client.ServerProxy(url, use_builtin_types=True) as server:
+        calls = xmlrpc.client.MultiCall(server)
+        for first in range(0, HEIGHT, AT_A_TIME):
+            calls.art.rows(WIDTH, HEIGHT, first, AT_A_TIME)
+        # All calls begin at the same time; the results stand in their order.
+        picture = b"".join(calls())
     Path(path).write_bytes(b"P5 %d %d 255\n" % (WIDTH, HEIGHT) + picture)
 
 
