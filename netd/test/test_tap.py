@@ -243,6 +243,11 @@ class ForegroundTests(_Commands):
     Options that need the standard streams.
     """
 
+    def setUp(self) -> None:
+        super().setUp()
+        # What makeService sets is for the whole process, and so for every later test.
+        self.addCleanup(os.umask, os.umask(0o022))
+
     def test_background(self) -> None:
         """twistd that forks is refused, and nothing is bound."""
         for arguments in (("--until-eof", "yes"), ("--announce", "-")):
@@ -259,7 +264,6 @@ class ForegroundTests(_Commands):
         for parent in ({"nodaemon": 1}, None):
             options: Any = self.options("--port=0", "--until-eof", "yes", "--announce", "-")
             options.parent = parent
-            self.addCleanup(os.umask, os.umask(0o022))
             daemon: Any = tap.makeService(options)
             self.addCleanup(daemon.abandon)
             self.assertEqual(
