@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import deque
 from math import inf
 from typing import Final, Generic, Protocol
-from weakref import WeakKeyDictionary
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -23,6 +22,8 @@ SLICE_REQUESTS: Final = 16
 """Requests that one connection gets responses to without a break."""
 SLICE_SECONDS: Final = 0.005
 """How long a turn begins more than one thing for each connection."""
+
+_ATTRIBUTE: Final = "netd_turns"
 
 
 class Waiting(Protocol):
@@ -47,9 +48,11 @@ class Turns:
     @staticmethod
     def of(clock: IReactorTime) -> Turns:
         """The turns of the reactor whose clock this is: one for all that runs on it."""
-        turns = _all.get(clock)
+        turns: Turns | None = getattr(clock, _ATTRIBUTE, None)
         if turns is None:
-            turns = _all[clock] = Turns(clock)
+            turns = Turns(clock)
+            # There, so that it goes with the clock.
+            vars(clock)[_ATTRIBUTE] = turns
         return turns
 
     def in_time(self) -> bool:
@@ -101,9 +104,6 @@ class Turns:
             self._next, self._until = None, inf
             if self._queue:
                 self._schedule()
-
-
-_all: Final[WeakKeyDictionary[IReactorTime, Turns]] = WeakKeyDictionary()
 
 
 class _Work(Generic[T]):

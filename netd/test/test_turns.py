@@ -4,6 +4,8 @@ Tests of netd.turns: who proceeds, in which order, and for how long.
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 from twisted.internet.defer import CancelledError
@@ -101,6 +103,12 @@ class TurnsTests(SynchronousTestCase):
         """A clock has one `Turns`, and it goes with the clock."""
         self.assertIs(Turns.of(self.clock), Turns.of(self.clock))
         self.assertIsNot(Turns.of(self.clock), Turns.of(Clock()))
+        clock = Clock()
+        gone = weakref.ref(clock)
+        Turns.of(clock).in_time()
+        del clock
+        gc.collect()
+        self.assertIsNone(gone())
 
 
 class StepsTests(SynchronousTestCase):
