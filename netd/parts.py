@@ -110,29 +110,14 @@ class Parts:
         streams = _streams(settings, reactor, counters)
         grace, delay = settings.grace.seconds, settings.drain.seconds
         drain = Drain(streams.values(), grace, reactor, counters, delay)
-        gauges = Gauges(
-            partial(_open_connections, sites, streams),
-            partial(_waiting_responses, sites),
-            rpc.pool.waiting,
-            rpc.pool.busy,
-            tls.left if tls is not None else dict,
-            *_queue_gauges(rpc.pool),
-        )
+        gauges = _gauges(sites, streams, rpc, tls)
         if shared is None:
             metrics = exposition(Collector(__version__, counters, gauges))
             probes = Probes(metrics, lambda: bool(drain.running))
         else:
             probes = shared.probes
-        written = logs(
-            settings.monitoring.log,
-            settings.http.access_log,
-            output,
-            duration=settings.http.access_log_duration,
-            environ=environ,
-            clock=reactor,
-            counters=counters,
-            worker=None if shared is None else shared.worker,
-        )
+        worker = None if shared is None else shared.worker
+        written = _logs(settings, output, environ, reactor, counters, worker)
         public, own_ports = _public(settings, probes), OwnPorts()
         counts = None if shared is None else shared.counts
         for name, root in _roots(
@@ -228,6 +213,44 @@ class Parts:
 
     def _reload_stop(self, fresh: Settings) -> Commit:
         return partial(self.drain.change, fresh.grace.seconds, fresh.drain.seconds)
+
+
+def _gauges(
+    sites: Mapping[str, HTTPServer],
+    streams: Mapping[str, ServiceFactory],
+    rpc: xmlrpc.RPCService,
+    tls: TLS | None,
+) -> Gauges:
+    """The gauges of a daemon; `sites` may be filled later."""
+    return Gauges(
+        partial(_open_connections, sites, streams),
+        partial(_waiting_responses, sites),
+        rpc.pool.waiting,
+        rpc.pool.busy,
+        tls.left if tls is not None else dict,
+        *_queue_gauges(rpc.pool),
+    )
+
+
+def _logs(  # noqa: PLR0917 - those of `build`
+    settings: Settings,
+    output: str | int | None,
+    environ: Mapping[str, str],
+    reactor: Any,
+    counters: Counters,
+    worker: Callable[[], int] | None,
+) -> Logs:
+    """The logs that `settings` ask for."""
+    return logs(
+        settings.monitoring.log,
+        settings.http.access_log,
+        output,
+        duration=settings.http.access_log_duration,
+        environ=environ,
+        clock=reactor,
+        counters=counters,
+        worker=worker,
+    )
 
 
 def _open_connections(
