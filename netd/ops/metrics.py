@@ -59,7 +59,7 @@ _COUNTERS: Final = (
         "aborted",
     ),
     ("netd_udp_datagrams", "Received UDP datagrams.", "", "datagrams"),
-    ("netd_udp_answers", "Sent UDP datagrams.", "", "datagrams_sent"),
+    ("netd_udp_datagrams_sent", "Sent UDP datagrams.", "", "datagrams_sent"),
     ("netd_log_drops", "Lost log lines.", "", "log_drops"),
     ("netd_rpc_queue_resent", "Messages of XML-RPC calls sent again.", "", "queue_resent"),
     ("netd_rpc_queue_lost", "Distributed XML-RPC calls that were lost.", "why", "queue_lost"),
@@ -81,7 +81,7 @@ _GAUGES: Final = (
     ("netd_rpc_queue_workers", "Workers with a heartbeat.", "", "queue_workers"),
     ("netd_rpc_queue_depth", "Messages that wait for a worker.", "queue", "queue_depth"),
     ("netd_connections_open", "Open connections.", "listener", "connections"),
-    ("netd_http_answers_waiting", "HTTP responses in progress.", "site", "waiting"),
+    ("netd_http_responses_waiting", "HTTP responses in progress.", "site", "waiting"),
     ("netd_tls_certificate_left_seconds", "Seconds to expiry.", "certificate", "certificates"),
 )
 
