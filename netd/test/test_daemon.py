@@ -661,6 +661,7 @@ class StopTests(DaemonCase):
         self.assertIn(b"200 OK", transport.value())
         self.assertTrue(transport.disconnecting)
         self.channel.connectionLost(Failure(ConnectionDone()))
+        self.reactor.advance(0)
         self.successResultOf(stopped)
         self.assertEqual(daemon.parts.counters.aborted, 0)
 
@@ -687,6 +688,7 @@ class StopTests(DaemonCase):
         self.assertTrue(transport.aborting)
         self.assertEqual(daemon.parts.counters.aborted, 1)
         self.channel.connectionLost(Failure(ConnectionDone()))
+        self.reactor.advance(0)
         self.successResultOf(stopped)
 
     def test_secondSignal(self) -> None:
@@ -705,6 +707,7 @@ class StopTests(DaemonCase):
         self.assertTrue(transport.aborting)
         self.assertEqual(self.timers, [1.0])
         self.channel.connectionLost(Failure(ConnectionDone()))
+        self.reactor.advance(0)
         self.successResultOf(stopped)
         self.reactor.signals.run()
         self.assertIs(signal.getsignal(signal.SIGTERM), before)
@@ -755,6 +758,7 @@ class StopTests(DaemonCase):
         self.assertTrue(transport.aborting)
         self.assertEqual(self.timers, [config.grace.seconds + 1.0, 1.0])
         self.channel.connectionLost(Failure(ConnectionDone()))
+        self.reactor.advance(0)
         self.successResultOf(stopped)
 
 
