@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         "--minutes", type=_minutes, default=10.0, metavar="N", help="10 by default"
     )
     added.add_argument("--netd-args", default="", metavar="ARGS", help="more options for netd")
-    added = command("all", "all of these but soak, written into docs/benchmarks.md")
+    added = command("all", "all tables of docs/benchmarks.md, in half an hour")
     _count(added, "--rounds", 5, 100)
     _pythons(added)
     added.add_argument("--go-httpbin", default="", metavar="PATH", help="its binary")

@@ -74,9 +74,11 @@ _SECTIONS = (
         "How long `/healthz`, asked every 5 ms, waits at most while some connections send all "
         "that netd takes.",
     ),
+    Section("Several processes", "workers", "`--workers N` on one machine."),
+    Section("Ten minutes of everything", "soak", "A mix of all that netd serves, all the time."),
 )
 COMMANDS = tuple(section.command for section in _SECTIONS)
-_WITH_ROUNDS = ("http", "c10k", "files", "lab", "rpc", "udp")
+_WITH_ROUNDS = ("http", "c10k", "files", "lab", "rpc", "udp", "workers")
 _WITH_GO = ("http", "c10k", "lab")
 
 
