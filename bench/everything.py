@@ -75,7 +75,7 @@ _SECTIONS = (
         "that netd takes.",
     ),
     Section("Several processes", "workers", "`--workers N` on one machine."),
-    Section("Ten minutes of everything", "soak", "A mix of all that netd serves, all the time."),
+    Section("Ten minutes of everything", "soak", "A mix of all that netd serves."),
 )
 COMMANDS = tuple(section.command for section in _SECTIONS)
 _WITH_ROUNDS = ("http", "c10k", "files", "lab", "rpc", "udp", "workers")
