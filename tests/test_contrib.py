@@ -13,7 +13,7 @@ from netd.settings import OPTIONS
 from tests.certificates import certificate
 from tests.clients import curl
 from tests.programs import needs
-from tests.running import MODULE, ROOT, Daemon, environment, run, temporary_directory
+from tests.running import ROOT, Daemon, environment, run, run_netd, temporary_directory
 
 SCALE = ("compose.scale.yaml", "kubernetes-scale.yaml")
 
@@ -64,10 +64,10 @@ class ContainerTests(SynchronousTestCase):
         text = (ROOT / "contrib/container/Dockerfile").read_text()
         variables = dict(re.findall(r"\b(NETD_[A-Z_]+)=(\S+)", text))
         self.assertEqual(variables["NETD_BIND"], "*")
-        done = run(*MODULE, "--check-config", environ=environment(**variables))
+        done = run_netd("--check-config", environ=environment(**variables))
         self.assertEqual(done.status, 0, done.err)
         other_port = {**variables, "NETD_METRICS_HTTP": "1"}
-        done = run(*MODULE, "--healthcheck", environ=environment(**other_port))
+        done = run_netd("--healthcheck", environ=environment(**other_port))
         self.assertIn("http://127.0.0.1:1/healthz", done.err)
 
     def test_variables(self) -> None:

@@ -30,6 +30,7 @@ from tests.running import (
     environment,
     eventually,
     run,
+    run_netd,
     temporary_directory,
 )
 
@@ -334,13 +335,13 @@ class SecretTests(SynchronousTestCase):
             f"rediss://:{secret}{place}",
         ):
             wrong.write_text(text)
-            other = self.enterContext(daemon(f"@{wrong}"))
+            other = self.enterContext(daemon(f"@{wrong}", way=MODULE))
             outputs.append(other.logged("is away"))
             outputs.append(Path(f"/proc/{other.pid}/cmdline").read_text())
             self.assertEqual(outputs[-2].count("is away"), 1)
-        printed = run(*MODULE, "--print-config", environ=environment(NETD_RPC_QUEUE=text))
+        printed = run_netd("--print-config", environ=environment(NETD_RPC_QUEUE=text))
         self.assertIn(f"rediss://***{place}", printed.out)
-        refused = run(*MODULE, "--rpc-queue", f"redis://u:{secret}@h:x")
+        refused = run_netd("--rpc-queue", f"redis://u:{secret}@h:x")
         self.assertEqual(refused.status, 1)
         outputs += [printed.out, printed.err, refused.out, refused.err]
         for output in outputs:
@@ -355,7 +356,7 @@ class SecretTests(SynchronousTestCase):
             (("--rpc-broker", "amqp://h"), "needs --rpc-queue"),
             (("--rpc-queue", "@/nowhere"), "No such file"),
         ):
-            done = run(*MODULE, *arguments)
+            done = run_netd(*arguments)
             self.assertEqual((done.status, done.err.count("\n")), (1, 1), done.err)
             self.assertIn(text, done.err)
         for url, text in (("", "needed by a worker"), ("redis://h:x", "valid host and port")):
