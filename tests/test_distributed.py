@@ -168,8 +168,8 @@ class CallTests(SynchronousTestCase):
         """
         netd = self.single()
         folder = self.enterContext(temporary_directory())
-        once, never = folder / "once", folder / "never"
-        waiting = [_begin(netd, "sleep", 1.0)]
+        once, never, end = folder / "once", folder / "never", folder / "end"
+        waiting = [_begin(netd, "until", str(end))]
         _busy(netd, 1)
         waiting.append(_begin(netd, "mark", str(once), 0.0))
         _messages(self.redis, 1)
@@ -177,6 +177,7 @@ class CallTests(SynchronousTestCase):
         for _ in range(2):
             self.redis.cli("RPUSH", "netd", message)
         _call_and_leave(netd, "mark", str(never), 0.0)
+        end.touch()
         # The first call in the queue is the last to run.
         self.assertEqual(proxy(netd).sleep(0.0), 0.0)
         _messages(self.redis, 0)
