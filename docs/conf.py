@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from netd import __version__  # noqa: E402 - the checkout beside this file
+from netd import __version__
 
 project = "netd"
 author = "the authors of netd"
@@ -21,7 +21,8 @@ myst_heading_anchors = 3
 # Docstrings write `name` for code.
 smartquotes = False
 default_role = "literal"
-autodoc_typehints = "description"
+autodoc_member_order = "bysource"
+python_maximum_signature_line_length = 80
 
 html_theme = "furo"
 html_title = "netd"

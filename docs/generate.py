@@ -78,7 +78,7 @@ _PREFIX = """
 _METRICS = """\
 # Metrics
 
-What `/metrics` of a running daemon says: those of `netd_rpc_queue` with `--rpc-queue` and those of workers with `--workers` only. `process_*` are the resources of the process, as in every client of Prometheus. [Prometheus](../prometheus.md) says how they are read.
+What `/metrics` of a running daemon says. Metrics of the queue have values with `--rpc-queue`, those of workers with `--workers`. `process_*` are the resources of the process, as in every client of Prometheus. [Prometheus](../prometheus.md) says how they are read.
 
 | metric | type | what |
 |---|---|---|

@@ -50,7 +50,9 @@ SCALE = ("compose.scale.yaml", "kubernetes-scale.yaml")
 
 def code(page: Path, language: str) -> list[str]:
     """The blocks of a page in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    return re.findall(
+        rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL
+    )
 
 
 class AlertTests(SynchronousTestCase):
@@ -162,7 +164,9 @@ class NginxTests(SynchronousTestCase):
         self.addCleanup(process.terminate)
         eventually(lambda: listening(address), "nginx")
         url = f"http://127.0.0.1:{address[1]}/get"
-        shown = json.loads(curl(url, "-H", "Host: example.org", "--interface", "127.0.0.2").text)
+        shown = json.loads(
+            curl(url, "-H", "Host: example.org", "--interface", "127.0.0.2").text
+        )
         self.assertEqual(
             (shown["url"], shown["origin"]), ("http://example.org/get", "127.0.0.2")
         )

@@ -49,7 +49,16 @@ PAGES: Final = (
     *sorted(ROOT.glob("contrib/**/*.md")),
 )
 LANGUAGES: Final = ("sh", "console", "pycon", "python")
-SHOWN: Final = ("text", "ini", "nginx", "yaml", "{include}", "{toctree}", "{eval-rst}")
+SHOWN: Final = (
+    "text",
+    "ini",
+    "nginx",
+    "yaml",
+    "{include}",
+    "{toctree}",
+    "{figure}",
+    "{eval-rst}",
+)
 """What else a block may be."""
 _BLOCK: Final = re.compile(
     r"((?:^<!-- .* -->\n)*)^```(\S*).*?\n(.*?)^```$", re.MULTILINE | re.DOTALL
@@ -175,7 +184,9 @@ class ExampleTests(SynchronousTestCase):
     def run_pycon(self, text: str) -> None:
         """The lines of a session of Python print what they show, but for `...` in it."""
         wrong: list[str] = []
-        flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
+        flags = (
+            doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
+        )
         example = doctest.DocTestParser().get_doctest(text, self.session, "example", None, None)
         with (
             contextlib.chdir(self.room),
@@ -267,11 +278,6 @@ class ExampleTests(SynchronousTestCase):
         """The first five minutes."""
         self.examples("docs/five-minutes.md")
 
-    @needs("bash")
-    def test_haproxy(self) -> None:
-        """The options of netd behind HAProxy."""
-        self.examples("docs/haproxy.md")
-
     @needs("bash", "curl", "haproxy")
     def test_healthCheck(self) -> None:
         """The health checks, HAProxy's too."""
@@ -281,11 +287,6 @@ class ExampleTests(SynchronousTestCase):
     def test_lab(self) -> None:
         """The requests of the guide to the lab."""
         self.examples("docs/lab.md")
-
-    @needs("bash")
-    def test_nginx(self) -> None:
-        """The options of netd behind nginx."""
-        self.examples("docs/nginx.md")
 
     @needs("bash")
     def test_operations(self) -> None:
