@@ -111,9 +111,9 @@ def _share(daemons: Sequence[Daemon]) -> list[int] | None:
 
 
 def _documented() -> tuple[str, list[list[str]]]:
-    """The configuration of HAProxy in docs/operations.md, and the arguments of both netds."""
-    text = (ROOT / "docs/operations.md").read_text()
-    (config,) = re.findall(r"```\n(defaults\n.*?)```", text, re.DOTALL)
+    """The configuration of HAProxy in docs/haproxy.md, and the arguments of both netds."""
+    text = (ROOT / "docs/haproxy.md").read_text()
+    (config,) = re.findall(r"```text\n(defaults\n.*?)```", text, re.DOTALL)
     return config, [line.split()[1:] for line in re.findall(r"(?m)^netd --port 80.*$", text)]
 
 
@@ -135,7 +135,7 @@ def _ask(port: int, stop: Event) -> list[int | str]:
 @needs("haproxy")
 class RestartTests(SynchronousTestCase):
     """
-    The example of docs/operations.md.
+    The example of docs/haproxy.md.
     """
 
     def setUp(self) -> None:
