@@ -18,7 +18,6 @@ from tests.clients import curl, listening
 from tests.programs import need, needs
 from tests.running import (
     DEADLINE,
-    MODULE,
     ROOT,
     Daemon,
     environment,
