@@ -44,6 +44,7 @@ _STATUSES: Final = {
     "/digest-auth/<qop>/<user>/<passwd>/<algorithm>/<stale_after>": (401,),
     "/hostname": (403,),
     "/version": (403,),
+    "/console/stream": (403,),
     "/echo": (200, 503),
     "/status/<codes>": (200, 503),
     "/retry/<times>/<key>": (503,),
@@ -506,6 +507,7 @@ class PageTests(_Tests):
                 self.send()
                 plot = "return document.querySelector('.histogram svg') && 1"
                 eventually(functools.partial(self.script, plot), "the histogram")
+                self.script("document.getElementById('as-table').click()")
                 self.script(axe)
                 found = self.driver.execute_async_script(
                     "const done = arguments[0];"

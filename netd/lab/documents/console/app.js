@@ -34,9 +34,10 @@ function follow() {
 }
 // Which of the page's own links the bar marks.
 function here() {
-  const current = location.hash === "#reference" ? "#reference" : "#try";
-  for (const each of document.querySelectorAll(".bar nav a")) {
-    if (each.getAttribute("href") === current) each.setAttribute("aria-current", "page");
+  const pages = [...document.querySelectorAll(".bar nav a")];
+  const current = pages.find((each) => each.getAttribute("href") === location.hash) ?? pages[0];
+  for (const each of pages) {
+    if (each === current) each.setAttribute("aria-current", "page");
     else each.removeAttribute("aria-current");
   }
 }
@@ -94,6 +95,7 @@ async function start() {
   $("links").append(copier("Copy link", link, () => $("target")));
   $("short").append(copier("curl", () => curl(request()), () => $("snippet")));
   listen();
+  startWatch();
   const response = await fetch("/help?format=json", { cache: "no-cache" });
   ({ routes, themes } = await response.json());
   search.placeholder = `Search ${routes.length} URLs`;
@@ -101,6 +103,8 @@ async function start() {
   if (!follow()) load(`GET ${routes.find(({ path }) => path === "/echo").example}`);
   commands = drawSnippets();
   commands.select(0);
+  // The sections were hidden when the browser looked for the one of a link.
+  $(location.hash.slice(1))?.scrollIntoView();
   document.documentElement.dataset.ready = "yes";
 }
 start();
