@@ -78,8 +78,8 @@ function plot(title, { height = 90, words = [], kinds, labels = 3, draw, axis = 
       });
       return (value) => height - Math.min(1, value / most) * (height - 8);
     },
-    redraw(frames) {
-      const width = Math.floor(figure.clientWidth), now = frames.at(-1)?.at ?? 0;
+    redraw(frames, width) {
+      const now = frames.at(-1)?.at ?? 0;
       if (width < 100) return;
       picture.setAttribute("width", width);
       ends[1]?.setAttribute("x", width);

@@ -89,7 +89,9 @@ function heardFrames(fresh) {
 }
 function drawWatch() {
   watching.drawn = 0;
-  for (const each of plots) each.redraw(frames.all);
+  // All widths are read before anything is written, so that the page is laid out once.
+  const widths = plots.map(({ figure }) => figure.clientWidth);
+  plots.forEach((each, index) => each.redraw(frames.all, widths[index]));
   drawFigures();
   if (!$("figures-table").hidden) drawTable();
 }
