@@ -73,8 +73,13 @@ def overflow(driver: Chrome) -> int:
     return int(driver.execute_script(f"return {root}.scrollWidth - {root}.clientWidth"))
 
 
-def screenshot(driver: Chrome, *, dark: bool) -> bytes:
-    """The page as a PNG, as a reader with this preferred colour scheme sees it."""
+def prefer(driver: Chrome, *, dark: bool) -> None:
+    """Show pages as to a reader with this preferred colour scheme."""
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+
+
+def screenshot(driver: Chrome, *, dark: bool) -> bytes:
+    """The page as a PNG, as a reader with this preferred colour scheme sees it."""
+    prefer(driver, dark=dark)
     return driver.get_screenshot_as_png()

@@ -25,7 +25,10 @@ from netd.lab.parameters import Parameter
 from netd.lab.routes import Route
 
 _FILES: Final = resources.files("netd.lab").joinpath("documents", "console")
-_SCRIPTS: Final = (*("base", "routes", "form", "compose", "snippets", "send", "result", "app"),)
+_SCRIPTS: Final = (
+    *("base", "routes", "form", "compose", "snippets", "send", "result"),
+    *("gantt", "experiment", "app"),
+)
 """The parts of the script, in their order."""
 
 
@@ -34,7 +37,7 @@ def _read(name: str) -> str:
 
 
 _PAGE: Final = Template(_read("page.html"))
-_TRY: Final = _read("try.html")
+_SECTIONS: Final = _read("try.html") + _read("experiment.html")
 _STYLE: Final = look.STYLE + _read("console.css")
 _SCRIPT: Final = "".join(_read(f"{name}.js") for name in _SCRIPTS)
 _POLICY: Final = look.policy(
@@ -42,7 +45,7 @@ _POLICY: Final = look.policy(
 )
 _REFERENCE_POLICY: Final = look.policy(_STYLE)
 _REFERENCE: Final = ("Reference", "#reference")
-_LINKS: Final = (("Try", "#try"), _REFERENCE, *look.PAGES[1:])
+_LINKS: Final = (("Try", "#try"), ("Experiment", "#experiment"), _REFERENCE, *look.PAGES[1:])
 _FOOTER: Final = '<div id="scheme" hidden></div>'
 _SEGMENT: Final = re.compile("&lt;[^&]*+&gt;")
 _NO_LETTERS: Final = re.compile("[^a-z]+")
@@ -74,7 +77,7 @@ def document(routes: Sequence[Route], console: bool) -> Document:
         "title": "console" if console else "all URLs",
         "style": _STYLE,
         "top": look.top("Try", _LINKS if console else (_REFERENCE, *look.PAGES[1:])),
-        "console": _TRY if console else "",
+        "console": _SECTIONS if console else "",
         "themes": "".join(
             _theme(name, [each for each in routes if each.theme == name], shared, console)
             for name in themes(routes)

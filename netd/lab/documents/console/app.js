@@ -34,9 +34,10 @@ function follow() {
 }
 // Which of the page's own links the bar marks.
 function here() {
-  const current = location.hash === "#reference" ? "#reference" : "#try";
-  for (const each of document.querySelectorAll(".bar nav a")) {
-    if (each.getAttribute("href") === current) each.setAttribute("aria-current", "page");
+  const pages = [...document.querySelectorAll(".bar nav a")];
+  const current = pages.find((each) => each.getAttribute("href") === location.hash) ?? pages[0];
+  for (const each of pages) {
+    if (each === current) each.setAttribute("aria-current", "page");
     else each.removeAttribute("aria-current");
   }
 }
@@ -63,7 +64,6 @@ function scheme() {
 }
 
 function listen() {
-
   search.addEventListener("input", () => drawList(search.value));
   search.addEventListener("keydown", (event) => {
     if (event.key === "Enter") $("routes").querySelector("a")?.click();
@@ -75,7 +75,7 @@ function listen() {
       $("list").scrollIntoView({ block: "nearest" });
       search.focus();
     }
-    if (event.key === "Escape" && sending) sending.abort();
+    if (event.key === "Escape") (sending ?? trial.running)?.abort();
   });
   $("all").addEventListener("click", () => $("all").setAttribute("aria-expanded", $("list").classList.toggle("open")));
   $("method").addEventListener("change", () => redraw(() => (state.method = $("method").value), "#method"));
@@ -101,6 +101,7 @@ async function start() {
   if (!follow()) load(`GET ${routes.find(({ path }) => path === "/echo").example}`);
   commands = drawSnippets();
   commands.select(0);
+  startExperiment();
   document.documentElement.dataset.ready = "yes";
 }
 start();
