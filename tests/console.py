@@ -54,8 +54,9 @@ class ConsoleTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        options = ("--delay", "100ms", "--https", "0", "--certificate", "temporary")
-        self.daemon = self.enterContext(shared(*options))
+        tls = ("--https", "0", "--certificate", "temporary")
+        options = ("--delay", "100ms", "--console-host", PLAIN_HOST)
+        self.daemon = self.enterContext(shared(*options, *tls))
         self.driver = _driver()
         self.open()
 

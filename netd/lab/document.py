@@ -27,7 +27,7 @@ from netd.lab.routes import Route
 _FILES: Final = resources.files("netd.lab").joinpath("documents", "console")
 _SCRIPTS: Final = (
     *("base", "routes", "form", "compose", "snippets", "send", "result"),
-    *("gantt", "experiment", "app"),
+    *("stream", "plot", "watch", "gantt", "experiment", "app"),
 )
 """The parts of the script, in their order."""
 
@@ -37,7 +37,9 @@ def _read(name: str) -> str:
 
 
 _PAGE: Final = Template(_read("page.html"))
-_SECTIONS: Final = _read("try.html") + _read("experiment.html")
+_SECTIONS: Final = "".join(
+    _read(f"{name}.html") for name in ("figures", "try", "experiment", "watch")
+)
 _STYLE: Final = look.STYLE + _read("console.css")
 _SCRIPT: Final = "".join(_read(f"{name}.js") for name in _SCRIPTS)
 _POLICY: Final = look.policy(
@@ -45,7 +47,8 @@ _POLICY: Final = look.policy(
 )
 _REFERENCE_POLICY: Final = look.policy(_STYLE)
 _REFERENCE: Final = ("Reference", "#reference")
-_LINKS: Final = (("Try", "#try"), ("Experiment", "#experiment"), _REFERENCE, *look.PAGES[1:])
+_SECTION_LINKS: Final = (("Try", "#try"), ("Experiment", "#experiment"), ("Watch", "#watch"))
+_LINKS: Final = (*_SECTION_LINKS, _REFERENCE, *look.PAGES[1:])
 _FOOTER: Final = '<div id="scheme" hidden></div>'
 _SEGMENT: Final = re.compile("&lt;[^&]*+&gt;")
 _NO_LETTERS: Final = re.compile("[^a-z]+")

@@ -64,7 +64,8 @@ def divided(settings: Settings, workers: int) -> Settings:
     """
     The settings of each of `workers`, which has a part of what is divided.
 
-    These are the limits of clients, the spool, the unsent bytes and --rpc-workers.
+    These are the limits of clients, the spool, the unsent bytes, --console-watchers and
+    --rpc-workers.
 
     ValueError for what several processes cannot do.
     """
@@ -73,6 +74,7 @@ def divided(settings: Settings, workers: int) -> Settings:
     if settings.rpc.queue is not None:
         raise ValueError("--rpc-queue: needs --workers 1, results go to one process")
     limits, access, rpc = settings.http.limits, settings.access, settings.rpc
+    watchers = settings.http.console_watchers
     limits = evolve(
         limits,
         spool=part(limits.spool, workers),
@@ -82,7 +84,7 @@ def divided(settings: Settings, workers: int) -> Settings:
     )
     return evolve(
         settings,
-        http=evolve(settings.http, limits=limits),
+        http=evolve(settings.http, limits=limits, console_watchers=part(watchers, workers)),
         access=evolve(access, connect_rate=part(access.connect_rate, workers)),
         rpc=evolve(rpc, workers=part(rpc.workers, workers)),
     )

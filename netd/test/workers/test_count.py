@@ -82,13 +82,17 @@ class DividedTests(SynchronousTestCase):
             spool=10, unsent=10, client_connections=10, client_waiting=1, connections=10
         )
         whole = Settings(
-            http=HTTP(limits=limits), access=Access(connect_rate=5), rpc=RPC(workers=2)
+            http=HTTP(limits=limits, console_watchers=10),
+            access=Access(connect_rate=5),
+            rpc=RPC(workers=2),
         )
         divided_limits = evolve(
             limits, spool=3, unsent=3, client_connections=3, client_waiting=1
         )
         expected = Settings(
-            http=HTTP(limits=divided_limits), access=Access(connect_rate=2), rpc=RPC(workers=1)
+            http=HTTP(limits=divided_limits, console_watchers=3),
+            access=Access(connect_rate=2),
+            rpc=RPC(workers=1),
         )
         self.assertEqual(divided(whole, 4), expected)
 

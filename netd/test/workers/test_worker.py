@@ -228,15 +228,17 @@ class ServeTests(WorkerCase):
         self.supervisor.answers = {
             messages.Count: lambda asked: len(asked.key),
             messages.Expose: lambda asked: (asked.accept, b"all"),
+            messages.Read: lambda _: "figures",
         }
-        tested.count(messages.Count("abc"), found.append)
-        tested.expose("text/x", found.append)
+        tested.ask(messages.Count("abc"), found.append)
+        tested.ask(messages.Expose("text/x"), found.append)
+        tested.ask(messages.Read(), found.append)
         self.supervisor.hear()
-        self.assertEqual(found, [3, ("text/x", b"all")])
-        tested.count(messages.Count("abc"), found.append)
+        self.assertEqual(found, [3, ("text/x", b"all"), "figures"])
+        tested.ask(messages.Count("abc"), found.append)
         tested.stopping = True
         self.supervisor.leave()
-        self.assertEqual(len(found), 2)
+        self.assertEqual(len(found), 3)
 
 
 class LogTests(WorkerCase):

@@ -94,6 +94,7 @@ async function start() {
   $("links").append(copier("Copy link", link, () => $("target")));
   $("short").append(copier("curl", () => curl(request()), () => $("snippet")));
   listen();
+  startWatch();
   const response = await fetch("/help?format=json", { cache: "no-cache" });
   ({ routes, themes } = await response.json());
   search.placeholder = `Search ${routes.length} URLs`;
@@ -102,6 +103,8 @@ async function start() {
   commands = drawSnippets();
   commands.select(0);
   startExperiment();
+  // The sections were hidden when the browser looked for the one of a link.
+  $(location.hash.slice(1))?.scrollIntoView();
   document.documentElement.dataset.ready = "yes";
 }
 start();
