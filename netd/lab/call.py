@@ -262,9 +262,10 @@ class Call:
         host = self.client.authority or self.header("host") or "localhost"
         return f"{scheme}://{host}"
 
-    def given(self, name: str) -> bool:
+    @property
+    def given(self) -> frozenset[str]:
         """
-        Whether the query or an X-Netd- header may have a parameter.
+        The parameters that the query or an X-Netd- header may have.
 
         One look at all of them: most parameters of most requests are not given.
         """
@@ -275,13 +276,13 @@ class Call:
             if self.composable and self.raw_head.lower().find(_FIELD) >= 0:
                 names |= {key.lower()[7:].replace("-", "_") for key, _ in self.headers}
             self._given = given = frozenset(names)
-        return name in given
+        return given
 
     def text(self, name: str) -> str | None:
         """A parameter as received: in the path, in the query, or in an X-Netd- header."""
         if name in self.path_values:
             return self.path_values[name]
-        if not self.given(name):
+        if name not in self.given:
             return None
         for key, value in self.args:
             if key.lower() == name:
@@ -292,7 +293,7 @@ class Call:
 
     def texts(self, name: str) -> list[str]:
         """Every occurrence of a parameter that repeats, in the query and in headers."""
-        if not self.given(name):
+        if name not in self.given:
             return []
         values = [value for key, value in self.args if key.lower() == name]
         if self.composable:

@@ -62,7 +62,9 @@ def echo(call: Call) -> Reply:
 def _compose(call: Call, seconds: float) -> Reply:
     """The response that the parameters describe, after `seconds` and the queue for a worker."""
     _check_names(call)
-    timed, workers = call.given("timing") and call.value("timing"), call.value("workers")
+    given = call.given
+    timed = "timing" in given and call.value("timing")
+    workers = call.value("workers") if "workers" in given else None
     reply, held = _described(call, seconds)
     call.queued = queue = _queue(call, workers, held) if workers else 0.0
     if timed:
