@@ -404,7 +404,8 @@ class PageTests(ConsoleTests):
         element(self.driver, ".route a").click()
         self.assertIn("One reactor", element(self.driver, "body").text)
         self.driver.back()
-        for selector in ("#try", ".try", "#experiment", "#scheme"):
+        self.assertEqual(self.all(".try"), [])
+        for selector in ("#try", "#column", "#scheme"):
             self.assertFalse(element(self.driver, selector).is_displayed())
 
     def scripts(self, allowed: bool) -> None:

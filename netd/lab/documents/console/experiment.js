@@ -19,8 +19,8 @@ function expectations() {
 }
 const expected = () => expectations()[[0, 2, 1][MODELS.indexOf(trial.model)]];
 
-const asked = (path) => `${location.origin}/echo/${path}?delay=${encoded(trial.delay)}${workers() ? `&workers=${workers()}` : ""}`;
-const commandLine = () => `seq ${trial.clients} | xargs -P${trial.clients} -I% curl -s ${quoted(asked("clients"))}`;
+const asked = (path) => `${location.origin}${path}?delay=${encoded(trial.delay)}${workers() ? `&workers=${workers()}` : ""}`;
+const commandLine = () => `seq ${trial.clients} | xargs -P${trial.clients} -I% curl -s ${quoted(asked(`${binPath()}/clients`))}`;
 
 function drawSetting() {
   const input = (name, value, set, attributes) => h("label", {}, name, h("input", { name, value, autocomplete: "off", spellcheck: false, ...attributes, oninput: (event) => { set(event.target.value.trim()); settled(); } }));
@@ -103,7 +103,7 @@ async function run() {
   $("told").hidden = true;
   observer.observe({ type: "resource" });
   trial.started = performance.now();
-  trial.rows = Array.from({ length: Number(trial.clients) }, (_, index) => ({ number: index + 1, times: [0], queue: 0, url: `${asked(`client-${index + 1}`)}${workers() ? `&key=${key}` : ""}` }));
+  trial.rows = Array.from({ length: Number(trial.clients) }, (_, index) => ({ number: index + 1, times: [0], queue: 0, url: `${asked(`/echo/client-${index + 1}`)}${workers() ? `&key=${key}` : ""}` }));
   progress(`${trial.rows.length} requests sent`);
   animate();
   try {
@@ -127,14 +127,18 @@ function animate() {
 function finish() {
   $("outcome").textContent = summary();
   say(summary());
-  $("told").hidden = false;
-  $("told").querySelector("ol").replaceChildren(...trial.rows.map((row) => h("li", {}, told(row))));
+  tell($("told"), trial.rows);
   drawTrial();
 }
+function tell(details, rows) {
+  details.hidden = false;
+  details.querySelector("ol").replaceChildren(...rows.map((row) => h("li", {}, told(row))));
+}
 function told(row) {
-  if (row.error) return `${row.number}: ${row.error} after ${time(row.times.at(-1))}`;
+  const took = time(row.times.at(-1) - row.times[0]);
+  if (row.error) return `${row.number}: ${row.error} after ${took}`;
   const waits = partsOf(row, 0).map(([kind, from, to]) => [PARTS.find(([name]) => name === kind)[1], to - from]);
-  return `${row.number}: ${row.status} after ${time(row.times[4])} (${waits.filter(([, length]) => length >= 0.0005).map(([words, length]) => `${words} ${time(length)}`).join(", ")})`;
+  return `${row.number}: ${row.status} after ${took} (${waits.filter(([, length]) => length >= 0.0005).map(([words, length]) => `${words} ${time(length)}`).join(", ")})`;
 }
 
 // The outcome in words, and what it is due to.
@@ -150,18 +154,30 @@ function summary() {
   if (waves > 1 && limit) return `${waves} waves, and netd is not the reason: this browser ${limit}`;
   return `${head} Nobody waited for another: each waited its own ${roughly(seconds(trial.delay))} only.`;
 }
-function detailOf(body) {
-  try {
-    return JSON.parse(body).detail;
-  } catch {
-    return body.slice(0, 200);
+// The clients of the terminal, whoever they are, as the bin sees them; a pause begins a new chart.
+let clients = [];
+function drawClients(events) {
+  for (const event of events.filter(({ target }) => target.startsWith(`${binPath()}/clients?`))) {
+    const [first] = clients;
+    if (event.target !== first?.target || event.at > Math.max(...clients.map(({ at, took }) => at + took)) + 0.25) clients = [];
+    clients.push(event);
   }
+  if (!clients.length) return;
+  const rows = clients.toSorted((a, b) => a.at - b.at).map(({ at, queue, delay, late, took, status, end }, index, [{ at: start }]) => {
+    const from = at - start, header = Math.min(queue + delay + (late ?? 0), took);
+    return { number: index + 1, status, over: true, error: end === "sent" ? "" : end, times: end === "sent" ? [from, from, from + Math.min(queue, header), from + header, from + took] : [from, from + took] };
+  });
+  const each = Math.max(...clients.map(({ delay }) => delay)), most = Number(/[?&]workers=(\d+)/.exec(clients[0].target)?.[1] ?? rows.length);
+  const rounds = Math.ceil(rows.length / most), end = Math.max(...rows.map(({ times }) => times.at(-1)));
+  drawGantt($("bin-gantt"), { rows, count: rows.length, now: 0, end: Math.max(end, rounds * each) * 1.01, label: `${rows.length} clients in ${time(end)}, from your bin`,
+    lines: each ? [{ at: rounds * each, text: `${rounds > 1 ? `${rounds} × ${roughly(each)} = ` : ""}${roughly(rounds * each)}` }] : [], marks: [{ at: end, text: `live from your bin: ${time(end)}` }] });
+  tell($("bin-told"), rows);
 }
 
 function startExperiment() {
-  $("experiment").hidden = false;
+  $("column").hidden = false;
   drawSetting();
   settled();
   $("trial").addEventListener("submit", (event) => { event.preventDefault(); run(); });
-  new ResizeObserver(drawTrial).observe($("gantt"));
+  new ResizeObserver(() => { drawTrial(); drawClients([]); }).observe($("gantt"));
 }

@@ -197,15 +197,6 @@ function takeToken() {
   else wanted.token = kept("token");
   $("requests").hidden = !wanted.token;
 }
-// What this tab remembers over a reload; a browser may keep nothing.
-function kept(name, value) {
-  try {
-    if (value !== undefined) sessionStorage.setItem(name, value);
-    return sessionStorage.getItem(name);
-  } catch {
-    return value ?? null;
-  }
-}
 
 function startWatch() {
   $("watch").hidden = $("figures").hidden = false;
