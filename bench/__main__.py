@@ -26,7 +26,7 @@ from bench import (
 )
 from bench.herd import HerdError
 from bench.load import WORKLOADS
-from bench.peers import Choice, labels
+from bench.peers import Choice, labels, named
 from bench.process import StartError
 from bench.rounds import Effort
 
@@ -95,10 +95,14 @@ def _parser() -> argparse.ArgumentParser:
         "--minutes", type=_minutes, default=10.0, metavar="N", help="10 by default"
     )
     added.add_argument("--netd-args", default="", metavar="ARGS", help="more options for netd")
-    added = command("all", "all of these but soak, written into docs/benchmarks.md")
+    added = command("all", "all tables of docs/benchmarks.md, in half an hour")
     _count(added, "--rounds", 5, 100)
     _pythons(added)
     added.add_argument("--go-httpbin", default="", metavar="PATH", help="its binary")
+    known = ",".join(everything.COMMANDS)
+    added.add_argument(
+        "--only", default="", metavar="COMMANDS", help=f"of {known}; the rest of the page stays"
+    )
     added.add_argument("--busy", action="store_true", help="measure although others work")
     return parser
 
@@ -178,7 +182,9 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "udp": lambda o: udp.main(o.rounds, o.datagrams),
     "hostile": lambda o: hostile.main(tuple(shlex.split(o.netd_args)), o.reactor),
     "workers": lambda o: workers.main(o.rounds, o.seconds),
-    "all": lambda o: everything.main(o.rounds, o.python, o.go_httpbin, o.busy),
+    "all": lambda o: everything.main(
+        o.rounds, o.python, o.go_httpbin, o.busy, named("--only", o.only, everything.COMMANDS)
+    ),
     "worst": lambda o: worst.main(o.rows),
     "soak": lambda o: soak.main(o.minutes, tuple(shlex.split(o.netd_args))),
 }

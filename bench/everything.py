@@ -74,21 +74,30 @@ _SECTIONS = (
         "How long `/healthz`, asked every 5 ms, waits at most while some connections send all "
         "that netd takes.",
     ),
+    Section("Several processes", "workers", "`--workers N` on one machine."),
+    Section("Ten minutes of everything", "soak", "A mix of all that netd serves."),
 )
-_WITH_ROUNDS = ("http", "c10k", "files", "lab", "rpc", "udp")
+COMMANDS = tuple(section.command for section in _SECTIONS)
+_WITH_ROUNDS = ("http", "c10k", "files", "lab", "rpc", "udp", "workers")
 _WITH_GO = ("http", "c10k", "lab")
 
 
-def main(rounds: int, pythons: Sequence[str], go_httpbin: str, busy: bool) -> int:
+def main(
+    rounds: int, pythons: Sequence[str], go_httpbin: str, busy: bool, commands: Sequence[str]
+) -> int:
     """Measure everything and write the page; 1 when a table has an error.
 
-    Raises ValueError when the machine is busy.
+    With `commands`, the sections of the others stay as they are in the page.  Raises ValueError
+    when the machine is busy.
     """
     load = _load()
     if load > _BUSY and not busy:
         raise ValueError(f"others use {load:.0%} of a core; --busy measures all the same")
-    parts, failed = [_OPENING], False
+    parts, failed, old = [_OPENING], False, _sections(_PAGE.read_text())
     for section in _SECTIONS:
+        if commands and section.command not in commands:
+            parts += [old[section.heading]] if section.heading in old else []
+            continue
         words = [sys.executable, "-m", "bench", section.command]
         if section.command in _WITH_ROUNDS:
             words += ["--rounds", str(rounds)]
@@ -104,6 +113,12 @@ def main(rounds: int, pythons: Sequence[str], go_httpbin: str, busy: bool) -> in
     _PAGE.write_text(page)
     _PICTURE.write_text(picture.bars(costs(page, "Keep-alive"), costs(page, "TLS keep-alive")))
     return int(failed)
+
+
+def _sections(page: str) -> dict[str, str]:
+    """The text of each section, with its heading, by heading."""
+    texts = re.findall(r"^## .+?(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    return {text.split("\n", 1)[0].removeprefix("## "): text.strip() + "\n" for text in texts}
 
 
 def _load() -> float:

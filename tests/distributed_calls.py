@@ -24,6 +24,7 @@ __all__ = [
     "say",
     "sleep",
     "text",
+    "until",
 ]
 
 _SECOND = os.environ.get("NETD_TEST_VERSION") == "2"
@@ -34,6 +35,14 @@ def sleep(seconds: float) -> float:
     """Sleep."""
     time.sleep(seconds)
     return seconds
+
+
+@rpc(offload=True)
+def until(path: str) -> bool:
+    """Wait for a file."""
+    while not Path(path).exists():
+        time.sleep(0.01)
+    return True
 
 
 @rpc(offload=True)

@@ -30,6 +30,7 @@ from tests.running import (
     environment,
     eventually,
     run,
+    run_netd,
     temporary_directory,
 )
 
@@ -167,8 +168,8 @@ class CallTests(SynchronousTestCase):
         """
         netd = self.single()
         folder = self.enterContext(temporary_directory())
-        once, never = folder / "once", folder / "never"
-        waiting = [_begin(netd, "sleep", 1.0)]
+        once, never, end = folder / "once", folder / "never", folder / "end"
+        waiting = [_begin(netd, "until", str(end))]
         _busy(netd, 1)
         waiting.append(_begin(netd, "mark", str(once), 0.0))
         _messages(self.redis, 1)
@@ -176,6 +177,7 @@ class CallTests(SynchronousTestCase):
         for _ in range(2):
             self.redis.cli("RPUSH", "netd", message)
         _call_and_leave(netd, "mark", str(never), 0.0)
+        end.touch()
         # The first call in the queue is the last to run.
         self.assertEqual(proxy(netd).sleep(0.0), 0.0)
         _messages(self.redis, 0)
@@ -334,13 +336,13 @@ class SecretTests(SynchronousTestCase):
             f"rediss://:{secret}{place}",
         ):
             wrong.write_text(text)
-            other = self.enterContext(daemon(f"@{wrong}"))
+            other = self.enterContext(daemon(f"@{wrong}", way=MODULE))
             outputs.append(other.logged("is away"))
             outputs.append(Path(f"/proc/{other.pid}/cmdline").read_text())
             self.assertEqual(outputs[-2].count("is away"), 1)
-        printed = run(*MODULE, "--print-config", environ=environment(NETD_RPC_QUEUE=text))
+        printed = run_netd("--print-config", environ=environment(NETD_RPC_QUEUE=text))
         self.assertIn(f"rediss://***{place}", printed.out)
-        refused = run(*MODULE, "--rpc-queue", f"redis://u:{secret}@h:x")
+        refused = run_netd("--rpc-queue", f"redis://u:{secret}@h:x")
         self.assertEqual(refused.status, 1)
         outputs += [printed.out, printed.err, refused.out, refused.err]
         for output in outputs:
@@ -355,7 +357,7 @@ class SecretTests(SynchronousTestCase):
             (("--rpc-broker", "amqp://h"), "needs --rpc-queue"),
             (("--rpc-queue", "@/nowhere"), "No such file"),
         ):
-            done = run(*MODULE, *arguments)
+            done = run_netd(*arguments)
             self.assertEqual((done.status, done.err.count("\n")), (1, 1), done.err)
             self.assertIn(text, done.err)
         for url, text in (("", "needed by a worker"), ("redis://h:x", "valid host and port")):

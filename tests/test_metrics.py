@@ -45,7 +45,7 @@ class MetricsTests(SynchronousTestCase):
             (("netd_rpc_calls_total", "0", "pow"), 1),
             (("netd_rpc_calls_total", "-32601", ""), 1),
             (("netd_udp_datagrams_total",), 1),
-            (("netd_udp_answers_total",), 1),
+            (("netd_udp_datagrams_sent_total",), 1),
             (("netd_http_delay_lateness_seconds_count",), 1),
             (("netd_http_requests_total", "400"), 1),
         ):
@@ -98,7 +98,7 @@ class MovedTests(SynchronousTestCase):
         own = f"http://localhost:{daemon.where('metrics-http').port}"
         with connect(daemon.address()) as sock:
             sock.sendall(b"GET / HTTP/1.1\r\nHost: netd\r\n\r\n")
-            waiting = ("netd_http_answers_waiting", "http")
+            waiting = ("netd_http_responses_waiting", "http")
             eventually(
                 lambda: samples(curl(f"{own}/metrics").text)[waiting] or None,
                 "a response in flight",

@@ -121,22 +121,30 @@ class OwnFunctionTests(SynchronousTestCase):
     def test_asyncio(self) -> None:
         """
         On asyncio's reactor a coroutine awaits both kinds, and is cancelled with its client.
+
+        So it is when a stop cuts its client: it gets to its `finally` before the process ends.
         """
         way = (*TWISTD, "--reactor=asyncio", "netd")
-        daemon = self.enterContext(Daemon("--rpc", _AWAITED, way=way))
+        daemon = self.enterContext(Daemon("--rpc", _AWAITED, "--grace", "0s", way=way))
         proxy = self.enterContext(ServerProxy(daemon.url))
         self.assertEqual(proxy.own.mixed(0.01), "mixed")
         body = dumps((50.0,), "own.mixed").encode()
+        call = (
+            b"POST /RPC2 HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\n"
+            b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+        )
         with socket.create_connection(daemon.address()) as client:
-            client.sendall(
-                b"POST /RPC2 HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\n"
-                b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
-            )
+            client.sendall(call)
             # The call has begun when a later one on another connection is over.
             self.assertEqual(proxy.own.mixed(0.01), "mixed")
             # A reset: a FIN this soon would be a half-close.
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         eventually(lambda: daemon.log.count("mixed is over") == 3 or None, "the cancellation")
+        with socket.create_connection(daemon.address()) as client:
+            client.sendall(call)
+            self.assertEqual(proxy.own.mixed(0.01), "mixed")
+            daemon.stop()
+        self.assertEqual(daemon.log.count("mixed is over"), 5)
 
     def test_held(self) -> None:
         """

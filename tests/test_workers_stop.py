@@ -38,7 +38,7 @@ class StopTests(SynchronousTestCase):
             sock.sendall(b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % path)
 
         def waiting() -> bool | None:
-            count = metrics(daemon, monitoring)["netd_http_answers_waiting", "http"]
+            count = metrics(daemon, monitoring)["netd_http_responses_waiting", "http"]
             # On the web site the response with the metrics waits, too.
             return True if count >= number + (monitoring == "http") else None
 

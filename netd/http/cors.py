@@ -49,7 +49,7 @@ class Policy:
         return tuple(fields)
 
     def preflight(self, requested: bytes | None) -> FieldLines:
-        """The fields that answer a preflight with this Access-Control-Request-Headers."""
+        """The fields that permit a preflight with this Access-Control-Request-Headers."""
         headers = requested if self.headers is None else self.headers
         return (
             (b"Access-Control-Allow-Methods", self.methods),

@@ -673,6 +673,7 @@ class StopTests(DaemonCase):
         self.assertIn(b"200 OK", transport.value())
         self.assertTrue(transport.disconnecting)
         self.channel.connectionLost(Failure(ConnectionDone()))
+        self.reactor.advance(0)
         self.successResultOf(stopped)
         self.assertEqual(daemon.parts.counters.aborted, 0)
 
@@ -699,6 +700,7 @@ class StopTests(DaemonCase):
         self.assertTrue(transport.aborting)
         self.assertEqual(daemon.parts.counters.aborted, 1)
         self.channel.connectionLost(Failure(ConnectionDone()))
+        self.reactor.advance(0)
         self.successResultOf(stopped)
 
     def test_secondSignal(self) -> None:
@@ -717,6 +719,7 @@ class StopTests(DaemonCase):
         self.assertTrue(transport.aborting)
         self.assertEqual(self.timers, [1.0])
         self.channel.connectionLost(Failure(ConnectionDone()))
+        self.reactor.advance(0)
         self.successResultOf(stopped)
         self.reactor.signals.run()
         self.assertIs(signal.getsignal(signal.SIGTERM), before)
@@ -767,6 +770,7 @@ class StopTests(DaemonCase):
         self.assertTrue(transport.aborting)
         self.assertEqual(self.timers, [config.grace.seconds + 1.0, 1.0])
         self.channel.connectionLost(Failure(ConnectionDone()))
+        self.reactor.advance(0)
         self.successResultOf(stopped)
 
 

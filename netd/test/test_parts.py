@@ -79,7 +79,7 @@ class ProbeTests(DaemonCase):
         for line in (
             b'netd_udp_drops_total{reason="loop"} 7.0\n',
             b'netd_connections_open{listener="http"} 1.0\n',
-            b'netd_http_answers_waiting{site="http"} 0.0\n',
+            b'netd_http_responses_waiting{site="http"} 0.0\n',
             b'netd_tls_certificate_left_seconds{certificate="default"} ',
             b"netd_rpc_calls_queued 0.0\n",
             b"netd_rpc_workers_busy 0.0\n",

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import Interface
@@ -53,6 +54,7 @@ class Drain(Service):
         self._announced: IDelayedCall | None = None
         self._begins: Deferred[None] = Deferred()
         self._over: Deferred[None] = Deferred()
+        self._has_cut = False
 
     def add(self, source: IDrainable) -> None:
         """Let `source` finish, too."""
@@ -101,7 +103,7 @@ class Drain(Service):
                 self._over.callback(None)
 
         drained = [source.drain().addErrback(log) for source in self._sources]
-        return DeferredList(drained).addBoth(end)
+        return DeferredList(drained).addBoth(end).addCallback(self._one_more_turn)
 
     def change(self, grace: float, delay: float = 0.0) -> None:
         """Use another grace and another delay for the next stop."""
@@ -119,8 +121,13 @@ class Drain(Service):
         """Cut every connection now."""
         cut = sum(source.abort() for source in self._sources)
         if cut:
+            self._has_cut = True
             self._counters.aborted += cut
             _log.warn("cut {cut} connections that had not finished", cut=cut)
+
+    def _one_more_turn(self, result: None) -> Deferred[None] | None:
+        """After a cut, time for the `finally` of asyncio's tasks, which were only told so."""
+        return deferLater(self._clock, 0) if self._has_cut else None
 
 
 def _copy(event: Deferred[None]) -> Deferred[None]:

@@ -8,8 +8,9 @@ ten minutes, since a page connects again.
 from __future__ import annotations
 
 import json
+import math
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -31,6 +32,7 @@ _SILENCE: Final = 15
 """Seconds without an event after which a comment tells proxies and the page that it goes on."""
 _PATIENCE: Final = 2.0
 """Seconds that a watcher may read nothing of what waits for it."""
+_COMMENT: Final = b":\n\n"
 _RETRY: Final = (("Retry-After", "10"),)
 _HEADERS: Final[Headers] = (("Cache-Control", "no-store"), ("X-Accel-Buffering", "no"))
 _BOUNDS: Final = json.dumps(LATENESS_BOUNDS[:-1]).encode()
@@ -50,7 +52,7 @@ def stream(call: Call) -> Reply:
         raise BadCall("too many watch already", 503, _RETRY)
     if call.method == "HEAD":
         return Reply(b"", type="text/event-stream", headers=_HEADERS, sandbox=False)
-    script = _Stream(watchers, watcher, most).script()
+    script = _Stream(watchers, watcher, most, call.state.seconds).script()
     return Reply(
         script,
         type="text/event-stream",
@@ -120,6 +122,7 @@ class _Stream:
     _watchers: Watchers
     _watcher: Watcher
     _most: int
+    _seconds: Callable[[], float]
 
     def script(self) -> Iterator[Step]:
         """What waits for the watcher, look by look."""
@@ -135,27 +138,31 @@ class _Stream:
 
     def _looks(self, ticks: int) -> Iterator[Step]:
         figures = self._watchers.figures if self._watcher.figures else None
-        wait, silent, seen = Wait(1 / ticks), 0, 0
         # The first step is no wait, so that this is no delayed response in the figures.
         if figures is None:
-            yield Send(b":\n\n")
+            seen = 0
+            yield Send(_COMMENT)
         else:
             seen, kept = figures.count, b",".join(figures.frames)
+            figures.look()
             yield Send(b'data: {"bounds":%b,"history":[%b]}\n\n' % (_BOUNDS, kept))
-        for tick in range(MAX_SECONDS * ticks):
+        # All streams look at the same moments, which costs the reactor one turn.
+        now = self._seconds()
+        first = math.floor(now * ticks) + 1
+        wait, silent = Wait(1 / ticks), 0
+        yield Wait(max(0.0, first / ticks - now))
+        for number in range(first, first + MAX_SECONDS * ticks - 1):
+            if not self._watchers.running():
+                return
             events = self._watcher.take()
-            if figures is not None and not tick % ticks:
-                figures.look()
-                if figures.count != seen:
-                    fresh = figures.since(seen)
-                    seen = figures.count
-                    events = [*events, *(b'data: {"frame":%b}\n\n' % each for each in fresh)]
+            if figures is not None:
+                if not number % ticks:
+                    figures.look()
+                frames = [b'data: {"frame":%b}\n\n' % each for each in figures.since(seen)]
+                seen, events = figures.count, [*events, *frames]
             silent = 0 if events else silent + 1
             if events:
                 yield Send(b"".join(events))
-            elif silent == _SILENCE * ticks:
-                silent = 0
-                yield Send(b":\n\n")
+            elif not silent % (_SILENCE * ticks):
+                yield Send(_COMMENT)
             yield wait
-            if not self._watchers.running():
-                return

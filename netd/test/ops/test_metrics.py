@@ -80,7 +80,7 @@ class MetricsTests(SynchronousTestCase):
             ("connections", "netd_http_connections_total"),
             ("aborted", "netd_connections_aborted_total"),
             ("datagrams", "netd_udp_datagrams_total"),
-            ("datagrams_sent", "netd_udp_answers_total"),
+            ("datagrams_sent", "netd_udp_datagrams_sent_total"),
             ("log_drops", "netd_log_drops_total"),
             ("lag", "netd_reactor_lag_seconds"),
             ("worst_lag", "netd_reactor_lag_worst_seconds"),
@@ -167,7 +167,7 @@ class MetricsTests(SynchronousTestCase):
         self.assertEqual(self.value("netd_connections_open", tested, listener="http"), 3)
         now["http"] = 4
         self.assertEqual(self.value("netd_connections_open", tested, listener="http"), 4)
-        self.assertEqual(self.value("netd_http_answers_waiting", tested, site="rpc-http"), 2)
+        self.assertEqual(self.value("netd_http_responses_waiting", tested, site="rpc-http"), 2)
         self.assertEqual(self.value("netd_rpc_calls_queued", tested), 5)
         self.assertEqual(self.value("netd_rpc_workers_busy", tested), 1)
         name = "netd_tls_certificate_left_seconds"

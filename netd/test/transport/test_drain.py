@@ -105,6 +105,7 @@ class DrainTests(SynchronousTestCase):
         self.clock.advance(0.001)
         self.assertEqual(source.cuts, 1)
         source.leave()
+        self.clock.advance(0)
         self.successResultOf(stopped)
 
     def test_noSources(self) -> None:
@@ -136,7 +137,11 @@ class DrainTests(SynchronousTestCase):
         self.assertEqual(self.counters.aborted, 0)
 
     def test_grace(self) -> None:
-        """After the grace the remaining connections are cut, counted and logged once."""
+        """
+        After the grace the remaining connections are cut, counted and logged once.
+
+        One more turn of the reactor follows, in which cancelled coroutines get to their end.
+        """
         first, second, closed = Source(2), Source(3), Source(0)
         with capturedLogs() as events:
             stopped = self.drain(first, second, closed).stopService()
@@ -149,6 +154,8 @@ class DrainTests(SynchronousTestCase):
         self.assertNoResult(stopped)
         first.leave()
         second.leave()
+        self.assertNoResult(stopped)
+        self.clock.advance(0)
         self.successResultOf(stopped)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
@@ -161,6 +168,7 @@ class DrainTests(SynchronousTestCase):
             service.hurry()
         self.assertEqual((source.cuts, self.counters.aborted), (1, 4))
         source.leave()
+        self.clock.advance(0)
         self.successResultOf(stopped)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 

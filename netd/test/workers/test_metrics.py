@@ -53,7 +53,7 @@ class GroupTests(SynchronousTestCase):
         for line in (
             "netd_http_response_bytes_total 7.0",
             'netd_connections_open{listener="http"} 3.0',
-            'netd_http_answers_waiting{site="http"} 1.0',
+            'netd_http_responses_waiting{site="http"} 1.0',
             "netd_rpc_calls_queued 4.0",
             "netd_rpc_workers_busy 2.0",
             'netd_tls_certificate_left_seconds{certificate="default"} 9.0',

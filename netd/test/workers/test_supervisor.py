@@ -423,6 +423,16 @@ class MessageTests(SupervisorCase):
             worker.hear()
         self.assertEqual(found[0].counters.sent, 10)
 
+    def test_watched(self) -> None:
+        """A worker learns what others watch, and events go there."""
+        for worker in self.workers:
+            worker.hear()
+        self.workers[0].say(messages.Watch(frozenset({"b-1"})))
+        self.assertEqual(self.workers[1].hear(), [messages.Watch(frozenset({"b-1"}))])
+        self.workers[0].hear()
+        self.workers[1].say(seen := messages.Seen("b-1", (b"x",)))
+        self.assertEqual(self.workers[0].hear(), [seen])
+
     def test_lines(self) -> None:
         """A line says whose it is, and keeps its level, its logger and its traceback."""
         with capturedLogs() as events:

@@ -23,6 +23,7 @@ from zope.interface import implementer
 
 from netd import settings
 from netd.daemon import Daemon, build
+from netd.lab.watchers import Watcher
 from netd.settings import Settings
 from netd.test.stages import Reactor
 from netd.test.workers.stages import FakeWorker
@@ -287,6 +288,15 @@ class MessageTests(WorkerCase):
         super().setUp()
         self.tested = self.worker()
         self.supervisor.hear()
+
+    def test_watched(self) -> None:
+        """The supervisor learns what is watched here, and events come from there."""
+        watchers, watcher = self.tested._parts.watchers, Watcher(("b-1",))
+        watchers.enter(watcher)
+        self.assertEqual(self.supervisor.hear()[-1], messages.Watch(frozenset({"b-1"})))
+        self.supervisor.say(messages.Seen("b-1", (b"data: 1\n\n",)))
+        self.assertEqual(watcher.take(), [b"data: 1\n\n"])
+        watchers.leave(watcher)
 
     def ask(self, message: object) -> Any:
         """What is returned to a question."""
