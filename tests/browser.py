@@ -7,6 +7,7 @@ the installed chromedriver is used, never one that Selenium would download.
 
 from __future__ import annotations
 
+import base64
 import os
 import tempfile
 from collections.abc import Iterator
@@ -83,3 +84,18 @@ def screenshot(driver: Chrome, *, dark: bool) -> bytes:
     """The page as a PNG, as a reader with this preferred colour scheme sees it."""
     prefer(driver, dark=dark)
     return driver.get_screenshot_as_png()
+
+
+def whole(driver: Chrome, last: str, *, dark: bool) -> bytes:
+    """The page down to the end of the element with the selector `last`, as a PNG."""
+    prefer(driver, dark=dark)
+    size = driver.execute_script(
+        "scrollTo(0, 0);"
+        "const { bottom } = document.querySelector(arguments[0]).getBoundingClientRect();"
+        "return { x: 0, y: 0, width: innerWidth, height: Math.ceil(bottom) + 20, scale: 1 }",
+        last,
+    )
+    picture = driver.execute_cdp_cmd(
+        "Page.captureScreenshot", {"clip": size, "captureBeyondViewport": True}
+    )
+    return base64.b64decode(picture["data"])

@@ -78,6 +78,15 @@ class ConsoleTests(SynchronousTestCase):
         ready = "return document.documentElement.dataset.ready || null"
         eventually(lambda: self.driver.execute_script(ready), "the form")
 
+    def follow(self, fragment: str) -> None:
+        """Go to a link of the page, which stays open."""
+        self.driver.execute_async_script(
+            "const [hash, done] = arguments;"
+            "addEventListener('hashchange', () => done(), { once: true });"
+            "location.hash = hash",
+            fragment,
+        )
+
     def script(self, text: str, *arguments: Any) -> Any:
         """The value of a script in the page."""
         return self.driver.execute_script(text, *arguments)

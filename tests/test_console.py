@@ -14,10 +14,10 @@ from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from netd.lab.table import ROUTES
-from tests.browser import element, overflow, prefer, resize, screenshot
+from tests.browser import element, overflow, prefer, resize, whole
 from tests.console import PLAIN_HOST, ConsoleTests, link
 from tests.programs import needs
-from tests.running import eventually
+from tests.running import eventually, run
 
 _ECHO: Final = "/echo?delay=lognormal:50ms,20ms&status=200:9,201:1&retry_after=5"
 _STATUSES: Final = {
@@ -87,12 +87,11 @@ class WalkTests(ConsoleTests):
         self.assertEqual(len(self.all("#sent li")), 1)
         for tab in self.all("[role=tab]"):
             tab.click()
-        self.script("location.hash = arguments[0]", link(_ECHO.replace("50ms", "30ms")))
+        self.follow(link(_ECHO.replace("50ms", "30ms")))
         eventually(lambda: self.script(_HISTOGRAM), "the histogram")
         for name in self.script(f"return [...{_CHIPS}].map(e => e.textContent)"):
             self.script(f"{_CHIP}?.click()", name)
-        self.script("location.hash = arguments[0]", link("/echo?body=x"))
-        eventually(lambda: self.text("target") == "/echo?body=x" or None, "the form")
+        self.follow(link("/echo?body=x"))
         self.forget()
         element(self.driver, "#ten").click()
         self.assertIn("10 responses, median", self.said())
@@ -125,7 +124,7 @@ class WalkTests(ConsoleTests):
 
     def test_composer(self) -> None:
         """The controls of /echo write the delay, the statuses and what is added."""
-        self.open(link(_ECHO))
+        self.follow(link(_ECHO))
         element(self.driver, ".delay input[value=uniform]").click()
         self.assertIn("delay=uniform:1s-3s&", self.text("target"))
         self.script(f"{_CHIP}.click()", "body")
@@ -145,7 +144,7 @@ class WalkTests(ConsoleTests):
 
     def test_histogram(self) -> None:
         """A distribution is drawn by the daemon, and the response says what was drawn."""
-        self.open(link("/echo?delay=lognormal:100ms,20ms"))
+        self.follow(link("/echo?delay=lognormal:100ms,20ms"))
         said = eventually(lambda: self.script(_HISTOGRAM), "the histogram")
         self.assertRegex(
             str(said), "^1000 draws: median (9[0-9]|10[0-9]) ms, 99 %: 1[0-9]+ ms$"
@@ -158,7 +157,7 @@ class WalkTests(ConsoleTests):
 
     def test_queue(self) -> None:
         """The queue for a worker is a part of the timeline, in words too."""
-        self.open(link("/echo/queue?delay=50ms&workers=1"))
+        self.follow(link("/echo/queue?delay=50ms&workers=1"))
         self.send()
         self.assertNotIn("queue", element(self.driver, ".scale").text)
         self.script("fetch('/echo/queue?delay=800ms&workers=1')")
@@ -168,13 +167,13 @@ class WalkTests(ConsoleTests):
 
     def test_mistake(self) -> None:
         """A 400 stands at the field that it is about."""
-        self.open(link("/echo?delay=soon"))
+        self.follow(link("/echo?delay=soon"))
         self.assertIn("400 Bad Request", self.send())
         self.assertIn("delay: ", element(self.driver, "[data-name=delay] .mistake").text)
 
     def test_cancel(self) -> None:
         """Send is Cancel while a response is awaited, and Escape cancels."""
-        self.open(link("/echo?delay=60s"))
+        self.follow(link("/echo?delay=60s"))
         for end in (lambda: element(self.driver, "#send").click(), self.escape):
             self.forget()
             element(self.driver, "#send").click()
@@ -189,15 +188,15 @@ class WalkTests(ConsoleTests):
 
     def test_fault(self) -> None:
         """A broken response is shown with the fault that the URL asks for."""
-        self.open(link("/fault/reset"))
+        self.follow(link("/fault/reset"))
         self.assertRegex(self.send(), "Failed to fetch|network error")
         self.assertIn("the fault reset", element(self.driver, "#result pre").text)
-        self.open(link("/fault/close"))
+        self.follow(link("/fault/close"))
         self.assertIn("Chromium retries", self.text("notes"))
 
     def test_ten(self) -> None:
         """ "Send 10" sends ten and keeps their times."""
-        self.open(link("/echo?body=x"))
+        self.follow(link("/echo?body=x"))
         self.send()
         self.forget()
         element(self.driver, "#ten").click()
@@ -206,14 +205,14 @@ class WalkTests(ConsoleTests):
 
     def test_large(self) -> None:
         """Of 20 MB the page reads 10 MiB and shows 256 KiB."""
-        self.open(link("/echo?size=20MB"))
+        self.follow(link("/echo?size=20MB"))
         self.assertRegex(self.send(), "10.[0-9] MiB$")
         shown = self.script("return document.querySelector('#result pre').textContent.length")
         self.assertLess(abs(shown - 256 * 1024), 100)
 
     def test_image(self) -> None:
         """An image is shown as one."""
-        self.open(link("/image/png"))
+        self.follow(link("/image/png"))
         self.send()
         width = "return document.querySelector('#result img')?.naturalWidth || null"
         self.assertGreater(eventually(lambda: self.script(width), "the image"), 10)
@@ -271,7 +270,7 @@ class KeyboardTests(ConsoleTests):
 
     def test_removed(self) -> None:
         """The focus stays in the form when the field under it is removed or added."""
-        self.open(link(_ECHO))
+        self.follow(link(_ECHO))
         self.script("document.querySelector(\"[aria-label='Remove delay']\").focus()")
         self.keys(Keys.ENTER)
         self.assertTrue(self.focused("document.querySelector('#add').contains(e)"))
@@ -325,8 +324,8 @@ class HostileTests(ConsoleTests):
             "echo",
             "/" + "a" * 17000,
         ):
-            self.script("location.hash = arguments[0]", link(target))
-            eventually(lambda: "fits no URL" in self.text("notes") or None, "the refusal")
+            self.follow(link(target))
+            self.assertIn("fits no URL", self.text("notes"))
             self.assertEqual(self.text("target"), before)
             self.script("document.getElementById('notes').textContent = ''")
         image = "<img src=x onerror=document.title='run'></script>\u202e"
@@ -341,12 +340,12 @@ class HostileTests(ConsoleTests):
 
     def test_bodies(self) -> None:
         """A response in HTML is shown as text."""
-        self.open(
+        self.follow(
             link("/echo?body=%3Cimg%20src=x%20onerror=document.title='run'%3E%3C/script%3E")
         )
         self.send()
         self.assertIn("<img src=x", element(self.driver, "#result pre").text)
-        self.open(link("/html"))
+        self.follow(link("/html"))
         self.send()
         self.assertIn("<h1>", element(self.driver, "#result pre").text)
         self.assertNotEqual(self.driver.title, "run")
@@ -364,7 +363,7 @@ class PageTests(ConsoleTests):
         spec = find_spec("axe_playwright_python")
         assert spec is not None and spec.submodule_search_locations  # noqa: PT018
         axe = (Path(spec.submodule_search_locations[0]) / "axe.min.js").read_text("utf-8")
-        self.open(link(_ECHO))
+        self.follow(link(_ECHO))
         self.send()
         self.fill("#setting [name=delay]", "10ms")
         self.run_here()
@@ -372,15 +371,20 @@ class PageTests(ConsoleTests):
         self.script("document.getElementById('as-table').click()")
         eventually(lambda: self.script(_HISTOGRAM), "the histogram")
         self.script(axe)
-        self.assertEqual(self.wrong({"rules": {"color-contrast": {"enabled": False}}}), [])
-        # Contrast takes its time, and the rows of the Reference all look alike.
-        self.script("for (const e of document.querySelectorAll('.route + .route')) e.remove()")
+        contrast = "color-contrast"
+        self.assertEqual(self.wrong({"rules": {contrast: {"enabled": False}}}), [])
+        # Contrast takes its time, and these all look alike.
+        self.script(
+            "for (const each of ['.route + .route', '#routes li + li', 'dl > div + div'])"
+            "  for (const e of document.querySelectorAll(each)) e.remove()"
+        )
         for width in (1200, 390, 320):
-            for dark in (False, True):
-                resize(self.driver, width, 900)
-                prefer(self.driver, dark=dark)
-                self.assertEqual(self.wrong({}), [], f"{width} px, dark: {dark}")
-                self.assertLessEqual(overflow(self.driver), 0)
+            resize(self.driver, width, 900)
+            prefer(self.driver, dark=False)
+            self.assertEqual(self.wrong({}), [], f"{width} px")
+            self.assertLessEqual(overflow(self.driver), 0)
+            prefer(self.driver, dark=True)
+            self.assertEqual(self.wrong({"runOnly": [contrast]}), [], f"{width} px, dark")
 
     def wrong(self, options: dict[str, object]) -> object:
         """What axe-core finds."""
@@ -429,18 +433,37 @@ class PageTests(ConsoleTests):
         folder.mkdir(parents=True, exist_ok=True)
         delay = "lognormal:1.2s,400ms" if kept else "lognormal:60ms,20ms"
         target = f"/echo?delay={delay}&status=200:9,503:1&retry_after=5"
+        self.open(link(target))
+        self.fill("#setting [name=delay]", "3s" if kept else "50ms")
+        self.send()
+        self.forget()
+        element(self.driver, "#ten").click()
+        self.said()
+        self.run_here()
+        if kept:
+            self.traffic()
+        # The list is as high as the screen.
+        self.script("document.getElementById('list').style.maxHeight = '900px'")
         for name, width in (("wide", 1200), ("narrow", 390)):
+            resize(self.driver, width, 900)
             for dark in (False, True):
-                self.open(link(target), width=width, dark=dark)
-                self.send()
-                self.forget()
-                self.script("document.getElementById('ten').click()")
-                self.said()
-                bottom = "document.querySelector('#try-form').getBoundingClientRect().bottom"
-                height = self.script(f"return Math.ceil({bottom} + scrollY)")
-                resize(self.driver, width, height + (20 if width > 800 else 85))
-                self.script("scrollTo(0, 0)")
-                png = screenshot(self.driver, dark=dark)
+                png = whole(self.driver, "#watch", dark=dark)
                 scheme = "dark" if dark else "light"
                 (folder / f"console-{name}-{scheme}.png").write_bytes(png)
                 self.assertTrue(png.startswith(b"\x89PNG"))
+
+    def traffic(self) -> None:
+        """A minute of requests, some to the bin, and five clients of one worker."""
+        self.script("document.querySelector('#bin-actions button').click()")
+        own = f"{self.daemon.url}/echo/b-{self.script('return sessionStorage.bin')}"
+        load = f"{self.daemon.url}/echo?delay=lognormal:200ms,80ms&status=200:40,404:3,503:1"
+        script = f"""
+            for each in $(seq 70); do
+              curl -s -o {os.devnull} -Z "{load}&n=[1-$((15 + each % 9))]" & sleep .9
+            done
+            curl -s -m 5 '{own}/slow?delay=30s'
+            curl -s -d hi '{own}/hook?source=ci'
+            curl -s '{own}/down?delay=400ms&status=503'
+            seq 5 | xargs -P5 -I% curl -s '{own}/clients?delay=3s&workers=1'
+        """
+        run("bash", "-c", script, deadline=150.0)

@@ -215,10 +215,10 @@ class WatchTests(ConsoleTests):
         self.state("no connection, again in 1 s", "no connection, again in 2 s")
 
     def test_moved(self) -> None:
-        """Where the figures are elsewhere, the page says so and asks no more."""
+        """Where the figures are elsewhere, the page says so and watches the bin alone."""
         self.daemon = self.enterContext(shared("--metrics-http", "0"))
         self.open()
-        self.state("off")
+        self.state("live")
         self.assertIn("--metrics-http", self.text("watch-note"))
         self.assertFalse(element(self.driver, "#plots").is_displayed())
 
