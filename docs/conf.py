@@ -32,6 +32,7 @@ python_maximum_signature_line_length = 80
 
 html_theme = "furo"
 html_title = "netd"
+pygments_dark_style = "github-dark"
 html_copy_source = False
 html_show_sphinx = False
 

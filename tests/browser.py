@@ -7,7 +7,8 @@ the installed chromedriver is used, never one that Selenium would download.
 
 from __future__ import annotations
 
-import base64
+import atexit
+import functools
 import os
 import tempfile
 from collections.abc import Iterator
@@ -57,6 +58,26 @@ def browser(*flags: str) -> Iterator[Chrome]:
             driver.quit()
 
 
+@functools.cache
+def started(*flags: str) -> Chrome:
+    """A browser that runs until this process ends."""
+    context = browser(*flags)
+    atexit.register(context.__exit__, None, None, None)
+    return context.__enter__()
+
+
+@contextmanager
+def shared_browser() -> Iterator[Chrome]:
+    """A running browser, for tests that leave no cookies and no stored data behind."""
+    driver = started()
+    try:
+        yield driver
+    finally:
+        driver.get("about:blank")
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
 def element(driver: WebDriver, selector: str) -> WebElement:
     """The first element that a CSS selector matches."""
     return driver.find_element(By.CSS_SELECTOR, selector)
@@ -84,18 +105,3 @@ def screenshot(driver: Chrome, *, dark: bool) -> bytes:
     """The page as a PNG, as a reader with this preferred colour scheme sees it."""
     prefer(driver, dark=dark)
     return driver.get_screenshot_as_png()
-
-
-def whole(driver: Chrome, last: str, *, dark: bool) -> bytes:
-    """The page down to the end of the element with the selector `last`, as a PNG."""
-    prefer(driver, dark=dark)
-    size = driver.execute_script(
-        "scrollTo(0, 0);"
-        "const { bottom } = document.querySelector(arguments[0]).getBoundingClientRect();"
-        "return { x: 0, y: 0, width: innerWidth, height: Math.ceil(bottom) + 20, scale: 1 }",
-        last,
-    )
-    picture = driver.execute_cdp_cmd(
-        "Page.captureScreenshot", {"clip": size, "captureBeyondViewport": True}
-    )
-    return base64.b64decode(picture["data"])

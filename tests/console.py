@@ -6,7 +6,6 @@ Rules: one browser and one daemon for all tests of a process; each test opens th
 
 from __future__ import annotations
 
-import atexit
 import functools
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.browser import browser, element, prefer, resize
+from tests.browser import element, prefer, resize, started
 from tests.running import eventually, shared
 
 PLAIN_HOST: Final = "plain.example"
@@ -32,9 +31,7 @@ _RULES: Final = f"MAP {PLAIN_HOST} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost
 @functools.cache
 def _driver() -> Chrome:
     """The browser of this process, for which there is no host but the daemon's."""
-    context = browser(f"--host-resolver-rules={_RULES}")
-    driver = context.__enter__()
-    atexit.register(context.__exit__, None, None, None)
+    driver = started(f"--host-resolver-rules={_RULES}")
     driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _LISTEN})
     driver.execute_cdp_cmd("Security.setIgnoreCertificateErrors", {"ignore": True})
     clipboard = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}

@@ -14,7 +14,7 @@ from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from netd.lab.table import ROUTES
-from tests.browser import element, overflow, prefer, resize, whole
+from tests.browser import element, overflow, prefer, resize, screenshot
 from tests.console import PLAIN_HOST, ConsoleTests, link
 from tests.programs import needs
 from tests.running import eventually, run
@@ -442,12 +442,17 @@ class PageTests(ConsoleTests):
         self.run_here()
         if kept:
             self.traffic()
-        # The list is as high as the screen.
-        self.script("document.getElementById('list').style.maxHeight = '900px'")
+        # The list is as high as the screen, which becomes as high as the page.
+        self.script("document.getElementById('list').style.maxHeight = '940px'")
+        frame = "requestAnimationFrame(() => requestAnimationFrame(arguments[0]))"
+        bottom = "return document.querySelector('#column').getBoundingClientRect().bottom"
         for name, width in (("wide", 1200), ("narrow", 390)):
             resize(self.driver, width, 900)
+            self.driver.execute_async_script(frame)
+            height = int(self.script(f"scrollTo(0, 0); {bottom}"))
+            resize(self.driver, width, height + (20 if width > 800 else 85))
             for dark in (False, True):
-                png = whole(self.driver, "#watch", dark=dark)
+                png = screenshot(self.driver, dark=dark)
                 scheme = "dark" if dark else "light"
                 (folder / f"console-{name}-{scheme}.png").write_bytes(png)
                 self.assertTrue(png.startswith(b"\x89PNG"))

@@ -21,7 +21,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.browser import browser, element, overflow, resize
+from tests.browser import element, overflow, resize, shared_browser
 from tests.programs import needs
 from tests.running import (
     DEADLINE,
@@ -316,7 +316,7 @@ class BrowserTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.daemon = self.enterContext(shared())
-        self.driver = self.enterContext(browser())
+        self.driver = self.enterContext(shared_browser())
         self.driver.get(f"{self.daemon.url}/RPC2")
 
     def test_form(self) -> None:

@@ -434,4 +434,5 @@ class ReloadTests(DaemonCase):
             self.reactor.advance(0.1)
         self.assertTrue(transport.aborting)
         channel.connectionLost(Failure(ConnectionDone()))
+        self.reactor.advance(0)
         self.successResultOf(stopped)
