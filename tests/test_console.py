@@ -104,6 +104,9 @@ class WalkTests(ConsoleTests):
 
     def test_walk(self) -> None:
         """Each step shows, without an error, where there is no host but the daemon."""
+        tries = [each.get_attribute("href") or "" for each in self.all(".try")]
+        self.assertEqual(len(tries), len(ROUTES))
+        self.assertIn(f"{self.daemon.url}/console#try=POST%20/post", tries)
         self.walk()
 
     def test_https(self) -> None:

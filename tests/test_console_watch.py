@@ -129,7 +129,9 @@ class StreamTests(SynchronousTestCase):
     @needs("node")
     def test_pure(self) -> None:
         """The parser takes events cut at every byte; scales, gaps and quantiles are right."""
-        pure = "".join(_FILES.joinpath(f"{each}.js").read_text() for each in ("stream", "plot"))
+        pure = "".join(
+            _FILES.joinpath(f"{each}.js").read_text() for each in ("stream", "plot", "gantt")
+        )
         claims = (ROOT / "tests" / "console_pure.js").read_text()
         done = run("node", "-e", pure + claims)
         self.assertEqual((done.err, done.out), ("", "ok\n"))
@@ -158,7 +160,8 @@ class WatchTests(ConsoleTests):
         for _ in range(30):
             get(self.daemon, "/echo?delay=1ms")
         eventually(lambda: re.search("2xx [1-9]", self.caption(0)), "the requests")
-        self.assertRegex(self.caption(1), "p50 ≤ [0-9]+ ms, p99 ≤ [0-9]+ ms$")
+        late = "p50 ≤ [0-9]+ ms, p99 ≤ [0-9]+ ms$"
+        eventually(lambda: re.search(late, self.caption(1)), "their lateness")
         paths = [
             each.get_attribute("d")
             for each in self.driver.find_elements(By.CSS_SELECTOR, ".plot .c2, .plot .v1")
@@ -221,6 +224,14 @@ class WatchTests(ConsoleTests):
         self.state("live")
         self.assertIn("--metrics-http", self.text("watch-note"))
         self.assertFalse(element(self.driver, "#plots").is_displayed())
+
+    def test_none(self) -> None:
+        """Where nobody may watch, the bin says so."""
+        self.daemon = self.enterContext(shared("--console-watchers", "0"))
+        self.open()
+        self.state("off")
+        said = "Nothing shows here: there is no stream with --console-watchers 0."
+        self.assertEqual(self.text("bin-count"), said)
 
     def test_memory(self) -> None:
         """Six hundred frames leave no nodes, and half a megabyte at most."""

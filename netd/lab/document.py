@@ -37,7 +37,10 @@ def _read(name: str) -> str:
 
 def _trimmed_style(style: str) -> str:
     """A style sheet without the spaces that mean nothing."""
-    return re.sub(r"\s*([{};])\s*|([:,])\s+", r"\1\2", style)
+    text = "".join(line.strip() for line in style.splitlines())
+    for mark in ("{ ", "} ", "; ", ": ", ", ", " {", " }"):
+        text = text.replace(mark, mark.strip())
+    return text
 
 
 def _trimmed_script(script: str) -> str:

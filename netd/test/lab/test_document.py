@@ -52,6 +52,15 @@ class DocumentTests(SynchronousTestCase):
         for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write"):
             self.assertNotIn(word, script)
 
+    def test_trimmed(self) -> None:
+        """Comments, indentation and the spaces of the style sheet are not sent."""
+        style = self.text.partition("<style>")[2].partition("</style>")[0]
+        self.assertTrue(style.startswith(":root{color-scheme:light dark;--back:light-dark(#"))
+        self.assertNotIn("  ", style)
+        script = self.text.partition('<script type="module">')[2].partition("</script>")[0]
+        for line in script.splitlines():
+            self.assertFalse(line.startswith((" ", "//")), line)
+
     def test_parts(self) -> None:
         """No part of the script is longer than 250 lines, and every part is used."""
         parts = sorted(each.name for each in _FILES.iterdir() if each.name.endswith(".js"))

@@ -72,6 +72,7 @@ async function refused(response) {
     wanted.figures = !($("figures").hidden = $("plots").hidden = $("as-table").hidden = true);
   } else watching.over = true;
   watching.over ||= !(wanted.figures || wanted.bin || wanted.token);
+  if (watching.over) put($("bin-count"), `Nothing shows here: ${detail}.`);
   return null;
 }
 
