@@ -372,6 +372,15 @@ class PageTests(ConsoleTests):
         self.run_here()
         self.script("document.getElementById('told').open = true")
         self.script("document.getElementById('as-table').click()")
+        live = "return document.getElementById('live-text').textContent === 'live' || null"
+        eventually(lambda: self.script(live), "the stream")
+        self.script(
+            "const url = `/echo/b-${sessionStorage.bin}/clients?delay=20ms`;"
+            "for (const body of 'ab') fetch(url, { method: 'POST', body })"
+        )
+        row = "return document.querySelector('#bin-gantt svg, #bin-rows summary')"
+        eventually(lambda: self.script(row), "the requests")
+        self.script("document.querySelector('#bin-rows summary').click()")
         eventually(lambda: self.script(_HISTOGRAM), "the histogram")
         self.script(axe)
         contrast = "color-contrast"
