@@ -93,7 +93,7 @@ def byte_range(call: Call) -> Reply:
 
 
 def _outside(header: str, size: int) -> bool:
-    """Whether one range ends beyond `size`, or before it starts, where httpbin clips nothing."""
+    """Whether one range ends beyond `size`, or before it starts."""
     match = _RANGE.fullmatch(header)
     return match is not None and not int(match[1]) <= int(match[2]) < size
 
