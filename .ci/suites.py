@@ -72,10 +72,11 @@ def virtual_environment(room: Path, wanted: list[Suite]) -> Path:
     """The Python of a new virtual environment with netd and everything that is tested."""
     needs = sorted({each for suite in wanted for each in (suite.requirement, *suite.needs)})
     python = room / "bin" / "python"
+    install = ["pip", "install", "--python", str(python)]
     for command in (
-        ("venv", "--python", sys.executable, room),
-        ("pip", "install", "--python", python, "-e", f"{ROOT}[pytest,compress]"),
-        ("pip", "install", "--python", python, "pytest-xdist", *needs),
+        ["venv", "--python", sys.executable, str(room)],
+        [*install, "-e", f"{ROOT}[pytest,compress]"],
+        [*install, "pytest-xdist", *needs],
     ):
         subprocess.run(["uv", "--quiet", *command], check=True, env=environment())
     return python
@@ -85,9 +86,9 @@ def source(suite: Suite, room: Path) -> Path:
     """The unpacked source distribution; LookupError when there is none to be had."""
     kept = CACHE / f"{suite.name}-{suite.version}"
     if not [*kept.glob("*.tar.gz")]:
-        pip = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps")
-        where = (f"--no-binary={suite.name}", "--dest", kept, suite.requirement)
-        if subprocess.run([*pip, *where], env=environment(), check=False).returncode:
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        pip += [f"--no-binary={suite.name}", "--dest", str(kept), suite.requirement]
+        if subprocess.run(pip, env=environment(), check=False).returncode:
             raise LookupError(f"pip cannot download {suite.requirement}")
     (archive,) = kept.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
@@ -103,19 +104,17 @@ def passes(suite: Suite, python: Path, root: Path) -> bool:
     paths = f"{HERE}{os.pathsep}{ROOT}"
     environ = environment(PYTHONPATH=paths, SUITE=suite.name, **rooms, **suite.environ)
     if suite.trusts:
-        command = [python, "-m", "netd.testing.ca"]
-        bundle = subprocess.run(
-            command, check=True, env=environ, capture_output=True, text=True
-        )
-        trusted = bundle.stdout.strip()
+        command = [str(python), "-m", "netd.testing.ca"]
+        bundle = subprocess.check_output(command, env=environ, text=True)
+        trusted = bundle.strip()
         environ |= {"REQUESTS_CA_BUNDLE": trusted, "SSL_CERT_FILE": trusted}
     began = time.monotonic()
     done = subprocess.run(
         [
-            *(python, "-m", "pytest", "-q", "-p", "netd.testing.httpbin"),
+            *(str(python), "-m", "pytest", "-q", "-p", "netd.testing.httpbin"),
             *("-p", "suites_plugin", "-p", "no:cacheprovider", "-p", "no:randomly"),
             # Not the options that a suite has for plugins that are not here.
-            *("-c", os.devnull, "--rootdir", root, *suite.options, *suite.tests),
+            *("-c", os.devnull, "--rootdir", str(root), *suite.options, *suite.tests),
         ],
         env=environ,
         cwd=root,

@@ -76,7 +76,8 @@ def _httpie(request: pytest.FixtureRequest, httpbin: Server) -> None:
 
 def _treq(request: pytest.FixtureRequest, httpbin: Server) -> None:
     """treq starts processes of its own."""
-    from treq.test.local_httpbin import parent, shared
+    import treq.test.local_httpbin.parent
+    from treq.test.local_httpbin.shared import _HTTPBinDescription
     from twisted.internet.defer import Deferred, succeed
 
     secure: Server = request.getfixturevalue("httpbin_secure")
@@ -84,8 +85,9 @@ def _treq(request: pytest.FixtureRequest, httpbin: Server) -> None:
     def server_description(process: Any, reactor: object) -> Deferred[Any]:
         server = secure if process._https else httpbin
         bundle = Path(where()).read_text()
-        return succeed(shared._HTTPBinDescription(server.host, server.port, bundle))
+        return succeed(_HTTPBinDescription(server.host, server.port, bundle))
 
+    parent: Any = treq.test.local_httpbin.parent
     parent._HTTPBinProcess.server_description = server_description
 
 
