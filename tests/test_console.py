@@ -475,12 +475,15 @@ class PageTests(ConsoleTests):
         own = f"{self.daemon.url}/echo/b-{self.script('return sessionStorage.bin')}"
         load = f"{self.daemon.url}/echo?delay=lognormal:200ms,80ms&status=200:40,404:3,503:1"
         script = f"""
-            for each in $(seq 70); do
-              curl -s -o {os.devnull} -Z "{load}&n=[1-$((15 + each % 9))]" & sleep .9
-            done
+            for each in $(seq 90); do
+              curl -s -Z "{load}&n=[1-$((15 + each % 9))]" & sleep .9
+            done > {os.devnull} 2>&1 &
+            sleep 50
             curl -s -m 5 '{own}/slow?delay=30s'
             curl -s -d hi '{own}/hook?source=ci'
             curl -s '{own}/down?delay=400ms&status=503'
             seq 5 | xargs -P5 -I% curl -s '{own}/clients?delay=3s&workers=1'
         """
         run("bash", "-c", script, deadline=150.0)
+        rows = "return document.querySelectorAll('#bin-rows > li').length === 8 || null"
+        eventually(lambda: self.script(rows), "the rows of the bin")
