@@ -17,8 +17,10 @@ __all__ = [
     "boom",
     "changed",
     "die",
+    "far",
     "fault",
     "gpu",
+    "held",
     "mark",
     "same",
     "say",
@@ -32,6 +34,21 @@ _SECOND = os.environ.get("NETD_TEST_VERSION") == "2"
 @rpc(offload=True)
 def sleep(seconds: float) -> float:
     """Sleep."""
+    time.sleep(seconds)
+    return seconds
+
+
+@rpc(offload=True)
+def held(path: str) -> bool:
+    """Wait for a file."""
+    while not Path(path).exists():
+        time.sleep(0.01)
+    return True
+
+
+@rpc(offload=True, queue="far")
+def far(seconds: float) -> float:
+    """Sleep far away."""
     time.sleep(seconds)
     return seconds
 
@@ -88,7 +105,7 @@ def say(line: str) -> bool:
     return True
 
 
-@rpc(offload=True, queue="gpu", timeout=2)
+@rpc(offload=True, queue="gpu", timeout=1)
 def gpu() -> str:
     """Something for other workers."""
     return "gpu"

@@ -10,16 +10,17 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import urllib.request
 import xmlrpc.client
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
+from tests.clients import listening
 from tests.programs import need
 from tests.running import DEADLINE, Daemon, environment, eventually, free_port
 
@@ -132,14 +133,12 @@ class Redis(Process):
 
 
 class Worker(Process):
-    """A Celery worker of the tests' functions."""
+    """A Celery worker of the tests' functions, which takes its time to start."""
 
-    def __init__(
-        self, url: str, *arguments: str, processes: int = 2, wait: bool = True, **variables: str
-    ) -> None:
+    def __init__(self, url: str, *arguments: str, processes: int = 2, **variables: str) -> None:
         super().__init__()
         self._url, self._arguments = url, arguments
-        self._processes, self._variables, self._wait = processes, variables, wait
+        self._processes, self._variables = processes, variables
 
     def __enter__(self) -> Self:
         variables = {"NETD_RPC": CALLS, "NETD_RPC_QUEUE": self._url, **self._variables}
@@ -148,8 +147,11 @@ class Worker(Process):
         words = ("-A", "netd.xmlrpc.tasks", "worker", "-l", "info", "-c", str(self._processes))
         alone = ("--without-mingle", "--without-gossip", *self._arguments)
         self._start(sys.executable, "-m", "celery", *words, *alone, environ=environ)
-        if self._wait:
-            self.logged(" ready.")
+        return self
+
+    def ready(self) -> Self:
+        """Wait until it takes calls."""
+        self.logged(" ready.")
         return self
 
     def children(self) -> list[int]:
@@ -168,8 +170,8 @@ class RabbitMQ(Process):
 
     def __init__(self) -> None:
         super().__init__()
-        self.port, self._epmd = free_port(), free_port()
-        self._distribution = free_port()
+        self.port, self._names, self._distribution = free_port(), free_port(), free_port()
+        self._epmd = _Epmd(self._names)
 
     @property
     def url(self) -> str:
@@ -177,6 +179,8 @@ class RabbitMQ(Process):
         return f"amqp://guest:guest@127.0.0.1:{self.port}//"
 
     def __enter__(self) -> Self:
+        # One that the node starts outlives it.
+        self._epmd.__enter__()
         self.start()
         return self
 
@@ -185,7 +189,7 @@ class RabbitMQ(Process):
         (self.folder / "plugins").write_text("[].\n")
         environ = environment(
             HOME=str(self.folder),
-            ERL_EPMD_PORT=str(self._epmd),
+            ERL_EPMD_PORT=str(self._names),
             ERL_EPMD_ADDRESS="127.0.0.1",
             RABBITMQ_NODENAME=f"netd{self.port}@localhost",
             RABBITMQ_NODE_PORT=str(self.port),
@@ -211,28 +215,44 @@ class RabbitMQ(Process):
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(DEADLINE)
 
-    def _end_epmd(self) -> bool | None:
-        """Ask epmd, which left the group, to end; it refuses as long as it knows the node."""
-        try:
-            with socket.create_connection(("127.0.0.1", self._epmd), 1) as epmd:
-                epmd.sendall(b"\0\1k")
-                epmd.recv(2)
-        except OSError:
-            return True
-        return None
-
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.kill()
-        eventually(self._end_epmd, "the end of epmd")
-        self._process = None
+        self._epmd.__exit__()
         self._folder.cleanup()
+
+
+class _Epmd(Process):
+    """Erlang's port mapper, with which a node registers."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__()
+        self._port = port
+
+    def __enter__(self) -> Self:
+        words = ("-address", "127.0.0.1", "-port", str(self._port))
+        self._start(need("epmd"), *words)
+        eventually(lambda: listening(("127.0.0.1", self._port)), "epmd")
+        return self
 
 
 def daemon(url: str, *arguments: str, **variables: str) -> Daemon:
     """A netd of the tests' functions."""
     base = ("--rpc", CALLS, "--rpc-queue", url)
     return Daemon(*base, *arguments, environ=environment(**variables))
+
+
+@contextmanager
+def serving(
+    url: str, *arguments: str, processes: int = 2, **variables: str
+) -> Iterator[tuple[Worker, Daemon]]:
+    """A worker that is ready, and a netd."""
+    # The one starts while the other does.
+    with (
+        Worker(url, processes=processes, **variables) as worker,
+        daemon(url, *arguments) as netd,
+    ):
+        yield worker.ready(), netd
 
 
 class _Once(xmlrpc.client.Transport):

@@ -65,7 +65,12 @@ def make_app(queue: QueueURL, broker: QueueURL | None) -> Celery:
     """The Celery application behind these URLs, connected to nothing."""
     url = broker or queue
     on_redis = broker is None
-    timeouts = {"socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": SOCKET_SECONDS}
+    plain = {
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_timeout": SOCKET_SECONDS,
+        # netd itself sends again what was lost; this would cost two round trips a call.
+        "ack_emulation": False,
+    }
     # The broker says that it has the message; without it a cut loses messages unseen.
     confirm = {
         "confirm_publish": True,
@@ -80,7 +85,7 @@ def make_app(queue: QueueURL, broker: QueueURL | None) -> Celery:
         task_default_queue=QUEUE,
         task_acks_late=False,
         broker_use_ssl=_tls(url),
-        broker_transport_options=timeouts if on_redis else confirm,
+        broker_transport_options=plain if on_redis else confirm,
         broker_connection_timeout=CONNECT_SECONDS,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
