@@ -7,16 +7,18 @@ process is ended by its own id.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import urllib.request
 import xmlrpc.client
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
@@ -242,7 +244,7 @@ def daemon(url: str, *arguments: str, **variables: str) -> Daemon:
     return Daemon(*base, *arguments, environ=environment(**variables))
 
 
-@contextmanager
+@contextlib.contextmanager
 def serving(
     url: str, *arguments: str, processes: int = 2, **variables: str
 ) -> Iterator[tuple[Worker, Daemon]]:
@@ -279,6 +281,28 @@ def code_of(call: object, *arguments: object) -> tuple[int, str]:
         return 0, repr(call(*arguments))  # type: ignore[operator]  # a method of a proxy
     except xmlrpc.client.Fault as fault:
         return fault.faultCode, fault.faultString
+
+
+class Calls:
+    """Calls made at the same time, each by a client and a thread of its own."""
+
+    def __init__(self, netd: Daemon, method: str, *parameters: tuple[object, ...]) -> None:
+        self.outcomes: list[tuple[int, str]] = []
+
+        def call(arguments: tuple[object, ...]) -> None:
+            # A daemon may be killed.
+            with contextlib.suppress(OSError):
+                self.outcomes.append(code_of(getattr(proxy(netd), method), *arguments))
+
+        self._threads = [threading.Thread(target=call, args=(each,)) for each in parameters]
+        for thread in self._threads:
+            thread.start()
+
+    def ended(self) -> Counter[tuple[int, str]]:
+        """How often each outcome was, when all calls have ended."""
+        for thread in self._threads:
+            thread.join(DEADLINE)
+        return Counter(self.outcomes)
 
 
 def metric(netd: Daemon, name: str) -> float:

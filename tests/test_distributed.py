@@ -24,6 +24,7 @@ from netd.xmlrpc.faults import APPLICATION, BUSY, INTERNAL, TIMEOUT, TOO_LARGE
 from tests.certificates import certificate
 from tests.programs import needs
 from tests.queues import (
+    Calls,
     Redis,
     Worker,
     celery_needed,
@@ -259,6 +260,21 @@ class CallTests(SynchronousTestCase):
         for number, values in results.items():
             self.assertEqual(values, [[number, count] for count in range(40)])
 
+    def test_workerGone(self) -> None:
+        """
+        A worker that is gone with its machine fails its running call only, within seconds.
+        """
+        netd = self.share()
+        arguments = (self.redis.url, "-Q", "netd.far")
+        worker = self.enterContext(Worker(*arguments, processes=1))
+        calls = Calls(netd, "far", (28.0,))
+        _busy(netd, 1)
+        os.killpg(worker.process.pid, signal.SIGKILL)
+        waiting = Calls(netd, "far", (0.0,))
+        self.enterContext(Worker(*arguments, processes=1))
+        self.assertEqual(waiting.ended(), {(0, "0.0"): 1})
+        self.assertEqual(calls.ended(), {(INTERNAL, "the worker died"): 1})
+
     def test_workers(self) -> None:
         """
         With --workers each process gets the results of its own calls, one in a dead one's
@@ -295,13 +311,10 @@ class CallTests(SynchronousTestCase):
         redis = self.enterContext(Redis())
         other = self.enterContext(Worker(redis.url, "-Q", "netd.gpu"))
         worker, netd = self.enterContext(serving(redis.url, processes=1))
-        results: list[object] = []
-        thread = threading.Thread(target=lambda: results.append(proxy(netd).sleep(0.5)))
-        thread.start()
+        calls = Calls(netd, "sleep", (0.5,))
         _busy(netd, 1)
         worker.send(signal.SIGTERM)
-        thread.join()
-        self.assertEqual(results, [0.5])
+        self.assertEqual(calls.ended(), {(0, "0.5"): 1})
         children = other.ready().children()
         self.assertEqual(len(children), 2)
         other.send(signal.SIGKILL)

@@ -24,6 +24,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.xmlrpc.faults import INTERNAL
 from tests.programs import needs
 from tests.queues import (
+    Calls,
     RabbitMQ,
     Redis,
     Worker,
@@ -35,28 +36,6 @@ from tests.queues import (
     serving,
 )
 from tests.running import DEADLINE, Daemon, eventually, temporary_directory
-
-
-class Calls:
-    """Calls made at the same time, each by a client and a thread of its own."""
-
-    def __init__(self, netd: Daemon, method: str, *parameters: tuple[object, ...]) -> None:
-        self.outcomes: list[tuple[int, str]] = []
-
-        def call(arguments: tuple[object, ...]) -> None:
-            # A daemon may be killed.
-            with contextlib.suppress(OSError):
-                self.outcomes.append(code_of(getattr(proxy(netd), method), *arguments))
-
-        self._threads = [threading.Thread(target=call, args=(each,)) for each in parameters]
-        for thread in self._threads:
-            thread.start()
-
-    def ended(self) -> Counter[tuple[int, str]]:
-        """How often each outcome was, when all calls have ended."""
-        for thread in self._threads:
-            thread.join(DEADLINE)
-        return Counter(self.outcomes)
 
 
 def _state(netd: Daemon, busy: int, waiting: int) -> None:
@@ -151,21 +130,6 @@ class OutageTests(SynchronousTestCase):
         self.enterContext(redis)
         worker.ready()
         self.assertEqual(calls.ended(), {(0, "'early'"): 1})
-
-    def test_workerGone(self) -> None:
-        """
-        A worker that is gone with its machine fails its running call only, within seconds.
-        """
-        redis = self.enterContext(Redis())
-        netd = self.enterContext(daemon(redis.url))
-        worker = self.enterContext(Worker(redis.url, processes=1))
-        calls = Calls(netd, "sleep", (28.0,))
-        _state(netd, 1, 0)
-        os.killpg(worker.process.pid, signal.SIGKILL)
-        waiting = Calls(netd, "same", (1,))
-        self.enterContext(Worker(redis.url, processes=1))
-        self.assertEqual(waiting.ended(), {(0, "1"): 1})
-        self.assertEqual(calls.ended(), {(INTERNAL, "the worker died"): 1})
 
     def test_killedDaemon(self) -> None:
         """
