@@ -90,8 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     _count(added, "--rounds", 5, 100)
     _count(added, "--seconds", 2, 60)
     command("queue", "calls on Celery workers: latency, rates, lag, outages")
-    added = command("worst", "CPU of the worst legal request of each route")
-    _count(added, "--rows", 20, 1000)
+    _count(command("worst", "CPU of the worst legal request of each route"), "--rows", 20, 1000)
     added = command("soak", "a mix of everything, for minutes")
     added.add_argument(
         "--minutes", type=_minutes, default=10.0, metavar="N", help="10 by default"

@@ -5,29 +5,25 @@ asks `/healthz` every 5 ms is a process before which all others give way; all ot
 of processes that share the cores.  A row whose program is missing names it.
 """
 
-import asyncio
 import http.client
 import importlib.util
 import multiprocessing
 import os
-import shutil
 import signal
 import socket
-import subprocess
+import struct
 import sys
 import tempfile
 import threading
 import time
 import xmlrpc.client
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from bench import measure, process
-from bench.peers import ROOT
+from bench.queue_programs import Cutter, Missing, Server, Stage
 
 _START_SECONDS = 60.0
 _IDLE_CALLS = 300
@@ -36,123 +32,12 @@ _LOAD_SECONDS = 5.0
 _FROZEN_SECONDS = 8.0
 _CLIENTS = 8
 _EVERY = 0.005
-_NICE = 10
-"""How much other processes give way while the reactor's lag is measured."""
 _MIB = 1024 * 1024
 _WAITING = 1000
-_RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-"""What Debian's command runs as a user of its own."""
-
-
-class Missing(Exception):
-    """A program that a row needs is not installed."""
-
-
-class Server(NamedTuple):
-    """A program that runs."""
-
-    pid: int
-    port: int
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Where the programs of one run live."""
-
-    folder: Path
-    prober: ProcessPoolExecutor
-    cores: tuple[int, int]
-    """netd's where its lag is measured, and everybody else's then."""
-
-    @contextmanager
-    def program(
-        self,
-        words: Sequence[str],
-        ready: str,
-        port: int = 0,
-        *,
-        apart: bool = False,
-        variables: Mapping[str, str] = {},
-    ) -> Iterator[Server]:
-        """Run a program during the block, from when `ready` stands in its output."""
-        log = Path(tempfile.mkstemp(dir=self.folder, prefix=f"{Path(words[0]).name}-")[1])
-        if apart:
-            words = ("taskset", "-c", str(self.cores[1]), "nice", "-n", str(_NICE), *words)
-        with log.open("wb") as output:
-            started = subprocess.Popen(
-                words,
-                cwd=ROOT,
-                env={**os.environ, **variables},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        try:
-            deadline = time.monotonic() + _START_SECONDS
-            while ready not in log.read_text("utf-8", "replace"):
-                if started.poll() is not None or time.monotonic() > deadline:
-                    raise process.StartError(f"{words[0]} does not start: see its output")
-                time.sleep(0.02)
-            yield Server(started.pid, port)
-        finally:
-            with suppress(ProcessLookupError):
-                os.kill(started.pid, signal.SIGCONT)
-            process.end(started)
-
-    @contextmanager
-    def redis(self, *options: str, apart: bool = False) -> Iterator[tuple[Server, str]]:
-        """A Redis, and its URL."""
-        port = process.free_ports()[0]
-        where = ("--tls-port", str(port), "--port", "0") if options else ("--port", str(port))
-        words = (_found("redis-server"), "--bind", "127.0.0.1", "--save", "", *where, *options)
-        with self.program(words, "Ready to accept", port, apart=apart) as server:
-            yield server, f"redis://127.0.0.1:{port}/0"
-
-    @contextmanager
-    def worker(
-        self, url: str, processes: int = 1, *, apart: bool = False, broker: str = ""
-    ) -> Iterator[Server]:
-        """A Celery worker."""
-        words = [sys.executable, "-m", "celery", "-A", "netd.xmlrpc.tasks", "worker"]
-        words += ["-l", "info", "-c", str(processes), "--without-mingle", "--without-gossip"]
-        variables = {"NETD_RPC": "bench.queue_functions", "NETD_RPC_QUEUE": url}
-        if broker:
-            variables["NETD_RPC_BROKER"] = broker
-        with self.program(words, " ready.", apart=apart, variables=variables) as server:
-            yield server
-
-    @contextmanager
-    def netd(self, url: str, *options: str, apart: bool = False) -> Iterator[Server]:
-        """A netd whose calls go there; to its own processes without a URL."""
-        port = process.free_ports()[0]
-        words = [sys.executable, "-m", "netd", "--port", str(port), "--udp", "0"]
-        words += ["--rpc", "bench.queue_functions", "--rpc-backlog", str(_WAITING), *options]
-        words += ["--rpc-queue", url] if url else []
-        if apart:
-            words = ["taskset", "-c", str(self.cores[0]), *words]
-        with self.program(words, "http://", port) as server:
-            yield server
-
-
-def _found(name: str) -> str:
-    path = shutil.which(name)
-    if path is None:
-        raise Missing(name)
-    return path
 
 
 def _client(netd: Server) -> xmlrpc.client.ServerProxy:
     return xmlrpc.client.ServerProxy(f"http://127.0.0.1:{netd.port}/RPC2", allow_none=True)
-
-
-def _fault(netd: Server, method: str, *values: object) -> str:
-    """The text of a call's fault; empty without one."""
-    try:
-        getattr(_client(netd), method)(*values)
-    except xmlrpc.client.Fault as fault:
-        return str(fault.faultString)
-    return ""
 
 
 def _seconds(call: Callable[[], object]) -> float:
@@ -239,46 +124,13 @@ def _idle_redis(stage: Stage) -> str:
 
 
 def _idle_tls(stage: Stage) -> str:
-    pem, key = stage.folder / "tls.pem", stage.folder / "tls.key"
-    command = [_found("openssl"), "req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"]
-    command += ["-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=127.0.0.1"]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key)]
-    subprocess.run([*command, "-out", str(pem)], check=True, capture_output=True)
-    files = ("--tls-cert-file", str(pem), "--tls-key-file", str(key))
-    authority = ("--tls-ca-cert-file", str(pem), "--tls-auth-clients", "no")
-    with stage.redis(*files, *authority) as (server, _):
-        return _idle(stage, f"rediss://127.0.0.1:{server.port}/0?ssl_ca_certs={pem}")
+    with stage.redis_tls() as url:
+        return _idle(stage, url)
 
 
 def _idle_rabbitmq(stage: Stage) -> str:
-    inner = str(_RABBITMQ) if _RABBITMQ.exists() else _found("rabbitmq-server")
-    port, names = process.free_ports()
-    between = process.free_ports()[0]
-    home = stage.folder / "rabbitmq"
-    home.mkdir()
-    (home / "plugins").write_text("[].\n")
-    variables = {
-        "HOME": str(home),
-        "ERL_EPMD_PORT": str(names),
-        "ERL_EPMD_ADDRESS": "127.0.0.1",
-        "RABBITMQ_NODENAME": f"netd{port}@localhost",
-        "RABBITMQ_NODE_PORT": str(port),
-        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-        "RABBITMQ_DIST_PORT": str(between),
-        "RABBITMQ_MNESIA_BASE": str(home / "mnesia"),
-        "RABBITMQ_LOG_BASE": str(home / "logs"),
-        "RABBITMQ_LOGS": "-",
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "plugins"),
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none",
-    }
-    # Started here, because the one that RabbitMQ starts outlives it.
-    epmd = (_found("epmd"), "-address", "127.0.0.1", "-port", str(names))
-    with (
-        stage.redis() as (_, url),
-        stage.program(epmd, ""),
-        stage.program((inner,), "Server startup complete", variables=variables),
-    ):
-        return _idle(stage, url, f"amqp://guest:guest@127.0.0.1:{port}//")
+    with stage.redis() as (_, url), stage.rabbitmq() as broker:
+        return _idle(stage, url, broker)
 
 
 def _rates(stage: Stage, method: str, *values: object) -> str:
@@ -341,52 +193,6 @@ def _cut(stage: Stage) -> str:
         return _lag(stage, _under_load, between=cutter.before)
 
 
-class Cutter:
-    """A TCP proxy, in a thread, that cuts all its connections each 0.5 s."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-
-    def __enter__(self) -> "Cutter":
-        self._thread.start()
-        return self
-
-    def before(self, port: int) -> int:
-        """The port of a proxy of this port."""
-
-        async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            there, back = await asyncio.open_connection("127.0.0.1", port)
-            self._writers |= {writer, back}
-            await asyncio.gather(_pump(reader, back), _pump(there, writer))
-
-        async def listen() -> int:
-            server = await asyncio.start_server(accepted, "127.0.0.1", 0)
-            self._loop.call_later(2.0, self._cut)
-            return int(server.sockets[0].getsockname()[1])
-
-        return asyncio.run_coroutine_threadsafe(listen(), self._loop).result()
-
-    def _cut(self) -> None:
-        while self._writers:
-            self._writers.pop().transport.abort()
-        self._loop.call_later(0.5, self._cut)
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    writer.transport.abort()
-
-
 def _large(stage: Stage) -> str:
     with stage.redis() as (_, url), stage.worker(url), stage.netd(url) as netd:
         client = _client(netd)
@@ -405,23 +211,24 @@ def _large_at_once(netd: Server, _: Server) -> str:
 
 def _waiting(stage: Stage) -> str:
     """Memory and threads of waiting calls, which nobody runs."""
-    calls = [{"methodName": "empty", "params": []}] * 100
-    body = xmlrpc.client.dumps((calls,), "system.multicall").encode()
-    head = f"POST /RPC2 HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n"
-    request = f"{head}Content-Type: text/xml\r\n\r\n".encode() + body
-    queued = "netd_rpc_calls_queued"
 
-    def wait(netd: Server) -> float:
+    def wait(netd: Server, connections: int) -> float:
+        """The memory with 100 waiting calls on each of so many connections."""
+        calls = [{"methodName": "empty", "params": []}] * 100
+        body = xmlrpc.client.dumps((calls,), "system.multicall").encode()
+        head = f"POST /RPC2 HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+        request = f"{head}Content-Type: text/xml\r\n\r\n".encode() + body
         with ExitStack() as stack:
-            for _ in range(_WAITING // len(calls)):
+            for _ in range(connections):
                 sock = socket.create_connection(("127.0.0.1", netd.port))
                 stack.enter_context(sock).sendall(request)
-            _until(netd, queued, _WAITING)
+            _until(netd, "netd_rpc_calls_queued", 100 * connections)
             return measure.rss_bytes([netd.pid])
 
     with stage.redis() as (_, url), stage.netd(url) as netd:
-        before = measure.rss_bytes([netd.pid])
-        each = (wait(netd) - before) / _WAITING / 1024
+        # The first ones load modules.
+        before = wait(netd, 1)
+        each = (wait(netd, _WAITING // 100) - before) / (_WAITING - 100) / 1024
         threads = len(list((measure.PROC / str(netd.pid) / "task").iterdir()))
     return f"{each:.1f} KiB each, {threads} threads"
 
@@ -438,7 +245,8 @@ def _deaths(stage: Stage) -> str:
             ended: list[float] = []
 
             def call() -> None:
-                _fault(netd, "sleep", 25.0)
+                with suppress(xmlrpc.client.Fault):
+                    _client(netd).sleep(25.0)
                 ended.append(time.monotonic())
 
             thread = threading.Thread(target=call)
@@ -456,6 +264,8 @@ def _deaths(stage: Stage) -> str:
         body = xmlrpc.client.dumps((25.0,), "sleep")
         left.request("POST", "/RPC2", body, {"Content-Type": "text/xml"})
         _until(netd, busy, 1)
+        # Reset it: after a mere close a client may still want its response.
+        left.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         left.close()
         free = _seconds(_client(netd).empty)
         # For shorter an outage of Redis would explain a missing heartbeat as well.
