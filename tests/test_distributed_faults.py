@@ -83,6 +83,7 @@ class OutageTests(SynchronousTestCase):
         self.assertEqual(later.ended(), {(0, "1"): 1})
         self.assertEqual(netd.log.count("is away"), away + 1)
         self.assertIsNone(worker.process.poll())
+        self.assertNotIn("DUMP STATE TO FILE", worker.log)
         return calls
 
     def test_persistent(self) -> None:

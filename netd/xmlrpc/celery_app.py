@@ -8,6 +8,8 @@ processes; results, cancellations and claims are Redis's, and values are XML-RPC
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
+from itertools import chain, repeat
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -22,6 +24,11 @@ from netd.xmlrpc.in_flight import QUEUE
 CONNECT_SECONDS: Final = 2.0
 SOCKET_SECONDS: Final = 5.0
 """The longest that one command may take, or a wait for results."""
+
+
+def pauses() -> Iterator[float]:
+    """Seconds to wait before each further attempt to reach Redis or the broker, without end."""
+    return chain((0.05, 0.1, 0.2, 0.4, 0.8), repeat(1.0))
 
 
 def redis_client(url: QueueURL) -> redis.Redis:

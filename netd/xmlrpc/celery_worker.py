@@ -25,7 +25,7 @@ from celery.worker import state
 from netd.queue_url import QueueURL
 from netd.steps import run_now
 from netd.xmlrpc import codec, in_flight
-from netd.xmlrpc.celery_app import make_app, redis_client
+from netd.xmlrpc.celery_app import make_app, pauses, redis_client
 from netd.xmlrpc.faults import Fault
 from netd.xmlrpc.in_flight import Meta
 from netd.xmlrpc.registry import Procedure
@@ -37,8 +37,6 @@ BEAT_SECONDS: Final = 0.5
 """Time between two heartbeats, and the longest that a cancellation waits."""
 _VARIABLE: Final = "_NETD_WORKER"
 """Where the processes of a worker have its name from, however they are started."""
-_PAUSES: Final = (0.05, 1.0)
-"""The shortest and the longest time between two attempts to reach Redis."""
 
 _log = get_logger(__name__)
 
@@ -66,15 +64,15 @@ def worker_name() -> str:
 
 def repeat(action: Callable[[], T], until: float) -> T:
     """What `action` returns once Redis can be reached; its error when the time is over."""
-    pause, longest = _PAUSES
+    waits = pauses()
     while True:
         try:
             return action()
         except (redis.RedisError, OSError):
+            pause = next(waits)
             if time.monotonic() + pause > until:
                 raise
         time.sleep(pause)
-        pause = min(2 * pause, longest)
 
 
 # One round trip, after which either the call is claimed and the daemon told, or nothing was
@@ -235,6 +233,10 @@ def build(queue: QueueURL, broker: QueueURL | None, methods: Iterable[Procedure]
 
         def start(self, consumer: Any) -> None:
             """Begin, with each connection anew."""
+            if broker is None:
+                # netd sends again what a cut loses; kombu would write what it cannot put
+                # back, parameters too, to a file in /tmp.
+                consumer.task_consumer.channel.qos.restore_at_shutdown = False
             self.timer = consumer.timer.call_repeatedly(
                 BEAT_SECONDS, main.beat, (consumer.pool, state.active_requests)
             )

@@ -23,13 +23,11 @@ from twisted.internet.interfaces import IReactorFromThreads
 
 from netd.queue_url import QueueURL
 from netd.xmlrpc import in_flight
-from netd.xmlrpc.celery_app import CONNECT_SECONDS, make_app, redis_client
+from netd.xmlrpc.celery_app import CONNECT_SECONDS, make_app, pauses, redis_client
 from netd.xmlrpc.in_flight import Call, Look, Receiver, Report
 
 FLUSH_SECONDS: Final = 1.0
 """How long a stop goes on with orders."""
-_PAUSES: Final = (0.05, 1.0)
-"""The shortest and the longest time between two attempts."""
 _TOGETHER: Final = 16
 """Calls that are sent at a time."""
 _BLOCK_MS: Final = 1000
@@ -141,15 +139,14 @@ class QueueClient:
         self._results.connection_pool.disconnect()
 
     def _perform(self, order: _Order) -> None:
-        pause, longest = _PAUSES
+        waits = pauses()
         while order.due() and time.monotonic() < self._stop_at:
             try:
                 order.perform()
             # Three libraries' errors; a bug is not repeated for longer than an outage.
             except Exception as error:
                 self._failed(error)
-                time.sleep(pause if self._stop_at == inf else _PAUSES[0])
-                pause = min(2 * pause, longest)
+                time.sleep(next(waits if self._stop_at == inf else pauses()))
             else:
                 self._worked()
                 return
@@ -264,7 +261,7 @@ class QueueClient:
 
     def _read(self) -> None:
         """Tell what workers say, from the beginning after each reconnection."""
-        last, (pause, longest) = b"0-0", _PAUSES
+        last, waits = b"0-0", pauses()
         while self._stop_at == inf:
             try:
                 last = self._read_after(last)
@@ -274,10 +271,9 @@ class QueueClient:
                     self._say("results", error)
                     # Entries that were told already are dropped; a new Redis counts anew.
                     last = b"0-0"
-                    time.sleep(pause)
-                    pause = min(2 * pause, longest)
+                    time.sleep(next(waits))
             else:
-                pause = _PAUSES[0]
+                waits = pauses()
                 self._say("results")
         self._publisher.join()
         self._tell(self._ended.callback, None)

@@ -296,6 +296,16 @@ class _Timer:
         self.calls.clear()
 
 
+class _Consumer:
+    """Celery's consumer of Redis; its own task consumer, channel and QoS."""
+
+    restore_at_shutdown = True
+
+    def __init__(self, timer: _Timer, pool: _Pool) -> None:
+        self.timer, self.pool = timer, pool
+        self.task_consumer = self.channel = self.qos = self
+
+
 class BuildTests(_Test):
     """
     The application of a worker.
@@ -338,10 +348,11 @@ class BuildTests(_Test):
         """The heart beats at once and then twice a second, from start to stop."""
         (step,) = self.app.steps["consumer"]
         timer, pool = _Timer(), _Pool()
-        consumer = type("Consumer", (), {"timer": timer, "pool": pool})()
+        consumer = _Consumer(timer, pool)
         heartbeat = step(consumer)
         heartbeat.start(consumer)
         self.assertEqual(pool.maintained, 1)
+        self.assertFalse(consumer.restore_at_shutdown)
         ((seconds, function, arguments),) = timer.calls
         self.assertEqual(seconds, 0.5)
         function(*arguments)
@@ -363,7 +374,7 @@ class BuildTests(_Test):
         message = _Message(["", self.meta])
         signals.task_unknown.send(sender=self, message=message, name="netd.x", id="j")
         (step,) = self.app.steps["consumer"]
-        consumer = type("Consumer", (), {"timer": _Timer(), "pool": _Pool()})()
+        consumer = _Consumer(_Timer(), _Pool())
         step(consumer).start(consumer)
         texts = [json.loads(message[1:])[1] for _, message in self.entries()]
         self.assertEqual(
