@@ -94,6 +94,11 @@ class Process:
         finally:
             self._process.kill()
 
+    def kill(self) -> None:
+        """Kill all its processes, as the end of its machine does."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(DEADLINE)
+
     def __exit__(self, *_: object) -> None:
         try:
             self.end()
@@ -163,7 +168,8 @@ class Worker(Process):
 
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
-            self.end(signal.SIGQUIT)
+            # A stop takes seconds; what it does is a test of its own.
+            self.kill()
         super().__exit__()
 
 
@@ -211,11 +217,6 @@ class RabbitMQ(Process):
         eventually(
             lambda: self.log.count("Server startup complete") > before or None, "RabbitMQ"
         )
-
-    def kill(self) -> None:
-        """Kill the node, as the end of its machine does."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(DEADLINE)
 
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
