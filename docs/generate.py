@@ -13,13 +13,19 @@ from pathlib import Path
 
 from twisted.internet.task import Clock
 
+from netd.counters import Counters
+from netd.http.errors import REQUEST_ERRORS
 from netd.lab.parameters import Parameter
 from netd.lab.table import ROUTES
+from netd.ops.logging.journal import field_name
+from netd.ops.logging.log_fields import FIELDS
 from netd.options.help import ALL
 from netd.setting_types import SWITCH, Group, Option
 from netd.settings import OPTIONS
 from netd.test.differences.table import markdown
 from netd.test.testing.url_builders import module
+from netd.workers.messages import Snapshot
+from netd.workers.metrics import GroupCollector
 from netd.xmlrpc import service
 from netd.xmlrpc.page import declarations, groups
 from netd.xmlrpc.registry import Procedure
@@ -66,6 +72,33 @@ _PREFIX = """
 ## {}
 
 | method | signatures | what |
+|---|---|---|
+"""
+
+_METRICS = """\
+# Metrics
+
+What `/metrics` of a running daemon says. Metrics of the queue have values with `--rpc-queue`, those of workers with `--workers`. `process_*` are the resources of the process, as in every client of Prometheus. [Prometheus](../prometheus.md) says how they are read.
+
+| metric | type | what |
+|---|---|---|
+"""
+
+_LOG_FIELDS = """\
+# Log fields
+
+The members of a line with `--log json`, and the fields of an entry with `--log journal`. What is not known is left out. [Logs](../operations.md#logs) says where the log goes.
+
+| JSON | journal | what |
+|---|---|---|
+"""
+
+_REFUSALS = """\
+# Refusals
+
+Why the HTTP server refuses a request before anything else reads it. The reason stands in `netd_refusals_total{reason}` and in the field `refusal` of the log; the text is the body of the response.
+
+| reason | status | text |
 |---|---|---|
 """
 
@@ -223,6 +256,37 @@ def methods() -> str:
     return _METHODS + "".join(tables)
 
 
+def metrics() -> str:
+    """The page of all metrics."""
+    nothing = Snapshot(Counters(), {}, {}, 0, 0, {})
+    rows = []
+    for metric in GroupCollector(nothing, (), 0, lambda pid: {}).collect():
+        name = metric.name + {"counter": "_total", "info": "_info"}.get(metric.type, "")
+        labels = metric._labelnames or (metric.samples[0].labels if metric.samples else ())
+        labels = () if metric.type == "histogram" else tuple(labels)
+        shown = f"{name}{{{','.join(labels)}}}" if labels else name
+        rows.append(f"| `{shown}` | {metric.type} | {metric.documentation} |\n")
+    return _METRICS + "".join(sorted(rows))
+
+
+def log_fields() -> str:
+    """The page of the fields of a log entry."""
+    own = {"time": "", "level": "`PRIORITY`"}
+    rows = (
+        f"| `{name}` | {own.get(name, f'`{field_name(name)}`')} | {text} |\n"
+        for name, text in FIELDS.items()
+    )
+    return _LOG_FIELDS + "".join(rows)
+
+
+def refusals() -> str:
+    """The page of the refusals of the HTTP server."""
+    rows = (
+        f"| `{key}` | {status} | {text} |\n" for key, (status, text) in REQUEST_ERRORS.items()
+    )
+    return _REFUSALS + "".join(rows)
+
+
 def pages() -> dict[str, str]:
     """The text of each page by its file name."""
     urls = "".join(
@@ -234,6 +298,9 @@ def pages() -> dict[str, str]:
         "options.md": options(),
         "urls.md": _URLS + urls,
         "methods.md": methods(),
+        "metrics.md": metrics(),
+        "log-fields.md": log_fields(),
+        "refusals.md": refusals(),
         "netd.1": man(),
     }
 

@@ -7,6 +7,8 @@ the installed chromedriver is used, never one that Selenium would download.
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import tempfile
 from collections.abc import Iterator
@@ -54,6 +56,26 @@ def browser(*flags: str) -> Iterator[Chrome]:
             yield driver
         finally:
             driver.quit()
+
+
+@functools.cache
+def _started() -> Chrome:
+    """A browser that runs until this process ends."""
+    context = browser()
+    atexit.register(context.__exit__, None, None, None)
+    return context.__enter__()
+
+
+@contextmanager
+def shared_browser() -> Iterator[Chrome]:
+    """A running browser, for tests that leave no cookies and no stored data behind."""
+    driver = _started()
+    try:
+        yield driver
+    finally:
+        driver.get("about:blank")
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
 def element(driver: WebDriver, selector: str) -> WebElement:

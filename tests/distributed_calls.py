@@ -20,12 +20,12 @@ __all__ = [
     "far",
     "fault",
     "gpu",
-    "held",
     "mark",
     "same",
     "say",
     "sleep",
     "text",
+    "until",
 ]
 
 _SECOND = os.environ.get("NETD_TEST_VERSION") == "2"
@@ -39,7 +39,7 @@ def sleep(seconds: float) -> float:
 
 
 @rpc(offload=True)
-def held(path: str) -> bool:
+def until(path: str) -> bool:
     """Wait for a file."""
     while not Path(path).exists():
         time.sleep(0.01)

@@ -51,6 +51,7 @@ PROGRAMS: Final = {
     "mount": Program("mount"),
     "nc": Program("netcat-openbsd", ("-h",), "OpenBSD|Ncat", "OpenBSD's nc or ncat"),
     "ncat": Program("ncat"),
+    "nginx": Program("nginx-light"),
     "nmap": Program("nmap"),
     "node": Program("nodejs", ("-e", "fetch"), what="Node 18 or newer"),
     "nping": Program("nmap"),

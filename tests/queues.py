@@ -12,17 +12,17 @@ import importlib.util
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import urllib.request
 import xmlrpc.client
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from tests.clients import listening
+from tests.forks import Fork, fork
 from tests.programs import need
 from tests.running import DEADLINE, Daemon, environment, eventually, free_port
 
@@ -44,7 +44,7 @@ class Process:
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="netd-queue-")
         self.folder = Path(self._folder.name)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Fork | None = None
 
     def _start(self, *command: str, environ: Mapping[str, str] | None = None) -> None:
         with (self.folder / "log").open("ab") as log:
@@ -74,7 +74,7 @@ class Process:
         return eventually(look, f"{text!r} in the log")
 
     @property
-    def process(self) -> subprocess.Popen[bytes]:
+    def process(self) -> subprocess.Popen[bytes] | Fork:
         """The process, which has been started."""
         assert self._process is not None
         return self._process
@@ -153,7 +153,10 @@ class Worker(Process):
         environ.pop("PYTHONWARNINGS", None)
         words = ("-A", "netd.xmlrpc.tasks", "worker", "-l", "info", "-c", str(self._processes))
         alone = ("--without-mingle", "--without-gossip", *self._arguments)
-        self._start(sys.executable, "-m", "celery", *words, *alone, environ=environ)
+        with (self.folder / "log").open("ab") as log:
+            self._process = fork(
+                "celery", [*words, *alone], environ, self.folder, (log, log), session=True
+            )
         return self
 
     def ready(self) -> Self:
@@ -239,10 +242,12 @@ class _Epmd(Process):
         return self
 
 
-def daemon(url: str, *arguments: str, **variables: str) -> Daemon:
+def daemon(
+    url: str, *arguments: str, way: Sequence[str] | None = None, **variables: str
+) -> Daemon:
     """A netd of the tests' functions."""
     base = ("--rpc", CALLS, "--rpc-queue", url)
-    return Daemon(*base, *arguments, environ=environment(**variables))
+    return Daemon(*base, *arguments, way=way, environ=environment(**variables))
 
 
 @contextlib.contextmanager

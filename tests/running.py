@@ -25,6 +25,7 @@ from typing import Final, Self, TypeVar
 from attrs import frozen
 
 from netd.values import Endpoint
+from tests.forks import Fork, fork, inherited
 from tests.programs import need
 
 T = TypeVar("T")
@@ -111,6 +112,25 @@ def run(
     )
     seconds = time.monotonic() - started
     return Finished(done.returncode, _text(done.stdout), _text(done.stderr), seconds)
+
+
+def run_netd(
+    *arguments: str | Path, environ: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> Finished:
+    """Run netd, in a fork, to an end that comes by itself."""
+    started = time.monotonic()
+    variables = environment() if environ is None else environ
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        words = [str(word) for word in arguments]
+        process = fork("netd", words, variables, cwd or Path.cwd(), (out, err))
+        try:
+            status = process.wait(DEADLINE)
+        finally:
+            process.kill()
+        seconds = time.monotonic() - started
+        out.seek(0)
+        err.seek(0)
+        return Finished(status, _text(out.read()), _text(err.read()), seconds)
 
 
 def _text(data: bytes) -> str:
@@ -217,20 +237,24 @@ class Daemon:
     netd in a process of its own, ready when the context is entered.
 
     Listens on ports that the kernel chose.  On leaving it is ended by SIGTERM
-    if it still runs, and whatever it logged must hold no traceback.
+    if it still runs, and whatever it logged must hold no traceback.  Without a
+    `way` it is forked from a process that has imported netd, where that makes
+    no difference.
     """
 
     def __init__(
         self,
         *arguments: str | Path,
-        way: Sequence[str | Path] = MODULE,
+        way: Sequence[str | Path] | None = None,
         environ: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         inherit: Sequence[int] = (),
     ) -> None:
         self._inherit = inherit
-        self._command = _words((*way, *arguments))
         self._environ = environment() if environ is None else dict(environ)
+        forked = way is None and inherited(self._environ) == inherited(environment())
+        self._command = None if forked else _words((*(way or MODULE), *arguments))
+        self._arguments = [str(word) for word in arguments]
         self._cwd = cwd
         self.notices: list[dict[str, str]] = []
         """The assignments of each notification so far."""
@@ -243,26 +267,30 @@ class Daemon:
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notify.bind(str(folder / "notify"))
         self._notify.settimeout(0.05)
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                self._command,
-                env={
-                    "NETD_PORT": "0",
-                    **self._environ,
-                    "NOTIFY_SOCKET": str(folder / "notify"),
-                },
-                cwd=self._cwd or folder / "empty",
-                pass_fds=self._inherit,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        self._process = self._start(
+            {"NETD_PORT": "0", **self._environ, "NOTIFY_SOCKET": str(folder / "notify")},
+            self._cwd or folder / "empty",
+        )
         try:
             self.notice("READY")
         except BaseException:
             self._end()
             raise
         return self
+
+    def _start(self, environ: Mapping[str, str], cwd: Path) -> Fork | subprocess.Popen[bytes]:
+        with self._log.open("wb") as log:
+            if self._command is None:
+                return fork("netd", self._arguments, environ, cwd, (log, log))
+            return subprocess.Popen(
+                self._command,
+                env=environ,
+                cwd=cwd,
+                pass_fds=self._inherit,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
 
     def __exit__(self, *_: object) -> None:
         try:

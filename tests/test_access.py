@@ -17,7 +17,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from tests.certificates import certificate
 from tests.clients import connect, curl, datagrams, exchange, receive
 from tests.programs import needs
-from tests.running import MODULE, Daemon, run, succeed, temporary_directory
+from tests.running import MODULE, Daemon, run, run_netd, succeed, temporary_directory
 
 V1 = b"PROXY TCP4 203.0.113.9 192.0.2.2 4711 80\r\n"
 GET = b"GET /healthz HTTP/1.1\r\nHost: netd\r\nConnection: close\r\n\r\n"
@@ -78,7 +78,7 @@ class ListTests(SynchronousTestCase):
         daemon = self.enterContext(Daemon("--allow", "192.0.2.0/24"))
         port = str(daemon.where().port)
         words = ("--healthcheck", "--allow", "192.0.2.0/24", "--port", port)
-        self.assertEqual(run(*MODULE, *words).status, 0)
+        self.assertEqual(run_netd(*words).status, 0)
         for path, status in (
             ("/healthz", 200),
             ("/readyz", 200),
@@ -134,7 +134,7 @@ class ListTests(SynchronousTestCase):
             ("--proxy-from", "localhost", "not an IP network"),
             ("--service", "chargen=udp:0", "not offered over udp"),
         ):
-            done = run(*MODULE, "--port", "0", option, value)
+            done = run_netd("--port", "0", option, value)
             self.assertEqual(done.status, 1)
             self.assertIn(f"netd: {option} {value}: ", done.err)
             self.assertIn(message, done.err)

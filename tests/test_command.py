@@ -19,6 +19,7 @@ from tests.running import (
     environment,
     free_port,
     run,
+    run_netd,
     succeed,
     temporary_directory,
 )
@@ -31,7 +32,7 @@ class HealthTests(SynchronousTestCase):
 
     def check(self, *words: str | Path) -> Finished:
         """The finished `netd --healthcheck`, which must print one line."""
-        done = run(*MODULE, "--healthcheck", *words)
+        done = run_netd("--healthcheck", *words)
         self.assertEqual((done.out + done.err).count("\n"), 1, done.out + done.err)
         return done
 
@@ -110,7 +111,7 @@ class CompletionTests(SynchronousTestCase):
         """
         An unknown shell is refused in one line.
         """
-        done = run(*MODULE, "--completion", "tcsh")
+        done = run_netd("--completion", "tcsh")
         self.assertEqual(done.status, 1)
         self.assertEqual(done.err, "netd: --completion tcsh: not one of bash, zsh, fish\n")
 

@@ -13,7 +13,6 @@ import struct
 import threading
 import urllib.request
 import xmlrpc.client
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -43,6 +42,7 @@ from tests.running import (
     environment,
     eventually,
     run,
+    run_netd,
     temporary_directory,
 )
 from tests.workers import replaced, workers
@@ -173,8 +173,8 @@ class CallTests(SynchronousTestCase):
         """
         netd = self.share(processes=1)
         folder = self.enterContext(temporary_directory())
-        once, never = folder / "once", folder / "never"
-        waiting = [_begin(netd, "sleep", 0.5)]
+        once, never, end = folder / "once", folder / "never", folder / "end"
+        waiting = [_begin(netd, "until", str(end))]
         _busy(netd, 1)
         waiting.append(_begin(netd, "mark", str(once), 0.0))
         _messages(self.redis, 1)
@@ -182,6 +182,7 @@ class CallTests(SynchronousTestCase):
         for _ in range(2):
             self.redis.cli("RPUSH", "netd", message)
         _call_and_leave(netd, "mark", str(never), 0.0)
+        end.touch()
         # The first call in the queue is the last to run.
         self.assertEqual(proxy(netd).sleep(0.0), 0.0)
         _messages(self.redis, 0)
@@ -383,23 +384,19 @@ class SecretTests(SynchronousTestCase):
             f"rediss://:{secret}x{place}?ssl_ca_certs={leaf}",
             f"rediss://:{secret}{place}",
         )
-        # Each takes its time to start.
-        threads = self.enterContext(ThreadPoolExecutor())
-        variables = environment(NETD_RPC_QUEUE=texts[1])
-        printing = threads.submit(run, *MODULE, "--print-config", environ=variables)
-        refusing = threads.submit(run, *MODULE, "--rpc-queue", f"redis://u:{secret}@h:x")
         good.write_text(f"rediss://:{secret}{place}?ssl_ca_certs={leaf}\n")
         worker, netd = self.enterContext(serving(f"@{good}"))
         self.assertEqual(proxy(netd).same(3), 3)
         outputs = [netd.log, worker.log]
         for text in texts:
             wrong.write_text(text)
-            other = self.enterContext(daemon(f"@{wrong}"))
+            other = self.enterContext(daemon(f"@{wrong}", way=MODULE))
             outputs.append(other.logged("is away"))
             outputs.append(Path(f"/proc/{other.pid}/cmdline").read_text())
             self.assertEqual(outputs[-2].count("is away"), 1)
-        printed, refused = printing.result(), refusing.result()
+        printed = run_netd("--print-config", environ=environment(NETD_RPC_QUEUE=text))
         self.assertIn(f"rediss://***{place}", printed.out)
+        refused = run_netd("--rpc-queue", f"redis://u:{secret}@h:x")
         self.assertEqual(refused.status, 1)
         outputs += [printed.out, printed.err, refused.out, refused.err]
         for output in outputs:
@@ -421,7 +418,7 @@ class SecretTests(SynchronousTestCase):
             (("--rpc-broker", "amqp://h"), "needs --rpc-queue"),
             (("--rpc-queue", "@/nowhere"), "No such file"),
         ):
-            done = run(*MODULE, *arguments)
+            done = run_netd(*arguments)
             self.assertEqual((done.status, done.err.count("\n")), (1, 1), done.err)
             self.assertIn(text, done.err)
         for text, worker in refused.items():

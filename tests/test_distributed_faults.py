@@ -67,7 +67,7 @@ class OutageTests(SynchronousTestCase):
         redis, worker, netd = _shared()
         release = self.enterContext(temporary_directory()) / "release"
         away = netd.log.count("is away, calls wait")
-        calls = Calls(netd, "held", *[(str(release),)] * 5)
+        calls = Calls(netd, "until", *[(str(release),)] * 5)
         _state(netd, 2, 3)
         stop(redis)
 

@@ -3,16 +3,18 @@ The examples of the Markdown files, as a reader types them.
 
 Every block of a language that can be run is run: `sh` must succeed, `console`, `pycon` and
 `python` must print what they show.  The blocks of one page are run in order, in one empty
-directory, beside a daemon on the port that the page calls 8000.
+directory, beside a daemon on the port that the page calls 8000.  The `pycon` blocks of a
+page are one session.
 
-Rules: a block that cannot be run has a comment `<!-- not run: REASON -->` before it; the
-others have no language (files, configurations).
+Rules: a block that cannot be run has a comment `<!-- not run: REASON -->` before it; files,
+configurations and output are of the languages in `SHOWN`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import doctest
+import functools
 import gc
 import os
 import re
@@ -22,7 +24,8 @@ import socket
 import sys
 import warnings
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from unittest import mock
 
 from attrs import frozen
 from twisted.trial.unittest import SynchronousTestCase
@@ -32,23 +35,36 @@ from tests.running import (
     MODULE,
     ROOT,
     TWISTD,
-    Daemon,
     Finished,
     environment,
     eventually,
     run,
+    shared,
     temporary_directory,
 )
 
 PAGES: Final = (
     *sorted(ROOT.glob("*.md")),
-    *sorted(ROOT.glob("docs/*.md")),
+    *sorted(ROOT.glob("docs/**/*.md")),
     *sorted(ROOT.glob("contrib/**/*.md")),
 )
 LANGUAGES: Final = ("sh", "console", "pycon", "python")
-_BLOCK: Final = re.compile(
-    r"((?:^<!-- .* -->\n)*)^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL
+SHOWN: Final = (
+    "text",
+    "ini",
+    "nginx",
+    "yaml",
+    "{include}",
+    "{toctree}",
+    "{figure}",
+    "{eval-rst}",
 )
+"""What else a block may be."""
+_BLOCK: Final = re.compile(
+    r"((?:^<!-- .* -->\n)*)^```(\S*).*?\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
+_PORT: Final = re.compile(r"\b80[08]0\b")
+"""The daemon's, and another."""
 _ACTIONS: Final = ("healthcheck", "completion", "print-config", "help", "version")
 
 
@@ -71,8 +87,9 @@ def blocks(page: Path) -> list[Block]:
     ]
 
 
-def free_number() -> int:
-    """A port number that is free over TCP and over UDP."""
+@functools.cache
+def free_number(port: str) -> int:
+    """What stands for a port of the pages: one that was free over TCP and over UDP."""
     while True:
         with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
             stream.bind(("127.0.0.1", 0))
@@ -113,19 +130,19 @@ class ExampleTests(SynchronousTestCase):
             f'case " $* " in {actions}) {checked} "$@";;'
             f' *) {checked} --check-config "$@" >&2;; esac',
         )
-        self.number = free_number()
         room = self.folder / "room"
         room.mkdir()
         # On a terminal curl shows no progress.
         (room / ".curlrc").write_text("silent\nshow-error\n")
         self.room = room
+        self.session: dict[str, Any] = {}
         self.environ = environment(
             PATH=f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
             HOME=str(room),
             NO_PROXY="*",
             no_proxy="*",
         )
-        self.addCleanup(self.end_daemon)
+        self.addCleanup(self.end_daemons)
 
     def program(self, name: str, command: str) -> None:
         """Make a program of the examples."""
@@ -133,18 +150,19 @@ class ExampleTests(SynchronousTestCase):
         path.write_text(f'#!/bin/sh\nexec_in() {{ {command}\n}}\nexec_in "$@"\n')
         path.chmod(0o755)
 
-    def end_daemon(self) -> None:
+    def end_daemons(self) -> None:
         """End what a failed example has left behind."""
-        with contextlib.suppress(OSError, ValueError):
-            os.kill(int((self.room / "netd.pid").read_text()), signal.SIGKILL)
+        for path in self.room.glob("*.pid"):
+            with contextlib.suppress(OSError, ValueError):
+                os.kill(int(path.read_text()), signal.SIGKILL)
 
     def examples(self, name: str) -> None:
         """Run the blocks of a page."""
         found = blocks(ROOT / name)
         self.assertTrue(found, name)
-        self.enterContext(Daemon("--port", str(self.number)))
+        self.enterContext(shared("--port", str(free_number("8000"))))
         for block in found:
-            text = block.text.replace("8000", str(self.number))
+            text = _PORT.sub(lambda port: str(free_number(port[0])), block.text)
             getattr(self, f"run_{block.language}")(text)
 
     def run_sh(self, text: str) -> None:
@@ -164,13 +182,22 @@ class ExampleTests(SynchronousTestCase):
             self.assertRegex(out, rf"\A{pattern(shown)}\Z", command)
 
     def run_pycon(self, text: str) -> None:
-        """A session of Python prints what it shows."""
+        """The lines of a session of Python print what they show, but for `...` in it."""
         wrong: list[str] = []
-        example = doctest.DocTestParser().get_doctest(text, {}, "example", None, None)
-        # What an example leaves open is closed with it, as at the end of a session.
-        with warnings.catch_warnings():
+        flags = (
+            doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
+        )
+        example = doctest.DocTestParser().get_doctest(text, self.session, "example", None, None)
+        with (
+            contextlib.chdir(self.room),
+            mock.patch.dict(os.environ, NO_PROXY="*", no_proxy="*"),
+            # What an example leaves open is closed with it, as at the end of a session.
+            warnings.catch_warnings(),
+        ):
             warnings.simplefilter("ignore", ResourceWarning)
-            doctest.DocTestRunner(verbose=False).run(example, out=wrong.append)
+            runner = doctest.DocTestRunner(verbose=False, optionflags=flags)
+            runner.run(example, out=wrong.append, clear_globs=False)
+            self.session = example.globs
             gc.collect()
         self.assertEqual("".join(wrong), "")
 
@@ -178,24 +205,26 @@ class ExampleTests(SynchronousTestCase):
         """A script succeeds, and prints the comment of a line where that has one."""
         done = run(sys.executable, "-c", text, environ=self.environ, cwd=self.room)
         self.assertEqual(done.status, 0, done.err)
-        for shown in re.findall(r"^print\(.*\)  # (.*)$", text, re.MULTILINE):
+        for shown in re.findall(r"^ *print\(.*\)  # (.*)$", text, re.MULTILINE):
             self.assertIn(f"{shown}\n", done.out)
-
-    def test_distributed(self) -> None:
-        """Heavy calls on many machines."""
-        self.examples("docs/distributed.md")
 
     def test_every(self) -> None:
         """Each page with blocks that can be run has a test here."""
         pages = {str(page.relative_to(ROOT)) for page in PAGES if blocks(page)}
-        self.assertEqual(
-            pages,
-            {
-                "README.md",
-                *(f"docs/{name}.md" for name in ("coming-from-httpbin", "files", "lab")),
-                *(f"docs/{name}.md" for name in ("distributed", "operations", "rpc")),
-            },
-        )
+        source = Path(__file__).read_text()
+        self.assertEqual(pages, set(re.findall(r'self\.examples\("(.*)"\)', source)))
+
+    def test_languages(self) -> None:
+        """Each block has a language, by which it is run or shown."""
+        for page in PAGES:
+            for _, language, text in _BLOCK.findall(page.read_text()):
+                self.assertIn(language, (*LANGUAGES, *SHOWN), f"{page}:\n{text}")
+
+    def test_examples(self) -> None:
+        """Each file and folder of examples/ is run by a test."""
+        tests = "".join(path.read_text() for path in ROOT.glob("tests/test_*.py"))
+        for path in (ROOT / "examples").glob("[!_]*"):
+            self.assertRegex(tests, rf"examples\W+(import )?{path.stem}\b")
 
     @needs("bash", "curl", "nc")
     def test_readme(self) -> None:
@@ -204,10 +233,39 @@ class ExampleTests(SynchronousTestCase):
         # The example has ended its own daemon.
         eventually(lambda: None if (self.room / "netd.pid").exists() else True, "the end")
 
+    @needs("bash", "openssl")
+    def test_certificates(self) -> None:
+        """The certificate of one's own."""
+        self.examples("docs/certificates.md")
+
+    @needs("bash")
+    def test_clients(self) -> None:
+        """The session of Python's clients, whose cache is the file that it shows."""
+        self.examples("docs/clients.md")
+
     @needs("bash", "curl")
     def test_comingFromHttpbin(self) -> None:
         """The first request of a user of httpbin."""
         self.examples("docs/coming-from-httpbin.md")
+
+    @needs("ab", "bash", "curl")
+    def test_concurrency(self) -> None:
+        """The measurements of a class on concurrency."""
+        self.examples("docs/concurrency.md")
+
+    @needs("bash")
+    def test_containers(self) -> None:
+        """The health check of a container."""
+        self.examples("docs/containers.md")
+
+    @needs("bash", "curl")
+    def test_delays(self) -> None:
+        """The figures of delays."""
+        self.examples("docs/delays.md")
+
+    def test_distributed(self) -> None:
+        """Heavy calls on many machines."""
+        self.examples("docs/distributed.md")
 
     @needs("bash", "curl")
     def test_files(self) -> None:
@@ -216,11 +274,21 @@ class ExampleTests(SynchronousTestCase):
         self.assertTrue((self.room / "hello.txt").stat().st_size)
 
     @needs("bash", "curl")
+    def test_fiveMinutes(self) -> None:
+        """The first five minutes."""
+        self.examples("docs/five-minutes.md")
+
+    @needs("bash", "curl", "haproxy")
+    def test_healthCheck(self) -> None:
+        """The health checks, HAProxy's too."""
+        self.examples("docs/health-check.md")
+
+    @needs("bash", "curl")
     def test_lab(self) -> None:
         """The requests of the guide to the lab."""
         self.examples("docs/lab.md")
 
-    @needs("bash", "openssl")
+    @needs("bash")
     def test_operations(self) -> None:
         """The commands of the guide to operations."""
         self.examples("docs/operations.md")
@@ -231,6 +299,20 @@ class ExampleTests(SynchronousTestCase):
         ):
             self.assertIn("max-delay", (self.room / name).read_text())
 
+    @needs("bash", "curl")
+    def test_prometheus(self) -> None:
+        """The metrics of the guide to Prometheus."""
+        self.examples("docs/prometheus.md")
+
+    @needs("bash", "curl")
+    def test_retries(self) -> None:
+        """The retries of curl and of requests."""
+        self.examples("docs/retries.md")
+
     def test_rpc(self) -> None:
         """The script of the guide to XML-RPC."""
         self.examples("docs/rpc.md")
+
+    def test_scripts(self) -> None:
+        """The script of a reply."""
+        self.examples("docs/scripts.md")

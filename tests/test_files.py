@@ -19,7 +19,7 @@ import requests
 import requests_cache
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.browser import browser, resize, screenshot
+from tests.browser import browser, resize, screenshot, shared_browser
 from tests.certificates import certificate
 from tests.clients import connect, curl, receive
 from tests.programs import needs
@@ -320,7 +320,7 @@ class ListingTests(TreeCase):
 
     def test_pictures(self) -> None:
         """The listing follows the preferred colour scheme on a wide and on a narrow screen."""
-        driver = self.enterContext(browser())
+        driver = self.enterContext(shared_browser())
         driver.get(f"{self.url}/")
         for width in (1100, 500):
             resize(driver, width, 900)
@@ -333,7 +333,7 @@ class ListingTests(TreeCase):
 
     def test_document(self) -> None:
         """A browser shows every name as text and runs no script; every link leads to a file."""
-        driver = self.enterContext(browser())
+        driver = self.enterContext(shared_browser())
         driver.get(f"{self.url}/?sort=size&order=desc")
         page = driver.page_source
         self.assertNotIn("<b>", page)

@@ -9,8 +9,9 @@ import re
 import socket
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from threading import Event
@@ -98,16 +99,21 @@ class HAProxyTests(SynchronousTestCase):
             for _ in range(10):
                 response = curl(f"http://127.0.0.1:{port}/", "-A", "through-haproxy")
                 self.assertEqual(response.status, 200)
-            share = Counter[int]()
-            for number, daemon in enumerate(daemons):
-                share[number] = daemon.logged("through-haproxy").count("through-haproxy")
-            self.assertEqual(share, {0: 5, 1: 5}, (mode, send))
+            share = eventually(partial(_share, daemons), "ten lines")
+            # The connection that saw HAProxy listen may take a turn between the others.
+            self.assertGreaterEqual(min(share), 4, (mode, send))
+
+
+def _share(daemons: Sequence[Daemon]) -> list[int] | None:
+    """How many requests each daemon has had, once all ten are in the logs."""
+    counts = [daemon.log.count("through-haproxy") for daemon in daemons]
+    return counts if sum(counts) == 10 else None
 
 
 def _documented() -> tuple[str, list[list[str]]]:
-    """The configuration of HAProxy in docs/operations.md, and the arguments of both netds."""
-    text = (ROOT / "docs/operations.md").read_text()
-    (config,) = re.findall(r"```\n(defaults\n.*?)```", text, re.DOTALL)
+    """The configuration of HAProxy in docs/haproxy.md, and the arguments of both netds."""
+    text = (ROOT / "docs/haproxy.md").read_text()
+    (config,) = re.findall(r"```text\n(defaults\n.*?)```", text, re.DOTALL)
     return config, [line.split()[1:] for line in re.findall(r"(?m)^netd --port 80.*$", text)]
 
 
@@ -129,7 +135,7 @@ def _ask(port: int, stop: Event) -> list[int | str]:
 @needs("haproxy")
 class RestartTests(SynchronousTestCase):
     """
-    The example of docs/operations.md.
+    The example of docs/haproxy.md.
     """
 
     def setUp(self) -> None:

@@ -9,7 +9,7 @@ import json
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.table import ROUTES
-from tests.browser import browser, element, overflow, resize, screenshot
+from tests.browser import browser, element, overflow, resize, screenshot, shared_browser
 from tests.programs import needs
 from tests.running import Daemon, eventually, shared
 
@@ -25,7 +25,7 @@ class HelpTests(SynchronousTestCase):
         The Reference has a row for each route and is no wider than the screen of a phone.
         """
         daemon = self.enterContext(shared())
-        driver = self.enterContext(browser())
+        driver = self.enterContext(shared_browser())
         resize(driver, 390, 844)
         driver.get(f"{daemon.url}/help")
         rows = driver.execute_script("return document.querySelectorAll('.route').length")
@@ -37,7 +37,7 @@ class HelpTests(SynchronousTestCase):
         The page looks different under a light and a dark colour scheme.
         """
         daemon = self.enterContext(shared())
-        driver = self.enterContext(browser())
+        driver = self.enterContext(shared_browser())
         driver.get(f"{daemon.url}/help")
         light, dark = (screenshot(driver, dark=dark) for dark in (False, True))
         self.assertTrue(light.startswith(b"\x89PNG"))
@@ -55,7 +55,7 @@ class FormTests(SynchronousTestCase):
         The form posts every field, and /post shows the values.
         """
         daemon = self.enterContext(shared())
-        driver = self.enterContext(browser())
+        driver = self.enterContext(shared_browser())
         driver.get(f"{daemon.url}/forms/post")
         element(driver, "input[name=custname]").send_keys("Zoë")
         for choice in ("large", "bacon", "onion"):
@@ -106,7 +106,7 @@ class OtherOriginTests(SynchronousTestCase):
         No link to netd leads the browser away or runs what stands in it.
         """
         url = self.enterContext(shared()).url
-        with browser() as driver:
+        with shared_browser() as driver:
             for query in (
                 "status=302&header=Location://127.0.0.1:1/",
                 "header=Refresh:0;url=//127.0.0.1:1/",

@@ -122,6 +122,12 @@ class InstallTests(SynchronousTestCase):
             deadline=_PATIENCE,
         )
 
+    def depend(self, venv: Path) -> None:
+        """Install what netd needs, by uv, which is quicker."""
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        uv = (_BESIDE / "uv", "pip", "install", "-q", "--python", venv / "python")
+        succeed(*uv, *project["dependencies"], environ=self.environ, deadline=_PATIENCE)
+
     def runs(self, *way: str | Path, **variables: str) -> None:
         """The daemon started this way responds."""
         with Daemon("--port", "0", way=way, environ={**self.environ, **variables}) as daemon:
@@ -134,8 +140,7 @@ class InstallTests(SynchronousTestCase):
         `twistd -n netd`, `netd` and `python -m netd` run from anywhere.
         """
         scripts = self.venv()
-        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-        self.pip(scripts, "install", "-q", *project["dependencies"])
+        self.depend(scripts)
         alone = run(
             scripts / "python", "-c", "import netd", environ=self.environ, cwd=self.folder
         )
@@ -156,6 +161,7 @@ class InstallTests(SynchronousTestCase):
         After `pip install -e .` the same commands run, plugin included.
         """
         scripts = self.venv()
+        self.depend(scripts)
         source = self.folder / "checkout"
         shutil.copytree(ROOT, source, ignore=_strange)
         self.pip(scripts, "install", "-q", "-e", source)

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import curl
 from tests.programs import needs
-from tests.running import MODULE, Daemon, Finished, environment, run, temporary_directory
+from tests.running import Daemon, Finished, environment, run_netd, temporary_directory
 
 
 class PrecedenceTests(SynchronousTestCase):
@@ -25,7 +25,7 @@ class PrecedenceTests(SynchronousTestCase):
 
     def netd(self, *arguments: str | Path, **variables: str) -> Finished:
         """The finished `netd ARGUMENTS` in an environment with these NETD_* variables."""
-        return run(*MODULE, *arguments, environ=environment(**variables), cwd=self.folder)
+        return run_netd(*arguments, environ=environment(**variables), cwd=self.folder)
 
     def printed(
         self, *arguments: str | Path, **variables: str

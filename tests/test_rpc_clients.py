@@ -21,11 +21,10 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.browser import browser, element, overflow, resize
+from tests.browser import element, overflow, resize, shared_browser
 from tests.programs import needs
 from tests.running import (
     DEADLINE,
-    MODULE,
     ROOT,
     Daemon,
     alive,
@@ -33,6 +32,7 @@ from tests.running import (
     environment,
     eventually,
     run,
+    run_netd,
     shared,
     succeed,
 )
@@ -301,7 +301,7 @@ class PythonTests(SynchronousTestCase):
         """
         for text, why in (("nosuch_mod:x", "ModuleNotFoundError"), ("math:pow", "two methods")):
             command = ("--port", "0", "--rpc", text)
-            done = run(*MODULE, *command, cwd=ROOT)
+            done = run_netd(*command, cwd=ROOT)
             self.assertEqual(done.status, 1)
             self.assertIn(f"netd: --rpc {text}: ", done.err)
             self.assertIn(why, done.err)
@@ -316,7 +316,7 @@ class BrowserTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.daemon = self.enterContext(shared())
-        self.driver = self.enterContext(browser())
+        self.driver = self.enterContext(shared_browser())
         self.driver.get(f"{self.daemon.url}/RPC2")
 
     def test_form(self) -> None:

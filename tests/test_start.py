@@ -57,7 +57,7 @@ class WaysTests(SynchronousTestCase):
         """
         `python -m netd --port 0` serves.
         """
-        self.greets(self.enterContext(Daemon("--port", "0")))
+        self.greets(self.enterContext(Daemon("--port", "0", way=MODULE)))
 
     @needs("curl")
     def test_tac(self) -> None:

@@ -12,8 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import certificate
 from tests.programs import needs
-from tests.running import MODULE, environment, run, succeed, temporary_directory
-from tests.starts import starts
+from tests.running import environment, run_netd, succeed, temporary_directory
 
 Row: TypeAlias = tuple[str, Mapping[str, str], str]
 """Arguments with spaces between, additions to the environment, how the line goes on."""
@@ -34,10 +33,8 @@ class RefusalTests(SynchronousTestCase):
     def refuse(self, *rows: Row) -> None:
         """Each row ends with status 1, its line on stderr and no other output."""
         runs = [self.start(row) for row in rows]
-        alone = run(*MODULE, *runs[0][0], environ=runs[0][1], cwd=self.folder)
-        # A process of its own for one row shows that the forks do the same.
-        ended = [alone, *starts(runs, self.folder)]
-        for row, done in zip((rows[0], *rows), ended, strict=True):
+        ended = [run_netd(*words, environ=each, cwd=self.folder) for words, each in runs]
+        for row, done in zip(rows, ended, strict=True):
             line = f"netd: {row[2].format(folder=self.folder)}"
             self.assertEqual((done.status, done.out), (1, ""), f"{row}: {done}")
             self.assertEqual(done.err[: len(line)], line, f"{row}: {done}")

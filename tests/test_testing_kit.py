@@ -29,6 +29,8 @@ from tests.running import (
 _PYTEST = (
     *(sys.executable, "-m", "pytest", "-c", "/dev/null", "-p", "no:cacheprovider"),
     *("-W", "error::ResourceWarning", "-W", "error::pytest.PytestUnraisableExceptionWarning"),
+    # Plugins that take seconds to import.
+    *("-p", "no:hypothesispytest", "-p", "no:schemathesis"),
 )
 
 _NOTE = """
@@ -128,7 +130,7 @@ class PytestTests(Runs):
                 assert "twisted" not in sys.modules and "trustme" not in sys.modules
             """
         )
-        self.passes(*_PYTEST, "-p", "no:hypothesispytest", "-p", "no:schemathesis")
+        self.passes(*_PYTEST)
         done = self.run_suite(*_PYTEST, "--fixtures")
         names = ("netd_options", "netd_both", "netd_factory", "netd_key", "netd_trusted")
         for name in names:

@@ -211,7 +211,8 @@ class BalanceTests(SynchronousTestCase):
 
             counts = eventually(complete, "the connections of all")
             # Without balance one or two have nearly all; a busy machine makes it uneven.
-            self.assertGreaterEqual(min(counts), 10, counts)
+            self.assertGreater(min(counts), 0, counts)
+            self.assertLess(max(counts), 130, counts)
 
 
 def _connections(daemon: Daemon) -> list[int]:
@@ -314,7 +315,8 @@ class LogTests(SynchronousTestCase):
             _, pid = who(daemon)
             get(daemon, "/status/299?1")
             daemon.signal(signal.SIGUSR2)
-            log = daemon.logged("state: worker 2: counters")
+            for number in (1, 2):
+                log = daemon.logged(f"state: worker {number}: counters")
             daemon.stop()
             records = [json.loads(line) for line in daemon.log.splitlines() if line[0] == "{"]
             responses = [each for each in records if each["event"] == "access"]

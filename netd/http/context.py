@@ -49,7 +49,7 @@ def peer_name(host: object) -> bytes:
 
 
 Notes: TypeAlias = tuple[tuple[str, str | int | float], ...]
-"""What else the log has of a response, by the names of docs/operations.md."""
+"""What else the log has of a response, by the names of docs/reference/log-fields.md."""
 
 
 class AccessDetails(NamedTuple):

@@ -49,9 +49,19 @@ class Gauges:
 
 # Name, description, label (empty: a single value) and field of `Counters`.
 _COUNTERS: Final = (
-    ("netd_http_response_bytes", "Bytes of HTTP response bodies.", "", "sent"),
+    (
+        "netd_http_response_bytes",
+        "Bytes of response bodies, and all bytes of responses that are not HTTP.",
+        "",
+        "sent",
+    ),
     ("netd_http_connections", "Accepted HTTP connections.", "", "connections"),
-    ("netd_http_stalled", "HTTP connections cut for not reading.", "", "stalled"),
+    (
+        "netd_http_stalled",
+        "HTTP connections cut because the client did not read.",
+        "",
+        "stalled",
+    ),
     (
         "netd_connections_aborted",
         "Connections cut at the end of a grace period.",
@@ -61,28 +71,58 @@ _COUNTERS: Final = (
     ("netd_udp_datagrams", "Received UDP datagrams.", "", "datagrams"),
     ("netd_udp_datagrams_sent", "Sent UDP datagrams.", "", "datagrams_sent"),
     ("netd_log_drops", "Lost log lines.", "", "log_drops"),
-    ("netd_rpc_queue_resent", "Messages of XML-RPC calls sent again.", "", "queue_resent"),
-    ("netd_rpc_queue_lost", "Distributed XML-RPC calls that were lost.", "why", "queue_lost"),
-    ("netd_rpc_queue_drops", "Workers' entries without a call.", "reason", "queue_drops"),
-    ("netd_http_requests", "HTTP responses by status.", "code", "responses"),
+    (
+        "netd_rpc_queue_resent",
+        "Messages sent again because nobody began their XML-RPC calls.",
+        "",
+        "queue_resent",
+    ),
+    (
+        "netd_rpc_queue_lost",
+        "XML-RPC calls that queue (Redis) or worker (its machine) lost: they ended in a fault.",
+        "why",
+        "queue_lost",
+    ),
+    (
+        "netd_rpc_queue_drops",
+        "Workers' entries without a call: late (the client had left), too large, unreadable.",
+        "reason",
+        "queue_drops",
+    ),
+    (
+        "netd_http_requests",
+        "HTTP responses by status; 499: the client left, 444: cut on purpose.",
+        "code",
+        "responses",
+    ),
     ("netd_refusals", "Refused requests and connections.", "reason", "refusals"),
     ("netd_service_connections", "Connections to small services.", "service", "services"),
     ("netd_udp_drops", "UDP datagrams without a response.", "reason", "drops"),
 )
 _LAGS: Final = (
-    ("netd_reactor_lag_seconds", "Latest lag of the reactor.", "", "lag"),
-    ("netd_reactor_lag_worst_seconds", "Largest lag of the reactor.", "", "worst_lag"),
+    ("netd_reactor_lag_seconds", "How late the reactor was in the last seconds.", "", "lag"),
+    ("netd_reactor_lag_worst_seconds", "How late the reactor was at worst.", "", "worst_lag"),
 )
 # The same, with a field of `Gauges`.
 _GAUGES: Final = (
     ("netd_rpc_calls_queued", "XML-RPC calls that wait for a worker.", "", "calls_queued"),
     ("netd_rpc_workers_busy", "Workers that run an XML-RPC call.", "", "workers_busy"),
-    ("netd_rpc_queue_up", "Whether the queue can be reached.", "", "queue_up"),
-    ("netd_rpc_queue_workers", "Workers with a heartbeat.", "", "queue_workers"),
-    ("netd_rpc_queue_depth", "Messages that wait for a worker.", "queue", "queue_depth"),
+    ("netd_rpc_queue_up", "Whether Redis and the broker can be reached.", "", "queue_up"),
+    ("netd_rpc_queue_workers", "Celery workers with a heartbeat.", "", "queue_workers"),
+    (
+        "netd_rpc_queue_depth",
+        "Messages of all netds that wait for a worker.",
+        "queue",
+        "queue_depth",
+    ),
     ("netd_connections_open", "Open connections.", "listener", "connections"),
     ("netd_http_responses_waiting", "HTTP responses in progress.", "site", "waiting"),
-    ("netd_tls_certificate_left_seconds", "Seconds to expiry.", "certificate", "certificates"),
+    (
+        "netd_tls_certificate_left_seconds",
+        "Seconds until the first certificate of a chain expires; negative afterwards.",
+        "certificate",
+        "certificates",
+    ),
 )
 
 
@@ -123,14 +163,14 @@ class Collector:
         counters = self._counters
         yield _histogram(
             "netd_http_delay_requested_seconds",
-            "Requested delays of responses.",
+            "Delays asked for before the first bytes, whether or not the client waited.",
             DELAY_BOUNDS,
             counters.delays,
             counters.delay_seconds,
         )
         yield _histogram(
             "netd_http_delay_lateness_seconds",
-            "Seconds by which delayed responses were late.",
+            "How much later than asked for delayed responses left.",
             LATENESS_BOUNDS,
             counters.lateness,
             counters.lateness_seconds,
@@ -152,7 +192,7 @@ class Collector:
         )
 
     def _calls(self) -> Metric:
-        text = "XML-RPC calls by method and fault code, 0 for a result."
+        text = "XML-RPC calls by method, empty if unknown, and fault code, 0 for a result."
         calls = Counter("netd_rpc_calls", text, labels=("method", "fault"))
         for (method, fault), count in self._counters.calls.items():
             calls.add_metric((method, str(fault)), count)

@@ -435,4 +435,5 @@ class ReloadTests(DaemonCase):
             self.reactor.advance(0.1)
         self.assertTrue(transport.aborting)
         channel.connectionLost(Failure(ConnectionDone()))
+        self.reactor.advance(0)
         self.successResultOf(stopped)

@@ -26,6 +26,7 @@ from netd.test.stages import identity
 from netd.transport.listener import Listener
 
 reactor: Any = _the_reactor
+_collect_seldom = tap._collect_seldom
 
 
 class _Commands(SynchronousTestCase):
@@ -36,10 +37,8 @@ class _Commands(SynchronousTestCase):
     def setUp(self) -> None:
         # Restored when the test is over.
         self.patch(reactor, "seconds", reactor.seconds)
-        # The collector too, after it has freed what the test leaves behind, such as sockets.
-        self.addCleanup(gc.collect)
-        self.addCleanup(gc.unfreeze)
-        self.addCleanup(gc.set_threshold, *gc.get_threshold())
+        # Takes half a second in a process that has run many tests.
+        self.patch(tap, "_collect_seldom", lambda: None)
         self.out = io.StringIO()
         self.patch(sys, "stdout", self.out)
 
@@ -187,6 +186,11 @@ class MakeServiceTests(_Commands):
         """
         The garbage collector skips the objects of the start, and runs less often.
         """
+        self.patch(tap, "_collect_seldom", _collect_seldom)
+        # The test's objects are collected, too.
+        self.addCleanup(gc.collect)
+        self.addCleanup(gc.unfreeze)
+        self.addCleanup(gc.set_threshold, *gc.get_threshold())
         gc.set_threshold(700, 10, 10)
         self.make("--port=0", "--udp=0")
         self.assertGreater(gc.get_threshold()[0], 700)

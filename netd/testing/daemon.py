@@ -78,7 +78,7 @@ class Daemon(Target):
         *,
         tls: bool | CA | Certificate = False,
         environ: Mapping[str, str] | None = None,
-        deadline: float = 10.0,
+        deadline: float = 30.0,
     ) -> None:
         super().__init__("")
         self._options = [os.fspath(each) for each in options]

@@ -84,7 +84,7 @@ class GroupCollector:
         )
         restarts = Counter(
             "netd_worker_restarts",
-            "Replaced workers by reason.",
+            "Replaced workers by reason: exit, signal, hung, start (too slow), failed.",
             labels=("worker", "reason"),
         )
         cpu = Counter("netd_worker_cpu_seconds", "CPU time of a slot's workers.", labels=label)

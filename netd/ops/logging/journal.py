@@ -45,13 +45,17 @@ def is_stderr(environ: Mapping[str, str], descriptor: int = _STDERR) -> bool:
     return (status.st_dev, status.st_ino) == (int(device), int(inode))
 
 
+def field_name(name: str) -> str:
+    """The name of a field in the journal: every one but `message` has the prefix NETD_."""
+    return "MESSAGE" if name == "message" else f"NETD_{name.upper()}"
+
+
 def datagram(priority: int, fields: Mapping[str, str | int | float]) -> bytes:
-    """One entry; every field but `message` has the prefix NETD_."""
+    """One entry."""
     data = [b"PRIORITY=%d\nSYSLOG_IDENTIFIER=netd\n" % priority]
     for name, value in fields.items():
-        key = "MESSAGE" if name == "message" else f"NETD_{name.upper()}"
         text = f"{value:.6f}" if isinstance(value, float) else str(value)
-        data.append(_field(key.encode(), text.encode("utf-8", "backslashreplace")))
+        data.append(_field(field_name(name).encode(), text.encode("utf-8", "backslashreplace")))
     return b"".join(data)
 
 

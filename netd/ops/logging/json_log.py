@@ -1,7 +1,7 @@
 """
 The log as JSON: one object on each line, for responses and for events.
 
-Rules: knows no HTTP.  docs/operations.md promises the names of the members.
+Rules: knows no HTTP; the names of the members are those of `log_fields.FIELDS`.
 """
 
 from __future__ import annotations

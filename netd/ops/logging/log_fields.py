@@ -13,7 +13,40 @@ from twisted.logger import LogEvent, LogLevel, formatEvent
 from netd.http.context import AccessDetails, AccessRecord
 
 Fields: TypeAlias = dict[str, str | int | float]
-"""Fields by the names that docs/operations.md promises."""
+"""Fields by the names of `FIELDS`."""
+
+FIELDS: Final = {
+    "time": "RFC 3339, UTC, milliseconds; an entry of the journal has its own",
+    "level": "debug, info, warn, error, critical (a bug of netd itself), or 7, 6, 4, 3, 2",
+    "event": "access or daemon",
+    "message": "the text for people",
+    "logger": "of a daemon event: the module that logs",
+    "traceback": "of a daemon event: the traceback of an error",
+    "peer": "the client's address",
+    "peer_port": "the client's port",
+    "user": "the name in the client's certificate",
+    "listener": "the name of the listener in the ready: line, such as http, https, http-2",
+    "connection": "the number of the connection, from 1; with --workers of the worker's",
+    "connection_requests": "the number of the request on its connection, from 1",
+    "method": "of the request line",
+    "target": "of the request line, with the query",
+    "protocol": "of the request line",
+    "request": "the bytes in place of a request line",
+    "status": "the status of the response",
+    "bytes": "written bytes of the body; all bytes of a response that is not HTTP (/fault/...)",
+    "duration": "seconds from the end of the request's head until the response was written or "
+    "its client left; a request body counts in, a slow request head does not",
+    "delay": "seconds that the request asked to wait before the first bytes",
+    "fault": "the fault that the request asked for and got: the kind of /fault/ and ?fault=, "
+    "fail-first, unstable; rate, truncate or both of --files-faults",
+    "refusal": "why netd refused the request or the connection; as in netd_refusals_total",
+    "rpc_method": "the XML-RPC method, as the client wrote it",
+    "rpc_fault": "the code of the XML-RPC fault; 0 for a result",
+    "worker": "the number of the worker, with --workers",
+    "referer": "the client's Referer",
+    "agent": "the client's User-Agent",
+}
+"""What each field means; docs/reference/log-fields.md is made of it."""
 
 _UNKNOWN: Final = b"-"
 _REFUSAL: Final = ("peer", "listener", "refusal")

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-from attrs import frozen
+from attrs import Factory, define, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import ILogObserver
 from twisted.python.usage import UsageError
@@ -71,6 +71,28 @@ class Logs:
             destination.stop()
 
 
+@define
+class _Files:
+    """The files of the logs of one daemon."""
+
+    _clock: IReactorTime
+    _counters: Counters
+    _shared: bool
+    # Text and JSON of one target share a writer, so that no line cuts another.
+    writers: dict[str | int, LineWriter] = Factory(dict)
+
+    def open(self, option: str, target: str | int) -> LineWriter:
+        """The writer of a path or a descriptor; UsageError when that cannot be opened."""
+        if target not in self.writers:
+            try:
+                writer = LineWriter(target, self._clock, self._counters, shared=self._shared)
+            except OSError as error:
+                shown = "-" if target == STDOUT else target
+                raise UsageError(f"{option} {shown}: {error.strerror}") from None
+            self.writers[target] = writer
+        return self.writers[target]
+
+
 def logs(
     form: LogForm,
     access: str | None,
@@ -97,28 +119,19 @@ def logs(
 
     access_fields = log_fields.access_fields if worker is None else fields
 
-    def writer(option: str, target: str | int) -> LineWriter:
-        try:
-            return LineWriter(target, clock, counters, shared=worker is not None)
-        except OSError as error:
-            shown = "-" if target == STDOUT else target
-            raise UsageError(f"{option} {shown}: {error.strerror}") from None
-
+    files = _Files(clock, counters, worker is not None)
     if form == "auto":
         form = "journal" if journal.is_stderr(environ) else "text"
     if form == "journal":
         if access in (None, "-"):
             log = JournalLog(clock, counters, fields=access_fields)
             return Logs(None if access is None else log, log, (log,))
-        file = writer("--access-log", str(access))
+        file = files.open("--access-log", str(access))
         log = JournalLog(clock, counters)
         return Logs(CombinedLog(file, duration=duration), log, (file, log))
-    # Text and JSON of one target share a writer, so that no line cuts another.
-    writers: dict[str | int, LineWriter] = {}
     responses: AccessLog | None = None
     if access is not None:
-        target = STDOUT if access == "-" else access
-        writers[target] = file = writer("--access-log", target)
+        file = files.open("--access-log", STDOUT if access == "-" else access)
         if form == "json":
             responses = JSONLog(file, fields=access_fields)
         else:
@@ -126,8 +139,6 @@ def logs(
     observer: ILogObserver | None = None
     # twistd writes text files itself, as it can rotate them.
     if form == "json" or output == STDOUT:
-        target = STDOUT if output is None else output
-        if target not in writers:
-            writers[target] = writer("--logfile", target)
-        observer = (JSONLog if form == "json" else TextLog)(writers[target])
-    return Logs(responses, observer, tuple(writers.values()))
+        file = files.open("--logfile", STDOUT if output is None else output)
+        observer = (JSONLog if form == "json" else TextLog)(file)
+    return Logs(responses, observer, tuple(files.writers.values()))

@@ -362,9 +362,11 @@ class ReadAndWriteTests(_Tests):
         client, resource = self.client(stall=inf)
         client.send("/")
         counts = [len(client.received())]
-        while opened(resource.fd):
+        for _ in range(3):
+            self.assertTrue(opened(resource.fd))
             client.turn()
             counts.append(len(client.received()))
+        self.assertFalse(opened(resource.fd))
         self.assertEqual([b - a for a, b in pairwise(counts)], [BURST, BURST, 17])
         self.assertEqual(client.response().body, BODY[:SIZE])
         self.assertEqual(client.clock.getDelayedCalls()[1:], [])

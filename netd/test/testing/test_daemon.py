@@ -15,7 +15,7 @@ import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -34,6 +34,22 @@ def status(url: str, **how: Any) -> int:
     except urllib.error.HTTPError as error:
         error.close()
         return error.code
+
+
+_LISTEN: Final = '{"http": "tcp:1:interface=127.0.0.1", "https": "tcp:2:interface=127.0.0.1"}'
+_READY: Final = f"print('READY {{\"listen\": {_LISTEN}}}', flush=True)\n"
+IDLE: Final = _READY + "input()"
+"""What a daemon says and does that nobody asks anything."""
+
+
+def stand_in(test: SynchronousTestCase, program: str) -> None:
+    """Run a program of Python in place of the daemon, which takes much longer to start."""
+    real = subprocess.Popen
+
+    def popen(command: list[str], **how: Any) -> Any:
+        return real([sys.executable, "-S", "-c", program], **how)
+
+    test.patch(subprocess, "Popen", popen)
 
 
 @functools.cache
@@ -83,8 +99,7 @@ class LifeTests(SynchronousTestCase):
 
     def test_nothingLeft(self) -> None:
         """An end leaves no process, thread, descriptor or file."""
-        with Daemon():
-            pass
+        shared()
         before = {*os.listdir("/proc/self/fd")}, {*threading.enumerate()}
         with Daemon(tls=True) as netd:
             pid, room = netd.pid, Path(os.readlink(f"/proc/{netd.pid}/cwd")).parent
@@ -110,6 +125,7 @@ class LifeTests(SynchronousTestCase):
 
     def test_error(self) -> None:
         """An error inside the block passes, and the daemon ends."""
+        stand_in(self, IDLE)
         netd = Daemon()
         with self.assertRaises(ZeroDivisionError), netd:
             pid = netd.pid
@@ -118,6 +134,7 @@ class LifeTests(SynchronousTestCase):
 
     def test_died(self) -> None:
         """A daemon that died meanwhile is no error at the end."""
+        stand_in(self, IDLE)
         with Daemon() as netd:
             process: Any = netd._process
             process.kill()
@@ -128,10 +145,9 @@ class LifeTests(SynchronousTestCase):
         """Settings of netd in this process's environment are not the daemon's."""
         self.patch(os, "environ", {**os.environ, "NETD_PORT": "1", "PYTHONWARNINGS": "error"})
         self.assertEqual([each for each in environment() if each.startswith("NETD_")], [])
-        with Daemon() as netd:
-            self.assertNotEqual(netd.port, 1)
         given = {**environment(), "NETD_REVEAL": "version"}
         with Daemon(environ=given) as netd:
+            self.assertNotEqual(netd.port, 1)
             self.assertEqual(status(netd / "version"), 200)
 
     def test_path(self) -> None:
@@ -166,15 +182,6 @@ class FailureTests(SynchronousTestCase):
             pass
         return str(caught.exception)
 
-    def stand_in(self, program: str) -> None:
-        """Run a program in place of the daemon."""
-        real = subprocess.Popen
-
-        def popen(command: list[str], **how: Any) -> Any:
-            return real([sys.executable, "-c", program], **how)
-
-        self.patch(subprocess, "Popen", popen)
-
     def test_option(self) -> None:
         """A wrong option is in the message, with the status."""
         message = self.failure("--nope")
@@ -184,12 +191,12 @@ class FailureTests(SynchronousTestCase):
 
     def test_taken(self) -> None:
         """A port that is taken is in the message."""
-        with Daemon() as netd:
-            self.assertIn("Address already in use", self.failure("--port", str(netd.port)))
+        message = self.failure("--port", str(shared().port))
+        self.assertIn("Address already in use", message)
 
     def test_dies(self) -> None:
         """Of a daemon that dies at once the last 50 lines are shown."""
-        self.stand_in("for i in range(90): print('line', i)\nraise SystemExit(7)")
+        stand_in(self, "for i in range(90): print('line', i)\nraise SystemExit(7)")
         lines = self.failure().splitlines()
         self.assertEqual(lines[0], "netd ended with status 7:")
         self.assertEqual(lines[1:], [f"line {number}" for number in range(40, 90)])
@@ -198,17 +205,19 @@ class FailureTests(SynchronousTestCase):
         """A daemon that never says READY is ended by force, after the deadline."""
         self.patch(module, "_END_SECONDS", 0.2)
         self.patch(module, "_TERMINATE_SECONDS", 0.2)
-        self.stand_in(
+        stand_in(
+            self,
             "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-            "print('here', flush=True)\ntime.sleep(600)"
+            "print('here', flush=True)\ntime.sleep(600)",
         )
         self.assertEqual(self.failure(deadline=0.5), "netd was not ready within 0.5 s:\nhere")
 
     def test_talkative(self) -> None:
         """A daemon that writes more than a pipe holds is not stopped by that."""
-        self.stand_in(
-            'print(\'READY {"listen": {"http": "tcp:1:interface=127.0.0.1"}}\', flush=True)\n'
-            "for i in range(20000): print('x' * 100)\nprint('done', flush=True)\ninput()"
+        stand_in(
+            self,
+            f"{_READY}for i in range(20000): print('x' * 100)\n"
+            "print('done', flush=True)\ninput()",
         )
         with Daemon() as netd:
             while netd.lines[-1:] != ["done"]:
@@ -218,12 +227,11 @@ class FailureTests(SynchronousTestCase):
     def test_holder(self) -> None:
         """Another process that holds the output cannot stop the end."""
         self.patch(module, "_END_SECONDS", 0.2)
-        self.stand_in(
+        stand_in(
+            self,
             "import subprocess, sys\n"
             "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(2)'],"
-            " stdin=subprocess.DEVNULL)\n"
-            'print(\'READY {"listen": {"http": "tcp:1:interface=127.0.0.1"}}\', flush=True)\n'
-            "input()"
+            " stdin=subprocess.DEVNULL)\n" + IDLE,
         )
         with Daemon() as netd:
             pass

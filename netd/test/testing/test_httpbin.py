@@ -87,27 +87,31 @@ class ServerTests(SynchronousTestCase):
         with self.assertRaisesRegex(TypeError, "no application but httpbin's, not my.app"):
             httpbin.Server(application=SimpleNamespace(import_name="my.app"))
 
+    def fixed_port(self, kind: type[httpbin.Server]) -> int:
+        """A free port, which the variable of this kind of server names."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port: int = free.getsockname()[1]
+        set_variable(self, kind.port_envvar, str(port))
+        return port
+
     def test_lazy(self) -> None:
-        """A server that nobody asks anything is not started, and one that is starts once."""
+        """
+        A server that nobody asks anything is not started; one that is starts once, on the port
+        that the variable names.
+        """
+        port = self.fixed_port(httpbin.Server)
         server = httpbin.Server()
         self.assertEqual(server.lines, [])
         server.stop()
-        port = server.port
+        self.assertEqual(server.port, port)
         self.addCleanup(server.stop)
+        daemon = server._daemon
         with server:
-            self.assertEqual(server.port, port)
-
-    def test_ports(self) -> None:
-        """The variables fix the ports."""
-        for kind in (httpbin.Server, httpbin.SecureServer):
-            with socket.create_server(("127.0.0.1", 0)) as free:
-                port = free.getsockname()[1]
-            set_variable(self, kind.port_envvar, str(port))
-            with kind() as server:
-                self.assertEqual(server.port, port)
+            self.assertIs(server._daemon, daemon)
 
     def test_authority(self) -> None:
-        """The authority of the cache is used where a variable names it."""
+        """The authority of the cache is used where a variable names it, on the port of one."""
+        port = self.fixed_port(httpbin.SecureServer)
         cache = os.path.abspath(self.mktemp())
         set_variable(self, "XDG_CACHE_HOME", cache)
         bundle = kept().bundle
@@ -117,6 +121,7 @@ class ServerTests(SynchronousTestCase):
         self.assertEqual(httpbin.where(), bundle)
         context = ssl.create_default_context(cafile=bundle)
         with httpbin.SecureServer() as server:
+            self.assertEqual(server.port, port)
             url = server + "/get"
             with urllib.request.urlopen(url, context=context) as response:
                 self.assertEqual(response.status, 200)

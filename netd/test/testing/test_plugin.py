@@ -16,7 +16,7 @@ from unittest import mock
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.test.testing.test_daemon import shared
+from netd.test.testing.test_daemon import IDLE, shared, stand_in
 
 
 class Outcome:
@@ -161,6 +161,7 @@ class FixtureTests(SynchronousTestCase):
 
     def test_log(self) -> None:
         """A failing test shows the log of each daemon that it used, and a passing one none."""
+        stand_in(self, f"print('a line of the log')\n{IDLE}")
         outcome = run_pytest(
             self,
             """
@@ -192,10 +193,11 @@ class FixtureTests(SynchronousTestCase):
                 "test_passes": [],
             },
         )
-        self.assertIn("ready: http://", outcome.text)
+        self.assertIn("a line of the log", outcome.text)
         self.assertEqual(outcome.status, 1)
 
     def test_startFailed(self) -> None:
         """A daemon that cannot start fails the test, and says why."""
+        stand_in(self, "raise SystemExit('netd: --nope: not an option')")
         outcome = run_pytest(self, "def test_it(netd_factory):\n    netd_factory('--nope')")
         self.assertIn("netd: --nope: not an option", outcome.text)

@@ -113,8 +113,6 @@ class TableTests(SynchronousTestCase):
             if "test" not in parts and parts[-1] not in ("__init__", "__main__"):
                 module = importlib.import_module(".".join(parts))
                 unknown[".".join(parts)] = uses(path.read_text(), module) - known
-        # Will be removed together with klein.
-        unknown.pop("netd.http.foreign", None)
         self.assertEqual({name: names for name, names in unknown.items() if names}, {})
 
     def test_found(self) -> None:

@@ -26,11 +26,11 @@ from netd.test.worst.files import files, make_tree
 from netd.test.worst.requests import Case, cases
 from netd.xmlrpc import service
 
-SHORT: Final = 1024
-LONG: Final = 16 * SHORT
+SHORT: Final = 512
+LONG: Final = 12 * SHORT
 LARGE: Final = 64 * 1024
-MOST_GROWTH: Final = 20
-"""How many times the steps may be for what is 16 times as long."""
+MOST_GROWTH: Final = 16
+"""How many times the steps may be for what is 12 times as long."""
 MOST_MEMORY: Final = 48
 """Bytes that are held for each byte of a large request and of its response; lists of numbers
 need most."""
@@ -143,7 +143,7 @@ class FoundTests(SynchronousTestCase):
         site = Site(routes)
         short, long = (
             [case for case in cases(routes, size) if case.name == "query of a&"]
-            for size in (SHORT // 4, 2 * SHORT)
+            for size in (SHORT // 2, 4 * SHORT)
         )
         self.assertNotEqual(superlinear(site, short, long), [])
 
