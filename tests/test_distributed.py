@@ -52,9 +52,11 @@ from tests.workers import replaced, workers
 def _shared(processes: int = 2) -> tuple[Redis, Worker, Daemon]:
     """Redis, a worker and a daemon, for tests that leave them as they are."""
     stack = ExitStack()
-    atexit.register(stack.close)
     redis = stack.enter_context(Redis())
-    return redis, *stack.enter_context(serving(redis.url, processes=processes))
+    worker, netd = stack.enter_context(serving(redis.url, processes=processes))
+    # Last, so that it is done before anything else of theirs at the exit.
+    atexit.register(stack.close)
+    return redis, worker, netd
 
 
 def _call_and_leave(netd: Daemon, method: str, *parameters: object) -> None:

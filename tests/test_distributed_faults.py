@@ -50,9 +50,11 @@ def _state(netd: Daemon, busy: int, waiting: int) -> None:
 def _shared() -> tuple[Redis, Worker, Daemon]:
     """Redis with AOF, a worker and a daemon, whose outages end well."""
     stack = ExitStack()
-    atexit.register(stack.close)
     redis = stack.enter_context(Redis("--appendonly", "yes", "--appendfsync", "always"))
-    return redis, *stack.enter_context(serving(redis.url))
+    worker, netd = stack.enter_context(serving(redis.url))
+    # Last, so that it is done before anything else of theirs at the exit.
+    atexit.register(stack.close)
+    return redis, worker, netd
 
 
 @celery_needed
