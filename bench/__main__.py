@@ -17,6 +17,7 @@ from bench import (
     http,
     idle,
     lab,
+    queue,
     rpc,
     soak,
     udp,
@@ -88,8 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     added = command("workers", "CPU, losses and balance with several processes")
     _count(added, "--rounds", 5, 100)
     _count(added, "--seconds", 2, 60)
-    added = command("worst", "CPU of the worst legal request of each route")
-    _count(added, "--rows", 20, 1000)
+    command("queue", "calls on Celery workers: latency, rates, lag, outages")
+    _count(command("worst", "CPU of the worst legal request of each route"), "--rows", 20, 1000)
     added = command("soak", "a mix of everything, for minutes")
     added.add_argument(
         "--minutes", type=_minutes, default=10.0, metavar="N", help="10 by default"
@@ -181,6 +182,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "lab": lambda o: lab.main(_choice(o), _effort_of(o)),
     "udp": lambda o: udp.main(o.rounds, o.datagrams),
     "hostile": lambda o: hostile.main(tuple(shlex.split(o.netd_args)), o.reactor),
+    "queue": lambda _: queue.main(),
     "workers": lambda o: workers.main(o.rounds, o.seconds),
     "all": lambda o: everything.main(
         o.rounds, o.python, o.go_httpbin, o.busy, named("--only", o.only, everything.COMMANDS)

@@ -43,6 +43,7 @@ PROGRAMS: Final = {
     "chromedriver": Program("chromium-driver"),
     "chromium": Program("chromium fonts-dejavu-core"),
     "curl": Program("ca-certificates curl"),
+    "epmd": Program("rabbitmq-server"),
     "fish": Program("fish"),
     "haproxy": Program("haproxy"),
     "ip": Program("iproute2", ("-V",), "iproute2", "iproute2"),
