@@ -39,6 +39,7 @@ class Program:
 
 PROGRAMS: Final = {
     "ab": Program("apache2-utils"),
+    "apache2": Program("apache2"),
     "bash": Program("bash"),
     "chromedriver": Program("chromium-driver"),
     "chromium": Program("chromium fonts-dejavu-core"),
@@ -73,6 +74,7 @@ PROGRAMS: Final = {
     "systemd-analyze": Program("systemd"),
     "systemd-nspawn": Program("systemd-container"),
     "systemd-socket-activate": Program("systemd"),
+    "taskset": Program("util-linux"),
     "testssl": Program("testssl.sh"),
     "umount": Program("mount"),
     "xmlrpc": Program("xmlrpc-api-utils"),
