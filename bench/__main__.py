@@ -97,16 +97,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     added.add_argument("--netd-args", default="", metavar="ARGS", help="more options for netd")
     _models(command("models", "one server in many ways, under ever more clients"))
-    added = command("all", "all tables of docs/benchmarks.md, in half an hour")
-    _count(added, "--rounds", 5, 100)
-    _pythons(added)
-    added.add_argument("--go-httpbin", default="", metavar="PATH", help="its binary")
+    _all(command("all", "all tables of docs/benchmarks.md, in half an hour"))
+    return parser
+
+
+def _all(command: argparse.ArgumentParser) -> None:
+    """The options of `all`."""
+    _count(command, "--rounds", 5, 100)
+    _pythons(command)
+    command.add_argument("--go-httpbin", default="", metavar="PATH", help="its binary")
     known = ",".join(everything.COMMANDS)
-    added.add_argument(
+    command.add_argument(
         "--only", default="", metavar="COMMANDS", help=f"of {known}; the rest of the page stays"
     )
-    added.add_argument("--busy", action="store_true", help="measure although others work")
-    return parser
+    command.add_argument("--busy", action="store_true", help="measure although others work")
 
 
 def _pythons(command: argparse.ArgumentParser) -> None:

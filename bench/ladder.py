@@ -70,7 +70,7 @@ class Rung(NamedTuple):
     switches: float = math.nan
     """The context switches of the same."""
     drops: int = 0
-    """Connections that the machine's kernel dropped, which come again after a second."""
+    """Attempts to connect that the machine's kernel dropped."""
     broken: str = ""
     """How it failed; empty when every client got its response in time."""
 

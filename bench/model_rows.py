@@ -46,12 +46,12 @@ class Model:
         return f"no {self.needs} (extra `models`)" if missing else ""
 
     def version(self) -> str:
-        """What it needs, with the version; empty where that is the system or Python."""
+        """What it needs, with the version; empty where others have named that."""
         if self.needs in _VERSIONS:
             words, behind = _VERSIONS[self.needs]
             number = process.version(program(self.needs), words, behind=behind)
             return f"{self.needs} {number}"
-        hidden = not self.needs or hasattr(select, self.needs)
+        hidden = self.needs in ("", "twisted") or hasattr(select, self.needs)
         return "" if hidden else f"{self.needs} {metadata.version(self.needs)}"
 
 

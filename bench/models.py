@@ -36,12 +36,12 @@ def main(names: str, delay: float, rungs: Sequence[int], to: Path | None) -> int
             raise ValueError(f"--to: {to} is not a folder")
     herd.allow_files(max(rungs))
     with process.staged([], Choice("", "", (), venv.default_folder())) as stage:
-        process.pin(stage.client_core)
         versions = [*stage.versions, *(model.version() for model in chosen)]
         named_once = filter(None, dict.fromkeys(versions))
         about = f"Each response takes {delay:g} s"
         words = {"machine": measure.opening(named_once, about, notes)}
-        print(f"5 clients: {len(chosen)} models", file=sys.stderr)
+        process.pin(stage.client_core)
+        print(f"5 at once: {len(chosen)} models", file=sys.stderr)
         fives = ladder.five(stage, chosen, delay)
         climbs = _climb(stage, chosen, rungs, delay)
     words["minutes"] = f"{max(1, round((time.monotonic() - begun) / 60))}"
@@ -84,7 +84,7 @@ def _climb(
             groups = [standing]
         for number, group in enumerate(groups):
             what = group[0].label if len(group) == 1 else f"{len(group)} models"
-            print(f"{clients} clients: {what} ({number + 1} of {len(groups)})", file=sys.stderr)
+            print(f"{clients} at once: {what} ({number + 1} of {len(groups)})", file=sys.stderr)
             for label, rung in ladder.rungs(stage, group, clients, delay).items():
                 climbs[label].append(rung)
         standing = [model for model in standing if not climbs[model.label][-1].broken]

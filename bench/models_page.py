@@ -48,7 +48,7 @@ def _cost(climb: Sequence[Rung]) -> str:
     if len(whole) < 2:
         return _NONE
     first, last = whole[0], whole[-1]
-    kilobytes = (last.memory - first.memory) / (last.clients - first.clients) / 1024
+    kilobytes = max(0, last.memory - first.memory) / (last.clients - first.clients) / 1024
     return f"{kilobytes:.{1 if kilobytes < 10 else 0}f} KB"
 
 
@@ -104,6 +104,8 @@ def _ends(climbs: Mapping[str, Sequence[Rung]]) -> str:
         served = [rung.clients for rung in climb if not rung.broken]
         last = climb[-1]
         how = f"{_count(last.clients)}: {last.broken}" if last.broken else "-"
+        if last.broken and last.drops:
+            how += f", {_count(last.drops)} connections dropped"
         rows.append([label, _count(max(served, default=0)), how])
     return measure.markdown(["model", "clients served", "and with more"], rows)
 

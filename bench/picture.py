@@ -16,7 +16,7 @@ from bench.herd import Exchange
 
 _OWN, _OTHER = "#0b7a75", "#9aa5b1"
 
-_PAPER, _INK, _LINES, _QUEUE = "#ffffff", "#1f2328", "#d1d9e0", "#d8dee4"
+_PAPER, _INK, _LINES, _QUEUE = "#ffffff", "#1f2328", "#d1d9e0", "#c5ccd3"
 _FAMILIES = {
     "in turn": ("#cf222e", "o"),
     "processes and threads": ("#9a6700", "s"),
@@ -30,7 +30,7 @@ _DARK = {
     _PAPER: "#0d1117",
     _INK: "#f0f6fc",
     _LINES: "#3d444d",
-    _QUEUE: "#30363d",
+    _QUEUE: "#545d68",
     "#cf222e": "#ff7b72",
     "#9a6700": "#e3b341",
     "#bf3989": "#f778ba",
@@ -104,17 +104,6 @@ def _both_schemes(svg: str) -> str:
     return re.sub(r"(<svg [^>]*>)", rf"\1\n {style}", svg, count=1)
 
 
-def _legend(axis: Any, families: Iterable[str], first: Sequence[Any], **place: Any) -> None:
-    """A legend of the families that are drawn."""
-    lines: Any = importlib.import_module("matplotlib.lines")
-    handles = [
-        lines.Line2D([], [], color=colour, marker=mark, label=family)
-        for family, (colour, mark) in _FAMILIES.items()
-        if family in families
-    ]
-    axis.legend(handles=[*first, *handles], **place)
-
-
 def gantt(fives: Mapping[str, Sequence[Exchange]], families: Mapping[str, str]) -> str:
     """An SVG of when each of five clients waits in a queue and when it is served, by model."""
     figure, axis = _plain(9, 1.2 + 0.38 * len(fives))
@@ -136,9 +125,11 @@ def gantt(fives: Mapping[str, Sequence[Exchange]], families: Mapping[str, str]) 
     axis.set_ylim(len(fives) - 0.4, -0.6)
     axis.tick_params(axis="y", length=0)
     axis.set_xlabel("seconds since all five clients came")
-    patches: Any = importlib.import_module("matplotlib.patches")
-    queue = patches.Patch(color=_QUEUE, label="waits in a queue")
-    _legend(axis, families.values(), [queue], loc="lower right", title="is served by")
+    axis.set_xlim(left=0)
+    axis.barh(0, 0, color=_QUEUE, label="waits in a queue")
+    for family in dict.fromkeys(families.values()):
+        axis.barh(0, 0, color=_FAMILIES[family][0], label=f"served: {family}")
+    axis.legend(loc="lower right")
     figure.tight_layout()
     title = "When each of five clients is served, by model"
     return _both_schemes(_svg(figure, Title=title))
@@ -151,25 +142,46 @@ def ladder(
     delay: float,
 ) -> str:
     """An SVG of the seconds until all clients have their response, over their number."""
-    figure, axis = _plain(9, 6.4)
-    lowest, highest = 0.9 * delay, 14 * delay
-    counts = sorted({clients for points in climbs.values() for clients, _ in points})
-    axis.set(xscale="log", yscale="log", ylim=(lowest, highest))
+    figure, axis = _plain(9, 6.8)
+    counts = sorted({clients for points in climbs.values() for clients, _ in points}) or [1]
+    axis.set(xscale="log", yscale="log", ylim=(0.9 * delay, 14 * delay))
     axis.set_xlim(counts[0] * 0.8, counts[-1] * 6)
     axis.set_xticks(counts, [f"{count:,}".replace(",", " ") for count in counts])
     waits = [delay * factor for factor in (1, 2, 3, 5, 10)]
     axis.set_yticks(waits, [f"{wait:g} s" for wait in waits])
     axis.minorticks_off()
     axis.grid(visible=True, linewidth=0.6)
-    ends: dict[int, dict[str, float]] = {}
     for label, points in climbs.items():
         colour, mark = _FAMILIES[families[label]]
         width = 2.4 if families[label] == "netd" else 1.2
         axis.plot(*zip(*points, strict=True), color=colour, marker=mark, ms=4, lw=width)
+        if label in broken:
+            axis.plot(*points[-1], color=colour, marker="x", ms=11, mew=2)
+    _name_ends(axis, climbs, families)
+    for family in dict.fromkeys(families.values()):
+        colour, mark = _FAMILIES[family]
+        axis.plot([], [], color=colour, marker=mark, label=family)
+    missing = "more clients are too many"
+    axis.plot([], [], color=_INK, marker="x", ms=9, mew=2, lw=0, label=missing)
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=4, frameon=False)
+    axis.set(xlabel="clients at once", ylabel="until the last one has its response")
+    figure.tight_layout()
+    title = "Seconds until the last client has its response, by the number of clients"
+    return _both_schemes(_svg(figure, Title=title))
+
+
+def _name_ends(
+    axis: Any, climbs: Mapping[str, Sequence[tuple[int, float]]], families: Mapping[str, str]
+) -> None:
+    """Write the name of each line beside its end, without names on each other."""
+    lowest, highest = axis.get_ylim()
+    ends: dict[int, dict[str, float]] = {}
+    for label, points in climbs.items():
         clients, wall = points[-1]
         ends.setdefault(clients, {})[label] = log(wall / lowest) / log(highest / lowest)
-        if label in broken:
-            axis.plot(clients, wall, color=colour, marker="x", ms=11, mew=2)
+    line = {"arrowstyle": "-", "color": _LINES, "lw": 0.8, "relpos": (0, 0.5)}
+    # Lines behind a name do not make it hard to read.
+    box = {"facecolor": _PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 1}
     for clients, heights in ends.items():
         for label, height in spread(heights, _APART).items():
             axis.annotate(
@@ -179,16 +191,9 @@ def ladder(
                 textcoords=("data", "axes fraction"),
                 color=_FAMILIES[families[label]][0],
                 va="center",
-                arrowprops={"arrowstyle": "-", "color": _LINES, "lw": 0.8},
+                arrowprops=line,
+                bbox=box,
             )
-    axis.set(xlabel="clients at once", ylabel="until the last one has its response")
-    lines: Any = importlib.import_module("matplotlib.lines")
-    cross = lines.Line2D([], [], color=_INK, marker="x", ms=9, mew=2, lw=0)
-    cross.set_label("more are too many")
-    _legend(axis, families.values(), [cross], loc="upper left")
-    figure.tight_layout()
-    title = "Seconds until the last client has its response, by the number of clients"
-    return _both_schemes(_svg(figure, Title=title))
 
 
 def spread(places: Mapping[str, float], apart: float) -> dict[str, float]:

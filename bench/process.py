@@ -224,19 +224,20 @@ def end(process: subprocess.Popen[bytes]) -> resource.struct_rusage | None:
     """
     End this process and its children, and nothing else: SIGTERM, then SIGKILL.
 
-    Returns what it and the children that it has waited for have used; None where it had ended
-    and somebody has seen that.
+    Returns what it and the children that it has waited for have used; None where it was killed,
+    or had ended and somebody has seen that.
     """
-    family, usage = measure.tree(process.pid), None
+    family, usage, killed = measure.tree(process.pid), None, False
     process.terminate()
     deadline = time.monotonic() + _END_SECONDS
     with suppress(ChildProcessError):
         while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
             if time.monotonic() > deadline:
+                killed = True
                 for pid in family:
                     _kill(os.kill, pid)
             time.sleep(0.01)
         process.returncode, usage = os.waitstatus_to_exitcode(ended[1]), ended[2]
     # Its children may live on, in the process group that they have of it.
     _kill(os.killpg, process.pid)
-    return usage
+    return None if killed else usage

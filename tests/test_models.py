@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import os
 import re
 import signal
@@ -25,7 +26,8 @@ from unittest import mock
 from attrs import frozen
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from bench import herd, measure, process
+from bench import __main__ as bench
+from bench import herd, ladder, measure, process
 from bench.ladder import Five
 from bench.model_rows import Model, models
 from bench.peers import Choice, Peer, Place, Start
@@ -302,7 +304,7 @@ class BenchTests(SynchronousTestCase):
         few = ("--models", "threads,sequential", "--delay", "0.1", "--rungs", "20,1,2")
         done = self.bench(*few, "--to", folder)
         self.assertEqual((done.status, done.out), (0, ""), done.err)
-        self.assertIn("5 clients: 2 models\n", done.err)
+        self.assertIn("5 at once: 2 models\n", done.err)
         page = (folder / "models.md").read_text()
         self.assertRegex(page, r"\| sequential \| ([0-9.]+|-) \| 0\.[5-9].* \| 1 \|\n")
         self.assertRegex(
@@ -333,16 +335,29 @@ class BenchTests(SynchronousTestCase):
         What cannot be measured is one line, and status 2.
         """
         for words, line in (
-            (("--models", "thread"), "--models: thread is not one of sequential, .*"),
-            (("--rungs", "0"), ".*--rungs: 0 is not within 1..20000"),
-            (("--delay", "0"), ".*--delay: 0 is not within 0.05..30"),
-            (("--to", "/nonexistent"), "--to: /nonexistent is not a folder"),
+            (("--models", "thread"), "bench: --models: thread is not one of sequential, .*"),
+            (("--rungs", "0"), "python -m bench models: .*--rungs: 0 is not within 1..20000"),
+            (("--delay", "0"), "python -m bench models: .*--delay: 0 is not within 0.05..30"),
+            (("--to", "/nonexistent"), "bench: --to: /nonexistent is not a folder"),
         ):
-            done = self.bench(*words)
-            self.assertEqual((done.status, done.out), (2, ""))
-            self.assertRegex(
-                done.err.splitlines()[-1], rf"\A(bench: |python -m bench ){line}\Z"
-            )
+            with contextlib.redirect_stderr(io.StringIO()) as err:
+                try:
+                    status: object = bench.main(["models", *words])
+                except SystemExit as end:
+                    status = end.code
+            self.assertEqual(status, 2, words)
+            self.assertRegex(err.getvalue().splitlines()[-1], rf"\A{line}\Z")
+
+    def test_memory(self) -> None:
+        """
+        A model that leaves no memory to others is killed, with its children.
+        """
+        self.patch(measure, "memory_left", lambda: 0.05)
+        model = models(DEADLINE)[2]
+        with _stage() as stage:
+            rung = ladder.rungs(stage, [model], 2, DEADLINE)["prefork"]
+        self.assertRegex(rung.broken, r"\Aended, because 10% of the machine's memory were left")
+        self.assertEqual((list(rung.late_ms), rung.refused + rung.lost), ([], 2))
 
     def test_interrupted(self) -> None:
         """
