@@ -57,6 +57,7 @@ class Rung(NamedTuple):
 
     clients: int
     wall: float = math.nan
+    """Seconds until the last client had its response; not-a-number when one had none."""
     late_ms: Sequence[float] = ()
     """How much longer than the delay each response took, in milliseconds."""
     refused: int = 0
@@ -203,7 +204,7 @@ def rungs(
         refused = outcome.errors["ECONNREFUSED"]
         results[use.server.peer.label] = Rung(
             clients,
-            outcome.wall,
+            math.nan if broken else outcome.wall,
             [(latency - delay) * 1000 for latency in outcome.latencies],
             refused,
             outcome.errors.total() - refused,

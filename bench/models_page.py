@@ -29,11 +29,11 @@ def page(
     for label, five in fives.items():
         figures[f"{_word(label)}_five"] = _shown(five.wall, 1)
     for label, climb in climbs.items():
-        figures[f"{_word(label)}_kb"] = _cost(climb)
-        if whole := [rung for rung in climb if not rung.broken]:
-            top = max(whole[-1].processes, whole[-1].threads)
-            figures[f"{_word(label)}_top"] = _count(top)
-            figures[f"{_word(label)}_clients"] = _count(whole[-1].clients)
+        if together := [rung for rung in climb if rung.memory and rung.wall < 2 * delay]:
+            last = together[-1]
+            figures[f"{_word(label)}_kb"] = _cost(together[0], last)
+            figures[f"{_word(label)}_top"] = _count(max(last.processes, last.threads))
+            figures[f"{_word(label)}_clients"] = _count(last.clients)
     return Template(template).substitute(figures)
 
 
@@ -42,12 +42,10 @@ def _word(label: str) -> str:
     return label.replace("-", "_")
 
 
-def _cost(climb: Sequence[Rung]) -> str:
-    """The memory of one client more, of those that the model served."""
-    whole = [rung for rung in climb if not rung.broken and rung.memory]
-    if len(whole) < 2:
+def _cost(first: Rung, last: Rung) -> str:
+    """The memory of one client more."""
+    if first.clients == last.clients:
         return _NONE
-    first, last = whole[0], whole[-1]
     kilobytes = max(0, last.memory - first.memory) / (last.clients - first.clients) / 1024
     return f"{kilobytes:.{1 if kilobytes < 10 else 0}f} KB"
 
@@ -85,7 +83,7 @@ def _cells(rung: Rung) -> list[str]:
     shares = [measure.percentile(late, share) if late else math.nan for share in (0.5, 0.99)]
     counts = [len(late), rung.refused, rung.lost]
     return [
-        "-" if rung.broken else _shown(rung.wall, 2),
+        _shown(rung.wall, 2),
         *(_count(each) for each in shares),
         *(_count(each) for each in counts),
         _shown(rung.memory / 2**20 or math.nan, 1),
