@@ -244,7 +244,7 @@ class ScriptTests(SynchronousTestCase):
         folder = self.enterContext(temporary_directory())
         folder.chmod(0o755)
         script, *more = words
-        port = free_port()
+        port, family = free_port(), list[int]()
         command = [sys.executable, str(_EXAMPLES / script), str(port), "0.05", *more]
         environ = {**tool_environment(), "TMPDIR": str(folder)}
         with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE) as started:
@@ -253,13 +253,15 @@ class ScriptTests(SynchronousTestCase):
                 with connect(("127.0.0.1", port)) as client:
                     client.sendall(_REQUEST)
                     self.assertIn(b"Five clients at once", receive(client))
-                family = measure.tree(started.pid)
+                family += measure.tree(started.pid)
                 self.assertGreater(len(family), 1)
-            finally:
                 started.terminate()
-            _, err = started.communicate(timeout=DEADLINE)
-            self.assertEqual(err, b"")
-        self.assertEqual([pid for pid in family if alive(pid)], [])
+                self.assertEqual(started.wait(DEADLINE), 0)
+                self.assertEqual([pid for pid in family if alive(pid)], [])
+            finally:
+                for pid in family:
+                    process.kill(pid)
+            self.assertEqual(started.communicate()[1], b"")
         self.assertEqual(list(folder.iterdir()), [])
 
     def test_prefork(self) -> None:
@@ -387,6 +389,5 @@ class BenchTests(SynchronousTestCase):
             started.wait()
             left = [pid for pid in family if alive(pid)]
             for pid in left:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+                process.kill(pid)
         self.assertEqual(left, [])
