@@ -7,6 +7,7 @@ Rules: pure; as in `values`, text is parsed once, and `str` gives it back.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Final, Self
@@ -110,6 +111,9 @@ def host_names(hosts: Iterable[str]) -> frozenset[str]:
 def limited(address: object) -> bytes | None:
     """The client that limits count `address` for; None for loopback and UNIX sockets."""
     host = getattr(address, "host", None)
-    if not isinstance(host, str) or loopback(host):
-        return None
-    return client(host)
+    return _limited(host) if isinstance(host, str) else None
+
+
+@lru_cache(maxsize=1024)
+def _limited(host: str) -> bytes | None:
+    return None if loopback(host) else client(host)

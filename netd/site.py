@@ -8,6 +8,7 @@ would run on `twisted.web.server.Site` as well.
 from __future__ import annotations
 
 import re
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -47,13 +48,15 @@ class HostGuard(Resource):
     def __init__(self, resource: IResource, config: settings.HTTP) -> None:
         Resource.__init__(self)
         self.resource = resource
-        self._names = host_names(config.hosts)
+        names = host_names(config.hosts)
+        # Clients say few names, and those again and again.
+        self._foreign_name = lru_cache(maxsize=64)(partial(foreign_name, names=names))
 
     def render(self, request: Request) -> bytes | int:
         """The response of `resource`, or a 421 (RFC 9110 15.5.20)."""
         field = _HOST.search(request.head.raw)
         authority = request.head.authority or (field[1] if field else b"")
-        name = foreign_name(authority, self._names)
+        name = self._foreign_name(authority)
         if name and _on_loopback(request.transport):
             request.setResponseCode(421)
             request.setHeaders(block("text/plain; charset=utf-8", False, False))

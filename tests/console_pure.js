@@ -23,4 +23,18 @@ assert.equal(quantile([0, 0], [1, 2], 0.5), null);
 assert.equal(quantile([5, 4, 1], [1, 2], 0.5), 1);
 assert.equal(quantile([5, 4, 1], [1, 2], 0.6), 2);
 assert.equal(quantile([5, 4, 1], [1, 2], 0.99), Infinity);
+// Twelve of 3 s over six connections, then five of 3 s of one worker whose first ends 2 ms late.
+const waved = Array.from({ length: 12 }, (_, index) => (index < 6 ? { times: [0, 0.01, 0.01, 3.01, 3.012] } : { times: [0, 3.013, 3.013, 6.013, 6.014] }));
+assert.deepEqual(wavesOf(waved, 3).map((wave) => wave.length), [6, 6]);
+assert.equal(connectionsOf(waved), 6);
+const queued = [0, 1, 2, 3, 4].map((index) => ({ times: [0, 0, index * 3, index * 3 + 3.002, index * 3 + 3.003] }));
+assert.deepEqual(wavesOf(queued.toReversed(), 3).map((wave) => wave.length), [1, 1, 1, 1, 1]);
+assert.equal(connectionsOf(queued), 5);
+assert.deepEqual([wavesOf([], 3), connectionsOf([])], [[], 0]);
+assert.deepEqual(partsOf({ times: [0] }, 2), [["pending", 0, 2]]);
+assert.deepEqual(partsOf({ times: [0, 1], over: true }, 2), [["pending", 0, 1]]);
+assert.deepEqual(partsOf(waved[6], 9).map(([, from, to]) => [from, to]), [[0, 3.013], [3.013, 3.013], [3.013, 6.013], [6.013, 6.014]]);
+assert.deepEqual([0.9, 3, 6.2, 36, 300, 0].map((end) => Number(stepOf(end, 6).toPrecision(6))), [0.2, 0.5, 2, 10, 50, 2e-7]);
+assert.deepEqual(inRows([{ at: 0, text: "aaaa" }, { at: 10, text: "bb" }, { at: 95, text: "cc" }], 100, 0.5).map(({ row }) => row), [0, 1, 0]);
+for (const { x } of inRows([{ at: 0, text: "aaaa" }, { at: 100, text: "bb" }], 100, 0.5)) assert.ok(x > 0 && x < 100);
 console.log("ok");

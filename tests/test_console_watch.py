@@ -22,9 +22,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.counters import LATENESS_BOUNDS
 from netd.lab.document import _FILES
 from tests.browser import element
+from tests.console import ConsoleTests
 from tests.programs import needs
 from tests.running import DEADLINE, ROOT, Daemon, eventually, run, shared
-from tests.test_console import _Tests
 
 KEY: Final = "abcdefghijklmnopqrstuv"
 
@@ -129,14 +129,16 @@ class StreamTests(SynchronousTestCase):
     @needs("node")
     def test_pure(self) -> None:
         """The parser takes events cut at every byte; scales, gaps and quantiles are right."""
-        pure = "".join(_FILES.joinpath(f"{each}.js").read_text() for each in ("stream", "plot"))
+        pure = "".join(
+            _FILES.joinpath(f"{each}.js").read_text() for each in ("stream", "plot", "gantt")
+        )
         claims = (ROOT / "tests" / "console_pure.js").read_text()
         done = run("node", "-e", pure + claims)
         self.assertEqual((done.err, done.out), ("", "ok\n"))
 
 
 @needs("chromium", "chromedriver")
-class WatchTests(_Tests):
+class WatchTests(ConsoleTests):
     """
     Watch.
     """
@@ -158,7 +160,8 @@ class WatchTests(_Tests):
         for _ in range(30):
             get(self.daemon, "/echo?delay=1ms")
         eventually(lambda: re.search("2xx [1-9]", self.caption(0)), "the requests")
-        self.assertRegex(self.caption(1), "p50 ≤ [0-9]+ ms, p99 ≤ [0-9]+ ms$")
+        late = "p50 ≤ [0-9]+ ms, p99 ≤ [0-9]+ ms$"
+        eventually(lambda: re.search(late, self.caption(1)), "their lateness")
         paths = [
             each.get_attribute("d")
             for each in self.driver.find_elements(By.CSS_SELECTOR, ".plot .c2, .plot .v1")
@@ -215,12 +218,20 @@ class WatchTests(_Tests):
         self.state("no connection, again in 1 s", "no connection, again in 2 s")
 
     def test_moved(self) -> None:
-        """Where the figures are elsewhere, the page says so and asks no more."""
+        """Where the figures are elsewhere, the page says so and watches the bin alone."""
         self.daemon = self.enterContext(shared("--metrics-http", "0"))
         self.open()
-        self.state("off")
+        self.state("live")
         self.assertIn("--metrics-http", self.text("watch-note"))
         self.assertFalse(element(self.driver, "#plots").is_displayed())
+
+    def test_none(self) -> None:
+        """Where nobody may watch, the bin says so."""
+        self.daemon = self.enterContext(shared("--console-watchers", "0"))
+        self.open()
+        self.state("off")
+        said = "Nothing shows here: there is no stream with --console-watchers 0."
+        self.assertEqual(self.text("bin-count"), said)
 
     def test_memory(self) -> None:
         """Six hundred frames leave no nodes, and half a megabyte at most."""

@@ -72,6 +72,7 @@ async function refused(response) {
     wanted.figures = !($("figures").hidden = $("plots").hidden = $("as-table").hidden = true);
   } else watching.over = true;
   watching.over ||= !(wanted.figures || wanted.bin || wanted.token);
+  if (watching.over) put($("bin-count"), `Nothing shows here: ${detail}.`);
   return null;
 }
 
@@ -198,15 +199,6 @@ function takeToken() {
   if (token) wanted.token = kept("token", token);
   else wanted.token = kept("token");
   $("requests").hidden = !wanted.token;
-}
-// What this tab remembers over a reload; a browser may keep nothing.
-function kept(name, value) {
-  try {
-    if (value !== undefined) sessionStorage.setItem(name, value);
-    return sessionStorage.getItem(name);
-  } catch {
-    return value ?? null;
-  }
 }
 
 function startWatch() {
