@@ -67,6 +67,13 @@ _SECTIONS = (
         "moment responses left.",
     ),
     Section("XML-RPC", "rpc"),
+    Section(
+        "Calls on a queue",
+        "queue",
+        "Offloaded XML-RPC calls on Celery workers (`--rpc-queue`): one at a time where netd "
+        "is idle, of 8 clients for calls/s. netd, Redis, the workers and the clients share the "
+        "cores, but for the slowest `/healthz`.",
+    ),
     Section("UDP", "udp"),
     Section(
         "Under attack",

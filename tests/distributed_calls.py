@@ -17,6 +17,7 @@ __all__ = [
     "boom",
     "changed",
     "die",
+    "far",
     "fault",
     "gpu",
     "mark",
@@ -43,6 +44,13 @@ def until(path: str) -> bool:
     while not Path(path).exists():
         time.sleep(0.01)
     return True
+
+
+@rpc(offload=True, queue="far")
+def far(seconds: float) -> float:
+    """Sleep far away."""
+    time.sleep(seconds)
+    return seconds
 
 
 @rpc(offload=True)
@@ -97,7 +105,7 @@ def say(line: str) -> bool:
     return True
 
 
-@rpc(offload=True, queue="gpu", timeout=2)
+@rpc(offload=True, queue="gpu", timeout=1)
 def gpu() -> str:
     """Something for other workers."""
     return "gpu"

@@ -7,18 +7,21 @@ process is ended by its own id.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import signal
-import socket
 import subprocess
 import tempfile
+import threading
 import urllib.request
 import xmlrpc.client
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
+from tests.clients import listening
 from tests.forks import Fork, fork
 from tests.programs import need
 from tests.running import DEADLINE, Daemon, environment, eventually, free_port
@@ -91,6 +94,11 @@ class Process:
         finally:
             self._process.kill()
 
+    def kill(self) -> None:
+        """Kill all its processes, as the end of its machine does."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(DEADLINE)
+
     def __exit__(self, *_: object) -> None:
         try:
             self.end()
@@ -132,14 +140,12 @@ class Redis(Process):
 
 
 class Worker(Process):
-    """A Celery worker of the tests' functions."""
+    """A Celery worker of the tests' functions, which takes its time to start."""
 
-    def __init__(
-        self, url: str, *arguments: str, processes: int = 2, wait: bool = True, **variables: str
-    ) -> None:
+    def __init__(self, url: str, *arguments: str, processes: int = 2, **variables: str) -> None:
         super().__init__()
         self._url, self._arguments = url, arguments
-        self._processes, self._variables, self._wait = processes, variables, wait
+        self._processes, self._variables = processes, variables
 
     def __enter__(self) -> Self:
         variables = {"NETD_RPC": CALLS, "NETD_RPC_QUEUE": self._url, **self._variables}
@@ -148,12 +154,14 @@ class Worker(Process):
         words = ("-A", "netd.xmlrpc.tasks", "worker", "-l", "info", "-c", str(self._processes))
         alone = ("--without-mingle", "--without-gossip", *self._arguments)
         with (self.folder / "log").open("ab") as log:
-            started = fork(
+            self._process = fork(
                 "celery", [*words, *alone], environ, self.folder, (log, log), session=True
             )
-        self._process = started
-        if self._wait:
-            self.logged(" ready.")
+        return self
+
+    def ready(self) -> Self:
+        """Wait until it takes calls."""
+        self.logged(" ready.")
         return self
 
     def children(self) -> list[int]:
@@ -163,7 +171,8 @@ class Worker(Process):
 
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
-            self.end(signal.SIGQUIT)
+            # A stop takes seconds; what it does is a test of its own.
+            self.kill()
         super().__exit__()
 
 
@@ -172,8 +181,8 @@ class RabbitMQ(Process):
 
     def __init__(self) -> None:
         super().__init__()
-        self.port, self._epmd = free_port(), free_port()
-        self._distribution = free_port()
+        self.port, self._names, self._distribution = free_port(), free_port(), free_port()
+        self._epmd = _Epmd(self._names)
 
     @property
     def url(self) -> str:
@@ -181,6 +190,8 @@ class RabbitMQ(Process):
         return f"amqp://guest:guest@127.0.0.1:{self.port}//"
 
     def __enter__(self) -> Self:
+        # One that the node starts outlives it.
+        self._epmd.__enter__()
         self.start()
         return self
 
@@ -189,7 +200,7 @@ class RabbitMQ(Process):
         (self.folder / "plugins").write_text("[].\n")
         environ = environment(
             HOME=str(self.folder),
-            ERL_EPMD_PORT=str(self._epmd),
+            ERL_EPMD_PORT=str(self._names),
             ERL_EPMD_ADDRESS="127.0.0.1",
             RABBITMQ_NODENAME=f"netd{self.port}@localhost",
             RABBITMQ_NODE_PORT=str(self.port),
@@ -210,27 +221,25 @@ class RabbitMQ(Process):
             lambda: self.log.count("Server startup complete") > before or None, "RabbitMQ"
         )
 
-    def kill(self) -> None:
-        """Kill the node, as the end of its machine does."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(DEADLINE)
-
-    def _end_epmd(self) -> bool | None:
-        """Ask epmd, which left the group, to end; it refuses as long as it knows the node."""
-        try:
-            with socket.create_connection(("127.0.0.1", self._epmd), 1) as epmd:
-                epmd.sendall(b"\0\1k")
-                epmd.recv(2)
-        except OSError:
-            return True
-        return None
-
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.kill()
-        eventually(self._end_epmd, "the end of epmd")
-        self._process = None
+        self._epmd.__exit__()
         self._folder.cleanup()
+
+
+class _Epmd(Process):
+    """Erlang's port mapper, with which a node registers."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__()
+        self._port = port
+
+    def __enter__(self) -> Self:
+        words = ("-address", "127.0.0.1", "-port", str(self._port))
+        self._start(need("epmd"), *words)
+        eventually(lambda: listening(("127.0.0.1", self._port)), "epmd")
+        return self
 
 
 def daemon(
@@ -239,6 +248,19 @@ def daemon(
     """A netd of the tests' functions."""
     base = ("--rpc", CALLS, "--rpc-queue", url)
     return Daemon(*base, *arguments, way=way, environ=environment(**variables))
+
+
+@contextlib.contextmanager
+def serving(
+    url: str, *arguments: str, processes: int = 2, **variables: str
+) -> Iterator[tuple[Worker, Daemon]]:
+    """A worker that is ready, and a netd."""
+    # The one starts while the other does.
+    with (
+        Worker(url, processes=processes, **variables) as worker,
+        daemon(url, *arguments) as netd,
+    ):
+        yield worker.ready(), netd
 
 
 class _Once(xmlrpc.client.Transport):
@@ -265,6 +287,28 @@ def code_of(call: object, *arguments: object) -> tuple[int, str]:
         return 0, repr(call(*arguments))  # type: ignore[operator]  # a method of a proxy
     except xmlrpc.client.Fault as fault:
         return fault.faultCode, fault.faultString
+
+
+class Calls:
+    """Calls made at the same time, each by a client and a thread of its own."""
+
+    def __init__(self, netd: Daemon, method: str, *parameters: tuple[object, ...]) -> None:
+        self.outcomes: list[tuple[int, str]] = []
+
+        def call(arguments: tuple[object, ...]) -> None:
+            # A daemon may be killed.
+            with contextlib.suppress(OSError):
+                self.outcomes.append(code_of(getattr(proxy(netd), method), *arguments))
+
+        self._threads = [threading.Thread(target=call, args=(each,)) for each in parameters]
+        for thread in self._threads:
+            thread.start()
+
+    def ended(self) -> Counter[tuple[int, str]]:
+        """How often each outcome was, when all calls have ended."""
+        for thread in self._threads:
+            thread.join(DEADLINE)
+        return Counter(self.outcomes)
 
 
 def metric(netd: Daemon, name: str) -> float:

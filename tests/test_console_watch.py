@@ -257,7 +257,7 @@ class WatchTests(ConsoleTests):
 @contextmanager
 def _fast(url: str, count: int) -> Iterator[tuple[str, threading.Event]]:
     """
-    A server with the console of `url` and 300 frames; after the event, 100 more a second.
+    A server with the console of `url` and 300 frames; after the event, 200 more a second.
 
     There are `count` frames in all.
     """
@@ -285,7 +285,7 @@ def _fast(url: str, count: int) -> Iterator[tuple[str, threading.Event]]:
             self.put({"bounds": bounds, "history": [_frame(each) for each in range(1, 301)]})
             go_on.wait(DEADLINE)
             for number in range(301, count + 1):
-                if over.wait(0.01):
+                if over.wait(0.004):
                     return
                 self.put({"frame": _frame(number)})
             over.wait(DEADLINE)

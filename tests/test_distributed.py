@@ -13,6 +13,7 @@ import struct
 import threading
 import urllib.request
 import xmlrpc.client
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,19 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.xmlrpc.faults import APPLICATION, BUSY, INTERNAL, TIMEOUT, TOO_LARGE
 from tests.certificates import certificate
 from tests.programs import needs
-from tests.queues import Redis, Worker, celery_needed, code_of, daemon, metric, proxy
+from tests.queues import (
+    Calls,
+    Redis,
+    Worker,
+    celery_needed,
+    code_of,
+    daemon,
+    metric,
+    proxy,
+    serving,
+)
 from tests.running import (
+    DEADLINE,
     MODULE,
     Daemon,
     alive,
@@ -33,16 +45,17 @@ from tests.running import (
     run_netd,
     temporary_directory,
 )
+from tests.workers import replaced, workers
 
 
 @functools.cache
-def _shared() -> tuple[Redis, Worker, Daemon]:
-    """Redis, a worker of two processes and a daemon, for tests that leave them as they are."""
-    redis = Redis().__enter__()
-    worker = Worker(redis.url).__enter__()
-    netd = daemon(redis.url).__enter__()
-    for each in (redis, worker, netd):
-        atexit.register(each.__exit__)
+def _shared(processes: int = 2) -> tuple[Redis, Worker, Daemon]:
+    """Redis, a worker and a daemon, for tests that leave them as they are."""
+    stack = ExitStack()
+    redis = stack.enter_context(Redis())
+    worker, netd = stack.enter_context(serving(redis.url, processes=processes))
+    # Last, so that it is done before anything else of theirs at the exit.
+    atexit.register(stack.close)
     return redis, worker, netd
 
 
@@ -90,15 +103,9 @@ class CallTests(SynchronousTestCase):
     Calls of a daemon, run by workers.
     """
 
-    def single(self) -> Daemon:
-        """A daemon, whose worker has one process."""
-        self.redis = self.enterContext(Redis())
-        self.worker = self.enterContext(Worker(self.redis.url, processes=1))
-        return self.enterContext(daemon(self.redis.url))
-
-    def share(self) -> Daemon:
-        """The shared daemon."""
-        self.redis, self.worker, netd = _shared()
+    def share(self, processes: int = 2) -> Daemon:
+        """A shared daemon, whose worker has so many processes."""
+        self.redis, self.worker, netd = _shared(processes)
         return netd
 
     def test_outcomes(self) -> None:
@@ -166,7 +173,7 @@ class CallTests(SynchronousTestCase):
         """
         A message that is in the queue three times runs once; a cancelled one never.
         """
-        netd = self.single()
+        netd = self.share(processes=1)
         folder = self.enterContext(temporary_directory())
         once, never, end = folder / "once", folder / "never", folder / "end"
         waiting = [_begin(netd, "until", str(end))]
@@ -191,7 +198,8 @@ class CallTests(SynchronousTestCase):
         """
         The process of a call whose client leaves is killed, and free for the next call.
         """
-        netd = self.single()
+        netd = self.share(processes=1)
+        eventually(lambda: self.worker.children() or None, "the worker's process")
         (child,) = self.worker.children()
         sock = _begin(netd, "sleep", 25.0)
         _busy(netd, 1)
@@ -218,9 +226,12 @@ class CallTests(SynchronousTestCase):
         A method with a queue of its own waits for a worker of that queue.
         """
         netd = self.share()
+        worker = self.enterContext(Worker(self.redis.url, "-Q", "netd.gpu", processes=1))
+        worker.send(signal.SIGSTOP)
         fault = code_of(proxy(netd).gpu)
-        self.assertEqual(fault, (TIMEOUT, "gpu waited 2 s for a worker"))
-        self.enterContext(Worker(self.redis.url, "-Q", "netd.gpu", processes=1))
+        self.assertEqual(fault, (TIMEOUT, "gpu waited 1 s for a worker"))
+        worker.send(signal.SIGCONT)
+        worker.ready()
         self.assertEqual(proxy(netd).gpu(), "gpu")
 
     def test_versions(self) -> None:
@@ -253,20 +264,62 @@ class CallTests(SynchronousTestCase):
         for number, values in results.items():
             self.assertEqual(values, [[number, count] for count in range(40)])
 
+    def test_workerGone(self) -> None:
+        """
+        A worker that is gone with its machine fails its running call only, within seconds.
+        """
+        netd = self.share()
+        arguments = (self.redis.url, "-Q", "netd.far")
+        worker = self.enterContext(Worker(*arguments, processes=1))
+        calls = Calls(netd, "far", (28.0,))
+        _busy(netd, 1)
+        worker.kill()
+        waiting = Calls(netd, "far", (0.0,))
+        self.enterContext(Worker(*arguments, processes=1))
+        self.assertEqual(waiting.ended(), {(0, "0.0"): 1})
+        self.assertEqual(calls.ended(), {(INTERNAL, "the worker died"): 1})
+
+    def test_workers(self) -> None:
+        """
+        With --workers each process gets the results of its own calls, one in a dead one's
+        place too; the figures are those of all.
+        """
+        self.share()
+        others = self.streams()
+        netd = self.enterContext(daemon(self.redis.url, "--workers", "2", "--rpc-backlog", "2"))
+        made = 0
+
+        def streams(count: int) -> bool | None:
+            nonlocal made
+            made += 1
+            self.assertEqual(proxy(netd).same(made), made)
+            return len(self.streams() - others) == count or None
+
+        eventually(lambda: streams(2), "calls of both processes")
+        self.assertEqual(metric(netd, "netd_rpc_queue_run_seconds_count"), made)
+        self.assertEqual(metric(netd, "netd_rpc_queue_up"), 1)
+        eventually(lambda: metric(netd, "netd_rpc_queue_workers") or None, "a report of all")
+        gone = workers(netd)[0]
+        os.kill(gone, signal.SIGKILL)
+        replaced(netd, gone, 2)
+        eventually(lambda: streams(3), "a call of the new process")
+
+    def streams(self) -> set[str]:
+        """Where results go."""
+        return set(self.redis.cli("KEYS", "netd:to:*").split())
+
     def test_workerStop(self) -> None:
         """
         SIGTERM lets a worker finish its call; a killed main process takes its children along.
         """
-        netd = self.single()
-        results: list[object] = []
-        thread = threading.Thread(target=lambda: results.append(proxy(netd).sleep(1.0)))
-        thread.start()
+        redis = self.enterContext(Redis())
+        other = self.enterContext(Worker(redis.url, "-Q", "netd.gpu"))
+        worker, netd = self.enterContext(serving(redis.url, processes=1))
+        calls = Calls(netd, "sleep", (0.5,))
         _busy(netd, 1)
-        self.worker.send(signal.SIGTERM)
-        thread.join()
-        self.assertEqual(results, [1.0])
-        other = self.enterContext(Worker(self.redis.url))
-        children = other.children()
+        worker.send(signal.SIGTERM)
+        self.assertEqual(calls.ended(), {(0, "0.5"): 1})
+        children = other.ready().children()
         self.assertEqual(len(children), 2)
         other.send(signal.SIGKILL)
         eventually(lambda: None if any(map(alive, children)) else True, "the children's end")
@@ -288,16 +341,20 @@ class CallTests(SynchronousTestCase):
 
     def test_many(self) -> None:
         """
-        A thousand waiting calls need no further thread, and all end.
+        A thousand waiting calls need no further thread; those of clients that stay all end.
         """
         self.redis = self.enterContext(Redis())
+        worker = self.enterContext(Worker(self.redis.url))
+        worker.send(signal.SIGSTOP)
         netd = self.enterContext(daemon(self.redis.url, "--rpc-backlog", "1000"))
         calls = [{"methodName": "same", "params": [number]} for number in range(100)]
         sockets = [_begin(netd, "system.multicall", calls) for _ in range(10)]
         _messages(self.redis, 1000)
         self.assertEqual(len(os.listdir(f"/proc/{netd.pid}/task")), 3)
-        self.enterContext(Worker(self.redis.url))
-        for sock in sockets:
+        worker.send(signal.SIGCONT)
+        for sock in sockets[3:]:
+            _leave(sock)
+        for sock in sockets[:3]:
             with sock, sock.makefile("rb") as file:
                 self.assertIn(b"200 OK", file.readline())
 
@@ -323,18 +380,17 @@ class SecretTests(SynchronousTestCase):
         authority = ("--tls-ca-cert-file", str(leaf), "--requirepass", secret)
         redis._arguments = (*words, *files, *authority)
         self.enterContext(redis)
-        good = folder / "good"
+        good, wrong = folder / "good", folder / "wrong"
         place = f"@localhost:{redis.port}/0"
-        good.write_text(f"rediss://:{secret}{place}?ssl_ca_certs={leaf}\n")
-        worker = self.enterContext(Worker(f"@{good}"))
-        netd = self.enterContext(daemon(f"@{good}"))
-        self.assertEqual(proxy(netd).same(3), 3)
-        wrong = folder / "wrong"
-        outputs = [netd.log, worker.log]
-        for text in (
+        texts = (
             f"rediss://:{secret}x{place}?ssl_ca_certs={leaf}",
             f"rediss://:{secret}{place}",
-        ):
+        )
+        good.write_text(f"rediss://:{secret}{place}?ssl_ca_certs={leaf}\n")
+        worker, netd = self.enterContext(serving(f"@{good}"))
+        self.assertEqual(proxy(netd).same(3), 3)
+        outputs = [netd.log, worker.log]
+        for text in texts:
             wrong.write_text(text)
             other = self.enterContext(daemon(f"@{wrong}", way=MODULE))
             outputs.append(other.logged("is away"))
@@ -352,6 +408,13 @@ class SecretTests(SynchronousTestCase):
         """
         What cannot be is one line and status 1, for the daemon and for a worker.
         """
+        refused = {
+            text: self.enterContext(Worker(url))
+            for url, text in (
+                ("", "needed by a worker"),
+                ("redis://h:x", "valid host and port"),
+            )
+        }
         for arguments, text in (
             (("--rpc-queue", "http://h"), "not redis://"),
             (("--rpc-broker", "amqp://h"), "needs --rpc-queue"),
@@ -360,12 +423,10 @@ class SecretTests(SynchronousTestCase):
             done = run_netd(*arguments)
             self.assertEqual((done.status, done.err.count("\n")), (1, 1), done.err)
             self.assertIn(text, done.err)
-        for url, text in (("", "needed by a worker"), ("redis://h:x", "valid host and port")):
-            worker = Worker(url, wait=False)
-            with worker:
-                worker.process.wait(60)
-                self.assertIn(text, worker.log)
-                self.assertNotIn("Traceback", worker.log)
+        for text, worker in refused.items():
+            worker.process.wait(DEADLINE)
+            self.assertIn(text, worker.log)
+            self.assertNotIn("Traceback", worker.log)
 
     def test_withoutExtra(self) -> None:
         """

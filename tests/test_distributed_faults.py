@@ -4,45 +4,38 @@ Distributed calls when Redis, RabbitMQ, workers and connections fail.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
 import random
+import shutil
 import signal
 import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.xmlrpc.faults import INTERNAL
 from tests.programs import needs
-from tests.queues import RabbitMQ, Redis, Worker, celery_needed, code_of, daemon, metric, proxy
+from tests.queues import (
+    Calls,
+    RabbitMQ,
+    Redis,
+    Worker,
+    celery_needed,
+    code_of,
+    daemon,
+    metric,
+    proxy,
+    serving,
+)
 from tests.running import DEADLINE, Daemon, eventually, temporary_directory
-
-
-class Calls:
-    """Calls made at the same time, each by a client and a thread of its own."""
-
-    def __init__(self, netd: Daemon, method: str, *parameters: tuple[object, ...]) -> None:
-        self.outcomes: list[tuple[int, str]] = []
-
-        def call(arguments: tuple[object, ...]) -> None:
-            # A daemon may be killed.
-            with contextlib.suppress(OSError):
-                self.outcomes.append(code_of(getattr(proxy(netd), method), *arguments))
-
-        self._threads = [threading.Thread(target=call, args=(each,)) for each in parameters]
-        for thread in self._threads:
-            thread.start()
-
-    def ended(self) -> Counter[tuple[int, str]]:
-        """How often each outcome was, when all calls have ended."""
-        for thread in self._threads:
-            thread.join(DEADLINE)
-        return Counter(self.outcomes)
 
 
 def _state(netd: Daemon, busy: int, waiting: int) -> None:
@@ -53,6 +46,17 @@ def _state(netd: Daemon, busy: int, waiting: int) -> None:
     eventually(there, f"{busy} running and {waiting} waiting calls")
 
 
+@functools.cache
+def _shared() -> tuple[Redis, Worker, Daemon]:
+    """Redis with AOF, a worker and a daemon, whose outages end well."""
+    stack = ExitStack()
+    redis = stack.enter_context(Redis("--appendonly", "yes", "--appendfsync", "always"))
+    worker, netd = stack.enter_context(serving(redis.url))
+    # Last, so that it is done before anything else of theirs at the exit.
+    atexit.register(stack.close)
+    return redis, worker, netd
+
+
 @celery_needed
 @needs("redis-server", "redis-cli")
 class OutageTests(SynchronousTestCase):
@@ -60,55 +64,61 @@ class OutageTests(SynchronousTestCase):
     Redis goes away, and comes back.
     """
 
-    def outage(
-        self, redis: Redis, stop: Callable[[], None], start: Callable[[], None]
-    ) -> Calls:
-        """Two calls run and three wait during the outage."""
-        self.netd = self.enterContext(daemon(redis.url))
-        worker = self.enterContext(Worker(redis.url))
-        end = self.enterContext(temporary_directory()) / "end"
-        calls = Calls(self.netd, "until", *[(str(end),)] * 5)
-        _state(self.netd, 2, 3)
-        stop()
-        self.netd.logged("is away, calls wait")
-        self.assertEqual(metric(self.netd, "netd_rpc_queue_up"), 0)
-        later = Calls(self.netd, "same", (1,))
-        end.touch()
-        start()
-        self.netd.logged(" is back")
+    def outage(self, stop: Callable[[Redis], None], start: Callable[[Redis], None]) -> Calls:
+        """Two calls run and three wait during the outage, another one is made in it."""
+        redis, worker, netd = _shared()
+        release = self.enterContext(temporary_directory()) / "release"
+        away = netd.log.count("is away, calls wait")
+        calls = Calls(netd, "until", *[(str(release),)] * 5)
+        _state(netd, 2, 3)
+        stop(redis)
+
+        def count(text: str) -> bool | None:
+            return netd.log.count(text) == away + 1 or None
+
+        eventually(lambda: count("is away, calls wait"), "the outage")
+        self.assertEqual(metric(netd, "netd_rpc_queue_up"), 0)
+        later = Calls(netd, "same", (1,))
+        release.touch()
+        start(redis)
+        eventually(lambda: count(" is back"), "the end of the outage")
         self.assertEqual(later.ended(), {(0, "1"): 1})
-        self.assertEqual(self.netd.log.count("is away"), 1)
+        self.assertEqual(netd.log.count("is away"), away + 1)
         self.assertIsNone(worker.process.poll())
+        self.assertNotIn("DUMP STATE TO FILE", worker.log)
         return calls
 
     def test_persistent(self) -> None:
         """
         With AOF no call is lost when Redis is killed and started again.
         """
-        redis = self.enterContext(Redis("--appendonly", "yes", "--appendfsync", "always"))
-        calls = self.outage(redis, lambda: redis.end(signal.SIGKILL), redis.start)
+        calls = self.outage(lambda redis: redis.end(signal.SIGKILL), Redis.start)
         self.assertEqual(calls.ended(), {(0, "True"): 5})
 
     def test_forgetful(self) -> None:
         """
         Without persistence the calls that wait are faults, the running one ends well.
         """
-        redis = self.enterContext(Redis())
-        calls = self.outage(redis, lambda: redis.end(signal.SIGKILL), redis.start)
+
+        def start(redis: Redis) -> None:
+            shutil.rmtree(redis.folder / "appendonlydir")
+            redis.start()
+
+        before = metric(_shared()[2], self.lost)
+        calls = self.outage(lambda redis: redis.end(signal.SIGKILL), start)
         lost = (INTERNAL, "the queue lost this call")
         self.assertEqual(calls.ended(), {(0, "True"): 2, lost: 3})
-        self.assertEqual(metric(self.netd, 'netd_rpc_queue_lost_total{why="queue"}'), 3)
+        self.assertEqual(metric(_shared()[2], self.lost), before + 3)
+
+    lost = 'netd_rpc_queue_lost_total{why="queue"}'
 
     def test_frozen(self) -> None:
         """
         All calls end well when Redis stands still for longer than a socket may wait.
         """
-        redis = self.enterContext(Redis())
-
-        def stop() -> None:
-            redis.send(signal.SIGSTOP)
-
-        calls = self.outage(redis, stop, lambda: redis.send(signal.SIGCONT))
+        calls = self.outage(
+            lambda redis: redis.send(signal.SIGSTOP), lambda redis: redis.send(signal.SIGCONT)
+        )
         self.assertEqual(calls.ended(), {(0, "True"): 5})
 
     def test_awayAtStart(self) -> None:
@@ -116,50 +126,32 @@ class OutageTests(SynchronousTestCase):
         A Redis that is away stops no start; the calls wait for it.
         """
         redis = Redis()
+        worker = self.enterContext(Worker(redis.url))
         netd = self.enterContext(daemon(redis.url))
         calls = Calls(netd, "same", ("early",))
         netd.logged("is away")
         self.enterContext(redis)
-        self.enterContext(Worker(redis.url))
+        worker.ready()
         self.assertEqual(calls.ended(), {(0, "'early'"): 1})
-
-    def test_workerGone(self) -> None:
-        """
-        A worker that is gone with its machine fails its running call only, within seconds.
-        """
-        redis = self.enterContext(Redis())
-        netd = self.enterContext(daemon(redis.url))
-        worker = self.enterContext(Worker(redis.url, processes=1))
-        calls = Calls(netd, "sleep", (28.0,))
-        _state(netd, 1, 0)
-        os.killpg(worker.process.pid, signal.SIGKILL)
-        waiting = Calls(netd, "same", (1,))
-        self.assertEqual(calls.ended(), {(INTERNAL, "the worker died"): 1})
-        self.enterContext(Worker(redis.url, processes=1))
-        self.assertEqual(waiting.ended(), {(0, "1"): 1})
 
     def test_killedDaemon(self) -> None:
         """
         The stream of a killed daemon expires; its running call ends without a trace of it.
         """
-        redis = self.enterContext(Redis())
-        self.enterContext(Worker(redis.url, processes=1))
+        redis, _, _ = _shared()
+        others = set(redis.cli("KEYS", "netd:to:*").split())
         netd = self.enterContext(daemon(redis.url))
-        Calls(netd, "sleep", (0.5,))
+        Calls(netd, "sleep", (0.2,))
         _state(netd, 1, 0)
         netd.signal(signal.SIGKILL)
         netd.ended()
-
-        def told() -> str | None:
-            keys = redis.cli("KEYS", "netd:to:*")
-            return keys if keys and redis.cli("XLEN", keys) != "0" else None
-
-        key = eventually(told, "the result")
+        (key,) = set(redis.cli("KEYS", "netd:to:*").split()) - others
+        eventually(lambda: redis.cli("XLEN", key) != "0" or None, "the result")
         self.assertLess(0, int(redis.cli("TTL", key)))
 
 
 @celery_needed
-@needs("redis-server", "redis-cli", "rabbitmq-server")
+@needs("redis-server", "redis-cli", "rabbitmq-server", "epmd")
 class RabbitMQTests(SynchronousTestCase):
     """
     Messages go through RabbitMQ.
@@ -171,8 +163,10 @@ class RabbitMQTests(SynchronousTestCase):
         """
         rabbit = self.enterContext(RabbitMQ())
         redis = self.enterContext(Redis())
-        worker = self.enterContext(Worker(redis.url, processes=1, NETD_RPC_BROKER=rabbit.url))
-        netd = self.enterContext(daemon(redis.url, "--rpc-broker", rabbit.url))
+        options = ("--rpc-broker", rabbit.url)
+        worker, netd = self.enterContext(
+            serving(redis.url, *options, processes=1, NETD_RPC_BROKER=rabbit.url)
+        )
         self.assertEqual(proxy(netd).same([1]), [1])
         self.assertNotIn("guest:guest", netd.log + worker.log)
         end = self.enterContext(temporary_directory()) / "end"
@@ -246,7 +240,7 @@ class ChaosTests(SynchronousTestCase):
     Everything fails at the same time.
     """
 
-    seconds = float(os.environ.get("NETD_TEST_CHAOS", "6"))
+    seconds = float(os.environ.get("NETD_TEST_CHAOS", "5"))
 
     def test_chaos(self) -> None:
         """
@@ -260,6 +254,8 @@ class ChaosTests(SynchronousTestCase):
         url = f"redis://127.0.0.1:{cutter.port}/0"
         workers = [self.enterContext(Worker(url)) for _ in range(2)]
         netd = self.enterContext(daemon(url))
+        for worker in workers:
+            worker.ready()
         outcomes: list[tuple[int, str]] = []
         slowest = [0.0]
         end = time.monotonic() + self.seconds

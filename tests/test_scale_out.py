@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from examples import mandelbrot
 from tests.clients import curl, listening
 from tests.programs import need, needs
-from tests.queues import Process, Redis, Worker, celery_needed, daemon
+from tests.queues import Process, Redis, celery_needed, serving
 from tests.running import (
     DEADLINE,
     MODULE,
@@ -202,7 +202,7 @@ class FileTests(SynchronousTestCase):
         (folder / "redis_conf").write_text(f"requirepass x\nport {port}\nbind 127.0.0.1\n")
         (folder / "queue_url").write_text(f"redis://:x@127.0.0.1:{port}/0\n")
         (folder / "data").mkdir()
-        started = []
+        plan: dict[str, list[tuple[list[str], dict[str, str]]]] = {}
         for words, variables in self.containers():
             places = {"/run/secrets/netd": str(folder), "/run/secrets": str(folder)}
             places["/data"] = str(folder / "data")
@@ -212,27 +212,26 @@ class FileTests(SynchronousTestCase):
             words, values = texts[: len(words)], texts[len(words) :]  # noqa: PLW2901
             environ = environment(**dict(zip(variables, values, strict=True)))
             environ.pop("PYTHONWARNINGS", None)
-            if "NETD_1" in variables:
-                started.append("haproxy")
-            elif not words:
-                done = run(*MODULE, "--check-config", environ=environ)
-                self.assertEqual(done.status, 0, done.err)
-                started.append("netd")
-            elif words[0] == "celery":
-                with (
-                    Redis("--requirepass", "x", port=port),
-                    _Command([sys.executable, "-m", *words], environ) as command,
-                ):
-                    command.logged(" ready.")
-                started.append("celery")
-            else:
-                with _Command([need(words[0]), *words[1:]], environ) as command:
-                    command.logged("Ready to accept connections")
-                started.append("redis")
-        self.assertEqual(
-            sorted(started),
-            ["celery", "celery", "haproxy", "netd", "netd", "netd", "redis", "redis"],
+            name = "haproxy" if "NETD_1" in variables else words[0] if words else "netd"
+            if name == "netd":
+                words = [*MODULE, "--check-config"]  # noqa: PLW2901
+            elif name == "celery":
+                words = [sys.executable, "-m", *words]  # noqa: PLW2901
+            plan.setdefault(name, []).append((words, environ))
+        counts = {name: len(each) for name, each in plan.items()}
+        self.assertEqual(counts, {"redis-server": 2, "netd": 3, "haproxy": 1, "celery": 2})
+        first, second = plan["redis-server"]
+        with _Command(*first) as redis:
+            redis.logged("Ready to accept connections")
+        self.enterContext(_Command(*second)).logged("Ready to accept connections")
+        workers, checks = (
+            [self.enterContext(_Command(*each)) for each in plan[name]]
+            for name in ("celery", "netd")
         )
+        for check in checks:
+            self.assertEqual(check.process.wait(DEADLINE), 0, check.log)
+        for worker in workers:
+            worker.logged(" ready.")
 
     def test_notTried(self) -> None:
         """
@@ -250,7 +249,9 @@ class _Command(Process):
 
     def __init__(self, words: list[str], environ: dict[str, str]) -> None:
         super().__init__()
-        self._words, self._environ = words, environ
+        # A bare name is a program of tests/programs.py.
+        self._words = words if "/" in words[0] else [need(words[0]), *words[1:]]
+        self._environ = environ
 
     def __enter__(self) -> _Command:
         self._start(*self._words, environ=self._environ)
@@ -272,8 +273,7 @@ class ExampleTests(SynchronousTestCase):
         self.patch(mandelbrot, "HEIGHT", 40)
         redis = self.enterContext(Redis())
         publish = "art=examples.mandelbrot"
-        self.enterContext(Worker(redis.url, NETD_RPC=publish))
-        netd = self.enterContext(daemon(redis.url, "--rpc", publish))
+        _, netd = self.enterContext(serving(redis.url, "--rpc", publish, NETD_RPC=publish))
         path = Path(self.mktemp())
         mandelbrot.main(netd.url, str(path))
         alone = b"".join(mandelbrot.rows(60, 40, first, 10) for first in range(0, 40, 10))

@@ -64,15 +64,13 @@ def divided(settings: Settings, workers: int) -> Settings:
     """
     The settings of each of `workers`, which has a part of what is divided.
 
-    These are the limits of clients, the spool, the unsent bytes, --console-watchers and
-    --rpc-workers.
+    These are the limits of clients, the spool, the unsent bytes, --console-watchers,
+    --rpc-workers and --rpc-backlog.
 
     ValueError for what several processes cannot do.
     """
     if settings.http.lab.seed is not None:
         raise ValueError("--seed: needs --workers 1, several processes would repeat nothing")
-    if settings.rpc.queue is not None:
-        raise ValueError("--rpc-queue: needs --workers 1, results go to one process")
     limits, access, rpc = settings.http.limits, settings.access, settings.rpc
     watchers = settings.http.console_watchers
     limits = evolve(
@@ -86,5 +84,5 @@ def divided(settings: Settings, workers: int) -> Settings:
         settings,
         http=evolve(settings.http, limits=limits, console_watchers=part(watchers, workers)),
         access=evolve(access, connect_rate=part(access.connect_rate, workers)),
-        rpc=evolve(rpc, workers=part(rpc.workers, workers)),
+        rpc=evolve(rpc, workers=part(rpc.workers, workers), backlog=part(rpc.backlog, workers)),
     )

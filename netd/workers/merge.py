@@ -55,11 +55,21 @@ def by_key(
     return {key: join(each) for key, each in values.items()}
 
 
+def known(values: Iterable[int | None]) -> Iterable[int]:
+    """The values that are there."""
+    return (value for value in values if value is not None)
+
+
 def snapshots(parts: Iterable[Snapshot]) -> Snapshot:
-    """One snapshot of all: sums, but for certificates the least time that is left."""
+    """
+    One snapshot of all: sums, but for certificates the least time that is left.
+
+    Processes see the same queue: it can be reached if each one reaches it.
+    """
     all_parts = list(parts)
     connections = by_key([each.connections for each in all_parts], sum)
     waiting = by_key([each.waiting for each in all_parts], sum)
+    depths = by_key([each.queue_depth for each in all_parts], max)
     return Snapshot(
         counters(each.counters for each in all_parts),
         {key: int(value) for key, value in connections.items()},
@@ -67,4 +77,7 @@ def snapshots(parts: Iterable[Snapshot]) -> Snapshot:
         sum(each.calls_queued for each in all_parts),
         sum(each.workers_busy for each in all_parts),
         by_key([each.certificates for each in all_parts], min),
+        min(known(each.queue_up for each in all_parts), default=None),
+        max(known(each.queue_workers for each in all_parts), default=None),
+        {key: int(value) for key, value in depths.items()},
     )

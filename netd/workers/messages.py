@@ -33,6 +33,10 @@ class Snapshot:
     workers_busy: int
     certificates: Mapping[str, float]
     """Seconds to the expiry of each certificate."""
+    queue_up: int | None = None
+    """With --rpc-queue whether it can be reached; None in a process without calls."""
+    queue_workers: int | None = None
+    queue_depth: Mapping[str, int] = {}
 
 
 # From the supervisor

@@ -65,6 +65,9 @@ class GroupCollector:
             lambda: total.calls_queued,
             lambda: total.workers_busy,
             lambda: total.certificates,
+            lambda: total.queue_up,
+            lambda: total.queue_workers,
+            lambda: total.queue_depth,
         )
         yield from Collector(__version__, total.counters, gauges).collect()
         figures = {each.name: self._figures(each.pid) for each in self._workers if each.pid}

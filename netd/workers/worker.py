@@ -103,6 +103,9 @@ def snapshot(parts: Parts) -> Snapshot:
         gauges.calls_queued(),
         gauges.workers_busy(),
         gauges.certificates(),
+        gauges.queue_up(),
+        gauges.queue_workers(),
+        gauges.queue_depth(),
     )
 
 

@@ -8,6 +8,8 @@ processes; results, cancellations and claims are Redis's, and values are XML-RPC
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
+from itertools import chain, repeat
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -22,6 +24,11 @@ from netd.xmlrpc.in_flight import QUEUE
 CONNECT_SECONDS: Final = 2.0
 SOCKET_SECONDS: Final = 5.0
 """The longest that one command may take, or a wait for results."""
+
+
+def pauses() -> Iterator[float]:
+    """Seconds to wait before each further attempt to reach Redis or the broker, without end."""
+    return chain((0.05, 0.1, 0.2, 0.4, 0.8), repeat(1.0))
 
 
 def redis_client(url: QueueURL) -> redis.Redis:
@@ -65,7 +72,12 @@ def make_app(queue: QueueURL, broker: QueueURL | None) -> Celery:
     """The Celery application behind these URLs, connected to nothing."""
     url = broker or queue
     on_redis = broker is None
-    timeouts = {"socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": SOCKET_SECONDS}
+    plain = {
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_timeout": SOCKET_SECONDS,
+        # netd itself sends again what was lost; this would cost two round trips a call.
+        "ack_emulation": False,
+    }
     # The broker says that it has the message; without it a cut loses messages unseen.
     confirm = {
         "confirm_publish": True,
@@ -80,7 +92,7 @@ def make_app(queue: QueueURL, broker: QueueURL | None) -> Celery:
         task_default_queue=QUEUE,
         task_acks_late=False,
         broker_use_ssl=_tls(url),
-        broker_transport_options=timeouts if on_redis else confirm,
+        broker_transport_options=plain if on_redis else confirm,
         broker_connection_timeout=CONNECT_SECONDS,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,

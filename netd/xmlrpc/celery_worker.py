@@ -12,7 +12,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
 import redis
@@ -25,7 +25,8 @@ from celery.worker import state
 from netd.queue_url import QueueURL
 from netd.steps import run_now
 from netd.xmlrpc import codec, in_flight
-from netd.xmlrpc.celery_app import make_app, redis_client
+from netd.xmlrpc.celery_app import make_app, pauses, redis_client
+from netd.xmlrpc.faults import Fault
 from netd.xmlrpc.in_flight import Meta
 from netd.xmlrpc.registry import Procedure
 from netd.xmlrpc.worker import raised, returned
@@ -36,8 +37,6 @@ BEAT_SECONDS: Final = 0.5
 """Time between two heartbeats, and the longest that a cancellation waits."""
 _VARIABLE: Final = "_NETD_WORKER"
 """Where the processes of a worker have its name from, however they are started."""
-_PAUSES: Final = (0.05, 1.0)
-"""The shortest and the longest time between two attempts to reach Redis."""
 
 _log = get_logger(__name__)
 
@@ -52,7 +51,10 @@ class Clients:
     def own(self) -> redis.Redis:
         """The client of this process."""
         # A parent's client that its child drops would shut the parent's connection.
-        return self._by_process.setdefault(os.getpid(), redis_client(self.url))
+        pid = os.getpid()
+        if pid not in self._by_process:
+            self._by_process[pid] = redis_client(self.url)
+        return self._by_process[pid]
 
 
 def worker_name() -> str:
@@ -62,32 +64,47 @@ def worker_name() -> str:
 
 def repeat(action: Callable[[], T], until: float) -> T:
     """What `action` returns once Redis can be reached; its error when the time is over."""
-    pause, longest = _PAUSES
+    waits = pauses()
     while True:
         try:
             return action()
         except (redis.RedisError, OSError):
+            pause = next(waits)
             if time.monotonic() + pause > until:
                 raise
         time.sleep(pause)
-        pause = min(2 * pause, longest)
 
 
-def claim(client: redis.Redis, key: str, owner: str, meta: Meta) -> bool:
-    """Whether the call is wanted and `owner`, and nobody else, may run it."""
+# One round trip, after which either the call is claimed and the daemon told, or nothing was
+# done; a claim whose reply was lost is told once.
+_CLAIM: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if not redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) then
+    return redis.call('GET', KEYS[2]) == ARGV[2] and 1 or 0
+end
+redis.call('XADD', KEYS[3], '*', 'id', ARGV[4], 'message', ARGV[5])
+redis.call('EXPIRE', KEYS[3], ARGV[6])
+return 1
+"""
+
+
+def claim(client: redis.Redis, key: str, owner: str, meta: Meta, message: bytes) -> bool:
+    """
+    Whether the call is wanted and `owner`, and nobody else, may run it.
+
+    If so the daemon that made the call has `message`.
+    """
     call, name = in_flight.CALL.format(key), in_flight.CLAIM.format(key)
-    pipe = client.pipeline()
-    pipe.get(call)
-    pipe.set(name, owner, nx=True, px=int(meta["ms"]) + in_flight.CLAIM_MS)
-    pipe.get(name)
-    wanted, _, holder = pipe.execute()
-    return bool(wanted == in_flight.WANTED and holder == owner.encode())
+    stream = in_flight.RESULTS.format(meta["to"])
+    milliseconds = int(meta["ms"]) + in_flight.CLAIM_MS
+    values = (in_flight.WANTED, owner, milliseconds, key, message, int(meta["keep"]))
+    return bool(client.eval(_CLAIM, 3, call, name, stream, *values))
 
 
 def tell(client: redis.Redis, key: str, meta: Meta, message: bytes) -> None:
     """Add to the stream of the daemon that made the call."""
     stream = in_flight.RESULTS.format(meta["to"])
-    pipe = client.pipeline()
+    pipe = client.pipeline(transaction=False)
     pipe.xadd(stream, {"id": key, "message": message})
     pipe.expire(stream, int(meta["keep"]))
     pipe.execute()
@@ -95,7 +112,7 @@ def tell(client: redis.Redis, key: str, meta: Meta, message: bytes) -> None:
 
 @define
 class Runner:
-    """Runs calls in a process of the worker."""
+    """Runs calls of a method in a process of the worker."""
 
     _clients: Clients
     _worker: str
@@ -105,15 +122,13 @@ class Runner:
         client, until = self._clients.own(), time.monotonic() + int(meta["ms"]) / 1000
         # With a number of its own, so that a reply that was lost leaves no doubt.
         owner = f"{self._worker} {os.getpid()} {secrets.token_hex(8)}"
-        if not repeat(lambda: claim(client, key, owner, meta), until):
-            return
-        if meta["contract"] != in_flight.contract(method):
-            message = raised(in_flight.other_version(method.name))
-        else:
-            began = in_flight.BEGAN + self._worker.encode()
-            repeat(lambda: tell(client, key, meta, began), until)
+        fits = meta["contract"] == in_flight.contract(method)
+        first = in_flight.BEGAN + self._worker.encode()
+        if not fits:
+            first = raised(in_flight.other_version(method.name))
+        if repeat(lambda: claim(client, key, owner, meta, first), until) and fits:
             message = call_function(method, body)
-        repeat(lambda: tell(client, key, meta, message), until)
+            repeat(lambda: tell(client, key, meta, message), until)
 
 
 def call_function(method: Procedure, body: str) -> bytes:
@@ -146,21 +161,24 @@ class MainProcess:
         self._worker = worker
         self._outbox: list[_Ended] = []
 
-    def failed(self, key: str, name: str, arguments: object, error: object) -> None:
+    def failed(
+        self, sender: Any, task_id: str, exception: object, args: object, **_: object
+    ) -> None:
         """Note a call whose process died; other failures end with a message of the process."""
-        if isinstance(error, (WorkerLostError, TimeLimitExceeded)):
-            self._note(key, arguments, raised(in_flight.died(name)), claimed=True)
+        if isinstance(exception, (WorkerLostError, TimeLimitExceeded)):
+            self._note(task_id, args, in_flight.died, sender.name, claimed=True)
 
-    def unknown(self, key: str, name: str, arguments: object) -> None:
+    def unknown(self, name: str, id: str, message: Any, **_: object) -> None:  # noqa: A002
         """Note a call of a method that this worker does not have."""
-        name = name.removeprefix(in_flight.TASK.format(""))
-        message = raised(in_flight.unknown_method(name))
-        self._note(key, arguments, message, claimed=False)
+        self._note(id, message.payload[0], in_flight.unknown_method, name, claimed=False)
 
-    def _note(self, key: str, arguments: object, message: bytes, claimed: bool) -> None:
+    def _note(
+        self, key: str, arguments: object, why: Callable[[str], Fault], task: str, claimed: bool
+    ) -> None:
         match arguments:
             case [_, {"to": str(to), "ms": int(ms), "keep": int(keep)}]:
                 meta: Meta = {"to": to, "ms": ms, "keep": keep}
+                message = raised(why(task.removeprefix(in_flight.TASK.format(""))))
                 until = time.monotonic() + ms / 1000
                 self._outbox.append(_Ended(key, meta, message, until, claimed))
 
@@ -189,13 +207,13 @@ class MainProcess:
             _log.warning("Redis: %s", type(error).__name__)
 
     def _tell(self, client: redis.Redis, ended: _Ended) -> None:
-        if ended.claimed:
-            holder: Any = client.get(in_flight.CLAIM.format(ended.key)) or b""
-            # Else it is another one's call, of which this worker had a copy.
-            ours = bool(holder.startswith(f"{self._worker} ".encode()))
-        else:
-            ours = claim(client, ended.key, f"{self._worker} main", ended.meta)
-        if ours:
+        if not ended.claimed:
+            owner = f"{self._worker} main"
+            claim(client, ended.key, owner, ended.meta, ended.message)
+            return
+        holder: Any = client.get(in_flight.CLAIM.format(ended.key)) or b""
+        # Else it is another one's call, of which this worker had a copy.
+        if holder.startswith(f"{self._worker} ".encode()):
             tell(client, ended.key, ended.meta, ended.message)
 
 
@@ -215,6 +233,10 @@ def build(queue: QueueURL, broker: QueueURL | None, methods: Iterable[Procedure]
 
         def start(self, consumer: Any) -> None:
             """Begin, with each connection anew."""
+            if broker is None:
+                # netd sends again what a cut loses; kombu would write what it cannot put
+                # back, parameters too, to a file in /tmp.
+                consumer.task_consumer.channel.qos.restore_at_shutdown = False
             self.timer = consumer.timer.call_repeatedly(
                 BEAT_SECONDS, main.beat, (consumer.pool, state.active_requests)
             )
@@ -226,15 +248,8 @@ def build(queue: QueueURL, broker: QueueURL | None, methods: Iterable[Procedure]
 
     app.steps["consumer"].add(Heartbeat)
 
-    def failed(sender: Any, task_id: str, exception: object, args: object, **_: object) -> None:
-        main.failed(task_id, sender.name.removeprefix("netd."), args, exception)
-
-    def unknown(name: str, id: str, message: Any, **_: object) -> None:  # noqa: A002
-        arguments: Mapping[str, object] | Any = message.payload[0]
-        main.unknown(id, name, arguments)
-
-    signals.task_failure.connect(failed, weak=False)
-    signals.task_unknown.connect(unknown, weak=False)
+    signals.task_failure.connect(main.failed, weak=False)
+    signals.task_unknown.connect(main.unknown, weak=False)
     return app
 
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from attrs import define
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -25,7 +24,7 @@ from netd.queue_url import QueueURL
 from netd.turns import Turns
 from netd.xmlrpc import codec, in_flight
 from netd.xmlrpc.faults import BUSY, Fault
-from netd.xmlrpc.in_flight import Call, Client, InFlight, Message, Receiver, Report
+from netd.xmlrpc.in_flight import Call, InFlight, Look, Receiver, Report
 from netd.xmlrpc.pool import settle
 from netd.xmlrpc.registry import Procedure
 from netd.xmlrpc.scalars import Value
@@ -40,50 +39,54 @@ _KEEP_SECONDS: Final = 60
 """How much longer than its longest call the daemon's results are kept."""
 
 
+class Client(Protocol):
+    """What reaches the queue; no method waits."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def send(self, call: Call) -> None:
+        """Send the message of a call until its time is over."""
+
+    def cancel(self, key: str) -> None:
+        """Keep a call from beginning, or have the worker end it."""
+
+    def look(self, look: Look) -> None:
+        """Make a report, once Redis and the broker can be reached."""
+
+    def stop(self) -> Deferred[None]:
+        """Flush what has to be sent, for a second at most; fires at the end."""
+
+
 Connect = Callable[[str, Receiver], Client]
 """Makes the client of the daemon of this name."""
-
-
-@define(eq=False)
-class _Job:
-    """A call, what waits for it, and its message once that is written."""
-
-    call: Call
-    result: Deferred[Encoded]
-    message: Message | None = None
 
 
 class DistributedPool(Service):
     """The calls of one daemon that Celery workers run; at most `backlog` wait for one."""
 
     name = "rpc-workers"
+    _client: Client
 
     def __init__(
-        self,
-        reactor: Any,
-        connect: Connect,
-        place: str,
-        backlog: int,
-        counters: Counters | None = None,
+        self, reactor: Any, connect: Connect, place: str, backlog: int, counters: Counters
     ) -> None:
         self._clock: IReactorTime = reactor
         self._turns = Turns.of(reactor)
+        self._connect = connect
         self._place = place
         self._backlog = backlog
-        self._counters = Counters() if counters is None else counters
-        self._name = secrets.token_hex(8)
-        self._client = connect(self._name, self)
+        self._counters = counters
         self._calls = InFlight()
-        self._jobs: dict[str, _Job] = {}
+        self._results: dict[str, Deferred[Encoded]] = {}
         self._keep = 0.0
         self._looking = LoopingCall(self._look)
         self._looking.clock = reactor
         self._asked = False
         self._report = Report()
-        self._reached = False
         self._troubles: dict[str, str] = {}
-        self._stopped: Deferred[None] | None = None
-        self._ending = False
+        """By part of the queue; empty: it works."""
+        self._idle: Deferred[None] | None = None
 
     # What a pool offers
 
@@ -97,13 +100,14 @@ class DistributedPool(Service):
 
     def waits(self, result: Deferred[Value]) -> bool:
         """Whether the call of this Deferred of `run` waits for a worker."""
-        return any(
-            job.result is result and job.call.host is None for job in self._jobs.values()
-        )
+        calls = self._calls.calls.values()
+        return any(call.wanted and self._results[call.key] is result for call in calls)
 
-    def up(self) -> int:
-        """Whether the queue can be reached: 1 or 0."""
-        return int(self._reached and not self._troubles)
+    def up(self) -> int | None:
+        """Whether the queue can be reached, 1 or 0; None where no call can be made."""
+        if not self.running:
+            return None
+        return int(bool(self._troubles) and not any(self._troubles.values()))
 
     def depths(self) -> dict[str, int]:
         """How many messages were in each queue at the last look."""
@@ -121,97 +125,75 @@ class DistributedPool(Service):
         """
         if self._calls.waiting >= self._backlog:
             raise Fault(BUSY, f"busy: {self._calls.waiting} calls are waiting already")
-        now = self._clock.seconds()
-        queue = in_flight.queue_name(procedure.queue)
-        call = Call(str(uuid.uuid4()), procedure.name, queue, now, now + procedure.seconds)
-        result: Deferred[Encoded] = Deferred(lambda _: self._give_up(call.key))
-        self._calls.calls[call.key] = call
-        self._jobs[call.key] = job = _Job(call, result)
-        writing = self._turns.finish(codec.call_body(procedure.name, parameters))
-        writing.addCallback(self._written, procedure, job)
-        writing.addErrback(lambda failure: self._end(call.key, failure))
-        return result
-
-    def _written(self, body: bytes, procedure: Procedure, job: _Job) -> None:
-        """Send the call, unless it was given up meanwhile."""
-        call = job.call
-        if call.key not in self._jobs:
-            return
-        self._keep = max(self._keep, procedure.seconds)
+        seconds = procedure.seconds
+        self._keep = max(self._keep, seconds)
         meta: in_flight.Meta = {
             "to": self._name,
-            "ms": int(procedure.seconds * 1000),
+            "ms": int(seconds * 1000),
             "keep": int(self._keep) + _KEEP_SECONDS,
             "contract": in_flight.contract(procedure),
         }
-        name = in_flight.TASK.format(call.name)
-        job.message = Message(
-            call.key, name, call.queue, body.decode(), procedure.seconds, call.until, meta
-        )
-        self._client.send(job.message)
+        queue = in_flight.queue_name(procedure.queue)
+        key, now = str(uuid.uuid4()), self._clock.seconds()
+        call = Call(key, procedure.name, queue, seconds, now, meta)
+        self._calls.calls[key] = call
+        result = Deferred[Encoded](lambda _: self._give_up(call))
+        self._results[key] = result
+        writing = self._turns.finish(codec.call_body(procedure.name, parameters))
+        writing.addCallback(self._written, call)
+        writing.addErrback(lambda failure: self._end(key, failure))
+        return result
 
-    def _give_up(self, key: str) -> None:
+    def _written(self, body: bytes, call: Call) -> None:
+        """Send the call, unless it was given up meanwhile."""
+        if call.wanted:
+            call.body = body.decode()
+            self._client.send(call)
+
+    def _give_up(self, call: Call) -> None:
         """Forget a cancelled call, and have nobody begin it."""
-        job = self._forget(key)
-        if job is not None and job.message is not None:
-            job.message.wanted = False
-            self._client.cancel(key)
-        self._stop_if_idle()
-
-    def _forget(self, key: str) -> _Job | None:
-        self._calls.ended(key)
-        return self._jobs.pop(key, None)
+        self._calls.ended(call.key)
+        del self._results[call.key]
+        if call.body is not None:
+            self._client.cancel(call.key)
+        self._end_if_idle()
 
     def _end(self, key: str, value: Encoded | Fault | Failure) -> None:
-        job = self._forget(key)
-        if job is None:
-            if not isinstance(value, Failure):
-                self._counters.queue_drops["late"] += 1
+        """End a call, unless it has ended already."""
+        call = self._calls.ended(key)
+        if call is None:
             return
-        if job.call.host is not None:
-            self._counters.add_queue_run(self._clock.seconds() - job.call.began)
-        if isinstance(value, Failure):
-            job.result.errback(value)
-        else:
-            settle(job.result, value)
-        self._stop_if_idle()
+        if call.host is not None:
+            self._counters.add_queue_run(self._clock.seconds() - call.began)
+        settle(self._results.pop(key), value)
+        self._end_if_idle()
 
     # What the client tells
-
-    def sent(self, key: str) -> None:
-        """The broker has a message for the call."""
-        self._calls.sent(key, self._clock.seconds())
-
-    def gone(self, key: str) -> None:
-        """The call was not sent again, because its key is gone."""
-        self._lose(key, "queue")
 
     def entries(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """What workers say about calls, in order; other entries are dropped and counted."""
         for key, message in entries:
-            if len(message) > LARGEST + 1:
-                self._counters.queue_drops["too large"] += 1
-            elif message[:1] == in_flight.BEGAN:
-                self._begin(key, message[1:].decode("latin-1"))
-            else:
-                try:
-                    value = outcome(message)
-                except ValueError:
-                    self._counters.queue_drops["unreadable"] += 1
-                else:
-                    self._end(key, value)
+            if why := self._dropped(key, message):
+                self._counters.queue_drops[why] += 1
 
-    def _begin(self, key: str, host: str) -> None:
-        now = self._clock.seconds()
-        call = self._calls.began(key, host, now)
-        if call is None:
-            self._counters.queue_drops["late"] += 1
-            return
-        self._counters.add_queue_wait(now - call.made)
-        message = self._jobs[key].message
-        if message is not None:
-            # It may be long.
-            message.wanted, message.body = False, ""
+    def _dropped(self, key: str, message: bytes) -> str:
+        """Heed an entry; why that cannot be, else an empty text."""
+        if key not in self._results:
+            return "late"
+        if len(message) > LARGEST + 1:
+            return "too large"
+        if message[:1] == in_flight.BEGAN:
+            now = self._clock.seconds()
+            call = self._calls.began(key, message[1:].decode("utf-8", "replace"), now)
+            if call is not None:
+                self._counters.add_queue_wait(now - call.made)
+            return ""
+        try:
+            value = outcome(message)
+        except ValueError:
+            return "unreadable"
+        self._end(key, value)
+        return ""
 
     def _look(self) -> None:
         """Ask for a report, unless the last one has yet to come."""
@@ -219,46 +201,38 @@ class DistributedPool(Service):
             self._asked = True
             self._client.look(self._calls.look())
 
-    def report(self, report: Report | None) -> None:
-        """The outcome of a look; None: Redis could not be reached."""
+    def report(self, report: Report) -> None:
+        """The outcome of a look."""
         self._asked = False
-        if report is None:
-            return
         self._report = report
         now = self._clock.seconds()
         for call, why in self._calls.lost(report, now):
-            self._lose(call.key, why)
+            # The end of one may be the end of others.
+            if call.key in self._results:
+                self._counters.queue_lost[why] += 1
+                self._end(call.key, in_flight.lost(why))
         for call in self._calls.overtaken(report.depths, now):
-            message = self._jobs[call.key].message
-            if message is not None:
-                self._counters.queue_resent += 1
-                self._client.send(message)
-
-    def _lose(self, key: str, why: in_flight.Why) -> None:
-        """End a call that nobody else will."""
-        if key in self._jobs:
-            self._counters.queue_lost[why] += 1
-            self._end(key, in_flight.lost(why))
+            self._counters.queue_resent += 1
+            self._client.send(call)
 
     def state(self, part: str, trouble: str) -> None:
         """A part of the queue cannot be reached, or can be again without `trouble`."""
-        before = bool(self._troubles)
-        if trouble:
-            self._troubles[part] = trouble
-        else:
-            self._troubles.pop(part, None)
-            self._reached = True
-        if self._troubles and not before:
+        before = any(self._troubles.values())
+        self._troubles[part] = trouble
+        after = any(self._troubles.values())
+        if after and not before:
             text = "the queue {place} is away, calls wait: {trouble}"
             _log.warn(text, place=self._place, trouble=trouble)
-        elif before and not self._troubles:
+        elif before and not after:
             _log.info("the queue {place} is back", place=self._place)
 
     # Start and stop
 
     def startService(self) -> None:
-        """Start the client's threads."""
+        """Make the client, which is this process's own, and start its threads."""
         Service.startService(self)
+        self._name = secrets.token_hex(8)
+        self._client = self._connect(self._name, self)
         self._client.start()
         self._looking.start(in_flight.LOOK_SECONDS).addErrback(
             lambda failure: _log.failure("no more looks at the queue", failure)
@@ -266,31 +240,23 @@ class DistributedPool(Service):
 
     def stopService(self) -> Deferred[None]:
         """End after the last call; fires when the threads have ended."""
+        if not self.running:
+            return succeed(None)
         Service.stopService(self)
-        self._stopped = stopped = Deferred[None]()
-        self._stop_if_idle()
-        return stopped
+        self._idle = Deferred()
+        self._idle.addCallback(self._disconnect)
+        self._end_if_idle()
+        return self._idle
 
-    def _stop_if_idle(self) -> None:
-        if self._stopped is None or self._jobs or self._ending:
-            return
-        self._ending = True
+    def _end_if_idle(self) -> None:
+        if self._idle is not None and not self._idle.called and not self._results:
+            self._idle.callback(None)
+
+    def _disconnect(self, _: None) -> Deferred[None]:
         if self._looking.running:
             self._looking.stop()
-        self._client.stop()
         # A thread may hang in a socket for longer; it ends with the process.
-        timer = self._clock.callLater(STOP_SECONDS, self._stopped.callback, None)
-
-        def stopped(_: None) -> None:
-            if timer.active():
-                timer.cancel()
-
-        self._stopped.addCallback(stopped)
-
-    def stopped(self) -> None:
-        """The client has ended."""
-        if self._stopped is not None and not self._stopped.called:
-            self._stopped.callback(None)
+        return self._client.stop().addTimeout(STOP_SECONDS, self._clock, lambda *_: None)
 
 
 def build(

@@ -97,42 +97,41 @@ _LOST: Final[Mapping[Why, str]] = {
 
 @define(eq=False)
 class Call:
-    """One call and where it is."""
+    """
+    One call: what its task is made of, and where it is.
+
+    The client's thread sets `marked`, `sent` and `order`, the daemon's thread all else.
+    """
 
     key: str
     name: str
+    """The method."""
     queue: str
+    seconds: float
+    """How long it may take, waiting included."""
     made: float
     """When it was made, by the daemon's clock."""
-    until: float
-    """When its time is over."""
+    meta: Meta
+    body: str | None = None
+    """The methodCall; None until it is written, empty once a worker has it."""
+    wanted: bool = True
+    """Whether it has yet to begin, and somebody waits for it; it is not sent otherwise."""
+    marked: bool = False
+    """Whether its key was set; a message may be with the broker from then on."""
     pause: float = LOOK_SECONDS
     """Seconds from the last message to the next one, should nobody begin the call."""
     sent: float | None = None
+    """When its last message went to the broker; None while one is on its way."""
     order: int = 0
-    """Which of the daemon's messages was the last for it."""
+    """Which of the daemon's messages that was."""
     host: str | None = None
     """The worker that began it."""
     began: float = 0.0
 
-
-@define(eq=False)
-class Message:
-    """What a call's task is made of."""
-
-    key: str
-    name: str
-    queue: str
-    body: str
-    """The methodCall."""
-    seconds: float
-    """How long the call may take, waiting included."""
-    until: float
-    meta: Meta
-    wanted: bool = True
-    """Whether somebody still waits for the call; it is not sent otherwise."""
-    marked: bool = False
-    """Whether the call's key was set; a message may be with the broker from then on."""
+    @property
+    def until(self) -> float:
+        """When its time is over."""
+        return self.made + self.seconds
 
 
 @frozen
@@ -163,42 +162,14 @@ class Report:
 class Receiver(Protocol):
     """What is told of the queue, on the reactor's thread."""
 
-    def sent(self, key: str) -> None:
-        """The broker has a message for the call."""
-
-    def gone(self, key: str) -> None:
-        """The call was not sent again, because its key is gone."""
-
     def entries(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """What workers say about calls, in order."""
 
-    def report(self, report: Report | None) -> None:
-        """The outcome of a look; None: Redis could not be reached."""
+    def report(self, report: Report) -> None:
+        """The outcome of a look."""
 
     def state(self, part: str, trouble: str) -> None:
         """A part of the queue cannot be reached, or can be again without `trouble`."""
-
-    def stopped(self) -> None:
-        """Nothing more is told."""
-
-
-class Client(Protocol):
-    """What reaches the queue; no method waits."""
-
-    def start(self) -> None:
-        """Begin."""
-
-    def send(self, message: Message) -> None:
-        """Send the message of a call until its time is over."""
-
-    def cancel(self, key: str) -> None:
-        """Keep a call from beginning, or have the worker end it."""
-
-    def look(self, look: Look) -> None:
-        """Make a report."""
-
-    def stop(self) -> None:
-        """Flush what has to be sent, for a second at most, and end."""
 
 
 @define
@@ -206,7 +177,6 @@ class InFlight:
     """The calls of a daemon that have not ended."""
 
     calls: dict[str, Call] = Factory(dict)
-    _order: int = 0
     _begun: dict[str, int] = Factory(dict)
     """The latest message of each queue whose call has begun."""
     running: int = 0
@@ -220,23 +190,18 @@ class InFlight:
     def look(self) -> Look:
         """What a report has to look for."""
         calls = self.calls.values()
-        unclaimed = (call.key for call in calls if call.host is None and call.sent is not None)
+        unclaimed = (call.key for call in calls if call.wanted and call.sent is not None)
         hosts = {call.host for call in calls if call.host is not None}
         queues = {QUEUE} | {call.queue for call in calls}
         return Look(tuple(unclaimed), tuple(sorted(hosts)), tuple(sorted(queues)))
 
-    def sent(self, key: str, now: float) -> None:
-        """A message for the call is with the broker."""
-        call = self.calls.get(key)
-        if call is not None:
-            self._order += 1
-            call.sent, call.order = now, self._order
-
     def began(self, key: str, host: str, now: float) -> Call | None:
         """A worker begins the call; None when that was known, or the call has ended."""
         call = self.calls.get(key)
-        if call is None or call.host is not None:
+        if call is None or not call.wanted:
             return None
+        # Its parameters may be long.
+        call.wanted, call.body = False, ""
         call.host, call.began = host, now
         self.running += 1
         self._begun[call.queue] = max(call.order, self._begun.get(call.queue, 0))
@@ -245,8 +210,9 @@ class InFlight:
     def ended(self, key: str) -> Call | None:
         """Forget a call; None when it was forgotten already."""
         call = self.calls.pop(key, None)
-        if call is not None and call.host is not None:
-            self.running -= 1
+        if call is not None:
+            self.running -= call.host is not None
+            call.wanted = False
         return call
 
     def overtaken(self, depths: Mapping[str, int], now: float) -> list[Call]:
@@ -258,13 +224,13 @@ class InFlight:
         due = [
             call
             for call in self.calls.values()
-            if call.host is None
+            if call.wanted
             and call.sent is not None
             and now - call.sent >= call.pause
             and (depths.get(call.queue) == 0 or self._begun.get(call.queue, 0) > call.order)
         ]
         for call in due:
-            # A message on its way is not sent again; `sent` says when it has arrived.
+            # A message on its way is not sent again.
             call.sent, call.pause = None, min(2 * call.pause, _LONGEST_PAUSE)
         return due
 

@@ -52,12 +52,12 @@ _START: Final = (
 )
 
 
-def settle(result: Deferred[Encoded], value: Encoded | Fault) -> None:
-    """End a call with what its worker sent."""
-    if isinstance(value, Fault):
-        result.errback(value)
-    else:
+def settle(result: Deferred[Encoded], value: Encoded | Fault | Failure) -> None:
+    """End a call with what its worker sent, or with why there is nothing."""
+    if isinstance(value, Encoded):
         result.callback(value)
+    else:
+        result.errback(value)
 
 
 @define(eq=False)

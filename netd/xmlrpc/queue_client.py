@@ -10,25 +10,26 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from math import ceil
+from math import ceil, inf
 from queue import SimpleQueue
 from typing import Any, Final
 
 from attrs import frozen
-from kombu import Producer
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 
 from netd.queue_url import QueueURL
 from netd.xmlrpc import in_flight
-from netd.xmlrpc.celery_app import CONNECT_SECONDS, make_app, redis_client
-from netd.xmlrpc.in_flight import Look, Message, Receiver, Report
+from netd.xmlrpc.celery_app import CONNECT_SECONDS, make_app, pauses, redis_client
+from netd.xmlrpc.in_flight import Call, Look, Receiver, Report
 
 FLUSH_SECONDS: Final = 1.0
 """How long a stop goes on with orders."""
-_SHORTEST_PAUSE: Final = 0.05
-_LONGEST_PAUSE: Final = 1.0
+_TOGETHER: Final = 16
+"""Calls that are sent at a time."""
 _BLOCK_MS: Final = 1000
 """How long one request waits for entries."""
 _ENTRIES: Final = 8
@@ -41,12 +42,10 @@ _MOST_WAIT: Final = 32.0
 
 @frozen
 class _Order:
-    """What the publisher has to do."""
+    """What the publisher has to do, as long as it is due."""
 
     perform: Callable[[], None]
-    until: float
-    wanted: Callable[[], bool] = lambda: True
-    given_up: Callable[[], None] = lambda: None
+    due: Callable[[], object] = lambda: True
 
 
 class QueueClient:
@@ -68,13 +67,16 @@ class QueueClient:
         ]
         self._app = make_app(queue, broker)
         # kombu's types lack half of what is used.
-        self._broker: Any = None
-        self._producer: Producer | None = None
+        self._producer: Any = None
         self._redis = redis_client(queue)
         self._results = redis_client(queue)
         self._orders = SimpleQueue[_Order | None]()
-        self._troubles: dict[str, str | None] = {}
-        self._stop_at: float | None = None
+        self._unsent = deque[Call]()
+        self._batch: list[Call] = []
+        self._sent = 0
+        self._troubles: dict[str, str] = {}
+        self._stop_at = inf
+        self._ended: Deferred[None] = Deferred()
         self._failed_since: float | None = None
         self._steady_since = time.monotonic()
         self._publisher = threading.Thread(
@@ -89,41 +91,32 @@ class QueueClient:
         self._publisher.start()
         self._reader.start()
 
-    def send(self, message: Message) -> None:
+    def send(self, call: Call) -> None:
         """Send the message of a call until its time is over."""
-        self._orders.put(
-            _Order(lambda: self._send(message), message.until, lambda: message.wanted)
-        )
+        self._unsent.append(call)
+        self._orders.put(_Order(self._send, self._next))
 
     def cancel(self, key: str) -> None:
         """Keep a call from beginning, or have the worker end it."""
         until = time.monotonic() + in_flight.CANCELLED_MS / 1000
-        self._orders.put(_Order(lambda: self._cancel(key), until))
+        self._orders.put(_Order(lambda: self._cancel(key), lambda: time.monotonic() < until))
 
     def look(self, look: Look) -> None:
-        """Make a report; None when Redis cannot be reached at once."""
-        given_up = self._receiver.report
-        self._orders.put(
-            _Order(lambda: self._look(look), 0.0, given_up=lambda: self._tell(given_up, None))
-        )
+        """Make a report, once Redis and the broker can be reached."""
+        self._orders.put(_Order(lambda: self._tell(self._receiver.report, self._report(look))))
 
-    def stop(self) -> None:
-        """Flush what has to be sent, for a second at most, and end both threads."""
+    def stop(self) -> Deferred[None]:
+        """Flush what has to be sent, for a second at most; fires when both threads end."""
         self._stop_at = time.monotonic() + FLUSH_SECONDS
         self._orders.put(None)
-
-    def _joined(self) -> None:
-        """Both threads have nothing more to do."""
-        self._publisher.join()
-        self._reader.join()
-        self._receiver.stopped()
+        return self._ended
 
     # In both threads
 
     def _tell(self, function: Callable[..., None], *arguments: object) -> None:
         self._reactor.callFromThread(function, *arguments)
 
-    def _say(self, part: str, error: Exception | None) -> None:
+    def _say(self, part: str, error: Exception | None = None) -> None:
         """Tell when a part of the queue fails, or works again."""
         trouble = ""
         if error is not None:
@@ -134,13 +127,6 @@ class QueueClient:
         if before is None or bool(before) != bool(trouble):
             self._troubles[part] = trouble
             self._tell(self._receiver.state, part, trouble)
-
-    def _stopping(self) -> bool:
-        return self._stop_at is not None
-
-    def _late(self) -> bool:
-        """Whether a stop has taken its time."""
-        return self._stop_at is not None and time.monotonic() > self._stop_at
 
     # In the publisher's thread
 
@@ -153,21 +139,17 @@ class QueueClient:
         self._results.connection_pool.disconnect()
 
     def _perform(self, order: _Order) -> None:
-        pause = _SHORTEST_PAUSE
-        while order.wanted() and not self._late():
+        waits = pauses()
+        while order.due() and time.monotonic() < self._stop_at:
             try:
                 order.perform()
             # Three libraries' errors; a bug is not repeated for longer than an outage.
             except Exception as error:
                 self._failed(error)
-                if time.monotonic() + pause > order.until:
-                    break
-                time.sleep(pause if self._stop_at is None else _SHORTEST_PAUSE)
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                time.sleep(next(waits if self._stop_at == inf else pauses()))
             else:
                 self._worked()
                 return
-        order.given_up()
 
     def _failed(self, error: Exception) -> None:
         self._drop_connections()
@@ -181,123 +163,133 @@ class QueueClient:
             # Celery's pauses are about as long as the outage, so heartbeats come later.
             self._steady_since = now + min(now - self._failed_since, _MOST_WAIT)
             self._failed_since = None
-        self._say("publisher", None)
+        self._say("publisher")
 
     def _drop_connections(self) -> None:
         self._redis.connection_pool.disconnect()
-        broker, self._broker, self._producer = self._broker, None, None
-        if broker is not None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
             # It may be broken in any way; an attempt to take leave fails.
             with suppress(Exception):
-                broker.release()
+                producer.connection.release()
 
-    def _connected(self) -> Producer:
+    def _connected(self) -> Any:
         """The producer, on a connection that has worked until now."""
-        if self._producer is None or self._broker is None:
-            self._broker = self._app.connection_for_write(heartbeat=0)
-            self._broker.ensure_connection(
+        if self._producer is None:
+            broker: Any = self._app.connection_for_write(heartbeat=0)
+            broker.ensure_connection(
                 max_retries=1, interval_start=0, interval_step=0, timeout=CONNECT_SECONDS
             )
-            self._producer = self._app.amqp.Producer(self._broker.channel(), auto_declare=False)
+            self._producer = self._app.amqp.Producer(broker.channel(), auto_declare=False)
         return self._producer
 
-    def _send(self, message: Message) -> None:
-        key = in_flight.CALL.format(message.key)
-        left = max(1, int(1000 * (message.until - time.monotonic())))
-        if not message.marked:
-            self._redis.set(key, in_flight.WANTED, px=left)
-            message.marked = True
-        elif not self._redis.exists(key):
-            # The claim may be gone as well, and the call may have run.
-            self._tell(self._receiver.gone, message.key)
-            return
-        self._app.send_task(
-            message.name,
-            [message.body, message.meta],
-            task_id=message.key,
-            producer=self._connected(),
-            queue=message.queue,
-            ignore_result=True,
-            time_limit=ceil(message.seconds) + _TIME_LIMIT_SECONDS,
-            retry=False,
-            # Otherwise they hold the parameters.
-            argsrepr="...",
-            kwargsrepr="",
-        )
-        self._tell(self._receiver.sent, message.key)
+    def _next(self) -> list[Call]:
+        """The calls to be sent together next; those that nobody waits for are dropped."""
+        now, calls = time.monotonic(), self._unsent
+        while calls and not (calls[0].wanted and calls[0].until > now):
+            calls.popleft()
+        # The reactor's thread may append meanwhile.
+        self._batch = [calls[number] for number in range(min(len(calls), _TOGETHER))]
+        return self._batch
+
+    def _send(self) -> None:
+        """Mark the next calls as wanted, then send their messages."""
+        pipe, now = self._redis.pipeline(transaction=False), time.monotonic()
+        for call in self._batch:
+            # Not twice: a key that is gone may have taken the claim with it.
+            if not call.marked:
+                left = max(1, int(1000 * (call.until - now)))
+                pipe.set(in_flight.CALL.format(call.key), in_flight.WANTED, px=left)
+        pipe.execute()
+        for call in self._batch:
+            call.marked = True
+        producer = self._connected()
+        with producer.batch():
+            for call in self._batch:
+                self._app.send_task(
+                    in_flight.TASK.format(call.name),
+                    [call.body, call.meta],
+                    task_id=call.key,
+                    producer=producer,
+                    queue=call.queue,
+                    ignore_result=True,
+                    time_limit=ceil(call.seconds) + _TIME_LIMIT_SECONDS,
+                    retry=False,
+                    # Otherwise they hold the parameters.
+                    argsrepr="...",
+                    kwargsrepr="",
+                )
+        for call in self._batch:
+            self._unsent.popleft()
+            self._sent += 1
+            call.sent, call.order = time.monotonic(), self._sent
 
     def _cancel(self, key: str) -> None:
         name = in_flight.CALL.format(key)
         self._redis.set(name, in_flight.CANCELLED, px=in_flight.CANCELLED_MS)
 
-    def _look(self, look: Look) -> None:
+    def _report(self, look: Look) -> Report:
+        found: Any = self._redis.smembers(in_flight.WORKERS)
+        known = {host.decode("utf-8", "replace") for host in found}
+        hosts = sorted(known.union(look.workers))
+        names = [in_flight.CALL.format(key) for key in look.calls]
+        names += [in_flight.WORKER.format(host) for host in hosts]
         pipe = self._redis.pipeline(transaction=False)
-        for key in look.calls:
-            pipe.exists(in_flight.CALL.format(key))
-        for host in look.workers:
-            pipe.exists(in_flight.WORKER.format(host))
-        pipe.smembers(in_flight.WORKERS)
-        *found, known = pipe.execute()
-        gone = [key for key, there in zip(look.calls, found, strict=False) if not there]
-        states = zip(look.workers, found[len(look.calls) :], strict=True)
-        report = Report(
-            frozenset(gone),
-            frozenset(host for host, there in states if not there),
+        for name in names:
+            pipe.exists(name)
+        there = dict(zip(names, pipe.execute(), strict=True))
+        dead = {host for host in hosts if not there[in_flight.WORKER.format(host)]}
+        if dead & known:
+            self._redis.srem(in_flight.WORKERS, *(dead & known))
+        return Report(
+            frozenset(key for key in look.calls if not there[in_flight.CALL.format(key)]),
+            frozenset(dead),
             {queue: self._depth(queue) for queue in look.queues},
-            self._alive(known),
+            len(known - dead),
             # During an outage this is the first command that works.
             0.0 if self._failed_since else time.monotonic() - self._steady_since,
         )
-        self._tell(self._receiver.report, report)
-
-    def _alive(self, known: set[bytes]) -> int:
-        """How many of the known workers have a heartbeat; the others are forgotten."""
-        hosts = sorted(known)
-        pipe = self._redis.pipeline(transaction=False)
-        for host in hosts:
-            pipe.exists(in_flight.WORKER.format(host.decode("latin-1")))
-        dead = [host for host, there in zip(hosts, pipe.execute(), strict=True) if not there]
-        if dead:
-            self._redis.srem(in_flight.WORKERS, *dead)
-        return len(hosts) - len(dead)
 
     def _depth(self, queue: str) -> int:
         """The messages in a queue, which is made when it is missing."""
-        channel: Any = self._connected().channel
-        declared = channel.queue_declare(queue=queue, durable=True, auto_delete=False)
+        declared = self._connected().channel.queue_declare(
+            queue=queue, durable=True, auto_delete=False
+        )
         return int(declared.message_count)
 
     # In the reader's thread
 
     def _read(self) -> None:
         """Tell what workers say, from the beginning after each reconnection."""
-        last, pause = b"0-0", _SHORTEST_PAUSE
-        while not self._stopping():
+        last, waits = b"0-0", pauses()
+        while self._stop_at == inf:
             try:
-                got: Any = self._results.xread(
-                    {self._stream: last}, count=_ENTRIES, block=_BLOCK_MS
-                )
-                for _, entries in got:
-                    self._tell(
-                        self._receiver.entries, [_entry(fields) for _, fields in entries]
-                    )
-                    last = entries[-1][0]
-                    milliseconds, _, number = last.decode().partition("-")
-                    following = f"{milliseconds}-{int(number) + 1}"
-                    self._results.xtrim(self._stream, minid=following, approximate=False)
+                last = self._read_after(last)
             except Exception as error:
                 self._results.connection_pool.disconnect()
-                if self._stopping():
-                    break
-                # Entries that were told already are dropped; a new Redis counts anew.
-                last = b"0-0"
-                self._say("results", error)
-                time.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                if self._stop_at == inf:
+                    self._say("results", error)
+                    # Entries that were told already are dropped; a new Redis counts anew.
+                    last = b"0-0"
+                    time.sleep(next(waits))
             else:
-                pause = _SHORTEST_PAUSE
-                self._say("results", None)
-        self._tell(self._joined)
+                waits = pauses()
+                self._say("results")
+        self._publisher.join()
+        self._tell(self._ended.callback, None)
+
+    def _read_after(self, last: bytes) -> bytes:
+        """Remove the entries up to `last`, wait for more and tell them; the last one's id."""
+        milliseconds, _, number = last.decode().partition("-")
+        following = f"{milliseconds}-{int(number) + 1}"
+        pipe = self._results.pipeline(transaction=False)
+        pipe.xtrim(self._stream, minid=following, approximate=False)
+        pipe.xread({self._stream: last}, count=_ENTRIES, block=_BLOCK_MS)
+        _, got = pipe.execute()
+        for _, entries in got:
+            self._tell(self._receiver.entries, [_entry(fields) for _, fields in entries])
+            last = entries[-1][0]
+        return last
 
 
 def _entry(fields: dict[bytes, bytes] | None) -> tuple[str, bytes]:

@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.queue_url import QueueURL
 from netd.settings import HTTP, RPC, Access, Lab, Limits, Settings
 from netd.test.options.examples import by_chance
 from netd.workers.count import auto, divided, part, quota
@@ -77,14 +76,14 @@ class DividedTests(SynchronousTestCase):
     """
 
     def test_limits(self) -> None:
-        """Limits of clients, buffers and RPC workers are divided, all others stay."""
+        """Limits of clients, buffers and offloaded calls are divided, all others stay."""
         limits = Limits(
             spool=10, unsent=10, client_connections=10, client_waiting=1, connections=10
         )
         whole = Settings(
             http=HTTP(limits=limits, console_watchers=10),
             access=Access(connect_rate=5),
-            rpc=RPC(workers=2),
+            rpc=RPC(workers=2, backlog=9),
         )
         divided_limits = evolve(
             limits, spool=3, unsent=3, client_connections=3, client_waiting=1
@@ -92,15 +91,9 @@ class DividedTests(SynchronousTestCase):
         expected = Settings(
             http=HTTP(limits=divided_limits, console_watchers=3),
             access=Access(connect_rate=2),
-            rpc=RPC(workers=1),
+            rpc=RPC(workers=1, backlog=3),
         )
         self.assertEqual(divided(whole, 4), expected)
-
-    def test_queue(self) -> None:
-        """A queue of calls whose results go to one process is refused."""
-        queue = QueueURL.parse("redis://localhost")
-        with self.assertRaisesRegex(ValueError, "^--rpc-queue: needs --workers 1"):
-            divided(Settings(rpc=RPC(queue=queue)), 2)
 
     def test_off(self) -> None:
         """A limit that is off stays off."""

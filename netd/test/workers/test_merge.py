@@ -94,6 +94,16 @@ class SnapshotTests(SynchronousTestCase):
         )
         self.assertEqual(merge.snapshots([one, two]), total)
 
+    def test_queue(self) -> None:
+        """All see one queue, which is up if each reaches it; who has no calls says nothing."""
+        one = Snapshot(Counters(), {}, {}, 0, 0, {}, 1, 3, {"netd": 5})
+        two = Snapshot(Counters(), {}, {}, 0, 0, {}, 0, 4, {"netd": 4, "netd.gpu": 0})
+        idle = Snapshot(Counters(), {}, {}, 0, 0, {})
+        both = {"netd": 5, "netd.gpu": 0}
+        total = Snapshot(Counters(), {}, {}, 0, 0, {}, 0, 4, both)
+        self.assertEqual(merge.snapshots([one, idle, two]), total)
+        self.assertEqual(merge.snapshots([one, idle]), one)
+
     def test_none(self) -> None:
         """Nothing is the sum of nothing."""
         self.assertEqual(merge.snapshots([]), Snapshot(Counters(), {}, {}, 0, 0, {}))

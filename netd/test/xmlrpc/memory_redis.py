@@ -75,9 +75,9 @@ class MemoryRedis:
         """SMEMBERS of the only set."""
         return self._result(set(self.members))
 
-    def srem(self, key: str, *members: bytes) -> Any:
+    def srem(self, key: str, *members: str) -> Any:
         """SREM from the only set."""
-        self.members.difference_update(members)
+        self.members.difference_update(member.encode() for member in members)
         return self._result(len(members))
 
     def xadd(self, key: str, fields: dict[str, str | bytes]) -> Any:
@@ -90,6 +90,19 @@ class MemoryRedis:
         stream.append((b"7-%d" % len(stream), entry))
         return self._result(b"")
 
+    def eval(self, script: str, numkeys: int, *arguments: Any) -> Any:
+        """EVAL of the claim, the only script."""
+        call, claim, stream, wanted, owner, milliseconds, key, message, keep = arguments
+        self._try()
+        if self.values.get(call) != wanted:
+            return 0
+        if claim in self.values:
+            return int(self.values[claim] == owner.encode())
+        self.set(claim, owner, px=milliseconds)
+        self.xadd(stream, {"id": key, "message": message})
+        self.expire(stream, keep)
+        return 1
+
     def expire(self, key: str, seconds: int) -> Any:
         """EXPIRE."""
         self.expiry[key] = 1000 * seconds
@@ -97,14 +110,16 @@ class MemoryRedis:
 
     def xread(self, streams: dict[str, bytes], count: int, block: int) -> Any:
         """XREAD from the beginning; it never blocks."""
-        self._try()
-        return [
-            [key.encode(), self.streams[key][:count]]
-            for key in streams
-            if self.streams.get(key)
-        ]
+        return self._result(
+            [
+                [key.encode(), self.streams[key][:count]]
+                for key in streams
+                if self.streams.get(key)
+            ]
+        )
 
     def xtrim(self, key: str, minid: str, approximate: bool) -> Any:
         """XTRIM of all that was read."""
-        self._try()
-        self.streams[key] = [each for each in self.streams[key] if each[0].decode() >= minid]
+        stream = self.streams.get(key, [])
+        stream[:] = [each for each in stream if each[0].decode() >= minid]
+        return self._result(0)

@@ -5,10 +5,12 @@ Celery's settings and Redis's clients, which connect to nothing here.
 from __future__ import annotations
 
 import ssl
+from itertools import islice
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 try:
+    from netd.xmlrpc import celery_app
     from netd.xmlrpc.celery_app import CONNECT_SECONDS, SOCKET_SECONDS, make_app, redis_client
 except ImportError:
     raise SkipTest("celery is not installed") from None
@@ -26,6 +28,11 @@ class AppTests(SynchronousTestCase):
         other = QueueURL.parse(broker, AMQP) if broker else None
         app = make_app(QueueURL.parse(text), other)
         return app.conf.broker_write_url, app.conf.broker_use_ssl
+
+    def test_pauses(self) -> None:
+        """Pauses double up to a second, and go on for ever."""
+        found = list(islice(celery_app.pauses(), 100))
+        self.assertEqual(found, [min(0.05 * 2**number, 1.0) for number in range(100)])
 
     def test_redis(self) -> None:
         """Redis is the broker where there is no other one; a socket's path is kombu's."""

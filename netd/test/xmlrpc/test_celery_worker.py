@@ -119,15 +119,16 @@ class RunnerTests(_Test):
 
     def test_replyLost(self) -> None:
         """A claim whose reply is lost is the process's own."""
-        original = self.redis.execute
+        original = self.redis.eval
         replies: list[Exception] = [ConnectionError("reply lost")]
 
-        def execute() -> list[object]:
+        def claim(*arguments: Any) -> object:
+            result = original(*arguments)
             if replies:
                 raise replies.pop()
-            return original()
+            return result
 
-        self.redis.execute = execute  # type: ignore[method-assign]
+        self.patch(self.redis, "eval", claim)
         self.run_call(7, 2)
         self.assertEqual(len(self.entries()), 2)
         self.assertEqual(self.pauses, [0.05])
@@ -188,6 +189,13 @@ class _Request:
         self.id, self.worker_pid = key, pid
 
 
+class _Message:
+    """Celery's message."""
+
+    def __init__(self, arguments: list[object]) -> None:
+        self.payload = [arguments, {}, {}]
+
+
 class MainProcessTests(_Test):
     """
     The main process.
@@ -200,6 +208,12 @@ class MainProcessTests(_Test):
     def beat(self, *running: _Request) -> None:
         """Do it."""
         self.main.beat(self.pool, running)
+
+    def fail_call(self, key: str, error: Exception, arguments: object = None) -> None:
+        """Have a task fail."""
+        task = type("Task", (), {"name": "netd.m"})
+        arguments = ["", self.meta] if arguments is None else arguments
+        self.main.failed(task, key, error, arguments)
 
     def test_alive(self) -> None:
         """Its heartbeat lasts for seconds, and dead processes are looked for."""
@@ -219,7 +233,7 @@ class MainProcessTests(_Test):
         """The daemon is told of a death within a call that this worker claimed."""
         self.redis.values = {"netd:claim:k": b"w 7 x", "netd:claim:j": b"ww 7 x"}
         for key in ("k", "j", "i"):
-            self.main.failed(key, "m", ["", self.meta], WorkerLostError())
+            self.fail_call(key, WorkerLostError())
         self.beat()
         ((told, message),) = self.entries()
         self.assertEqual(told, b"k")
@@ -230,11 +244,11 @@ class MainProcessTests(_Test):
     def test_otherFailures(self) -> None:
         """Of other failures the daemon was told, and other tasks are nobody's."""
         self.redis.values = {"netd:claim:k": b"w 7 x"}
-        self.main.failed("k", "m", ["", self.meta], ValueError())
-        self.main.failed("k", "m", [], WorkerLostError())
+        self.fail_call("k", ValueError())
+        self.fail_call("k", WorkerLostError(), [])
         self.beat()
         self.assertEqual(self.entries(), [])
-        self.main.failed("k", "m", ["", self.meta], TimeLimitExceeded())
+        self.fail_call("k", TimeLimitExceeded())
         self.beat()
         self.assertEqual(len(self.entries()), 1)
 
@@ -242,7 +256,7 @@ class MainProcessTests(_Test):
         """The daemon is told of a method that is missing here, if its call is still wanted."""
         self.redis.values = {"netd:call:k": b"1"}
         for key in ("k", "j"):
-            self.main.unknown(key, "netd.m", ["", self.meta])
+            self.main.unknown("netd.m", key, _Message(["", self.meta]))
         self.beat()
         ((_, message),) = self.entries()
         self.assertEqual(self.fault(message).text, "the worker has no method m")
@@ -252,13 +266,13 @@ class MainProcessTests(_Test):
         now = [0.0]
         self.patch(time, "monotonic", lambda: now[0])
         self.redis.values = {"netd:claim:k": b"w 7 x"}
-        self.main.failed("k", "m", ["", self.meta], WorkerLostError())
+        self.fail_call("k", WorkerLostError())
         self.redis.fails = 1
         self.beat()
         self.assertEqual(self.entries(), [])
         self.beat()
         self.assertEqual(len(self.entries()), 1)
-        self.main.failed("k", "m", ["", self.meta], WorkerLostError())
+        self.fail_call("k", WorkerLostError())
         now[0] = 2.0
         self.beat()
         self.assertEqual(len(self.entries()), 1)
@@ -280,6 +294,16 @@ class _Timer:
     def cancel(self) -> None:
         """Forget it."""
         self.calls.clear()
+
+
+class _Consumer:
+    """Celery's consumer of Redis; its own task consumer, channel and QoS."""
+
+    restore_at_shutdown = True
+
+    def __init__(self, timer: _Timer, pool: _Pool) -> None:
+        self.timer, self.pool = timer, pool
+        self.task_consumer = self.channel = self.qos = self
 
 
 class BuildTests(_Test):
@@ -324,10 +348,11 @@ class BuildTests(_Test):
         """The heart beats at once and then twice a second, from start to stop."""
         (step,) = self.app.steps["consumer"]
         timer, pool = _Timer(), _Pool()
-        consumer = type("Consumer", (), {"timer": timer, "pool": pool})()
+        consumer = _Consumer(timer, pool)
         heartbeat = step(consumer)
         heartbeat.start(consumer)
         self.assertEqual(pool.maintained, 1)
+        self.assertFalse(consumer.restore_at_shutdown)
         ((seconds, function, arguments),) = timer.calls
         self.assertEqual(seconds, 0.5)
         function(*arguments)
@@ -346,10 +371,10 @@ class BuildTests(_Test):
             exception=WorkerLostError(),
             args=["", self.meta],
         )
-        message = type("Message", (), {"payload": [["", self.meta], {}, {}]})()
+        message = _Message(["", self.meta])
         signals.task_unknown.send(sender=self, message=message, name="netd.x", id="j")
         (step,) = self.app.steps["consumer"]
-        consumer = type("Consumer", (), {"timer": _Timer(), "pool": _Pool()})()
+        consumer = _Consumer(_Timer(), _Pool())
         step(consumer).start(consumer)
         texts = [json.loads(message[1:])[1] for _, message in self.entries()]
         self.assertEqual(

@@ -20,7 +20,7 @@ from netd.steps import run_now
 from netd.xmlrpc import codec, distributed, in_flight
 from netd.xmlrpc.distributed import STOP_SECONDS, DistributedPool
 from netd.xmlrpc.faults import BUSY, INTERNAL, Fault
-from netd.xmlrpc.in_flight import Look, Message, Receiver, Report
+from netd.xmlrpc.in_flight import Call, Look, Receiver, Report
 from netd.xmlrpc.registry import procedure, rpc
 from netd.xmlrpc.writer import LARGEST, Encoded
 
@@ -38,8 +38,9 @@ class _Client:
     """A client without a queue."""
 
     def __init__(self) -> None:
-        self.started = self.stopped = 0
-        self.messages: list[Message] = []
+        self.started = 0
+        self.calls: list[Call] = []
+        self.stopped: Deferred[None] | None = None
         self.cancelled: list[str] = []
         self.looks: list[Look] = []
 
@@ -47,9 +48,9 @@ class _Client:
         """Note it."""
         self.started += 1
 
-    def send(self, message: Message) -> None:
+    def send(self, call: Call) -> None:
         """Note it."""
-        self.messages.append(message)
+        self.calls.append(call)
 
     def cancel(self, key: str) -> None:
         """Note it."""
@@ -59,9 +60,11 @@ class _Client:
         """Note it."""
         self.looks.append(look)
 
-    def stop(self) -> None:
+    def stop(self) -> Deferred[None]:
         """Note it."""
-        self.stopped += 1
+        assert self.stopped is None
+        self.stopped = Deferred()
+        return self.stopped
 
 
 class PoolTests(SynchronousTestCase):
@@ -95,7 +98,11 @@ class PoolTests(SynchronousTestCase):
 
     def key(self, number: int = -1) -> str:
         """The key of a call."""
-        return self.client.messages[number].key
+        return self.client.calls[number].key
+
+    def sent(self, call: Call) -> None:
+        """Have the message of a call with the broker."""
+        call.sent, call.order = self.clock.seconds(), 1
 
     def say(self, message: bytes, number: int = -1) -> None:
         """Receive an entry about a call."""
@@ -105,27 +112,26 @@ class PoolTests(SynchronousTestCase):
         """A call becomes a message with its parameters as XML, its time and its contract."""
         self.clock.advance(5)
         self.call("é", [1, None])
-        (message,) = self.client.messages
-        self.assertEqual(
-            run_now(codec.call(message.body.encode())), ("square", ["é", [1, None]])
-        )
-        self.assertEqual((message.name, message.queue), ("netd.square", "netd.gpu"))
-        self.assertEqual((message.seconds, message.until), (7, 12))
+        (call,) = self.client.calls
+        assert call.body is not None
+        self.assertEqual(run_now(codec.call(call.body.encode())), ("square", ["é", [1, None]]))
+        self.assertEqual((call.name, call.queue), ("square", "netd.gpu"))
+        self.assertEqual((call.seconds, call.until), (7, 12))
         contract = in_flight.contract(METHOD)
         meta = {"to": self.name, "ms": 7000, "keep": 67, "contract": contract}
-        self.assertEqual(message.meta, meta)
+        self.assertEqual(call.meta, meta)
 
     def test_result(self) -> None:
         """A call waits, is run, and ends with the worker's XML; wait and run are measured."""
         done: Any = self.call()
         self.assertEqual((self.pool.waiting(), self.pool.busy()), (1, 0))
         self.assertTrue(self.pool.waits(done))
-        self.pool.sent(self.key())
+        self.sent(self.client.calls[-1])
         self.clock.advance(1)
         self.say(b"*host")
         self.assertEqual((self.pool.waiting(), self.pool.busy()), (0, 1))
         self.assertFalse(self.pool.waits(done))
-        self.assertFalse(self.client.messages[0].wanted, "is sent no more")
+        self.assertFalse(self.client.calls[0].wanted, "is sent no more")
         self.clock.advance(2)
         self.say(b"+<value/>")
         self.assertEqual(self.successResultOf(done), Encoded(b"<value/>"))
@@ -167,7 +173,7 @@ class PoolTests(SynchronousTestCase):
         done.cancel()
         self.failureResultOf(done, CancelledError)
         self.assertEqual(self.client.cancelled, [self.key()])
-        self.assertFalse(self.client.messages[0].wanted)
+        self.assertFalse(self.client.calls[0].wanted)
         self.say(b"+x")
         self.assertEqual(self.counters.queue_drops, {"late": 1})
         self.assertEqual(self.pool.waiting(), 0)
@@ -175,11 +181,11 @@ class PoolTests(SynchronousTestCase):
     def test_cancelledEarly(self) -> None:
         """A call that is given up while its parameters are written is never sent."""
         done = self.call(["x"] * 5000)
-        self.assertEqual(self.client.messages, [])
+        self.assertEqual(self.client.calls, [])
         done.cancel()
         self.failureResultOf(done, CancelledError)
         self.clock.pump([0] * 10)
-        self.assertEqual(self.client.messages + self.client.cancelled, [])
+        self.assertEqual(self.client.calls + self.client.cancelled, [])
 
     def test_unwritable(self) -> None:
         """Parameters that XML cannot carry fail the call."""
@@ -195,9 +201,9 @@ class PoolTests(SynchronousTestCase):
         self.assertEqual(len(self.client.looks), 1)
         self.clock.advance(2)
         self.assertEqual(len(self.client.looks), 1)
-        self.pool.report(None)
+        self.pool.report(Report())
         self.call()
-        self.pool.sent(self.key())
+        self.sent(self.client.calls[-1])
         self.clock.advance(2)
         expected = Look((self.key(),), (), ("netd", "netd.gpu"))
         self.assertEqual(self.client.looks[1:], [expected])
@@ -207,10 +213,10 @@ class PoolTests(SynchronousTestCase):
     def test_resent(self) -> None:
         """The message of a call that nobody begins is sent again, as it was."""
         self.call()
-        self.pool.sent(self.key())
+        self.sent(self.client.calls[-1])
         self.clock.advance(2)
         self.pool.report(Report(depths={"netd.gpu": 0}))
-        first, second = self.client.messages
+        first, second = self.client.calls
         self.assertIs(first, second)
         self.assertEqual(self.counters.queue_resent, 1)
 
@@ -218,16 +224,21 @@ class PoolTests(SynchronousTestCase):
         """A call that the queue or its worker lost is a fault, and counted."""
         waiting, running = self.call(), self.call()
         gone = self.key(0)
-        self.pool.sent(gone)
+        self.sent(self.client.calls[0])
         self.say(b"*host", 1)
         self.pool.report(Report(frozenset({gone}), frozenset({"host"}), steady=99))
         texts = [self.failureResultOf(each, Fault).value for each in (waiting, running)]
         self.assertEqual([each.code for each in texts], [INTERNAL] * 2)
-        third = self.call()
-        self.pool.gone(self.key())
-        self.pool.gone(self.key())
-        self.failureResultOf(third, Fault)
-        self.assertEqual(self.counters.queue_lost, {"queue": 2, "worker": 1})
+        self.assertEqual(self.counters.queue_lost, {"queue": 1, "worker": 1})
+
+    def test_lostTogether(self) -> None:
+        """A lost call whose end is the end of another lost one is the only one counted."""
+        one, other = self.call(), self.call()
+        keys = frozenset(call.key for call in self.client.calls)
+        one.addErrback(lambda _: other.cancel())
+        self.pool.report(Report(keys))
+        self.failureResultOf(other, CancelledError)
+        self.assertEqual(self.counters.queue_lost, {"queue": 1})
 
     def test_state(self) -> None:
         """The log says once that the queue is away, and once that it is back."""
@@ -248,20 +259,20 @@ class PoolTests(SynchronousTestCase):
         """A stop waits for the last call, then for the client."""
         done = self.call()
         stopped = self.pool.stopService()
-        self.assertEqual(self.client.stopped, 0)
+        self.assertIsNone(self.client.stopped)
         done.addErrback(lambda _: None)
         done.cancel()
-        self.assertEqual((self.client.cancelled, self.client.stopped), ([self.key()], 1))
+        self.assertEqual(self.client.cancelled, [self.key()])
+        assert self.client.stopped is not None
         self.assertNoResult(stopped)
-        self.pool.stopped()
+        self.client.stopped.callback(None)
         self.successResultOf(stopped)
-        self.pool.stopped()
         self.clock.advance(0)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_stopAfterBug(self) -> None:
         """A look that fails is logged, and hinders no stop."""
-        self.pool.report(None)
+        self.pool.report(Report())
 
         def look(_: Look) -> None:
             raise ZeroDivisionError
@@ -269,17 +280,30 @@ class PoolTests(SynchronousTestCase):
         self.patch(self.client, "look", look)
         self.clock.advance(2)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-        stopped = self.pool.stopService()
-        self.pool.stopped()
-        self.successResultOf(stopped)
-        self.assertEqual(self.client.stopped, 1)
+        self.pool.stopService()
+        self.assertIsNotNone(self.client.stopped)
 
     def test_stopHangs(self) -> None:
         """A stop does not wait for a client that hangs."""
         stopped = self.pool.stopService()
         self.clock.advance(STOP_SECONDS)
         self.successResultOf(stopped)
-        self.pool.stopped()
+        assert self.client.stopped is not None
+        self.client.stopped.callback(None)
+
+    def test_neverStarted(self) -> None:
+        """A pool that was not started has no client, stops at once, and is not away."""
+        pool = DistributedPool(self.clock, self.connect, "redis://h", 2, self.counters)
+        self.assertIsNone(pool.up())
+        self.successResultOf(pool.stopService())
+
+    def test_name(self) -> None:
+        """Each start has a name of its own, and with it results of its own."""
+        first = self.name
+        del self.pool
+        pool = DistributedPool(self.clock, self.connect, "redis://h", 2, self.counters)
+        pool.startService()
+        self.assertNotEqual(self.name, first)
 
 
 class BuildTests(SynchronousTestCase):
@@ -309,7 +333,7 @@ class BuildTests(SynchronousTestCase):
         for each in (None, broker):
             pool = distributed.build(Clock(), url, each, 1, Counters())
             self.assertIsInstance(pool, DistributedPool)
-            self.assertEqual(pool.up(), 0)
+            self.assertIsNone(pool.up())
 
 
 try:

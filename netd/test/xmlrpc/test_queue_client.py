@@ -23,7 +23,7 @@ except ImportError:
 
 from netd.queue_url import QueueURL
 from netd.test.xmlrpc.memory_redis import MemoryRedis
-from netd.xmlrpc.in_flight import Look, Message, Report
+from netd.xmlrpc.in_flight import Call, Look, Report
 from netd.xmlrpc.queue_client import QueueClient
 
 
@@ -69,10 +69,10 @@ class ClientTests(SynchronousTestCase):
         url = QueueURL.parse("redis://:secret@h")
         self.client = QueueClient(_Reactor(), self.receiver, "d", url)  # type: ignore[arg-type]
 
-    def message(self, seconds: float = 60.0) -> Message:
-        """A message."""
-        until = time.monotonic() + seconds
-        return Message("k", "netd.m", self.queue, "<xml/>", 60.5, until, {"to": "d"})
+    def call(self, key: str = "k", left: float = 60.0) -> Call:
+        """A call."""
+        made = time.monotonic() + left - 60.5
+        return Call(key, "m", self.queue, 60.5, made, {"to": "d"}, "<xml/>")
 
     def publish(self) -> None:
         """Do what was ordered."""
@@ -93,7 +93,8 @@ class ClientTests(SynchronousTestCase):
 
     def test_send(self) -> None:
         """A message marks its call as wanted for what is left of its time, then it is sent."""
-        self.client.send(self.message())
+        call = self.call()
+        self.client.send(call)
         self.publish()
         self.assertEqual(self.redis.values, {"netd:call:k": b"1"})
         self.assertLessEqual(self.redis.expiry["netd:call:k"], 60_000)
@@ -102,13 +103,13 @@ class ClientTests(SynchronousTestCase):
         self.assertEqual((headers["id"], headers["task"]), ("k", "netd.m"))
         self.assertEqual(headers["timelimit"], [66, None])
         self.assertNotIn("xml", headers["argsrepr"])
-        self.assertEqual(self.receiver.of("sent"), ["k"])
+        self.assertEqual((call.order, call.sent is None), (1, False))
         self.assertEqual(self.receiver.of("state"), [("publisher", "")])
 
     def test_again(self) -> None:
         """An order that fails is tried again, after longer and longer pauses."""
         self.redis.fails = 7
-        self.client.send(self.message())
+        self.client.send(self.call())
         self.publish()
         self.assertEqual(len(self.messages()), 1)
         self.assertEqual(self.pauses, [0.05, 0.1, 0.2, 0.4, 0.8, 1, 1])
@@ -125,40 +126,53 @@ class ClientTests(SynchronousTestCase):
             return original(*arguments, **named)
 
         self.patch(self.app, "send_task", send)
-        message = self.message()
-        self.client.send(message)
+        call = self.call()
+        self.client.send(call)
         self.publish()
-        self.assertTrue(message.marked)
+        self.assertTrue(call.marked)
         self.assertEqual(len(self.messages()), 1)
         self.assertEqual(self.receiver.of("state")[0], ("publisher", "OSError: a :***@ b"))
 
-    def test_gone(self) -> None:
-        """A call whose key is gone is not sent again, because its claim may be gone too."""
-        message = self.message()
-        message.marked = True
-        self.client.send(message)
+    def test_together(self) -> None:
+        """Calls that wait are sent together, some at a time, in their order."""
+        keys = [str(number) for number in range(20)]
+        calls = [self.call(key) for key in keys]
+        for call in calls:
+            self.client.send(call)
         self.publish()
-        self.assertEqual(self.messages(), [])
-        self.assertEqual(self.receiver.of("gone"), ["k"])
+        self.assertEqual([headers["id"] for headers, _ in self.messages()], keys)
+        self.assertEqual([call.order for call in calls], list(range(1, 21)))
+
+    def test_gone(self) -> None:
+        """A call's key is set once, so that nobody runs a call whose claim may be gone."""
+        call = self.call()
+        for _ in range(2):
+            self.client.send(call)
+            self.publish()
+            self.redis.values.clear()
+        self.assertEqual(len(self.messages()), 2)
+        self.client.send(call)
+        self.publish()
+        self.assertEqual(self.redis.values, {})
 
     def test_resend(self) -> None:
-        """A call whose key is there is sent again, and its key stays as it is."""
-        message = self.message()
-        self.client.send(message)
-        self.client.send(message)
+        """A call is sent again in one go with others, and its key stays as it is."""
+        call = self.call()
+        self.client.send(call)
+        self.client.send(call)
         self.publish()
         self.assertEqual(len(self.messages()), 2)
 
     def test_unwanted(self) -> None:
-        """A call that nobody waits for is not sent; one whose time is over not for ever."""
-        message = self.message()
-        message.wanted = False
-        self.client.send(message)
+        """A call that nobody waits for is not sent, nor one whose time is over."""
+        call = self.call()
+        call.wanted = False
+        self.client.send(call)
         self.redis.fails = 1000
-        self.client.send(self.message(0))
+        self.client.send(self.call(left=0))
         self.publish()
-        self.assertEqual(self.redis.fails, 999)
-        self.assertEqual(self.receiver.of("sent"), [])
+        self.assertEqual(self.redis.fails, 1000)
+        self.assertEqual(self.messages(), [])
 
     def test_cancel(self) -> None:
         """A cancelled call has a key that says so, for longer than its worker may need."""
@@ -169,7 +183,7 @@ class ClientTests(SynchronousTestCase):
 
     def test_look(self) -> None:
         """A report has the keys that are gone, the dead workers, the depths, who is alive."""
-        self.client.send(self.message())
+        self.client.send(self.call())
         self.redis.values["netd:worker:alive"] = b"1"
         self.redis.members = {b"alive", b"dead"}
         look = Look(("k", "other"), ("alive", "dead"), (self.queue,))
@@ -185,21 +199,20 @@ class ClientTests(SynchronousTestCase):
         self.assertEqual(self.receiver.of("report")[1].workers, 1)
 
     def test_lookFails(self) -> None:
-        """A report that fails is not tried again."""
-        self.redis.fails = 1
-        self.client.look(Look((), (), ()))
+        """A report that fails is made once Redis can be reached."""
+        self.redis.fails = 2
+        self.client.look(Look(("k",), (), ()))
         self.publish()
-        self.assertEqual(self.receiver.of("report"), [None])
-        self.assertEqual(self.pauses, [])
+        (report,) = self.receiver.of("report")
+        self.assertEqual((report.gone, report.steady), ({"k"}, 0))
+        self.assertEqual(self.pauses, [0.05, 0.1])
 
     def test_steady(self) -> None:
         """Redis is steady again after the outage and a pause that is as long, 32 s at most."""
         now = [1000.0]
         self.patch(time, "monotonic", lambda: now[0])
         for outage, late in ((5.0, 5.0), (100.0, 32.0)):
-            self.redis.fails = 1
-            self.client.look(Look((), (), ()))
-            self.publish()
+            self.client._failed(OSError())
             now[0] += outage
             self.client.look(Look((), (), ()))
             self.publish()
@@ -236,7 +249,7 @@ class ClientTests(SynchronousTestCase):
 
         reactor: Any = type("R", (), {"callFromThread": staticmethod(tell)})
         self.client._reactor = reactor
-        self.client._joined = lambda: None  # type: ignore[method-assign]
+        self.patch(self.client._publisher, "join", lambda: None)
         self.client._read()
 
     def test_entries(self) -> None:
@@ -247,6 +260,7 @@ class ClientTests(SynchronousTestCase):
         self.read(2)
         expected = [[("k", b"*h"), ("k", b"+x"), ("", b"")]]
         self.assertEqual(self.receiver.of("entries"), expected)
+        self.client._read_after(b"7-2")
         self.assertEqual(self.redis.streams, {"netd:to:d": []})
         self.assertEqual(queue_client._entry(None), ("", b""))
 
@@ -261,32 +275,34 @@ class ClientTests(SynchronousTestCase):
 
     def test_readerStops(self) -> None:
         """A failure during a stop ends the reader without a word."""
-        self.client._joined = lambda: None  # type: ignore[method-assign]
 
         def xread(*_: object, **__: object) -> None:
             self.client._stop_at = 0
             raise OSError("closed")
 
         self.redis.xread = xread  # type: ignore[method-assign]
+        self.patch(self.client._publisher, "join", lambda: None)
         self.client._read()
         self.assertEqual(self.receiver.told, [])
 
     def test_threads(self) -> None:
-        """Both threads start, and end by a stop; the receiver is told last."""
+        """Both threads start, and end by a stop, which fires last."""
         calls: list[tuple[Callable[..., None], tuple[object, ...]]] = []
         there = threading.Event()
 
         def later(function: Callable[..., None], *arguments: object) -> None:
             calls.append((function, arguments))
-            if function == self.client._joined:
+            if function == self.client._ended.callback:
                 there.set()
 
         reactor: Any = type("R", (), {"callFromThread": staticmethod(later)})
         self.client._reactor = reactor
         self.client.start()
-        self.client.stop()
+        ended = self.client.stop()
         self.assertTrue(there.wait(60))
         for function, arguments in calls:
+            self.assertNoResult(ended)
             function(*arguments)
-        self.assertEqual(self.receiver.told[-1], ("stopped",))
-        self.assertFalse(self.client._publisher.is_alive() or self.client._reader.is_alive())
+        self.successResultOf(ended)
+        self.client._reader.join()
+        self.assertFalse(self.client._publisher.is_alive())
