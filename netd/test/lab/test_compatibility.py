@@ -32,6 +32,11 @@ class CompatibilityTests(SynchronousTestCase):
         )
         self.assertEqual({OWN.phrase(code) for code in (*HTTPStatus, 299)}, {None})
 
+    def test_tags(self) -> None:
+        """Entity tags of httpbin have no quotes."""
+        self.assertEqual(OWN.etag("a"), ("ETag", '"a"'))
+        self.assertEqual(HTTPBIN.etag("a"), ("ETag", "a"))
+
     def test_page(self) -> None:
         """With --httpbin-exact GET of `/` is a page at once, whatever the query says."""
         state = lab_state(httpbin_exact=True)
