@@ -282,7 +282,7 @@ class Daemon(MultiService):
         """Seconds that a stop takes at most, as the settings are now."""
         return self.parts.drain.delay + self.parts.drain.grace
 
-    def setServiceParent(self, parent: Any) -> None:
+    def setServiceParent(self, parent: object) -> None:
         """Join twistd's application, and write its log unless somebody else does."""
         MultiService.setServiceParent(self, parent)
         self.parts.logs.attach(parent)
@@ -335,10 +335,10 @@ class Daemon(MultiService):
         if self.running:
             self.parts.logs.reopen()
 
-    def stopService(self) -> Deferred[Any]:
+    def stopService(self) -> Deferred[object]:
         """Stop every service; fires when the last response is sent or the grace is over."""
         drain = self.parts.drain
-        restore: Callable[[Any], Any] | None = None
+        restore: Callable[[object], object] | None = None
         if self._alone:
             restore = on_stop_signal(self.parts.reactor, drain.hurry, drain.left)
         # No reload from here on.
@@ -352,7 +352,7 @@ class Daemon(MultiService):
             stopped.addBoth(restore)
         return stopped.addBoth(self._close)
 
-    def _close(self, result: Any) -> Any:
+    def _close(self, result: object) -> object:
         self.notifier.close()
         self.parts.access.stop()
         self.parts.logs.stop()

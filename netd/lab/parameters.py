@@ -79,15 +79,15 @@ class Parameter:
         if kind not in _KINDS:
             raise ValueError(f"no kind of parameter is called {kind}")
 
-    def parse(self, text: str) -> Any:
+    def parse(self, text: str) -> object:
         """The value of `text`, perhaps beyond the limits; ValueError says what is wrong."""
         # Any: the kind decides, and the endpoint knows the kinds of its parameters.
-        value: Any = _KINDS[self.kind][0](text)
+        value: object = _KINDS[self.kind][0](text)
         if self.choices and value not in self.choices:
             raise ValueError(f"not one of {', '.join(self.choices)}")
         return value
 
-    def limited(self, value: Any) -> Any:
+    def limited(self, value: Any) -> object:
         """`value` within the limits; ValueError when it is beyond one and none is clamped."""
         if self.least is not None and value < self.least:
             return self._clamp(value, self.least, "less", self.clamps_least)

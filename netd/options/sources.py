@@ -33,7 +33,7 @@ class OptionValue:
         shown = quote_unprintable(self.option.type.shown(text))
         return UsageError(f"--{self.option.name} {shown}{source}: {reason}")
 
-    def values(self, parse: Callable[[str], Any] | None = None) -> tuple[Any, ...]:
+    def values(self, parse: Callable[[str], object] | None = None) -> tuple[Any, ...]:
         """The value of each text, by the option's own type or by `parse`."""
         parse = parse or self.option.type.parse
         values = []

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.queue_url import AMQP, REDIS, QueueURL, masked
+from netd.test.options.examples import by_chance
 
 GOOD = (
     ("redis://h", "redis://h"),
@@ -77,6 +78,7 @@ class QueueURLTests(SynchronousTestCase):
         self.assertEqual(masked("redis://u:pw"), "redis://***")
         self.assertEqual(masked("u:pw"), "***")
 
+    @by_chance
     @given(st.text(min_size=4), st.sampled_from((*REDIS, *AMQP)), st.booleans())
     def test_neverShown(self, secret: str, scheme: str, at: bool) -> None:
         """No password is shown, whatever it consists of."""

@@ -85,7 +85,7 @@ class CA:
         """A certificate for `NAMES` that signs itself."""
         return self._kept("self-signed", _self_signed)
 
-    def _issue(self, name: str, *names: str, **traits: Any) -> Certificate:
+    def _issue(self, name: str, *names: str, **traits: object) -> Certificate:
         """The certificate called `name`, made when it is asked for first."""
         return self._kept(name, lambda: _pems(self._ca.issue_cert(*names, **traits)))
 

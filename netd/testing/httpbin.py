@@ -18,7 +18,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urljoin
 
 import pytest
@@ -68,7 +68,9 @@ class Server:
     port_envvar = "HTTPBIN_HTTP_PORT"
     protocol = "http"
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0, application: Any = None) -> None:
+    def __init__(
+        self, host: str = "127.0.0.1", port: int = 0, application: object = None
+    ) -> None:
         name = getattr(application, "import_name", "httpbin")
         if name.partition(".")[0] != "httpbin":
             raise TypeError(

@@ -124,7 +124,7 @@ class ForgeryGuard(Protocol):
         if IHalfCloseableProtocol.providedBy(inner):
             directlyProvides(self, IHalfCloseableProtocol)
 
-    def makeConnection(self, transport: Any) -> None:
+    def makeConnection(self, transport: object) -> None:
         """Connect the inner protocol, which may speak first; its input arrives here."""
         self.transport = transport
         self._inner.makeConnection(transport)

@@ -235,7 +235,7 @@ def bytes_unsent(transport: Any) -> int | None:
     return unsent + getattr(transport, "unencrypted", 0)
 
 
-def has_unread_input(transport: Any) -> bool:
+def has_unread_input(transport: object) -> bool:
     """Whether the kernel has input for a TCP `transport` that was not read yet."""
     if ISSLTransport.providedBy(transport) or not ISystemHandle.providedBy(transport):
         return False

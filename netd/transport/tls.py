@@ -231,7 +231,7 @@ class _Transport(BufferingTLSTransport):
     factory: _Factory
     _below: TLSTransport | None = None
 
-    def makeConnection(self, transport: Any) -> None:
+    def makeConnection(self, transport: object) -> None:
         """Connect the inner protocol, to `transport` itself where that can be."""
         if not isinstance(transport, TLSTransport):
             super().makeConnection(transport)  # type: ignore[no-untyped-call]  # Twisted has no types here

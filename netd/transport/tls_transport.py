@@ -116,7 +116,7 @@ class TLSTransport(TCPTransport):
             self._send_encrypted()
         return reason if self.connected else None
 
-    def _shake_hands(self) -> Any:
+    def _shake_hands(self) -> Exception | None:
         try:
             self._tls.do_handshake()
         except SSL.Error as error:
@@ -126,7 +126,7 @@ class TLSTransport(TCPTransport):
             self.protocol.handshakeCompleted()
         return None
 
-    def _decrypt(self) -> Any:
+    def _decrypt(self) -> Exception | None:
         """Deliver what is complete of the input; returns the reason to disconnect, or None."""
         ssl, into, size, reason = self._ssl, self._into, 0, None
         while True:
@@ -154,7 +154,7 @@ class TLSTransport(TCPTransport):
             self.protocol.dataReceived(_PLAIN[:size].tobytes())
         return reason
 
-    def _failure(self, result: int) -> Any:
+    def _failure(self, result: int) -> Exception | None:
         """The reason to disconnect after a `result` of OpenSSL that is no success; or None."""
         try:
             self._tls._raise_ssl_error(self._ssl, result)
@@ -162,7 +162,7 @@ class TLSTransport(TCPTransport):
             return self._reason(error)
         return None
 
-    def _reason(self, error: SSL.Error) -> Any:
+    def _reason(self, error: SSL.Error) -> Exception | None:
         if isinstance(error, SSL.WantReadError):
             return None
         if isinstance(error, SSL.ZeroReturnError):

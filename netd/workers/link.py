@@ -46,7 +46,7 @@ class Link(Int32StringReceiver):
         self._handle = handle
         self._lost = lost
         self._numbers = itertools.count(1)
-        self._asked: dict[int, Deferred[Any]] = {}
+        self._asked: dict[int, Deferred[object]] = {}
         self._paused = True
         self._closed = False
         self._waiting: deque[bytes] = deque()
@@ -73,12 +73,12 @@ class Link(Int32StringReceiver):
         self._size += len(data)
         return True
 
-    def ask(self, message: object) -> Deferred[Any]:
+    def ask(self, message: object) -> Deferred[object]:
         """Send a message; fires with what the other end returns, fails when that is gone."""
         if self._closed:
             return fail(ConnectionLost())
         number = next(self._numbers)
-        self._asked[number] = asked = Deferred[Any]()
+        self._asked[number] = asked = Deferred[object]()
         self._send(messages.pack(Envelope(message, number)))
         return asked
 

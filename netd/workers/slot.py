@@ -10,7 +10,6 @@ import os
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -77,7 +76,7 @@ class Slot:
         if self.link is not None and self.linked:
             self.link.offer(message)
 
-    def ask(self, message: object, seconds: float, clock: IReactorTime) -> Deferred[Any]:
+    def ask(self, message: object, seconds: float, clock: IReactorTime) -> Deferred[object]:
         """Ask the worker, which must be there; fails after `seconds`, or when it is gone."""
         assert self.link is not None  # noqa: S101 - for the type checker
         return self.link.ask(message).addTimeout(seconds, clock)

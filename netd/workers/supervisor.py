@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
@@ -98,7 +98,7 @@ class Supervisor(Service):
     def publish(self) -> None:
         """No-op: the supervisor has no row."""
 
-    def ask(self, message: messages.Asked, done: Callable[[Any], object]) -> None:
+    def ask(self, message: messages.Asked, done: Callable[[object], object]) -> None:
         """Do what `message` asks for; `done` gets the response."""
         maybeDeferred(self._asked, message).addCallback(done)
 
@@ -110,7 +110,7 @@ class Supervisor(Service):
 
     # Start
 
-    def setServiceParent(self, parent: Any) -> None:
+    def setServiceParent(self, parent: object) -> None:
         """Join twistd's application, and write its log unless somebody else does."""
         Service.setServiceParent(self, parent)
         self._parts.logs.attach(parent)

@@ -80,7 +80,7 @@ class Totals:
 
     def collect(self, message: messages.Expose | messages.Read) -> Deferred[Any]:
         """What `message` asks for."""
-        collected: Deferred[Any] = Deferred()
+        collected: Deferred[object] = Deferred()
         if isinstance(message, messages.Expose):
             self.expose(message.accept, collected.callback)
         else:

@@ -76,7 +76,7 @@ class TwoPhase:
     async def _prepare(self, slots: Sequence[Slot], settings: Settings) -> list[Any]:
         """A `Prepared` of each worker, or the failure to get one."""
         message = messages.Prepare(settings)
-        asked: list[Deferred[Any]] = [
+        asked: list[Deferred[object]] = [
             slot.ask(message, PREPARE_SECONDS, self._clock) for slot in slots
         ]
         return [result for _, result in await DeferredList(asked, consumeErrors=True)]

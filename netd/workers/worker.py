@@ -214,7 +214,7 @@ class Worker:
         waiting = sum(site.in_flight for site in self._parts.sites.values())
         board.set(index, Column.WAITING, waiting)
 
-    def ask(self, message: messages.Asked, done: Callable[[Any], object]) -> None:
+    def ask(self, message: messages.Asked, done: Callable[[object], object]) -> None:
         """Let the supervisor do what `message` asks for."""
         self._link.ask(message).addCallbacks(done, _ended)
 

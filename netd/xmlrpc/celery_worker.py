@@ -242,7 +242,7 @@ def build(queue: QueueURL, broker: QueueURL | None, methods: Iterable[Procedure]
             )
             main.beat(consumer.pool, state.active_requests)
 
-        def stop(self, consumer: Any) -> None:
+        def stop(self, consumer: object) -> None:
             """End."""
             self.timer.cancel()
 

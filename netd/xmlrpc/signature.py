@@ -10,7 +10,7 @@ import inspect
 import itertools
 import typing
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from attrs import frozen
 
@@ -142,7 +142,7 @@ def _accepted(alternatives: Iterable[Sequence[ParamType]]) -> frozenset[tuple[ty
     return frozenset(accepted)
 
 
-def _result(hint: Any) -> ParamType:
+def _result(hint: object) -> ParamType:
     """The type of a result, or of what an awaitable result gives: its last argument."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     awaitable = isinstance(origin, type) and issubclass(origin, Awaitable)

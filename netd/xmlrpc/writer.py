@@ -134,7 +134,7 @@ class Writer:
         if self._left < 0:
             raise Fault(TOO_LARGE, f"the result is larger than {self._limit} bytes")
 
-    def _scalar(self, item: Any, end: str) -> list[Any] | dict[Any, Any] | None:
+    def _scalar(self, item: Any, end: str) -> list[Any] | dict[Any, object] | None:
         """Write a scalar; return any other `item` as the list or dict that it is sent as."""
         kind = type(item)
         if kind is list or kind is dict:
@@ -153,8 +153,8 @@ class Writer:
         return None
 
     def _opened(
-        self, container: list[Any] | dict[Any, Any], end: str
-    ) -> tuple[Iterator[Any], bool, str]:
+        self, container: list[object] | dict[object, object], end: str
+    ) -> tuple[Iterator[object], bool, str]:
         if isinstance(container, dict):
             self._put("<value><struct>")
             return iter(list(container.items())), True, f"</struct>{end}"

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.http.errors import RequestError
 from netd.http.fields import parameters, split, trailers
+from netd.test.options.examples import by_chance
 
 
 class SplitTests(SynchronousTestCase):
@@ -82,6 +83,7 @@ class ParameterTests(SynchronousTestCase):
         ):
             self.assertEqual(parameters(f"x; name*={value}"), {"name": name})
 
+    @by_chance
     @given(st.text())
     def test_quoted(self, name: str) -> None:
         """Any text comes back from a quoted string."""

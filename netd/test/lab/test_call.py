@@ -16,6 +16,7 @@ from netd.lab.call import JSON, NO_CONTENT, BadCall, Reply, parse_query
 from netd.script import Send, Wait
 from netd.test.lab.calls import lab_state, make_call, steps
 from netd.test.lab.client import limited
+from netd.test.options.examples import by_chance
 from netd.values import Distribution
 
 
@@ -39,6 +40,7 @@ class BadCallTests(SynchronousTestCase):
         reply = BadCall("x", 405, (("Allow", "GET"),)).reply()
         self.assertEqual(reply.headers, (("Allow", "GET"),))
 
+    @by_chance
     @given(st.text())
     def test_anyDetail(self, detail: str) -> None:
         """The body is JSON that holds any detail unchanged."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.near_miss import near_miss
+from netd.test.options.examples import by_chance
 
 KNOWN = ("delay", "body_delay", "pace", "size", "key", "status", "header", "retry_after")
 
@@ -42,6 +43,7 @@ class NearMissTests(SynchronousTestCase):
         for name in (*KNOWN, "page", "side", "delta", "k", "keys", "ke", "", "x" * 10_000, "n"):
             self.assertIsNone(near_miss(name, KNOWN), name)
 
+    @by_chance
     @given(st.text(st.sampled_from("delaysizk_-"), max_size=12))
     def test_known(self, name: str) -> None:
         """What is meant is always one of the known names."""

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.lab.call import BadCall, Call, Reply
 from netd.lab.parameters import Parameter
 from netd.lab.routes import ANY, Route, Table, elsewhere
+from netd.test.options.examples import by_chance
 
 
 def nothing(call: Call) -> Reply:
@@ -149,6 +150,7 @@ class TableTests(SynchronousTestCase):
         call = cast(Call, None)
         self.assertEqual(self.assertRaises(BadCall, elsewhere, call).status, 404)
 
+    @by_chance
     @given(st.binary())
     def test_anything(self, path: bytes) -> None:
         """Any path has a route or is a 400 or a 404."""

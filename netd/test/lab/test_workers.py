@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab import workers
 from netd.lab.workers import Workers
+from netd.test.options.examples import by_chance
 
 
 def _sixteenths(most: int) -> some.SearchStrategy[float]:
@@ -80,6 +81,7 @@ class WorkersTests(SynchronousTestCase):
                 pools.wait(("b", 9), 0.0, 3.0, 60.0)
             self.assertEqual(pools.wait(("b", 9), 0.0, 3.0, 60.0), 3.0)
 
+    @by_chance
     @given(
         count=some.integers(1, 4),
         jobs=some.lists(some.tuples(_sixteenths(5), _sixteenths(9)), max_size=30),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.steps import run_now
+from netd.test.options.examples import by_chance
 from netd.test.xmlrpc import profile  # noqa: F401  # hypothesis' settings
 from netd.xmlrpc import codec
 from netd.xmlrpc.faults import Fault
@@ -57,12 +58,14 @@ class RoundTripTests(SynchronousTestCase):
     Values survive being written and read.
     """
 
+    @by_chance
     @given(nested(SCALARS | I64))
     def test_own(self, value: Any) -> None:
         """Netd reads what netd writes, unchanged."""
         response = run_now(codec.response(value))
         self.assertEqual(run_now(codec.call(as_call(response))), ("m", [value]))
 
+    @by_chance
     @given(TEXT, st.lists(nested(SCALARS | I64 | st.datetimes()), max_size=4))
     def test_ownCall(self, name: str, values: list[Any]) -> None:
         """Netd reads the call that netd writes, dateTimes to the microsecond."""
@@ -79,18 +82,21 @@ class RoundTripTests(SynchronousTestCase):
                 run_now(codec.call(run_now(codec.call_body("m", values)))), ("m", values)
             )
 
+    @by_chance
     @given(nested(SCALARS))
     def test_theyReadOurs(self, value: Any) -> None:
         """The standard library reads the values that netd writes."""
         (got,), _ = xmlrpc.client.loads(run_now(codec.response(value)), use_builtin_types=True)
         self.assertEqual(got, value)
 
+    @by_chance
     @given(st.lists(nested(SCALARS.filter(_modern)), max_size=3))
     def test_weReadTheirs(self, values: list[Any]) -> None:
         """Netd reads the values that the standard library writes."""
         body = xmlrpc.client.dumps(tuple(values), "a.b", allow_none=True)
         self.assertEqual(run_now(codec.call(body.encode())), ("a.b", values))
 
+    @by_chance
     @given(
         st.sampled_from(["int", "i4", "i8", "boolean", "double", "string", "base64"]), st.text()
     )
@@ -134,6 +140,7 @@ class ShortTests(SynchronousTestCase):
             self.assertEqual(codec.simple_call(body), ("add", [2, 3]), body)
         self.assertEqual(codec.simple_call(python), ("add", [2, 3]))
 
+    @by_chance
     @given(st.lists(st.sampled_from([
         "<?xml version='1.0'?>", "<methodCall>", "<methodName>a.b</methodName>", "<params>",
         "<param><value><int>+07</int></value></param>",
@@ -152,6 +159,7 @@ class ShortTests(SynchronousTestCase):
         if simple is not None:
             self.assertEqual(run_now(Reader().read(body)), simple)
 
+    @by_chance
     @given(
         st.sampled_from(HEADS),
         KINDS,
@@ -173,6 +181,7 @@ class ShortTests(SynchronousTestCase):
         else:
             self.assertIn(simple, (None, whole))
 
+    @by_chance
     @given(
         st.sampled_from(["boolean", "double", "string", "i4"]),
         st.text(st.characters(max_codepoint=0x17F), max_size=12),
@@ -216,6 +225,7 @@ class ResponseTests(SynchronousTestCase):
     Results and faults.
     """
 
+    @by_chance
     @given(st.one_of(I64, st.floats(), st.text(max_size=9), st.booleans(), st.none()))
     def test_small(self, value: Any) -> None:
         """A simple response equals the general one, faults included."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.steps import run_now
+from netd.test.options.examples import by_chance
 from netd.test.xmlrpc import profile  # noqa: F401  # hypothesis' settings
 from netd.xmlrpc.content_coding import (
     CODINGS,
@@ -68,6 +69,7 @@ class CompressionTests(SynchronousTestCase):
         self.assertEqual(run_now(decompressed(raw_deflate(data), "deflate")), data)
         self.assertEqual(sorted(PACKED), sorted(CODINGS))
 
+    @by_chance
     @given(st.binary(max_size=100))
     def test_all(self, data: bytes) -> None:
         """Compressed data is decompressed to itself."""

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.test.options.examples import by_chance
 from netd.test.xmlrpc import profile  # noqa: F401  # hypothesis' settings
 from netd.xmlrpc.framing import FrameReader, framed
 
@@ -17,6 +18,7 @@ class FrameReaderTests(SynchronousTestCase):
     Messages with their lengths in front.
     """
 
+    @by_chance
     @given(st.lists(st.binary(max_size=50), max_size=5), st.integers(1, 60))
     def test_pieces(self, messages: list[bytes], piece: int) -> None:
         """Messages arrive unchanged however the pipe cuts them."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.steps import run_now
+from netd.test.options.examples import by_chance
 from netd.test.xmlrpc import profile  # noqa: F401  # hypothesis' settings
 from netd.xmlrpc.faults import (
     BAD_CHARACTER,
@@ -210,12 +211,14 @@ class ReaderTests(SynchronousTestCase):
         body = value("x" * 100_000).encode()
         self.assertEqual(len(list(Reader().read(body))), len(body) // SLICE)
 
+    @by_chance
     @given(st.binary(max_size=300))
     def test_anyBytes(self, body: bytes) -> None:
         """Any bytes are read or are a Fault."""
         with contextlib.suppress(Fault):
             read(body)
 
+    @by_chance
     @given(st.lists(st.sampled_from([
         "<methodCall>", "</methodCall>", "<methodName>", "</methodName>", "m", "<params>",
         "</params>", "<param>", "</param>", "<value>", "</value>", "<int>", "</int>", "<array>",

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.test.options.examples import by_chance
 from netd.test.xmlrpc import profile  # noqa: F401  # hypothesis' settings
 from netd.xmlrpc.faults import NOT_XMLRPC, Fault
 from netd.xmlrpc.scalars import (
@@ -157,6 +158,7 @@ class WriteTests(SynchronousTestCase):
         for value in (math.nan, math.inf, -math.inf):
             self.assertRaises(Fault, double, value)
 
+    @by_chance
     @given(st.floats(allow_nan=False, allow_infinity=False))
     def test_everyDouble(self, value: float) -> None:
         """Every finite double is written in plain digits and read back exactly."""
@@ -164,12 +166,14 @@ class WriteTests(SynchronousTestCase):
         self.assertEqual(repr(READ["double"](text)), repr(value))
         self.assertRegex(text, r"\A-?[0-9]+(\.[0-9]+)?\Z")
 
+    @by_chance
     @given(st.binary(max_size=200))
     def test_base64(self, value: bytes) -> None:
         """Bytes are written in one line and read back."""
         self.assertEqual(READ["base64"](base64(value)[8:-9]), value)
         self.assertNotIn("\n", base64_text(value))
 
+    @by_chance
     @given(
         st.datetimes(timezones=st.none() | st.timezones().map(lambda _: UTC))
         | st.datetimes().map(lambda d: d.replace(tzinfo=timezone(timedelta(minutes=-210))))

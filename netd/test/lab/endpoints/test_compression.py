@@ -17,6 +17,7 @@ from netd.lab.call import BadCall
 from netd.lab.endpoints import compression
 from netd.lab.endpoints.compression import ENCODERS, encoder
 from netd.test.lab.calls import content, fields, reply_to
+from netd.test.options.examples import by_chance
 
 
 def negotiate(accept: str | None) -> str | None:
@@ -104,6 +105,7 @@ class NegotiationTests(SynchronousTestCase):
         )
         self.assertEqual(error.status, 406)
 
+    @by_chance
     @given(st.text(st.characters(min_codepoint=32, max_codepoint=126)))
     def test_anything(self, accept: str) -> None:
         """Any Accept-Encoding has a result."""

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.lab.call import BadCall
 from netd.lab.endpoints.cookies import parse_cookies, set_cookies
 from netd.test.lab.calls import fields, json_of, reply_to
+from netd.test.options.examples import by_chance
 
 
 class CookieTests(SynchronousTestCase):
@@ -100,6 +101,7 @@ class CookieTests(SynchronousTestCase):
             for path in (f"set?{name}=1", f"delete?{name}=1"):
                 self.assertRaises(BadCall, reply_to, f"GET /cookies/{path}")
 
+    @by_chance
     @given(st.text())
     def test_anyValue(self, value: str) -> None:
         """Any value is quoted into one field, and read back unchanged."""

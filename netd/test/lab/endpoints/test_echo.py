@@ -32,6 +32,7 @@ from netd.test.lab.calls import (
     waits,
 )
 from netd.test.lab.client import HTTP, limited
+from netd.test.options.examples import by_chance
 from netd.values import Distribution
 
 
@@ -147,6 +148,7 @@ class ComposedTests(SynchronousTestCase):
         huge = reply_to("GET /echo?size=1GiB")
         self.assertEqual(huge.length, 1024**3)
 
+    @by_chance
     @given(st.integers(0, 500), st.integers(0, 500))
     def test_pattern(self, at: int, count: int) -> None:
         """A piece of the pattern does not depend on where it is cut."""

@@ -21,6 +21,7 @@ from netd.lab.endpoints.httpbin_json import (
     shown_head,
 )
 from netd.test.lab.calls import content, json_of, lab_state, make_call, reply_to
+from netd.test.options.examples import by_chance
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -34,6 +35,7 @@ class DocumentTests(SynchronousTestCase):
     Objects as JSON.
     """
 
+    @by_chance
     @given(st.dictionaries(st.text(), _JSON))
     def test_asJSON(self, value: dict[str, object]) -> None:
         """The JSON is that of json.dumps with an indent of 2 and sorted keys, and a newline."""

@@ -23,6 +23,7 @@ from netd.test.lab.calls import (
     steps,
     waits,
 )
+from netd.test.options.examples import by_chance
 
 
 class NoiseTests(SynchronousTestCase):
@@ -40,6 +41,7 @@ class NoiseTests(SynchronousTestCase):
             content(reply_to("GET /stream-bytes/10?seed=0&chunk_size=3")), expected
         )
 
+    @by_chance
     @given(st.integers(0, 2**40), st.integers(0, 300))
     def test_asRandint(self, seed: int, count: int) -> None:
         """The bytes are those of `randint(0, 255)`."""
@@ -191,6 +193,7 @@ class RangeTests(SynchronousTestCase):
             field = "Range: bytes=50-" if "100" in line else "X: y"
             self.assertAlmostEqual(sum(waits(reply_to(line, field))), 5.0, msg=line)
 
+    @by_chance
     @given(st.integers(0, 200), st.integers(0, 200))
     def test_letters(self, first: int, count: int) -> None:
         """A piece of the alphabet does not depend on where it is cut."""

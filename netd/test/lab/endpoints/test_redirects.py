@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.lab.call import BadCall
 from netd.lab.endpoints.redirects import redirect_to
 from netd.test.lab.calls import content, fields, lab_state, make_call, reply_to, run
+from netd.test.options.examples import by_chance
 
 
 def location(line: str, **facts: object) -> str:
@@ -146,6 +147,7 @@ class SafetyTests(SynchronousTestCase):
         self.assertRaises(BadCall, reply_to, "GET /redirect-to")
         self.assertRaises(BadCall, reply_to, "GET /redirect-to?url=/&status_code=200")
 
+    @by_chance
     @given(st.text())
     def test_anything(self, url: str) -> None:
         """No target leads to another host or splits the response."""

@@ -24,6 +24,7 @@ from netd.lab.endpoints.request_body import (
 )
 from netd.test.bounded import bounded
 from netd.test.lab.calls import content, json_of, make_call, reply_to
+from netd.test.options.examples import by_chance
 
 FORM = "Content-Type: application/x-www-form-urlencoded"
 
@@ -318,6 +319,7 @@ class MultipartTests(SynchronousTestCase):
             with bounded(body[:100]), contextlib.suppress(BadCall):
                 both(body[:MEGABYTE])
 
+    @by_chance
     @given(st.binary(), st.text(min_size=1))
     def test_anything(self, body: bytes, boundary: str) -> None:
         """No body and no boundary raises anything but a BadCall."""
@@ -347,6 +349,7 @@ class OracleTests(SynchronousTestCase):
         for body in (WHOLE, *(body for body, _, _ in READ)):
             self.assertEqual(both(body), self.oracle(body), body)
 
+    @by_chance
     @given(
         st.lists(
             st.tuples(

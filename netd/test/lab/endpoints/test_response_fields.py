@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.lab.call import TEXT, BadCall
 from netd.lab.endpoints.response_fields import allowed_type, echoed_type, response_field
 from netd.test.lab.calls import fields, lab_state, make_call, reply_to
+from netd.test.options.examples import by_chance
 
 CLIENTS_NEED = (
     *("Content-Language", "Content-Disposition", "ETag", "Last-Modified", "Cache-Control"),
@@ -230,6 +231,7 @@ class TypeTests(SynchronousTestCase):
         self.assertTrue(allowed_type(call, "text/html"))
         self.assertFalse(allowed_type(call, "text/html\r\nX: y"))
 
+    @by_chance
     @given(media_types)
     def test_parameters(self, kind: str) -> None:
         """A type is kept as a whole, or not at all."""
@@ -238,6 +240,7 @@ class TypeTests(SynchronousTestCase):
             self.assertRegex(kind, r"(?i)\A(?:text/plain|image/png)[ \t]*(?:;|\Z)")
             self.assertNotIn(",", kind)
 
+    @by_chance
     @given(st.text() | media_types)
     def test_neverActive(self, kind: str) -> None:
         """No type that a browser would run is ever sent back."""

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.test.options.examples import by_chance
 from netd.test.xmlrpc import profile  # noqa: F401  # hypothesis' settings
 from netd.xmlrpc.faults import BAD_PARAMETERS, BadParameters
 from netd.xmlrpc.methods.arithmetic import PROCEDURES
@@ -81,6 +82,7 @@ class ArithmeticTests(SynchronousTestCase):
         self.assertEqual(outcome(mul, 10**400, 1.0), "refused")
         self.assertEqual(outcome(power, 10**400, 1.0), "refused")
 
+    @by_chance
     @given(I64, I64)
     def test_exactOrRefused(self, x: int, y: int) -> None:
         """The result of ints is exact, and refused only when it does not fit 64 bits."""
@@ -88,6 +90,7 @@ class ArithmeticTests(SynchronousTestCase):
             fits = -(2**63) <= exact < 2**63
             self.assertEqual(outcome(procedure, x, y), exact if fits else "refused")
 
+    @by_chance
     @given(st.integers(-1000, 1000), st.integers(0, 200))
     def test_powAgainstPython(self, x: int, y: int) -> None:
         """pow agrees with Python's wherever the result fits 64 bits."""
@@ -95,6 +98,7 @@ class ArithmeticTests(SynchronousTestCase):
         fits = -(2**63) <= exact < 2**63
         self.assertEqual(outcome(power, x, y), exact if fits else "refused")
 
+    @by_chance
     @given(st.floats(), st.floats())
     def test_doublesNeverBreak(self, x: float, y: float) -> None:
         """Any pair of doubles gives a finite double or is refused."""

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.test.options.examples import by_chance
 from netd.test.xmlrpc import profile  # noqa: F401  # hypothesis' settings
 from netd.xmlrpc.faults import BadParameters
 from netd.xmlrpc.methods.ip import MOST, MOST_COLLAPSED, PROCEDURES
@@ -65,6 +66,7 @@ class BoundedTests(SynchronousTestCase):
     Results are bounded, however large a network is.
     """
 
+    @by_chance
     @given(V4 | V6, st.integers(0, 20), st.integers(0, 20))
     def test_hosts(self, where: Any, offset: int, limit: int) -> None:
         """A window of hosts equals the same window of ipaddress' list."""
@@ -75,6 +77,7 @@ class BoundedTests(SynchronousTestCase):
         )
         self.assertEqual(ask("network", str(network))["num_hosts"], str(len(listed)))
 
+    @by_chance
     @given(V4 | V6, st.integers(0, 8), st.integers(0, 20), st.integers(0, 20))
     def test_subnets(self, where: Any, more: int, offset: int, limit: int) -> None:
         """A window of subnets equals the same window of ipaddress' list."""
