@@ -17,6 +17,7 @@ from bench import (
     http,
     idle,
     lab,
+    models,
     queue,
     rpc,
     soak,
@@ -96,16 +97,21 @@ def _parser() -> argparse.ArgumentParser:
         "--minutes", type=_minutes, default=10.0, metavar="N", help="10 by default"
     )
     added.add_argument("--netd-args", default="", metavar="ARGS", help="more options for netd")
-    added = command("all", "all tables of docs/benchmarks.md, in half an hour")
-    _count(added, "--rounds", 5, 100)
-    _pythons(added)
-    added.add_argument("--go-httpbin", default="", metavar="PATH", help="its binary")
+    _models(command("models", "one server in many ways, under ever more clients"))
+    _all(command("all", "all tables of docs/benchmarks.md, in half an hour"))
+    return parser
+
+
+def _all(command: argparse.ArgumentParser) -> None:
+    """The options of `all`."""
+    _count(command, "--rounds", 5, 100)
+    _pythons(command)
+    command.add_argument("--go-httpbin", default="", metavar="PATH", help="its binary")
     known = ",".join(everything.COMMANDS)
-    added.add_argument(
+    command.add_argument(
         "--only", default="", metavar="COMMANDS", help=f"of {known}; the rest of the page stays"
     )
-    added.add_argument("--busy", action="store_true", help="measure although others work")
-    return parser
+    command.add_argument("--busy", action="store_true", help="measure although others work")
 
 
 def _pythons(command: argparse.ArgumentParser) -> None:
@@ -122,6 +128,35 @@ def _minutes(text: str) -> float:
     if not 0.05 <= number <= 10_080:
         raise argparse.ArgumentTypeError(f"{text} is not within 0.05..10080")
     return number
+
+
+def _models(command: argparse.ArgumentParser) -> None:
+    """The options of `models`."""
+    known = ",".join(models.LABELS)
+    command.add_argument("--models", default="", metavar="MODELS", help=f"of {known}")
+    text = "seconds each response takes (%(default)s)"
+    command.add_argument("--delay", type=_delay, default=3.0, metavar="SECONDS", help=text)
+    text = "how many clients at once (%(default)s)"
+    rungs = ",".join(map(str, models.RUNGS))
+    command.add_argument("--rungs", type=_rungs, default=rungs, metavar="NUMBERS", help=text)
+    text = "the folder for models.md and its pictures; without it the page goes to stdout"
+    command.add_argument("--to", type=Path, metavar="DIR", help=text)
+
+
+def _delay(text: str) -> float:
+    """How long a response takes."""
+    number = float(text)
+    if not 0.05 <= number <= 30:
+        raise argparse.ArgumentTypeError(f"{text} is not within 0.05..30")
+    return number
+
+
+def _rungs(text: str) -> list[int]:
+    """Numbers of clients, the least first."""
+    numbers = sorted({int(number) for number in text.split(",")})
+    if not 1 <= numbers[0] <= numbers[-1] <= 20_000:
+        raise argparse.ArgumentTypeError(f"{text} is not within 1..20000")
+    return numbers
 
 
 def _effort(command: argparse.ArgumentParser) -> None:
@@ -184,6 +219,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "hostile": lambda o: hostile.main(tuple(shlex.split(o.netd_args)), o.reactor),
     "queue": lambda _: queue.main(),
     "workers": lambda o: workers.main(o.rounds, o.seconds),
+    "models": lambda o: models.main(o.models, o.delay, o.rungs, o.to),
     "all": lambda o: everything.main(
         o.rounds, o.python, o.go_httpbin, o.busy, named("--only", o.only, everything.COMMANDS)
     ),

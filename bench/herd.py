@@ -13,6 +13,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 _PER_ADDRESS = 10_000  # well below the usual 28 000 ephemeral ports
@@ -28,34 +29,55 @@ class HerdError(Exception):
     """The clients cannot be started; the text says why."""
 
 
-class Outcome(NamedTuple):
-    """The latencies and errors of the herd."""
+class Exchange(NamedTuple):
+    """When a client was served, in seconds since the first connect() of the herd."""
 
-    latencies: list[float]  # seconds, from just before connect() to the last byte
+    started: float  # just before connect()
+    first: float  # the first byte of the response
+    ended: float  # its last byte
+
+
+class Outcome(NamedTuple):
+    """The exchanges and errors of the herd."""
+
+    exchanges: list[Exchange]  # in the order of their ends
     wall: float  # seconds, from the first connect() to the last byte of all
     burst: float  # seconds, from the first connect() to the last one
-    errors: Counter[str]  # by reason; each client counts once, here or in `latencies`
+    errors: Counter[str]  # by reason; each client counts once, here or in `exchanges`
+
+    @property
+    def latencies(self) -> list[float]:
+        """Seconds from just before connect() to the last byte."""
+        return [each.ended - each.started for each in self.exchanges]
+
+
+class Target(NamedTuple):
+    """What the clients ask, and where, on 127.0.0.1."""
+
+    port: int
+    request: bytes
 
 
 class _Client:
     """One connection and its one request."""
 
-    __slots__ = ("data", "sent", "socket", "started")
+    __slots__ = ("data", "first", "group", "sent", "socket", "started")
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, group: "_Group", number: int) -> None:
+        self.group = group
         self.socket = socket.socket()
         self.socket.setblocking(False)
-        self.started = 0.0
+        self.started = self.first = 0.0
         self.sent = False
         self.data = b""
         if number >= _PER_ADDRESS:
             self.socket.setsockopt(socket.IPPROTO_IP, _BIND_WITHOUT_PORT, 1)
             self.socket.bind((f"127.0.0.{1 + number // _PER_ADDRESS}", 0))
 
-    def send(self, request: bytes) -> None:
+    def send(self) -> None:
         """Send if the connection is established; otherwise epoll will say when it is."""
         try:
-            self.socket.send(request)
+            self.socket.send(self.group.target.request)
             self.sent = True
         except BlockingIOError:
             pass
@@ -65,6 +87,7 @@ class _Client:
         data = self.socket.recv(65536)
         if not data:
             raise ConnectionError("closed early")
+        self.first = self.first or time.monotonic()
         self.data += data
         return _complete(self.data)
 
@@ -83,12 +106,27 @@ def _complete(data: bytes) -> bool:
 
 
 def allow_files(count: int) -> None:
-    """Raise the soft limit of open files to the hard one, for us and the servers we start."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    """Raise the limit of open files, for us and the servers we start."""
     needed = count + _SPARE_FILES
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        # root may.
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, needed))
+            hard = needed
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if hard != resource.RLIM_INFINITY and hard < needed:
         raise HerdError(f"{count} connections need {needed} open files, the limit is {hard}")
+
+
+class _Group:
+    """The clients of one server, and what became of them."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.exchanges: list[Exchange] = []
+        self.errors: Counter[str] = Counter()
+        self.ended = 0.0
 
 
 def stampede(
@@ -100,49 +138,64 @@ def stampede(
     Ends when all are answered or `deadline` seconds after the first connect(); `tick` is called
     about every 0.1 s while answers are awaited.
     """
-    clients = [_Client(number) for number in range(count)]
+    return stampedes([Target(port, request)], count, deadline, tick)[0]
+
+
+def stampedes(
+    targets: Sequence[Target], count: int, deadline: float, tick: Callable[[], None]
+) -> list[Outcome]:
+    """The same with `count` clients for each of some servers, all at once."""
+    groups = [_Group(target) for target in targets]
+    clients = [
+        _Client(group, number)
+        for place, group in enumerate(groups)
+        for number in range(place * count, (place + 1) * count)
+    ]
     gc.collect()
     gc.disable()  # its pauses would count as the server's
     try:
-        with select.epoll(count) as poll:
-            return _Herd(poll, request).run(port, clients, deadline, tick)
+        with select.epoll(len(clients)) as poll:
+            begun, burst = _Herd(poll).run(clients, deadline, tick)
     finally:
         gc.enable()
         for client in clients:
             client.socket.close()
+    return [_outcome(group, begun, burst) for group in groups]
+
+
+def _outcome(group: _Group, begun: float, burst: float) -> Outcome:
+    """What became of the clients of one server, counted from the first connect() of all."""
+    times = [Exchange(*(each - begun for each in times)) for times in group.exchanges]
+    return Outcome(times, max(burst, group.ended - begun), burst, group.errors)
 
 
 class _Herd:
     """The clients between their first connect() and the last response."""
 
-    def __init__(self, poll: select.epoll, request: bytes) -> None:
+    def __init__(self, poll: select.epoll) -> None:
         self._poll = poll
-        self._request = request
         self._waiting: dict[int, _Client] = {}
-        self._latencies: list[float] = []
-        self._errors: Counter[str] = Counter()
 
     def run(
-        self, port: int, clients: Sequence[_Client], deadline: float, tick: Callable[[], None]
-    ) -> Outcome:
-        """Run the whole herd; see `stampede`."""
+        self, clients: Sequence[_Client], deadline: float, tick: Callable[[], None]
+    ) -> tuple[float, float]:
+        """Run the whole herd; when it began, and the seconds until all were on their way."""
         begun = time.monotonic()
         for client in clients:
-            self._begin(client, port)
+            self._begin(client)
         burst = time.monotonic() - begun
-        ended = next_tick = begun + burst
+        next_tick = begun + burst
         while self._waiting and (now := time.monotonic()) < begun + deadline:
             if now >= next_tick:
                 next_tick = now + _TICK_SECONDS
                 tick()
             for number, events in self._poll.poll(_TICK_SECONDS, 512):
                 self._turn(number, events)
-                ended = time.monotonic()
-        if self._waiting:
-            self._errors[f"no answer in {deadline:.0f} s"] += len(self._waiting)
-        return Outcome(self._latencies, ended - begun, burst, self._errors)
+        for client in self._waiting.values():
+            client.group.errors[f"no response in {deadline:.0f} s"] += 1
+        return begun, burst
 
-    def _begin(self, client: _Client, port: int) -> None:
+    def _begin(self, client: _Client) -> None:
         """
         Connect, and send at once where the handshake is complete.
 
@@ -152,12 +205,12 @@ class _Herd:
         client.started = time.monotonic()
         number = client.socket.fileno()
         try:
-            code = client.socket.connect_ex(("127.0.0.1", port))
+            code = client.socket.connect_ex(("127.0.0.1", client.group.target.port))
             if code not in (0, errno.EINPROGRESS):
                 raise OSError(code, errno.errorcode.get(code, "?"))
-            client.send(self._request)
+            client.send()
         except OSError as error:
-            self._fail(error)
+            _fail(client, error)
             return
         self._waiting[number] = client
         self._poll.register(number, select.EPOLLIN if client.sent else _WRITE)
@@ -167,21 +220,25 @@ class _Herd:
         client = self._waiting[number]
         try:
             if not client.sent and events & select.EPOLLOUT:
-                client.send(self._request)
+                client.send()
                 if client.sent:
                     self._poll.modify(number, select.EPOLLIN)
             if not events & ~select.EPOLLOUT or not client.receive():
                 return
-            self._latencies.append(time.monotonic() - client.started)
+            times = Exchange(client.started, client.first, time.monotonic())
+            client.group.exchanges.append(times)
+            client.group.ended = times.ended
         except BlockingIOError:
             return
         except OSError as error:
-            self._fail(error)
+            _fail(client, error)
         # The connection stays open to the end, so that all are open at once.
         del self._waiting[number]
         self._poll.unregister(number)
 
-    def _fail(self, error: OSError) -> None:
-        """Count one lost client under its reason."""
-        reason = errno.errorcode.get(error.errno, "?") if error.errno else str(error)
-        self._errors[reason] += 1
+
+def _fail(client: _Client, error: OSError) -> None:
+    """Count one lost client under its reason."""
+    reason = errno.errorcode.get(error.errno, "?") if error.errno else str(error)
+    client.group.errors[reason] += 1
+    client.group.ended = time.monotonic()

@@ -7,6 +7,7 @@ import math
 import os
 import platform
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -15,7 +16,9 @@ PROC = Path("/proc")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 # Fields of /proc/PID/stat, counted behind the command's closing parenthesis: proc(5) less 3.
-_PPID, _UTIME, _STIME, _CUTIME, _CSTIME = 1, 11, 12, 13, 14
+_STATE, _PPID, _UTIME, _STIME, _CUTIME, _CSTIME, _THREADS = 0, 1, 11, 12, 13, 14, 17
+_MOST_READ = 200
+"""Processes whose memory is read; of more than that the others count as these do."""
 
 
 class Drops(NamedTuple):
@@ -41,19 +44,30 @@ def _stat(pid: int) -> list[str]:
 
 def tree(pid: int) -> list[int]:
     """`pid` and all its descendants alive now, parents first."""
+    return trees([pid])[0]
+
+
+def trees(pids: Iterable[int]) -> list[list[int]]:
+    """The same for each of some processes."""
     children: dict[int, list[int]] = {}
     for entry in PROC.iterdir():
         if entry.name.isdigit() and (fields := _stat(int(entry.name))):
             children.setdefault(int(fields[_PPID]), []).append(int(entry.name))
-    found = [pid]
-    for parent in found:
-        found.extend(children.get(parent, []))
+    found = [[pid] for pid in pids]
+    for family in found:
+        for parent in family:
+            family.extend(children.get(parent, []))
     return found
 
 
 def cpu_seconds(pid: int) -> float:
     """User and system time of `pid` and its descendants, those already waited for included."""
-    fields = [_stat(one) for one in tree(pid)]
+    return cpu_seconds_of(tree(pid))
+
+
+def cpu_seconds_of(pids: Iterable[int]) -> float:
+    """The same of these processes, and of their children already waited for."""
+    fields = [_stat(one) for one in pids]
     wanted = (_UTIME, _STIME, _CUTIME, _CSTIME)
     return sum(int(each[field]) for each in fields if each for field in wanted) / _TICKS
 
@@ -67,6 +81,52 @@ def rss_bytes(pids: Iterable[int]) -> int:
         except OSError:
             continue
     return total
+
+
+def pss_bytes(pids: Sequence[int]) -> int:
+    """Resident memory of these processes; pages they share are divided among them."""
+    read = pids[:: 1 + len(pids) // _MOST_READ]
+    kilobytes = 0
+    for pid in read:
+        with suppress(OSError):
+            text = (PROC / str(pid) / "smaps_rollup").read_text()
+            # The file of a process that ends is empty.
+            kilobytes += int((text.partition("\nPss:")[2].split() or ["0"])[0])
+    return kilobytes * 1024 * len(pids) // len(read)
+
+
+def threads(pids: Iterable[int]) -> int:
+    """The threads of these processes."""
+    return sum(int(fields[_THREADS]) for pid in pids if (fields := _stat(pid)))
+
+
+def switches(pids: Iterable[int]) -> int:
+    """The context switches of the threads that these processes have now."""
+    total = 0
+    for pid in pids:
+        for status in (PROC / str(pid) / "task").glob("*/status"):
+            with suppress(OSError):
+                lines = status.read_text().splitlines()
+                total += sum(int(line.split()[1]) for line in lines if "ctxt_switches" in line)
+    return total
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; a zombie does not."""
+    fields = _stat(pid)
+    return bool(fields) and fields[_STATE] != "Z"
+
+
+def listens(port: int) -> bool:
+    """Whether a socket listens on this port over IPv4, seen without a connection to it."""
+    return f":{port:04X} 00000000:0000 0A " in (PROC / "net" / "tcp").read_text()
+
+
+def memory_left() -> float:
+    """The share of the machine's memory that is available."""
+    lines = (PROC / "meminfo").read_text().splitlines()
+    sizes = {name: int(rest.split()[0]) for name, _, rest in (x.partition(":") for x in lines)}
+    return sizes["MemAvailable"] / sizes["MemTotal"]
 
 
 def listen_drops() -> Drops:

@@ -4,7 +4,7 @@ Rules: builds command lines and writes configuration into the server's own folde
 nothing (`bench/process.py` does). A variant is one more row of PEERS, for netd a label and the
 options it adds:
 
-    Peer("netd-quiet", partial(_netd, ("--some-option", "value"))),
+    Peer("netd-quiet", partial(netd, ("--some-option", "value"))),
 """
 
 import base64
@@ -68,14 +68,14 @@ class Peer:
 
     label: str
     start: Callable[[Place], Start]
-    path: str = "/"  # answers 58 bytes at once
+    path: str = "/"  # answers 58 bytes at once; empty: ready when it listens
     slow_path: str = "/delay/3s"  # answers after 3 s; empty: cannot
     venv: bool = False  # runs on the peers' interpreter
     suites: tuple[str, ...] = ("http", "c10k")  # where it runs unless --only says otherwise
     tree: bool = False  # serves `Choice.tree`, in the suite "files" only
 
 
-def _netd(extra: tuple[object, ...], place: Place) -> Start:
+def netd(extra: tuple[object, ...], place: Place) -> Start:
     """netd; `extra` is the part of its command line that makes a variant."""
     argv: list[object] = [sys.executable, "-m", "netd", "--udp", 0, "--delay", "0s", *extra]
     if place.tls:
@@ -88,7 +88,7 @@ def _netd(extra: tuple[object, ...], place: Place) -> Start:
 
 def _netd_tree(extra: tuple[object, ...], place: Place) -> Start:
     """netd serving the tree below /files/."""
-    return _netd(("--files", place.choice.tree, *extra), place)
+    return netd(("--files", place.choice.tree, *extra), place)
 
 
 def _endpoint(place: Place, backlog: int) -> str:
@@ -140,7 +140,7 @@ def _node(place: Place) -> Start:
 
 def _netd_on(python: str, place: Place) -> Start:
     """netd on another interpreter, which has what netd needs."""
-    start = _netd((), place)
+    start = netd((), place)
     return Start([python, *start.argv[1:]], start.cwd)
 
 
@@ -190,10 +190,10 @@ http {{
 """
 
 
-def nginx() -> str:
-    """nginx's path, looked for in the system folders too; empty where it is not installed."""
+def program(name: str) -> str:
+    """A program's path, looked for in root's folders too; empty where it is not installed."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
-    return shutil.which("nginx", path=path) or ""
+    return shutil.which(name, path=path) or ""
 
 
 def _nginx(serves: str, kind: str, log: bool, place: Place) -> Start:
@@ -214,7 +214,7 @@ def _nginx(serves: str, kind: str, log: bool, place: Place) -> Start:
     config = place.folder / "nginx.conf"
     config.write_text(text)
     # -e: the log until the configuration is read, which is otherwise the system's.
-    argv: list[object] = [nginx(), "-e", place.folder / "error.log", "-c", config]
+    argv: list[object] = [program("nginx"), "-e", place.folder / "error.log", "-c", config]
     return Start([*argv, "-p", place.folder])
 
 
@@ -248,10 +248,10 @@ def _tree(
 
 
 PEERS = (
-    Peer("netd", partial(_netd, ()), suites=("http", "idle", "lab")),
+    Peer("netd", partial(netd, ()), suites=("http", "idle", "lab")),
     # The delay-echo: / waits, /echo does not.
-    Peer("netd-echo", partial(_netd, ("--delay", "3s")), "/echo", "/", suites=("c10k",)),
-    Peer("netd-delay", partial(_netd, ()), suites=("c10k",)),
+    Peer("netd-echo", partial(netd, ("--delay", "3s")), "/echo", "/", suites=("c10k",)),
+    Peer("netd-delay", partial(netd, ()), suites=("c10k",)),
     Peer("stock", partial(_stock, 0), venv=True, suites=("http", "c10k", "idle")),
     Peer("stock-backlog", partial(_stock, BACKLOG), venv=True, suites=("c10k",)),
     Peer("stock-twistd", _stock_twistd, venv=True, suites=("http",)),
@@ -290,7 +290,7 @@ def labels(suite: str) -> dict[str, Peer]:
 
 def _missing(peer: Peer, suite: str, choice: Choice) -> str:
     """Why this peer cannot run; empty when it can."""
-    if peer.label.startswith("nginx") and not nginx():
+    if peer.label.startswith("nginx") and not program("nginx"):
         return "nginx is not installed"
     if peer.label == "go-httpbin" and not choice.go_httpbin:
         return "no --go-httpbin PATH"

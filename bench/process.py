@@ -6,6 +6,7 @@ is measured here. The load has the first core this process may use, every server
 
 import http.client
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -14,14 +15,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from bench import measure, venv
-from bench.peers import LENGTH, Choice, Peer, Place, nginx
+from bench.peers import LENGTH, Choice, Peer, Place, program
 
 _READY_SECONDS = 20.0
 _END_SECONDS = 5.0
@@ -31,13 +32,15 @@ class StartError(Exception):
     """A server did not start, or its response is not the expected one."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Server:
-    """A server that runs and has responded once."""
+    """A server that is ready, and after its end what it has used."""
 
     peer: Peer
     port: int
     pid: int
+    log: Path
+    usage: resource.struct_rusage | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def staged(peers: Sequence[Peer], choice: Choice) -> Iterator[Stage]:
         python = venv.ensure(choice.venv)
         versions += [f"{name} {number}" for name, number in venv.versions(python).items()]
     if any(peer.label.startswith("nginx") for peer in peers):
-        versions.append(f"nginx {version(nginx(), '-v', behind='nginx/')}")
+        versions.append(f"nginx {version(program('nginx'), '-v', behind='nginx/')}")
     with tempfile.TemporaryDirectory(prefix="netd-bench-") as folder:
         yield Stage(Path(folder), python, cores[0], cores[-1], choice, tuple(versions))
 
@@ -134,11 +137,12 @@ def running(stage: Stage, peer: Peer, tls: bool = False) -> Iterator[Server]:
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C at the terminal is ours to handle
         )
+    server = Server(peer, first, process.pid, log)
     try:
         _wait_ready(process, peer, first, tls, log)
-        yield Server(peer, first, process.pid)
+        yield server
     finally:
-        end(process)
+        server.usage = end(process)
 
 
 def request(server: Server, path: str) -> bytes:
@@ -157,12 +161,17 @@ def free_ports() -> tuple[int, int]:
 def _wait_ready(
     process: subprocess.Popen[bytes], peer: Peer, port: int, tls: bool, log: Path
 ) -> None:
-    """Return once the peer's path gets a 200 with 58 bytes."""
+    """Return once the peer's path gets a 200 with 58 bytes, or the peer listens."""
     deadline = time.monotonic() + _READY_SECONDS
-    why = ""
+    why = "it does not listen"
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise StartError(f"ended with status {process.returncode}: {_last_line(log)}")
+            raise StartError(f"ended with status {process.returncode}: {last_line(log)}")
+        if not peer.path:
+            if measure.listens(port):
+                return
+            time.sleep(0.01)
+            continue
         try:
             status, length = _ask(peer.path, port, tls)
         except (OSError, http.client.HTTPException) as error:
@@ -172,7 +181,7 @@ def _wait_ready(
         if (status, length) != (200, LENGTH):
             raise StartError(f"answers {peer.path} with status {status} and {length} bytes")
         return
-    raise StartError(f"not ready after {_READY_SECONDS:.0f} s: {why}: {_last_line(log)}")
+    raise StartError(f"not ready after {_READY_SECONDS:.0f} s: {why}: {last_line(log)}")
 
 
 def _ask(path: str, port: int, tls: bool) -> tuple[int, int]:
@@ -191,20 +200,44 @@ def _ask(path: str, port: int, tls: bool) -> tuple[int, int]:
         connection.close()
 
 
-def _last_line(log: Path) -> str:
+def last_line(log: Path) -> str:
     """The last line a server printed."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
     return next((line for line in reversed(lines) if line), "it printed nothing")
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
-    """End this process and its children, and nothing else: SIGTERM, then SIGKILL."""
-    family = measure.tree(process.pid)
+def kill(pid: int) -> None:
+    """Kill a server that `running` has started, with its descendants."""
+    family = measure.tree(pid)
+    _kill(os.killpg, pid)
+    for each in family:
+        _kill(os.kill, each)
+
+
+def _kill(call: Callable[[int, int], None], pid: int) -> None:
+    """Send SIGKILL to a process or a group of processes, which may have ended."""
+    with suppress(ProcessLookupError):
+        call(pid, signal.SIGKILL)
+
+
+def end(process: subprocess.Popen[bytes]) -> resource.struct_rusage | None:
+    """
+    End this process and its children, and nothing else: SIGTERM, then SIGKILL.
+
+    Returns what it and the children that it has waited for have used; None where it was killed,
+    or had ended and somebody has seen that.
+    """
+    family, usage, killed = measure.tree(process.pid), None, False
     process.terminate()
-    try:
-        process.wait(_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        for pid in family:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        process.wait()
+    deadline = time.monotonic() + _END_SECONDS
+    with suppress(ChildProcessError):
+        while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+            if time.monotonic() > deadline:
+                killed = True
+                for pid in family:
+                    _kill(os.kill, pid)
+            time.sleep(0.01)
+        process.returncode, usage = os.waitstatus_to_exitcode(ended[1]), ended[2]
+    # Its children may live on, in the process group that they have of it.
+    _kill(os.killpg, process.pid)
+    return None if killed else usage

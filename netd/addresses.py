@@ -1,11 +1,13 @@
 """
-IP networks, packed addresses, and which addresses count as one client.
+IP networks, packed addresses, which addresses count as one client, which names are foreign.
 
 Rules: pure; as in `values`, text is parsed once, and `str` gives it back.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Final, Self
@@ -92,9 +94,26 @@ def loopback(host: str) -> bool:
     return packed == _LOOPBACK6 or (len(packed) == 4 and packed[0] == 127)
 
 
+def foreign_name(authority: bytes, names: Collection[str]) -> str:
+    """The host of `authority`; empty if it is an IP address, localhost or one of `names`."""
+    host = authority.decode().lower().partition(":")[0].removesuffix(".")
+    # No top-level domain is a number.
+    address = host.startswith("[") or host.rpartition(".")[2].isdigit()
+    local = address or f".{host}".endswith(".localhost") or host in names or "*" in names
+    return "" if local else host
+
+
+def host_names(hosts: Iterable[str]) -> frozenset[str]:
+    """The `names` of `foreign_name`: those in `hosts`, which may have ports."""
+    return frozenset(each.lower().split(":")[0].removesuffix(".") for each in hosts)
+
+
 def limited(address: object) -> bytes | None:
     """The client that limits count `address` for; None for loopback and UNIX sockets."""
     host = getattr(address, "host", None)
-    if not isinstance(host, str) or loopback(host):
-        return None
-    return client(host)
+    return _limited(host) if isinstance(host, str) else None
+
+
+@lru_cache(maxsize=1024)
+def _limited(host: str) -> bytes | None:
+    return None if loopback(host) else client(host)

@@ -317,7 +317,11 @@ class Daemon(MultiService):
         """Log where the console is, for people to open it."""
         first = self._bound().get("http")
         if self.parts.settings.http.console and first is not None and first.kind != "unix":
-            _log.info("console: {url}", url=f"http://{first.authority}/console")
+            url = f"http://{first.authority}/console"
+            _log.info("console: {url}", url=url)
+            if self.parts.watchers.token:
+                token = self.parts.watchers.token
+                _log.info("console, all requests: {url}#token={token}", url=url, token=token)
 
     def reload(self) -> None:
         """Read the configuration again and use it, unless any of it is wrong."""

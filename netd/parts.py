@@ -18,9 +18,14 @@ from twisted.web.resource import IResource
 from netd import __version__, site
 from netd.acl import AccessList
 from netd.counters import Counters
+from netd.http.context import AccessLog
 from netd.http.server import HTTPServer
+from netd.lab.access_tee import AccessTee
 from netd.lab.counts import Counting
 from netd.lab.endpoints.probes import Probes
+from netd.lab.figures import Read
+from netd.lab.watchers import Watchers
+from netd.ops import watching
 from netd.ops.logging.setup import Logs, logs
 from netd.ops.metrics import Collector, Gauges, exposition
 from netd.ops.reload import Commit, Reloadable
@@ -63,6 +68,8 @@ class Shared:
     """The number of this process, for its log."""
     limits: Callable[[Limits], Limits]
     """The limits of one process, whose comparisons count the others' connections too."""
+    read: Read
+    """Reads the figures of all."""
 
 
 @frozen
@@ -92,6 +99,7 @@ class Parts:
     streams: Mapping[str, ServiceFactory]
     """The small services over TCP, by the name of their listener."""
     own_ports: OwnPorts
+    watchers: Watchers
 
     @classmethod
     def build(
@@ -119,11 +127,24 @@ class Parts:
         worker = None if shared is None else shared.worker
         written = _logs(settings, output, environ, reactor, counters, worker)
         public, own_ports = _public(settings, probes), OwnPorts()
-        counts = None if shared is None else shared.counts
+        read = None if shared is None else shared.read
+        watchers = watching.watchers(
+            settings, reactor, lambda: bool(drain.running), counters, gauges, read=read
+        )
+        access: AccessLog | None = written.access
+        if settings.http.console_requests:
+            access = AccessTee(access, watchers)
         for name, root in _roots(
-            settings, reactor, rpc, counters, public, counts=counts, own_ports=own_ports
+            settings,
+            reactor,
+            rpc,
+            counters,
+            public,
+            counts=None if shared is None else shared.counts,
+            own_ports=own_ports,
+            watchers=watchers,
         ).items():
-            sites[name] = site.factory(settings, reactor, counters, root, written.access)
+            sites[name] = site.factory(settings, reactor, counters, root, access)
             drain.add(sites[name])
             if shared is not None:
                 sites[name].change(shared.limits(settings.http.limits))
@@ -131,14 +152,14 @@ class Parts:
         monitoring = site.factory(settings, reactor, Counters(), own)
         local = None
         if public is not None:
-            local = site.local(settings, reactor, counters, public, written.access)
+            local = site.local(settings, reactor, counters, public, access)
             drain.add(local)
-        access = AccessPolicy(_access(settings), reactor, counters)
+        policy = AccessPolicy(_access(settings), reactor, counters)
         if tls is not None:
-            tls.log_failure = partial(access.log, "tls", "https")
+            tls.log_failure = partial(policy.log, "tls", "https")
         datagrams = _datagrams(settings, counters)
-        common = (settings, reactor, environ, counters, gauges, written, access, shared)
-        servers = (sites, monitoring, local, streams, own_ports)
+        common = (settings, reactor, environ, counters, gauges, written, policy, shared)
+        servers = (sites, monitoring, local, streams, own_ports, watchers)
         return cls(*common, datagrams, rpc.pool, probes, drain, tls, *servers)
 
     def guard(
@@ -194,6 +215,7 @@ class Parts:
             public,
             counts=None if shared is None else shared.counts,
             own_ports=self.own_ports,
+            watchers=self.watchers,
         )
         limits = fresh.http.limits if shared is None else shared.limits(fresh.http.limits)
         monitoring = site.probes_only(fresh, self.reactor, self.probes)
@@ -280,6 +302,7 @@ def _roots(
     *,
     counts: Counting | None,
     own_ports: OwnPorts,
+    watchers: Watchers,
 ) -> dict[str, IResource]:
     """The resource tree of each HTTP server, by the name of its first listener."""
     roots = {
@@ -291,6 +314,7 @@ def _roots(
             probes,
             counts=counts,
             own_ports=own_ports,
+            watchers=watchers,
         )
     }
     if settings.files.listen:

@@ -125,6 +125,12 @@ class HTTP:
         restart=True)
     console: bool = option("console", types.SWITCH, "yes", Group.SERVE,
         "Serve the console at /console and /help; without it /help is a list.", restart=True)
+    console_hosts: tuple[str, ...] = repeatable("console-host", types.HOST, Group.CLIENTS,
+        "Name, beside IP addresses and localhost, by which the console may watch; * is any.")
+    console_watchers: int = option("console-watchers", types.number(0, 10_000), "64",
+        Group.LIMITS, "Pages that watch at one time; 0 is none.")
+    console_requests: bool = option("console-requests", types.SWITCH, "no", Group.SERVE,
+        "Let whoever has the token in the log watch all requests in the console.", restart=True)
     fast_dispatch: bool = option("fast-dispatch", types.SWITCH, "yes", Group.OPERATIONS,
         "On epoll, skip log contexts of events and write responses together.", restart=True)
     hosts: tuple[str, ...] = repeatable("host", types.HOST, Group.CLIENTS,

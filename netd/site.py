@@ -8,7 +8,7 @@ would run on `twisted.web.server.Site` as well.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -16,7 +16,7 @@ from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource, getChildForRequest
 
 from netd import settings
-from netd.addresses import limited
+from netd.addresses import foreign_name, host_names, limited
 from netd.counters import Counters
 from netd.http.context import AccessLog
 from netd.http.request import Request
@@ -26,6 +26,7 @@ from netd.lab.counts import Counting
 from netd.lab.endpoints.probes import Probes
 from netd.lab.router import Router, block
 from netd.lab.table import routes
+from netd.lab.watchers import Watchers
 from netd.static.resource import resource as files
 from netd.xmlrpc import service
 from netd.xmlrpc.content_coding import LARGEST
@@ -39,15 +40,6 @@ _PROBES: Final = Probes()
 _HOST: Final = re.compile(rb"(?i)\nhost:[ \t]*+([^ \t\r]*+)")
 
 
-def foreign_name(authority: bytes, names: Collection[str]) -> str:
-    """The host of `authority`; empty if it is an IP address, localhost or one of `names`."""
-    host = authority.decode().lower().partition(":")[0].removesuffix(".")
-    # No top-level domain is a number.
-    address = host.startswith("[") or host.rpartition(".")[2].isdigit()
-    local = address or f".{host}".endswith(".localhost") or host in names or "*" in names
-    return "" if local else host
-
-
 class HostGuard(Resource):
     """`resource`, which a listener on loopback refuses to foreign names (DNS rebinding)."""
 
@@ -56,13 +48,15 @@ class HostGuard(Resource):
     def __init__(self, resource: IResource, config: settings.HTTP) -> None:
         Resource.__init__(self)
         self.resource = resource
-        self._names = {each.lower().split(":")[0].removesuffix(".") for each in config.hosts}
+        names = host_names(config.hosts)
+        # Clients say few names, and those again and again.
+        self._foreign_name = lru_cache(maxsize=64)(partial(foreign_name, names=names))
 
     def render(self, request: Request) -> bytes | int:
         """The response of `resource`, or a 421 (RFC 9110 15.5.20)."""
         field = _HOST.search(request.head.raw)
         authority = request.head.authority or (field[1] if field else b"")
-        name = foreign_name(authority, self._names)
+        name = self._foreign_name(authority)
         if name and _on_loopback(request.transport):
             request.setResponseCode(421)
             request.setHeaders(block("text/plain; charset=utf-8", False, False))
@@ -101,6 +95,7 @@ def tree(
     *,
     counts: Counting | None = None,
     own_ports: OwnPorts = frozenset,
+    watchers: Watchers | None = None,
 ) -> IResource:
     """
     The resources of one daemon; UsageError when the files directory cannot be served.
@@ -109,7 +104,15 @@ def tree(
     default those of these resources alone.
     """
     table = routes(probes, config.http.console)
-    lab = Router(table, config.http, clock, counters, counts=counts, own_ports=own_ports)
+    lab = Router(
+        table,
+        config.http,
+        clock,
+        counters,
+        counts=counts,
+        own_ports=own_ports,
+        watchers=watchers,
+    )
     root = _Root(lab, config.http)
     root.putChild(b"files", files_only(config, clock))
     root.putChild(b"RPC2", HostGuard(rpc or service.build(clock).resource, config.http))

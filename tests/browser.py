@@ -59,9 +59,9 @@ def browser(*flags: str) -> Iterator[Chrome]:
 
 
 @functools.cache
-def _started() -> Chrome:
+def started(*flags: str) -> Chrome:
     """A browser that runs until this process ends."""
-    context = browser()
+    context = browser(*flags)
     atexit.register(context.__exit__, None, None, None)
     return context.__enter__()
 
@@ -69,7 +69,7 @@ def _started() -> Chrome:
 @contextmanager
 def shared_browser() -> Iterator[Chrome]:
     """A running browser, for tests that leave no cookies and no stored data behind."""
-    driver = _started()
+    driver = started()
     try:
         yield driver
     finally:
@@ -95,8 +95,13 @@ def overflow(driver: Chrome) -> int:
     return int(driver.execute_script(f"return {root}.scrollWidth - {root}.clientWidth"))
 
 
-def screenshot(driver: Chrome, *, dark: bool) -> bytes:
-    """The page as a PNG, as a reader with this preferred colour scheme sees it."""
+def prefer(driver: Chrome, *, dark: bool) -> None:
+    """Show pages as to a reader with this preferred colour scheme."""
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+
+
+def screenshot(driver: Chrome, *, dark: bool) -> bytes:
+    """The page as a PNG, as a reader with this preferred colour scheme sees it."""
+    prefer(driver, dark=dark)
     return driver.get_screenshot_as_png()

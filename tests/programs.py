@@ -39,6 +39,7 @@ class Program:
 
 PROGRAMS: Final = {
     "ab": Program("apache2-utils"),
+    "apache2": Program("apache2-bin"),
     "bash": Program("bash"),
     "chromedriver": Program("chromium-driver"),
     "chromium": Program("chromium fonts-dejavu-core"),
@@ -51,7 +52,7 @@ PROGRAMS: Final = {
     "mount": Program("mount"),
     "nc": Program("netcat-openbsd", ("-h",), "OpenBSD|Ncat", "OpenBSD's nc or ncat"),
     "ncat": Program("ncat"),
-    "nginx": Program("nginx-light"),
+    "nginx": Program("nginx"),
     "nmap": Program("nmap"),
     "node": Program("nodejs", ("-e", "fetch"), what="Node 18 or newer"),
     "nping": Program("nmap"),
@@ -74,6 +75,7 @@ PROGRAMS: Final = {
     "systemd-analyze": Program("systemd"),
     "systemd-nspawn": Program("systemd-container"),
     "systemd-socket-activate": Program("systemd"),
+    "taskset": Program("util-linux"),
     "testssl": Program("testssl.sh"),
     "umount": Program("mount"),
     "xmlrpc": Program("xmlrpc-api-utils"),

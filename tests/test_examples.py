@@ -63,8 +63,8 @@ SHOWN: Final = (
 _BLOCK: Final = re.compile(
     r"((?:^<!-- .* -->\n)*)^```(\S*).*?\n(.*?)^```$", re.MULTILINE | re.DOTALL
 )
-_PORT: Final = re.compile(r"\b80[08]0\b")
-"""The daemon's, and another."""
+_PORT: Final = re.compile(r"\b80(?:00|01|80)\b")
+"""The daemon's, and others."""
 _ACTIONS: Final = ("healthcheck", "completion", "print-config", "help", "version")
 
 
@@ -122,6 +122,7 @@ class ExampleTests(SynchronousTestCase):
         (self.folder / "bin").mkdir()
         python, *words = MODULE
         self.program("twistd", shlex.join(TWISTD[:-2]) + ' "$@"')
+        self.program("python", f'exec {python} "$@"')
         # A daemon in the foreground would run for ever, so its options are checked instead.
         checked = f"{python} {shlex.join(words)}"
         actions = "|".join(f'*" --{name} "*' for name in _ACTIONS)

@@ -67,10 +67,13 @@ class ContentTests(SynchronousTestCase):
     """
 
     def clean(self, names: Sequence[str]) -> None:
-        """The package has the plugin and the sample tree, and no stray files."""
+        """The package has the plugin, the console and the sample tree, and no stray files."""
         self.assertIn(_PLUGIN, names)
         self.assertIn("netd/py.typed", names)
         self.assertIn("netd/static/sample/index.html", names)
+        self.assertIn("netd/look.css", names)
+        for each in (ROOT / "netd/lab/documents/console").iterdir():
+            self.assertIn(str(each.relative_to(ROOT)), names)
         for name in names:
             self.assertFalse(name.endswith(("dropin.cache", ".pyc", "twistd.log")), name)
             self.assertFalse(name.startswith("twisted/") and name != _PLUGIN, name)

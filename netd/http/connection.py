@@ -219,7 +219,8 @@ class HTTPConnection:
         if self.state is RESPONDING:
             context.waited(self.client)
         context.responded(self, request, request.code)
-        if not keep:
+        if not keep or context.draining:
+            # A drain may have begun after the header, which promised more.
             self._enter(ENDING, self.deadline)
         elif self.state is IDLE:
             self.deadline = context.idle_deadline

@@ -8,8 +8,8 @@ and content encoders are not here.  Unlike on stock, `finish` after the client l
 or a second time, does nothing.
 
 Beyond `IRequest` there are `head` (`head.raw` is what came over the wire), `trailers` (of a
-chunked request), `addTrailer` (of a chunked response), `setHeaders` and `respond` (a whole
-response at little cost), `flush`, `sentOutside` (for sendfile) and `notes` (for the log).
+chunked request), `addTrailer` (of a chunked response), `setHeaders`, `begin` and `respond` (a
+whole response at little cost), `flush`, `sentOutside` (for sendfile) and `notes` (for the log).
 
 Rules: knows of its connection what `Connection` says, not how bytes move.
 What costs is done when it is first looked at, because most Resources look at little.
@@ -69,9 +69,7 @@ class Request:
     def __init__(self, channel: Connection, head: Head) -> None:
         self.channel = channel
         self.head = head
-        self.method = head.method
-        self.uri = head.uri
-        self.path = head.path
+        self.method, self.uri, self.path = head.method, head.uri, head.path
         self.prepath: list[bytes] = []
         self.postpath = head.postpath.copy()
         self.trailers = _NO_TRAILERS
@@ -93,7 +91,7 @@ class Request:
         self._headers: Headers | None = None
         self._block: response_head.HeaderBlock | None = None
         self._fields: response_head.FieldLines = {}
-        self._notifications: list[Deferred[None]] | None = None
+        self._notifications: tuple[Deferred[None], ...] = ()
         self._producer: IPushProducer | None = None
 
     @property
@@ -177,9 +175,9 @@ class Request:
         producer, self._producer = self._producer, None
         if producer is not None:
             producer.stopProducing()
-        notifications, self._notifications = self._notifications, None
+        notifications, self._notifications = self._notifications, ()
         self.close()
-        for notification in notifications or ():
+        for notification in notifications:
             notification.errback(reason)
 
     def close(self) -> None:
@@ -250,9 +248,7 @@ class Request:
     def notifyFinish(self) -> Deferred[None]:
         """Fires when the response is written, or fails when the client leaves before."""
         notification: Deferred[None] = Deferred()
-        if self._notifications is None:
-            self._notifications = []
-        self._notifications.append(notification)
+        self._notifications = (*self._notifications, notification)
         return notification
 
     def respond(self, body: bytes) -> None:
@@ -263,25 +259,19 @@ class Request:
             self.notes += (("refusal", "unsent"),)
             self._respond_plain(503, b"Others read too slowly.\n", (b"Retry-After", b"1"))
             return
-        if body and self.head.plain and self._headers is None and self.code_message is None:
-            # The short way, which nearly all responses go: nothing is left to decide.
-            start = self.channel.context.response_starts.get(self.code)
-            block = self._block
-            fields = response_head.joined(self._fields) if block is None else block.joined
-            if start is not None and fields:
-                self.startedWriting = True
-                self._keep = keep = self.head.keep and self.channel.keeps()
-                self.sentLength = length = len(body)
-                size = b"Content-Length: %d\r\n" % length
-                end = b"\r\n" if keep else response_head.CLOSE
-                self._end(b"".join((start, fields, size, end, body)))
-                return
-        top = self._begin(len(body))
-        if self._framing.head_only:
-            self._end(top)
-        else:
-            self.sentLength = len(body)
-            self._end(top + body)
+        length = len(body)
+        top = (self._usual_header(length) if body else b"") or self._begin(length)
+        if not self._framing.head_only:
+            self.sentLength = length
+            top += body
+        self._end(top)
+
+    def begin(self, length: int) -> None:
+        """Send the header of a body of `length` bytes, which is written or sent outside."""
+        if not self._disconnected:
+            top = self._usual_header(length) or self._begin(length)
+            self._left = length
+            self.channel.output.send(top)
 
     def write(self, data: bytes) -> None:
         """Send a piece of the body, after the header where it is the first."""
@@ -387,6 +377,19 @@ class Request:
         self.setResponseCode(code)
         self.respond(text)
 
+    def _usual_header(self, length: int) -> bytes:
+        """The header if nothing is left to decide, as for nearly all bodies; else nothing."""
+        if not self.head.plain or self._headers is not None or self.code_message is not None:
+            return b""
+        start, block = self.channel.context.response_starts.get(self.code), self._block
+        fields = response_head.joined(self._fields) if block is None else block.joined
+        if start is None or not fields:
+            return b""
+        self.startedWriting = True
+        self._keep = keep = self.head.keep and self.channel.keeps()
+        end = b"\r\n" if keep else response_head.CLOSE
+        return b"".join((start, fields, b"Content-Length: %d\r\n" % length, end))
+
     def _begin(self, length: int | None) -> bytes:
         """The header of a response of `length` bytes, or of as many as will be written."""
         self.startedWriting = True
@@ -396,10 +399,7 @@ class Request:
         top = context.response_start(self.code)
         if self.code_message is not None or response_head.overrides(fields):
             top = response_head.status_line(self.code, self.code_message)
-            keep = keep and b"close" not in fields.pop(b"Connection", b"").lower()
-            fields.pop(b"Transfer-Encoding", None)
-            fields.setdefault(b"Server", b"Server: %b\r\n" % response_head.SERVER)
-            fields.setdefault(b"Date", b"Date: %b\r\n" % context.date())
+            keep = response_head.complete(fields, context.date()) and keep
         framing = response_head.choose_framing(fields, self.code, length, self.head)
         self._framing, self._left = framing, framing.length
         self._keep = keep = keep and framing.keep
@@ -414,7 +414,7 @@ class Request:
         if self._body is not None or self._content is not None:
             self.close()
         self.channel.done(self, data, self._keep)
-        if self._notifications is not None:
-            notifications, self._notifications = self._notifications, None
+        if self._notifications:
+            notifications, self._notifications = self._notifications, ()
             for notification in notifications:
                 notification.callback(None)

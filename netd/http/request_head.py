@@ -12,7 +12,7 @@ Sources: RFC 9110 (semantics), RFC 9112 (HTTP/1.1 syntax).
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from attrs import define
@@ -53,9 +53,11 @@ _LISTS: Final = frozenset({b"connection", b"expect"})
 # The error when a field of another name is repeated.
 _SINGLE: Final = {b"host": "host", b"content-length": "length", b"transfer-encoding": "framing"}
 
-# Valid values of Host, remembered because a server has few names.
-_MAX_HOSTS: Final = 100
-_hosts: set[bytes] = set()
+_Framing: TypeAlias = tuple[tuple[bytes, bytes], ...]
+# Host and Connection of valid HTTP/1.1 heads, and whether their connection is kept: a server
+# has few names, and its clients few ways to say that.
+_MAX_KNOWN: Final = 200
+_known: dict[_Framing, bool] = {}
 
 
 @define(init=False, eq=False, repr=False, weakref_slot=False)
@@ -146,15 +148,27 @@ def parse(raw: bytes, max_target: int, max_fields: int) -> Head:
     head.postpath = segments
     head.length = 0
     head.continues = False
-    framing = _FRAMING.findall(raw.lower(), start - 1)
-    # Most heads have none of these fields but a Host that is known.
-    if len(framing) != 1 or framing[0][1] not in _hosts or framing[0][0] != b"host":
+    framing = tuple(_FRAMING.findall(raw.lower(), start - 1))
+    # Most heads have the same Host and Connection as another one before.
+    keep = _known.get(framing) if head.minor else None
+    if keep is None:
         _frame(head, _collect(framing))
+        _remember(head, framing)
+    else:
+        head.keep = keep
     head.plain = head.minor and head.method != b"HEAD"
     return head
 
 
-def _collect(lines: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+def _remember(head: Head, framing: _Framing) -> None:
+    """Remember what `framing` says about `head` if it is Host and Connection at most."""
+    names = sorted(name for name, _ in framing)
+    usual = names in ([b"host"], [b"connection", b"host"]) and head.minor
+    if usual and len(_known) < _MAX_KNOWN and sum(len(value) for _, value in framing) < 256:
+        _known[framing] = head.keep
+
+
+def _collect(lines: _Framing) -> dict[bytes, bytes]:
     """One value by name; a list field is joined, any other must not be repeated."""
     fields: dict[bytes, bytes] = {}
     for name, text in lines:
@@ -174,8 +188,8 @@ def _frame(head: Head, fields: dict[bytes, bytes]) -> None:
     if host is None:
         if head.minor:
             raise RequestError("host")
-    elif host not in _hosts:
-        _check_host(host)
+    elif _AUTHORITY.fullmatch(host) is None:
+        raise RequestError("host")
     if b"connection" in fields:
         head.keep = _persists(fields[b"connection"], head.minor)
     if b"content-length" in fields:
@@ -189,14 +203,6 @@ def _frame(head: Head, fields: dict[bytes, bytes]) -> None:
         if fields[b"expect"] != b"100-continue":
             raise RequestError("expectation")
         head.continues = True
-
-
-def _check_host(host: bytes) -> None:
-    """Validate a Host that is not known (RFC 9112 3.2), and remember a limited number."""
-    if _AUTHORITY.fullmatch(host) is None:
-        raise RequestError("host")
-    if len(_hosts) < _MAX_HOSTS and len(host) < 256:
-        _hosts.add(host)
 
 
 def _set_chunked(head: Head, coding: bytes, sized: bool) -> None:

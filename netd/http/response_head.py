@@ -107,6 +107,14 @@ def overrides(fields: FieldLines) -> bool:
     return not _OWN.isdisjoint(fields)
 
 
+def complete(fields: FieldLines, when: bytes) -> bool:
+    """Add what the server sets and `fields` lack; whether they let the connection be kept."""
+    fields.pop(b"Transfer-Encoding", None)
+    fields.setdefault(b"Server", b"Server: %b\r\n" % SERVER)
+    fields.setdefault(b"Date", b"Date: %b\r\n" % when)
+    return b"close" not in fields.pop(b"Connection", b"").lower()
+
+
 class HeaderBlock:
     """Fields that many responses share, made once and never changed."""
 

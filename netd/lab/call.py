@@ -24,6 +24,7 @@ from netd.lab.attempts import Attempts
 from netd.lab.compatibility import Compatibility
 from netd.lab.counts import Counting, Counts
 from netd.lab.parameters import Parameter
+from netd.lab.watchers import Watchers
 from netd.lab.workers import Workers
 from netd.script import Script, Wait
 from netd.settings import HTTP
@@ -63,6 +64,8 @@ class Reply:
     """Seconds to wait before the head; for bodies that are no scripts."""
     fault: str = ""
     """The kind of fault that the response has, for the log; empty: none."""
+    patience: float | None = None
+    """Seconds that the client of a script may read nothing of what is sent; None: --stall."""
 
     def later(self, seconds: float) -> Reply:
         """This reply after so many more seconds."""
@@ -93,6 +96,7 @@ OwnPorts: TypeAlias = Callable[[], Collection[tuple[str, int]]]
 
 _MAX_DRAW: Final = 31_536_000.0
 _DURATIONS: Final = ("delay", "duration")
+_FIELD: Final = b"\nx-netd-"
 _DELAY: Final = Parameter("X-Netd-Delay", "delay", "the wait before the response header")
 
 
@@ -119,6 +123,8 @@ class LabState:
     """The proxies whose X-Forwarded-* fields are believed."""
     counts: Counting = Factory(Counts)
     """How many requests there were for each key."""
+    watchers: Watchers = Factory(Watchers)
+    """Who watches in the console."""
 
     @property
     def compatibility(self) -> Compatibility:
@@ -176,6 +182,9 @@ class Call:
     _random: Random | None = None
     clamped: Headers = ()
     """The field that names each parameter whose limit was taken in place of its value."""
+    queued: float = 0.0
+    """The seconds that the response waits for a worker."""
+    _given: frozenset[str] | None = None
 
     def count(self, key: str) -> int:
         """Count a request for `key`, and return how many came before it."""
@@ -253,10 +262,28 @@ class Call:
         host = self.client.authority or self.header("host") or "localhost"
         return f"{scheme}://{host}"
 
+    @property
+    def given(self) -> frozenset[str]:
+        """
+        The parameters that the query or an X-Netd- header may have.
+
+        One look at all of them: most parameters of most requests are not given.
+        """
+        given = self._given
+        if given is None:
+            names = {key.lower() for key, _ in self.args}
+            # The search in the bytes is cheaper than parsing the fields.
+            if self.composable and self.raw_head.lower().find(_FIELD) >= 0:
+                names |= {key.lower()[7:].replace("-", "_") for key, _ in self.headers}
+            self._given = given = frozenset(names)
+        return given
+
     def text(self, name: str) -> str | None:
         """A parameter as received: in the path, in the query, or in an X-Netd- header."""
         if name in self.path_values:
             return self.path_values[name]
+        if name not in self.given:
+            return None
         for key, value in self.args:
             if key.lower() == name:
                 return value
@@ -266,6 +293,8 @@ class Call:
 
     def texts(self, name: str) -> list[str]:
         """Every occurrence of a parameter that repeats, in the query and in headers."""
+        if name not in self.given:
+            return []
         values = [value for key, value in self.args if key.lower() == name]
         if self.composable:
             header = f"x-netd-{name.replace('_', '-')}"

@@ -30,7 +30,9 @@ class Compatibility:
     any_redirect: bool = False
     """Whether redirects lead to any host."""
     quoted_tags: bool = True
-    """Whether /etag sends its entity tag in quotes (RFC 9110 8.8.3)."""
+    """Whether entity tags are sent in quotes (RFC 9110 8.8.3)."""
+    clipped_ranges: bool = True
+    """Whether /range cuts ranges at the end and ignores impossible ones (RFC 9110 14.1.2)."""
     capital_phrases: bool = False
     """Whether reason phrases are in capitals, as werkzeug's are."""
     page: bytes | None = None
@@ -39,6 +41,10 @@ class Compatibility:
     def phrase(self, code: int) -> bytes | None:
         """The reason phrase of `code`; None: the registered one."""
         return _PHRASES.get(code, b"UNKNOWN") if self.capital_phrases else None
+
+    def etag(self, opaque: str) -> tuple[str, str]:
+        """The field ETag."""
+        return "ETag", f'"{opaque}"' if self.quoted_tags else opaque
 
 
 _PAGE: Final = b"""\
@@ -57,6 +63,7 @@ HTTPBIN: Final = Compatibility(
     any_field=True,
     any_redirect=True,
     quoted_tags=False,
+    clipped_ranges=False,
     capital_phrases=True,
     page=_PAGE,
 )

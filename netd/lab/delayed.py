@@ -7,10 +7,11 @@ Rules: knows no route and no endpoint.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import cast
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IProducer, IPushProducer, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IProducer, IPushProducer, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -38,6 +39,8 @@ class ResponseSink:
     """Whether the script writes the head too, without framing, and the connection ends."""
     abort_flushes: bool = False
     """Whether an Abort closes the connection after what was written, or resets it."""
+    patience: float | None = None
+    """Seconds that the client may read nothing of what waits for it; None: --stall."""
     started: bool = field(init=False, default=False)
     """Whether the first bytes were written."""
     _delay: float = field(init=False, default=0.0)
@@ -83,6 +86,8 @@ class ResponseSink:
             self.request.write(data)
 
     def registerProducer(self, producer: IProducer, streaming: bool) -> None:
+        if self.patience is not None:
+            producer = _Impatient(cast(IPushProducer, producer), self, self.patience)
         self.request.registerProducer(producer, streaming)
 
     def unregisterProducer(self) -> None:
@@ -99,6 +104,42 @@ class ResponseSink:
             self.request.loseConnection()
         else:
             self.request.transport.abortConnection()
+
+
+@implementer(IPushProducer)
+@define(eq=False)
+class _Impatient:
+    """A producer whose client is cut when the transport is full for `_seconds`."""
+
+    _producer: IPushProducer
+    _sink: ResponseSink
+    _seconds: float
+    _timer: IDelayedCall | None = field(init=False, default=None)
+
+    def pauseProducing(self) -> None:
+        """The client lags."""
+        if self._timer is None:
+            self._timer = self._sink.clock.callLater(self._seconds, self._cut)
+        self._producer.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """The client has caught up."""
+        self._calm()
+        self._producer.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """The client is gone."""
+        self._calm()
+        self._producer.stopProducing()
+
+    def _calm(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
+    def _cut(self) -> None:
+        self._timer = None
+        self._sink.request.transport.abortConnection()
 
 
 @implementer(IPushProducer)
@@ -189,7 +230,7 @@ class LaterResponse:
 def perform(request: Request, reply: Reply, clock: IReactorTime, counters: Counters) -> None:
     """Send the script of `reply`; when it fails, a 500 or, after the head, a reset."""
     assert not isinstance(reply.body, bytes) and not callable(reply.body)  # noqa: S101, PT018
-    sink = ResponseSink(request, clock, counters, reply.raw)
+    sink = ResponseSink(request, clock, counters, reply.raw, patience=reply.patience)
 
     def failed(failure: Failure) -> None:
         _log.failure("the script of {uri!r} failed", failure, uri=request.uri)

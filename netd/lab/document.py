@@ -16,7 +16,6 @@ from html import escape
 from importlib import resources
 from string import Template
 from typing import Final
-from urllib.parse import quote
 
 from attrs import Factory, field, frozen
 
@@ -25,7 +24,10 @@ from netd.lab.parameters import Parameter
 from netd.lab.routes import Route
 
 _FILES: Final = resources.files("netd.lab").joinpath("documents", "console")
-_SCRIPTS: Final = (*("base", "routes", "form", "compose", "snippets", "send", "result", "app"),)
+_SCRIPTS: Final = (
+    *("base", "routes", "form", "compose", "snippets", "send", "result"),
+    *("stream", "plot", "watch", "gantt", "experiment", "bin", "app"),
+)
 """The parts of the script, in their order."""
 
 
@@ -33,16 +35,33 @@ def _read(name: str) -> str:
     return _FILES.joinpath(name).read_text("utf-8")
 
 
+def _trimmed_style(style: str) -> str:
+    """A style sheet without the spaces that mean nothing."""
+    text = "".join(line.strip() for line in style.splitlines())
+    for mark in ("{ ", "} ", "; ", ": ", ", ", " {", " }"):
+        text = text.replace(mark, mark.strip())
+    return text
+
+
+def _trimmed_script(script: str) -> str:
+    """A script without its comments and indentation."""
+    lines = (line.strip() for line in script.splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
+
+
 _PAGE: Final = Template(_read("page.html"))
-_TRY: Final = _read("try.html")
-_STYLE: Final = look.STYLE + _read("console.css")
-_SCRIPT: Final = "".join(_read(f"{name}.js") for name in _SCRIPTS)
+_SECTIONS: Final = "".join(
+    _read(f"{name}.html") for name in ("figures", "try", "experiment", "watch")
+)
+_STYLE: Final = _trimmed_style(look.STYLE + _read("console.css"))
+_SCRIPT: Final = "".join(_trimmed_script(_read(f"{name}.js")) for name in _SCRIPTS)
 _POLICY: Final = look.policy(
     _STYLE, _SCRIPT, "img-src blob: data:", "require-trusted-types-for 'script'"
 )
 _REFERENCE_POLICY: Final = look.policy(_STYLE)
 _REFERENCE: Final = ("Reference", "#reference")
-_LINKS: Final = (("Try", "#try"), _REFERENCE, *look.PAGES[1:])
+_SECTION_LINKS: Final = (("Try", "#try"), ("Experiment", "#experiment"), ("Watch", "#watch"))
+_LINKS: Final = (*_SECTION_LINKS, _REFERENCE, *look.PAGES[1:])
 _FOOTER: Final = '<div id="scheme" hidden></div>'
 _SEGMENT: Final = re.compile("&lt;[^&]*+&gt;")
 _NO_LETTERS: Final = re.compile("[^a-z]+")
@@ -74,13 +93,13 @@ def document(routes: Sequence[Route], console: bool) -> Document:
         "title": "console" if console else "all URLs",
         "style": _STYLE,
         "top": look.top("Try", _LINKS if console else (_REFERENCE, *look.PAGES[1:])),
-        "console": _TRY if console else "",
+        "console": _SECTIONS if console else "",
         "themes": "".join(
-            _theme(name, [each for each in routes if each.theme == name], shared, console)
+            _theme(name, [each for each in routes if each.theme == name], shared)
             for name in themes(routes)
         ),
         "shared": "".join(
-            _definition(each, f' id="parameter-{number}"') for number, each in enumerate(shared)
+            _definition(each, f' id="p-{number}"') for number, each in enumerate(shared)
         ),
         "footer": _FOOTER if console else "",
         "script": f'<script type="module">{_SCRIPT}</script>' if console else "",
@@ -94,44 +113,34 @@ def themes(routes: Sequence[Route]) -> list[str]:
     return list(reversed(dict.fromkeys(route.theme for route in reversed(routes))))
 
 
-def _theme(
-    name: str, routes: Sequence[Route], shared: Sequence[Parameter], console: bool
-) -> str:
+def _theme(name: str, routes: Sequence[Route], shared: Sequence[Parameter]) -> str:
     """The routes of one theme."""
     key = _NO_LETTERS.sub("-", name.lower())
-    rows = "".join(_row(route, shared, console) for route in routes)
+    rows = "".join(_row(route, shared) for route in routes)
     return (
         f'<section class="theme" aria-labelledby="{key}"><h3 id="{key}">{escape(name)}</h3>'
         f"<ul>{rows}</ul></section>"
     )
 
 
-def _row(route: Route, shared: Sequence[Parameter], console: bool) -> str:
+def _row(route: Route, shared: Sequence[Parameter]) -> str:
     """One route: what it is, and its parameters or links to those that others have too."""
     path = _SEGMENT.sub(lambda match: f"<i>{match[0]}</i>", escape(route.path))
     path = f"<code>{path}</code>"
     if route.takes("GET"):
         path = f'<a href="{escape(route.example)}">{path}</a>'
     links = "".join(
-        f'<a class="tag" href="#parameter-{shared.index(each)}">{each.name}</a> '
+        f'<a href="#p-{shared.index(each)}">{each.name}</a> '
         for each in route.parameters
         if each in shared
     )
     own = "".join(_definition(each) for each in route.parameters if each not in shared)
     methods = ", ".join(route.methods) or "any"
-    link = _try(route) if console else ""
     return (
-        f'<li class="route"><div>{path}<span class="dim">{methods}</span>{link}</div>'
+        f'<li class="route"><div>{path}<span>{methods}</span></div>'
         f"<div><p>{escape(route.help)}</p>{f'<dl>{own}</dl>' if own else ''}"
         f"{f'<p class=tags>{links}</p>' if links else ''}</div></li>"
     )
-
-
-def _try(route: Route) -> str:
-    """The link that fills the form with the route's example."""
-    method = (*route.methods, "GET")[0]
-    target = quote(route.example, safe="/?=&:,")
-    return f'<a class="try" href="#try={method}%20{escape(target)}">Try</a>'
 
 
 def _definition(each: Parameter, identity: str = "") -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from attrs import Attribute, field, frozen
@@ -31,7 +32,9 @@ def _number(text: str) -> float:
     return float(text)
 
 
+@lru_cache(maxsize=256)
 def _seconds(text: str) -> float:
+    # Defaults are parsed for every request.
     return Duration.parse(text).seconds
 
 

@@ -40,6 +40,7 @@ from netd.lab.compatibility import OWN
 from netd.lab.counts import Counting, Counts, Later
 from netd.lab.delayed import DelayedResponse, LaterResponse, perform
 from netd.lab.routes import Route, Table
+from netd.lab.watchers import Watchers
 from netd.settings import HTTP
 from netd.transport import certificates
 from netd.turns import Turns
@@ -100,15 +101,22 @@ class Router(Resource):
         *,
         counts: Counting | None = None,
         own_ports: OwnPorts = frozenset,
+        watchers: Watchers | None = None,
     ) -> None:
         Resource.__init__(self)
         self._table = Table(routes)
         # No secret depends on these random numbers: delays, weights, faults.
         random = Random(config.lab.seed)  # noqa: S311
         counts = Counts() if counts is None else counts
-        seconds = clock.seconds
         self._state = LabState(
-            config, random, now, os.environ, own_ports, seconds, counts=counts
+            config,
+            random,
+            now,
+            os.environ,
+            own_ports,
+            clock.seconds,
+            counts=counts,
+            watchers=Watchers() if watchers is None else watchers,
         )
         self._compatibility = self._state.compatibility
         self._clock = clock

@@ -14,6 +14,7 @@ from attrs import evolve
 
 from netd.lab.endpoints import (
     auth,
+    bins,
     caching,
     compression,
     cookies,
@@ -169,7 +170,7 @@ _HEADERS: Final = "a response header for each argument"
 _ECHO_ROUTES: Final = (
     Route("/", echo.delayed_echo, f"{_COMPOSED}, after --delay", ANY, _ECHO, False, True),
     Route("/echo", echo.echo, _COMPOSED, ANY, _ECHO, composable=True),
-    Route("/echo/<path:rest>", echo.echo, _COMPOSED, ANY, _ECHO, composable=True),
+    Route("/echo/<path:rest>", bins.echo_path, _COMPOSED, ANY, _ECHO, composable=True),
 )
 
 _FILES: Final = "a file of --files, or the listing of a directory"
@@ -269,6 +270,7 @@ _ENDPOINTS: Final[tuple[str | Route, ...]] = (
 _EXAMPLES: Final = {
     "/attempts/<key>": "/attempts/my-key",
     "/console/preview": "/console/preview?delay=lognormal:1s,200ms",
+    "/console/stream": "/console/stream?figures=1",
     "/echo": "/echo?delay=lognormal:1.2s,400ms&status=200:9,503:1&retry_after=5",
     "/echo/<path:rest>": "/echo/any/path?delay=200ms&body=hello",
     "/files/<path:path>": "/files/hello.txt",

@@ -6,8 +6,10 @@ Rules: every line has a limit.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 from attrs import asdict, frozen
@@ -18,6 +20,7 @@ from netd.counters import Counters
 
 _log = Logger()
 
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 MAX_ITEMS: Final = 20
 """Items of one line; of the others only the number is shown."""
 
@@ -40,6 +43,14 @@ def timers(clock: IReactorTime) -> str:
     seconds = min(call.getTime() for call in calls) - clock.seconds()
     frequent = bounded(kinds.most_common())
     return f"{len(calls)}, the next in {max(0.0, seconds):.3f} s ({frequent})"
+
+
+def resident_bytes(pid: int | str = "self") -> int:
+    """The memory of a process in RAM; 0 where there is no /proc or no such process."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+    except OSError:
+        return 0
 
 
 def _tallies(counters: Counters) -> dict[str, float]:

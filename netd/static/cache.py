@@ -35,7 +35,7 @@ class CachedFile:
     expires: float
     headers: FileHeaders
     block: HeaderBlock
-    """The fields of `headers`, made into lines once; with Content-Length without a `body`."""
+    """The fields of `headers`, made into lines once."""
     body: bytes | None
     """None for a file that is too large to be kept, or was requested only once."""
 
@@ -93,10 +93,7 @@ class FileCache:
     ) -> None:
         """Cache the `cacheable` file at `path`, with its `body` unless that is None."""
         self.drop(key)
-        expires, fields = self._seconds() + MAX_AGE_SECONDS, headers.fields
-        if body is None:
-            fields = (*fields, (b"Content-Length", b"%d" % stat.st_size))
-        block = HeaderBlock(fields)
+        expires, block = self._seconds() + MAX_AGE_SECONDS, HeaderBlock(headers.fields)
         self._files[key] = CachedFile(path, _state(stat), expires, headers, block, body)
         self._bytes += len(body or b"") + OVERHEAD_BYTES
         self._make_room()

@@ -53,9 +53,9 @@ def read(fd: int, parts: Sequence[Part]) -> bytes | None:
 
 def send_at_once(request: Request, body: bytes) -> int:
     """Send the header and what plain TCP takes at once of `body`; how many bytes of it."""
+    request.begin(len(body))
     if request.isSecure():
         return 0
-    request.write(b"")
     transport = request.transport
     if not isinstance(transport, TCPTransport):
         return 0

@@ -104,16 +104,16 @@ class FileServer:
                 body = None
             if body is not None:
                 self._cache.keep(request.path, body)
+        request.begin(size)
         self._produce(request, (ByteRange(0, size),), file.fd, None)
         return NOT_DONE_YET
 
     def _send_kept(self, request: Request, cached: CachedFile, body: bytes) -> int:
         """Respond with `body`; what the kernel does not take at once comes from the file."""
-        size = len(body)
-        request.setHeader(b"Content-Length", b"%d" % size)
-        sent = send_at_once(request, body)
+        size, sent = len(body), send_at_once(request, body)
         if sent == size or size <= SMALL:
-            request.write(body[sent:])
+            if sent < size:
+                request.write(body[sent:])
             request.finish()
             return NOT_DONE_YET
         try:

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.addresses import Network, client, limited, loopback, pack, unmapped
+from netd.addresses import (
+    Network,
+    client,
+    foreign_name,
+    host_names,
+    limited,
+    loopback,
+    pack,
+    unmapped,
+)
 from netd.test.grammars import TEXT, Refusing, by_chance
 
 
@@ -153,3 +162,43 @@ class LimitedTests(SynchronousTestCase):
             self.assertEqual(loopback(host), expected is None, host)
         self.assertIsNone(limited(UNIXAddress(b"/x")))
         self.assertIsNone(limited(None))
+
+
+class NameTests(SynchronousTestCase):
+    """
+    Which hosts are foreign.
+    """
+
+    def test_local(self) -> None:
+        """IP addresses, localhost and what is below it are local, with a port or without."""
+        for host in (
+            *("", "127.0.0.1", "192.0.2.7", "[::1]", "[2001:db8::1]", "[::ffff:7f00:1]"),
+            *("localhost", "LocalHost", "localhost.", "a.localhost", "a.b.LOCALHOST."),
+        ):
+            for port in ("", ":", ":8000"):
+                self.assertEqual(foreign_name(f"{host}{port}".encode(), ()), "", host)
+
+    def test_foreign(self) -> None:
+        """Every other host is foreign, however much it looks like a local one."""
+        for host, name in (
+            ("evil.example", "evil.example"),
+            ("Evil.Example.:8000", "evil.example"),
+            ("127.0.0.1.evil.example", "127.0.0.1.evil.example"),
+            ("localhost.evil.example:80", "localhost.evil.example"),
+            ("notlocalhost", "notlocalhost"),
+            ("%6cocalhost", "%6cocalhost"),
+            ("1.evil", "1.evil"),
+            ("netd", "netd"),
+        ):
+            self.assertEqual(foreign_name(host.encode(), ("foo.example",)), name)
+
+    def test_names(self) -> None:
+        """A name of --host is local, a name below it is not; `*` makes every name local."""
+        for host in ("foo.example", "FOO.example:8000", "foo.example."):
+            self.assertEqual(foreign_name(host.encode(), ("foo.example",)), "")
+        self.assertEqual(foreign_name(b"a.foo.example", ("foo.example",)), "a.foo.example")
+        self.assertEqual(foreign_name(b"a.foo.example", ("*",)), "")
+
+    def test_ports(self) -> None:
+        """The names of an option may have ports and capitals."""
+        self.assertEqual(host_names(("A.Example:8443", "b.", "*")), {"a.example", "b", "*"})

@@ -486,6 +486,18 @@ class StartTests(DaemonCase):
                 port = daemon._bound()["http"].port
                 self.assertEqual(url, f"http://127.0.0.1:{port}/console")
 
+    def test_token(self) -> None:
+        """With --console-requests a start logs the link of all requests."""
+        config = settings_with()
+        http = evolve(config.http, console_requests=True)
+        daemon = self.build(evolve(config, http=http))
+        with capturedLogs() as events:
+            daemon.privilegedStartService()
+            daemon.show_console()
+        (link,) = [formatEvent(event) for event in events if "token" in event]
+        token = daemon.parts.watchers.token
+        self.assertRegex(link, f"^console, all requests: http://.*/console#token={token}$")
+
     def test_distinct(self) -> None:
         """Two listeners with one address are refused when the daemon is built."""
         twice = [Endpoint("tcp", "127.0.0.1", 8000, option=f"--http {n}") for n in (1, 2)]

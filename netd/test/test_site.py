@@ -20,7 +20,7 @@ from netd.lab.endpoints.echo import GREETING
 from netd.lab.endpoints.probes import Probes
 from netd.lab.router import Router
 from netd.settings import Settings
-from netd.site import HostGuard, factory, files_only, foreign_name, local, probes_only, tree
+from netd.site import HostGuard, factory, files_only, local, probes_only, tree
 from netd.test.http.stock import stock_site
 from netd.test.lab.client import (
     HTTP,
@@ -69,42 +69,6 @@ class Port:
         assert self.connected, "a closed port has no address"
         kind = IPv6Address if ":" in self.host else IPv4Address
         return kind("TCP", self.host, 8000)
-
-
-class NameTests(SynchronousTestCase):
-    """
-    Which hosts are foreign.
-    """
-
-    def test_local(self) -> None:
-        """IP addresses, localhost and what is below it are local, with a port or without."""
-        for host in (
-            *("", "127.0.0.1", "192.0.2.7", "[::1]", "[2001:db8::1]", "[::ffff:7f00:1]"),
-            *("localhost", "LocalHost", "localhost.", "a.localhost", "a.b.LOCALHOST."),
-        ):
-            for port in ("", ":", ":8000"):
-                self.assertEqual(foreign_name(f"{host}{port}".encode(), ()), "", host)
-
-    def test_foreign(self) -> None:
-        """Every other host is foreign, however much it looks like a local one."""
-        for host, name in (
-            ("evil.example", "evil.example"),
-            ("Evil.Example.:8000", "evil.example"),
-            ("127.0.0.1.evil.example", "127.0.0.1.evil.example"),
-            ("localhost.evil.example:80", "localhost.evil.example"),
-            ("notlocalhost", "notlocalhost"),
-            ("%6cocalhost", "%6cocalhost"),
-            ("1.evil", "1.evil"),
-            ("netd", "netd"),
-        ):
-            self.assertEqual(foreign_name(host.encode(), ("foo.example",)), name)
-
-    def test_names(self) -> None:
-        """A name of --host is local, a name below it is not; `*` makes every name local."""
-        for host in ("foo.example", "FOO.example:8000", "foo.example."):
-            self.assertEqual(foreign_name(host.encode(), ("foo.example",)), "")
-        self.assertEqual(foreign_name(b"a.foo.example", ("foo.example",)), "a.foo.example")
-        self.assertEqual(foreign_name(b"a.foo.example", ("*",)), "")
 
 
 class GuardTests(SynchronousTestCase):

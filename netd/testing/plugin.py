@@ -162,4 +162,6 @@ def netd_trusted(netd_ca: CA, monkeypatch: pytest.MonkeyPatch) -> CA:
 
     for name in TRUST:
         monkeypatch.setenv(name, netd_ca.bundle)
+    # Since Python 3.12 urlopen keeps what was trusted at its first call.
+    monkeypatch.setattr("urllib.request._opener", None)
     return netd_ca

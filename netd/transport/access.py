@@ -189,10 +189,7 @@ class AccessFactory:
         policy = self._policy
         is_proxy = policy.is_proxy(addr)
         if not is_proxy:
-            guarded = is_proxy is not None
-            if self._local is not None and policy.only_local(addr):
-                return self._guard(self._local.buildProtocol(addr), guarded, addr)
-            return self._build(addr, guarded)
+            return self._build(addr, is_proxy is not None, self._local)
         reason = policy.refusal(addr, limit_rate=False)
         if reason is not None:
             policy.refuse(reason, self.listener, addr)
@@ -201,18 +198,25 @@ class AccessFactory:
             addr, policy.clock, self.readers, self._build, self._on_bad_header
         )
 
-    def _build(self, client: IAddress, guarded: bool = False) -> IProtocol | None:
+    def _build(
+        self,
+        client: IAddress,
+        guarded: bool = False,
+        local: IProtocolFactory | None = None,
+    ) -> IProtocol | None:
         """The protocol for `client`; None to close its connection."""
         policy = self._policy
         reason = policy.refusal(client)
         if reason is not None:
+            if local is not None and policy.only_local(client):
+                return self._guard(local.buildProtocol(client), guarded, client)
             policy.refuse(reason, self.listener, client)
             denied = self._denied if reason == "network" else None
             return None if denied is None else denied.buildProtocol(client)
         protocol = self.inner.buildProtocol(client)
         if protocol is None:
             policy.log("service", self.listener, client)
-        return self._guard(protocol, guarded, client)
+        return self._guard(protocol, guarded, client) if guarded else protocol
 
     def _guard(
         self, protocol: IProtocol | None, guarded: bool, client: IAddress

@@ -74,10 +74,17 @@ def fast_dispatch(reactor: object) -> bool:
         return False
     epoll = reactor
     wait = epoll._poller.poll
-    selectables = epoll._selectables
+    selectables, reads, writes = epoll._selectables, epoll._reads, epoll._writes
     write_batch = WriteBatch()
-    # Transports look for the batch there.
-    vars(epoll)["write_batch"] = write_batch
+
+    def forget(descriptor: int) -> None:
+        """Dispatch nothing for `descriptor`, which is closed now: so the kernel forgets it."""
+        reads.discard(descriptor)
+        writes.discard(descriptor)
+        selectables.pop(descriptor, None)
+
+    # Transports look for these there.
+    vars(epoll).update(write_batch=write_batch, forget=forget)
 
     def turn(timeout: float | None) -> None:
         if write_batch.flush() and timeout != 0:

@@ -62,8 +62,8 @@ TCP: Final = Feature(
 )
 DISPATCH: Final = Feature(
     {
-        "twisted.internet.epollreactor:EPollReactor": "_poller _selectables _doReadOrWrite "
-        "_disconnectSelectable doPoll"
+        "twisted.internet.epollreactor:EPollReactor": "_poller _selectables _reads _writes "
+        "_doReadOrWrite _disconnectSelectable doPoll"
     },
     "using its own dispatch of events",
 )

@@ -10,7 +10,8 @@ Rules: knows no HTTP; needs the private names in `private.TCP`.
 from __future__ import annotations
 
 import socket as sockets
-from socket import MSG_DONTWAIT, MSG_PEEK, SOCK_STREAM, socket
+from contextlib import suppress
+from socket import MSG_DONTWAIT, MSG_PEEK, SOCK_STREAM, SocketType, socket
 from sys import intern
 from typing import Any, Final
 
@@ -165,7 +166,14 @@ class TCPTransport(tcp.Server):
     def flush(self) -> None:
         """Send the batched bytes at the end of a turn, and finish a close."""
         self.send_batched()
-        if self.disconnecting and not self._has_output():
+        if self.disconnecting:
+            self._finish_close()
+
+    def _finish_close(self) -> None:
+        """Close now, or when the kernel has taken all output; without any more input."""
+        if self._has_output():
+            self.reactor.removeReader(self)
+        else:
             self._end_connection()
 
     def _has_output(self) -> bool:
@@ -182,8 +190,9 @@ class TCPTransport(tcp.Server):
             tcp.Server.loseConnection(self)
             return
         self.disconnecting = 1
-        self.reactor.removeReader(self)
+        # The end of this turn, which comes before any input, mostly closes the socket.
         if not batched:
+            self.reactor.removeReader(self)
             self.reactor.callLater(0, self._end_connection)
 
     def abortConnection(self) -> None:
@@ -192,8 +201,20 @@ class TCPTransport(tcp.Server):
         tcp.Server.abortConnection(self)
 
     def _end_connection(self) -> None:
-        if self.connected and not self._aborting:
+        """Do what stock's `connectionLost` does, where nothing is left to stop."""
+        if not self.connected or self._aborting:
+            return
+        forget = getattr(self.reactor, "forget", None)
+        if forget is None:
             self.connectionLost(_DONE)
+            return
+        forget(self.fileno())
+        self.connected, self.disconnected = 0, 1
+        sock, protocol = self.socket, self.protocol
+        del self.socket, self.fileno, self.protocol
+        with suppress(OSError):
+            sock.close()
+        protocol.connectionLost(_DONE)
 
 
 def flush(transport: object) -> bool:
@@ -219,7 +240,7 @@ def has_unread_input(transport: Any) -> bool:
     if ISSLTransport.providedBy(transport) or not ISystemHandle.providedBy(transport):
         return False
     handle = transport.getHandle()
-    if not isinstance(handle, socket) or handle.type != SOCK_STREAM:
+    if not isinstance(handle, SocketType) or handle.type != SOCK_STREAM:
         return False
     try:
         return bool(handle.recv(1, MSG_PEEK | MSG_DONTWAIT))

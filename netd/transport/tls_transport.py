@@ -299,6 +299,10 @@ class TLSTransport(TCPTransport):
         ended = not self._has_output() and self._closed(_BOTH)
         return main.CONNECTION_DONE if ended else None
 
+    def _finish_close(self) -> None:
+        # The peer's close_notify is still to be read.
+        self._end_connection()
+
     def _end_connection(self) -> None:
         over = self.connected and not self._aborting and not self._has_output()
         if over and self._closed(_BOTH):

@@ -64,14 +64,15 @@ def divided(settings: Settings, workers: int) -> Settings:
     """
     The settings of each of `workers`, which has a part of what is divided.
 
-    These are the limits of clients, the spool, the unsent bytes, --rpc-workers and
-    --rpc-backlog.
+    These are the limits of clients, the spool, the unsent bytes, --console-watchers,
+    --rpc-workers and --rpc-backlog.
 
     ValueError for what several processes cannot do.
     """
     if settings.http.lab.seed is not None:
         raise ValueError("--seed: needs --workers 1, several processes would repeat nothing")
     limits, access, rpc = settings.http.limits, settings.access, settings.rpc
+    watchers = settings.http.console_watchers
     limits = evolve(
         limits,
         spool=part(limits.spool, workers),
@@ -81,7 +82,7 @@ def divided(settings: Settings, workers: int) -> Settings:
     )
     return evolve(
         settings,
-        http=evolve(settings.http, limits=limits),
+        http=evolve(settings.http, limits=limits, console_watchers=part(watchers, workers)),
         access=evolve(access, connect_rate=part(access.connect_rate, workers)),
         rpc=evolve(rpc, workers=part(rpc.workers, workers), backlog=part(rpc.backlog, workers)),
     )

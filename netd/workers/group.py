@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from attrs import define, evolve, field, frozen
 from twisted.internet.interfaces import IReactorTime
@@ -18,7 +18,7 @@ from netd.lab.counts import Later
 from netd.lab.endpoints.probes import NO_STORE, Probes
 from netd.parts import Shared
 from netd.settings import Limits
-from netd.workers.messages import Count
+from netd.workers.messages import Asked, Count, Expose, Read
 from netd.workers.scoreboard import Column, Scoreboard
 
 
@@ -34,11 +34,8 @@ class Role(Protocol):
     def publish(self) -> None:
         """Bring its row of the scoreboard up to date."""
 
-    def count(self, message: Count, done: Callable[[int], None]) -> None:
-        """Count a request for a key, or forget it; `done` gets how many came before it."""
-
-    def expose(self, accept: str, done: Callable[[tuple[str, bytes]], None]) -> None:
-        """Collect the metrics of all; `done` gets their content type and text."""
+    def ask(self, message: Asked, done: Callable[[Any], object]) -> None:
+        """Let the supervisor do what `message` asks for; `done` gets the response."""
 
 
 @define(eq=False)
@@ -63,7 +60,11 @@ class Group:
     def shared(self) -> Shared:
         """What the parts of the daemon take from here."""
         return Shared(
-            GroupProbes(group=self), GroupCounts(self), lambda: self.index + 1, self._limits
+            GroupProbes(group=self),
+            GroupCounts(self),
+            lambda: self.index + 1,
+            self._limits,
+            lambda done: self.role.ask(Read(), done),
         )
 
     def up(self) -> int:
@@ -93,11 +94,11 @@ class GroupCounts:
 
     def count(self, key: str) -> int:
         """Count a request for `key`: later."""
-        raise Later(lambda done: self._group.role.count(Count(key), done))
+        raise Later(lambda done: self._group.role.ask(Count(key), done))
 
     def forget(self, key: str) -> int:
         """Count requests for `key` from 0 again: later."""
-        raise Later(lambda done: self._group.role.count(Count(key, forget=True), done))
+        raise Later(lambda done: self._group.role.ask(Count(key, forget=True), done))
 
 
 class SharedLimit(int):
@@ -147,6 +148,6 @@ class GroupProbes(Probes):
         """Return the metrics of all processes together."""
         if not isinstance(call, ResumedCall):
             accept, role = call.header("accept") or "", self.group.role
-            raise Later(lambda done: role.expose(accept, done))
+            raise Later(lambda done: role.ask(Expose(accept), done))
         content_type, body = call.fetched
         return Reply(body, type=content_type, headers=NO_STORE, sandbox=False)

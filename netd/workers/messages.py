@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 from attrs import frozen
 
@@ -151,13 +151,39 @@ class Count:
 
 
 @frozen
+class Read:
+    """Return a `Reading` of all processes."""
+
+
+@frozen
 class Expose:
     """Return the content type and the text of all metrics."""
 
     accept: str
 
 
+Asked: TypeAlias = Count | Expose | Read
+"""What a worker asks the supervisor for."""
+
+
 # Both
+
+
+@frozen
+class Watch:
+    """What is watched in this worker's consoles; from the supervisor, in those of others."""
+
+    topics: frozenset[str]
+
+
+@frozen
+class Seen:
+    """Events of a topic for those who watch it in other workers."""
+
+    topic: str
+    events: tuple[bytes, ...]
+    missed: int = 0
+    """How many there were more."""
 
 
 @frozen

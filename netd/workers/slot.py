@@ -72,6 +72,11 @@ class Slot:
         if self.link is not None and self.linked:
             self.link.send(message)
 
+    def offer(self, message: object) -> None:
+        """Send a message, unless there is no worker or too much waits for it."""
+        if self.link is not None and self.linked:
+            self.link.offer(message)
+
     def ask(self, message: object, seconds: float, clock: IReactorTime) -> Deferred[Any]:
         """Ask the worker, which must be there; fails after `seconds`, or when it is gone."""
         assert self.link is not None  # noqa: S101 - for the type checker

@@ -32,6 +32,7 @@ from netd.workers.backoff import ALONE_DELAY
 from netd.workers.control import Control, reap_orphans
 from netd.workers.group import Group
 from netd.workers.link import Link, adopt
+from netd.workers.relay import Exchange
 from netd.workers.slot import Slot
 from netd.workers.totals import PATIENCE_SECONDS, Totals
 from netd.workers.two_phase import TwoPhase
@@ -77,6 +78,7 @@ class Supervisor(Service):
         self._once = daemon.once()
         self._shared = [each for each in daemon.listeners() if not is_supervisors(each)]
         self._counts = Counts()
+        self._exchange = Exchange(self._slots)
         timeout = settings.workers.timeout.seconds
         self._watch = Watch(self._slots, group.board, timeout, self._reactor)
         self._served = False
@@ -96,17 +98,15 @@ class Supervisor(Service):
     def publish(self) -> None:
         """No-op: the supervisor has no row."""
 
-    def count(self, message: messages.Count, done: Callable[[int], None]) -> None:
-        """Count a request for a key, or forget it."""
-        done(self._counted(message))
+    def ask(self, message: messages.Asked, done: Callable[[Any], object]) -> None:
+        """Do what `message` asks for; `done` gets the response."""
+        maybeDeferred(self._asked, message).addCallback(done)
 
-    def _counted(self, message: messages.Count) -> int:
-        counts = self._counts
-        return (counts.forget if message.forget else counts.count)(message.key)
-
-    def expose(self, accept: str, done: Callable[[tuple[str, bytes]], None]) -> None:
-        """Collect the metrics of all processes."""
-        self._totals.expose(accept, done)
+    def _asked(self, message: messages.Asked) -> object:
+        if isinstance(message, messages.Count):
+            counts = self._counts
+            return (counts.forget if message.forget else counts.count)(message.key)
+        return self._totals.collect(message)
 
     # Start
 
@@ -195,12 +195,10 @@ class Supervisor(Service):
             slot.snapshot = message.snapshot
         elif isinstance(message, messages.Line):
             self._log_line(slot, message)
-        elif isinstance(message, messages.Count):
-            return self._counted(message)
-        elif isinstance(message, messages.Expose):
-            exposed: Deferred[Any] = Deferred()
-            self._totals.expose(message.accept, exposed.callback)
-            return exposed
+        elif isinstance(message, messages.Asked):
+            return self._asked(message)
+        elif isinstance(message, messages.Watch | messages.Seen):
+            self._exchange.handle(slot, message)
         elif isinstance(message, messages.Failed):
             slot.failure = message.reason
         elif isinstance(message, messages.Closed):
@@ -212,6 +210,7 @@ class Supervisor(Service):
 
     def _ready(self, slot: Slot) -> None:
         slot.ready = True
+        self._exchange.ready(slot)
         Deferred.fromCoroutine(self._two_phase.update(slot)).addErrback(_bug)
         if not self._served and all(each.ready for each in self._slots):
             self._served = True
@@ -236,6 +235,7 @@ class Supervisor(Service):
         if slot.ended is None or slot.linked:
             return
         self._totals.settle(slot)
+        self._exchange.gone(slot)
         self._group.board.clear(slot.index)
         reap_orphans(self._template)
         lived = self._reactor.seconds() - slot.started

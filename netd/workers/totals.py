@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
-from twisted.internet.defer import DeferredList
+from twisted.internet.defer import Deferred, DeferredList
 
 from netd.counters import Counters
+from netd.lab.figures import Reading
 from netd.ops.metrics import exposition
-from netd.ops.status import Status
+from netd.ops.status import Status, resident_bytes
 from netd.parts import Parts
 from netd.workers import merge, messages
 from netd.workers.link import Link
@@ -76,6 +77,29 @@ class Totals:
     def expose(self, accept: str, done: Callable[[tuple[str, bytes]], None]) -> None:
         """Pass `done` the content type and the text of all metrics, as they are now."""
         self.refresh(lambda: done(self._text(accept)))
+
+    def collect(self, message: messages.Expose | messages.Read) -> Deferred[Any]:
+        """What `message` asks for."""
+        collected: Deferred[Any] = Deferred()
+        if isinstance(message, messages.Expose):
+            self.expose(message.accept, collected.callback)
+        else:
+            self.read(collected.callback)
+        return collected
+
+    def read(self, done: Callable[[Reading], None]) -> None:
+        """Pass `done` the figures of all processes, as they are now."""
+        self.refresh(lambda: done(self._reading()))
+
+    def _reading(self) -> Reading:
+        total = self.total()
+        pids = [os.getpid(), *(slot.pid for slot in self._slots if slot.pid)]
+        return Reading(
+            total.counters,
+            sum(total.connections.values()),
+            sum(total.waiting.values()),
+            sum(map(resident_bytes, pids)),
+        )
 
     def _text(self, accept: str) -> tuple[str, bytes]:
         figures = [

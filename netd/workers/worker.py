@@ -38,6 +38,7 @@ from netd.workers import messages
 from netd.workers.group import Group
 from netd.workers.link import Link, adopt
 from netd.workers.messages import Prepared, Snapshot
+from netd.workers.relay import Relay
 from netd.workers.scoreboard import Column
 
 BEAT_SECONDS: Final = 0.05
@@ -193,6 +194,7 @@ class Worker:
         self._calls: list[LoopingCall] = []
         self._gone: Deferred[None] = Deferred()
         self._link = Link(self._handle, self._lost)
+        self._relay = Relay(daemon.parts.watchers, self._link.offer, self._reactor)
         group.role, group.index = self, index
 
     # The role
@@ -212,13 +214,9 @@ class Worker:
         waiting = sum(site.in_flight for site in self._parts.sites.values())
         board.set(index, Column.WAITING, waiting)
 
-    def count(self, message: messages.Count, done: Callable[[int], None]) -> None:
-        """Let the supervisor count a request for a key, or forget it."""
+    def ask(self, message: messages.Asked, done: Callable[[Any], object]) -> None:
+        """Let the supervisor do what `message` asks for."""
         self._link.ask(message).addCallbacks(done, _ended)
-
-    def expose(self, accept: str, done: Callable[[tuple[str, bytes]], None]) -> None:
-        """Let the supervisor collect all metrics."""
-        self._link.ask(messages.Expose(accept)).addCallbacks(done, _ended)
 
     # From the start to the end
 
@@ -327,6 +325,9 @@ class Worker:
     def _handle(self, message: object) -> object:
         if isinstance(message, messages.Prepare):
             return self._prepare(message.settings)
+        if isinstance(message, messages.Watch | messages.Seen):
+            self._relay.handle(message)
+            return None
         return self._HANDLERS[type(message)](self)
 
     def _end_with_all(self) -> None:

@@ -27,7 +27,7 @@ def cache(call: Call) -> Reply:
         return Reply(b"", 304)
     modified = dates.http_date(call.state.now())
     tag = f"{call.state.random.getrandbits(128):032x}"
-    validators = (("Last-Modified", modified), ("ETag", f'"{tag}"'))
+    validators = (("Last-Modified", modified), call.compatibility.etag(tag))
     return json_reply(describe(call), headers=validators)
 
 
@@ -42,10 +42,10 @@ def etag(call: Call) -> Reply:
     tag = call.path_values["etag"].removeprefix("W/").strip('"')
     if _ETAG.fullmatch(tag) is None:
         raise BadCall("etag: not the characters of an entity tag")
-    fields = (("ETag", f'"{tag}"' if call.compatibility.quoted_tags else tag),)
+    fields = (call.compatibility.etag(tag),)
     failed, _ = preconditions(call, tag)
     if failed is not None:
-        return Reply(b"", failed, HTML, headers=fields)
+        return Reply(b"", failed, HTML, headers=fields if failed == 304 else ())
     return json_reply(describe(call), headers=fields)
 
 

@@ -62,9 +62,11 @@ def echo(call: Call) -> Reply:
 def _compose(call: Call, seconds: float) -> Reply:
     """The response that the parameters describe, after `seconds` and the queue for a worker."""
     _check_names(call)
-    timed, workers = call.value("timing"), call.value("workers")
+    given = call.given
+    timed = "timing" in given and call.value("timing")
+    workers = call.value("workers") if "workers" in given else None
     reply, held = _described(call, seconds)
-    queue = _queue(call, workers, held) if workers else 0.0
+    call.queued = queue = _queue(call, workers, held) if workers else 0.0
     if timed:
         timing = f"queue;dur={queue * 1000:.6g}, delay;dur={seconds * 1000:.6g}"
         reply = evolve(reply, headers=(*reply.headers, ("Server-Timing", timing)))

@@ -17,6 +17,7 @@ from netd.lab.call import HTML, JSON, TEXT, Call, Headers, Reply
 from netd.lab.document import Document, document, themes
 from netd.lab.endpoints import openapi
 from netd.lab.endpoints.caching import preconditions
+from netd.lab.endpoints.console_stream import stream
 from netd.lab.endpoints.preview import preview
 from netd.lab.parameters import Parameter
 from netd.lab.routes import Route
@@ -27,7 +28,13 @@ _FORMAT: Final = Parameter(
 )
 _DELAY: Final = Parameter("delay", "delay", "a duration, or uniform:1s-3s", required=True)
 _PREVIEW: Final = "a histogram of a delay, its median and 99th percentile"
-_CONSOLE: Final = "a page that finds URLs and tries them"
+_CONSOLE: Final = "a page that finds URLs, tries them and watches the daemon"
+_STREAM: Final = "what the console watches, as server-sent events; for its own page"
+_WATCHED: Final = (
+    Parameter("figures", "integer", "1: a frame of figures each second", "0", most=1),
+    Parameter("bin", "text", "the key of a bin whose requests are events"),
+    Parameter("requests", "integer", "1: all requests, with the token of the log", "0", most=1),
+)
 
 
 @frozen
@@ -94,6 +101,14 @@ class Help:
         return (
             Route("/console", self.console, _CONSOLE, cors=False),
             Route("/console/preview", preview, _PREVIEW, parameters=(_DELAY,), cors=False),
+            Route(
+                "/console/stream",
+                stream,
+                _STREAM,
+                parameters=_WATCHED,
+                cors=False,
+                prompt=True,
+            ),
         )
 
     def routes(self) -> tuple[Route, ...]:

@@ -6,6 +6,7 @@ Rules: pure functions from a Call to a Reply.
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, urlsafe_b64encode
 from random import Random
 from typing import Final
@@ -20,6 +21,7 @@ MAX_BYTES: Final = 100 * 1024
 """The limit of /bytes, /stream-bytes and /range."""
 
 _ALPHABET: Final = b"abcdefghijklmnopqrstuvwxyz"
+_RANGE: Final = re.compile(r"bytes=([0-9]{1,18})-([0-9]{1,18})")
 
 
 _LAST_BIT: Final = bytes(byte & 1 for byte in range(256))
@@ -66,16 +68,17 @@ def letters(start: int, stop: int) -> bytes:
 def byte_range(call: Call) -> Reply:
     """Send n letters, or the range of them that Range asks for, over a duration."""
     size = call.value("n")
-    fields: Headers = (("ETag", f'"range{size}"'), ("Accept-Ranges", "bytes"))
+    fields: Headers = (call.compatibility.etag(f"range{size}"), ("Accept-Ranges", "bytes"))
     if not 0 < size <= MAX_BYTES:
         error = f"number of bytes must be in the range (0, {MAX_BYTES}]"
         return Reply(error.encode(), 404, headers=fields)
     failed, applies = preconditions(call, f"range{size}")
     if failed is not None:
         return Reply(b"", failed, headers=fields)
-    header = call.header("range") if applies and call.method == "GET" else None
-    requested = ranges.parse((header or "").encode("latin-1"), size)
-    if requested == ():
+    header = call.header("range") or ""
+    used = header if applies and call.method == "GET" else ""
+    requested = ranges.parse(used.encode("latin-1"), size)
+    if requested == () or (not call.compatibility.clipped_ranges and _outside(header, size)):
         return Reply(b"", 416, TEXT, headers=(*fields, ("Content-Range", f"bytes */{size}")))
     status, part = 200, ByteRange(0, size)
     # As in httpbin, a request for several ranges gets everything (RFC 9110 14.2).
@@ -87,6 +90,12 @@ def byte_range(call: Call) -> Reply:
     starts = range(part.start, part.stop, step)
     pieces = (letters(start, min(start + step, part.stop)) for start in starts)
     return Reply(spread(pieces, len(starts), duration), status, BYTES, part.length, fields)
+
+
+def _outside(header: str, size: int) -> bool:
+    """Whether one range ends beyond `size`, or before it starts."""
+    match = _RANGE.fullmatch(header)
+    return match is not None and not int(match[1]) <= int(match[2]) < size
 
 
 def base64_decode(call: Call) -> Reply:

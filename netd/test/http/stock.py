@@ -44,6 +44,11 @@ class StockRequest(server.Request):
         for name, value in response_head.pairs(block.by_name):
             self.setHeader(name, value)
 
+    def begin(self, length: int) -> None:
+        """Send the header of a body of `length` bytes."""
+        self.setHeader(b"Content-Length", b"%d" % length)
+        self.write(b"")
+
     def respond(self, body: bytes) -> None:
         """Send `body` as the whole response, unless the client left."""
         if self.finished or self._disconnected:

@@ -492,6 +492,35 @@ class StreamTests(SynchronousTestCase):
         self.assertEqual(request.sentLength, 4)
         self.assertFalse(client.closed())
 
+    def test_begin(self) -> None:
+        """The header of a body that follows is the same as of one that is there."""
+
+        def render(request: Any) -> int:
+            request.setHeaders(HeaderBlock([(b"Content-Type", b"a/b")]))
+            request.begin(4)
+            request.flush()
+            request.sentOutside(3)
+            request.write(b"def")
+            request.finish()
+            return NOT_DONE_YET
+
+        # Only the first of a second has to make its beginning.
+        client = ask(
+            render, GET + GET + GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+        )
+        whole = ask(lambda request: request.setHeader(b"Content-Type", b"a/b") or b"abcd")
+        kept = whole.received()[:-4] + b"d"
+        closing = kept.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+        self.assertEqual(client.received(), kept + kept + closing)
+        self.assertTrue(client.closed())
+
+    def test_beginLost(self) -> None:
+        """After the client left, a header goes nowhere."""
+        client, request = keep()
+        client.lose(ConnectionDone())
+        request.begin(4)
+        self.assertEqual(client.received(), b"")
+
     def test_abortBefore(self) -> None:
         """A connection that a Resource cuts before its response is counted as 444."""
         client, request = keep()

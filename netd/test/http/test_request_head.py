@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.http import request_head
 from netd.http.errors import RequestError
 from netd.http.request_head import END, Head, examine, parse
 from netd.test.bounded import bounded
@@ -266,6 +267,35 @@ class RuleTests(SynchronousTestCase):
         """A head that breaks a rule is refused with that rule's key."""
         for rule, key, data in REFUSED:
             self.assertEqual(feed(data + b"\r\n"), key, rule)
+
+    def test_remembered(self) -> None:
+        """What is remembered of other heads changes no result, and is limited."""
+        known: dict[Any, bool] = {}
+        self.patch(request_head, "_known", known)
+        for number in range(300):
+            host = b"Host: %d\r\n" % number
+            for _ in range(2):
+                for field, keep in ((b"", True), (b"Connection: close\r\n", False)):
+                    head = feed(b"GET / HTTP/1.1\r\n" + host + field + b"\r\n")
+                    assert isinstance(head, Head)
+                    self.assertEqual(head.keep, keep)
+        self.assertEqual(len(known), 200)
+        old = feed(b"GET / HTTP/1.0\r\nHost: 1\r\n\r\n")
+        assert isinstance(old, Head)
+        self.assertFalse(old.keep)
+
+    def test_forgotten(self) -> None:
+        """A head with other framing fields, or with a long Host, is not remembered."""
+        known: dict[Any, bool] = {}
+        self.patch(request_head, "_known", known)
+        for fields in (
+            b"Content-Length: 1\r\n",
+            b"Expect: 100-continue\r\n",
+            b"Connection: a\r\nConnection: b\r\n",
+            b"Connection: " + b"a" * 256 + b"\r\n",
+        ):
+            self.assertIsInstance(feed(b"GET / HTTP/1.1\r\n" + ONE + fields + b"\r\n"), Head)
+        self.assertEqual(known, {})
 
     def test_accepted(self) -> None:
         """A head that breaks no rule has the right parts."""

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IProtocolFactory, ISSLTransport
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web import pages
 from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
 from zope.interface import alsoProvides
 from zope.interface.verify import verifyObject
 
@@ -20,6 +21,7 @@ from netd.test.http.stages import (
     DATE,
     GET,
     NOW,
+    Call,
     MemoryTransport,
     ServerFixture,
     seeing,
@@ -77,6 +79,24 @@ class DrainTests(SynchronousTestCase):
             )
         self.successResultOf(gone)
         self.assertEqual(fixture.counters.responses, {200: 1001})
+
+    def test_begun(self) -> None:
+        """A response whose header was there before the drain ends its connection, too."""
+        begun: list[Any] = []
+
+        def begin(request: Any) -> int:
+            request.write(b"a")
+            begun.append(request)
+            return NOT_DONE_YET
+
+        fixture = ServerFixture(Call(begin))
+        client = fixture.ask(GET)
+        gone = fixture.server.drain()
+        begun[0].finish()
+        self.assertTrue(client.settle().closed())
+        self.assertEqual(client.response().body, b"a")
+        self.assertIsNone(client.response().field(b"connection"))
+        self.successResultOf(gone)
 
     def test_halfReceived(self) -> None:
         """Requests of which a part has arrived are read and get their responses."""

@@ -141,6 +141,16 @@ class CallTests(SynchronousTestCase):
         self.assertIsNone(make_call("GET /drip", "X-Netd-Delay: 2").text("delay"))
         self.assertEqual(make_call("GET /drip?header=a").texts("header"), ["a"])
 
+    def test_given(self) -> None:
+        """What no query and no header has is known by one look at all of them."""
+        call = make_call("GET /echo?Delay=1&x=", "X-Netd-Fault-Rate: 1", "X-Other: 1")
+        for name in ("delay", "x", "fault_rate"):
+            self.assertIn(name, call.given)
+        for name in ("status", "other", "fault"):
+            self.assertNotIn(name, call.given)
+            self.assertEqual((call.text(name), call.texts(name)), (None, []))
+        self.assertEqual(make_call("GET /drip", "X-Netd-Delay: 2").given, frozenset())
+
     def test_value(self) -> None:
         """A missing parameter has its default; an invalid one is a BadCall."""
         self.assertEqual(make_call("GET /drip").value("numbytes"), 10)

@@ -484,6 +484,41 @@ class LatenessTests(SynchronousTestCase):
         self.assertEqual(client.clock.getDelayedCalls(), [])
 
 
+class PatienceTests(SynchronousTestCase):
+    """
+    A script whose client is not waited for.
+    """
+
+    def setUp(self) -> None:
+        steps = (Send(b"x") if number % 2 else Wait(1.0) for number in range(100))
+        self.client = netd_client(Route("/", fixed(steps, patience=2.0), ""))
+        self.client.send(request("GET /"))
+        self.producer: Any = self.client.transport.producer
+
+    def test_cut(self) -> None:
+        """A client that takes nothing for so long is cut."""
+        self.producer.pauseProducing()
+        self.client.advance(1.9)
+        self.producer.pauseProducing()
+        self.assertFalse(self.client.transport.aborting)
+        self.client.advance(0.1)
+        self.assertTrue(self.client.transport.aborting)
+
+    def test_caughtUp(self) -> None:
+        """A client that catches up in time gets the rest."""
+        self.producer.pauseProducing()
+        self.client.advance(1.9)
+        self.producer.resumeProducing()
+        self.assertIn(b"x", self.client.advance(3))
+        self.assertFalse(self.client.transport.aborting)
+
+    def test_left(self) -> None:
+        """A client that leaves while it lags leaves no timer behind."""
+        self.producer.pauseProducing()
+        self.client.disconnect()
+        self.assertNotIn("_cut", str(self.client.clock.getDelayedCalls()))
+
+
 class SinkTests(SynchronousTestCase):
     """
     The sink without counters, as other rooms use it.

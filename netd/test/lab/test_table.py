@@ -169,7 +169,7 @@ class TableTests(SynchronousTestCase):
 
     def test_console(self) -> None:
         """Without the console there is no URL of its own, and the others stay."""
-        added = ["/console", "/console/preview"]
+        added = ["/console", "/console/preview", "/console/stream"]
         without = [route.path for route in routes(Probes(), console=False)]
         paths = [route.path for route in ROUTES]
         self.assertEqual([path for path in paths if path not in without], added)

@@ -4,12 +4,14 @@ Tests of netd.ops.status.
 
 from __future__ import annotations
 
+import os
+
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
-from netd.ops.status import MAX_ITEMS, Status, bounded, timers
+from netd.ops.status import MAX_ITEMS, Status, bounded, resident_bytes, timers
 
 
 class BoundedTests(SynchronousTestCase):
@@ -107,3 +109,15 @@ class StatusTests(SynchronousTestCase):
             "Serving: 3 connections, 0 waiting responses; 3 responses, 2 refusals, "
             "7 datagrams so far",
         )
+
+
+class MemoryTests(SynchronousTestCase):
+    """
+    The memory of a process.
+    """
+
+    def test_memory(self) -> None:
+        """This process has some; one that does not exist has none."""
+        self.assertGreater(resident_bytes(), 1_000_000)
+        self.assertEqual(resident_bytes(os.getpid()) // 10**7, resident_bytes() // 10**7)
+        self.assertEqual(resident_bytes(2**31), 0)

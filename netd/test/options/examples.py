@@ -73,6 +73,7 @@ KINDS: dict[Callable[[str], Any], tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     PARSERS["rpc-workers"]: (("1", "3", "64"), ("", "0", "65", "-1", "1.5")),
     PARSERS["workers"]: (("1", "3", "auto"), ("", "0", "257", "-1", "1.5", "Auto")),
+    PARSERS["console-watchers"]: (("0", "3", "10000"), ("", "10001", "-1", "1.5")),
     PARSERS["rpc-backlog"]: (("1", "3", "100000"), ("", "0", "100001", "-1", "1.5")),
     PARSERS["log"]: (("auto", "text", "json", "journal"), ("", "JSON", "syslog", "auto ")),
     PARSERS["reveal"]: (("hostname", "version", "hostname"), ("", "Hostname", "all")),

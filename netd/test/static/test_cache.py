@@ -123,11 +123,3 @@ class FileCacheTests(SynchronousTestCase):
         self.cache.keep(b"/a", b"0123456789")
         self.file.write_bytes(b"9876543210")
         self.assertIsNone(self.cache.get(b"/a"))
-
-    def test_length(self) -> None:
-        """The lines of a file without its body have the length."""
-        for body, lines in ((None, b"Content-Length: 10\r\n"), (b"0123456789", b"")):
-            self.put(b"/a", body)
-            cached = self.cache.get(b"/a")
-            assert cached is not None
-            self.assertEqual(b"".join(cached.block.by_name.values()), lines)

@@ -128,12 +128,17 @@ class FixtureTests(SynchronousTestCase):
                 assert netd_key.isalnum() and netd_key not in keys
                 keys.add(netd_key)
 
+            opener = urllib.request.build_opener()
+            urllib.request.install_opener(opener)
+
             def test_trusted(netd_secure, netd_trusted):
                 assert os.environ["REQUESTS_CA_BUNDLE"] == netd_trusted.bundle
                 assert get(netd_secure / "get") == 200
+                assert urllib.request._opener is not opener
 
             def test_untrusted(netd_ca):
                 assert os.environ["REQUESTS_CA_BUNDLE"] == "before"
+                assert urllib.request._opener is opener
             """
         )
 

@@ -128,6 +128,24 @@ class DispatchTests(SynchronousTestCase):
         self.addCleanup(reactor.removeAll)
         return reader, far, events
 
+    def test_forget(self) -> None:
+        """A descriptor that was forgotten and closed leaves its number to another one."""
+        reactor = self.fast()
+        reader, _, events = self.read(reactor)
+        number = reader.fileno()
+        reactor.addWriter(reader)
+        reactor.forget(number)
+        self.assertEqual([*reactor.getReaders(), *reactor.getWriters()], [reactor.waker])
+        near, far = socket.socketpair()
+        self.addCleanup(near.close)
+        self.addCleanup(far.close)
+        # As close(2) and accept(2) would do.
+        os.dup2(near.fileno(), number)
+        reactor.addReader(reader)
+        far.send(b"x")
+        reactor.doIteration(1)
+        self.assertEqual(events, ["read"])
+
     def test_otherReactor(self) -> None:
         """Any other reactor, a subclass included, stays as it is."""
         self.assertFalse(fast_dispatch(Clock()))

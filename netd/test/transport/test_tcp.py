@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from typing import Any
 
 from twisted.internet import abstract, main, tcp
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import ISystemHandle
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
@@ -363,6 +365,31 @@ class BatchTests(_Connected):
         self.write_batch.flush()
         self.clock.advance(0)
         self.assertNotIn("lost", self.calls)
+
+    def test_closeUnsent(self) -> None:
+        """When the kernel takes nothing, the close waits, and no more input is taken."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.near.send(bytes(60_000))
+        self.server.write(b"abc")
+        self.server.loseConnection()
+        self.assertNotIn("removeReader", self.calls)
+        self.write_batch.flush()
+        self.assertIn("removeReader", self.calls)
+        self.assertNotIn("lost", self.calls)
+
+    def test_forget(self) -> None:
+        """Where the reactor can forget a descriptor, a close asks for nothing else, once."""
+        forgotten: list[int] = []
+        self.clock.forget = forgotten.append  # type: ignore[attr-defined]
+        number = self.near.fileno()
+        self.server.write(b"abc")
+        self.server.loseConnection()
+        self.write_batch.flush()
+        self.server.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual(forgotten, [number])
+        self.assertEqual(self.calls, ["lost"])
+        self.assertEqual(self.near.fileno(), -1)
 
     def test_closeWithProducer(self) -> None:
         """While a producer is registered, the connection stays open."""

@@ -81,7 +81,7 @@ class DividedTests(SynchronousTestCase):
             spool=10, unsent=10, client_connections=10, client_waiting=1, connections=10
         )
         whole = Settings(
-            http=HTTP(limits=limits),
+            http=HTTP(limits=limits, console_watchers=10),
             access=Access(connect_rate=5),
             rpc=RPC(workers=2, backlog=9),
         )
@@ -89,7 +89,7 @@ class DividedTests(SynchronousTestCase):
             limits, spool=3, unsent=3, client_connections=3, client_waiting=1
         )
         expected = Settings(
-            http=HTTP(limits=divided_limits),
+            http=HTTP(limits=divided_limits, console_watchers=3),
             access=Access(connect_rate=2),
             rpc=RPC(workers=1, backlog=3),
         )

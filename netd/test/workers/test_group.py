@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from math import inf
 from sys import maxsize
+from typing import Any
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -19,7 +20,7 @@ from netd.settings import Limits
 from netd.site import probes_only
 from netd.test.lab.client import Client, configured, parse, request
 from netd.workers.group import Group, SharedLimit
-from netd.workers.messages import Count
+from netd.workers.messages import Asked, Count, Expose, Read
 from netd.workers.scoreboard import Column
 
 
@@ -30,7 +31,7 @@ class FakeRole:
         self.group = group
         self.stopping = False
         self.numbers: dict[Column, float] = {}
-        self.asked: list[tuple[object, Callable[..., None]]] = []
+        self.asked: list[tuple[object, Callable[..., object]]] = []
         group.role, group.index = self, index
 
     def role_name(self) -> str:
@@ -40,11 +41,8 @@ class FakeRole:
         for column, number in self.numbers.items():
             self.group.board.set(self.group.index, column, number)
 
-    def count(self, message: Count, done: Callable[[int], None]) -> None:
+    def ask(self, message: Asked, done: Callable[[Any], object]) -> None:
         self.asked.append((message, done))
-
-    def expose(self, accept: str, done: Callable[[tuple[str, bytes]], None]) -> None:
-        self.asked.append((accept, done))
 
 
 class GroupCase(SynchronousTestCase):
@@ -130,6 +128,14 @@ class SharedTests(GroupCase):
             done(7)
             self.assertEqual((asked, found), (message, [7]))
 
+    def test_read(self) -> None:
+        """Figures are those that the role reads."""
+        found: list[object] = []
+        self.group.shared().read(found.append)
+        asked, done = self.role.asked.pop()
+        done(7)
+        self.assertEqual((asked, found), (Read(), [7]))
+
     def test_worker(self) -> None:
         """The number of the process counts from 1."""
         self.assertEqual(self.group.shared().worker(), 2)
@@ -171,9 +177,9 @@ class ProbesTests(GroupCase):
         """The metrics come later, from the role."""
         line = request("GET /metrics", "Accept: text/x").replace(b"netd", b"localhost")
         self.assertEqual(self.client.send(line), b"")
-        ((accept, done),) = self.role.asked
+        ((asked, done),) = self.role.asked
         done(("text/y", b"all\n"))
         response = parse(self.client.received())
-        self.assertEqual((accept, response.body), ("text/x", b"all\n"))
+        self.assertEqual((asked, response.body), (Expose("text/x"), b"all\n"))
         self.assertEqual(response.headers["content-type"], "text/y")
         self.assertEqual(response.headers["cache-control"], "no-store")

@@ -382,11 +382,11 @@ class MessageTests(SupervisorCase):
             self.workers[worker].say(messages.Count("a"), 5)
             self.assertEqual(self.workers[worker].hear(), [number])
         found: list[int] = []
-        self.tested.count(messages.Count("a"), found.append)
+        self.tested.ask(messages.Count("a"), found.append)
         self.assertEqual(found, [3])
         self.workers[0].say(messages.Count("a", forget=True), 5)
         self.assertEqual(self.workers[0].hear(), [4])
-        self.tested.count(messages.Count("a", forget=True), found.append)
+        self.tested.ask(messages.Count("a", forget=True), found.append)
         self.assertEqual(found, [3, 0])
         self.tested.publish()
 
@@ -402,11 +402,36 @@ class MessageTests(SupervisorCase):
         self.assertTrue(content_type.startswith("text/plain"))
         self.assertIn(b"netd_http_response_bytes_total 10.0\n", text)
         found: list[object] = []
-        self.tested.expose("", found.append)
+        self.tested.ask(messages.Expose(""), found.append)
         for worker in self.workers:
             worker.hear()
         self.assertEqual(len(found), 1)
         self.assertEqual(self.tested.role_name(), "supervisor of 2 workers")
+
+    def test_read(self) -> None:
+        """Figures are read for a worker, and for the supervisor."""
+        for worker in self.workers:
+            worker.answers[messages.TakeSnapshot] = lambda _: _TAKEN
+        self.workers[0].say(messages.Read(), 5)
+        for worker in (*self.workers, *self.workers):
+            worker.hear()
+        reading: Any = self.workers[0].told[-1]
+        self.assertEqual(reading.counters.sent, 10)
+        found: list[Any] = []
+        self.tested.ask(messages.Read(), found.append)
+        for worker in self.workers:
+            worker.hear()
+        self.assertEqual(found[0].counters.sent, 10)
+
+    def test_watched(self) -> None:
+        """A worker learns what others watch, and events go there."""
+        for worker in self.workers:
+            worker.hear()
+        self.workers[0].say(messages.Watch(frozenset({"b-1"})))
+        self.assertEqual(self.workers[1].hear(), [messages.Watch(frozenset({"b-1"}))])
+        self.workers[0].hear()
+        self.workers[1].say(seen := messages.Seen("b-1", (b"x",)))
+        self.assertEqual(self.workers[0].hear(), [seen])
 
     def test_lines(self) -> None:
         """A line says whose it is, and keeps its level, its logger and its traceback."""

@@ -4,6 +4,7 @@ Tests for netd.workers.totals.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from attrs import evolve
@@ -11,6 +12,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
+from netd.ops.status import resident_bytes
 from netd.parts import Parts
 from netd.settings import Settings
 from netd.test.stages import Reactor
@@ -88,6 +90,20 @@ class TotalsTests(SynchronousTestCase):
             slot.ready = False
         self.totals.expose("", self.exposed.append)
         self.assertIn('netd_worker_up{worker="1"} 0.0', self.lines())
+
+    def test_read(self) -> None:
+        """Figures are sums over all, with the memory of every process."""
+        slot = self.slots[0]
+        slot.pid = os.getpid()
+        for worker, each in zip(self.workers, (taken(10, 1), taken(5, 2)), strict=True):
+            worker.returns(messages.TakeSnapshot, each)
+        found = self.totals.collect(messages.Read())
+        self.assertNoResult(found)
+        for worker in self.workers:
+            worker.hear()
+        reading = self.successResultOf(found)
+        self.assertEqual((reading.counters.sent, reading.connections), (15, 3))
+        self.assertEqual(round(reading.memory / resident_bytes(), 1), 2.0)
 
     def test_gone(self) -> None:
         """What a worker has counted stays when it is gone, but for its lag."""

@@ -23,6 +23,7 @@ from zope.interface import implementer
 
 from netd import settings
 from netd.daemon import Daemon, build
+from netd.lab.watchers import Watcher
 from netd.settings import Settings
 from netd.test.stages import Reactor
 from netd.test.workers.stages import FakeWorker
@@ -228,15 +229,17 @@ class ServeTests(WorkerCase):
         self.supervisor.answers = {
             messages.Count: lambda asked: len(asked.key),
             messages.Expose: lambda asked: (asked.accept, b"all"),
+            messages.Read: lambda _: "figures",
         }
-        tested.count(messages.Count("abc"), found.append)
-        tested.expose("text/x", found.append)
+        tested.ask(messages.Count("abc"), found.append)
+        tested.ask(messages.Expose("text/x"), found.append)
+        tested.ask(messages.Read(), found.append)
         self.supervisor.hear()
-        self.assertEqual(found, [3, ("text/x", b"all")])
-        tested.count(messages.Count("abc"), found.append)
+        self.assertEqual(found, [3, ("text/x", b"all"), "figures"])
+        tested.ask(messages.Count("abc"), found.append)
         tested.stopping = True
         self.supervisor.leave()
-        self.assertEqual(len(found), 2)
+        self.assertEqual(len(found), 3)
 
 
 class LogTests(WorkerCase):
@@ -285,6 +288,15 @@ class MessageTests(WorkerCase):
         super().setUp()
         self.tested = self.worker()
         self.supervisor.hear()
+
+    def test_watched(self) -> None:
+        """The supervisor learns what is watched here, and events come from there."""
+        watchers, watcher = self.tested._parts.watchers, Watcher(("b-1",))
+        watchers.enter(watcher)
+        self.assertEqual(self.supervisor.hear()[-1], messages.Watch(frozenset({"b-1"})))
+        self.supervisor.say(messages.Seen("b-1", (b"data: 1\n\n",)))
+        self.assertEqual(watcher.take(), [b"data: 1\n\n"])
+        watchers.leave(watcher)
 
     def ask(self, message: object) -> Any:
         """What is returned to a question."""

@@ -49,6 +49,7 @@ OPERATOR: Final = frozenset({"setting_types", "settings"})
 _BY_REQUESTS: Final = frozenset({"netd.static.headers.select"})
 """Functions whose arguments only a request has; those for files feed them."""
 GIVEN: Final[Mapping[str, Mapping[str, object]]] = {
+    "netd.addresses.foreign_name": {"names": ("localhost",)},
     "netd.lab.near_miss.near_miss": {"known": ("delay", "body_delay")},
     "netd.static.paths.resolve": {"depth": 1 << 30},
     "netd.values.integer": {"least": 0},

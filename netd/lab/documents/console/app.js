@@ -12,7 +12,7 @@ function changed() {
   $("chosen").replaceChildren(h("b", {}, state.route.path), ` ${state.route.help}`);
   // Browsers limit how often an address changes: Safari to 100 times in 30 s.
   clearTimeout(addressing);
-  addressing = setTimeout(() => history.replaceState(null, "", linkOf(state.method, target())), 300);
+  addressing = setTimeout(() => { if (!location.hash.startsWith("#bin=")) history.replaceState(null, "", linkOf(state.method, target())); }, 300);
 }
 let addressing = 0;
 const link = () => new URL(linkOf(state.method, target()), location.href).href;
@@ -34,36 +34,27 @@ function follow() {
 }
 // Which of the page's own links the bar marks.
 function here() {
-  const current = location.hash === "#reference" ? "#reference" : "#try";
-  for (const each of document.querySelectorAll(".bar nav a")) {
-    if (each.getAttribute("href") === current) each.setAttribute("aria-current", "page");
+  const pages = [...document.querySelectorAll(".bar nav a")];
+  const current = pages.find((each) => each.getAttribute("href") === location.hash) ?? pages[0];
+  for (const each of pages) {
+    if (each === current) each.setAttribute("aria-current", "page");
     else each.removeAttribute("aria-current");
   }
 }
 const narrow = matchMedia("(max-width: 50rem)");
 
-// A browser may keep nothing.
-function stored(value) {
-  try {
-    if (value !== undefined) localStorage.setItem("scheme", value);
-    return localStorage.getItem("scheme") ?? "";
-  } catch {
-    return "";
-  }
-}
 function scheme() {
   const words = { "like the system": "", light: "light", dark: "dark" };
-  const kept = stored();
+  const before = kept("scheme", undefined, "localStorage") ?? "";
   const use = (value) => document.documentElement.setAttribute("data-scheme", value);
-  use(kept);
-  $("scheme").append(h("span", {}, "Colours"), choice("Colours", Object.keys(words), Object.keys(words).find((word) => words[word] === kept) ?? "like the system", (word) => {
-    stored(words[word]);
+  use(before);
+  $("scheme").append(h("span", {}, "Colours"), choice("Colours", Object.keys(words), Object.keys(words).find((word) => words[word] === before) ?? "like the system", (word) => {
+    kept("scheme", words[word], "localStorage");
     use(words[word]);
   }));
 }
 
 function listen() {
-
   search.addEventListener("input", () => drawList(search.value));
   search.addEventListener("keydown", (event) => {
     if (event.key === "Enter") $("routes").querySelector("a")?.click();
@@ -75,7 +66,7 @@ function listen() {
       $("list").scrollIntoView({ block: "nearest" });
       search.focus();
     }
-    if (event.key === "Escape" && sending) sending.abort();
+    if (event.key === "Escape") (sending ?? trial.running)?.abort();
   });
   $("all").addEventListener("click", () => $("all").setAttribute("aria-expanded", $("list").classList.toggle("open")));
   $("method").addEventListener("change", () => redraw(() => (state.method = $("method").value), "#method"));
@@ -94,13 +85,19 @@ async function start() {
   $("links").append(copier("Copy link", link, () => $("target")));
   $("short").append(copier("curl", () => curl(request()), () => $("snippet")));
   listen();
+  startExperiment();
+  startBin();
+  startWatch();
   const response = await fetch("/help?format=json", { cache: "no-cache" });
   ({ routes, themes } = await response.json());
   search.placeholder = `Search ${routes.length} URLs`;
   drawList("");
+  linkReference();
   if (!follow()) load(`GET ${routes.find(({ path }) => path === "/echo").example}`);
   commands = drawSnippets();
   commands.select(0);
+  // The sections were hidden when the browser looked for the one of a link.
+  $(location.hash.slice(1))?.scrollIntoView();
   document.documentElement.dataset.ready = "yes";
 }
 start();

@@ -48,6 +48,16 @@ function duration(value) {
   return `${Number((value * 1000).toPrecision(2))}ms`;
 }
 
+// What this tab, or every tab, remembers over a reload; a browser may keep nothing.
+function kept(name, value, place = "sessionStorage") {
+  try {
+    if (value !== undefined) window[place].setItem(name, value);
+    return window[place].getItem(name);
+  } catch {
+    return value ?? null;
+  }
+}
+
 let names = 0;
 const unique = (prefix) => `${prefix}-${++names}`;
 

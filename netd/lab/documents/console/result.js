@@ -117,17 +117,18 @@ function drawTimeline(line, scale, record, end) {
 }
 
 // The daemon's own words at the field that they are about.
-function showMistake(bytes) {
-  let detail;
+function detailOf(body) {
   try {
-    ({ detail } = JSON.parse(new TextDecoder().decode(bytes)));
+    return String(JSON.parse(body).detail);
   } catch {
-    return;
+    return body.slice(0, 200);
   }
-  const name = String(detail).split(":")[0];
+}
+function showMistake(bytes) {
+  const detail = detailOf(new TextDecoder().decode(bytes)), name = detail.split(":")[0];
   const field = [...$("fields").children].find((each) => each.dataset.name === name);
   if (!field) return;
   const id = unique("mistake");
-  field.append(h("p.mistake", { id }, String(detail)));
+  field.append(h("p.mistake", { id }, detail));
   field.querySelector("input, textarea, select")?.setAttribute("aria-describedby", id);
 }

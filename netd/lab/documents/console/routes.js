@@ -67,6 +67,13 @@ function drawList(text) {
   mark();
 }
 let themes = [];
+// The Reference has a link to the form at each route.
+function linkReference() {
+  for (const row of document.querySelectorAll(".route > div:first-child")) {
+    const route = routes.find(({ path }) => path === row.querySelector("code").textContent);
+    if (route) row.append(h("a.try", { href: linkOf(methodOf(route), route.example) }, "Try"));
+  }
+}
 function mark() {
   for (const link of $("routes").querySelectorAll("a")) {
     if (link.dataset.path === state.route?.path) link.setAttribute("aria-current", "true");

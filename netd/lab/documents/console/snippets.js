@@ -38,9 +38,12 @@ function httpie({ method, url, headers, body }) {
   const parts = ["http"];
   // Without a terminal HTTPie takes its standard input for a body.
   if (body === null) parts.push("--ignore-stdin");
-  else parts.push(`--raw ${quoted(body)}`);
+  // With = a body may begin with a hyphen.
+  else parts.push(`--raw=${quoted(body)}`);
   parts.push(`${method} ${quoted(url)}`);
-  for (const [name, value] of headers) parts.push(quoted(value === "" ? `${name};` : `${name}:${value}`));
+  if (headers.some(([name]) => name.startsWith("-"))) parts.push("--");
+  // := and :@ are not what follows a header's name.
+  for (const [name, value] of headers) parts.push(quoted(value === "" ? `${name};` : `${name}:${value.replace(/^[=@]/, "\\$&")}`));
   return parts.join(parts.length > 3 ? " \\\n  " : " ");
 }
 

@@ -53,7 +53,8 @@ class TagTests(SynchronousTestCase):
     def test_match(self) -> None:
         """If-Match without the tag is a 412."""
         for value in ('"x"', 'W/"abc"', "W/abc", '"x,abc"'):
-            self.assertEqual(reply_to("GET /etag/abc", f"If-Match: {value}").status, 412)
+            reply = reply_to("GET /etag/abc", f"If-Match: {value}")
+            self.assertEqual((reply.status, fields(reply)), (412, {}))
         for value in ("abc", '"abc"', "*"):
             self.assertEqual(reply_to("GET /etag/abc", f"If-Match: {value}").status, 200)
 
@@ -78,6 +79,7 @@ class TagTests(SynchronousTestCase):
         for tag in ("abc", '"abc"'):
             again = reply_to("GET /etag/abc", f"If-None-Match: {tag}", state=state)
             self.assertEqual(again.status, 304)
+        self.assertRegex(fields(reply_to("GET /cache", state=state))["etag"], r"\A[0-9a-f]+\Z")
 
 
 class ResponseHeaderTests(SynchronousTestCase):

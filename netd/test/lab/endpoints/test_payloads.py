@@ -163,6 +163,16 @@ class RangeTests(SynchronousTestCase):
             self.assertEqual(reply_to("GET /range/30", f"Range: {value}").status, 200)
         self.assertEqual(reply_to("GET /range/30", "Range: bytes=0-1,3-4").length, 30)
 
+    def test_exact(self) -> None:
+        """With --httpbin-exact a Range that is impossible or ends beyond the end is a 416."""
+        state = lab_state(httpbin_exact=True)
+        for value, status in (
+            *(("bytes=0-29", 206), ("bytes=20-", 206), ("bytes=-99", 206), ("x", 200)),
+            *(("bytes=5-3", 416), ("bytes=0-30", 416), ("bytes=30-30", 416)),
+        ):
+            reply = reply_to("GET /range/30", f"Range: {value}", state=state)
+            self.assertEqual((reply.status, fields(reply)["etag"]), (status, "range30"), value)
+
     def test_tooMany(self) -> None:
         """More than 100 KiB, or no letter, is a 404."""
         for count in (0, MAX_BYTES + 1):

@@ -1,0 +1,47 @@
+"""Ten processes, made beforehand; each serves one client at a time.
+
+python examples/models/prefork.py 8001 3
+"""
+
+import os
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+
+PROCESSES = 10
+HEAD = b"HTTP/1.0 200 OK\r\nContent-Length: 58\r\n\r\n"
+BODY = b"Five clients at once: they wait in turn, or all together.\n"
+
+
+def respond(client: socket.socket, delay: float) -> None:
+    """Read the request, send the head of the response, and after the delay its body."""
+    # An OSError means that the client has left.
+    with suppress(OSError), client, client.makefile("rb") as request:
+        while request.readline().strip():
+            pass
+        client.sendall(HEAD)
+        time.sleep(delay)
+        client.sendall(BODY)
+
+
+def main(port: int, delay: float) -> None:
+    """Let ten children accept from the same socket, until SIGTERM ends all of them."""
+    with socket.create_server(("127.0.0.1", port), backlog=4096) as server:
+        children = []
+        for _ in range(PROCESSES):
+            if not (child := os.fork()):
+                while True:
+                    client, _ = server.accept()
+                    respond(client, delay)
+            children.append(child)
+    signal.signal(
+        signal.SIGTERM, lambda *_: [os.kill(each, signal.SIGTERM) for each in children]
+    )
+    for child in children:
+        os.waitpid(child, 0)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), float(sys.argv[2]))

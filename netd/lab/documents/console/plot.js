@@ -1,0 +1,106 @@
+// Plots.  Scales and paths are pure; a plot is an SVG with a fixed number of nodes, one path a series or
+// shade, drawn at the width that it has, so that text is never scaled.
+const SPAN = 300, LEFT = 46, SHADES = 5;
+
+// The least round number that is not below `value`, for the end of an axis.
+function ceiling(value) {
+  if (!(value > 0)) return 1;
+  const unit = 10 ** Math.floor(Math.log10(value));
+  return Number(([1, 2, 4, 5, 8, 10].find((step) => step * unit >= value * 0.999999) * unit).toPrecision(3));
+}
+const total = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
+
+// Frames that follow one another without a gap; nothing is drawn where nobody watched.
+function runs(frames) {
+  const found = [];
+  frames.forEach((frame, index) => {
+    if (!index || frame.at - frames[index - 1].at > Math.max(3, frame.span * 1.5)) found.push([]);
+    found.at(-1).push(frame);
+  });
+  return found;
+}
+const rounded = (number) => Math.round(number * 10) / 10;
+const through = (run, x, y) => run.map((frame) => `${rounded(x(frame))} ${rounded(y(frame))}`).join("L");
+const linePath = (frames, x, y) => runs(frames).map((run) => `M${through(run, x, y)}h.1`).join("");
+const areaPath = (frames, x, low, high) => runs(frames).map((run) => `M${through(run, x, high)}L${through([...run].reverse(), x, low)}Z`).join("");
+
+// A path for each shade of a heat map: a row for each of `rows`, which give the count of a frame.
+function heatPaths(frames, x, rows, height) {
+  const most = Math.log1p(Math.max(1, ...frames.flatMap((frame) => rows.map((row) => row(frame)))));
+  const paths = Array.from({ length: SHADES }, () => "");
+  rows.forEach((row, index) => {
+    for (const run of runs(frames)) {
+      let from = null, shade = -1;
+      const end = (at) => { if (shade >= 0) paths[shade] += `M${rounded(from)} ${index * height}h${rounded(at - from)}v${height - 1}H${rounded(from)}z`; };
+      run.forEach((frame, number) => {
+        const left = number ? x(run[number - 1]) : x({ at: frame.at - frame.span }), count = row(frame);
+        const now = count ? Math.min(SHADES - 1, Math.floor((Math.log1p(count) / most) * SHADES)) : -1;
+        if (now === shade) return;
+        end(left);
+        [from, shade] = [left, now];
+      });
+      end(x(run.at(-1)));
+    }
+  });
+  return paths;
+}
+
+// The bound of a histogram's buckets that `share` of all counts do not exceed; null without a count.
+function quantile(counts, bounds, share) {
+  const all = total(counts);
+  let sum = 0;
+  if (!all) return null;
+  for (const [index, count] of counts.entries()) {
+    sum += count;
+    if (sum >= share * all) return bounds[index] ?? Infinity;
+  }
+}
+
+// A figure: its caption says the latest values, `draw(view, width, x, frames)` sets the paths.
+function plot(title, { height = 90, words = [], kinds, labels = 3, draw, axis = false }) {
+  const values = words.map(() => h("b"));
+  const legend = h("ul", {}, words.map((word, index) => h("li", {}, svg("svg", { class: "swatch", viewBox: "0 0 16 8", "aria-hidden": "true" }, svg("path", { class: kinds[index], d: kinds[index].startsWith("line") ? "M0 4h16" : "M0 0h16v8H0z" })), `${word} `, values[index])));
+  const said = h("span.said");
+  const ticks = Array.from({ length: labels }, () => svg("text", { x: LEFT - 8, "text-anchor": "end" }, ""));
+  const grid = svg("path", { class: "grid" });
+  const paths = kinds.map((kind) => svg("path", { class: kind }));
+  const ends = axis ? [svg("text", { x: LEFT, y: height + 16 }, "5 min ago"), svg("text", { y: height + 16, "text-anchor": "end" }, "now")] : [];
+  const picture = svg("svg", { height: height + (axis ? 22 : 6), "aria-hidden": "true" }, grid, ...paths, ...ticks, ...ends);
+  const figure = h("figure.plot", {}, h("figcaption", {}, h("h3", {}, title), said, words.length ? legend : null), picture);
+  const view = {
+    figure, paths, ticks, values, said, height,
+    // Lines across at even steps of the axis, from 0 at the bottom to `most`.
+    scale(width, most, text) {
+      grid.setAttribute("d", [0, 0.5, 1].map((part) => `M${LEFT} ${rounded(height - part * (height - 8))}H${width}`).join(""));
+      ticks.forEach((tick, index) => {
+        put(tick, text((most * index) / (ticks.length - 1)));
+        tick.setAttribute("y", height - (index / (ticks.length - 1)) * (height - 8) + 4);
+      });
+      return (value) => height - Math.min(1, value / most) * (height - 8);
+    },
+    redraw(frames, width) {
+      const now = frames.at(-1)?.at ?? 0;
+      if (width < 100) return;
+      picture.setAttribute("width", width);
+      ends[1]?.setAttribute("x", width);
+      draw(view, width, ({ at }) => LEFT + (1 - Math.min(1, (now - at) / SPAN)) * (width - LEFT), frames);
+    },
+  };
+  return view;
+}
+const put = (element, text) => { if (element.textContent !== text) element.textContent = text; };
+
+// Series that stand on one another, or lines; `values` give the number of a frame, `text` writes one.
+function series(title, words, kinds, values, text, options = {}) {
+  return plot(title, { words, kinds, height: options.height ?? 56, labels: options.labels ?? 2, axis: options.axis, draw(view, width, x, frames) {
+    const sum = (frame, count) => total(values.slice(0, count).map((value) => value(frame)));
+    const stacked = options.stacked, largest = stacked ? (frame) => sum(frame, values.length) : (frame) => Math.max(...values.map((value) => value(frame)));
+    const y = view.scale(width, ceiling(Math.max(options.least ?? 0, ...frames.map(largest))), text);
+    view.paths.forEach((path, index) => path.setAttribute("d", stacked
+      ? areaPath(frames, x, (frame) => y(sum(frame, index)), (frame) => y(sum(frame, index + 1)))
+      : linePath(frames, x, (frame) => y(values[index](frame)))));
+    const last = frames.at(-1);
+    view.values.forEach((value, index) => put(value, last ? (options.said ?? text)(values[index](last)) : "–"));
+    if (options.note) put(view.said, options.note(frames));
+  } });
+}
