@@ -126,6 +126,7 @@ def main(program: str, requests: socket.socket) -> Callable[[], object]:
     while True:
         request, descriptors, *_ = socket.recv_fds(requests, _MOST, 3)
         if not request:
+            requests.close()
             sys.exit()
         if not os.fork():
             break
