@@ -8,12 +8,13 @@ import os
 import signal
 from collections.abc import Callable
 from types import FrameType
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
 from twisted.logger import Logger
 
 T = TypeVar("T")
+Handler: TypeAlias = Callable[[int, FrameType | None], object]
 
 _log = Logger()
 
@@ -35,30 +36,49 @@ def on_signal(
     The previous handler is called as well: on SIGUSR1 twistd rotates its own log.
     """
 
-    reactor.callWhenRunning(lambda: _install(number, lambda: reactor.callFromThread(function)))
+    def install() -> None:
+        previous = signal.getsignal(number)
 
+        def handle(_: int, frame: FrameType | None) -> None:
+            reactor.callFromThread(function)
+            if callable(previous):
+                previous(number, frame)
 
-def _install(number: signal.Signals, function: Callable[[], object]) -> None:
-    """Call `function` at once for each signal `number`, then the previous handler."""
-    previous = signal.getsignal(number)
+        signal.signal(number, handle)
 
-    def handle(_: int, frame: FrameType | None) -> None:
-        function()
-        if callable(previous):
-            previous(number, frame)
-
-    signal.signal(number, handle)
+    reactor.callWhenRunning(install)
 
 
 def limit_stop(reactor: SignalReactor, limit: Callable[[], float]) -> None:
-    """End the process soon after `limit()` seconds from a stop signal, whatever blocks it."""
+    """
+    End the process soon after `limit()` seconds from a stop signal, whatever blocks it.
+
+    Stop signals in one turn of the reactor are one: Twisted would log a traceback for another.
+    """
+    passed = False
+
+    def begun() -> None:
+        nonlocal passed
+        passed = False
+
+    def limited(previous: Handler) -> Handler:
+        def handle(number: int, frame: FrameType | None) -> None:
+            nonlocal passed
+            end_after(limit())
+            if not passed:
+                passed = True
+                previous(number, frame)
+                reactor.callFromThread(begun)
+
+        return handle
 
     def install() -> None:
         signal.signal(signal.SIGALRM, _end)
         for number in _STOP_SIGNALS:
+            previous = signal.getsignal(number)
             # A shell has background processes ignore SIGINT.
-            if callable(signal.getsignal(number)):
-                _install(number, lambda: end_after(limit()))
+            if callable(previous):
+                signal.signal(number, limited(previous))
 
     reactor.callWhenRunning(install)
 

@@ -84,8 +84,18 @@ class LimitTests(SynchronousTestCase):
         self.assertEqual(self.timers, [])
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGINT)
-        self.assertEqual(self.seen, [signal.SIGTERM, signal.SIGINT])
         self.assertEqual(self.timers, [(signal.ITIMER_REAL, 3.0), (signal.ITIMER_REAL, 4.0)])
+
+    def test_together(self) -> None:
+        """Two stop signals in one turn of the reactor are one, which Twisted gets."""
+        reactor: Any = Thread()
+        limit_stop(reactor, lambda: 2.0)
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        self.assertEqual(self.seen, [signal.SIGTERM])
+        reactor.called.pop()()
+        os.kill(os.getpid(), signal.SIGINT)
+        self.assertEqual(self.seen, [signal.SIGTERM, signal.SIGINT])
 
     def test_ends(self) -> None:
         """When the time is over the process ends by SIGTERM, and the log says why."""
