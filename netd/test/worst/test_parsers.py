@@ -15,7 +15,7 @@ from netd.test.worst.counting import peak, steps
 from netd.test.worst.parsers import Parser, parsers
 from netd.test.worst.patterns import patterns, units
 
-SHORT: Final = 1024
+SHORT: Final = 512
 LONG: Final = 16 * SHORT
 LARGE: Final = 128 * 1024
 MOST_GROWTH: Final = 20
@@ -124,9 +124,9 @@ def _reading(parser: Parser, text: str) -> Callable[[], None]:
 def greedy(name: str, parser: Parser) -> list[str]:
     """The texts for which more memory is held than `MOST_MEMORY` says."""
     found = []
-    for text in texts(name, LONG // 2):
+    for text in texts(name, LONG):
         held = peak(_reading(parser, text))
-        if held > MOST_MEMORY * LONG // 2 + _SLACK:
+        if held > MOST_MEMORY * LONG + _SLACK:
             found.append(f"{name} of {text[:80]!r}: {held} bytes")
     return found
 

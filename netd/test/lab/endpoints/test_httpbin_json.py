@@ -26,7 +26,7 @@ from netd.test.options.examples import by_chance
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=20,
+    max_leaves=8,
 )
 
 
@@ -36,7 +36,7 @@ class DocumentTests(SynchronousTestCase):
     """
 
     @by_chance
-    @given(st.dictionaries(st.text(), _JSON))
+    @given(st.dictionaries(st.text(), _JSON, max_size=3))
     def test_asJSON(self, value: dict[str, object]) -> None:
         """The JSON is that of json.dumps with an indent of 2 and sorted keys, and a newline."""
         expected = json.dumps(value, indent=2, sort_keys=True).encode() + b"\n"
