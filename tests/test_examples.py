@@ -23,6 +23,7 @@ import signal
 import socket
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 from unittest import mock
@@ -112,6 +113,15 @@ def pattern(shown: str) -> str:
     return "".join(lines)
 
 
+@contextlib.contextmanager
+def open_files_allowed() -> Iterator[None]:
+    """Without warnings about what is left open."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
+        gc.collect()
+
+
 class ExampleTests(SynchronousTestCase):
     """
     Every page's examples work.
@@ -137,6 +147,7 @@ class ExampleTests(SynchronousTestCase):
         (room / ".curlrc").write_text("silent\nshow-error\n")
         self.room = room
         self.session: dict[str, Any] = {}
+        self.addCleanup(self.end_session)
         self.environ = environment(
             PATH=f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
             HOME=str(room),
@@ -192,15 +203,17 @@ class ExampleTests(SynchronousTestCase):
         with (
             contextlib.chdir(self.room),
             mock.patch.dict(os.environ, NO_PROXY="*", no_proxy="*"),
-            # What an example leaves open is closed with it, as at the end of a session.
-            warnings.catch_warnings(),
+            open_files_allowed(),
         ):
-            warnings.simplefilter("ignore", ResourceWarning)
             runner = doctest.DocTestRunner(verbose=False, optionflags=flags)
             runner.run(example, out=wrong.append, clear_globs=False)
             self.session = example.globs
-            gc.collect()
         self.assertEqual("".join(wrong), "")
+
+    def end_session(self) -> None:
+        """Close what the lines of Python leave open, as the end of a session does."""
+        with open_files_allowed():
+            self.session.clear()
 
     def run_python(self, text: str) -> None:
         """A script succeeds, and prints the comment of a line where that has one."""
