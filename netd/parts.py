@@ -119,11 +119,7 @@ class Parts:
         grace, delay = settings.grace.seconds, settings.drain.seconds
         drain = Drain(streams.values(), grace, reactor, counters, delay)
         gauges = _gauges(sites, streams, rpc, tls)
-        if shared is None:
-            metrics = exposition(Collector(__version__, counters, gauges))
-            probes = Probes(metrics, lambda: bool(drain.running))
-        else:
-            probes = shared.probes
+        probes = _probes(counters, gauges, drain) if shared is None else shared.probes
         worker = None if shared is None else shared.worker
         written = _logs(settings, output, environ, reactor, counters, worker)
         public, own_ports = _public(settings, probes), OwnPorts()
@@ -131,19 +127,10 @@ class Parts:
         watchers = watching.watchers(
             settings, reactor, lambda: bool(drain.running), counters, gauges, read=read
         )
-        access: AccessLog | None = written.access
-        if settings.http.console_requests:
-            access = AccessTee(access, watchers)
-        for name, root in _roots(
-            settings,
-            reactor,
-            rpc,
-            counters,
-            public,
-            counts=None if shared is None else shared.counts,
-            own_ports=own_ports,
-            watchers=watchers,
-        ).items():
+        access = _access_log(settings, written, watchers)
+        counts = None if shared is None else shared.counts
+        roots = partial(_roots, counts=counts, own_ports=own_ports, watchers=watchers)
+        for name, root in roots(settings, reactor, rpc, counters, public).items():
             sites[name] = site.factory(settings, reactor, counters, root, access)
             drain.add(sites[name])
             if shared is not None:
@@ -252,6 +239,18 @@ def _gauges(
         tls.left if tls is not None else dict,
         *_queue_gauges(rpc.pool),
     )
+
+
+def _probes(counters: Counters, gauges: Gauges, drain: Drain) -> Probes:
+    """The probes of a daemon that is one process."""
+    metrics = exposition(Collector(__version__, counters, gauges))
+    return Probes(metrics, lambda: bool(drain.running))
+
+
+def _access_log(settings: Settings, written: Logs, watchers: Watchers) -> AccessLog | None:
+    """The access log, which those see, too, who may watch all requests."""
+    shown = settings.http.console_requests
+    return AccessTee(written.access, watchers) if shown else written.access
 
 
 def _logs(  # noqa: PLR0917 - those of `build`

@@ -81,7 +81,6 @@ class Parameter:
 
     def parse(self, text: str) -> object:
         """The value of `text`, perhaps beyond the limits; ValueError says what is wrong."""
-        # Any: the kind decides, and the endpoint knows the kinds of its parameters.
         value: object = _KINDS[self.kind][0](text)
         if self.choices and value not in self.choices:
             raise ValueError(f"not one of {', '.join(self.choices)}")

@@ -8,13 +8,12 @@ import os
 import signal
 from collections.abc import Callable
 from types import FrameType
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
 from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
 from twisted.logger import Logger
 
 T = TypeVar("T")
-Handler: TypeAlias = Callable[[int, FrameType | None], object]
 
 _log = Logger()
 
@@ -61,24 +60,22 @@ def limit_stop(reactor: SignalReactor, limit: Callable[[], float]) -> None:
         nonlocal passed
         passed = False
 
-    def limited(previous: Handler) -> Handler:
+    def install() -> None:
+        signal.signal(signal.SIGALRM, _end)
+        handlers = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
+        # A shell has background processes ignore SIGINT.
+        previous = {number: each for number, each in handlers.items() if callable(each)}
+
         def handle(number: int, frame: FrameType | None) -> None:
             nonlocal passed
             end_after(limit())
             if not passed:
                 passed = True
-                previous(number, frame)
+                previous[signal.Signals(number)](number, frame)
                 reactor.callFromThread(begun)
 
-        return handle
-
-    def install() -> None:
-        signal.signal(signal.SIGALRM, _end)
-        for number in _STOP_SIGNALS:
-            previous = signal.getsignal(number)
-            # A shell has background processes ignore SIGINT.
-            if callable(previous):
-                signal.signal(number, limited(previous))
+        for number in previous:
+            signal.signal(number, handle)
 
     reactor.callWhenRunning(install)
 

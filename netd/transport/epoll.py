@@ -12,7 +12,8 @@ response; several sends in a row wake the reader once.
 from __future__ import annotations
 
 import sys
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Any, Final, Protocol
 
 from twisted.logger import Logger
 from twisted.python import log
@@ -62,6 +63,19 @@ class WriteBatch:
         return True
 
 
+def _forgetting(epoll: Any) -> Callable[[int], None]:
+    """What lets `epoll` forget a descriptor."""
+    selectables, reads, writes = epoll._selectables, epoll._reads, epoll._writes
+
+    def forget(descriptor: int) -> None:
+        """Dispatch nothing for `descriptor`, which is closed now: so the kernel forgets it."""
+        reads.discard(descriptor)
+        writes.discard(descriptor)
+        selectables.pop(descriptor, None)
+
+    return forget
+
+
 def fast_dispatch(reactor: object) -> bool:
     """Install the dispatch in `reactor` if that is an epoll reactor; returns whether it is."""
     try:
@@ -74,17 +88,10 @@ def fast_dispatch(reactor: object) -> bool:
         return False
     epoll = reactor
     wait = epoll._poller.poll
-    selectables, reads, writes = epoll._selectables, epoll._reads, epoll._writes
+    selectables = epoll._selectables
     write_batch = WriteBatch()
-
-    def forget(descriptor: int) -> None:
-        """Dispatch nothing for `descriptor`, which is closed now: so the kernel forgets it."""
-        reads.discard(descriptor)
-        writes.discard(descriptor)
-        selectables.pop(descriptor, None)
-
     # Transports look for these there.
-    vars(epoll).update(write_batch=write_batch, forget=forget)
+    vars(epoll).update(write_batch=write_batch, forget=_forgetting(epoll))
 
     def turn(timeout: float | None) -> None:
         if write_batch.flush() and timeout != 0:

@@ -74,22 +74,17 @@ class Totals:
         if slot.link is link:
             slot.snapshot = taken
 
-    def expose(self, accept: str, done: Callable[[tuple[str, bytes]], None]) -> None:
-        """Pass `done` the content type and the text of all metrics, as they are now."""
-        self.refresh(lambda: done(self._text(accept)))
-
     def collect(self, message: messages.Expose | messages.Read) -> Deferred[Any]:
-        """What `message` asks for."""
+        """What `message` asks for, of all processes and as it is now."""
         collected: Deferred[object] = Deferred()
-        if isinstance(message, messages.Expose):
-            self.expose(message.accept, collected.callback)
-        else:
-            self.read(collected.callback)
+        self.refresh(
+            lambda: collected.callback(
+                self._text(message.accept)
+                if isinstance(message, messages.Expose)
+                else self._reading()
+            )
+        )
         return collected
-
-    def read(self, done: Callable[[Reading], None]) -> None:
-        """Pass `done` the figures of all processes, as they are now."""
-        self.refresh(lambda: done(self._reading()))
 
     def _reading(self) -> Reading:
         total = self.total()

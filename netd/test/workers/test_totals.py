@@ -50,7 +50,7 @@ class TotalsTests(SynchronousTestCase):
             worker.answers.clear()
             if each is not None:
                 worker.returns(messages.TakeSnapshot, each)
-        self.totals.expose("", self.exposed.append)
+        self.totals.collect(messages.Expose("")).addCallback(self.exposed.append)
         for worker in self.workers:
             worker.hear()
 
@@ -88,7 +88,7 @@ class TotalsTests(SynchronousTestCase):
         """Without a worker there are metrics all the same."""
         for slot in self.slots:
             slot.ready = False
-        self.totals.expose("", self.exposed.append)
+        self.totals.collect(messages.Expose("")).addCallback(self.exposed.append)
         self.assertIn('netd_worker_up{worker="1"} 0.0', self.lines())
 
     def test_read(self) -> None:

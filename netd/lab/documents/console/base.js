@@ -33,6 +33,8 @@ function size(bytes) {
   if (bytes < 1024) return `${bytes} bytes`;
   return bytes < 1024 ** 2 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
 }
+// 250 ms, 3 s, 1.5 s
+const roughly = (value) => (value < 1 ? `${Number((value * 1000).toPrecision(3))} ms` : `${Number(value.toPrecision(4))} s`);
 const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor((numbers.length - 1) / 2)];
 
 const UNITS = { d: 86400, h: 3600, m: 60, s: 1, ms: 0.001, us: 0.000001 };

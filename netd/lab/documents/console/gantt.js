@@ -86,5 +86,3 @@ function drawGantt(figure, { rows, count, end, now, lines, marks, label }) {
     ...below.map((label) => text("expects", label.x, foot + 30 + 15 * label.row, label.text, "middle")),
     ...above.filter(({ row }) => !row).map((label) => text("mark", label.x, top - 8, label.text, "end"))));
 }
-// 250 ms, 3 s, 1.5 s
-const roughly = (value) => (value < 1 ? `${Number((value * 1000).toPrecision(3))} ms` : `${Number(value.toPrecision(4))} s`);

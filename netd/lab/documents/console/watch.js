@@ -76,8 +76,7 @@ async function refused(response) {
   return null;
 }
 
-const WORDS = { live: "live", connecting: "connecting", waiting: "waiting" };
-function showState(kind = watching.paused ? "paused" : watching.over ? "off" : "idle", text = WORDS[kind] ?? kind) {
+function showState(kind = watching.paused ? "paused" : watching.over ? "off" : "idle", text = kind) {
   if ($("live").dataset.kind === kind && $("live-text").textContent === text) return;
   $("live").dataset.kind = kind;
   put($("live-text"), text);
@@ -99,8 +98,7 @@ function drawWatch() {
 
 const clock = (at) => new Date(at * 1000).toTimeString().slice(0, 8);
 const rate = (value) => (value < 9.95 ? String(Number(value.toFixed(1))) : Math.round(value).toLocaleString("en").replaceAll(",", "\u202f"));
-const bound = (seconds) => (seconds === null ? "–" : seconds === Infinity ? `> ${short(bounds.at(-1))}` : `≤ ${short(seconds)}`);
-const short = (seconds) => (seconds < 1 ? `${Number((seconds * 1000).toPrecision(3))} ms` : `${seconds} s`);
+const bound = (seconds) => (seconds === null ? "–" : seconds === Infinity ? `> ${roughly(bounds.at(-1))}` : `≤ ${roughly(seconds)}`);
 const mebi = (bytes) => `${Math.round(bytes / 1024 ** 2)} MiB`;
 const each = (name, index) => (frame) => frame[name][index] / frame.span;
 const every = (name) => (frame) => total(Object.values(frame[name])) / frame.span;
@@ -112,7 +110,7 @@ function makePlots() {
   const heat = plot("How late delayed responses left", { height: 84, labels: ROWS, kinds: Array.from({ length: SHADES }, (_, shade) => `heat${shade}`), draw(view, width, x, all) {
     heatPaths(all, x, rows, view.height / ROWS).forEach((path, shade) => view.paths[shade].setAttribute("d", path));
     view.ticks.forEach((tick, index) => {
-      put(tick, !bounds.length ? "" : index ? `${index === ROWS - 1 ? "≤ " : ""}${short(bounds[ROWS - 1 - index])}` : "more");
+      put(tick, !bounds.length ? "" : index ? `${index === ROWS - 1 ? "≤ " : ""}${roughly(bounds[ROWS - 1 - index])}` : "more");
       tick.setAttribute("y", ((index + 0.5) * view.height) / ROWS + 3);
     });
     const late = summed(all);
@@ -129,7 +127,7 @@ function makePlots() {
     series("In flight", ["waiting", "connections"], ["line v1", "line v2"], [({ waiting }) => waiting, ({ connections }) => connections], rate),
     series("UDP a second", ["in", "out", "dropped"], ["line v1", "line v2", "line v3"], [0, 1, 2].map((index) => each("udp", index)), rate),
     series("Refused a second", ["all"], ["line v3"], [every("refused")], rate, { note: reasons }),
-    series("Reactor lag", ["latest"], ["line v1"], [({ lag }) => lag], (seconds) => short(seconds), { least: 0.001, said: time }),
+    series("Reactor lag", ["latest"], ["line v1"], [({ lag }) => lag], roughly, { least: 0.001, said: time }),
     series("Memory", ["in RAM"], ["line v2"], [({ memory }) => memory / 1024 ** 2], (value) => `${Math.round(value)} MiB`),
   ];
   $("plots").append(...plots.map(({ figure }) => figure));
