@@ -1,7 +1,8 @@
 """
 Count the tests of one trial run: `tally.py NAME STATUS LOG`.
 
-What it finds goes to stderr in words and to stdout as `PASSED FAILED`.  Failed
+What it finds goes to stderr in words, with the report of each test that failed, and to stdout
+as `PASSED FAILED`.  Failed
 is also a skip that .ci/allowed-skips does not name, a test marked as todo, an
 exception or warning that Python could only print, and a run whose status says
 other than its tests do.
@@ -16,8 +17,14 @@ from typing import Final
 
 _SUMMARY: Final = re.compile(r"^(?:PASSED|FAILED)(?: \((.*)\))?$", re.MULTILINE)
 _SKIPPED: Final = re.compile(r"^\[SKIPPED\]\n(.*?)(?=^[=-]{79}$)", re.MULTILINE | re.DOTALL)
+_REPORT: Final = re.compile(
+    r"^\[(?:FAIL|ERROR|SUCCESS!\?!)\]\n.*?(?=^={79}$|^-{79}\nRan )", re.MULTILINE | re.DOTALL
+)
 _IGNORED: Final = re.compile(r"^Exception ignored .*", re.MULTILINE)
 _TEST: Final = re.compile(r"^[\w.]+\.test_\w+$", re.MULTILINE)
+
+# Characters of a report that are shown.
+_LONGEST: Final = 4000
 
 _FAILED: Final = ("failures", "errors", "expectedFailures", "unexpectedSuccesses")
 
@@ -55,6 +62,7 @@ def main(name: str, status: str, log: str) -> None:
     passed, wrong = faults(text, int(status), skips)
     sys.stderr.write(f"{name}: {passed} passed, {len(wrong)} failed\n")
     sys.stderr.writelines(f"  {line}\n" for line in wrong)
+    sys.stderr.writelines(f"{report[-_LONGEST:]}\n" for report in _REPORT.findall(text))
     sys.stdout.write(f"{passed} {len(wrong)}\n")
 
 
