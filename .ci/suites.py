@@ -4,6 +4,9 @@ Suites of others that ask an httpbin, on netd: `suites.py SCRATCH [NAME...]`.
 .ci/suites.toml is the table of them, and of their tests that fail.  A suite comes
 from its source distribution on PyPI, which the user's cache keeps, and runs in a
 virtual environment in SCRATCH, or with `--python` in another one.
+
+`suites.py --freeze` writes .ci/constraints.txt: the version of each package that they,
+and all other checks, need.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import sys
 import tarfile
 import time
 import tomllib
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,9 +28,17 @@ from typing import Final
 HERE: Final = Path(__file__).resolve().parent
 ROOT: Final = HERE.parent
 TABLE: Final = HERE / "suites.toml"
+FROZEN: Final = HERE / "constraints.txt"
+CHECKERS: Final = HERE / "checkers.txt"
 CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "netd-suites")
 
 _DEADLINE: Final = 600.0
+_HEADER: Final = """\
+# The versions that .ci/run installs, so that it gives the same result next month.
+#
+# `python .ci/suites.py --freeze` writes this file: it adds what is new and keeps the rest.
+# Remove the file first to have the newest of everything.
+"""
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,11 @@ class Suite:
         """The project in this version, for pip."""
         return f"{self.name}=={self.version}"
 
+    @property
+    def requirements(self) -> list[str]:
+        """The project, and what its tests import."""
+        return [self.requirement, *self.needs]
+
 
 def suites() -> dict[str, Suite]:
     """The table by name."""
@@ -70,9 +87,9 @@ def environment(**changes: str) -> dict[str, str]:
 
 def virtual_environment(room: Path, wanted: list[Suite]) -> Path:
     """The Python of a new virtual environment with netd and everything that is tested."""
-    needs = sorted({each for suite in wanted for each in (suite.requirement, *suite.needs)})
+    needs = sorted({each for suite in wanted for each in suite.requirements})
     python = room / "bin" / "python"
-    install = ["pip", "install", "--python", str(python)]
+    install = ["pip", "install", "--python", str(python), "--constraint", str(FROZEN)]
     for command in (
         ["venv", "--python", sys.executable, str(room)],
         [*install, "-e", f"{ROOT}[pytest,compress]"],
@@ -80,6 +97,18 @@ def virtual_environment(room: Path, wanted: list[Suite]) -> Path:
     ):
         subprocess.run(["uv", "--quiet", *command], check=True, env=environment())
     return python
+
+
+def freeze(wanted: Iterable[Suite]) -> None:
+    """Write `FROZEN`, for every Python that netd runs on."""
+    needs = [each for suite in wanted for each in suite.requirements]
+    compile_ = ["uv", "--quiet", "pip", "compile", "--universal", "--python-version", "3.11"]
+    compile_ += ["--no-header", "--no-annotate", "--extra", "dev", "--output-file", str(FROZEN)]
+    inputs = ["pyproject.toml", str(CHECKERS), "-"]
+    subprocess.run(
+        [*compile_, *inputs], cwd=ROOT, input="\n".join(needs), text=True, check=True
+    )
+    FROZEN.write_text(_HEADER + FROZEN.read_text())
 
 
 def source(suite: Suite, room: Path) -> Path:
@@ -139,11 +168,17 @@ def passes(suite: Suite, python: Path, root: Path) -> bool:
 def main() -> int:
     """Run the suites, one after the other; 1 when a test does otherwise, 2 without a suite."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("scratch", type=Path)
+    parser.add_argument("scratch", type=Path, nargs="?")
     parser.add_argument("names", nargs="*")
     parser.add_argument("--python", type=Path, help="has what the suites need")
+    parser.add_argument("--freeze", action="store_true", help="write .ci/constraints.txt")
     given = parser.parse_args()
     table = suites()
+    if given.freeze:
+        freeze(table.values())
+        return 0
+    if given.scratch is None:
+        parser.error("SCRATCH is missing")
     wanted = [table[name] for name in given.names or table]
     scratch = given.scratch.resolve()
     try:
