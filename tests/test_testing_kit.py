@@ -23,6 +23,7 @@ from tests.running import (
     environment,
     eventually,
     run,
+    shared,
     temporary_directory,
 )
 
@@ -62,6 +63,48 @@ def test_secure(netd_secure, netd_trusted):
 """
 
 
+# What a Python of another system lacks, as its sitecustomize.
+_WITHOUT = """
+import io, os, resource, select, signal, socket, sys
+
+def drop(module, *beginnings):
+    for name in dir(module):
+        if name.startswith(beginnings):
+            delattr(module, name)
+"""
+
+_MACOS = f"""{_WITHOUT}
+sys.platform = "darwin"
+proxies = type(sys)("_scproxy")
+proxies._get_proxies = proxies._get_proxy_settings = dict
+sys.modules["_scproxy"] = proxies
+drop(os, "O_PATH", "O_TMPFILE", "pidfd_", "pipe2", "posix_f", "sched_", "splice", "eventfd")
+drop(select, "epoll", "EPOLL")
+drop(signal, "SIGRT", "SIGPWR", "sigtimedwait", "sigwaitinfo")
+drop(socket, "AF_NETLINK", "MSG_ERRQUEUE", "MSG_MORE", "MSG_NOSIGNAL", "SOCK_CLOEXEC")
+drop(socket, "SOCK_NONBLOCK", "SO_BINDTODEVICE", "SO_INCOMING_CPU", "SO_PEERCRED")
+drop(socket, "TCP_CORK", "TCP_DEFER_ACCEPT", "TCP_INFO", "TCP_QUICKACK", "TCP_USER_TIMEOUT")
+read = io.open
+
+def open_(path, *how, **more):
+    if isinstance(path, str | os.PathLike) and os.fspath(path).startswith(("/proc/", "/sys/")):
+        raise FileNotFoundError(path)
+    return read(path, *how, **more)
+
+import builtins
+builtins.open = io.open = open_
+"""
+
+_WINDOWS = f"""{_WITHOUT}
+drop(os, "fork", "getuid", "killpg", "setsid", "pread", "sendfile", "O_CLOEXEC")
+drop(os, "O_DIRECTORY", "O_NOCTTY", "O_NONBLOCK")
+drop(select, "epoll", "EPOLL", "poll", "POLL")
+drop(signal, "SIGHUP", "SIGKILL", "SIGUSR", "SIGCHLD", "set_wakeup_fd")
+drop(socket, "AF_UNIX", "SO_REUSEPORT", "MSG_DONTWAIT")
+sys.modules.update(dict.fromkeys(["fcntl", "grp", "pwd", "resource", "termios"]))
+"""
+
+
 def _ended(pid: int) -> bool | None:
     """True when the process has ended."""
     return None if alive(pid) else True
@@ -86,13 +129,13 @@ class Runs(SynchronousTestCase):
         """The environment of a runner, whose temporary files are in the room too."""
         return environment(TMPDIR=str(self.scratch), **changes)
 
-    def run_suite(self, *command: str) -> Finished:
+    def run_suite(self, *command: str, **changes: str) -> Finished:
         """Run a suite to its end."""
-        return run(*command, environ=self.environment(), cwd=self.room)
+        return run(*command, environ=self.environment(**changes), cwd=self.room)
 
-    def passes(self, *command: str) -> Finished:
+    def passes(self, *command: str, **changes: str) -> Finished:
         """The suite passes, and nothing of it is left."""
-        done = self.run_suite(*command)
+        done = self.run_suite(*command, **changes)
         self.assertEqual(done.status, 0, f"{done.out}\n{done.err}")
         self.nothing_left()
         return done
@@ -184,6 +227,48 @@ class PytestTests(Runs):
         self.assertTrue([*self.scratch.glob("netd-ca-*/ca.key")])
         os.kill(runner.pid, signal.SIGKILL)
         self.nothing_left()
+
+
+class OtherSystemTests(Runs):
+    """
+    Pythons that lack what those of other systems lack.
+    """
+
+    def passes_on(self, system: str, *options: str) -> Finished:
+        """The suite passes on a Python that `system` has prepared."""
+        (self.room / "site").mkdir()
+        self.write(system, "site/sitecustomize.py")
+        path = f"{self.room / 'site'}{os.pathsep}{ROOT}"
+        # Not the plugins of others, which may not be ready for this.
+        alone = {"PYTHONPATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        return self.passes(*_PYTEST, "-p", "netd.testing.plugin", *options, **alone)
+
+    def test_macos(self) -> None:
+        """The fixtures start a daemon where epoll, /proc and all of Linux's own are missing."""
+        self.write(
+            f"""{_SUITE}
+def test_system(netd):
+    assert sys.platform == "darwin" and not hasattr(select, "epoll")
+    assert get(netd.echo(size=3_000_000, delay="1ms")) == 200
+    assert any("SelectReactor" in line for line in netd.lines)
+""".replace("import os,", "import select, sys, os,")
+        )
+        self.passes_on(_MACOS)
+
+    def test_windows(self) -> None:
+        """With --netd the fixtures need nothing that POSIX systems alone have."""
+        self.write(
+            f"""{_NOTE}
+from netd.testing import CA, Daemon, serve
+
+def test_remote(netd, netd_key, netd_ca, netd_trusted):
+    assert not hasattr(os, "fork") and netd_ca.expired()
+    assert get(netd.echo(key=netd_key)) == 200
+    assert netd.metrics() and netd.attempts(netd_key) == []
+"""
+        )
+        with shared() as daemon:
+            self.passes_on(_WINDOWS, "--netd", daemon.url)
 
 
 class OtherRunnerTests(Runs):

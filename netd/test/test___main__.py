@@ -44,6 +44,15 @@ class MainTests(SynchronousTestCase):
         __main__.main()
         self.assertEqual(self.ran, [["netd", "--nodaemon", "--pidfile=", "netd"]])
 
+    def test_windows(self) -> None:
+        """
+        Windows, where netd does not run, is told so in one line.
+        """
+        self.patch(sys, "platform", "win32")
+        with self.assertRaisesRegex(SystemExit, r"\Anetd: does not run on Windows; .+\Z"):
+            __main__.main()
+        self.assertEqual(self.ran, [])
+
     def test_sameList(self) -> None:
         """
         The arguments are changed in place: whoever holds the list sees what twistd sees.

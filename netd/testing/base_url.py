@@ -59,4 +59,4 @@ class BaseURL(LabURLs):
         return self.url
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.url}>"
+        return f"<{type(self).__name__} {self._url or 'not running'}>"

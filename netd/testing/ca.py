@@ -15,8 +15,10 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from urllib.parse import quote
 
 NAMES: Final = ("localhost", "127.0.0.1", "::1")
 """What the certificates are for."""
@@ -69,7 +71,8 @@ class CA:
 
     def client(self, name: str = "client") -> Certificate:
         """The certificate of a client called `name`, for a daemon with --client-ca."""
-        return self._issue(f"client-{name}", name, common_name=name)
+        # Its common name, since a person's name can be no host's.
+        return self._issue(f"client-{name}", "client.invalid", common_name=name)
 
     def expired(self) -> Certificate:
         """A certificate whose time ended yesterday."""
@@ -90,7 +93,7 @@ class CA:
         return self._kept(name, lambda: _pems(self._ca.issue_cert(*names, **traits)))
 
     def _kept(self, name: str, make: Callable[[], tuple[bytes, bytes]]) -> Certificate:
-        paths = [self.directory / f"{name.replace(':', '_')}.{end}" for end in ("pem", "key")]
+        paths = [self.directory / f"{quote(name, safe='')}.{end}" for end in ("pem", "key")]
         if not all(path.exists() for path in paths):
             for path, data in zip(paths, make(), strict=True):
                 _write(path, data)
@@ -136,7 +139,7 @@ def _self_signed() -> tuple[bytes, bytes]:
 def _write(path: Path, data: bytes) -> None:
     """Write a file that appears whole, and that only the user may read."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with open(beside, "xb", opener=partial(os.open, mode=0o600)) as file:
         file.write(data)
     beside.replace(path)
 

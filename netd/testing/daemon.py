@@ -27,7 +27,7 @@ from netd.testing.target import Target, address_of
 _SHOWN_LINES: Final = 50
 _OPTIONS: Final = (
     *("--port", "0", "--udp", "udp:0", "--announce", "-", "--until-eof", "yes"),
-    *("--access-log", "off", "--grace", "0s"),
+    *("--access-log", "off", "--grace", "0s", "--delay", "0s"),
 )
 # What a service manager or a strict runner says to its own process only.
 _NOT_INHERITED: Final = frozenset(
@@ -41,6 +41,15 @@ _TERMINATE_SECONDS: Final = 3.0
 
 class StartFailed(Exception):
     """The daemon did not start; the message has its exit status and its last lines."""
+
+
+def check_system() -> None:
+    """StartFailed where netd does not run."""
+    if sys.platform == "win32":
+        raise StartFailed(
+            "netd does not run on Windows: start it in WSL or in a container, and use it by"
+            " `pytest --netd URL` or netd.testing.Target(URL)"
+        )
 
 
 def environment() -> dict[str, str]:
@@ -78,7 +87,7 @@ class Daemon(Target):
         *,
         tls: bool | CA | Certificate = False,
         environ: Mapping[str, str] | None = None,
-        deadline: float = 30.0,
+        deadline: float = 60.0,
     ) -> None:
         super().__init__("")
         self._options = [os.fspath(each) for each in options]
@@ -102,6 +111,9 @@ class Daemon(Target):
         return self._process.pid if self._process else None
 
     def __enter__(self) -> Self:
+        # What a test shows of a failed start is the reason, and not this code.
+        __tracebackhide__ = True
+        check_system()
         self._room = Path(tempfile.mkdtemp(prefix="netd-"))
         # Also for a daemon that nobody ends.
         self._remove = weakref.finalize(self, shutil.rmtree, self._room, True)
@@ -116,6 +128,7 @@ class Daemon(Target):
         self.stop()
 
     def _start(self, room: Path) -> None:
+        __tracebackhide__ = True
         empty = room / "empty"
         empty.mkdir()
         command = [sys.executable, "-m", "netd.testing.child", str(room)]
@@ -133,7 +146,7 @@ class Daemon(Target):
         # Not a method of this object, which the thread would keep alive.
         self._thread = threading.Thread(target=reader.run, name="netd-log", daemon=True)
         self._thread.start()
-        if not reader.heard.wait(self._deadline):
+        if not reader.heard_within(self._deadline):
             raise StartFailed(self._why(f"netd was not ready within {self._deadline:g} s"))
         if reader.listen is None:
             with suppress(subprocess.TimeoutExpired):
@@ -207,21 +220,24 @@ class _Reader:
     def __init__(self, output: IO[bytes], log: deque[str]) -> None:
         self._output = output
         self._log = log
-        self.heard = threading.Event()
-        """Set when the daemon is ready, and when it has ended before."""
+        self._heard = threading.Event()
         self.listen: dict[str, str] | None = None
         """The endpoints of the daemon by name, once it is ready."""
+
+    def heard_within(self, seconds: float) -> bool:
+        """Wait until the daemon is ready, or has ended before; False when neither happens."""
+        return self._heard.wait(seconds)
 
     def run(self) -> None:
         """Read to the end, and close."""
         with self._output:
             for line in self._output:
                 self._take(line)
-        self.heard.set()
+        self._heard.set()
 
     def _take(self, line: bytes) -> None:
         if self.listen is None and line.startswith(_READY):
             self.listen = json.loads(line.removeprefix(_READY))["listen"]
-            self.heard.set()
+            self._heard.set()
         else:
             self._log.append(line.decode("utf-8", "replace").rstrip("\r\n"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from netd.testing.daemon import check_system
 from netd.testing.target import Target, address_of
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 _OPTIONS: Final = (
     *("--port", "0", "--udp", "udp:0", "--access-log", "off", "--grace", "0s"),
-    *("--fast-dispatch", "no", "--log", "text"),
+    *("--delay", "0s", "--fast-dispatch", "no", "--log", "text"),
 )
 _TIMES: Final = frozenset({"seconds", "callLater", "getDelayedCalls"})
 
@@ -56,7 +57,8 @@ def serve(reactor: Any, *options: str, clock: Any = None) -> Deferred[Served]:
 
     With `clock`, a `twisted.internet.task.Clock`, no time passes for the daemon
     but the clock's.  Fails with UsageError when an option is wrong or a port is
-    taken.  `metrics` and `attempts` wait, so call them in a thread.
+    taken, with StartFailed on Windows.  `metrics` and `attempts` wait, so call them
+    in a thread.
     """
     from twisted.internet.defer import maybeDeferred
 
@@ -64,6 +66,7 @@ def serve(reactor: Any, *options: str, clock: Any = None) -> Deferred[Served]:
 
 
 def _serve(reactor: Any, options: tuple[str, ...], clock: Any) -> Served:
+    check_system()
     from twisted.application.service import MultiService
     from twisted.python.usage import UsageError
 

@@ -124,7 +124,9 @@ class Factory:
         """A daemon with these options; see `netd.testing.Daemon`."""
         from netd.testing.daemon import Daemon
 
-        daemon = self._stack.enter_context(Daemon(options, tls=tls))
+        __tracebackhide__ = True
+        daemon = Daemon(options, tls=tls).__enter__()
+        self._stack.callback(daemon.stop)
         self.daemons.append(daemon)
         return daemon
 

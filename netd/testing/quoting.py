@@ -6,24 +6,38 @@ Rules: the standard library only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import TypeAlias
 from urllib.parse import quote, urlencode
 
-Value: TypeAlias = str | int | float
+Value: TypeAlias = str | int | float | timedelta
 """The value of a parameter: True is `yes`, a number a number, durations are in seconds."""
-Values: TypeAlias = Value | Sequence[str]
-"""One value, or those of a parameter that repeats."""
+Values: TypeAlias = Value | Sequence[str] | Mapping[str, str]
+"""One value, those of a parameter that repeats, or names and values of a header."""
 
 
 def text(value: Value) -> str:
-    """The text of a value, which the lab understands."""
+    """The text of a value, which the lab understands; TypeError for any other object."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
     if isinstance(value, float):
         # Without an exponent, which no duration has; to the microsecond.
         return f"{value:.6f}".rstrip("0").rstrip(".")
-    return str(value)
+    if isinstance(value, str | int):
+        return str(value)
+    raise TypeError(f"{value!r}: not a str, an int, a float or a timedelta")
+
+
+def _each(values: Values) -> Iterable[Value]:
+    """The values of a parameter, one after the other."""
+    if isinstance(values, Mapping):
+        return [f"{name}: {value}" for name, value in values.items()]
+    if isinstance(values, Sequence) and not isinstance(values, str | bytes):
+        return values
+    return [values]
 
 
 def path_of(*segments: Value) -> str:
@@ -37,6 +51,6 @@ def query_of(parameters: Mapping[str, Values | None]) -> str:
         (name, text(each))
         for name, values in parameters.items()
         if values is not None
-        for each in ([values] if isinstance(values, str | int | float) else values)
+        for each in _each(values)
     ]
     return f"?{urlencode(pairs, quote_via=quote)}" if pairs else ""

@@ -26,6 +26,7 @@ class BaseURLTests(SynchronousTestCase):
             self.assertEqual((base.protocol, base.host, base.port), parts)
             self.assertEqual(str(base), url.rstrip("/"))
             self.assertEqual(repr(base), f"<BaseURL {base.url}>")
+        self.assertEqual(repr(BaseURL("")), "<BaseURL not running>")
 
     def test_joined(self) -> None:
         """`/` and `join` take a path with or without its slash, `+` takes it as it is."""

@@ -63,11 +63,11 @@ class HandshakeTests(SynchronousTestCase):
 
     def test_client(self) -> None:
         """The certificate of a client is the authority's too, and has its name."""
-        pair = self.ca.client("alice")
+        pair = self.ca.client("Alice Smith")
         context = self.ca.context()
         context.load_cert_chain(*pair)
         text = ssl._ssl._test_decode_cert(pair.certificate)  # type: ignore[attr-defined]
-        self.assertIn((("commonName", "alice"),), text["subject"])
+        self.assertIn((("commonName", "Alice Smith"),), text["subject"])
 
     def test_files(self) -> None:
         """Only the user may read the keys; what was made is given again."""
@@ -76,6 +76,13 @@ class HandshakeTests(SynchronousTestCase):
         for key in (*(each.key for each in pairs), str(self.ca.directory / "ca.key")):
             self.assertEqual(stat.S_IMODE(os.stat(key).st_mode), 0o600)
         self.assertEqual([*self.ca.directory.glob(".*")], [])
+
+    def test_names(self) -> None:
+        """A name of any letters is a file of the directory."""
+        for name in ("::1", "*.a.test", "a/../../b", "..", 'a"b<c>|d?'):
+            for path in self.ca.client(name):
+                self.assertEqual(Path(path).parent, self.ca.directory)
+                self.assertNotRegex(Path(path).name, r'[:*/"<>|?\\]')
 
     def test_again(self) -> None:
         """An authority that is in the directory already goes on."""

@@ -21,7 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.testing import daemon as module
 from netd.testing.ca import CA
-from netd.testing.daemon import Daemon, StartFailed, _pipe, environment
+from netd.testing.daemon import Daemon, StartFailed, _pipe, _Reader, environment
 from netd.testing.target import MAX_LINES
 
 
@@ -42,12 +42,12 @@ IDLE: Final = _READY + "input()"
 """What a daemon says and does that nobody asks anything."""
 
 
-def stand_in(test: SynchronousTestCase, program: str) -> None:
+def stand_in(test: SynchronousTestCase, program: str, **more: Any) -> None:
     """Run a program of Python in place of the daemon, which takes much longer to start."""
     real = subprocess.Popen
 
     def popen(command: list[str], **how: Any) -> Any:
-        return real([sys.executable, "-S", "-c", program], **how)
+        return real([sys.executable, "-S", "-c", program], **how, **more)
 
     test.patch(subprocess, "Popen", popen)
 
@@ -203,14 +203,26 @@ class FailureTests(SynchronousTestCase):
 
     def test_silent(self) -> None:
         """A daemon that never says READY is ended by force, after the deadline."""
-        self.patch(module, "_END_SECONDS", 0.2)
-        self.patch(module, "_TERMINATE_SECONDS", 0.2)
+        self.patch(module, "_END_SECONDS", 0.01)
+        self.patch(module, "_TERMINATE_SECONDS", 0.01)
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        self.addCleanup(os.close, writing)
         stand_in(
             self,
-            "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-            "print('here', flush=True)\ntime.sleep(600)",
+            "import os, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+            f"os.write({writing}, b'x')\ntime.sleep(600)",
+            pass_fds=[writing],
         )
-        self.assertEqual(self.failure(deadline=0.5), "netd was not ready within 0.5 s:\nhere")
+        # The deadline passes when the process ignores signals, however long it takes to start.
+        self.patch(_Reader, "heard_within", lambda *_: not os.read(reading, 1))
+        self.assertEqual(self.failure(), "netd was not ready within 60 s:")
+
+    def test_windows(self) -> None:
+        """Windows, where netd does not run, is told so in one line, and no process starts."""
+        self.patch(sys, "platform", "win32")
+        self.patch(subprocess, "Popen", None)
+        self.assertRegex(self.failure(), r"\Anetd does not run on Windows: .*--netd URL.*\Z")
 
     def test_talkative(self) -> None:
         """A daemon that writes more than a pipe holds is not stopped by that."""

@@ -206,3 +206,6 @@ class FixtureTests(SynchronousTestCase):
         stand_in(self, "raise SystemExit('netd: --nope: not an option')")
         outcome = run_pytest(self, "def test_it(netd_factory):\n    netd_factory('--nope')")
         self.assertIn("netd: --nope: not an option", outcome.text)
+        # Not the code of the kit: neither that of the factory nor that of the daemon.
+        self.assertIn(">   ", outcome.text)
+        self.assertNotIn("netd/testing/", outcome.text)

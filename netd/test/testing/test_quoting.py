@@ -4,6 +4,8 @@ Tests of netd.testing.quoting.
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from hypothesis import given
@@ -24,6 +26,19 @@ class TextTests(SynchronousTestCase):
         """Texts and whole numbers are as they are, a truth is a switch."""
         values = ("50ms", 3, True, False)
         self.assertEqual([text(each) for each in values], ["50ms", "3", "yes", "no"])
+
+    def test_durations(self) -> None:
+        """A timedelta is its seconds."""
+        self.assertEqual(text(timedelta(minutes=1, microseconds=250)), "60.00025")
+
+    def test_others(self) -> None:
+        """Whatever the lab would take for something else is a TypeError that shows it."""
+        others: list[Any] = [b"ab", {"a"}, object(), iter("ab"), [b"ab"], [{}]]
+        for value in others:
+            with self.assertRaisesRegex(TypeError, "not a str, an int, a float or a timedelta"):
+                query_of({"body": value})
+        with self.assertRaisesRegex(TypeError, "b'ab': not a str"):
+            path_of(others[0])
 
     @by_chance
     @given(st.floats(0, 1e6))
@@ -60,3 +75,7 @@ class URLTests(SynchronousTestCase):
         """A parameter may repeat, and one that is None is left out."""
         self.assertEqual(query_of({"h": ["A: 1", "B"], "x": None}), "?h=A%3A%201&h=B")
         self.assertEqual(query_of({"x": None}), "")
+
+    def test_header(self) -> None:
+        """A header may be a dict."""
+        self.assertEqual(query_of({"h": {"A": "1", "B": "x y"}}), "?h=A%3A%201&h=B%3A%20x%20y")
