@@ -10,11 +10,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.testing import Target
+from tests.clients import connect
 from tests.running import (
     DEADLINE,
     ROOT,
@@ -27,6 +30,7 @@ from tests.running import (
     temporary_directory,
 )
 
+_PAGE = ROOT / "docs" / "testing.md"
 _PYTEST = (
     *(sys.executable, "-m", "pytest", "-c", "/dev/null", "-p", "no:cacheprovider"),
     *("-W", "error::ResourceWarning", "-W", "error::pytest.PytestUnraisableExceptionWarning"),
@@ -338,9 +342,36 @@ class ExampleTests(Runs):
         done = self.passes(sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
         self.assertIn("4 passed", done.out)
 
+    def test_fixtures(self) -> None:
+        """The fixture of a module and the asynchronous clients of docs/testing.md."""
+        blocks = re.findall(r"```python\n(.*?)```", _PAGE.read_text(), re.DOTALL)
+        shown = [block for block in blocks if "asyncio" in block or "lossy" in block]
+        self.assertEqual(len(shown), 2)
+        lossy = "def test_lossy(lossy):\n    assert lossy.udp.port\n"
+        self.write("\n".join(["import pytest", *shown, lossy]))
+        self.assertIn("3 passed", self.passes(*_PYTEST).out)
+
+    def test_otherTools(self) -> None:
+        """The daemon takes each URL for those who know another tool."""
+        shown = re.findall(r"\| `(netd\.\w+\(.+\))` \|\n", _PAGE.read_text())
+        self.assertGreater(len(shown), 15)
+        with shared() as daemon, ExitStack() as stack:
+            netd = Target(daemon.url)
+            sockets = []
+            for each in shown:
+                url = eval(each, {"netd": netd, "netd_key": "tools"})  # noqa: S307
+                if isinstance(url, str):
+                    sock = stack.enter_context(connect(daemon.address()))
+                    path = url.removeprefix(daemon.url)
+                    sock.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                    sockets.append((each, sock))
+            for each, sock in sockets:
+                if "hang" not in each:
+                    self.assertNotIn(b" 400 ", sock.recv(100), each)
+
     def test_tutorial(self) -> None:
         """docs/testing.md shows the files as they are, and every fixture that there is."""
-        page = (ROOT / "docs" / "testing.md").read_text()
+        page = _PAGE.read_text()
         shown = re.findall(r"<!-- file: (\S+) -->\n```python\n(.*?)```", page, re.DOTALL)
         self.assertEqual(len(shown), 2)
         for name, text in shown:

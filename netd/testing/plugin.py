@@ -36,6 +36,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse a --netd that is no URL before any test runs."""
+    _url(config)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """Show the log of each daemon that a failing test used."""
@@ -59,9 +64,11 @@ def _log_of(used: object) -> list[str]:
 
 def _url(config: pytest.Config) -> str | None:
     """The URL of the daemon that runs already."""
-    url: str | None = config.getoption("netd_url") or os.environ.get("NETD_TEST_URL")
+    given: str | None = config.getoption("netd_url")
+    url = given or os.environ.get("NETD_TEST_URL")
     if url and not url.startswith(("http://", "https://")):
-        raise pytest.UsageError(f"--netd {url}: not an http or https URL")
+        source = "--netd" if given else "NETD_TEST_URL"
+        raise pytest.UsageError(f"{source} {url}: not an http or https URL")
     return url or None
 
 

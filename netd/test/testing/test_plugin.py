@@ -160,9 +160,17 @@ class FixtureTests(SynchronousTestCase):
         self.passes(text, "--netd", "https://127.0.0.1:1")
 
     def test_remoteWrong(self) -> None:
-        """What is no URL is said so."""
-        outcome = run_pytest(self, "def test_it(netd): pass", "--netd", "localhost:1")
-        self.assertIn("--netd localhost:1: not an http or https URL", outcome.text)
+        """What is no URL is one line, and no test runs."""
+        outcome = run_pytest(self, "def test_it(): pass", "--netd", "localhost:1")
+        self.assertEqual(
+            outcome.text, "ERROR: --netd localhost:1: not an http or https URL\n\n"
+        )
+        self.assertEqual((outcome.status, outcome.outcomes), (4, {}))
+        set_variable(self, "NETD_TEST_URL", "localhost:2")
+        outcome = run_pytest(self, "def test_it(): pass")
+        self.assertIn(
+            "ERROR: NETD_TEST_URL localhost:2: not an http or https URL", outcome.text
+        )
 
     def test_log(self) -> None:
         """A failing test shows the log of each daemon that it used, and a passing one none."""
