@@ -34,6 +34,8 @@ html_theme = "furo"
 html_title = "netd"
 pygments_dark_style = "github-dark"
 html_copy_source = False
+html_static_path = ["site.css"]
+html_css_files = ["site.css"]
 html_show_sphinx = False
 
 

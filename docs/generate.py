@@ -15,6 +15,7 @@ from twisted.internet.task import Clock
 
 from netd.counters import Counters
 from netd.http.errors import REQUEST_ERRORS
+from netd.lab.document import themes
 from netd.lab.parameters import Parameter
 from netd.lab.table import ROUTES
 from netd.ops.logging.journal import field_name
@@ -38,29 +39,31 @@ KEYS = Path(__file__).parent.parent / "contrib" / "netd.toml"
 _OPTIONS = """\
 # Options
 
-A flag beats the environment, that beats the file named by `--config` (or `NETD_CONFIG`), that beats the default.
-A key of the TOML file is the flag's name without dashes in front: `max-delay = "90s"`. Repeatable options are lists there; in the environment spaces separate their texts, and in `NETD_FILES_CACHE` and `NETD_FILES_HEADER`, whose texts may hold spaces, line breaks do. What is `yes` or `no` may be `true` or `false` there too.
-A key or a variable `NETD_*` that is no option stops the start, except variables `NETD_ENV_*` and `NETD_TEST_*`. [contrib/netd.toml](../../contrib/netd.toml) has every key.
-A duration is `3`, `3s`, `250ms` or `1m30s`; a size is `1024`, `10MB` or `64KiB`; an endpoint is a port number, `tcp:PORT`, `tcp:PORT:interface=ADDRESS` or `tcp6:PORT:interface=\\:\\:1`.
-`--print-config` prints every value and where it came from, in a form that `--config` takes; `--check-config` exits 0 or 1, and tries no address.
-The column "changes on" says whether a reload (SIGHUP) changes the option, or only a restart.
+- A flag beats the environment, that beats the file named by `--config` (or `NETD_CONFIG`), that beats the default.
+- A key of the TOML file is the flag's name without dashes in front: `max-delay = "90s"`. [contrib/netd.toml](../../contrib/netd.toml) has every key.
+- Repeatable options are lists in the file. In the environment spaces separate their texts, and in `NETD_FILES_CACHE` and `NETD_FILES_HEADER`, whose texts may hold spaces, line breaks do.
+- A switch is `yes` or `no`, and in the file `true` or `false` too.
+- A key or a variable `NETD_*` that is no option stops the start, except variables `NETD_ENV_*` and `NETD_TEST_*`.
+- A duration is `3`, `3s`, `250ms` or `1m30s`; a size is `1024`, `10MB` or `64KiB`; an endpoint is a port number, `tcp:PORT`, `tcp:PORT:interface=ADDRESS` or `tcp6:PORT:interface=\\:\\:1`.
+- `--print-config` prints every value and where it came from, in a form that `--config` takes. `--check-config` exits 0 or 1, and tries no address.
+- The column "changes on" says whether a reload (SIGHUP) changes the option, or only a restart.
 """
 
 _GROUP = """
 ## {}
 
-| flag | environment | default | changes on | what |
+| flag | what | default | changes on | environment |
 |---|---|---|---|---|
 """
 
 _URLS = """\
 # URLs
 
-What `/help` of a running daemon says; HEAD is answered wherever GET is, OPTIONS everywhere.
-
-| path | methods | what | parameters |
-|---|---|---|---|
+What `/help` of a running daemon says. HEAD works wherever GET does, OPTIONS everywhere. The parameters stand in the query, but for those of the path: `<name>` is a segment, `<path:name>` the rest.
 """
+
+_FEW = 5
+"""As many parameters are not repeated for each URL that takes the same."""
 
 _METHODS = """\
 # XML-RPC methods
@@ -191,7 +194,7 @@ def _row(option: Option) -> str:
     default = f"`{option.default}`" if option.default else ""
     changes = ("restart" if option.restart else "reload") if option in OPTIONS else ""
     repeatable = " Repeatable." if option.repeatable else ""
-    return f"| `{flag}` | {variable} | {default} | {changes} | {option.help}{repeatable} |\n"
+    return f"| `{flag}` | {option.help}{repeatable} | {default} | {changes} | {variable} |\n"
 
 
 def options() -> str:
@@ -238,7 +241,26 @@ def toml() -> str:
 def _parameter(each: Parameter) -> str:
     """A parameter with its default and limits."""
     limits = f" ({each.limits})" if each.limits else ""
-    return f"`{each.name}`: {each.help}{limits}"
+    return f"- `{each.name}`: {each.help}{limits}\n"
+
+
+def urls() -> str:
+    """The page of all URLs, by theme."""
+    described: dict[tuple[Parameter, ...], str] = {}
+    page = _URLS
+    for theme in themes(ROUTES):
+        page += f"\n## {theme}\n"
+        for route in (each for each in ROUTES if each.theme == theme):
+            methods = ", ".join(route.methods) or "Any method"
+            page += f"\n### `{route.path}`\n\n{methods}: {route.help}.\n"
+            if not route.parameters:
+                continue
+            first = described.setdefault(route.parameters, route.path)
+            if first == route.path or len(route.parameters) < _FEW:
+                page += "\n" + "".join(map(_parameter, route.parameters))
+            else:
+                page += f"\nIt takes the parameters of `{first}`.\n"
+    return page
 
 
 def _method(method: Procedure) -> str:
@@ -289,14 +311,9 @@ def refusals() -> str:
 
 def pages() -> dict[str, str]:
     """The text of each page by its file name."""
-    urls = "".join(
-        f"| `{route.path}` | {', '.join(route.methods) or 'any'} | {route.help} | "
-        f"{'; '.join(map(_parameter, route.parameters))} |\n"
-        for route in ROUTES
-    )
     return {
         "options.md": options(),
-        "urls.md": _URLS + urls,
+        "urls.md": urls(),
         "methods.md": methods(),
         "metrics.md": metrics(),
         "log-fields.md": log_fields(),
