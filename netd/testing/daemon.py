@@ -76,9 +76,10 @@ class Daemon(Target):
 
     `tls` adds HTTPS, on a port of its own or that of `--https`: True with an
     authority of its own (`ca`), a CA with that one, a Certificate with just this.
-    `environ` replaces `environment()`.  Entering raises StartFailed within
-    `deadline` seconds when the daemon does not become ready.  Leaving ends it,
-    and raises nothing; it also ends when this process is killed.
+    `environ` is the daemon's environment, by default that of this process without
+    `NETD_*`.  Entering raises StartFailed within `deadline` seconds when the daemon
+    does not become ready.  Leaving ends it, and raises nothing; it also ends when
+    this process is killed.
     """
 
     def __init__(
