@@ -46,12 +46,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """Show the log of each daemon that a failing test used."""
     outcome: Any = yield
     report = outcome.get_result()
-    if report.failed:
-        for name, used in getattr(item, "funcargs", {}).items():
-            for each in getattr(used, "daemons", [used]):
-                lines = _log_of(each)
-                if lines:
-                    report.sections.append((f"log of {name}", "\n".join(lines)))
+    for name, used in getattr(item, "funcargs", {}).items():
+        daemons = used.daemons if isinstance(used, Factory) else [used]
+        for each in daemons if report.failed else ():
+            lines = _log_of(each)
+            if lines:
+                report.sections.append((f"log of {name}", "\n".join(lines)))
+        if report.when == "teardown" and isinstance(used, Factory):
+            used.daemons.clear()
 
 
 def _log_of(used: object) -> list[str]:
@@ -124,6 +126,7 @@ class Factory:
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
         self.daemons: list[Daemon] = []
+        """Those of the test that runs."""
 
     def __call__(
         self, *options: str | os.PathLike[str], tls: bool | CA | Certificate = False

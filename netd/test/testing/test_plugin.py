@@ -186,6 +186,9 @@ class FixtureTests(SynchronousTestCase):
                 netd_factory()
                 assert not netd_factory.daemons
 
+            def test_factoryAgain(netd_factory):
+                assert not netd_factory()
+
             def test_other(tmp_path):
                 assert not tmp_path
 
@@ -202,6 +205,7 @@ class FixtureTests(SynchronousTestCase):
             {
                 "test_fails": ["log of netd", "log of netd_secure"],
                 "test_factory": ["log of netd_factory"] * 2,
+                "test_factoryAgain": ["log of netd_factory"],
                 "test_other": [],
                 "test_passes": [],
             },
