@@ -31,9 +31,9 @@ _HEAD: Final = re.compile(
     rb"(?:\r\n)?+(" + TOKEN + rb") (" + _TARGET + rb") HTTP/1\.([01])\r\n" + FIELD + rb"*+\r\n"
 )
 # The fields that decide about framing and the connection, in lower case; the others are
-# not split.
+# not split.  Nothing follows that could fail, so it need not be possessive, which is slower.
 _FRAMING: Final = re.compile(
-    rb"\n(host|connection|content-length|transfer-encoding|expect):[ \t]*+([^\r]*+)"
+    rb"\n(host|connection|content-length|transfer-encoding|expect):[ \t]*([^\r]*)"
 )
 # RFC 9112 3 with any version or, as in HTTP/0.9, none.
 _LINE: Final = re.compile(rb"(" + TOKEN + rb") (" + _TARGET + rb")(?: (HTTP/[0-9]\.[0-9]))?")
@@ -45,7 +45,7 @@ _HALF_LINE: Final = re.compile(
 _HOST: Final = rb"(?:\[[0-9A-Fa-f:.]++\]|(?:[\w\-.~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*+)"
 _AUTHORITY: Final = re.compile(_HOST + rb"(?::[0-9]{0,5})?")
 _ABSOLUTE: Final = re.compile(rb"(?i)https?://([^/?]++)(/[^?]*+)?+(\?.*+)?+")
-_ORIGIN: Final = re.compile(rb"(?i)\n(referer|user-agent):[ \t]*+([^\r]*+)")
+_ORIGIN: Final = re.compile(rb"(?i)\n(referer|user-agent):[ \t]*([^\r]*)")
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
 # RFC 9110 5.3: several fields of these names are one list.
@@ -91,10 +91,10 @@ class Head:
     @property
     def line(self) -> bytes:
         """The request line as received, without its line end."""
-        return self.raw[: self._start].strip(b"\r\n")
+        return self.logged()[0]
 
-    def origin(self) -> tuple[bytes, bytes]:
-        """Referer and User-Agent for the access log, `-` without one; nothing else is split."""
+    def logged(self) -> tuple[bytes, bytes, bytes]:
+        """The line, Referer and User-Agent, `-` without one; no other field is split."""
         referer = agent = b"-"
         for name, value in _ORIGIN.findall(self.raw, self._start - 1):
             # Not user-agent, whatever the case of the name.
@@ -102,7 +102,7 @@ class Head:
                 referer = value.rstrip(b" \t")
             else:
                 agent = value.rstrip(b" \t")
-        return referer, agent
+        return self.raw[: self._start].strip(b"\r\n"), referer, agent
 
     @property
     def fields(self) -> dict[bytes, tuple[bytes, ...]]:
