@@ -31,9 +31,9 @@ _HEAD: Final = re.compile(
     rb"(?:\r\n)?+(" + TOKEN + rb") (" + _TARGET + rb") HTTP/1\.([01])\r\n" + FIELD + rb"*+\r\n"
 )
 # The fields that decide about framing and the connection, in lower case; the others are
-# not split.  Nothing follows that could fail, so it need not be possessive, which is slower.
+# not split.
 _FRAMING: Final = re.compile(
-    rb"\n(host|connection|content-length|transfer-encoding|expect):[ \t]*([^\r]*)"
+    rb"\n(host|connection|content-length|transfer-encoding|expect):[ \t]*+([^\r]*+)"
 )
 # RFC 9112 3 with any version or, as in HTTP/0.9, none.
 _LINE: Final = re.compile(rb"(" + TOKEN + rb") (" + _TARGET + rb")(?: (HTTP/[0-9]\.[0-9]))?")
@@ -45,7 +45,7 @@ _HALF_LINE: Final = re.compile(
 _HOST: Final = rb"(?:\[[0-9A-Fa-f:.]++\]|(?:[\w\-.~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*+)"
 _AUTHORITY: Final = re.compile(_HOST + rb"(?::[0-9]{0,5})?")
 _ABSOLUTE: Final = re.compile(rb"(?i)https?://([^/?]++)(/[^?]*+)?+(\?.*+)?+")
-_ORIGIN: Final = re.compile(rb"(?i)\n(referer|user-agent):[ \t]*([^\r]*)")
+_ORIGIN: Final = re.compile(rb"(?i)\n(referer|user-agent):[ \t]*+([^\r]*+)")
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
 # RFC 9110 5.3: several fields of these names are one list.

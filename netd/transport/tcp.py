@@ -75,7 +75,8 @@ class TCPTransport(tcp.Server):
         self.hostname = client[0]
         self.connected = 1
         # Attributes of the class, which are found more slowly.
-        self.disconnecting = self._batched = self._writeDisconnected = False
+        self.disconnecting = self._batched = self._aborting = False
+        self._writeDisconnecting = self._writeDisconnected = False
         self.dataBuffer = b""
         getattr(reactor, "admit", reactor.addReader)(self)
 
