@@ -27,7 +27,10 @@ from netd.transport import private
 _log = Logger()
 
 EVENTS: Final = 128
-"""Descriptors served in one turn; the others come first in the next, timers in between."""
+"""
+Descriptors served in one turn, besides as many new ones; the others come first in the next,
+timers in between.
+"""
 BATCH: Final = 32
 """Writers in one batch; the first waits no longer than the work for this many takes."""
 
