@@ -14,7 +14,7 @@ from fractions import Fraction
 from random import Random
 from typing import Final, Self
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 TCHAR: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 """A pattern for one character of a token (RFC 9110 5.6.2): a method, a field name."""
@@ -63,11 +63,13 @@ class Duration:
     """
 
     microseconds: int
-
-    @property
-    def seconds(self) -> float:
-        """The length in seconds, the unit of reactors."""
-        return self.microseconds / 1_000_000
+    seconds: float = field(
+        init=False,
+        eq=False,
+        repr=False,
+        default=Factory(lambda self: self.microseconds / 1_000_000, True),
+    )
+    """The length in seconds, the unit of reactors."""
 
     @classmethod
     def of(cls, seconds: float) -> Self:

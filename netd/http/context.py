@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
@@ -80,6 +80,10 @@ class AccessRecord(NamedTuple):
     """The name in the client's certificate."""
     details: AccessDetails | None = None
     """None where the log is not `detailed`."""
+
+
+# Three times as fast as a call of the class.
+_record: Final = partial(tuple.__new__, AccessRecord)
 
 
 class AccessLog(Protocol):
@@ -200,13 +204,15 @@ class ServerContext:
     def opened(self, connection: ServedConnection) -> None:
         """`connection` has a transport."""
         self.connections.add(connection)
-        self._sweep.start()
+        if not self._listening:
+            self._sweep.start()
 
     def closed(self, connection: ServedConnection) -> None:
         """`connection` has lost its transport."""
         self.connections.remove(connection)
         self._sweep.forget(connection)
-        self._start_or_stop()
+        if not self._listening:
+            self._start_or_stop()
 
     def _start_or_stop(self) -> None:
         if self._listening or len(self.connections):
@@ -228,9 +234,9 @@ class ServerContext:
 
     def make_room(self, client: bytes | None) -> str | None:
         """Make room for a connection of `client`; without success, the key of the refusal."""
-        same = self.connections.of(client)
-        if client is not None and len(same) >= self.limits.client_connections:
-            idle = [connection for connection in same if connection.idle]
+        of_client = self.connections.of
+        if client is not None and len(of_client(client)) >= self.limits.client_connections:
+            idle = [connection for connection in of_client(client) if connection.idle]
             idle.sort(key=attrgetter("deadline"), reverse=True)
             if not _close_oldest(idle):
                 return "client-connections"
@@ -294,12 +300,12 @@ class ServerContext:
         self._counters.responses[code] += 1
         self._counters.sent += length
         if self._log is not None:
-            head, details = request.head, None
+            details = None
             if self._log.detailed:
                 details = self._details(by, request, request.notes)
-            referer, agent = head.origin()
+            line, referer, agent = request.head.logged()
             self._log.record(
-                AccessRecord(by.peer, head.line, code, length, referer, agent, by.user, details)
+                _record((by.peer, line, code, length, referer, agent, by.user, details))
             )
 
     def refused(

@@ -106,7 +106,8 @@ class Output:
         """The connection is lost: forget what was collected and who produces."""
         # The producer knows its request, and the request this connection: a cycle.
         self.collected = self._producer = None
-        self._unsent.release(self)
+        if self.paused:
+            self._unsent.release(self)
 
     def produce(self, producer: IPushProducer | None) -> None:
         """Pace `producer` in place of the one before; None: nothing is paced."""

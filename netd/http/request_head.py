@@ -91,10 +91,10 @@ class Head:
     @property
     def line(self) -> bytes:
         """The request line as received, without its line end."""
-        return self.raw[: self._start].strip(b"\r\n")
+        return self.logged()[0]
 
-    def origin(self) -> tuple[bytes, bytes]:
-        """Referer and User-Agent for the access log, `-` without one; nothing else is split."""
+    def logged(self) -> tuple[bytes, bytes, bytes]:
+        """The line, Referer and User-Agent, `-` without one; no other field is split."""
         referer = agent = b"-"
         for name, value in _ORIGIN.findall(self.raw, self._start - 1):
             # Not user-agent, whatever the case of the name.
@@ -102,7 +102,7 @@ class Head:
                 referer = value.rstrip(b" \t")
             else:
                 agent = value.rstrip(b" \t")
-        return referer, agent
+        return self.raw[: self._start].strip(b"\r\n"), referer, agent
 
     @property
     def fields(self) -> dict[bytes, tuple[bytes, ...]]:

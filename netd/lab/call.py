@@ -19,9 +19,8 @@ from typing import IO, Any, Final, Protocol, TypeAlias
 from attrs import Factory, define, evolve, field, frozen
 
 from netd.acl import AccessList
-from netd.lab import compatibility
 from netd.lab.attempts import Attempts
-from netd.lab.compatibility import Compatibility
+from netd.lab.compatibility import HTTPBIN, OWN, Compatibility
 from netd.lab.counts import Counting, Counts
 from netd.lab.parameters import Parameter
 from netd.lab.watchers import Watchers
@@ -125,12 +124,12 @@ class LabState:
     """How many requests there were for each key."""
     watchers: Watchers = Factory(Watchers)
     """Who watches in the console."""
+    compatibility: Compatibility = field(init=False)
+    """Where these calls differ from httpbin."""
 
-    @property
-    def compatibility(self) -> Compatibility:
-        """Where these calls differ from httpbin."""
-        exact = self.config.lab.httpbin_exact
-        return compatibility.HTTPBIN if exact else compatibility.OWN
+    @compatibility.default
+    def _compatibility(self) -> Compatibility:
+        return HTTPBIN if self.config.lab.httpbin_exact else OWN
 
 
 class Client(Protocol):

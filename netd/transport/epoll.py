@@ -1,6 +1,9 @@
 """
 A faster dispatch of events for the epoll reactor, and one batch of writes a turn.
 
+A new connection is read once before the kernel is asked to watch it: mostly its request is
+there, and often the response ends the connection, which is then never watched.
+
 Rules: optional; on other reactors, and for events other than plain input, Twisted's
 own dispatch runs.
 
@@ -13,6 +16,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from itertools import chain
 from typing import Any, Final, Protocol
 
 from twisted.logger import Logger
@@ -23,7 +27,10 @@ from netd.transport import private
 _log = Logger()
 
 EVENTS: Final = 128
-"""Descriptors served in one turn; the others come first in the next, timers in between."""
+"""
+Descriptors served in one turn, besides as many new ones; the others come first in the next,
+timers in between.
+"""
 BATCH: Final = 32
 """Writers in one batch; the first waits no longer than the work for this many takes."""
 
@@ -33,6 +40,18 @@ class Flushable(Protocol):
 
     def flush(self) -> None:
         """Send them."""
+
+
+class Newcomer(Protocol):
+    """The transport of a new connection."""
+
+    disconnecting: bool | int
+
+    def fileno(self) -> int:
+        """The descriptor."""
+
+    def doRead(self) -> object:
+        """Read; why the connection is to be closed, or None."""
 
 
 class WriteBatch:
@@ -63,12 +82,52 @@ class WriteBatch:
         return True
 
 
-def _forgetting(epoll: Any) -> Callable[[int], None]:
+class _Newcomers:
+    """New connections that the kernel does not watch yet; `epoll` reads them in this turn."""
+
+    def __init__(self, epoll: Any, readable: int) -> None:
+        self._epoll = epoll
+        self._readable = readable
+        self.events: list[tuple[int, int]] = []
+        """What the kernel would say of them, if each has input."""
+        self.by_descriptor: dict[int, Newcomer] = {}
+        """Those that are neither closed nor paused."""
+        self._remove_reader = epoll.removeReader
+
+    def admit(self, transport: Newcomer) -> None:
+        """Read `transport`; the first `EVENTS` of a turn without asking the kernel."""
+        if len(self.events) >= EVENTS:
+            self._epoll.addReader(transport)
+            return
+        descriptor = transport.fileno()
+        self.by_descriptor[descriptor] = transport
+        self.events.append((descriptor, self._readable))
+
+    def removeReader(self, reader: Any) -> None:
+        """Read `reader` no more; takes the place of the reactor's method."""
+        if self.by_descriptor:
+            self.by_descriptor.pop(reader.fileno(), None)
+        self._remove_reader(reader)
+
+    def watch(self) -> None:
+        """Let the kernel watch those that are still open, at the end of a turn."""
+        if not self.events:
+            return
+        transports = tuple(self.by_descriptor.values())
+        self.by_descriptor.clear()
+        self.events.clear()
+        for transport in transports:
+            if not transport.disconnecting:
+                self._epoll.addReader(transport)
+
+
+def _forgetting(epoll: Any, newcomers: dict[int, Newcomer]) -> Callable[[int], None]:
     """What lets `epoll` forget a descriptor."""
     selectables, reads, writes = epoll._selectables, epoll._reads, epoll._writes
 
     def forget(descriptor: int) -> None:
         """Dispatch nothing for `descriptor`, which is closed now: so the kernel forgets it."""
+        newcomers.pop(descriptor, None)
         reads.discard(descriptor)
         writes.discard(descriptor)
         selectables.pop(descriptor, None)
@@ -90,19 +149,29 @@ def fast_dispatch(reactor: object) -> bool:
     wait = epoll._poller.poll
     selectables = epoll._selectables
     write_batch = WriteBatch()
+    newcomers = _Newcomers(epoll, EPOLLIN)
+    newcomer, events_of_newcomers = newcomers.by_descriptor.get, newcomers.events
     # Transports look for these there.
-    vars(epoll).update(write_batch=write_batch, forget=_forgetting(epoll))
+    vars(epoll).update(
+        write_batch=write_batch,
+        admit=newcomers.admit,
+        removeReader=newcomers.removeReader,
+        forget=_forgetting(epoll, newcomers.by_descriptor),
+    )
 
     def turn(timeout: float | None) -> None:
         if write_batch.flush() and timeout != 0:
             # A flush may have scheduled a call.
             timeout = epoll.timeout()
+        if events_of_newcomers:
+            timeout = 0
         try:
             events = wait(-1 if timeout is None else timeout, EVENTS)
         except InterruptedError:
             return
-        for descriptor, event in events:
-            selectable = selectables.get(descriptor)
+        # The list of the newcomers grows meanwhile.
+        for descriptor, event in chain(events, events_of_newcomers):
+            selectable = selectables.get(descriptor) or newcomer(descriptor)
             if selectable is None:
                 # An earlier event of this turn closed the descriptor.
                 continue
@@ -118,6 +187,7 @@ def fast_dispatch(reactor: object) -> bool:
                 reason = sys.exc_info()[1]
             if reason:
                 epoll._disconnectSelectable(selectable, reason, True)
+        newcomers.watch()
         write_batch.flush()
 
     # The main loop looks the method up on the instance at each turn.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import socket as sockets
 from contextlib import suppress
-from socket import MSG_DONTWAIT, MSG_PEEK, SOCK_STREAM, SocketType, socket
+from socket import MSG_DONTWAIT, MSG_PEEK, SHUT_WR, SOCK_STREAM, SocketType, socket
 from sys import intern
 from typing import Any, Final
 
@@ -33,10 +33,11 @@ _NUMERIC: Final = sockets.NI_NUMERICHOST | sockets.NI_NUMERICSERV
 def plain(address: tuple[Any, ...]) -> tuple[Any, ...]:
     """The client's `address`, IPv4 if it is mapped, with the interface if it is link-local."""
     host = address[0]
-    if len(address) == 4 and address[3]:
-        host = sockets.getnameinfo(address, _NUMERIC)[0]
-    elif (ipv4 := unmapped(host)) != host:
-        return intern(ipv4), address[1]
+    if len(address) == 4:
+        if address[3]:
+            host = sockets.getnameinfo(address, _NUMERIC)[0]
+        elif (ipv4 := unmapped(host)) != host:
+            return intern(ipv4), address[1]
     # The connections of a client share one string.
     return (intern(host), *address[1:])
 
@@ -52,6 +53,9 @@ class TCPTransport(tcp.Server):
     _batched = False
     # Stock makes two strings for each connection that are hardly ever read.
     logstr = "netd"
+    # Without a look for the layer of TLS that `startTLS` would add.
+    registerProducer = abstract.FileDescriptor.registerProducer
+    unregisterProducer = abstract.FileDescriptor.unregisterProducer
 
     def __init__(  # noqa: PLR0917 - the signature of tcp.Server, which a port calls
         self,
@@ -69,8 +73,12 @@ class TCPTransport(tcp.Server):
         self.client = client
         self.sessionno = sessionno
         self.hostname = client[0]
-        self.reactor.addReader(self)
         self.connected = 1
+        # Attributes of the class, which are found more slowly.
+        self.disconnecting = self._batched = self._aborting = False
+        self._writeDisconnecting = self._writeDisconnected = False
+        self.dataBuffer = b""
+        getattr(reactor, "admit", reactor.addReader)(self)
 
     def setTcpNoDelay(self, enabled: bool) -> None:
         """As stock, but only to disable: the option is inherited from the listening socket."""
@@ -165,9 +173,12 @@ class TCPTransport(tcp.Server):
 
     def flush(self) -> None:
         """Send the batched bytes at the end of a turn, and finish a close."""
-        self.send_batched()
         if self.disconnecting:
+            # The FIN leaves in one packet with them, which is half the work for the kernel.
+            self.send_batched(_MORE if self.producer is None else 0)
             self._finish_close()
+        else:
+            self.send_batched()
 
     def _finish_close(self) -> None:
         """Close now, or when the kernel has taken all output; without any more input."""
@@ -213,7 +224,9 @@ class TCPTransport(tcp.Server):
         sock, protocol = self.socket, self.protocol
         del self.socket, self.fileno, self.protocol
         with suppress(OSError):
-            sock.close()
+            # Of bytes that wait for the FIN, close(2) would send none if there is unread input.
+            sock.shutdown(SHUT_WR)
+        sock.close()
         protocol.connectionLost(_DONE)
 
 

@@ -38,13 +38,14 @@ _PATTERN: Final = bytes(range(32, 126)) + b"\n"
 
 def delayed_echo(call: Call) -> Reply:
     """Wait for --delay, then return the request body, or 58 bytes without a body."""
-    page = call.compatibility.page
+    state = call.state
+    page = state.compatibility.page
     if page is not None and call.method in ("GET", "HEAD"):
         return Reply(page, type=HTML)
     if "?" in call.target or call.raw_head.lower().find(b"\nx-netd-") >= 0:
-        seconds = call.wait("delay") if call.text("delay") else call.draw(call.config.delay)
+        seconds = call.wait("delay") if call.text("delay") else call.draw(state.config.delay)
         return _compose(call, seconds)
-    seconds = call.draw(call.config.delay)
+    seconds = call.draw(state.config.delay)
     if not call.length:
         return Reply(GREETING, delay=seconds, sandbox=False) if seconds else _GREETING
     content_type = echoed_type(call)

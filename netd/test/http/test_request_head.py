@@ -254,9 +254,9 @@ ACCEPTED: list[tuple[str, bytes, dict[str, Any]]] = [
     (
         "referer and agent",
         b"GET / HTTP/1.1\r\n" + ONE + b"user-agent: me \r\nReferer: http://b\r\n",
-        {"origin": (b"http://b", b"me")},
+        {"logged": (b"GET / HTTP/1.1", b"http://b", b"me")},
     ),
-    ("neither", b"GET / HTTP/1.1\r\n" + ONE, {"origin": (b"-", b"-")}),
+    ("neither", b"GET / HTTP/1.1\r\n" + ONE, {"logged": (b"GET / HTTP/1.1", b"-", b"-")}),
 ]
 
 

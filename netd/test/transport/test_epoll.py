@@ -224,7 +224,77 @@ class DispatchTests(SynchronousTestCase):
             far.send(b"x")
             reactor.doIteration(0)
             self.assertEqual(events, ["read", expected])
-        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+            reader, _, events = self.admitted(reactor)
+            reader.result = result
+            reactor.doIteration(0)
+            self.assertEqual(events, ["read", expected])
+            self.assertNotIn(reader, reactor.getReaders())
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 2)
+
+    def admitted(self, reactor: Any) -> Any:
+        """As `read`, of a descriptor that is new."""
+        reader, far, events = self.read(reactor)
+        reactor.removeReader(reader)
+        far.send(b"x")
+        reactor.admit(reader)
+        return reader, far, events
+
+    def test_newcomers(self) -> None:
+        """A new connection is read without a wait; from then on the kernel watches it."""
+        reactor = self.fast()
+        reader, _, events = self.admitted(reactor)
+        self.assertEqual(reactor.getReaders(), [reactor.waker])
+        # Without input for anybody this would last.
+        reactor.doIteration(600)
+        self.assertEqual(events, ["read"])
+        self.assertIn(reader, reactor.getReaders())
+        reactor.doIteration(0)
+        self.assertEqual(events, ["read", "read"])
+
+    def test_newcomerOfTurn(self) -> None:
+        """A connection that is accepted in a turn is read in the same turn."""
+        reactor = self.fast()
+        port, far, _ = self.read(reactor)
+        reader, _, events = self.read(reactor)
+        reactor.removeReader(reader)
+        far.send(b"x")
+        self.patch(port, "doRead", lambda: reactor.admit(reader))
+        reactor.doIteration(0)
+        self.assertEqual(events, ["read"])
+
+    def test_newcomersOver(self) -> None:
+        """A new connection that is being closed, or closed, is not watched by the kernel."""
+        reactor = self.fast()
+        closing, _, events = self.admitted(reactor)
+        self.patch(closing, "doRead", lambda: setattr(closing, "disconnecting", True))
+        forgotten, _, _ = self.admitted(reactor)
+        reactor.forget(forgotten.fileno())
+        reactor.doIteration(0)
+        self.assertEqual(events, [])
+        self.assertEqual(reactor.getReaders(), [reactor.waker])
+
+    def test_newcomersPaused(self) -> None:
+        """A new connection that is paused is neither read nor watched until it goes on."""
+        reactor = self.fast()
+        reader, _, events = self.admitted(reactor)
+        reader.pauseProducing()
+        reactor.doIteration(0)
+        reactor.doIteration(0)
+        self.assertEqual(events, [])
+        reactor.addReader(reader)
+        reactor.doIteration(0)
+        self.assertEqual(events, ["read"])
+
+    def test_newcomersBounded(self) -> None:
+        """A turn reads a limited number of new connections; the kernel watches the others."""
+        self.patch(epoll, "EVENTS", 2)
+        reactor = self.fast()
+        first, second, third = [self.admitted(reactor) for _ in range(3)]
+        self.assertIn(third[0], reactor.getReaders())
+        self.assertNotIn(second[0], reactor.getReaders())
+        reactor.doIteration(0)
+        for _, _, events in (first, second, third):
+            self.assertEqual(events, ["read"])
 
     def test_closedMeanwhile(self) -> None:
         """A descriptor that another descriptor's event has closed is left alone."""

@@ -20,6 +20,9 @@ from zope.interface import implementer
 from netd.transport.epoll import WriteBatch
 from netd.transport.tcp import TCPTransport, bytes_unsent, flush, has_unread_input, plain
 
+PRODUCER: Any = Protocol()
+"""What is registered as a producer, and never told anything."""
+
 
 class PlainTests(SynchronousTestCase):
     """The client's address, as it is shown and compared."""
@@ -347,6 +350,54 @@ class BatchTests(_Connected):
         self.assertEqual(self.received(), b"")
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_closeAtOnce(self) -> None:
+        """The last bytes wait for the FIN, which follows at once; but not for a producer."""
+        calls: list[object] = []
+
+        class Recording:
+            def send(self, data: bytes, flags: int) -> int:
+                calls.append((data, flags))
+                return len(data)
+
+            def shutdown(self, how: int) -> None:
+                calls.append(how)
+                raise OSError
+
+            def close(self) -> None:
+                calls.append("close")
+
+        self.server.socket = Recording()  # type: ignore[assignment]
+        self.clock.forget = lambda descriptor: None  # type: ignore[attr-defined]
+        self.server.write(b"abc")
+        self.server.registerProducer(PRODUCER, True)
+        self.server.loseConnection()
+        self.write_batch.flush()
+        self.assertEqual(calls, [(b"abc", 0)])
+        self.server.unregisterProducer()
+        self.server.disconnecting = False
+        calls.clear()
+        self.server.write(b"def")
+        self.server.loseConnection()
+        self.write_batch.flush()
+        self.assertEqual(calls, [(b"def", socket.MSG_MORE), socket.SHUT_WR, "close"])
+        self.assertEqual(self.calls.count("lost"), 1)
+
+    def test_closeWithUnreadInput(self) -> None:
+        """A client gets the last bytes, though it has sent more than was read."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            far = socket.create_connection(listener.getsockname())
+            near, _ = listener.accept()
+        self.addCleanup(far.close)
+        self.server.socket, self.near = near, self.server.socket
+        self.clock.forget = lambda descriptor: None  # type: ignore[attr-defined]
+        far.send(b"more")
+        self.assertEqual(near.recv(4, socket.MSG_PEEK), b"more")
+        self.server.write(b"abc")
+        self.server.loseConnection()
+        self.write_batch.flush()
+        self.assertEqual(near.fileno(), -1)
+        self.assertEqual(far.recv(100), b"abc")
+
     def test_closeAfterMuch(self) -> None:
         """A close is finished when a large write was sent before the batch."""
         self.server.write(b"abc")
@@ -393,7 +444,7 @@ class BatchTests(_Connected):
 
     def test_closeWithProducer(self) -> None:
         """While a producer is registered, the connection stays open."""
-        self.server.registerProducer(Protocol(), True)
+        self.server.registerProducer(PRODUCER, True)
         self.server.write(b"abc")
         self.server.loseConnection()
         self.write_batch.flush()
