@@ -36,6 +36,8 @@ _LOOKS: Final = 8
 _BEYOND: Final = 32
 """Connections over the limit that get time to read why; those beyond get none."""
 
+_UNKNOWN: Final = (b"-",)
+
 
 def _body_buffers() -> BodyBuffers:
     # Python would silently go elsewhere while the operator's choice is full or missing.
@@ -297,7 +299,9 @@ class ServerContext:
             head, details = request.head, None
             if self._log.detailed:
                 details = self._details(by, request, request.notes)
-            referer, agent = head.origin()
+            fields = head.fields
+            referer = fields.get(b"referer", _UNKNOWN)[-1]
+            agent = fields.get(b"user-agent", _UNKNOWN)[-1]
             self._log.record(
                 AccessRecord(by.peer, head.line, code, length, referer, agent, by.user, details)
             )

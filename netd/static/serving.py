@@ -25,7 +25,7 @@ from netd.http.request import Request
 from netd.lab.delayed import ResponseSink
 from netd.static.cache import CachedFile, FileCache, cacheable
 from netd.static.faults import Fault
-from netd.static.headers import SUFFIXES, FileHeaders, HeaderRules, Selection, select
+from netd.static.headers import SELECTING, SUFFIXES, FileHeaders, HeaderRules, Selection, select
 from netd.static.paths import Names
 from netd.static.sendfile import FileProducer, read, send_at_once
 from netd.static.tree import Forbidden, Missing, OpenFile, Tree
@@ -75,7 +75,7 @@ class FileServer:
             return None
         body = cached.body
         # Most requests have no condition and no range.
-        plain = not fields and request.method == b"GET"
+        plain = request.method == b"GET" and SELECTING.isdisjoint(fields)
         if body is None or (len(body) > SMALL and not plain):
             try:
                 file = cached.open()
