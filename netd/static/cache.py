@@ -26,7 +26,7 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 OVERHEAD_BYTES: Final = 1024
 """The approximate cost of a file beside its body."""
 COPY_BYTES: Final = 256 * 1024
-"""What a copy counts, because it takes a descriptor: so there are at most 64."""
+"""What a copy counts: because each takes a descriptor, there are at most 63."""
 MAX_AGE_SECONDS: Final = 1.0
 """How long a change of the links, siblings and permissions on a path may go unnoticed."""
 
