@@ -7,7 +7,6 @@ would run on `twisted.web.server.Site` as well.
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache, partial
 from typing import Any, Final
 
@@ -36,8 +35,7 @@ _BODIES: Final = {b"/RPC2": LARGEST}
 """Where a body may be smaller than --max-body says, so that a 413 need not wait for it."""
 _CALLS_ALONE: Final = {b"/": LARGEST, b"/RPC2": LARGEST}
 _PROBES: Final = Probes()
-# All fields need not be split for this one.
-_HOST: Final = re.compile(rb"(?i)\nhost:[ \t]*+([^ \t\r]*+)")
+_NO_HOST: Final = (b"",)
 
 
 class HostGuard(Resource):
@@ -54,8 +52,7 @@ class HostGuard(Resource):
 
     def render(self, request: Request) -> bytes | int:
         """The response of `resource`, or a 421 (RFC 9110 15.5.20)."""
-        field = _HOST.search(request.head.raw)
-        authority = request.head.authority or (field[1] if field else b"")
+        (authority,) = request.head.fields.get(b"host", _NO_HOST)
         name = self._foreign_name(authority)
         if name and _on_loopback(request.transport):
             request.setResponseCode(421)

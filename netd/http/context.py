@@ -36,6 +36,8 @@ _LOOKS: Final = 8
 _BEYOND: Final = 32
 """Connections over the limit that get time to read why; those beyond get none."""
 
+_UNKNOWN: Final = (b"-",)
+
 
 def _body_buffers() -> BodyBuffers:
     # Python would silently go elsewhere while the operator's choice is full or missing.
@@ -303,9 +305,12 @@ class ServerContext:
             details = None
             if self._log.detailed:
                 details = self._details(by, request, request.notes)
-            line, referer, agent = request.head.logged()
+            head = request.head
+            fields = head.fields
+            referer = fields.get(b"referer", _UNKNOWN)[-1]
+            agent = fields.get(b"user-agent", _UNKNOWN)[-1]
             self._log.record(
-                _record((by.peer, line, code, length, referer, agent, by.user, details))
+                _record((by.peer, head.line, code, length, referer, agent, by.user, details))
             )
 
     def refused(

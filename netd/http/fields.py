@@ -9,22 +9,29 @@ Source: RFC 9110 section 5 and 6.5, RFC 9112 section 5.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Final, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeAlias, TypeVar
 from urllib.parse import unquote
 
 from netd.http.errors import RequestError
 from netd.values import TCHAR
+
+_T = TypeVar("_T")
 
 Fields: TypeAlias = Mapping[bytes, tuple[bytes, ...]]
 """The values of each field by its lower-case name."""
 FieldLines: TypeAlias = tuple[tuple[bytes, bytes], ...]
 """Names and values in order."""
 
+MAX_KNOWN: Final = 500
+"""Lines of each kind whose meaning is kept; then all are forgotten."""
+MAX_LINE: Final = 256
+"""Bytes of the longest of them."""
+
 # RFC 9110 5.6.2
 TOKEN: Final = TCHAR.encode() + b"++"
 # RFC 9110 5.5; obs-text (0x80 to 0xff) is allowed, control characters are not.
-FIELD: Final = rb"(?>" + TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)"
+_LINE: Final = re.compile(rb"(" + TOKEN + rb"):[\t ]*+([\t\x20-\x7e\x80-\xff]*+)")
 CHARSETS: Final = ("utf-8", "iso-8859-1", "us-ascii", "ascii")
 """The charsets of parameters and forms, as in werkzeug; other codecs may be slow."""
 # A quoted string is passed over whole, so that no parameter is found inside; an open one goes
@@ -33,24 +40,53 @@ _PARAMETER: Final = re.compile(
     r"""(?is);[ \t]*+(name|filename|charset|boundary)(\*?+)="""
     r"""(?:"((?:[^"\\]|\\.)*+)"|([^\s";]++))|"(?:[^"\\]|\\.?)*+(?:"|\Z)"""
 )
-_FIELDS: Final = re.compile(FIELD + rb"*+\r\n")
 
 
-def split(block: bytes) -> dict[bytes, tuple[bytes, ...]]:
-    """Values by lower-case name of validated field lines; `block` lacks its last CRLF."""
-    fields: dict[bytes, tuple[bytes, ...]] = {}
-    repeated: dict[bytes, list[bytes]] = {}
-    for line in block.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        name = name.lower()
-        value = value.strip(b" \t")
-        if name in fields:
-            repeated.setdefault(name, [*fields[name]]).append(value)
-        else:
-            fields[name] = (value,)
-    fields.update((name, tuple(values)) for name, values in repeated.items())
-    fields.pop(b"", None)
-    return fields
+class Known(dict[bytes, _T]):
+    """
+    What `function` makes of a line, which clients send again and again.
+
+    The results for up to `MAX_KNOWN` lines of up to `MAX_LINE` bytes are kept; what it raises
+    is not.
+    """
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[[bytes], _T]) -> None:
+        super().__init__()
+        self._function = function
+
+    def __missing__(self, line: bytes) -> _T:
+        """The result for a `line` that is not kept."""
+        result = self._function(line)
+        if len(line) <= MAX_LINE:
+            if len(self) >= MAX_KNOWN:
+                self.clear()
+            self[line] = result
+        return result
+
+
+def _parts(line: bytes) -> tuple[bytes, tuple[bytes]]:
+    """The lower-case name and the value in a field `line`."""
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise RequestError("field")
+    name, value = match.groups()
+    return name.lower(), (value.rstrip(b" \t"),)
+
+
+_parts_of: Final = Known(_parts).__getitem__
+
+
+def parse_fields(lines: Sequence[bytes]) -> dict[bytes, tuple[bytes, ...]]:
+    """Values by lower-case name of field `lines` without their ends; else RequestError."""
+    fields: dict[bytes, tuple[bytes, ...]] = dict(map(_parts_of, lines))
+    if len(fields) == len(lines):
+        return fields
+    values: dict[bytes, list[bytes]] = {name: [] for name in fields}
+    for name, (value,) in map(_parts_of, lines):
+        values[name].append(value)
+    return {name: tuple(all_values) for name, all_values in values.items()}
 
 
 def trailers(block: bytes, max_fields: int) -> dict[bytes, tuple[bytes, ...]]:
@@ -60,11 +96,14 @@ def trailers(block: bytes, max_fields: int) -> dict[bytes, tuple[bytes, ...]]:
     Trailer fields stay apart from header fields: RFC 9110 6.5.1 forbids merging fields
     that could change framing or routing.
     """
-    if _FIELDS.fullmatch(block) is None:
-        raise RequestError("trailer")
-    if block.count(b"\n") - 1 > max_fields:
+    lines = block.split(b"\r\n")[:-2]
+    try:
+        fields = parse_fields(lines)
+    except RequestError:
+        raise RequestError("trailer") from None
+    if len(lines) > max_fields:
         raise RequestError("fields")
-    return split(block[:-4])
+    return fields
 
 
 def parameters(value: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from urllib.parse import unquote_to_bytes
 from attrs import define
 
 from netd.http.errors import RequestError
-from netd.http.fields import FIELD, TOKEN, split
+from netd.http.fields import TOKEN, Fields, Known, parse_fields
 
 END: Final = b"\r\n\r\n"
 """The end of a head."""
@@ -26,15 +26,7 @@ END: Final = b"\r\n\r\n"
 # Visible US-ASCII without "#": a target carries no fragment (RFC 9112 3.2).
 _TARGET: Final = rb"[\x21\x22\x24-\x7e]++"
 
-# One empty line before a request is ignored (RFC 9112 2.2).
-_HEAD: Final = re.compile(
-    rb"(?:\r\n)?+(" + TOKEN + rb") (" + _TARGET + rb") HTTP/1\.([01])\r\n" + FIELD + rb"*+\r\n"
-)
-# The fields that decide about framing and the connection, in lower case; the others are
-# not split.
-_FRAMING: Final = re.compile(
-    rb"\n(host|connection|content-length|transfer-encoding|expect):[ \t]*+([^\r]*+)"
-)
+_REQUEST_LINE: Final = re.compile(rb"(" + TOKEN + rb") (" + _TARGET + rb") HTTP/1\.([01])")
 # RFC 9112 3 with any version or, as in HTTP/0.9, none.
 _LINE: Final = re.compile(rb"(" + TOKEN + rb") (" + _TARGET + rb")(?: (HTTP/[0-9]\.[0-9]))?")
 _HALF_LINE: Final = re.compile(
@@ -42,27 +34,21 @@ _HALF_LINE: Final = re.compile(
 )
 
 # RFC 3986 3.2.2 without userinfo, which RFC 9110 4.2.4 distrusts.
-_HOST: Final = rb"(?:\[[0-9A-Fa-f:.]++\]|(?:[\w\-.~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*+)"
+_HOST: Final = rb"(?:\[[0-9A-Fa-f:.]++\]|(?:[\w\-.~!$&'()*+,;=]++|%[0-9A-Fa-f]{2})*+)"
 _AUTHORITY: Final = re.compile(_HOST + rb"(?::[0-9]{0,5})?")
 _ABSOLUTE: Final = re.compile(rb"(?i)https?://([^/?]++)(/[^?]*+)?+(\?.*+)?+")
-_ORIGIN: Final = re.compile(rb"(?i)\n(referer|user-agent):[ \t]*+([^\r]*+)")
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
-# RFC 9110 5.3: several fields of these names are one list.
-_LISTS: Final = frozenset({b"connection", b"expect"})
-# The error when a field of another name is repeated.
-_SINGLE: Final = {b"host": "host", b"content-length": "length", b"transfer-encoding": "framing"}
+_RequestLine: TypeAlias = tuple[bytes, bytes, bytes, bytes, list[bytes], bool, bytes | None]
+"""Method, uri, path, query, postpath, minor and authority, as `Head` has them."""
 
-_Framing: TypeAlias = tuple[tuple[bytes, bytes], ...]
-# Host and Connection of valid HTTP/1.1 heads, and whether their connection is kept: a server
-# has few names, and its clients few ways to say that.
-_MAX_KNOWN: Final = 200
-_known: dict[_Framing, bool] = {}
+# The fields that only few requests have, and that say whether a body follows.
+_OF_BODY: Final = frozenset({b"content-length", b"transfer-encoding", b"expect"})
 
 
 @define(init=False, eq=False, repr=False, weakref_slot=False)
 class Head:
-    """One request head, split only as far as the connection needs; immutable once parsed."""
+    """One request head; immutable once parsed."""
 
     method: bytes
     uri: bytes
@@ -85,34 +71,10 @@ class Head:
     """HTTP/1.1, and not HEAD: the response needs no special form."""
     raw: bytes
     """The bytes as received."""
-    _start: int
-    _fields: dict[bytes, tuple[bytes, ...]] | None
-
-    @property
-    def line(self) -> bytes:
-        """The request line as received, without its line end."""
-        return self.logged()[0]
-
-    def logged(self) -> tuple[bytes, bytes, bytes]:
-        """The line, Referer and User-Agent, `-` without one; no other field is split."""
-        referer = agent = b"-"
-        for name, value in _ORIGIN.findall(self.raw, self._start - 1):
-            # Not user-agent, whatever the case of the name.
-            if len(name) == len(b"referer"):
-                referer = value.rstrip(b" \t")
-            else:
-                agent = value.rstrip(b" \t")
-        return self.raw[: self._start].strip(b"\r\n"), referer, agent
-
-    @property
-    def fields(self) -> dict[bytes, tuple[bytes, ...]]:
-        """All values by lower-case name, in the order received."""
-        if self._fields is None:
-            self._fields = fields = split(self.raw[self._start : -4])
-            if self.authority is not None:
-                # RFC 9112 3.2.2: the received Host is ignored then.
-                fields[b"host"] = (self.authority,)
-        return self._fields
+    line: bytes
+    """The request line as received, without its line end."""
+    fields: dict[bytes, tuple[bytes, ...]]
+    """All values by lower-case name, in the order received."""
 
 
 def parse(raw: bytes, max_target: int, max_fields: int) -> Head:
@@ -122,93 +84,97 @@ def parse(raw: bytes, max_target: int, max_fields: int) -> Head:
     Raises `RequestError` for anything that RFC 9112 does not allow, for a target of more
     than `max_target` bytes and for more than `max_fields` header fields.
     """
-    match = _HEAD.fullmatch(raw)
-    if match is None:
-        examine(raw, len(raw), max_target)
-        raise RequestError("field")
+    lines = raw.split(b"\r\n")
+    # One empty line before a request is ignored (RFC 9112 2.2).
+    first = 0 if lines[0] else 1
     head = Head()
     head.raw = raw
-    head.method, target, minor = match.groups()
-    head._start = start = match.end(3) + 2
-    head.minor = head.keep = minor == b"1"
-    head._fields = head.authority = None
-    if len(target) > max_target:
-        raise RequestError("long-target")
-    if target[0] != 0x2F or head.method == b"CONNECT":
-        target, head.authority = _origin(head.method, target)
-    # No field line has fewer than four bytes.
-    if len(raw) - start > 4 * max_fields and raw.count(b"\n", start) - 1 > max_fields:
+    head.line = line = lines[first]
+    try:
+        if len(line) > max_target:
+            examine(raw, len(raw), max_target)
+        head.method, head.uri, head.path, head.query, head.postpath, minor, authority = (
+            _request_line_of(line)
+        )
+        head.fields = fields = parse_fields(lines[first + 1 : -2])
+    except RequestError:
+        # This may raise an error that comes before, or is more exact.
+        examine(raw, len(raw), max_target)
+        raise
+    if len(lines) - first - 3 > max_fields:
         raise RequestError("fields")
-    head.uri = target
-    path, _, head.query = target.partition(b"?")
-    head.path = path
-    segments = path[1:].split(b"/")
-    if path.find(b"%") >= 0:
-        segments = [unquote_to_bytes(segment) for segment in segments]
-    head.postpath = segments
+    head.minor = head.keep = minor
     head.length = 0
     head.continues = False
-    framing = tuple(_FRAMING.findall(raw.lower(), start - 1))
-    # Most heads have the same Host and Connection as another one before.
-    keep = _known.get(framing) if head.minor else None
-    if keep is None:
-        _frame(head, _collect(framing))
-        _remember(head, framing)
-    else:
-        head.keep = keep
-    head.plain = head.minor and head.method != b"HEAD"
+    _frame(head, fields)
+    head.authority = authority
+    if authority is not None:
+        # RFC 9112 3.2.2: the received Host is ignored then.
+        fields[b"host"] = (authority,)
+    head.plain = minor and head.method != b"HEAD"
     return head
 
 
-def _remember(head: Head, framing: _Framing) -> None:
-    """Remember what `framing` says about `head` if it is Host and Connection at most."""
-    names = sorted(name for name, _ in framing)
-    usual = names in ([b"host"], [b"connection", b"host"]) and head.minor
-    if usual and len(_known) < _MAX_KNOWN and sum(len(value) for _, value in framing) < 256:
-        _known[framing] = head.keep
+def _request_line(line: bytes) -> _RequestLine:
+    """The parts of a request `line`."""
+    match = _REQUEST_LINE.fullmatch(line)
+    if match is None:
+        raise RequestError("line")
+    method, target, minor = match.groups()
+    authority = None
+    if target[0] != 0x2F or method == b"CONNECT":
+        target, authority = _origin(method, target)
+    path, _, query = target.partition(b"?")
+    segments = path[1:].split(b"/")
+    if b"%" in path:
+        segments = [unquote_to_bytes(segment) for segment in segments]
+    return method, target, path, query, segments, minor == b"1", authority
 
 
-def _collect(lines: _Framing) -> dict[bytes, bytes]:
-    """One value by name; a list field is joined, any other must not be repeated."""
-    fields: dict[bytes, bytes] = {}
-    for name, text in lines:
-        value = text.rstrip(b" \t")
-        if name not in fields:
-            fields[name] = value
-        elif name in _LISTS:
-            fields[name] += b"," + value
-        else:
-            raise RequestError(_SINGLE[name])
-    return fields
+_request_line_of: Final = Known(_request_line).__getitem__
+_is_authority: Final = Known(lambda value: _AUTHORITY.fullmatch(value) is not None).__getitem__
 
 
-def _frame(head: Head, fields: dict[bytes, bytes]) -> None:
+def _frame(head: Head, fields: Fields) -> None:
     """Validate `fields` and set what they say about body and connection."""
     host = fields.get(b"host")
     if host is None:
         if head.minor:
             raise RequestError("host")
-    elif _AUTHORITY.fullmatch(host) is None:
+    elif len(host) > 1 or not _is_authority(host[0]):
         raise RequestError("host")
     if b"connection" in fields:
-        head.keep = _persists(fields[b"connection"], head.minor)
+        head.keep = _persists(_listed(fields, b"connection"), head.minor)
+    if not _OF_BODY.isdisjoint(fields):
+        _expect_body(head, fields)
+
+
+def _listed(fields: Fields, name: bytes) -> bytes:
+    """The lower-case elements of a list, which may have several fields (RFC 9110 5.3)."""
+    return b",".join(fields[name]).lower()
+
+
+def _expect_body(head: Head, fields: Fields) -> None:
+    """Validate the fields in `_OF_BODY`, and set what they say."""
     if b"content-length" in fields:
-        if _LENGTH.fullmatch(fields[b"content-length"]) is None:
+        length = b",".join(fields[b"content-length"])
+        if _LENGTH.fullmatch(length) is None:
             raise RequestError("length")
-        head.length = int(fields[b"content-length"])
+        head.length = int(length)
     if b"transfer-encoding" in fields:
         _set_chunked(head, fields[b"transfer-encoding"], b"content-length" in fields)
     # RFC 9110 10.1.1: HTTP/1.0 cannot expect anything.
     if b"expect" in fields and head.minor:
-        if fields[b"expect"] != b"100-continue":
+        if _listed(fields, b"expect") != b"100-continue":
             raise RequestError("expectation")
         head.continues = True
 
 
-def _set_chunked(head: Head, coding: bytes, sized: bool) -> None:
+def _set_chunked(head: Head, codings: tuple[bytes, ...], sized: bool) -> None:
     """Validate Transfer-Encoding, and expect a chunked body (RFC 9112 6.1)."""
+    coding = codings[0].lower()
     # Beside a length, or in HTTP/1.0, the field is an attempt at smuggling.
-    if sized or not head.minor:
+    if len(codings) > 1 or sized or not head.minor:
         raise RequestError("framing")
     if coding != b"chunked":
         raise RequestError("framing" if b"chunked" in coding or not coding else "coding")

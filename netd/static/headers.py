@@ -130,7 +130,8 @@ class Selection:
     parts: tuple[Part, ...]
 
 
-_SELECTING: Final = conditional.FIELDS | {b"range"}
+SELECTING: Final = conditional.FIELDS | {b"range"}
+"""The fields that `select` looks at."""
 
 
 def select(
@@ -138,7 +139,7 @@ def select(
 ) -> Selection:
     """The response to a GET or HEAD for a file of `size` bytes; BadCall for 412 and 416."""
     whole = Selection(200, headers.fields, (ByteRange(0, size),))
-    if _SELECTING.isdisjoint(fields):
+    if SELECTING.isdisjoint(fields):
         return whole
     status = conditional.evaluate(fields, headers.validators, now)
     if status == 412:

@@ -7,7 +7,6 @@ Rules: only this module turns errors of the client, the tree and the disk into a
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Callable
 from errno import EMFILE, ENFILE, ENOMEM
@@ -25,7 +24,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
 from netd import settings
-from netd.http.fields import FieldLines, Fields
+from netd.http.fields import FieldLines
 from netd.http.negotiation import choose_media
 from netd.http.request import Request
 from netd.lab.call import HTML, JSON, BadCall
@@ -44,9 +43,6 @@ SAMPLE: Final = Path(__file__).parent / "sample"
 _MAX_SCANS: Final = 4
 """Directories that are read at a time; others need the reactor's threads, too."""
 _INDEX: Final = b"index.html"
-# RFC 9110 13.1 and 14.2
-_CONDITION: Final = re.compile(rb"(?i)\n(?:if-|range:)")
-_NO_FIELDS: Final[Fields] = {}
 _HTML: Final = b"text/html"
 _JSON: Final = b"application/json"
 _ERRORS: Final = (BadCall, Missing, Forbidden, OSError)
@@ -117,11 +113,9 @@ class Files(Resource):
         fault = None
         if self._faults and b"netd." in request.uri:
             fault = Fault.parse(request.args, self._max_delay)
-        head = request.head
+        fields = request.head.fields
         if fault is None:
-            # Most requests have no condition and no Range: their fields need not be split.
-            conditional = _CONDITION.search(head.raw)
-            cached = self._server.cached(request, head.fields if conditional else _NO_FIELDS)
+            cached = self._server.cached(request, fields)
             if cached is not None:
                 return cached
         names, slash = paths.resolve(request.path, len(request.prepath))
@@ -139,7 +133,7 @@ class Files(Resource):
         elif slash:
             os.close(file.fd)
             raise Missing
-        return self._server.serve(request, head.fields, names, file, fault=fault)
+        return self._server.serve(request, fields, names, file, fault=fault)
 
     def _options(self, request: Request) -> bytes:
         if request.method != b"OPTIONS":

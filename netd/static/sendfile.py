@@ -47,19 +47,22 @@ def read(fd: int, parts: Sequence[Part]) -> bytes | None:
         part if isinstance(part, bytes) else os.pread(fd, part.length, part.start)
         for part in parts
     ]
-    body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    body = b"".join(pieces)
     return body if len(body) == length(parts) else None
 
 
-def send_at_once(request: Request, body: bytes) -> int:
-    """Send the header and what plain TCP takes at once of `body`; how many bytes of it."""
-    request.begin(len(body))
-    if request.isSecure():
-        return 0
+def send_at_once(request: Request, fd: int, size: int) -> int:
+    """Send the header, which has begun, and what the kernel takes of `size` bytes at `fd`."""
     transport = request.transport
-    if not isinstance(transport, TCPTransport):
+    if not _SUPPORTED or request.isSecure() or not isinstance(transport, TCPTransport):
         return 0
-    sent = transport.send_with(body)
+    if not flush(transport):
+        return 0
+    try:
+        sent = os.sendfile(transport.fileno(), fd, 0, size)
+    except OSError:
+        # The producer of the rest meets the same error, or the socket was only full.
+        return 0
     request.sentOutside(sent)
     return sent
 

@@ -8,7 +8,7 @@ closed in the end.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from math import inf
 from typing import Final
 
@@ -25,19 +25,17 @@ from netd.http.request import Request
 from netd.lab.delayed import ResponseSink
 from netd.static.cache import CachedFile, FileCache, cacheable
 from netd.static.faults import Fault
-from netd.static.headers import SUFFIXES, FileHeaders, HeaderRules, Selection, select
+from netd.static.headers import SELECTING, SUFFIXES, FileHeaders, HeaderRules, Selection, select
 from netd.static.paths import Names
 from netd.static.sendfile import FileProducer, read, send_at_once
 from netd.static.tree import Forbidden, Missing, OpenFile, Tree
 
 _log = Logger()
 
-SMALL: Final = 64 * 1024
+SMALL: Final = 32 * 1024
 """Bytes of the largest body that is read at once and sent together with the head."""
-JOINED: Final = 48 * 1024
-"""Bytes of the largest body that is worth a copy, so that head and body are one string."""
 KEPT: Final = 128 * 1024
-"""Bytes of the largest body that is kept in memory; sendfile is quicker for larger ones."""
+"""Bytes of the largest body that is kept in memory; what it saves is less for larger ones."""
 _CODED: Final = tuple(SUFFIXES.values())
 
 
@@ -75,51 +73,48 @@ class FileServer:
             return None
         body = cached.body
         # Most requests have no condition and no range.
-        plain = not fields and request.method == b"GET"
-        if body is None or (len(body) > SMALL and not plain):
-            try:
-                file = cached.open()
-            except Missing:
-                self._cache.drop(request.path)
-                return None
-            if not plain:
-                return self._respond(request, fields, file, cached.headers)
-            return self._send_large(request, cached, file)
-        if plain:
+        plain = request.method == b"GET" and SELECTING.isdisjoint(fields)
+        if plain and body is not None:
             request.setHeaders(cached.block)
-            return body if len(body) <= JOINED else self._send_kept(request, cached, body)
-        selection = select(request.method, fields, cached.headers, len(body), self._now())
-        if selection.code == 206:
-            body = _selected(body, selection.parts)
-        return respond(request, selection.code, selection.fields, body)
+            if isinstance(body, bytes):
+                return body
+            return self._send_copy(request, cached, body.fd)
+        if isinstance(body, bytes):
+            selection = select(request.method, fields, cached.headers, len(body), self._now())
+            if selection.code == 206:
+                body = _selected(body, selection.parts)
+            return respond(request, selection.code, selection.fields, body)
+        try:
+            file = cached.open()
+        except Missing:
+            self._cache.drop(request.path)
+            return None
+        if plain:
+            return self._send_large(request, cached, file)
+        return self._respond(request, fields, file, cached.headers)
 
     def _send_large(self, request: Request, cached: CachedFile, file: OpenFile) -> int:
         """Respond with all of `file`, and keep it if it fits: it was requested a moment ago."""
         request.setHeaders(cached.block)
         size = file.stat.st_size
-        if size <= KEPT and not request.isSecure():
-            try:
-                body = read(file.fd, (ByteRange(0, size),))
-            except OSError:
-                body = None
-            if body is not None:
-                self._cache.keep(request.path, body)
+        if size <= KEPT:
+            self._cache.keep(request.path, file.fd)
         request.begin(size)
         self._produce(request, (ByteRange(0, size),), file.fd, None)
         return NOT_DONE_YET
 
-    def _send_kept(self, request: Request, cached: CachedFile, body: bytes) -> int:
-        """Respond with `body`; what the kernel does not take at once comes from the file."""
-        size, sent = len(body), send_at_once(request, body)
-        if sent == size or size <= SMALL:
-            if sent < size:
-                request.write(body[sent:])
+    def _send_copy(self, request: Request, cached: CachedFile, fd: int) -> int:
+        """Respond with the copy at `fd`; a producer sends what the kernel does not take."""
+        size = cached.stat.st_size
+        request.begin(size)
+        sent = send_at_once(request, fd, size) if self._zero_copy else 0
+        if sent == size:
             request.finish()
             return NOT_DONE_YET
         try:
             file = cached.open()
         except Missing:
-            # The rest is of another file.
+            # No descriptor is left.
             request.transport.abortConnection()
         else:
             self._produce(request, (ByteRange(sent, size),), file.fd, None)
@@ -254,6 +249,6 @@ class FileServer:
         return sibling, coding
 
 
-def _selected(body: bytes, parts: Iterable[Part]) -> bytes:
+def _selected(body: bytes, parts: tuple[Part, ...]) -> bytes:
     """The bytes of `parts`, with ranges taken from `body`."""
     return b"".join([p if isinstance(p, bytes) else body[p.start : p.stop] for p in parts])

@@ -154,23 +154,6 @@ class TCPTransport(tcp.Server):
         """Send `data` behind what waits."""
         tcp.Server.write(self, data)
 
-    def send_with(self, data: bytes) -> int:
-        """Send the batched bytes and `data` in one call; how much of `data` the kernel took."""
-        if not self._batched or self.dataBuffer or not self.connected:
-            return 0
-        before = b"".join(self._tempDataBuffer)
-        try:
-            sent = self.socket.sendmsg((before, data))
-        except OSError:
-            return 0
-        self._batched = False
-        self._tempDataBuffer.clear()
-        self._tempDataLen = 0
-        if sent < len(before):
-            tcp.Server.write(self, before[sent:])
-            return 0
-        return sent - len(before)
-
     def flush(self) -> None:
         """Send the batched bytes at the end of a turn, and finish a close."""
         if self.disconnecting:

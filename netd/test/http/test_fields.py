@@ -7,24 +7,69 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.http.errors import RequestError
-from netd.http.fields import parameters, split, trailers
+from netd.http.fields import (
+    MAX_KNOWN,
+    MAX_LINE,
+    Known,
+    parameters,
+    parse_fields,
+    trailers,
+)
 from netd.test.options.examples import by_chance
 
 
-class SplitTests(SynchronousTestCase):
+class ParseTests(SynchronousTestCase):
     """Lines become values by name."""
 
-    def test_split(self) -> None:
+    def test_parse(self) -> None:
         """Names are lower case, values bare, and in the order they came."""
-        for block, fields in (
-            (b"", {}),
-            (b"A:b", {b"a": (b"b",)}),
-            (b"A: \t b \t", {b"a": (b"b",)}),
-            (b"a:", {b"a": (b"",)}),
-            (b"a: b: c", {b"a": (b"b: c",)}),
-            (b"a: 1\r\nB: 2\r\nA: 3", {b"a": (b"1", b"3"), b"b": (b"2",)}),
+        for lines, fields in (
+            ([], {}),
+            ([b"A:b"], {b"a": (b"b",)}),
+            ([b"A: \t b \t"], {b"a": (b"b",)}),
+            ([b"a:"], {b"a": (b"",)}),
+            ([b"a: b: c"], {b"a": (b"b: c",)}),
+            ([b"a: 1", b"B: 2", b"A: 3"], {b"a": (b"1", b"3"), b"b": (b"2",)}),
         ):
-            self.assertEqual(split(block), fields)
+            self.assertEqual(parse_fields(lines), fields)
+
+    def test_refused(self) -> None:
+        """A line that is no field is refused, however often it comes."""
+        for line in (b"", b"a", b": b", b"a b: c", b" a: b", b"a: b\nc: d", b"a: \x00"):
+            for _ in range(2):
+                with self.assertRaises(RequestError) as caught:
+                    parse_fields([b"a: b", line])
+                self.assertEqual(caught.exception.key, "field")
+
+
+class KnownTests(SynchronousTestCase):
+    """What is kept of lines."""
+
+    def test_once(self) -> None:
+        """A line is parsed once; a long one, or one that is refused, each time."""
+        parsed: list[bytes] = []
+
+        def function(line: bytes) -> int:
+            parsed.append(line)
+            return 1 // len(line)
+
+        known, longest = Known(function), b"a" * MAX_LINE
+        for _ in range(2):
+            self.assertEqual(
+                [known[line] for line in (b"a", longest, longest + b"a")], [1, 0, 0]
+            )
+            with self.assertRaises(ZeroDivisionError):
+                known[b""]
+        self.assertEqual(parsed, [b"a", longest, longest + b"a", b"", longest + b"a", b""])
+
+    def test_bounded(self) -> None:
+        """Never more than so many lines are kept, and the newest is among them."""
+        known = Known(int)
+        for number in range(3 * MAX_KNOWN):
+            line = b"%d" % number
+            self.assertEqual(known[line], number)
+            self.assertIn(line, known)
+            self.assertLessEqual(len(known), MAX_KNOWN)
 
 
 class TrailerTests(SynchronousTestCase):
@@ -34,7 +79,6 @@ class TrailerTests(SynchronousTestCase):
         """Values are found by lower-case name."""
         self.assertEqual(trailers(b"A: b\r\na: c\r\n\r\n", 2), {b"a": (b"b", b"c")})
         self.assertEqual(trailers(b"\r\n", 0), {})
-        self.assertEqual(split(b""), {})
 
     def test_refused(self) -> None:
         """A malformed field line and too many fields are refused."""

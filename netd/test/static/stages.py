@@ -59,6 +59,10 @@ class FileSite:
         """The time of day."""
         return self.time
 
+    def forget(self) -> None:
+        """Forget every cached file."""
+        self.files._server._cache._files.clear()
+
     def defer_to_thread(self, function: Callable[[], bytes]) -> Deferred[bytes]:
         """Call `function` at once, or when the test does."""
         if not self.hold_calls:

@@ -7,12 +7,20 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.http.conditional import Validators
-from netd.static.cache import MAX_AGE_SECONDS, OVERHEAD_BYTES, FileCache, cacheable
+from netd.static.cache import (
+    COPY_BYTES,
+    MAX_AGE_SECONDS,
+    OVERHEAD_BYTES,
+    FileCache,
+    MemoryCopy,
+    cacheable,
+)
 from netd.static.headers import FileHeaders
 from netd.static.tree import Missing
 from netd.test.static.test_tree import descriptors
@@ -29,8 +37,13 @@ class FileCacheTests(SynchronousTestCase):
         """Make a cache for two small files, and one file."""
         self.clock = Clock()
         self.cache = FileCache(self.clock.seconds, 2 * (OVERHEAD_BYTES + 10))
+        self.copies = FileCache(self.clock.seconds, 2 * (OVERHEAD_BYTES + COPY_BYTES))
         self.file = Path(self.mktemp())
         self.file.write_bytes(b"0123456789")
+        before = descriptors()
+        self.addCleanup(lambda: self.assertEqual(descriptors(), before))
+        self.addCleanup(self.cache._files.clear)
+        self.addCleanup(self.copies._files.clear)
 
     def put(self, key: bytes, body: bytes | None = b"0123456789") -> None:
         """Cache the file."""
@@ -85,7 +98,6 @@ class FileCacheTests(SynchronousTestCase):
 
     def test_large(self) -> None:
         """A file that is cached without its body is opened, unless it has changed."""
-        before = descriptors()
         self.put(b"/a", None)
         cached = self.cache.get(b"/a")
         assert cached is not None
@@ -96,7 +108,6 @@ class FileCacheTests(SynchronousTestCase):
         self.assertRaises(Missing, cached.open)
         self.file.unlink()
         self.assertRaises(Missing, cached.open)
-        self.assertEqual(descriptors(), before)
 
     def test_full(self) -> None:
         """A full cache drops the oldest file; putting a file again takes no more room."""
@@ -108,18 +119,55 @@ class FileCacheTests(SynchronousTestCase):
         self.assertIsNotNone(self.cache.get(b"/b"))
         self.assertIsNotNone(self.cache.get(b"/c"))
 
+    def keep(self, key: bytes) -> bytes | MemoryCopy | None:
+        """Keep a copy of the file, which is cached without one; what is cached then."""
+        path = os.fsencode(self.file)
+        self.copies.put(key, path, os.stat(path), HEADERS, None)
+        with self.file.open("rb") as file:
+            self.copies.keep(key, file.fileno())
+        cached = self.copies.get(key)
+        return None if cached is None else cached.body
+
     def test_keep(self) -> None:
-        """A body that is kept later counts like another, and expires with its file."""
-        self.put(b"/a", None)
-        self.clock.advance(MAX_AGE_SECONDS / 2)
-        self.cache.keep(b"/a", b"0123456789")
-        cached = self.cache.get(b"/a")
-        self.assertEqual(cached and cached.body, b"0123456789")
-        self.put(b"/b")
-        self.assertIsNotNone(self.cache.get(b"/a"))
-        self.cache.keep(b"/b", b"0123456789")
-        self.assertIsNone(self.cache.get(b"/a"))
-        self.put(b"/a", None)
-        self.cache.keep(b"/a", b"0123456789")
+        """A copy has the bytes of the file, is dropped with it, and can be opened."""
+        copy = self.keep(b"/a")
+        assert isinstance(copy, MemoryCopy)
+        self.assertEqual(os.pread(copy.fd, 100, 0), b"0123456789")
+        cached = self.copies.get(b"/a")
+        assert cached is not None
         self.file.write_bytes(b"9876543210")
-        self.assertIsNone(self.cache.get(b"/a"))
+        self.assertIsNone(self.copies.get(b"/a"))
+        file = cached.open()
+        self.assertEqual((os.pread(file.fd, 100, 0), file.stat.st_size), (b"0123456789", 10))
+        os.close(file.fd)
+        with patch.object(os, "dup", side_effect=OSError), self.assertRaises(Missing):
+            cached.open()
+
+    def test_keepFew(self) -> None:
+        """A copy counts much more than its bytes, and closes its descriptor in the end."""
+        before = len(descriptors())
+        for key in (b"/a", b"/b", b"/b", b"/c"):
+            self.assertIsInstance(self.keep(key), MemoryCopy)
+        self.assertEqual(len(descriptors()), before + 2)
+        self.assertIsNone(self.copies.get(b"/a"))
+        self.clock.advance(MAX_AGE_SECONDS)
+        self.assertIsNone(self.copies.get(b"/b"))
+        self.assertEqual(len(descriptors()), before + 1)
+        for key in (b"/b", b"/c"):
+            self.copies.drop(key)
+        self.assertEqual((len(descriptors()), self.copies._bytes), (before, 0))
+
+    def test_keepNone(self) -> None:
+        """A file that cannot be copied, or has become shorter, stays cached without a copy."""
+        for patching in (
+            patch.object(os, "sendfile", return_value=9),
+            patch.object(os, "sendfile", side_effect=OSError),
+            patch.object(os, "memfd_create", side_effect=OSError),
+        ):
+            with patching:
+                self.assertIsNone(self.keep(b"/a"))
+            self.assertIsNotNone(self.copies.get(b"/a"))
+        memfd_create = os.memfd_create
+        del os.memfd_create
+        self.addCleanup(setattr, os, "memfd_create", memfd_create)
+        self.assertIsNone(self.keep(b"/a"))

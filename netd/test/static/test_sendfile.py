@@ -10,6 +10,7 @@ from itertools import pairwise
 from math import inf
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
@@ -97,55 +98,70 @@ class ReadTests(_Tests):
 
 
 class AtOnce(Resource):
-    """Responds with a body that is sent at once, and notes how much of it was."""
+    """Responds with a part of a file that is sent at once, and notes how much of it was."""
 
     isLeaf = True
 
-    def __init__(self, body: bytes, secure: bool = False) -> None:
+    def __init__(self, file: Path, size: int, secure: bool = False) -> None:
         Resource.__init__(self)
-        self.body = body
+        self.body = file.read_bytes()[:size]
+        self.file = file
         self.secure = secure
         self.sent: list[int] = []
 
     def render(self, request: Any) -> int:
-        """Send what can be sent, and cut the connection if that is not all."""
-        request.setHeader(b"Content-Length", b"%d" % len(self.body))
+        """Send at once what the kernel takes, and the rest as usual."""
         request.isSecure = lambda: self.secure
-        self.sent.append(send_at_once(request, self.body))
+        size = len(self.body)
+        request.begin(size)
+        with self.file.open("rb") as file:
+            self.sent.append(send_at_once(request, file.fileno(), size))
         request.write(self.body[self.sent[-1] :])
         request.finish()
         return NOT_DONE_YET
 
 
-class AtOnceTests(SynchronousTestCase):
+class AtOnceTests(_Tests):
     """
-    Bodies from memory, behind their header.
+    Files behind their header, without a producer.
     """
 
+    def ask(self, size: int, secure: bool = False) -> int:
+        """How much of a body of `size` bytes is sent at once over a socket; all arrives."""
+        site = FileSite(Path())
+        line = SocketClient(site)
+        self.addCleanup(line.close)
+        batch = line.__dict__["write_batch"] = WriteBatch()
+        site.site.resource = resource = AtOnce(self.file, size, secure)
+        line.send(request("/"))
+        batch.flush()
+        (response,) = parse_responses(line.receive_all(size + 91 + len(str(size))))
+        self.assertEqual(response.body, BODY[:size])
+        self.assertEqual(line.site._counters.sent, size)
+        (sent,) = resource.sent
+        return sent
+
     def test_socket(self) -> None:
-        """Over plain TCP, header and body leave in one call; the rest is the caller's."""
-        for size in (10, 2**20):
-            site = FileSite(Path())
-            line = SocketClient(site)
-            self.addCleanup(line.close)
-            batch = line.__dict__["write_batch"] = WriteBatch()
-            site.site.resource = resource = AtOnce(BODY[:size])
-            line.send(request("/"))
-            batch.flush()
-            (sent,) = resource.sent
-            self.assertGreater(sent, 0)
-            self.assertEqual(sent == size, size == 10)
-            (response,) = parse_responses(line.receive_all(size + 91 + len(str(size))))
-            self.assertEqual(response.body, BODY[:size])
-            self.assertEqual(line.site._counters.sent, size)
+        """Over plain TCP the body leaves behind its header; the rest is the caller's."""
+        self.assertEqual(self.ask(10), 10)
+        self.assertGreater(self.ask(2**20), 0)
+        self.assertLess(self.ask(2**20), 2**20)
+
+    def test_full(self) -> None:
+        """Nothing is sent at once where the header waits, or the kernel takes no file."""
+        with patch.object(sendfile, "flush", return_value=False):
+            self.assertEqual(self.ask(10), 0)
+        for code in (errno.EAGAIN, errno.EINVAL, errno.EPIPE):
+            with patch.object(os, "sendfile", side_effect=OSError(code, "")):
+                self.assertEqual(self.ask(10), 0)
 
     def test_elsewhere(self) -> None:
         """Over TLS, and on another transport, nothing is sent at once."""
-        for secure in (False, True):
-            site = FileSite(Path())
-            site.site.resource = resource = AtOnce(b"hello", secure)
-            self.assertEqual(site.get("/").body, b"hello")
-            self.assertEqual(resource.sent, [0])
+        self.assertEqual(self.ask(10, secure=True), 0)
+        site = FileSite(Path())
+        site.site.resource = resource = AtOnce(self.file, 10)
+        self.assertEqual(site.get("/").body, BODY[:10])
+        self.assertEqual(resource.sent, [0])
 
 
 class SendfileTests(_Tests):

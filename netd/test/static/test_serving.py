@@ -16,13 +16,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.static import serving
 from netd.static.sendfile import read
-from netd.static.serving import JOINED, KEPT, SMALL
+from netd.static.serving import KEPT, SMALL
 from netd.test.http.stages import LIMITS, parse_responses
 from netd.test.lab.sites import notes_of
 from netd.test.static.stages import FileSite, SocketClient, request
 from netd.test.static.test_tree import descriptors
 from netd.transport.epoll import WriteBatch
-from netd.transport.tcp import TCPTransport
 
 LARGE = bytes(range(256)) * 1024
 """A body that is too large to be sent at once."""
@@ -45,6 +44,7 @@ class FileServerTests(SynchronousTestCase):
         before = descriptors()
         self.addCleanup(lambda: self.assertEqual(descriptors(), before))
         self.site = FileSite(self.root, self.stock)
+        self.addCleanup(self.site.forget)
 
     def put(self, name: str, data: bytes, mtime: int = 1_000_000_000) -> None:
         """Write a file with an old time stamp."""
@@ -132,12 +132,13 @@ class FileServerTests(SynchronousTestCase):
 
     def test_hot(self) -> None:
         """A file of any size is the same each time: first, again, kept, in parts, replaced."""
-        for size in (JOINED, JOINED + 1, SMALL, SMALL + 1, KEPT, KEPT + 1):
+        for size in (SMALL, SMALL + 1, KEPT, KEPT + 1):
             for data, mtime in ((LARGE[:size], 1), (LARGE[::-1][:size], 1)):
                 self.put("hot", data, mtime)
                 for fields, code, body in (
                     *[((), 200, data)] * 4,
                     (("Range: bytes=5-9",), 206, data[5:10]),
+                    (("Range: bytes=5-",), 206, data[5:]),
                     (("If-None-Match: *",), 304, b""),
                     ((), 200, data),
                 ):
@@ -149,15 +150,15 @@ class FileServerTests(SynchronousTestCase):
                     if code == 200:
                         self.assertEqual(response.field(b"content-length"), b"%d" % size)
 
-    def test_hotUnread(self) -> None:
-        """A file that cannot be read into memory is not kept."""
+    def test_hotUncopied(self) -> None:
+        """A file of which there can be no copy is opened each time."""
         self.put("hot", LARGE[: SMALL + 1])
-        self.site.get("/hot")
-        client = self.site.connect()
-        with patch.object(serving, "read", side_effect=OSError(5, "Input/output error")):
-            client.send("/hot")
-        client.turn(5)
-        self.assertEqual(client.response().body, LARGE[: SMALL + 1])
+        with patch.object(os, "memfd_create", side_effect=OSError):
+            for _ in range(3):
+                client = self.site.connect()
+                client.send("/hot")
+                client.turn(5)
+                self.assertEqual(client.response().body, LARGE[: SMALL + 1])
 
     def test_unread(self) -> None:
         """A disk fault before the first byte is a 500."""
@@ -412,12 +413,14 @@ class HotTests(SynchronousTestCase):
         before = descriptors()
         self.addCleanup(lambda: self.assertEqual(descriptors(), before))
 
-    def connect(self, size: int) -> SocketClient:
+    def connect(self, size: int, sendfile: bool = True) -> SocketClient:
         """A connection to a site that keeps a file of `size` bytes."""
         self.data = LARGE[:size]
         self.file.write_bytes(self.data)
         os.utime(self.file, (1, 1))
-        line = SocketClient(FileSite(self.file.parent))
+        site = FileSite(self.file.parent, sendfile=sendfile)
+        self.addCleanup(site.forget)
+        line = SocketClient(site)
         self.addCleanup(line.close)
         self.batch = WriteBatch()
         line.__dict__["write_batch"] = self.batch
@@ -430,9 +433,8 @@ class HotTests(SynchronousTestCase):
         line.send(request("/hot"))
         return self.rest(line)
 
-    def rest(self, line: SocketClient) -> bytes:
-        """The body of the response that has begun."""
-        received = b""
+    def rest(self, line: SocketClient, received: bytes = b"") -> bytes:
+        """The body of the response that has begun, of which so much was `received`."""
         for _ in range(200):
             self.batch.flush()
             line.turn()
@@ -442,31 +444,42 @@ class HotTests(SynchronousTestCase):
 
     def test_whole(self) -> None:
         """A kept file is sent at once with its header, as far as the kernel takes it."""
-        for size in (JOINED + 1, SMALL + 1, KEPT):
+        for size in (SMALL + 1, KEPT):
             line = self.connect(size)
             self.assertEqual(self.get(line), self.data)
 
     def test_unopened(self) -> None:
-        """A kept file is not opened for a client that reads, and counts as sent."""
-        line = self.connect(JOINED + 1)
+        """A kept file is neither opened nor read, and counts as sent."""
+        line = self.connect(SMALL + 1)
         sent = line.site._counters.sent
+        with (
+            patch.object(os, "open", side_effect=AssertionError),
+            patch.object(os, "pread", side_effect=AssertionError),
+        ):
+            self.assertEqual(self.get(line), self.data)
+        self.assertEqual(line.site._counters.sent - sent, SMALL + 1)
+
+    def test_switchedOff(self) -> None:
+        """Without sendfile a kept file is read from its copy."""
+        line = self.connect(KEPT, sendfile=False)
         with patch.object(os, "open", side_effect=AssertionError):
             self.assertEqual(self.get(line), self.data)
-        self.assertEqual(line.site._counters.sent - sent, JOINED + 1)
 
     def test_rest(self) -> None:
-        """What the kernel does not take comes from the file; a new file cuts the response."""
+        """What the kernel does not take at once is of the same state, whatever happens then."""
         line = self.connect(KEPT)
         line.send(request("/hot"))
-        self.assertLess(len(line.receive()), KEPT)
+        received = line.receive()
+        self.assertLess(len(received), KEPT)
+        self.file.write_bytes(b"new")
+        self.assertEqual(self.rest(line, received), self.data)
+        line.send(request("/hot"))
+        self.assertEqual(self.rest(line), b"new")
+
+    def test_exhausted(self) -> None:
+        """A response is cut when there is no descriptor for the rest of it."""
         line = self.connect(KEPT)
-        real = TCPTransport.send_with
-
-        def replace(transport: TCPTransport, data: bytes) -> int:
-            self.file.write_bytes(b"new")
-            return real(transport, data)
-
-        with patch.object(TCPTransport, "send_with", replace):
+        with patch.object(os, "dup", side_effect=OSError):
             line.send(request("/hot"))
         line.turn()
         self.assertFalse(line.transport.connected)

@@ -241,36 +241,6 @@ class BatchTests(_Connected):
         except BlockingIOError:
             return None
 
-    def test_with(self) -> None:
-        """Bytes leave together with what was batched; without a batch nothing leaves."""
-        self.assertEqual(self.server.send_with(b"body"), 0)
-        self.server.write(b"head ")
-        self.assertEqual(self.server.send_with(b"body"), 4)
-        self.assertEqual(self.far.recv(100), b"head body")
-        self.write_batch.flush()
-        self.assertEqual(bytes_unsent(self.server), 0)
-
-    def test_withFull(self) -> None:
-        """What the kernel does not take is the caller's; batched bytes are never lost."""
-        self.server.write(b"head ")
-        body = bytes(1 << 22)
-        sent = self.server.send_with(body)
-        self.assertGreater(sent, 0)
-        self.assertLess(sent, len(body))
-        self.assertEqual(bytes_unsent(self.server), 0)
-        self.server.write(b"tail")
-        self.assertEqual(self.server.send_with(body), 0)
-        self.assertEqual(bytes_unsent(self.server), 4)
-
-        class Short:
-            def sendmsg(self, parts: tuple[bytes, ...]) -> int:
-                return 1
-
-        self.server.socket = Short()  # type: ignore[assignment]
-        self.assertEqual(self.server.send_with(body), 0)
-        self.server.socket = self.near
-        self.assertEqual(bytes_unsent(self.server), 3)
-
     def test_together(self) -> None:
         """The writes of a turn are sent as one piece, without a further turn."""
         self.server.write(b"abc")
