@@ -29,7 +29,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netd.values import escape_unprintable
-from netd.xmlrpc.faults import BUSY, INTERNAL, Fault
+from netd.xmlrpc.faults import BUSY, INTERNAL, Fault, lost
 from netd.xmlrpc.framing import FrameReader, framed
 from netd.xmlrpc.registry import Procedure
 from netd.xmlrpc.scalars import Value
@@ -216,7 +216,7 @@ class Pool(Service):
         job, worker.job = worker.job, None
         if job is not None:
             _log.warn("the worker that ran {name} died: {how}", name=job.name, how=how)
-            job.result.errback(Fault(INTERNAL, f"the process that ran {job.name} died"))
+            job.result.errback(lost("process", job.name))
         self._dispatch()
         self._end_idle()
 

@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from attrs import evolve
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
@@ -26,7 +26,7 @@ from netd.queue_url import QueueURL
 from netd.steps import run_now
 from netd.test.xmlrpc.memory_redis import MemoryRedis
 from netd.xmlrpc import codec, in_flight
-from netd.xmlrpc.celery_worker import Clients, MainProcess, Runner, repeat
+from netd.xmlrpc.celery_worker import MainProcess, repeat, run_call
 from netd.xmlrpc.faults import APPLICATION, INTERNAL, Fault
 from netd.xmlrpc.registry import Procedure, procedure, rpc
 from netd.xmlrpc.worker import outcome
@@ -54,6 +54,7 @@ class _Test(SynchronousTestCase):
         self.patch(celery_worker, "redis_client", lambda _: self.redis)
         self.pauses: list[float] = []
         self.patch(time, "sleep", self.pauses.append)
+        self.patch(os, "environ", {**os.environ, "_NETD_WORKER": "w"})
         self.meta: in_flight.Meta = {
             "to": "d",
             "ms": 1000,
@@ -84,7 +85,7 @@ class RunnerTests(_Test):
         """Run a call that is wanted."""
         self.redis.values.setdefault("netd:call:k", b"1")
         body = run_now(codec.call_body(method.name, parameters)).decode()
-        Runner(Clients(URL), "w").run("k", method, body, self.meta)
+        run_call(cast(Any, self.redis), method, "k", body, self.meta)
 
     def test_result(self) -> None:
         """The daemon is told that the call begins, and then its result."""
@@ -160,11 +161,6 @@ class RunnerTests(_Test):
         self.assertRaises(ConnectionError, repeat, action, 4.0)
         self.assertEqual(self.pauses, [0.05, 0.1, 0.2, 0.4, 0.8, 1, 1])
 
-    def test_clients(self) -> None:
-        """A process keeps its client."""
-        clients = Clients(URL)
-        self.assertIs(clients.own(), clients.own())
-
 
 class _Pool:
     """Celery's pool."""
@@ -203,7 +199,7 @@ class MainProcessTests(_Test):
 
     def setUp(self) -> None:
         super().setUp()
-        self.main, self.pool = MainProcess(Clients(URL), "w"), _Pool()
+        self.main, self.pool = MainProcess(cast(Any, self.redis), "w"), _Pool()
 
     def beat(self, *running: _Request) -> None:
         """Do it."""
