@@ -36,6 +36,8 @@ BEAT_SECONDS: Final = 0.5
 """Time between two heartbeats, and the longest that a cancellation waits."""
 _VARIABLE: Final = "_NETD_WORKER"
 """Where the processes of a worker have its name from, however they are started."""
+_STOPPED: Final = signal.SIGTERM - 256
+"""The status of a process whose worker is stopped at once, inside a call too (billiard)."""
 
 _log = get_logger(__name__)
 
@@ -115,6 +117,8 @@ def call_function(method: Procedure, body: str) -> bytes:
         return returned(method.function(*parameters))
     # The operator's function may raise anything; the daemon logs the trace.
     except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit) and error.code == _STOPPED:
+            return raised(faults.lost("process", method.name))
         return raised(error)
 
 
@@ -134,10 +138,13 @@ class MainProcess:
         if isinstance(exception, (WorkerLostError, TimeLimitExceeded)):
             self._note(self._tell_death, task_id, args, "process", sender.name)
 
-    def unknown(self, name: str, id: str, message: Any, **_: object) -> None:  # noqa: A002
+    def unknown(self, message: Any) -> None:
         """Note a call of a method that this worker does not have."""
+        task = message.headers["task"]
+        _log.warning("there is no task %s", task)
         tell_unknown = partial(claim, self._client, owner=f"{self._worker} main")
-        self._note(tell_unknown, id, message.payload[0], "method", name)
+        arguments = message.payload[0]
+        self._note(tell_unknown, message.headers["id"], arguments, "method", task)
 
     def _note(
         self, tell: Callable[..., object], key: str, arguments: object, why: Why, task: str
@@ -203,6 +210,13 @@ def build(queue: QueueURL, broker: QueueURL | None, methods: Iterable[Procedure]
                 # netd sends again what a cut loses; kombu would write what it cannot put
                 # back, parameters too, to a file in /tmp.
                 consumer.task_consumer.channel.qos.restore_at_shutdown = False
+
+            def unknown(_: object, message: Any, __: KeyError) -> None:
+                # Celery's own would write parameters to the log.
+                message.reject_log_error(_log, consumer.connection_errors)
+                main.unknown(message)
+
+            consumer.on_unknown_task = unknown
             arguments = (consumer.pool, state.active_requests)
             self.timer = consumer.timer.call_repeatedly(BEAT_SECONDS, main.beat, arguments)
             main.beat(*arguments)
@@ -213,7 +227,6 @@ def build(queue: QueueURL, broker: QueueURL | None, methods: Iterable[Procedure]
 
     app.steps["consumer"].add(Heartbeat)
     signals.task_failure.connect(main.failed, weak=False)
-    signals.task_unknown.connect(main.unknown, weak=False)
     return app
 
 

@@ -15,6 +15,7 @@ from attrs import evolve
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 try:
+    from billiard import common
     from billiard.exceptions import TimeLimitExceeded, WorkerLostError
     from celery import signals
 
@@ -108,6 +109,23 @@ class RunnerTests(_Test):
             self.assertEqual(fault.code, APPLICATION)
             self.assertIn(name, fault.trace)
 
+    def test_stopped(self) -> None:
+        """A worker that is stopped at once is no bug of the function that runs."""
+
+        # Its types lack half of it.
+        billiard: Any = common
+
+        def stopped() -> None:
+            signal.signal(signal.SIGTERM, billiard._shutdown_cleanup)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        before = signal.getsignal(signal.SIGTERM)
+        self.addCleanup(signal.signal, signal.SIGTERM, before)
+        self.addCleanup(billiard.clear_terminate_handler_fired)
+        self.run_call(method=evolve(METHOD, function=stopped))
+        fault = self.fault(self.entries()[-1][1])
+        self.assertEqual((fault.text, fault.trace), ("the process that ran divide died", ""))
+
     def test_once(self) -> None:
         """A call that was claimed, cancelled or forgotten does not run."""
         self.run_call(7, 2)
@@ -188,8 +206,14 @@ class _Request:
 class _Message:
     """Celery's message."""
 
-    def __init__(self, arguments: list[object]) -> None:
+    def __init__(self, name: str, key: str, arguments: list[object]) -> None:
         self.payload = [arguments, {}, {}]
+        self.headers = {"task": name, "id": key}
+        self.rejected: tuple[object, ...] = ()
+
+    def reject_log_error(self, logger: object, errors: tuple[object, ...]) -> None:
+        """Note it."""
+        self.rejected = errors
 
 
 class MainProcessTests(_Test):
@@ -252,7 +276,7 @@ class MainProcessTests(_Test):
         """The daemon is told of a method that is missing here, if its call is still wanted."""
         self.redis.values = {"netd:call:k": b"1"}
         for key in ("k", "j"):
-            self.main.unknown("netd.m", key, _Message(["", self.meta]))
+            self.main.unknown(_Message("netd.m", key, ["", self.meta]))
         self.beat()
         ((_, message),) = self.entries()
         self.assertEqual(self.fault(message).text, "the worker has no method m")
@@ -296,6 +320,7 @@ class _Consumer:
     """Celery's consumer of Redis; its own task consumer, channel and QoS."""
 
     restore_at_shutdown = True
+    connection_errors = (OSError,)
 
     def __init__(self, timer: _Timer, pool: _Pool) -> None:
         self.timer, self.pool = timer, pool
@@ -310,19 +335,10 @@ class BuildTests(_Test):
     def setUp(self) -> None:
         super().setUp()
         self.patch(os, "environ", dict(os.environ))
-        receivers = [(each, list(each.receivers or [])) for each in self.signals()]
-
-        def restore() -> None:
-            for each, before in receivers:
-                each.receivers = before
-
-        self.addCleanup(restore)
+        receivers = list(signals.task_failure.receivers or [])
+        self.patch(signals.task_failure, "receivers", receivers)
         local = procedure(lambda: None, "local")
         self.app = celery_worker.build(URL, None, [METHOD, local])
-
-    def signals(self) -> tuple[Any, ...]:
-        """The signals that are connected."""
-        return signals.task_failure, signals.task_unknown
 
     def test_tasks(self) -> None:
         """Offloaded methods are tasks, and run by their names."""
@@ -357,7 +373,7 @@ class BuildTests(_Test):
         self.assertEqual(timer.calls, [])
 
     def test_signals(self) -> None:
-        """Celery's signals about deaths and unknown tasks reach the daemon."""
+        """The daemon is told of deaths and unknown tasks that Celery meets."""
         self.redis.values = {"netd:call:j": b"1", "netd:claim:k": b""}
         name = celery_worker.worker_name()
         self.redis.values["netd:claim:k"] = f"{name} 1 x".encode()
@@ -367,10 +383,12 @@ class BuildTests(_Test):
             exception=WorkerLostError(),
             args=["", self.meta],
         )
-        message = _Message(["", self.meta])
-        signals.task_unknown.send(sender=self, message=message, name="netd.x", id="j")
         (step,) = self.app.steps["consumer"]
-        consumer = _Consumer(_Timer(), _Pool())
+        consumer: Any = _Consumer(_Timer(), _Pool())
+        step(consumer).start(consumer)
+        message = _Message("netd.x", "j", ["", self.meta])
+        consumer.on_unknown_task(None, message, KeyError("netd.x"))
+        self.assertEqual(message.rejected, (OSError,))
         step(consumer).start(consumer)
         texts = [json.loads(message[1:])[1] for _, message in self.entries()]
         self.assertEqual(
