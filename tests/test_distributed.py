@@ -244,6 +244,9 @@ class CallTests(SynchronousTestCase):
         self.assertEqual(code_of(proxy(netd).changed, "x"), (INTERNAL, text))
         text = "the worker has no method added"
         self.assertEqual(code_of(proxy(netd).added), (INTERNAL, text))
+        # Celery's own line has the call, with its parameters.
+        self.worker.logged("there is no task netd.added")
+        self.assertNotIn("<methodName>added", self.worker.log)
 
     def test_twoDaemons(self) -> None:
         """
@@ -266,7 +269,8 @@ class CallTests(SynchronousTestCase):
 
     def test_workerGone(self) -> None:
         """
-        A worker that is gone with its machine fails its running call only, within seconds.
+        A worker that is gone with its machine fails its running call only, within seconds; one
+        that is stopped at once (SIGQUIT) fails it too, which is no bug of the function.
         """
         netd = self.share()
         arguments = (self.redis.url, "-Q", "netd.far")
@@ -275,9 +279,14 @@ class CallTests(SynchronousTestCase):
         _busy(netd, 1)
         worker.kill()
         waiting = Calls(netd, "far", (0.0,))
-        self.enterContext(Worker(*arguments, processes=1))
+        other = self.enterContext(Worker(*arguments, processes=1))
         self.assertEqual(waiting.ended(), {(0, "0.0"): 1})
         self.assertEqual(calls.ended(), {(INTERNAL, "the worker died"): 1})
+        calls = Calls(netd, "far", (28.0,))
+        _busy(netd, 1)
+        other.send(signal.SIGQUIT)
+        died = {(INTERNAL, "the process that ran far died"): 1}
+        self.assertEqual(calls.ended(), died)
 
     def test_workers(self) -> None:
         """

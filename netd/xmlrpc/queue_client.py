@@ -252,15 +252,13 @@ class QueueClient:
         hosts = sorted(known.union(look.workers))
         names = [in_flight.CALL.format(key) for key in look.calls]
         names += [in_flight.WORKER.format(host) for host in hosts]
-        pipe = self._redis.pipeline(transaction=False)
-        for name in names:
-            pipe.exists(name)
-        there = dict(zip(names, pipe.execute(), strict=True))
-        dead = {host for host in hosts if not there[in_flight.WORKER.format(host)]}
+        values: Any = self._redis.mget(names) if names else ()
+        gone = {name for name, value in zip(names, values, strict=True) if value is None}
+        dead = {host for host in hosts if in_flight.WORKER.format(host) in gone}
         if dead & known:
             self._redis.srem(in_flight.WORKERS, *(dead & known))
         return Report(
-            frozenset(key for key in look.calls if not there[in_flight.CALL.format(key)]),
+            frozenset(key for key in look.calls if in_flight.CALL.format(key) in gone),
             frozenset(dead),
             {queue: self._depth(queue) for queue in look.queues},
             len(known - dead),

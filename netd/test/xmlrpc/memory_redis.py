@@ -62,9 +62,9 @@ class MemoryRedis:
         """GET."""
         return self._result(self.values.get(key))
 
-    def exists(self, key: str) -> Any:
-        """EXISTS."""
-        return self._result(int(key in self.values))
+    def mget(self, keys: list[str]) -> Any:
+        """MGET."""
+        return self._result([self.values.get(key) for key in keys])
 
     def sadd(self, key: str, member: str) -> Any:
         """SADD to the only set."""
