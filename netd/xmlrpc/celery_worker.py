@@ -142,9 +142,13 @@ class MainProcess:
         """Note a call of a method that this worker does not have."""
         task = message.headers["task"]
         _log.warning("there is no task %s", task)
+        try:
+            key, arguments = message.headers["id"], message.payload[0]
+        # It is not netd's; it may be anything.
+        except Exception:
+            return
         tell_unknown = partial(claim, self._client, owner=f"{self._worker} main")
-        arguments = message.payload[0]
-        self._note(tell_unknown, message.headers["id"], arguments, "method", task)
+        self._note(tell_unknown, key, arguments, "method", task)
 
     def _note(
         self, tell: Callable[..., object], key: str, arguments: object, why: Why, task: str

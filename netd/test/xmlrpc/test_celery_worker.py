@@ -281,6 +281,16 @@ class MainProcessTests(_Test):
         ((_, message),) = self.entries()
         self.assertEqual(self.fault(message).text, "the worker has no method m")
 
+    def test_unknownStranger(self) -> None:
+        """A message that is none of netd's has no consequences."""
+        parts: tuple[list[object], ...] = ([], ["", {"to": 1}])
+        for arguments in parts:
+            message = _Message("celery.ping", "k", arguments)
+            message.payload = message.payload[: len(arguments)]
+            self.main.unknown(message)
+        self.beat()
+        self.assertEqual(self.entries(), [])
+
     def test_redisAway(self) -> None:
         """What could not be told is told later, unless its time is over."""
         now = [0.0]
