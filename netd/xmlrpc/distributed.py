@@ -23,7 +23,7 @@ from netd.counters import Counters
 from netd.queue_url import QueueURL
 from netd.turns import Turns
 from netd.xmlrpc import codec, faults, in_flight
-from netd.xmlrpc.faults import BUSY, Fault
+from netd.xmlrpc.faults import Fault
 from netd.xmlrpc.in_flight import Call, InFlight, Look, Receiver, Report
 from netd.xmlrpc.pool import settle
 from netd.xmlrpc.registry import Procedure
@@ -127,7 +127,7 @@ class DistributedPool(Service):
         Cancelling gives the call up and frees its worker.
         """
         if self._calls.waiting >= self._backlog:
-            raise Fault(BUSY, f"busy: {self._calls.waiting} calls are waiting already")
+            raise faults.too_many(self._calls.waiting)
         call = _Call(str(uuid.uuid4()), procedure, self._clock.seconds(), pool=self)
         self._calls.calls[call.key] = call
         writing = self._turns.finish(codec.call_body(procedure.name, parameters))

@@ -59,6 +59,11 @@ def not_xmlrpc(text: str) -> Fault:
     return Fault(NOT_XMLRPC, text)
 
 
+def too_many(waiting: int) -> Fault:
+    """The fault of a call that is one more than may wait for a worker."""
+    return Fault(BUSY, f"busy: {waiting} calls are waiting already")
+
+
 Why: TypeAlias = Literal["process", "worker", "queue", "method", "version"]
 """Why a call has no outcome."""
 

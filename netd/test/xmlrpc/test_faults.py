@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.xmlrpc.faults import (
     BAD_PARAMETERS,
+    BUSY,
     INTERNAL,
     NOT_XMLRPC,
     BadParameters,
@@ -19,6 +20,7 @@ from netd.xmlrpc.faults import (
     as_fault,
     lost,
     not_xmlrpc,
+    too_many,
 )
 
 
@@ -31,6 +33,11 @@ class FaultTests(SynchronousTestCase):
         """Each kind of fault has its code."""
         self.assertEqual((not_xmlrpc("x").code, not_xmlrpc("x").text), (NOT_XMLRPC, "x"))
         self.assertEqual(BadParameters("x").code, BAD_PARAMETERS)
+
+    def test_busy(self) -> None:
+        """A call too many is told how many wait."""
+        fault = too_many(64)
+        self.assertEqual((fault.code, fault.text), (BUSY, "busy: 64 calls are waiting already"))
 
     def test_lost(self) -> None:
         """Each way to lose a call has a text of its own."""
