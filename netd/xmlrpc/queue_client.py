@@ -12,8 +12,9 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from math import ceil, inf
 from typing import Any, Final
 
@@ -47,7 +48,7 @@ class QueueClient:
     def __init__(
         self, reactor: IReactorFromThreads, queue: QueueURL, broker: QueueURL | None = None
     ) -> None:
-        self._reactor = reactor
+        self._tell = reactor.callFromThread
         self._secrets = queue.secrets + (broker.secrets if broker is not None else ())
         self._app = make_app(queue, broker)
         # kombu's types lack half of what is used.
@@ -110,9 +111,6 @@ class QueueClient:
 
     # In both threads
 
-    def _tell(self, function: Callable[..., None], *arguments: object) -> None:
-        self._reactor.callFromThread(function, *arguments)
-
     def _say(self, part: str, error: Exception | None = None) -> None:
         """Tell when a part of the queue fails, or works again."""
         trouble = ""
@@ -151,16 +149,22 @@ class QueueClient:
         self._results.connection_pool.disconnect()
 
     def _work(self) -> None:
-        """Cancel, send and report what is to be."""
-        if cancelled := self._cancelled[:]:
-            pipe = self._redis.pipeline(transaction=False)
-            for key in cancelled:
-                name = in_flight.CALL.format(key)
-                pipe.set(name, in_flight.CANCELLED, px=in_flight.CANCELLED_MS)
-            pipe.execute()
-            del self._cancelled[: len(cancelled)]
-        if batch := list(self._unsent.values())[:_TOGETHER]:
-            self._send(batch)
+        """Cancel and send what is to be, then report."""
+        now, cancelled = time.monotonic(), self._cancelled[:]
+        calls = list(self._unsent.values())[:_TOGETHER]
+        states = [(key, in_flight.CANCELLED, in_flight.CANCELLED_MS) for key in cancelled]
+        for call in calls:
+            # Not twice: a key that is gone may have taken the claim with it.
+            if not call.marked:
+                left = max(1, int(1000 * (call.until - now)))
+                states.append((call.key, in_flight.WANTED, left))
+        pipe = self._redis.pipeline(transaction=False)
+        for key, state, milliseconds in states:
+            pipe.set(in_flight.CALL.format(key), state, px=milliseconds)
+        pipe.execute()
+        del self._cancelled[: len(cancelled)]
+        if calls:
+            self._send(calls)
         if self._look_due:
             self._look_due = False
             self._tell(self._receiver.report, self._report(self._look))
@@ -203,14 +207,7 @@ class QueueClient:
         return self._producer
 
     def _send(self, calls: list[Call]) -> None:
-        """Mark calls as wanted, then send their messages."""
-        pipe, now = self._redis.pipeline(transaction=False), time.monotonic()
-        for call in calls:
-            # Not twice: a key that is gone may have taken the claim with it.
-            if not call.marked:
-                left = max(1, int(1000 * (call.until - now)))
-                pipe.set(in_flight.CALL.format(call.key), in_flight.WANTED, px=left)
-        pipe.execute()
+        """Send the messages of calls whose keys are set."""
         producer = self._connected()
         with producer.batch():
             for call in calls:
@@ -260,33 +257,30 @@ class QueueClient:
         return Report(
             frozenset(key for key in look.calls if in_flight.CALL.format(key) in gone),
             frozenset(dead),
-            {queue: self._depth(queue) for queue in look.queues},
+            self._depths(look.queues),
             len(known - dead),
             # During an outage this is the first command that works.
             0.0 if self._failed_since else time.monotonic() - self._steady_since,
         )
 
-    def _depth(self, queue: str) -> int:
-        """The messages in a queue, which is made when it is missing."""
-        declared = self._connected().channel.queue_declare(
-            queue=queue, durable=True, auto_delete=False
-        )
-        return int(declared.message_count)
+    def _depths(self, queues: Iterable[str]) -> dict[str, int]:
+        """The messages in each queue, which is made when it is missing."""
+        declare = partial(self._connected().channel.queue_declare, auto_delete=False)
+        return {queue: declare(queue, durable=True).message_count for queue in queues}
 
     # In the reader's thread
 
     def _read(self, others_end: Callable[[], None]) -> None:
-        """Tell what workers say, from the beginning after each reconnection."""
-        last, waits = b"0-0", pauses()
+        """Tell what workers say; once more after a reconnection, which does no harm."""
+        told: list[bytes] = []
+        waits = pauses()
         while self._stop_at == inf:
             try:
-                last = self._read_after(last)
+                told = self._read_more(told)
             except Exception as error:
                 self._results.connection_pool.disconnect()
                 if self._stop_at == inf:
                     self._say("results", error)
-                    # Entries that were told already are dropped; a new Redis counts anew.
-                    last = b"0-0"
                     time.sleep(next(waits))
             else:
                 waits = pauses()
@@ -294,19 +288,17 @@ class QueueClient:
         others_end()
         self._tell(self._ended.callback, None)
 
-    def _read_after(self, last: bytes) -> bytes:
-        """Remove the entries up to `last`, wait for more and tell them; the last one's id."""
-        milliseconds, _, number = last.decode().partition("-")
-        following = f"{milliseconds}-{int(number) + 1}"
+    def _read_more(self, told: list[bytes]) -> list[bytes]:
+        """Remove the entries that were told, wait for others and tell them; their ids."""
         stream = in_flight.RESULTS.format(self._name)
         pipe = self._results.pipeline(transaction=False)
-        pipe.xtrim(stream, minid=following, approximate=False)
-        pipe.xread({stream: last}, count=_ENTRIES, block=_BLOCK_MS)
-        _, got = pipe.execute()
-        for _, entries in got:
-            self._tell(self._receiver.entries, [_entry(fields) for _, fields in entries])
-            last = entries[-1][0]
-        return last
+        if told:
+            pipe.xdel(stream, *told)
+        pipe.xread({stream: "0-0"}, count=_ENTRIES, block=_BLOCK_MS)
+        got = [entry for _, entries in pipe.execute()[-1] for entry in entries]
+        if got:
+            self._tell(self._receiver.entries, [_entry(fields) for _, fields in got])
+        return [key for key, _ in got]
 
 
 def _entry(fields: dict[bytes, bytes] | None) -> tuple[str, bytes]:

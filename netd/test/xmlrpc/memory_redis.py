@@ -118,8 +118,8 @@ class MemoryRedis:
             ]
         )
 
-    def xtrim(self, key: str, minid: str, approximate: bool) -> Any:
-        """XTRIM of all that was read."""
+    def xdel(self, key: str, *ids: bytes) -> Any:
+        """XDEL."""
         stream = self.streams.get(key, [])
-        stream[:] = [each for each in stream if each[0].decode() >= minid]
-        return self._result(0)
+        stream[:] = [each for each in stream if each[0] not in ids]
+        return self._result(len(ids))

@@ -299,8 +299,7 @@ class ClientTests(SynchronousTestCase):
             if len(self.receiver.told) >= stop_after:
                 self.client._stop_at = 0
 
-        reactor: Any = type("R", (), {"callFromThread": staticmethod(tell)})
-        self.client._reactor = reactor
+        self.patch(self.client, "_tell", tell)
         self.client._read(lambda: None)
 
     def test_entries(self) -> None:
@@ -311,7 +310,7 @@ class ClientTests(SynchronousTestCase):
         self.read(2)
         expected = [[("k", b"*h"), ("k", b"+x"), ("", b"")]]
         self.assertEqual(self.receiver.of("entries"), expected)
-        self.client._read_after(b"7-2")
+        self.client._read_more([b"7-0", b"7-1", b"7-2"])
         self.assertEqual(self.redis.streams, {"netd:to:d": []})
         self.assertEqual(queue_client._entry(None), ("", b""))
 
@@ -345,8 +344,7 @@ class ClientTests(SynchronousTestCase):
             if function == self.client._ended.callback:
                 there.set()
 
-        reactor: Any = type("R", (), {"callFromThread": staticmethod(later)})
-        self.client._reactor = reactor
+        self.patch(self.client, "_tell", later)
         self.client.start(self.receiver)
         ended = self.client.stop()
         self.assertTrue(there.wait(60))
