@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import json
 import os
 import signal
 import socket
@@ -59,19 +60,6 @@ def _shared(processes: int = 2) -> tuple[Redis, Worker, Daemon]:
     return redis, worker, netd
 
 
-def _call_and_leave(netd: Daemon, method: str, *parameters: object) -> None:
-    """Make a call and close the connection before its end; returns once netd has it."""
-    before = metric(netd, "netd_rpc_calls_queued") + metric(netd, "netd_rpc_workers_busy")
-    sock = _begin(netd, method, *parameters)
-
-    def there() -> bool | None:
-        queued, busy = "netd_rpc_calls_queued", "netd_rpc_workers_busy"
-        return metric(netd, queued) + metric(netd, busy) > before or None
-
-    eventually(there, "the call")
-    _leave(sock)
-
-
 def _leave(sock: socket.socket) -> None:
     """Reset a connection: after a mere close the client may still want its response."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -92,8 +80,13 @@ def _busy(netd: Daemon, count: int) -> None:
     eventually(lambda: metric(netd, "netd_rpc_workers_busy") == count or None, "busy workers")
 
 
+def _says(redis: Redis, text: str, *words: str) -> None:
+    """Wait until redis-cli prints `text`."""
+    eventually(lambda: redis.cli(*words) == text or None, f"{text} of {words}")
+
+
 def _messages(redis: Redis, count: int) -> None:
-    eventually(lambda: redis.cli("LLEN", "netd") == str(count) or None, "messages")
+    _says(redis, str(count), "LLEN", "netd")
 
 
 @celery_needed
@@ -155,8 +148,8 @@ class CallTests(SynchronousTestCase):
         self.assertEqual(server.sleep(0.0), 0.0)
         self.assertEqual(metric(netd, "netd_rpc_queue_up"), 1)
         self.assertGreater(metric(netd, "netd_rpc_queue_run_seconds_count"), 15)
-        for key in self.redis.cli("KEYS", "netd:to:*").split():
-            self.assertEqual(self.redis.cli("XLEN", key), "0")
+        for key in self.streams():
+            _says(self.redis, "0", "XLEN", key)
             self.assertGreater(int(self.redis.cli("TTL", key)), 60)
         # Logged on purpose.
         netd.check = lambda: None  # type: ignore[method-assign]
@@ -183,7 +176,11 @@ class CallTests(SynchronousTestCase):
         message = self.redis.cli("LINDEX", "netd", "0")
         for _ in range(2):
             self.redis.cli("RPUSH", "netd", message)
-        _call_and_leave(netd, "mark", str(never), 0.0)
+        sock = _begin(netd, "mark", str(never), 0.0)
+        _messages(self.redis, 4)
+        key = json.loads(self.redis.cli("LINDEX", "netd", "0"))["headers"]["id"]
+        _leave(sock)
+        _says(self.redis, "0", "GET", f"netd:call:{key}")
         end.touch()
         # The first call in the queue is the last to run.
         self.assertEqual(proxy(netd).sleep(0.0), 0.0)
