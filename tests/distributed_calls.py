@@ -20,6 +20,7 @@ __all__ = [
     "far",
     "fault",
     "gpu",
+    "gpu_soon",
     "mark",
     "same",
     "say",
@@ -28,17 +29,20 @@ __all__ = [
     "until",
 ]
 
+_SECONDS = 300.0
+"""More than any load of the machine makes a call wait."""
+_plain = rpc(offload=True, timeout=_SECONDS)
 _SECOND = os.environ.get("NETD_TEST_VERSION") == "2"
 
 
-@rpc(offload=True)
+@_plain
 def sleep(seconds: float) -> float:
     """Sleep."""
     time.sleep(seconds)
     return seconds
 
 
-@rpc(offload=True)
+@_plain
 def until(path: str) -> bool:
     """Wait for a file."""
     while not Path(path).exists():
@@ -46,14 +50,14 @@ def until(path: str) -> bool:
     return True
 
 
-@rpc(offload=True, queue="far")
+@rpc(offload=True, queue="far", timeout=_SECONDS)
 def far(seconds: float) -> float:
     """Sleep far away."""
     time.sleep(seconds)
     return seconds
 
 
-@rpc(offload=True)
+@_plain
 def mark(path: str, seconds: float) -> int:
     """Add a line to a file, then sleep; gives the process id."""
     with Path(path).open("a") as file:
@@ -62,63 +66,69 @@ def mark(path: str, seconds: float) -> int:
     return os.getpid()
 
 
-@rpc(offload=True)
+@_plain
 def same(value):  # type: ignore[no-untyped-def]  # of any type
     """The value."""
     return value
 
 
-@rpc(offload=True)
+@_plain
 def text(value):  # type: ignore[no-untyped-def]  # of any type
     """How Python prints the value."""
     return str(value)
 
 
-@rpc(offload=True)
+@_plain
 def big(size: int) -> bytes:
     """So many bytes."""
     return bytes(size)
 
 
-@rpc(offload=True)
+@_plain
 def boom() -> int:
     """A bug."""
     return 1 // 0
 
 
-@rpc(offload=True)
+@_plain
 def fault() -> None:
     """A fault of its own."""
     raise Fault(77, "on purpose")
 
 
-@rpc(offload=True)
+@_plain
 def die() -> None:
     """Kill the process."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@rpc(offload=True)
+@_plain
 def say(line: str) -> bool:
     """Print."""
     print(line)  # noqa: T201
     return True
 
 
-@rpc(offload=True, queue="gpu", timeout=1)
+@rpc(offload=True, queue="gpu", timeout=_SECONDS)
 def gpu() -> str:
     """Something for other workers."""
     return "gpu"
 
 
+@rpc(offload=True, queue="gpu", timeout=1)
+def gpu_soon() -> str:
+    """Something for other workers that cannot wait."""
+    return "gpu"
+
+
 if _SECOND:
 
-    @rpc(offload=True)
+    @_plain
     def changed(value: str) -> str:
         """A method whose signature changed."""
         return value
 
-    @rpc(offload=True)
+    @_plain
     def added() -> int:
         """A method that the first version has not."""
         return 1
@@ -127,7 +137,7 @@ if _SECOND:
 
 else:
 
-    @rpc(offload=True)
+    @_plain
     def changed(value: int) -> int:  # type: ignore[misc]  # the other version
         """A method whose signature changed."""
         return value

@@ -141,10 +141,12 @@ class OutageTests(SynchronousTestCase):
         redis, _, _ = _shared()
         others = set(redis.cli("KEYS", "netd:to:*").split())
         netd = self.enterContext(daemon(redis.url))
-        Calls(netd, "sleep", (0.2,))
+        end = self.enterContext(temporary_directory()) / "end"
+        Calls(netd, "until", (str(end),))
         _state(netd, 1, 0)
         netd.signal(signal.SIGKILL)
         netd.ended()
+        end.touch()
         (key,) = set(redis.cli("KEYS", "netd:to:*").split()) - others
         eventually(lambda: redis.cli("XLEN", key) != "0" or None, "the result")
         self.assertLess(0, int(redis.cli("TTL", key)))

@@ -50,9 +50,9 @@ class Caller:
         waits: Callable[[Deferred[Value]], bool] = lambda _: False,
     ) -> None:
         self._registry = registry
-        self._clock = clock
+        self.clock = clock
         self._run = run
-        self._waits = waits
+        self.waits = waits
         self._calls = (Counters() if counters is None else counters).calls
         self._holds = awaiting.HoldLog(clock)
         self.turns = Turns.of(clock)
@@ -63,20 +63,20 @@ class Caller:
         try:
             method = self._registry[name]
             method.signature.check(name, values)
-            return self._begin(method, peer, values)
         except Fault as fault:
             self.count_fault(fault, name)
             raise
+        return self.begin(method, peer, values)
 
-    def start_in_steps(self, peer: str, name: str, values: Sequence[Value]) -> Steps[Value]:
-        """The same as `start`, with the parameters checked in steps."""
+    def checked(self, name: str, values: Sequence[Value]) -> Steps[Procedure]:
+        """The method that takes these parameters, for `begin`; or a Fault."""
         try:
             method = self._registry[name]
             yield from method.signature.check_in_steps(name, values)
-            return self._begin(method, peer, values)
         except Fault as fault:
             self.count_fault(fault, name)
             raise
+        return method
 
     def count_fault(self, fault: Fault, name: str = "") -> None:
         """Count a failed call; all unknown names share one counter, and all unknown codes."""
@@ -84,17 +84,17 @@ class Caller:
         code = fault.code if fault.code in faults.KNOWN else faults.APPLICATION
         self._calls[known, code] += 1
 
-    def _ended(self, result: Value, name: str) -> Value:
+    def count_end(self, result: Value, name: str) -> None:
+        """Count a call that ended later, with a result or a Failure."""
         if not isinstance(result, Failure):
             self._calls[name, 0] += 1
         elif isinstance(result.value, Fault):
             self.count_fault(result.value, name)
         else:
             self._calls[name, faults.CANCELLED] += 1
-        return result
 
-    def _begin(self, method: Procedure, peer: str, values: Sequence[Value]) -> Value:
-        """Call the method's function with checked values; count a result, now or later."""
+    def begin(self, method: Procedure, peer: str, values: Sequence[Value]) -> Value:
+        """As `start`, of a method with values that were checked."""
         result: Value
         began = self._holds.began()
         try:
@@ -106,45 +106,17 @@ class Caller:
                 result = method.function(*values)
         # A bug of the method is a fault of this call only, SystemExit included.
         except BaseException as error:
-            raise _method_fault(method.name, Failure(error)) from None
+            fault = _method_fault(method.name, Failure(error))
+            self.count_fault(fault, method.name)
+            raise fault from None
         finally:
             self._holds.ended(method.name, began)
         if isinstance(result, Awaitable) and not isinstance(result, Deferred):
             result = awaiting.deferred(result, method.name, self._holds)
         if isinstance(result, Deferred):
-            return self._limited(result, method).addBoth(self._ended, method.name)
+            return _Limited(self, result, method).result
         self._calls[method.name, 0] += 1
         return result
-
-    def _limited(self, inner: Deferred[Value], method: Procedure) -> Deferred[Value]:
-        """`inner` with a timeout; it ends at once when it times out or is cancelled."""
-        outer: Deferred[Value] = Deferred(lambda _: give_up(CancelledError()))
-
-        def give_up(error: Exception) -> None:
-            if timer.active():
-                timer.cancel()
-            outer.errback(error)
-            inner.cancel()
-
-        def ended(result: Value) -> None:
-            if timer.active():
-                timer.cancel()
-            if isinstance(result, Failure):
-                if outer.called and result.check(CancelledError, Fault):
-                    return
-                result = Failure(_method_fault(method.name, result))
-            if not outer.called:
-                outer.callback(result)
-
-        def time_over() -> None:
-            text = f"{method.name} took longer than {method.seconds:g} s"
-            if self._waits(inner):
-                text = f"{method.name} waited {method.seconds:g} s for a worker"
-            give_up(Fault(faults.TIMEOUT, text))
-
-        timer = self._clock.callLater(method.seconds, time_over)
-        inner.addBoth(ended)
-        return outer
 
     # Each of its calls has a timeout, so it needs none of its own.
     @rpc(timeout=86_400)
@@ -161,6 +133,8 @@ class Caller:
         results: list[Value] = []
         try:
             await self.turns.finish(self._start_all(peer, calls, started))
+            # Their results may come much later.
+            del calls
             for result in started:
                 try:
                     value = await result if isinstance(result, Deferred) else result
@@ -178,10 +152,60 @@ class Caller:
         """Start the calls in order; a fault takes the place of a result."""
         for call in calls:
             try:
-                started.append((yield from self.start_in_steps(peer, *_element(call))))
+                name, values = _element(call)
+                method = yield from self.checked(name, values)
+                started.append(self.begin(method, peer, values))
             except Fault as fault:
                 started.append(fault)
             yield
+
+
+class _Limited:
+    """
+    A call with a timeout; `result` is there at once when it times out or is cancelled.
+
+    Thousands may wait, so a call has one of these and no closures.
+    """
+
+    __slots__ = ("_caller", "_inner", "_method", "_timer", "result")
+
+    def __init__(self, caller: Caller, inner: Deferred[Value], method: Procedure) -> None:
+        self._caller = caller
+        self._inner = inner
+        self._method = method
+        self._timer = caller.clock.callLater(method.seconds, self._time_over)
+        self.result: Deferred[Value] = Deferred(self._cancelled)
+        inner.addBoth(self._ended)
+
+    def _end(self, result: Value) -> None:
+        if self._timer.active():
+            self._timer.cancel()
+        self._caller.count_end(result, self._method.name)
+        self.result.callback(result)
+
+    def _give_up(self, error: Exception) -> None:
+        self._end(Failure(error))
+        self._inner.cancel()
+
+    def _cancelled(self, _: Deferred[Value]) -> None:
+        self._give_up(CancelledError())
+
+    def _ended(self, result: Value) -> None:
+        given_up = self.result.called
+        if isinstance(result, Failure):
+            if given_up and result.check(CancelledError, Fault):
+                return
+            # A bug is logged in any case.
+            result = Failure(_method_fault(self._method.name, result))
+        if not given_up:
+            self._end(result)
+
+    def _time_over(self) -> None:
+        name, seconds = self._method.name, self._method.seconds
+        text = f"{name} took longer than {seconds:g} s"
+        if self._caller.waits(self._inner):
+            text = f"{name} waited {seconds:g} s for a worker"
+        self._give_up(Fault(faults.TIMEOUT, text))
 
 
 def _element(call: Value) -> tuple[str, list[Value]]:

@@ -97,6 +97,8 @@ def make_app(queue: QueueURL, broker: QueueURL | None) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         worker_prefetch_multiplier=1,
+        # Celery 6 would kill what runs when the broker is away.
+        worker_cancel_long_running_tasks_on_connection_loss=False,
         # A multiplier of one still reserves a call for each busy process.
         worker_disable_prefetch=on_redis,
     )

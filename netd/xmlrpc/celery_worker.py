@@ -2,7 +2,6 @@
 A Celery worker of netd's calls: what its processes do with one, and its main process for all.
 
 Rules: no Twisted.  The main process has no thread, because its children are forked from it.
-A Redis client belongs to one process and is never dropped.
 """
 
 from __future__ import annotations
@@ -13,10 +12,10 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import redis
-from attrs import Factory, define
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import Celery, bootsteps, signals
 from celery.utils.log import get_logger
@@ -24,9 +23,9 @@ from celery.worker import state
 
 from netd.queue_url import QueueURL
 from netd.steps import run_now
-from netd.xmlrpc import codec, in_flight
+from netd.xmlrpc import codec, faults, in_flight
 from netd.xmlrpc.celery_app import make_app, pauses, redis_client
-from netd.xmlrpc.faults import Fault
+from netd.xmlrpc.faults import Why
 from netd.xmlrpc.in_flight import Meta
 from netd.xmlrpc.registry import Procedure
 from netd.xmlrpc.worker import raised, returned
@@ -37,24 +36,10 @@ BEAT_SECONDS: Final = 0.5
 """Time between two heartbeats, and the longest that a cancellation waits."""
 _VARIABLE: Final = "_NETD_WORKER"
 """Where the processes of a worker have its name from, however they are started."""
+_STOPPED: Final = signal.SIGTERM - 256
+"""The status of a process whose worker is stopped at once, inside a call too (billiard)."""
 
 _log = get_logger(__name__)
-
-
-@define
-class Clients:
-    """The Redis client of each process."""
-
-    url: QueueURL
-    _by_process: dict[int, redis.Redis] = Factory(dict)
-
-    def own(self) -> redis.Redis:
-        """The client of this process."""
-        # A parent's client that its child drops would shut the parent's connection.
-        pid = os.getpid()
-        if pid not in self._by_process:
-            self._by_process[pid] = redis_client(self.url)
-        return self._by_process[pid]
 
 
 def worker_name() -> str:
@@ -110,25 +95,19 @@ def tell(client: redis.Redis, key: str, meta: Meta, message: bytes) -> None:
     pipe.execute()
 
 
-@define
-class Runner:
-    """Runs calls of a method in a process of the worker."""
-
-    _clients: Clients
-    _worker: str
-
-    def run(self, key: str, method: Procedure, body: str, meta: Meta) -> None:
-        """Run a call unless somebody else does, and tell the daemon its outcome."""
-        client, until = self._clients.own(), time.monotonic() + int(meta["ms"]) / 1000
-        # With a number of its own, so that a reply that was lost leaves no doubt.
-        owner = f"{self._worker} {os.getpid()} {secrets.token_hex(8)}"
-        fits = meta["contract"] == in_flight.contract(method)
-        first = in_flight.BEGAN + self._worker.encode()
-        if not fits:
-            first = raised(in_flight.other_version(method.name))
-        if repeat(lambda: claim(client, key, owner, meta, first), until) and fits:
-            message = call_function(method, body)
-            repeat(lambda: tell(client, key, meta, message), until)
+def run_call(client: redis.Redis, method: Procedure, key: str, body: str, meta: Meta) -> None:
+    """Run a call unless somebody else does, and tell the daemon its outcome."""
+    worker = worker_name()
+    until = time.monotonic() + int(meta["ms"]) / 1000
+    # With a number of its own, so that a reply that was lost leaves no doubt.
+    owner = f"{worker} {os.getpid()} {secrets.token_hex(8)}"
+    fits = meta["contract"] == in_flight.contract(method)
+    first = in_flight.BEGAN + worker.encode()
+    if not fits:
+        first = raised(faults.lost("version", method.name))
+    if repeat(lambda: claim(client, key, owner, meta, first), until) and fits:
+        message = call_function(method, body)
+        repeat(lambda: tell(client, key, meta, message), until)
 
 
 def call_function(method: Procedure, body: str) -> bytes:
@@ -138,93 +117,91 @@ def call_function(method: Procedure, body: str) -> bytes:
         return returned(method.function(*parameters))
     # The operator's function may raise anything; the daemon logs the trace.
     except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit) and error.code == _STOPPED:
+            return raised(faults.lost("process", method.name))
         return raised(error)
-
-
-@define
-class _Ended:
-    """A call that no process will end."""
-
-    key: str
-    meta: Meta
-    message: bytes
-    until: float
-    claimed: bool
-    """Whether a process of this worker has to have claimed it; it is claimed here otherwise."""
 
 
 class MainProcess:
     """What the main process of a worker does twice a second."""
 
-    def __init__(self, clients: Clients, worker: str) -> None:
-        self._clients = clients
+    def __init__(self, client: redis.Redis, worker: str) -> None:
+        self._client = client
         self._worker = worker
-        self._outbox: list[_Ended] = []
+        self._outbox: list[tuple[float, Callable[[], object]]] = []
+        """What has to be told, each until a time."""
 
     def failed(
         self, sender: Any, task_id: str, exception: object, args: object, **_: object
     ) -> None:
         """Note a call whose process died; other failures end with a message of the process."""
         if isinstance(exception, (WorkerLostError, TimeLimitExceeded)):
-            self._note(task_id, args, in_flight.died, sender.name, claimed=True)
+            self._note(self._tell_death, task_id, args, "process", sender.name)
 
-    def unknown(self, name: str, id: str, message: Any, **_: object) -> None:  # noqa: A002
+    def unknown(self, message: Any) -> None:
         """Note a call of a method that this worker does not have."""
-        self._note(id, message.payload[0], in_flight.unknown_method, name, claimed=False)
+        task = message.headers["task"]
+        _log.warning("there is no task %s", task)
+        try:
+            key, arguments = message.headers["id"], message.payload[0]
+        # It is not netd's; it may be anything.
+        except Exception:
+            return
+        tell_unknown = partial(claim, self._client, owner=f"{self._worker} main")
+        self._note(tell_unknown, key, arguments, "method", task)
 
     def _note(
-        self, key: str, arguments: object, why: Callable[[str], Fault], task: str, claimed: bool
+        self, tell: Callable[..., object], key: str, arguments: object, why: Why, task: str
     ) -> None:
+        """Have `tell` tell the daemon that made the call."""
         match arguments:
             case [_, {"to": str(to), "ms": int(ms), "keep": int(keep)}]:
                 meta: Meta = {"to": to, "ms": ms, "keep": keep}
-                message = raised(why(task.removeprefix(in_flight.TASK.format(""))))
+                name = task.removeprefix(in_flight.TASK.format(""))
+                message = raised(faults.lost(why, name))
                 until = time.monotonic() + ms / 1000
-                self._outbox.append(_Ended(key, meta, message, until, claimed))
+                act = partial(tell, key=key, meta=meta, message=message)
+                self._outbox.append((until, act))
+
+    def _tell_death(self, key: str, meta: Meta, message: bytes) -> None:
+        holder: Any = self._client.get(in_flight.CLAIM.format(key)) or b""
+        # Else it is another one's call, of which this worker had a copy.
+        if holder.startswith(f"{self._worker} ".encode()):
+            tell(self._client, key, meta, message)
 
     def beat(self, pool: Any, running: Iterable[Any]) -> None:
         """Renew the heartbeat, kill what was cancelled, tell what died."""
         # Celery itself looks for dead processes every five seconds.
         pool.maintain_pool()
-        client = self._clients.own()
-        calls = {request.id: request for request in running}
+        calls = list(running)
         try:
-            pipe = client.pipeline(transaction=False)
+            pipe = self._client.pipeline(transaction=False)
             pipe.set(in_flight.WORKER.format(self._worker), 1, px=in_flight.WORKER_MS)
             pipe.sadd(in_flight.WORKERS, self._worker)
-            for key in calls:
-                pipe.get(in_flight.CALL.format(key))
-            states = pipe.execute()[2:]
-            for request, value in zip(calls.values(), states, strict=True):
+            for request in calls:
+                pipe.get(in_flight.CALL.format(request.id))
+            for request, value in zip(calls, pipe.execute()[2:], strict=True):
                 # Fair scheduling: the process has this call and no other.
                 if value == in_flight.CANCELLED and request.worker_pid:
                     pool.terminate_job(request.worker_pid, signal.SIGKILL)
             while self._outbox:
-                if time.monotonic() < self._outbox[0].until:
-                    self._tell(client, self._outbox[0])
+                until, act = self._outbox[0]
+                if time.monotonic() < until:
+                    act()
                 del self._outbox[0]
         except (redis.RedisError, OSError) as error:
             _log.warning("Redis: %s", type(error).__name__)
-
-    def _tell(self, client: redis.Redis, ended: _Ended) -> None:
-        if not ended.claimed:
-            owner = f"{self._worker} main"
-            claim(client, ended.key, owner, ended.meta, ended.message)
-            return
-        holder: Any = client.get(in_flight.CLAIM.format(ended.key)) or b""
-        # Else it is another one's call, of which this worker had a copy.
-        if holder.startswith(f"{self._worker} ".encode()):
-            tell(client, ended.key, ended.meta, ended.message)
 
 
 def build(queue: QueueURL, broker: QueueURL | None, methods: Iterable[Procedure]) -> Celery:
     """The application of a worker that runs the offloaded ones of these methods."""
     app = make_app(queue, broker)
-    clients, worker = Clients(queue), worker_name()
+    # Each process that is forked makes a connection of its own: redis-py compares process ids.
+    client = redis_client(queue)
     for method in methods:
         if method.offload:
-            _add(app, method, Runner(clients, worker))
-    main = MainProcess(clients, worker)
+            _add(app, client, method)
+    main = MainProcess(client, worker_name())
 
     class Heartbeat(bootsteps.StartStopStep):
         """Calls `beat` as long as the worker has its broker."""
@@ -237,24 +214,28 @@ def build(queue: QueueURL, broker: QueueURL | None, methods: Iterable[Procedure]
                 # netd sends again what a cut loses; kombu would write what it cannot put
                 # back, parameters too, to a file in /tmp.
                 consumer.task_consumer.channel.qos.restore_at_shutdown = False
-            self.timer = consumer.timer.call_repeatedly(
-                BEAT_SECONDS, main.beat, (consumer.pool, state.active_requests)
-            )
-            main.beat(consumer.pool, state.active_requests)
+
+            def unknown(_: object, message: Any, __: KeyError) -> None:
+                # Celery's own would write parameters to the log.
+                message.reject_log_error(_log, consumer.connection_errors)
+                main.unknown(message)
+
+            consumer.on_unknown_task = unknown
+            arguments = (consumer.pool, state.active_requests)
+            self.timer = consumer.timer.call_repeatedly(BEAT_SECONDS, main.beat, arguments)
+            main.beat(*arguments)
 
         def stop(self, consumer: object) -> None:
             """End."""
             self.timer.cancel()
 
     app.steps["consumer"].add(Heartbeat)
-
     signals.task_failure.connect(main.failed, weak=False)
-    signals.task_unknown.connect(main.unknown, weak=False)
     return app
 
 
-def _add(app: Celery, method: Procedure, runner: Runner) -> None:
+def _add(app: Celery, client: redis.Redis, method: Procedure) -> None:
     def task(self: Any, body: str, meta: Meta) -> None:
-        runner.run(self.request.id, method, body, meta)
+        run_call(client, method, self.request.id, body, meta)
 
     app.task(name=in_flight.TASK.format(method.name), bind=True, shared=False)(task)

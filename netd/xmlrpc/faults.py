@@ -8,7 +8,8 @@ range that it leaves to applications.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
 
 NOT_WELL_FORMED: Final = -32700
 UNSUPPORTED_ENCODING: Final = -32701
@@ -56,6 +57,28 @@ class BadParameters(Fault):
 def not_xmlrpc(text: str) -> Fault:
     """The fault of a body that is well-formed XML but no XML-RPC call."""
     return Fault(NOT_XMLRPC, text)
+
+
+def too_many(waiting: int) -> Fault:
+    """The fault of a call that is one more than may wait for a worker."""
+    return Fault(BUSY, f"busy: {waiting} calls are waiting already")
+
+
+Why: TypeAlias = Literal["process", "worker", "queue", "method", "version"]
+"""Why a call has no outcome."""
+
+_LOST: Final[Mapping[Why, str]] = {
+    "process": "the process that ran {} died",
+    "worker": "the worker died",
+    "queue": "the queue lost this call",
+    "method": "the worker has no method {}",
+    "version": "the worker has another version of {}",
+}
+
+
+def lost(why: Why, name: str) -> Fault:
+    """The fault of a call of the method `name` that has no outcome; it may have run."""
+    return Fault(INTERNAL, _LOST[why].format(name))
 
 
 def as_fault(error: BaseException) -> Fault | None:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Generic, Protocol, TypeAlias, TypeVar
 
 from attrs import Factory, define, frozen
 
-from netd.xmlrpc.faults import INTERNAL, Fault
+from netd.xmlrpc.faults import Why
 from netd.xmlrpc.registry import Procedure
 
 QUEUE: Final = "netd"
@@ -52,16 +52,8 @@ _LONGEST_PAUSE: Final = 64.0
 BEGAN: Final = b"*"
 """The first byte of an entry that names the worker which begins a call."""
 
-Why: TypeAlias = Literal["queue", "worker"]
-"""What lost a call."""
-
 Meta: TypeAlias = dict[str, str | int]
 """The second argument of a task: to, ms, keep, contract."""
-
-
-def queue_name(queue: str | None) -> str:
-    """The name of the Celery queue for `queue` of `@rpc`."""
-    return f"{QUEUE}.{queue}" if queue else QUEUE
 
 
 def contract(method: Procedure) -> str:
@@ -74,27 +66,6 @@ def contract(method: Procedure) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
-def other_version(name: str) -> Fault:
-    """The fault of a call whose contract the worker does not have."""
-    return Fault(INTERNAL, f"the worker has another version of {name}")
-
-
-def unknown_method(name: str) -> Fault:
-    """The fault of a call that came to a worker without the method."""
-    return Fault(INTERNAL, f"the worker has no method {name}")
-
-
-def died(name: str) -> Fault:
-    """The fault of a call whose process ended; the function may have run."""
-    return Fault(INTERNAL, f"the process that ran {name} died")
-
-
-_LOST: Final[Mapping[Why, str]] = {
-    "queue": "the queue lost this call",
-    "worker": "the worker died",
-}
-
-
 @define(eq=False)
 class Call:
     """
@@ -104,16 +75,11 @@ class Call:
     """
 
     key: str
-    name: str
-    """The method."""
-    queue: str
-    seconds: float
-    """How long it may take, waiting included."""
+    method: Procedure
     made: float
     """When it was made, by the daemon's clock."""
-    meta: Meta
-    body: str | None = None
-    """The methodCall; None until it is written, empty once a worker has it."""
+    body: str = ""
+    """The methodCall, as long as no worker has it."""
     wanted: bool = True
     """Whether it has yet to begin, and somebody waits for it; it is not sent otherwise."""
     marked: bool = False
@@ -130,17 +96,25 @@ class Call:
 
     @property
     def until(self) -> float:
-        """When its time is over."""
-        return self.made + self.seconds
+        """When its time is over; waiting counts."""
+        return self.made + self.method.seconds
+
+    @property
+    def queue(self) -> str:
+        """The Celery queue that its message goes to."""
+        return f"{QUEUE}.{self.method.queue}" if self.method.queue else QUEUE
+
+
+C = TypeVar("C", bound=Call)
 
 
 @frozen
 class Look:
     """What the publisher looks for; the outcome is a `Report`."""
 
-    calls: tuple[str, ...]
-    workers: tuple[str, ...]
-    queues: tuple[str, ...]
+    calls: tuple[str, ...] = ()
+    workers: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
 
 
 @frozen
@@ -173,10 +147,10 @@ class Receiver(Protocol):
 
 
 @define
-class InFlight:
+class InFlight(Generic[C]):
     """The calls of a daemon that have not ended."""
 
-    calls: dict[str, Call] = Factory(dict)
+    calls: dict[str, C] = Factory(dict)
     _begun: dict[str, int] = Factory(dict)
     """The latest message of each queue whose call has begun."""
     running: int = 0
@@ -195,27 +169,26 @@ class InFlight:
         queues = {QUEUE} | {call.queue for call in calls}
         return Look(tuple(unclaimed), tuple(sorted(hosts)), tuple(sorted(queues)))
 
-    def began(self, key: str, host: str, now: float) -> Call | None:
-        """A worker begins the call; None when that was known, or the call has ended."""
-        call = self.calls.get(key)
-        if call is None or not call.wanted:
-            return None
+    def began(self, call: C, host: str, now: float) -> bool:
+        """A worker begins the call; False when that was known."""
+        if not call.wanted:
+            return False
         # Its parameters may be long.
         call.wanted, call.body = False, ""
         call.host, call.began = host, now
         self.running += 1
         self._begun[call.queue] = max(call.order, self._begun.get(call.queue, 0))
-        return call
+        return True
 
-    def ended(self, key: str) -> Call | None:
-        """Forget a call; None when it was forgotten already."""
-        call = self.calls.pop(key, None)
-        if call is not None:
-            self.running -= call.host is not None
-            call.wanted = False
-        return call
+    def ended(self, call: C) -> bool:
+        """Forget a call; False when it was forgotten already."""
+        if self.calls.pop(call.key, None) is None:
+            return False
+        self.running -= call.host is not None
+        call.wanted, call.body = False, ""
+        return True
 
-    def overtaken(self, depths: Mapping[str, int], now: float) -> list[Call]:
+    def overtaken(self, depths: Mapping[str, int], now: float) -> list[C]:
         """
         The calls whose message has to be sent again, because it may be lost.
 
@@ -234,9 +207,9 @@ class InFlight:
             call.sent, call.pause = None, min(2 * call.pause, _LONGEST_PAUSE)
         return due
 
-    def lost(self, report: Report, now: float) -> list[tuple[Call, Why]]:
+    def lost(self, report: Report, now: float) -> list[tuple[C, Why]]:
         """The calls that nobody will end, each with what lost it."""
-        found: list[tuple[Call, Why]] = []
+        found: list[tuple[C, Why]] = []
         for call in self.calls.values():
             if call.host is not None:
                 if call.host in report.dead and report.steady >= STEADY_SECONDS:
@@ -245,8 +218,3 @@ class InFlight:
             elif call.key in report.gone and call.until - now > 1:
                 found.append((call, "queue"))
         return found
-
-
-def lost(why: Why) -> Fault:
-    """The fault of a lost call."""
-    return Fault(INTERNAL, _LOST[why])

@@ -29,7 +29,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netd.values import escape_unprintable
-from netd.xmlrpc.faults import BUSY, INTERNAL, Fault
+from netd.xmlrpc.faults import INTERNAL, Fault, lost, too_many
 from netd.xmlrpc.framing import FrameReader, framed
 from netd.xmlrpc.registry import Procedure
 from netd.xmlrpc.scalars import Value
@@ -151,7 +151,7 @@ class Pool(Service):
         Cancelling gives the call up and frees its worker.
         """
         if len(self._waiting) >= self._queue:
-            raise Fault(BUSY, f"busy: {len(self._waiting)} calls are waiting already")
+            raise too_many(len(self._waiting))
         source, name = procedure.source
         message = pickle.dumps((source, name, list(parameters)))
         result: Deferred[Encoded] = Deferred(lambda _: self._give_up(job))
@@ -216,7 +216,7 @@ class Pool(Service):
         job, worker.job = worker.job, None
         if job is not None:
             _log.warn("the worker that ran {name} died: {how}", name=job.name, how=how)
-            job.result.errback(Fault(INTERNAL, f"the process that ran {job.name} died"))
+            job.result.errback(lost("process", job.name))
         self._dispatch()
         self._end_idle()
 

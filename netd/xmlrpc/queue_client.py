@@ -1,23 +1,23 @@
 """
 What reaches the queue for a daemon: two threads, however many calls there are.
 
-Rules: Celery, kombu and Redis block, so they are used in the threads only; the reactor's
-thread hands orders to a queue, and is told by `callFromThread`.  An order that fails is
-tried again on a new connection until its time is over.
+Rules: Celery, kombu and Redis block, so they are used in the threads only.  The reactor's
+thread notes what is to be done and wakes the publisher, which does all of it again on a new
+connection when something fails; so what is noted is no more than the calls that are there.
+The threads tell by `callFromThread`.
 """
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from math import ceil, inf
-from queue import SimpleQueue
 from typing import Any, Final
 
-from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 
@@ -27,7 +27,7 @@ from netd.xmlrpc.celery_app import CONNECT_SECONDS, make_app, pauses, redis_clie
 from netd.xmlrpc.in_flight import Call, Look, Receiver, Report
 
 FLUSH_SECONDS: Final = 1.0
-"""How long a stop goes on with orders."""
+"""How long a stop goes on with what is to be done."""
 _TOGETHER: Final = 16
 """Calls that are sent at a time."""
 _BLOCK_MS: Final = 1000
@@ -36,85 +36,80 @@ _ENTRIES: Final = 8
 """Entries of one reply, each of 8 MiB at most."""
 _TIME_LIMIT_SECONDS: Final = 5
 """How much longer than the call its process may live."""
+_KEEP_SECONDS: Final = 60
+"""How much longer than its longest call the daemon's results are kept."""
 _MOST_WAIT: Final = 32.0
 """The longest pause of a Celery worker between two attempts to reach its broker."""
 
 
-@frozen
-class _Order:
-    """What the publisher has to do, as long as it is due."""
-
-    perform: Callable[[], None]
-    due: Callable[[], object] = lambda: True
-
-
 class QueueClient:
-    """The client of the daemon `name`; it tells `receiver` on the reactor's thread."""
+    """The client of one daemon, under a name that no other one has or had."""
 
     def __init__(
-        self,
-        reactor: IReactorFromThreads,
-        receiver: Receiver,
-        name: str,
-        queue: QueueURL,
-        broker: QueueURL | None = None,
+        self, reactor: IReactorFromThreads, queue: QueueURL, broker: QueueURL | None = None
     ) -> None:
-        self._reactor = reactor
-        self._receiver = receiver
-        self._stream = in_flight.RESULTS.format(name)
-        self._secrets = [
-            secret for url in (queue, broker) if url is not None for secret in url.secrets
-        ]
+        self._tell = reactor.callFromThread
+        self._secrets = queue.secrets + (broker.secrets if broker is not None else ())
         self._app = make_app(queue, broker)
         # kombu's types lack half of what is used.
         self._producer: Any = None
         self._redis = redis_client(queue)
         self._results = redis_client(queue)
-        self._orders = SimpleQueue[_Order | None]()
-        self._unsent = deque[Call]()
-        self._batch: list[Call] = []
-        self._sent = 0
-        self._troubles: dict[str, str] = {}
+        # What is to be done.
+        self._wake = threading.Event()
+        self._unsent: dict[str, Call] = {}
+        self._cancelled: list[str] = []
+        self._look = Look()
+        self._look_due = False
         self._stop_at = inf
         self._ended: Deferred[None] = Deferred()
+        # What was done.
+        self._sent = 0
+        self._longest = 0.0
+        self._troubles: dict[str, str] = {}
         self._failed_since: float | None = None
-        self._steady_since = time.monotonic()
-        self._publisher = threading.Thread(
-            target=self._publish, name="rpc-publisher", daemon=True
-        )
-        self._reader = threading.Thread(target=self._read, name="rpc-results", daemon=True)
+        self._steady_since = 0.0
 
     # On the reactor's thread
 
-    def start(self) -> None:
-        """Start both threads."""
-        self._publisher.start()
-        self._reader.start()
+    def start(self, receiver: Receiver) -> None:
+        """Start both threads, which tell `receiver` what happens."""
+        self._receiver = receiver
+        # Not before, as netd's processes are copies of one.
+        self._name = secrets.token_hex(8)
+        self._steady_since = time.monotonic()
+        publisher = threading.Thread(target=self._publish, name="rpc-publisher", daemon=True)
+        reader = threading.Thread(
+            target=self._read, args=(publisher.join,), name="rpc-results", daemon=True
+        )
+        publisher.start()
+        reader.start()
 
     def send(self, call: Call) -> None:
-        """Send the message of a call until its time is over."""
-        self._unsent.append(call)
-        self._orders.put(_Order(self._send, self._next))
+        """Send the message of a call as soon as possible, as long as the call is wanted."""
+        self._unsent[call.key] = call
+        self._wake.set()
 
-    def cancel(self, key: str) -> None:
-        """Keep a call from beginning, or have the worker end it."""
-        until = time.monotonic() + in_flight.CANCELLED_MS / 1000
-        self._orders.put(_Order(lambda: self._cancel(key), lambda: time.monotonic() < until))
+    def cancel(self, call: Call) -> None:
+        """Keep a call from beginning, or have the worker end it; it is not wanted any more."""
+        self._unsent.pop(call.key, None)
+        # Otherwise there is no message, and the publisher sends none.
+        if call.marked:
+            self._cancelled.append(call.key)
+            self._wake.set()
 
     def look(self, look: Look) -> None:
-        """Make a report, once Redis and the broker can be reached."""
-        self._orders.put(_Order(lambda: self._tell(self._receiver.report, self._report(look))))
+        """Make a report, once Redis and the broker can be reached; a later one replaces it."""
+        self._look, self._look_due = look, True
+        self._wake.set()
 
     def stop(self) -> Deferred[None]:
         """Flush what has to be sent, for a second at most; fires when both threads end."""
         self._stop_at = time.monotonic() + FLUSH_SECONDS
-        self._orders.put(None)
+        self._wake.set()
         return self._ended
 
     # In both threads
-
-    def _tell(self, function: Callable[..., None], *arguments: object) -> None:
-        self._reactor.callFromThread(function, *arguments)
 
     def _say(self, part: str, error: Exception | None = None) -> None:
         """Tell when a part of the queue fails, or works again."""
@@ -131,31 +126,59 @@ class QueueClient:
     # In the publisher's thread
 
     def _publish(self) -> None:
-        """Perform orders, one after the other, until there is a None."""
-        while (order := self._orders.get()) is not None:
-            self._perform(order)
+        """Do what is to be done, until a stop."""
+        waits = pauses()
+        while self._wake.wait():
+            self._wake.clear()
+            stopping = self._stop_at < inf
+            try:
+                self._work()
+            # Three libraries' errors; a bug is repeated in the same way.
+            except Exception as error:
+                self._failed(error)
+                if time.monotonic() >= self._stop_at:
+                    break
+                time.sleep(next(waits))
+            else:
+                self._worked()
+                waits = pauses()
+                if stopping and not self._wake.is_set():
+                    break
         self._drop_connections()
         # Wakes the reader.
         self._results.connection_pool.disconnect()
 
-    def _perform(self, order: _Order) -> None:
-        waits = pauses()
-        while order.due() and time.monotonic() < self._stop_at:
-            try:
-                order.perform()
-            # Three libraries' errors; a bug is not repeated for longer than an outage.
-            except Exception as error:
-                self._failed(error)
-                time.sleep(next(waits if self._stop_at == inf else pauses()))
-            else:
-                self._worked()
-                return
+    def _work(self) -> None:
+        """Cancel and send what is to be, then report."""
+        now, cancelled = time.monotonic(), self._cancelled[:]
+        calls = list(self._unsent.values())[:_TOGETHER]
+        states = [(key, in_flight.CANCELLED, in_flight.CANCELLED_MS) for key in cancelled]
+        for call in calls:
+            # Not twice: a key that is gone may have taken the claim with it.
+            if not call.marked:
+                left = max(1, int(1000 * (call.until - now)))
+                states.append((call.key, in_flight.WANTED, left))
+        pipe = self._redis.pipeline(transaction=False)
+        for key, state, milliseconds in states:
+            pipe.set(in_flight.CALL.format(key), state, px=milliseconds)
+        pipe.execute()
+        del self._cancelled[: len(cancelled)]
+        if calls:
+            self._send(calls)
+        if self._look_due:
+            self._look_due = False
+            self._tell(self._receiver.report, self._report(self._look))
+        if self._unsent:
+            self._wake.set()
 
     def _failed(self, error: Exception) -> None:
         self._drop_connections()
         if self._failed_since is None:
             self._failed_since = time.monotonic()
         self._say("publisher", error)
+        # Only what reaches Redis and the broker shows that they are back.
+        self._look_due = True
+        self._wake.set()
 
     def _worked(self) -> None:
         if self._failed_since is not None:
@@ -183,50 +206,42 @@ class QueueClient:
             self._producer = self._app.amqp.Producer(broker.channel(), auto_declare=False)
         return self._producer
 
-    def _next(self) -> list[Call]:
-        """The calls to be sent together next; those that nobody waits for are dropped."""
-        now, calls = time.monotonic(), self._unsent
-        while calls and not (calls[0].wanted and calls[0].until > now):
-            calls.popleft()
-        # The reactor's thread may append meanwhile.
-        self._batch = [calls[number] for number in range(min(len(calls), _TOGETHER))]
-        return self._batch
-
-    def _send(self) -> None:
-        """Mark the next calls as wanted, then send their messages."""
-        pipe, now = self._redis.pipeline(transaction=False), time.monotonic()
-        for call in self._batch:
-            # Not twice: a key that is gone may have taken the claim with it.
-            if not call.marked:
-                left = max(1, int(1000 * (call.until - now)))
-                pipe.set(in_flight.CALL.format(call.key), in_flight.WANTED, px=left)
-        pipe.execute()
-        for call in self._batch:
-            call.marked = True
+    def _send(self, calls: list[Call]) -> None:
+        """Send the messages of calls whose keys are set."""
         producer = self._connected()
         with producer.batch():
-            for call in self._batch:
-                self._app.send_task(
-                    in_flight.TASK.format(call.name),
-                    [call.body, call.meta],
-                    task_id=call.key,
-                    producer=producer,
-                    queue=call.queue,
-                    ignore_result=True,
-                    time_limit=ceil(call.seconds) + _TIME_LIMIT_SECONDS,
-                    retry=False,
-                    # Otherwise they hold the parameters.
-                    argsrepr="...",
-                    kwargsrepr="",
-                )
-        for call in self._batch:
-            self._unsent.popleft()
+            for call in calls:
+                # In this order: who gives the call up either sees the mark or is seen here.
+                call.marked = True
+                if call.wanted:
+                    self._send_task(producer, call)
+        for call in calls:
+            self._unsent.pop(call.key, None)
             self._sent += 1
             call.sent, call.order = time.monotonic(), self._sent
 
-    def _cancel(self, key: str) -> None:
-        name = in_flight.CALL.format(key)
-        self._redis.set(name, in_flight.CANCELLED, px=in_flight.CANCELLED_MS)
+    def _send_task(self, producer: Any, call: Call) -> None:
+        seconds = call.method.seconds
+        self._longest = max(self._longest, seconds)
+        meta: in_flight.Meta = {
+            "to": self._name,
+            "ms": int(1000 * seconds),
+            "keep": int(self._longest) + _KEEP_SECONDS,
+            "contract": in_flight.contract(call.method),
+        }
+        self._app.send_task(
+            in_flight.TASK.format(call.method.name),
+            [call.body, meta],
+            task_id=call.key,
+            producer=producer,
+            queue=call.queue,
+            ignore_result=True,
+            time_limit=ceil(seconds) + _TIME_LIMIT_SECONDS,
+            retry=False,
+            # Otherwise they hold the parameters.
+            argsrepr="...",
+            kwargsrepr="",
+        )
 
     def _report(self, look: Look) -> Report:
         found: Any = self._redis.smembers(in_flight.WORKERS)
@@ -234,62 +249,56 @@ class QueueClient:
         hosts = sorted(known.union(look.workers))
         names = [in_flight.CALL.format(key) for key in look.calls]
         names += [in_flight.WORKER.format(host) for host in hosts]
-        pipe = self._redis.pipeline(transaction=False)
-        for name in names:
-            pipe.exists(name)
-        there = dict(zip(names, pipe.execute(), strict=True))
-        dead = {host for host in hosts if not there[in_flight.WORKER.format(host)]}
+        values: Any = self._redis.mget(names) if names else ()
+        gone = {name for name, value in zip(names, values, strict=True) if value is None}
+        dead = {host for host in hosts if in_flight.WORKER.format(host) in gone}
         if dead & known:
             self._redis.srem(in_flight.WORKERS, *(dead & known))
         return Report(
-            frozenset(key for key in look.calls if not there[in_flight.CALL.format(key)]),
+            frozenset(key for key in look.calls if in_flight.CALL.format(key) in gone),
             frozenset(dead),
-            {queue: self._depth(queue) for queue in look.queues},
+            self._depths(look.queues),
             len(known - dead),
             # During an outage this is the first command that works.
             0.0 if self._failed_since else time.monotonic() - self._steady_since,
         )
 
-    def _depth(self, queue: str) -> int:
-        """The messages in a queue, which is made when it is missing."""
-        declared = self._connected().channel.queue_declare(
-            queue=queue, durable=True, auto_delete=False
-        )
-        return int(declared.message_count)
+    def _depths(self, queues: Iterable[str]) -> dict[str, int]:
+        """The messages in each queue, which is made when it is missing."""
+        declare = partial(self._connected().channel.queue_declare, auto_delete=False)
+        return {queue: declare(queue, durable=True).message_count for queue in queues}
 
     # In the reader's thread
 
-    def _read(self) -> None:
-        """Tell what workers say, from the beginning after each reconnection."""
-        last, waits = b"0-0", pauses()
+    def _read(self, others_end: Callable[[], None]) -> None:
+        """Tell what workers say; once more after a reconnection, which does no harm."""
+        told: list[bytes] = []
+        waits = pauses()
         while self._stop_at == inf:
             try:
-                last = self._read_after(last)
+                told = self._read_more(told)
             except Exception as error:
                 self._results.connection_pool.disconnect()
                 if self._stop_at == inf:
                     self._say("results", error)
-                    # Entries that were told already are dropped; a new Redis counts anew.
-                    last = b"0-0"
                     time.sleep(next(waits))
             else:
                 waits = pauses()
                 self._say("results")
-        self._publisher.join()
+        others_end()
         self._tell(self._ended.callback, None)
 
-    def _read_after(self, last: bytes) -> bytes:
-        """Remove the entries up to `last`, wait for more and tell them; the last one's id."""
-        milliseconds, _, number = last.decode().partition("-")
-        following = f"{milliseconds}-{int(number) + 1}"
+    def _read_more(self, told: list[bytes]) -> list[bytes]:
+        """Remove the entries that were told, wait for others and tell them; their ids."""
+        stream = in_flight.RESULTS.format(self._name)
         pipe = self._results.pipeline(transaction=False)
-        pipe.xtrim(self._stream, minid=following, approximate=False)
-        pipe.xread({self._stream: last}, count=_ENTRIES, block=_BLOCK_MS)
-        _, got = pipe.execute()
-        for _, entries in got:
-            self._tell(self._receiver.entries, [_entry(fields) for _, fields in entries])
-            last = entries[-1][0]
-        return last
+        if told:
+            pipe.xdel(stream, *told)
+        pipe.xread({stream: "0-0"}, count=_ENTRIES, block=_BLOCK_MS)
+        got = [entry for _, entries in pipe.execute()[-1] for entry in entries]
+        if got:
+            self._tell(self._receiver.entries, [_entry(fields) for _, fields in got])
+        return [key for key, _ in got]
 
 
 def _entry(fields: dict[bytes, bytes] | None) -> tuple[str, bytes]:

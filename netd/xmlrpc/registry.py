@@ -53,6 +53,11 @@ class RPCOptions:
     timeout: float | None = field(default=None, kw_only=True)
     queue: str | None = field(default=None, kw_only=True)
 
+    def __attrs_post_init__(self) -> None:
+        # A mere `@rpc` would take the function for the name, and publish nothing.
+        if callable(self.name):
+            raise TypeError("write @rpc(), with parentheses")
+
     def __call__(self, function: F) -> F:
         setattr(function, _ATTRIBUTE, self)
         return function

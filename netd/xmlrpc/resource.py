@@ -7,8 +7,9 @@ body holds the reactor: everything large is read, checked and written in steps.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterable
 from copy import copy
+from types import CoroutineType
 from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -120,21 +121,22 @@ class RPC(Resource):
         # The one byte beyond the limit shows that a body is too large.
         limit = content_coding.LARGEST
         body = request.content.read(limit + 1)
+        # The response may come much later.
+        request.content.close()
         request.setHeader(b"Content-Type", _XML)
         if len(body) > limit:
             return _too_large(request, f"the call is larger than {limit} bytes")
         peer: str = getattr(request.getClientAddress(), "host", "")
-        result: Awaitable[Value]
+        result: Value
         try:
             call = None if coding or encoding is not None else codec.simple_call(body)
             if call is not None:
                 request.notes = (("rpc_method", call[0]),)
-                value = self._caller.start(peer, *call)
-                response = codec.simple_response(value)
+                result = self._caller.start(peer, *call)
+                response = codec.simple_response(result)
                 if response is not None and len(response) <= _WORTH_COMPRESSING:
                     _note_fault(request, 0)
                     return response
-                result = _awaited(value)
             else:
                 result = self._call(request, peer, body, encoding, coding)
         except Fault as fault:
@@ -144,7 +146,7 @@ class RPC(Resource):
     async def _call(
         self, request: Request, peer: str, body: bytes, encoding: str | None, coding: str
     ) -> Value:
-        """The result of the call in `body`, or a Fault."""
+        """The result of the call in `body`, or a Deferred of it; a Fault."""
         turns = self._caller.turns
         if coding in content_coding.CODINGS:
             body = await turns.finish(content_coding.decompressed(body, coding))
@@ -155,14 +157,19 @@ class RPC(Resource):
             self._caller.count_fault(fault)
             raise
         request.notes = (("rpc_method", name),)
-        steps = self._caller.start_in_steps(peer, name, parameters)
-        return await _awaited(await turns.finish(steps))
+        method = await turns.finish(self._caller.checked(name, parameters))
+        return self._caller.begin(method, peer, parameters)
 
-    async def _respond(self, request: Request, result: Awaitable[Value]) -> bytes:
+    async def _respond(self, request: Request, result: Value) -> bytes:
         """The body of the response to a call, after its status and fields are set."""
         turns = self._caller.turns
         try:
-            body = await turns.finish(codec.response(await result))
+            # `_call` is over, and frees what was read, before the result is waited for.
+            if isinstance(result, CoroutineType):
+                result = await result
+            if isinstance(result, Deferred):
+                result = await result
+            body = await turns.finish(codec.response(result))
             _note_fault(request, 0)
         except Fault as fault:
             body = _fault(request, fault)
@@ -197,11 +204,6 @@ class RPCRoot(Resource):
     def getChild(self, path: bytes, request: Request) -> IResource:
         """A 404 page."""
         return notFound()
-
-
-async def _awaited(result: Value) -> Value:
-    """`result`, or the result of `result` when that is a Deferred."""
-    return await result if isinstance(result, Deferred) else result
 
 
 def _rendered(request: Request, response: Deferred[bytes]) -> bytes | int:

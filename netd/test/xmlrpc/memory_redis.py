@@ -62,9 +62,9 @@ class MemoryRedis:
         """GET."""
         return self._result(self.values.get(key))
 
-    def exists(self, key: str) -> Any:
-        """EXISTS."""
-        return self._result(int(key in self.values))
+    def mget(self, keys: list[str]) -> Any:
+        """MGET."""
+        return self._result([self.values.get(key) for key in keys])
 
     def sadd(self, key: str, member: str) -> Any:
         """SADD to the only set."""
@@ -118,8 +118,8 @@ class MemoryRedis:
             ]
         )
 
-    def xtrim(self, key: str, minid: str, approximate: bool) -> Any:
-        """XTRIM of all that was read."""
+    def xdel(self, key: str, *ids: bytes) -> Any:
+        """XDEL."""
         stream = self.streams.get(key, [])
-        stream[:] = [each for each in stream if each[0].decode() >= minid]
-        return self._result(0)
+        stream[:] = [each for each in stream if each[0] not in ids]
+        return self._result(len(ids))

@@ -140,17 +140,17 @@ class CallerTests(SynchronousTestCase):
         self.assertEqual(self.fault("lab.echo").code, BAD_PARAMETERS)
 
     def test_steps(self) -> None:
-        """A call with a long array takes steps and gives the same result or fault."""
+        """A call with a long array takes steps and has the same method or fault."""
 
         def count(numbers: list[int]) -> int:
             return len(numbers)
 
         self.add(count, "count")
         long = [[1] * 2000]
-        steps = list(self.caller.start_in_steps("127.0.0.1", "count", long))
-        self.assertEqual(len(steps), 4)
-        self.assertEqual(run_now(self.caller.start_in_steps("", "count", long)), 2000)
-        fault = self.caller.start_in_steps("", "count", [["x"]])
+        self.assertEqual(len(list(self.caller.checked("count", long))), 4)
+        method = run_now(self.caller.checked("count", long))
+        self.assertEqual(self.caller.begin(method, "", long), 2000)
+        fault = self.caller.checked("count", [["x"]])
         self.assertEqual(self.assertRaises(Fault, run_now, fault).code, BAD_PARAMETERS)
 
     def test_faults(self) -> None:

@@ -65,6 +65,7 @@ class AppTests(SynchronousTestCase):
         self.assertFalse(conf.task_acks_late)
         self.assertIsNone(conf.result_backend)
         self.assertTrue(conf.worker_disable_prefetch)
+        self.assertIs(conf.worker_cancel_long_running_tasks_on_connection_loss, False)
         amqp = make_app(QueueURL.parse("redis://h"), QueueURL.parse("amqp://h", AMQP)).conf
         self.assertFalse(amqp.worker_disable_prefetch)
         self.assertTrue(amqp.broker_transport_options["confirm_publish"])

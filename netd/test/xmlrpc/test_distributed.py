@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import builtins
 import json
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -17,7 +18,7 @@ from zope.interface import provider
 from netd.counters import Counters
 from netd.queue_url import AMQP, QueueURL
 from netd.steps import run_now
-from netd.xmlrpc import codec, distributed, in_flight
+from netd.xmlrpc import codec, distributed
 from netd.xmlrpc.distributed import STOP_SECONDS, DistributedPool
 from netd.xmlrpc.faults import BUSY, INTERNAL, Fault
 from netd.xmlrpc.in_flight import Call, Look, Receiver, Report
@@ -38,23 +39,24 @@ class _Client:
     """A client without a queue."""
 
     def __init__(self) -> None:
-        self.started = 0
+        self.receivers: list[Receiver] = []
         self.calls: list[Call] = []
         self.stopped: Deferred[None] | None = None
-        self.cancelled: list[str] = []
+        self.cancelled: list[Call] = []
         self.looks: list[Look] = []
 
-    def start(self) -> None:
+    def start(self, receiver: Receiver) -> None:
         """Note it."""
-        self.started += 1
+        self.receivers.append(receiver)
 
     def send(self, call: Call) -> None:
         """Note it."""
         self.calls.append(call)
 
-    def cancel(self, key: str) -> None:
+    def cancel(self, call: Call) -> None:
         """Note it."""
-        self.cancelled.append(key)
+        assert not call.wanted
+        self.cancelled.append(call)
 
     def look(self, look: Look) -> None:
         """Note it."""
@@ -74,7 +76,7 @@ class PoolTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock, self.client, self.counters = Clock(), _Client(), Counters()
-        self.pool = DistributedPool(self.clock, self.connect, "redis://h", 2, self.counters)
+        self.pool = DistributedPool(self.clock, self.client, "redis://h", 2, self.counters)
         self.pool.startService()
         self.lines: list[str] = []
 
@@ -85,12 +87,6 @@ class PoolTests(SynchronousTestCase):
 
         globalLogPublisher.addObserver(observe)
         self.addCleanup(globalLogPublisher.removeObserver, observe)
-
-    def connect(self, name: str, receiver: Receiver) -> _Client:
-        """The client."""
-        self.name = name
-        self.assertIs(getattr(self, "pool", receiver), receiver)
-        return self.client
 
     def call(self, *parameters: object) -> Deferred[Encoded]:
         """Make a call; its first step is taken at once."""
@@ -109,17 +105,13 @@ class PoolTests(SynchronousTestCase):
         self.pool.entries([(self.key(number), message)])
 
     def test_message(self) -> None:
-        """A call becomes a message with its parameters as XML, its time and its contract."""
+        """A call becomes a message with its parameters as XML, its method and its time."""
         self.clock.advance(5)
         self.call("é", [1, None])
         (call,) = self.client.calls
-        assert call.body is not None
         self.assertEqual(run_now(codec.call(call.body.encode())), ("square", ["é", [1, None]]))
-        self.assertEqual((call.name, call.queue), ("square", "netd.gpu"))
-        self.assertEqual((call.seconds, call.until), (7, 12))
-        contract = in_flight.contract(METHOD)
-        meta = {"to": self.name, "ms": 7000, "keep": 67, "contract": contract}
-        self.assertEqual(call.meta, meta)
+        self.assertEqual((call.method, call.queue, call.until), (METHOD, "netd.gpu", 12))
+        self.assertEqual(self.client.receivers, [self.pool])
 
     def test_result(self) -> None:
         """A call waits, is run, and ends with the worker's XML; wait and run are measured."""
@@ -172,8 +164,8 @@ class PoolTests(SynchronousTestCase):
         done = self.call()
         done.cancel()
         self.failureResultOf(done, CancelledError)
-        self.assertEqual(self.client.cancelled, [self.key()])
-        self.assertFalse(self.client.calls[0].wanted)
+        self.assertEqual(self.client.cancelled, self.client.calls)
+        self.assertEqual(self.client.calls[0].body, "", "nothing keeps its parameters")
         self.say(b"+x")
         self.assertEqual(self.counters.queue_drops, {"late": 1})
         self.assertEqual(self.pool.waiting(), 0)
@@ -185,7 +177,7 @@ class PoolTests(SynchronousTestCase):
         done.cancel()
         self.failureResultOf(done, CancelledError)
         self.clock.pump([0] * 10)
-        self.assertEqual(self.client.calls + self.client.cancelled, [])
+        self.assertEqual(self.client.calls, [])
 
     def test_unwritable(self) -> None:
         """Parameters that XML cannot carry fail the call."""
@@ -197,11 +189,8 @@ class PoolTests(SynchronousTestCase):
         self.assertEqual(self.pool.waiting(), 0)
 
     def test_look(self) -> None:
-        """Every two seconds a report is asked for, unless the last one is missing."""
+        """Every two seconds a report is asked for, of the calls that there are."""
         self.assertEqual(len(self.client.looks), 1)
-        self.clock.advance(2)
-        self.assertEqual(len(self.client.looks), 1)
-        self.pool.report(Report())
         self.call()
         self.sent(self.client.calls[-1])
         self.clock.advance(2)
@@ -262,7 +251,7 @@ class PoolTests(SynchronousTestCase):
         self.assertIsNone(self.client.stopped)
         done.addErrback(lambda _: None)
         done.cancel()
-        self.assertEqual(self.client.cancelled, [self.key()])
+        self.assertEqual(self.client.cancelled, self.client.calls)
         assert self.client.stopped is not None
         self.assertNoResult(stopped)
         self.client.stopped.callback(None)
@@ -272,7 +261,6 @@ class PoolTests(SynchronousTestCase):
 
     def test_stopAfterBug(self) -> None:
         """A look that fails is logged, and hinders no stop."""
-        self.pool.report(Report())
 
         def look(_: Look) -> None:
             raise ZeroDivisionError
@@ -293,17 +281,17 @@ class PoolTests(SynchronousTestCase):
 
     def test_neverStarted(self) -> None:
         """A pool that was not started has no client, stops at once, and is not away."""
-        pool = DistributedPool(self.clock, self.connect, "redis://h", 2, self.counters)
+        pool = DistributedPool(self.clock, self.client, "redis://h", 2, self.counters)
         self.assertIsNone(pool.up())
         self.successResultOf(pool.stopService())
 
-    def test_name(self) -> None:
-        """Each start has a name of its own, and with it results of its own."""
-        first = self.name
-        del self.pool
-        pool = DistributedPool(self.clock, self.connect, "redis://h", 2, self.counters)
-        pool.startService()
-        self.assertNotEqual(self.name, first)
+
+class _Reactor(Clock):
+    """A clock that threads may have call."""
+
+    def callFromThread(self, function: Callable[[], object]) -> None:
+        """Never needed here."""
+        raise NotImplementedError
 
 
 class BuildTests(SynchronousTestCase):
@@ -331,7 +319,7 @@ class BuildTests(SynchronousTestCase):
         """With it the pool is made, and nothing is connected."""
         url, broker = QueueURL.parse("redis://h"), QueueURL.parse("amqp://h", AMQP)
         for each in (None, broker):
-            pool = distributed.build(Clock(), url, each, 1, Counters())
+            pool = distributed.build(_Reactor(), url, each, 1, Counters())
             self.assertIsInstance(pool, DistributedPool)
             self.assertIsNone(pool.up())
 

@@ -5,16 +5,22 @@ The faults of failed calls.
 from __future__ import annotations
 
 import xmlrpc.client
+from typing import get_args
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.xmlrpc.faults import (
     BAD_PARAMETERS,
+    BUSY,
+    INTERNAL,
     NOT_XMLRPC,
     BadParameters,
     Fault,
+    Why,
     as_fault,
+    lost,
     not_xmlrpc,
+    too_many,
 )
 
 
@@ -27,6 +33,18 @@ class FaultTests(SynchronousTestCase):
         """Each kind of fault has its code."""
         self.assertEqual((not_xmlrpc("x").code, not_xmlrpc("x").text), (NOT_XMLRPC, "x"))
         self.assertEqual(BadParameters("x").code, BAD_PARAMETERS)
+
+    def test_busy(self) -> None:
+        """A call too many is told how many wait."""
+        fault = too_many(64)
+        self.assertEqual((fault.code, fault.text), (BUSY, "busy: 64 calls are waiting already"))
+
+    def test_lost(self) -> None:
+        """Each way to lose a call has a text of its own."""
+        faults = [lost(why, "m") for why in get_args(Why)]
+        self.assertEqual({fault.code for fault in faults}, {INTERNAL})
+        self.assertEqual(len({fault.text for fault in faults}), len(faults))
+        self.assertEqual(faults[0].text, "the process that ran m died")
 
     def test_own(self) -> None:
         """A Fault is returned as it is."""

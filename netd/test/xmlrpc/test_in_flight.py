@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.xmlrpc import in_flight
-from netd.xmlrpc.faults import INTERNAL
 from netd.xmlrpc.in_flight import LOOK_SECONDS, STEADY_SECONDS, Call, InFlight, Report
 from netd.xmlrpc.registry import Procedure, procedure
 
@@ -23,22 +22,28 @@ def square(value: int) -> int:
     return value * value
 
 
+def method(**changes: Any) -> Procedure:
+    """A method."""
+    facts: dict[str, Any] = {"source": ("module", "square"), **changes}
+    return evolve(procedure(square), **facts)
+
+
 def call(key: str = "a", until: float = 100.0) -> Call:
     """A call."""
-    return Call(key, "m", "netd", until, 0.0, {})
+    return Call(key, method(timeout=until), 0.0)
 
 
 _ORDERS = count(1)
 
 
-def send(calls: InFlight, key: str, now: float) -> None:
+def send(calls: InFlight[Call], key: str, now: float) -> None:
     """Have a message for the call with the broker, after all others."""
     calls.calls[key].sent, calls.calls[key].order = now, next(_ORDERS)
 
 
-def flight(*keys: str) -> InFlight:
+def flight(*keys: str) -> InFlight[Call]:
     """Calls that were sent at 0, in this order."""
-    calls = InFlight()
+    calls = InFlight[Call]()
     for key in keys:
         calls.calls[key] = call(key)
         send(calls, key, 0.0)
@@ -50,37 +55,20 @@ class NamesTests(SynchronousTestCase):
     Names and versions.
     """
 
-    def method(self, **changes: Any) -> Procedure:
-        """A method."""
-        facts: dict[str, Any] = {"source": ("module", "square"), **changes}
-        return evolve(procedure(square), **facts)
-
     def test_queue(self) -> None:
         """A queue's name begins with netd."""
-        self.assertEqual(in_flight.queue_name(None), "netd")
-        self.assertEqual(in_flight.queue_name("gpu"), "netd.gpu")
+        self.assertEqual(call().queue, "netd")
+        self.assertEqual(Call("a", method(queue="gpu"), 0.0).queue, "netd.gpu")
 
     def test_contract(self) -> None:
         """A contract depends on name, source and signatures, and not on the text."""
-        same = in_flight.contract(self.method())
+        same = in_flight.contract(method())
         self.assertRegex(same, "^[0-9a-f]{16}$")
-        self.assertEqual(in_flight.contract(self.method(help="other")), same)
+        self.assertEqual(in_flight.contract(method(help="other")), same)
         other = procedure(square, signatures=[("int", "string")]).signature
         changes: dict[str, Any]
         for changes in ({"name": "x"}, {"source": ("module", "x")}, {"signature": other}):
-            self.assertNotEqual(in_flight.contract(self.method(**changes)), same)
-
-    def test_faults(self) -> None:
-        """Each way to lose a call has a text of its own."""
-        faults = [
-            in_flight.other_version("m"),
-            in_flight.unknown_method("m"),
-            in_flight.died("m"),
-            in_flight.lost("queue"),
-            in_flight.lost("worker"),
-        ]
-        self.assertEqual({fault.code for fault in faults}, {INTERNAL})
-        self.assertEqual(len({fault.text for fault in faults}), 5)
+            self.assertNotEqual(in_flight.contract(method(**changes)), same)
 
 
 class InFlightTests(SynchronousTestCase):
@@ -92,21 +80,22 @@ class InFlightTests(SynchronousTestCase):
         """A call waits until a worker begins it, and is gone when it ends."""
         calls = flight("a", "b")
         self.assertEqual((calls.waiting, calls.running), (2, 0))
-        calls.began("a", "h", 1.0)
-        calls.began("a", "other", 2.0)
+        calls.began(calls.calls["a"], "h", 1.0)
+        calls.began(calls.calls["a"], "other", 2.0)
         self.assertEqual((calls.waiting, calls.running), (1, 1))
         self.assertEqual(calls.calls["a"].host, "h")
-        calls.ended("a")
+        gone = calls.calls["a"]
+        self.assertTrue(calls.ended(gone))
         self.assertEqual((calls.waiting, calls.running), (1, 0))
-        self.assertIsNone(calls.ended("a"))
-        self.assertIsNone(calls.began("a", "h", 1.0))
+        self.assertFalse(calls.ended(gone))
+        self.assertFalse(calls.began(gone, "h", 3.0))
 
     def test_look(self) -> None:
         """A report looks for calls that were sent, and for workers and queues in use."""
         calls = flight("a", "b")
         calls.calls["c"] = call("c")
-        calls.began("a", "h", 1.0)
-        calls.calls["b"].queue = "netd.gpu"
+        calls.began(calls.calls["a"], "h", 1.0)
+        calls.calls["b"].method = method(queue="gpu")
         self.assertEqual(calls.look(), in_flight.Look(("b",), ("h",), ("netd", "netd.gpu")))
 
     def test_resent(self) -> None:
@@ -127,8 +116,8 @@ class InFlightTests(SynchronousTestCase):
     def test_overtaken(self) -> None:
         """A message is sent again when a later one of its queue has begun; no earlier one."""
         calls = flight("a", "b", "c")
-        calls.calls["c"].queue = "netd.gpu"
-        calls.began("b", "h", 1.0)
+        calls.calls["c"].method = method(queue="gpu", timeout=100.0)
+        calls.began(calls.calls["b"], "h", 1.0)
         depths = {"netd": 5, "netd.gpu": 5}
         self.assertEqual([each.key for each in calls.overtaken(depths, 3.0)], ["a"])
         send(calls, "a", 3.0)
@@ -137,7 +126,7 @@ class InFlightTests(SynchronousTestCase):
     def test_lostByQueue(self) -> None:
         """A waiting call without its key is lost, unless its time is over anyway."""
         calls = flight("a", "b")
-        calls.began("b", "h", 1.0)
+        calls.began(calls.calls["b"], "h", 1.0)
         report = Report(gone=frozenset("ab"))
         self.assertEqual([each.key for each, _ in calls.lost(report, 50.0)], ["a"])
         self.assertEqual(calls.lost(report, 99.5), [])
@@ -145,8 +134,8 @@ class InFlightTests(SynchronousTestCase):
     def test_lostByWorker(self) -> None:
         """A running call is lost without its worker, once Redis could be reached for long."""
         calls = flight("a", "b")
-        calls.began("a", "h", 1.0)
-        calls.began("b", "other", 1.0)
+        calls.began(calls.calls["a"], "h", 1.0)
+        calls.began(calls.calls["b"], "other", 1.0)
         for steady, lost in ((STEADY_SECONDS - 0.1, []), (STEADY_SECONDS, ["a"])):
             report = Report(dead=frozenset("h"), steady=steady)
             self.assertEqual([each.key for each, _ in calls.lost(report, 50.0)], lost)
@@ -156,7 +145,7 @@ class InFlightTests(SynchronousTestCase):
 class _Model:
     """A broker, Redis and two workers; time passes in steps of a second."""
 
-    calls: InFlight = Factory(InFlight)
+    calls: InFlight[Call] = Factory(InFlight)
     queue: list[str] = Factory(list)
     claims: set[str] = Factory(set)
     keys: dict[str, float] = Factory(dict)
@@ -169,7 +158,7 @@ class _Model:
     def call(self) -> None:
         """Make and send a call."""
         key = f"{len(self.runs)}-{len(self.keys)}-{self.now}-{len(self.calls.calls)}"
-        self.calls.calls[key] = Call(key, "m", "netd", 60, self.now, {})
+        self.calls.calls[key] = Call(key, method(timeout=60.0), self.now)
         self.keys[key] = self.now + 60
         self.send(key)
 
@@ -221,11 +210,12 @@ class _Model:
     def read(self) -> None:
         """Read the results."""
         for key, what in self.results:
-            if what == "*":
-                self.calls.began(
-                    key, "dead" if (key, "+") not in self.results else "h", self.now
-                )
-            elif self.calls.ended(key) is not None:
+            each = self.calls.calls.get(key)
+            if each is not None and what == "*":
+                host = "dead" if (key, "+") not in self.results else "h"
+                self.calls.began(each, host, self.now)
+            elif each is not None:
+                self.calls.ended(each)
                 self.ends[key] = "result"
         self.results.clear()
 
@@ -235,7 +225,7 @@ class _Model:
         gone = frozenset(key for key in self.calls.calls if self.keys.get(key, 0) <= self.now)
         report = Report(gone, frozenset({"dead"}), {"netd": len(self.queue)}, 1, 100.0)
         for each, why in self.calls.lost(report, self.now):
-            self.calls.ended(each.key)
+            self.calls.ended(each)
             self.ends[each.key] = why
         for each in self.calls.overtaken(report.depths, self.now):
             self.send(each.key)

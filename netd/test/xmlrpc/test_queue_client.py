@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from attrs import evolve
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 try:
@@ -23,8 +24,9 @@ except ImportError:
 
 from netd.queue_url import QueueURL
 from netd.test.xmlrpc.memory_redis import MemoryRedis
-from netd.xmlrpc.in_flight import Call, Look, Report
+from netd.xmlrpc.in_flight import Call, Look, Report, contract
 from netd.xmlrpc.queue_client import QueueClient
+from netd.xmlrpc.registry import procedure, rpc
 
 
 class _Receiver:
@@ -67,19 +69,24 @@ class ClientTests(SynchronousTestCase):
         self.pauses: list[float] = []
         self.patch(time, "sleep", self.pauses.append)
         url = QueueURL.parse("redis://:secret@h")
-        self.client = QueueClient(_Reactor(), self.receiver, "d", url)  # type: ignore[arg-type]
+        self.client = QueueClient(_Reactor(), url)  # type: ignore[arg-type]
+        # Without threads.
+        self.client._receiver, self.client._name = self.receiver, "d"
 
     def call(self, key: str = "k", left: float = 60.0) -> Call:
         """A call."""
-        made = time.monotonic() + left - 60.5
-        return Call(key, "m", self.queue, 60.5, made, {"to": "d"}, "<xml/>")
+        method = procedure(rpc("m", offload=True, timeout=60.5)(lambda: 1))
+        call = Call(key, method, time.monotonic() + left - 60.5, "<xml/>")
+        self.patch(Call, "queue", self.queue)
+        return call
 
     def publish(self) -> None:
-        """Do what was ordered."""
-        self.client._orders.put(None)
+        """Do what was ordered, as the publisher does."""
+        self.client._stop_at = time.monotonic() + 3600
+        self.client._wake.set()
         self.client._publish()
 
-    def messages(self) -> list[tuple[dict[str, Any], object]]:
+    def messages(self) -> list[tuple[dict[str, Any], Any]]:
         """Headers and arguments of what the broker has."""
         found = []
         with self.app.connection_for_read() as connection:
@@ -99,7 +106,8 @@ class ClientTests(SynchronousTestCase):
         self.assertEqual(self.redis.values, {"netd:call:k": b"1"})
         self.assertLessEqual(self.redis.expiry["netd:call:k"], 60_000)
         ((headers, arguments),) = self.messages()
-        self.assertEqual(arguments, ["<xml/>", {"to": "d"}])
+        meta = {"to": "d", "ms": 60_500, "keep": 120, "contract": contract(call.method)}
+        self.assertEqual(arguments, ["<xml/>", meta])
         self.assertEqual((headers["id"], headers["task"]), ("k", "netd.m"))
         self.assertEqual(headers["timelimit"], [66, None])
         self.assertNotIn("xml", headers["argsrepr"])
@@ -155,31 +163,56 @@ class ClientTests(SynchronousTestCase):
         self.publish()
         self.assertEqual(self.redis.values, {})
 
-    def test_resend(self) -> None:
-        """A call is sent again in one go with others, and its key stays as it is."""
-        call = self.call()
-        self.client.send(call)
-        self.client.send(call)
-        self.publish()
-        self.assertEqual(len(self.messages()), 2)
-
     def test_unwanted(self) -> None:
-        """A call that nobody waits for is not sent, nor one whose time is over."""
-        call = self.call()
-        call.wanted = False
-        self.client.send(call)
-        self.redis.fails = 1000
-        self.client.send(self.call(left=0))
+        """A call that is given up is not sent, and nothing is kept of it in an outage."""
+        for key in ("early", "late"):
+            call = self.call(key)
+            self.client.send(call)
+            call.wanted = False
+            if key == "early":
+                self.client.cancel(call)
+                self.assertEqual(self.client._unsent, {})
+        self.assertEqual(self.client._cancelled, [])
         self.publish()
-        self.assertEqual(self.redis.fails, 1000)
         self.assertEqual(self.messages(), [])
+        self.assertEqual(self.client._unsent, {})
 
     def test_cancel(self) -> None:
         """A cancelled call has a key that says so, for longer than its worker may need."""
-        self.client.cancel("k")
+        call = self.call()
+        self.client.send(call)
+        self.publish()
+        self.client.cancel(call)
+        self.redis.fails = 2
         self.publish()
         self.assertEqual(self.redis.values, {"netd:call:k": b"0"})
         self.assertEqual(self.redis.expiry["netd:call:k"], 120_000)
+        self.assertEqual(self.client._cancelled, [])
+
+    def test_givenUpMeanwhile(self) -> None:
+        """A call that is given up while its key is set is not sent."""
+        call = self.call()
+        original = self.redis.execute
+
+        def execute() -> list[object]:
+            call.wanted = False
+            self.client.cancel(call)
+            return original()
+
+        self.redis.execute = execute  # type: ignore[method-assign]
+        self.client.send(call)
+        self.publish()
+        self.assertEqual(self.messages(), [])
+
+    def test_keep(self) -> None:
+        """Results are kept for as long as those of the longest call, and a minute more."""
+        for key in ("a", "b"):
+            call = self.call(key)
+            call.method = evolve(call.method, timeout=90.0 if key == "a" else 1.0)
+            self.client.send(call)
+            self.publish()
+        keeps = [arguments[1]["keep"] for _, arguments in self.messages()]
+        self.assertEqual(keeps, [150, 150])
 
     def test_look(self) -> None:
         """A report has the keys that are gone, the dead workers, the depths, who is alive."""
@@ -199,13 +232,31 @@ class ClientTests(SynchronousTestCase):
         self.assertEqual(self.receiver.of("report")[1].workers, 1)
 
     def test_lookFails(self) -> None:
-        """A report that fails is made once Redis can be reached."""
+        """A report that fails is made once Redis can be reached, and only the latest one."""
         self.redis.fails = 2
+        self.client.look(Look(("other",), (), ()))
         self.client.look(Look(("k",), (), ()))
         self.publish()
         (report,) = self.receiver.of("report")
         self.assertEqual((report.gone, report.steady), ({"k"}, 0))
         self.assertEqual(self.pauses, [0.05, 0.1])
+
+    def test_back(self) -> None:
+        """The queue is back when a command has worked, not when nothing is left to be done."""
+        call = self.call()
+        self.client.send(call)
+        self.redis.fails = 3
+
+        def sleep(seconds: float) -> None:
+            self.pauses.append(seconds)
+            call.wanted = False
+            self.client.cancel(call)
+
+        self.patch(time, "sleep", sleep)
+        self.publish()
+        self.assertEqual(len(self.pauses), 3)
+        states = [("publisher", "ConnectionError: cut"), ("publisher", "")]
+        self.assertEqual(self.receiver.of("state"), states)
 
     def test_steady(self) -> None:
         """Redis is steady again after the outage and a pause that is as long, 32 s at most."""
@@ -232,11 +283,12 @@ class ClientTests(SynchronousTestCase):
 
         self.patch(time, "sleep", sleep)
         self.redis.fails = 1000
-        self.client.cancel("k")
-        self.client.cancel("j")
+        call = self.call()
+        call.marked = True
+        self.client.cancel(call)
         self.client.stop()
         self.client._publish()
-        self.assertLess(now[0], 1001.2)
+        self.assertLess(now[0], 1002)
         self.assertEqual(self.redis.values, {})
 
     def read(self, stop_after: int) -> None:
@@ -247,10 +299,8 @@ class ClientTests(SynchronousTestCase):
             if len(self.receiver.told) >= stop_after:
                 self.client._stop_at = 0
 
-        reactor: Any = type("R", (), {"callFromThread": staticmethod(tell)})
-        self.client._reactor = reactor
-        self.patch(self.client._publisher, "join", lambda: None)
-        self.client._read()
+        self.patch(self.client, "_tell", tell)
+        self.client._read(lambda: None)
 
     def test_entries(self) -> None:
         """Entries are told in order, and then removed; ones without fields are empty."""
@@ -260,7 +310,7 @@ class ClientTests(SynchronousTestCase):
         self.read(2)
         expected = [[("k", b"*h"), ("k", b"+x"), ("", b"")]]
         self.assertEqual(self.receiver.of("entries"), expected)
-        self.client._read_after(b"7-2")
+        self.client._read_more([b"7-0", b"7-1", b"7-2"])
         self.assertEqual(self.redis.streams, {"netd:to:d": []})
         self.assertEqual(queue_client._entry(None), ("", b""))
 
@@ -281,8 +331,7 @@ class ClientTests(SynchronousTestCase):
             raise OSError("closed")
 
         self.redis.xread = xread  # type: ignore[method-assign]
-        self.patch(self.client._publisher, "join", lambda: None)
-        self.client._read()
+        self.client._read(lambda: None)
         self.assertEqual(self.receiver.told, [])
 
     def test_threads(self) -> None:
@@ -295,14 +344,14 @@ class ClientTests(SynchronousTestCase):
             if function == self.client._ended.callback:
                 there.set()
 
-        reactor: Any = type("R", (), {"callFromThread": staticmethod(later)})
-        self.client._reactor = reactor
-        self.client.start()
+        self.patch(self.client, "_tell", later)
+        self.client.start(self.receiver)
         ended = self.client.stop()
         self.assertTrue(there.wait(60))
         for function, arguments in calls:
             self.assertNoResult(ended)
             function(*arguments)
         self.successResultOf(ended)
-        self.client._reader.join()
-        self.assertFalse(self.client._publisher.is_alive())
+        names = {thread.name for thread in threading.enumerate()}
+        self.assertNotIn("rpc-publisher", names)
+        self.assertRegex(self.client._name, "^[0-9a-f]{16}$")

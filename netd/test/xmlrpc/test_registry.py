@@ -4,6 +4,8 @@ The methods that can be called.
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.xmlrpc.faults import NO_METHOD, Fault
@@ -49,6 +51,12 @@ class OptionsTests(SynchronousTestCase):
         )
         self.assertIsNone(rpc_options(greet))
         self.assertEqual(rpc_options(rpc()(lambda: 1)), RPCOptions())
+
+    def test_parentheses(self) -> None:
+        """A mere `@rpc` is an error that says what to write."""
+        mere: Any = rpc
+        wrong = self.assertRaises(TypeError, mere, lambda: 1)
+        self.assertEqual(str(wrong), "write @rpc(), with parentheses")
 
     def test_oddAttribute(self) -> None:
         """Another value of the attribute is ignored."""

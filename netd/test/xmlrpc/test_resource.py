@@ -4,6 +4,7 @@ XML-RPC over HTTP.
 
 from __future__ import annotations
 
+import gc
 import gzip
 import zlib
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from netd.test.lab.client import Client, Response, configured, limited, parse, r
 from netd.test.lab.sites import notes_of
 from netd.test.xmlrpc.test_reader import NOT_CALLS
 from netd.xmlrpc import resource
-from netd.xmlrpc.caller import Caller
+from netd.xmlrpc.caller import MULTICALL, Caller
 from netd.xmlrpc.content_coding import LARGEST
 from netd.xmlrpc.faults import (
     APPLICATION,
@@ -222,6 +223,27 @@ class LaterTests(_Tests):
         self.assertEqual(self.talk.send(request("POST /", XML, body=body)), b"")
         self.assertEqual(self.talk.advance(1.9), b"")
         self.assertEqual(understood(parse(self.talk.advance(0.1))), 2)
+
+    def test_waitingIsSmall(self) -> None:
+        """While a call waits nothing keeps its body or its parameters, in a multicall too."""
+        self.add(rpc(offload=True)(lambda texts: texts), "heavy")
+        text = "kept-nowhere"
+        calls = [{"methodName": "heavy", "params": [[text]]}]
+        for parameters, method in ((([text],), "heavy"), ((calls,), MULTICALL)):
+            self.later = Deferred()
+            body = dumps(parameters, method).encode()
+            self.talk.send(request("POST /", XML, body=body))
+            self.clock.pump([0] * 10)
+            there = gc.get_objects()
+            texts = [each for each in there if type(each) is list and len(each) == 1]
+            # Those of this test have the very string.
+            kept = [each[0] for each in texts if type(each[0]) is str and each[0] == text]
+            self.assertEqual([each for each in kept if each is not text], [])
+            requests = [each for each in there if type(each) is Request]
+            (waiting,) = [each for each in requests if each.notes == (("rpc_method", method),)]
+            self.assertTrue(waiting.content.closed)
+            self.later.callback(1)
+            self.talk.advance(0)
 
     def test_timeout(self) -> None:
         """A call times out after 30 s."""

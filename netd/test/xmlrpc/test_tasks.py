@@ -22,8 +22,8 @@ class TasksTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        for each in (signals.task_failure, signals.task_unknown):
-            self.patch(each, "receivers", list(each.receivers or []))
+        receivers = list(signals.task_failure.receivers or [])
+        self.patch(signals.task_failure, "receivers", receivers)
         plain = {name: text for name, text in os.environ.items() if name[:5] != "NETD_"}
         self.patch(os, "environ", {**plain, "NETD_RPC_QUEUE": "redis://h"})
         self.tasks = importlib.import_module("netd.xmlrpc.tasks")
