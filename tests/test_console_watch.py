@@ -190,10 +190,14 @@ class WatchTests(ConsoleTests):
         self.state("idle")
         self.script(hide, False)
         self.state("live")
-        self.script("document.dispatchEvent(new Event('console:run-start'))")
-        self.state("idle")
-        self.script("document.dispatchEvent(new Event('console:run-end'))")
+
+    def test_held(self) -> None:
+        """An experiment closes the stream, which would take a connection, until its end."""
         self.state("live")
+        self.fill("#setting [name=delay]", "30s")
+        for state in ("idle", "live"):
+            element(self.driver, "#run").click()
+            self.state(state)
 
     def test_gone(self) -> None:
         """All requests show with the link of the log, masked and as text; an end is said."""

@@ -3,7 +3,8 @@ let commands = null;
 const search = $("search");
 
 function changed() {
-  $("target").replaceChildren(...targetParts().map(([kind, text]) => h(`span.${kind}`, {}, text)));
+  // A long target is broken before its fields.
+  $("target").replaceChildren(...targetParts().flatMap(([kind, text]) => [...(text === "&" ? [h("wbr")] : []), h(`span.${kind}`, {}, text)]));
   for (const each of document.querySelectorAll("#fields .mistake")) each.remove();
   commands?.again();
   const asked = request();
@@ -12,19 +13,19 @@ function changed() {
   $("chosen").replaceChildren(h("b", {}, state.route.path), ` ${state.route.help}`);
   // Browsers limit how often an address changes: Safari to 100 times in 30 s.
   clearTimeout(addressing);
-  addressing = setTimeout(() => { if (!location.hash.startsWith("#bin=")) history.replaceState(null, "", linkOf(state.method, target())); }, 300);
+  addressing = setTimeout(() => { if (!location.hash.startsWith("#bin=")) history.replaceState(null, "", linkTo(state.method, target())); }, 300);
 }
 let addressing = 0;
-const link = () => new URL(linkOf(state.method, target()), location.href).href;
+const link = () => new URL(linkTo(state.method, target()), location.href).href;
 
+function note(text) {
+  say(text);
+  $("notes").replaceChildren(h("p", {}, text));
+}
 function follow() {
   const hash = location.hash;
-  if (!hash.startsWith("#try=")) return false;
-  if (!load(decoded(hash.slice(5)))) {
-    say("The link fits no URL of this daemon.");
-    $("notes").replaceChildren(h("p", {}, "The link fits no URL of this daemon."));
-    return false;
-  }
+  if (!hash.startsWith("#try=")) return;
+  if (!load(decoded(hash.slice(5)))) return note("The link fits no URL of this daemon.");
   $("list").classList.remove("open");
   if (narrow.matches || $("try").getBoundingClientRect().bottom < 80) {
     $("try-form").scrollIntoView();
@@ -36,10 +37,7 @@ function follow() {
 function here() {
   const pages = [...document.querySelectorAll(".bar nav a")];
   const current = pages.find((each) => each.getAttribute("href") === location.hash) ?? pages[0];
-  for (const each of pages) {
-    if (each === current) each.setAttribute("aria-current", "page");
-    else each.removeAttribute("aria-current");
-  }
+  for (const each of pages) each.ariaCurrent = each === current ? "page" : null;
 }
 const narrow = matchMedia("(max-width: 50rem)");
 
@@ -68,10 +66,10 @@ function listen() {
     }
     if (event.key === "Escape") (sending ?? trial.running)?.abort();
   });
-  $("all").addEventListener("click", () => $("all").setAttribute("aria-expanded", $("list").classList.toggle("open")));
+  $("all").addEventListener("click", () => ($("all").ariaExpanded = $("list").classList.toggle("open")));
   $("method").addEventListener("change", () => redraw(() => (state.method = $("method").value), "#method"));
   $("try-form").addEventListener("submit", (event) => { event.preventDefault(); send(); });
-  $("ten").addEventListener("click", sendTen);
+  $("ten").addEventListener("click", () => sending || send(10));
   addEventListener("hashchange", follow);
   addEventListener("hashchange", here);
   here();
@@ -88,8 +86,12 @@ async function start() {
   startExperiment();
   startBin();
   startWatch();
-  const response = await fetch("/help?format=json", { cache: "no-cache" });
-  ({ routes, themes } = await response.json());
+  try {
+    const response = await fetch("/help?format=json", { cache: "no-cache" });
+    ({ routes, themes } = await response.json());
+  } catch {
+    return note("The list of URLs did not come. Reload the page.");
+  }
   search.placeholder = `Search ${routes.length} URLs`;
   drawList("");
   linkReference();

@@ -15,15 +15,16 @@ function mistaken() {
 function expectations() {
   const count = Number(trial.clients), each = seconds(trial.delay), pool = Number(trial.pool) || 1;
   const ways = [["one reactor", 1], [`pool of ${pool}`, Math.ceil(count / pool)], ["one at a time", count]];
-  return ways.map(([name, times]) => ({ name, at: times * each, text: `${name}: ${times > 1 ? `${times} × ${roughly(each)} = ` : ""}${roughly(times * each)}` }));
+  return ways.map(([name, times]) => ({ at: times * each, text: `${name}: ${multiplied(times, each)}` }));
 }
+const multiplied = (times, each) => `${times > 1 ? `${times} × ${roughly(each)} = ` : ""}${roughly(times * each)}`;
 const expected = () => expectations()[[0, 2, 1][MODELS.indexOf(trial.model)]];
 
 const asked = (path) => `${location.origin}${path}?delay=${encoded(trial.delay)}${workers() ? `&workers=${workers()}` : ""}`;
 const commandLine = () => `seq ${trial.clients} | xargs -P${trial.clients} -I% curl -s ${quoted(asked(`${binPath()}/clients`))}`;
 
 function drawSetting() {
-  const input = (name, value, set, attributes) => h("label", {}, name, h("input", { name, value, autocomplete: "off", spellcheck: false, ...attributes, oninput: (event) => { set(event.target.value.trim()); settled(); } }));
+  const input = (name, value, set, attributes) => h("label", {}, name, entry({ name, value, ...attributes, oninput: (event) => { set(event.target.value.trim()); settled(); } }));
   const number = { inputMode: "numeric", size: 4 };
   const pool = input("workers", trial.pool, (text) => (trial.pool = text), number);
   pool.hidden = true;
@@ -31,12 +32,12 @@ function drawSetting() {
     choice("How the server serves", MODELS, trial.model, (word) => { trial.model = word; pool.hidden = word !== "a pool"; settled(); }), pool,
     input("clients", trial.clients, (text) => (trial.clients = text), number), input("delay", trial.delay, (text) => (trial.delay = text), { size: 6 }));
   const code = h("code");
-  $("terminal").replaceChildren(h("pre", { tabIndex: 0, "aria-label": "In a terminal" }, code), copier("Copy", () => code.textContent, () => code));
+  $("terminal").replaceChildren(h("pre", { tabIndex: 0, "aria-label": "In a terminal" }, code), copierOf(code));
 }
 // The fields have changed: what was drawn is no longer of them.
 function settled() {
   const wrong = mistaken();
-  for (const input of $("setting").querySelectorAll("label > input:not([type=radio])")) input.setAttribute("aria-invalid", input.name === wrong?.[0]);
+  for (const input of $("setting").querySelectorAll("[type=text]")) input.ariaInvalid = input.name === wrong?.[0];
   $("run").disabled = Boolean(wrong) && !trial.running;
   $("outcome").classList.toggle("mistake", Boolean(wrong));
   if (trial.running) return;
@@ -65,7 +66,7 @@ async function client(row, signal) {
   try {
     // Without no-store Chromium's cache lets one request after the other through.
     const response = await fetch(row.url, { signal, cache: "no-store", credentials: "omit", headers: { "X-Netd-Timing": "yes" } });
-    row.queue = (/queue;dur=([0-9.e-]+)/.exec(response.headers.get("server-timing") ?? "")?.[1] ?? 0) / 1000;
+    row.queue = timing(response, "queue");
     row.header = since();
     row.body = await response.text();
     row.status = response.status;
@@ -84,7 +85,7 @@ function progress(text) {
 
 // The parts of a row by Resource Timing; where that says nothing by the page's own clock.
 function measured(row) {
-  const entry = trial.entries.get(row.url), at = (moment) => (moment - trial.started) / 1000;
+  const entry = entryOf(row), at = (moment) => (moment - trial.started) / 1000;
   if (row.error) return;
   const connected = entry?.requestStart ? at(entry.requestStart) : 0, header = entry?.responseStart ? at(entry.responseStart) : row.header;
   row.times = [0, connected, Math.min(header, connected + row.queue), header, entry?.responseEnd ? at(entry.responseEnd) : row.times[1]];
@@ -94,35 +95,38 @@ async function run() {
   if (trial.running) return trial.running.abort();
   if (mistaken()) return;
   const key = [...crypto.getRandomValues(new Uint8Array(8))].map(DIGITS).join("");
-  trial.entries = new Map();
-  const observer = new PerformanceObserver((list) => list.getEntries().forEach((entry) => trial.entries.set(entry.name, entry)));
   trial.running = new AbortController();
   // The live stream would take one of the connections.
-  document.dispatchEvent(new Event("console:run-start"));
+  hold(true);
   $("run").textContent = "Cancel";
   $("told").hidden = true;
-  observer.observe({ type: "resource" });
+  performance.clearResourceTimings();
   trial.started = performance.now();
   trial.rows = Array.from({ length: Number(trial.clients) }, (_, index) => ({ number: index + 1, times: [0], queue: 0, url: `${asked(`/echo/client-${index + 1}`)}${workers() ? `&key=${key}` : ""}` }));
   progress(`${trial.rows.length} requests sent`);
-  animate();
+  animating ||= requestAnimationFrame(animate);
   try {
     await Promise.all(trial.rows.map((row) => client(row, trial.running.signal)));
-    for (let tries = 0; tries < 20 && trial.rows.some(({ url, error }) => !error && !trial.entries.has(url)); tries++) await new Promise((go) => setTimeout(go, 20));
+    for (let tries = 0; tries < 20 && trial.rows.some((row) => !row.error && !entryOf(row)); tries++) await new Promise((go) => setTimeout(go, 20));
   } finally {
-    observer.disconnect();
     trial.running = null;
     for (const row of trial.rows) measured(row);
-    document.dispatchEvent(new Event("console:run-end"));
+    hold(false);
     $("run").textContent = "Run here";
     finish();
   }
 }
+// Draws again and again, as long as bars grow.
+let animating = 0;
 function animate() {
-  if (!trial.running) return;
-  for (const row of trial.rows) if (row.over && row.times.length < 5 && trial.entries.has(row.url)) measured(row);
-  drawTrial();
-  setTimeout(() => requestAnimationFrame(animate), matchMedia("(prefers-reduced-motion: reduce)").matches ? 1000 : 50);
+  animating = 0;
+  if (trial.running) {
+    for (const row of trial.rows) if (row.over && row.times.length < 5 && entryOf(row)) measured(row);
+    drawTrial();
+  }
+  if (clients.some(({ end }) => !end)) drawChart();
+  else if (!trial.running) return;
+  animating = setTimeout(() => requestAnimationFrame(animate), matchMedia("(prefers-reduced-motion: reduce)").matches ? 1000 : 50);
 }
 function finish() {
   $("outcome").textContent = summary();
@@ -136,6 +140,7 @@ function tell(details, rows) {
 }
 function told(row) {
   const took = time(row.times.at(-1) - row.times[0]);
+  if (!row.over) return `${row.number}: waiting`;
   if (row.error) return `${row.number}: ${row.error} after ${took}`;
   const waits = partsOf(row, 0).map(([kind, from, to]) => [PARTS.find(([name]) => name === kind)[1], to - from]);
   return `${row.number}: ${row.status} after ${took} (${waits.filter(([, length]) => length >= 0.0005).map(([words, length]) => `${words} ${time(length)}`).join(", ")})`;
@@ -158,26 +163,34 @@ function summary() {
 let clients = [];
 function drawClients(events) {
   for (const event of events.filter(({ target }) => target.startsWith(`${binPath()}/clients?`))) {
-    const [first] = clients;
-    if (event.target !== first?.target || event.at > Math.max(...clients.map(({ at, took }) => at + took)) + 0.25) clients = [];
-    clients.push(event);
+    const waiting = clients.findIndex(({ id }) => id && id === event.id);
+    if (waiting < 0 && (event.target !== clients[0]?.target || event.at > Math.max(...clients.map(({ at, took = Infinity }) => at + took)) + 0.25)) clients = [];
+    clients.splice(waiting < 0 ? clients.length : waiting, 1, event);
   }
+  if (events.length && clients.length) tell($("bin-told"), drawChart());
+  if (clients.some(({ end }) => !end)) animating ||= requestAnimationFrame(animate);
+}
+// A client's row, whose first is at `start`; while it waits, its parts end now.
+function clientRow({ at, queue, delay, late, took, status, end, heard }, index, start) {
+  const from = at - start, now = took ?? (performance.now() - heard) / 1000;
+  const parts = end && end !== "sent" ? [0, now] : [0, 0, queue, queue + delay + (late ?? 0), now];
+  return { number: index + 1, status, over: Boolean(end), error: end === "sent" ? "" : end, times: parts.map((part) => from + Math.min(part, now)) };
+}
+function drawChart() {
   if (!clients.length) return;
-  const rows = clients.toSorted((a, b) => a.at - b.at).map(({ at, queue, delay, late, took, status, end }, index, [{ at: start }]) => {
-    const from = at - start, header = Math.min(queue + delay + (late ?? 0), took);
-    return { number: index + 1, status, over: true, error: end === "sent" ? "" : end, times: end === "sent" ? [from, from, from + Math.min(queue, header), from + header, from + took] : [from, from + took] };
-  });
+  const rows = clients.toSorted((a, b) => a.at - b.at).map((client, index, [first]) => clientRow(client, index, first.at));
   const each = Math.max(...clients.map(({ delay }) => delay)), most = Number(/[?&]workers=(\d+)/.exec(clients[0].target)?.[1] ?? rows.length);
   const rounds = Math.ceil(rows.length / most), end = Math.max(...rows.map(({ times }) => times.at(-1)));
   drawGantt($("bin-gantt"), { rows, count: rows.length, now: 0, end: Math.max(end, rounds * each) * 1.01, label: `${rows.length} clients in ${time(end)}, from your bin`,
-    lines: each ? [{ at: rounds * each, text: `${rounds > 1 ? `${rounds} × ${roughly(each)} = ` : ""}${roughly(rounds * each)}` }] : [], marks: [{ at: end, text: `live from your bin: ${time(end)}` }] });
-  tell($("bin-told"), rows);
+    lines: each ? [{ at: rounds * each, text: multiplied(rounds, each) }] : [], marks: [{ at: end, text: `live from your bin: ${time(end)}` }] });
+  return rows;
 }
 
 function startExperiment() {
-  $("column").hidden = false;
+  $("experiment").hidden = false;
+  $("legend").append(...[...PARTS, ["expected", "arithmetic, not measured"]].map(([kind, words]) => h("li", {}, swatch(kind), words)));
   drawSetting();
   settled();
   $("trial").addEventListener("submit", (event) => { event.preventDefault(); run(); });
-  new ResizeObserver(() => { drawTrial(); drawClients([]); }).observe($("gantt"));
+  new ResizeObserver(() => { drawTrial(); drawChart(); }).observe($("gantt"));
 }

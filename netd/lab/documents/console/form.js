@@ -69,7 +69,7 @@ function load(text) {
 function box(name, content, remove, note = "") {
   const parts = [h("legend", {}, name), content];
   if (note) parts.push(h("p.hint", {}, note));
-  if (remove) parts.splice(1, 0, h("button.remove", { type: "button", "aria-label": `Remove ${name}`, onclick: () => redraw(remove) }, "×"));
+  if (remove) parts.splice(1, 0, remover(name, () => redraw(remove)));
   return h("fieldset", { "data-name": name }, parts);
 }
 // Redraw, with the focus where the next thing to do is.
@@ -90,22 +90,28 @@ function control(name, facts, value, change) {
   const label = facts?.help ?? "in the path";
   if (choices && choices.length < 5) return h("div.row", {}, h("span", {}, label), choice(label, choices, value, change));
   if (choices) {
-    const select = h("select", { "aria-label": name, onchange: () => change(select.value) }, choices.map((each) => h("option", {}, each)));
+    const select = h("select", { ariaLabel: name, onchange: () => change(select.value) }, choices.map((each) => h("option", {}, each)));
     select.value = value;
     return h("label.row", {}, h("span", {}, label), select);
   }
   if (name === "body") return h("label.stack", {}, h("span", {}, label), h("textarea", { value, rows: 2, spellcheck: false, oninput: (event) => change(event.target.value) }));
+  if (facts?.kind === "duration") return scaled(label, name, value, DURATIONS, change);
   const numeric = facts?.kind === "integer" || facts?.kind === "number";
-  const input = h("input", { type: "text", inputMode: numeric ? "decimal" : "text", value, spellcheck: false, autocomplete: "off", size: numeric || facts?.kind === "duration" || facts?.kind === "size" ? 9 : 24 });
-  const check = () => {
-    const wrong = numeric && input.value !== "" && !(Number(input.value) >= (facts.minimum ?? 0) && Number(input.value) <= (facts.maximum ?? Infinity));
-    const badTime = facts?.kind === "duration" && Number.isNaN(seconds(input.value));
-    input.setAttribute("aria-invalid", wrong || badTime);
+  const scale = {
+    ends: facts?.kind === "number" && facts.most && [0, facts.most, facts.most / 100],
+    number: Number, text: String,
+    right: (text) => !numeric || text === "" || (text >= (facts.minimum ?? 0) && text <= (facts.maximum ?? Infinity)),
   };
-  input.addEventListener("input", () => { check(); range?.set(numeric ? input.value : toSlider(seconds(input.value))); change(input.value); });
-  let range = null;
-  if (facts?.kind === "number" && facts.most) range = slider(`${name}, slider`, value, [0, facts.most, facts.most / 100], (number) => { input.value = number; change(String(number)); });
-  if (facts?.kind === "duration") range = slider(`${name}, slider`, toSlider(seconds(value)), [0, 100, 1], (number) => { input.value = duration(fromSlider(number)); change(input.value); });
+  return scaled(label, name, value, scale, change, { inputMode: numeric ? "decimal" : "text", size: numeric || facts?.kind === "size" ? 9 : 24 });
+}
+
+// A text field, and a slider where `scale` has ends for one.
+const DURATIONS = { ends: [0, 100, 1], number: (text) => toSlider(seconds(text)), text: (number) => duration(fromSlider(number)), right: (text) => !Number.isNaN(seconds(text)) };
+function scaled(label, name, value, { ends, number, text, right }, change, attributes = { size: 9 }) {
+  const tell = () => { check(); change(input.value); };
+  const input = entry({ value, oninput: () => { range?.set(number(input.value)); tell(); }, ...attributes });
+  const range = ends ? slider(`${name}, slider`, number(value), ends, (at) => { input.value = text(at); tell(); }) : null;
+  const check = () => (input.ariaInvalid = !right(input.value));
   check();
   return h("label.row", {}, h("span", {}, label), range, input);
 }
@@ -131,7 +137,7 @@ function drawForm() {
     boxes.push(box("request body", control("body", { help: "sent as it is" }, state.body, (value) => { state.body = value; changed(); }), () => (state.body = null)));
   $("fields").replaceChildren(...boxes);
   const free = Object.entries(route.parameters).filter(([name, facts]) => !(name in state.path) && (facts.repeats || !used.includes(name)));
-  const add = (name, change, focus) => h("button.chip", { type: "button", onclick: () => redraw(change, `[data-name="${focus ?? name}"] :is(input, textarea, select)`) }, name);
+  const add = (name, change, focus = name) => button(".chip", name, () => redraw(change, `[data-name="${focus}"] :is(input, textarea, select)`));
   const start = (facts) => String(facts.default ?? facts.choices?.[0] ?? { delay: "200ms", duration: "200ms", size: "1KiB", integer: "1", number: "1", switch: "yes" }[facts.kind] ?? "");
   $("add").replaceChildren(h("strong", {}, "Add"), ...free.map(([name, facts]) => add(name, () => state.query.push([name, start(facts)]))),
     add("query field", () => state.query.push(["name", "value"]), "query fields"), add("request header", () => state.headers.push(["X-Fruit", "apple"])),
@@ -146,7 +152,7 @@ function addBody() {
 }
 function pairsBox(name, pairs, remove) {
   const rows = pairs.map((pair) => h("div.pair", {},
-    ...[0, 1].map((at) => h("input", { value: pair[at], spellcheck: false, autocomplete: "off", "aria-label": `${name}: ${at ? "value" : "name"}`, oninput: (event) => { pair[at] = event.target.value; changed(); } })),
-    h("button.remove", { type: "button", "aria-label": `Remove ${pair[0]}`, onclick: () => redraw(() => remove(pair)) }, "×")));
+    [0, 1].map((at) => entry({ value: pair[at], ariaLabel: `${name}: ${at ? "value" : "name"}`, oninput: (event) => { pair[at] = event.target.value; changed(); } })),
+    remover(pair[0], () => redraw(() => remove(pair)))));
   return h("fieldset.pairs", { "data-name": name }, h("legend", {}, name), rows);
 }

@@ -65,7 +65,7 @@ function drawGantt(figure, { rows, count, end, now, lines, marks, label }) {
   const paths = Object.fromEntries(["pending", ...PARTS.map(([kind]) => kind)].map((kind) => [kind, ""]));
   rows.forEach((row, index) => {
     for (const [kind, from, to] of partsOf(row, now)) {
-      const thin = kind === "responded" ? 3 : 0;
+      const thin = kind === "responded" && row.over ? 3 : 0;
       if (x(to) - x(from) >= 0.5 || thin) paths[kind] += block(x(from), Math.max(x(to), x(from) + thin), top + index * pitch, high);
     }
   });

@@ -56,10 +56,16 @@ function quantile(counts, bounds, share) {
   }
 }
 
+// What a series or a part looks like in a legend; lines are drawn as lines.
+function swatch(kind) {
+  const d = kind.startsWith("line") ? "M0 4h16" : kind === "expected" ? "M8 0v8" : kind === "responded" ? "M6 0h3v8H6z" : "M.5.5h15v7H.5z";
+  return svg("svg", { class: "swatch", viewBox: "0 0 16 8", "aria-hidden": "true" }, svg("path", { class: kind, d }));
+}
+
 // A figure: its caption says the latest values, `draw(view, width, x, frames)` sets the paths.
 function plot(title, { height = 90, words = [], kinds, labels = 3, draw, axis = false }) {
   const values = words.map(() => h("b"));
-  const legend = h("ul", {}, words.map((word, index) => h("li", {}, svg("svg", { class: "swatch", viewBox: "0 0 16 8", "aria-hidden": "true" }, svg("path", { class: kinds[index], d: kinds[index].startsWith("line") ? "M0 4h16" : "M0 0h16v8H0z" })), `${word} `, values[index])));
+  const legend = h("ul", {}, words.map((word, index) => h("li", {}, swatch(kinds[index]), `${word} `, values[index])));
   const said = h("span.said");
   const ticks = Array.from({ length: labels }, () => svg("text", { x: LEFT - 8, "text-anchor": "end" }, ""));
   const grid = svg("path", { class: "grid" });
@@ -92,7 +98,7 @@ const put = (element, text) => { if (element.textContent !== text) element.textC
 
 // Series that stand on one another, or lines; `values` give the number of a frame, `text` writes one.
 function series(title, words, kinds, values, text, options = {}) {
-  return plot(title, { words, kinds, height: options.height ?? 56, labels: options.labels ?? 2, axis: options.axis, draw(view, width, x, frames) {
+  return plot(title, { height: 56, labels: 2, ...options, words, kinds, draw(view, width, x, frames) {
     const sum = (frame, count) => total(values.slice(0, count).map((value) => value(frame)));
     const stacked = options.stacked, largest = stacked ? (frame) => sum(frame, values.length) : (frame) => Math.max(...values.map((value) => value(frame)));
     const y = view.scale(width, ceiling(Math.max(options.least ?? 0, ...frames.map(largest))), text);

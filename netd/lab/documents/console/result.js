@@ -30,15 +30,14 @@ class Kept {
 function openResult(asked) {
   const facts = h("div.facts"), line = h("div.timeline"), scale = h("div.scale"), text = h("pre", { textContent: "" });
   const kept = new Kept(MOST_SHOWN), whole = [];
-  let record = null, drawn = 0, picture = null;
-  const copy = copier("Copy", () => text.textContent, () => text);
+  let record = null, drawing = 0, picture = null;
   const view = tabs("Response", ["Body", "Headers", "Hex"], (panel, index) => {
     panel.replaceChildren(index === 0 && picture ? picture : text);
     if (!record) return void (text.textContent = "");
     if (index === 0) text.textContent = bodyText();
     if (index === 1) text.textContent = [...(record.response?.headers ?? [])].map(([name, value]) => `${name}: ${value}`).join("\n");
     if (index === 2) text.textContent = hexed(kept.all.subarray(0, 16384));
-  }, copy);
+  }, copierOf(text));
   function bodyText() {
     if (record.error && !record.bytes) return explained(record, asked);
     const cut = record.bytes > kept.length ? `\n… the first ${size(kept.length)} of ${record.cut ? "more than " : ""}${size(record.bytes)}` : "";
@@ -46,15 +45,16 @@ function openResult(asked) {
     return new TextDecoder().decode(kept.all) + cut + broken;
   }
   function draw() {
-    drawn = 0;
+    drawing = 0;
     const end = record.end ?? since(record);
     drawTimeline(line, scale, record, end);
+    const drawn = timing(record.response, "delay");
     const status = record.status ? `${record.status} ${record.reason}`.trim() : record.error ? "no response" : "…";
-    facts.replaceChildren(h(`strong.badge.${record.error ? "s5" : shade(record.status)}`, {}, record.status && record.error ? `${status}, broken` : status), h("b", {}, time(end)), h("span", {}, h("b", {}, record.bytes < 1024 ? String(record.bytes) : size(record.bytes)), record.bytes < 1024 ? " bytes" : ""), ...drawnDelay(record));
+    facts.replaceChildren(h(`strong.badge.${record.error ? "s5" : shade(record.status)}`, {}, record.status && record.error ? `${status}, broken` : status), h("b", {}, time(end)), h("span", {}, h("b", {}, size(record.bytes))), drawn ? h("span.dim", {}, `delay drawn ${time(drawn)}`) : "");
     view.buttons[1].textContent = `Headers ${[...(record.response?.headers ?? [])].length}`;
     view.again();
   }
-  const soon = (now) => { record = now; drawn ||= requestAnimationFrame(draw); };
+  const soon = (now) => { record = now; drawing ||= requestAnimationFrame(draw); };
   $("result").replaceChildren(facts, line, scale, view.head, view.panel);
   facts.append(h("span.dim", {}, "Waiting …"));
   $("results").hidden = false;
@@ -68,7 +68,7 @@ function openResult(asked) {
     },
     done(now) {
       record = now;
-      cancelAnimationFrame(drawn);
+      cancelAnimationFrame(drawing);
       const type = now.response?.headers.get("content-type") ?? "";
       if (whole.length && !now.error && !now.cut) picture = pictureOf(whole, type);
       measure(now, asked);
@@ -92,22 +92,20 @@ function explained(record, { url }) {
 }
 
 // What Resource Timing knows of the connection and the first byte.
-function measure(record, { url }) {
-  const entry = performance.getEntriesByType("resource").findLast((each) => each.name.split("#")[0] === url);
-  if (!entry || !entry.responseStart) return false;
+const entryOf = ({ url }) => performance.getEntriesByName(url).at(-1);
+function measure(record, asked) {
+  const entry = entryOf(asked);
+  if (!entry?.responseStart) return false;
   record.connect = Math.max(0, entry.requestStart - entry.startTime) / 1000;
   record.head = Math.max(record.connect, (entry.responseStart - entry.startTime) / 1000);
   return true;
 }
-function drawnDelay(record) {
-  const said = /delay;dur=([0-9.]+)/.exec(record.response?.headers.get("server-timing") ?? "");
-  return said ? [h("span.dim", {}, `delay drawn ${time(said[1] / 1000)}`)] : [];
-}
+// The seconds of a part that the response says in Server-Timing; 0 where it says nothing.
+const timing = (response, part) => (new RegExp(`${part};dur=([0-9.e-]+)`).exec(response?.headers.get("server-timing") ?? "")?.[1] ?? 0) / 1000;
 
 const bar = (kind, from, to, end) => svg("rect", { class: kind, x: (from / end) * 1000, width: Math.max(0, ((to - from) / end) * 1000), y: 0, height: 16, rx: 2 });
 function drawTimeline(line, scale, record, end) {
-  const queued = /queue;dur=([0-9.]+)/.exec(record.response?.headers.get("server-timing") ?? "");
-  const connect = record.connect ?? 0, queue = queued ? queued[1] / 1000 : 0, head = Math.min(record.head ?? end, end), last = end || 1e-6;
+  const connect = record.connect ?? 0, queue = timing(record.response, "queue"), head = Math.min(record.head ?? end, end), last = end || 1e-6;
   const ticks = record.ticks.map((at) => `M${(at / last) * 996 + 2} 0v16`).join("");
   line.replaceChildren(svg("svg", { viewBox: "0 0 1000 16", preserveAspectRatio: "none", "aria-hidden": "true" },
     bar("connect", 0, connect, last), bar("queue", connect, Math.min(head, connect + queue), last), bar("wait", Math.min(head, connect + queue), head, last), bar("body", head, last, last), svg("path", { class: "ticks", d: ticks, "vector-effect": "non-scaling-stroke" })));

@@ -50,8 +50,8 @@ function found(text) {
   return [...list.filter(inPath), ...list.filter((route) => !inPath(route))];
 }
 
-const linkOf = (method, target) => `#try=${encodeURIComponent(`${method} ${target}`).replace(/%(2F|3A|2C|3F|3D|40)/g, decodeURIComponent)}`;
-const methodOf = (route) => (route.methods[0] === "*" ? "GET" : route.methods[0]);
+const linkTo = (method, target) => `#try=${encodeURIComponent(`${method} ${target}`).replace(/%(2F|3A|2C|3F|3D|40)/g, decodeURIComponent)}`;
+const linkOf = ({ methods: [method], example }) => linkTo(method === "*" ? "GET" : method, example);
 
 // The path of a route with its names in another colour.
 const painted = (path) => path.split(/(<[^>]*>)/).map((part) => (part.startsWith("<") ? h("i", {}, part) : part));
@@ -62,7 +62,7 @@ function drawList(text) {
   box.replaceChildren(...groups.map(([name, group], index) =>
     h("details", { open: searching || index < 5 },
       h("summary", {}, name, h("span", {}, String(group.length))),
-      h("ul", {}, group.map((route) => h("li", {}, h("a", { href: linkOf(methodOf(route), route.example), title: route.help, "data-path": route.path }, h("code", {}, painted(route.path)))))))));
+      h("ul", {}, group.map((route) => h("li", {}, h("a", { href: linkOf(route), title: route.help, "data-path": route.path }, h("code", {}, painted(route.path)))))))));
   box.classList.toggle("searching", searching);
   mark();
 }
@@ -71,12 +71,9 @@ let themes = [];
 function linkReference() {
   for (const row of document.querySelectorAll(".route > div:first-child")) {
     const route = routes.find(({ path }) => path === row.querySelector("code").textContent);
-    if (route) row.append(h("a.try", { href: linkOf(methodOf(route), route.example) }, "Try"));
+    if (route) row.append(h("a.try", { href: linkOf(route) }, "Try"));
   }
 }
 function mark() {
-  for (const link of $("routes").querySelectorAll("a")) {
-    if (link.dataset.path === state.route?.path) link.setAttribute("aria-current", "true");
-    else link.removeAttribute("aria-current");
-  }
+  for (const link of $("routes").querySelectorAll("a")) link.ariaCurrent = link.dataset.path === state.route?.path || null;
 }

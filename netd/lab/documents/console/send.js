@@ -16,18 +16,16 @@ function notes({ method, headers }) {
   return said;
 }
 
-async function send() {
+// Once, shown as it comes; or several times at once, of which only the times are kept.
+async function send(count) {
   if (sending) return sending.abort();
-  const asked = request();
+  const asked = request(), views = count ? Array(count).fill(null) : [openResult(asked)];
   sending = new AbortController();
   busy(true);
-  const view = openResult(asked);
-  try {
-    await perform(asked, sending.signal, view);
-  } finally {
-    sending = null;
-    busy(false);
-  }
+  const records = await Promise.all(views.map((view) => perform(asked, sending.signal, view)));
+  sending = null;
+  busy(false);
+  if (count) say(`${count} responses, median ${time(median(records.map(({ end }) => end)))}.`);
 }
 function busy(yes) {
   $("send").textContent = yes ? "Cancel" : "Send";
@@ -74,25 +72,13 @@ async function perform(asked, signal, view) {
 }
 const since = (record) => (performance.now() - record.start) / 1000;
 
-// Ten at once, of which only the times are kept.
-async function sendTen() {
-  if (sending) return;
-  sending = new AbortController();
-  busy(true);
-  const asked = request();
-  const records = await Promise.all(Array.from({ length: 10 }, () => perform(asked, sending.signal, null)));
-  sending = null;
-  busy(false);
-  say(`10 responses, median ${time(median(records.map(({ end }) => end)))}.`);
-}
-
 function keep(record) {
   sent.unshift({ status: record.status, seconds: record.end, error: record.error });
   sent.length = Math.min(sent.length, MOST_KEPT);
   const longest = Math.max(...sent.map(({ seconds }) => seconds), 1e-6);
   $("sent").replaceChildren(...sent.map(({ status, seconds, error }) => {
     const bar = h("span.sentbar");
-    bar.style.setProperty("width", `${Math.max(1, (seconds / longest) * 100)}%`);
+    bar.style.width = `${Math.max(1, (seconds / longest) * 100)}%`;
     return h(`li.${shade(status)}`, {}, h("b", {}, String(status || (error === "Cancelled" ? "left" : "none"))), h("span.track", { "aria-hidden": "true" }, bar), h("span", {}, time(seconds)));
   }));
   $("sent-median").textContent = `${sent.length} · median ${time(median(sent.map(({ seconds }) => seconds)))}`;

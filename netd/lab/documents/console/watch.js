@@ -10,6 +10,7 @@ const hears = {
   history: (value) => heardFrames(value),
   frame: (value) => heardFrames([value]),
   request: heardRequest,
+  open: () => {},
   missed: (count) => put($("requests-note"), `${count} more at ${clock(Date.now() / 1000)} were too many to show.`),
 };
 
@@ -48,6 +49,7 @@ async function watch() {
 }
 async function hear(body, own) {
   const events = new Events(), decoder = new TextDecoder(), reader = body.getReader();
+  hears.open();
   for (;;) {
     clearTimeout(watching.dog);
     watching.dog = setTimeout(() => own.abort(), SILENT);
@@ -107,7 +109,7 @@ const ROWS = 7;
 
 function makePlots() {
   const rows = Array.from({ length: ROWS }, (_, index) => (index ? (frame) => frame.late[ROWS - 1 - index] : (frame) => total(frame.late.slice(ROWS - 1))));
-  const heat = plot("How late delayed responses left", { height: 84, labels: ROWS, kinds: Array.from({ length: SHADES }, (_, shade) => `heat${shade}`), draw(view, width, x, all) {
+  const heat = plot("How late delayed responses left", { height: 84, labels: ROWS, kinds: Array.from({ length: SHADES }, (_, shade) => `heat heat${shade}`), draw(view, width, x, all) {
     heatPaths(all, x, rows, view.height / ROWS).forEach((path, shade) => view.paths[shade].setAttribute("d", path));
     view.ticks.forEach((tick, index) => {
       put(tick, !bounds.length ? "" : index ? `${index === ROWS - 1 ? "≤ " : ""}${roughly(bounds[ROWS - 1 - index])}` : "more");
@@ -122,11 +124,11 @@ function makePlots() {
     return Object.entries(sums).sort((a, b) => b[1] - a[1]).slice(0, 4).map(([reason, count]) => `${count} ${reason}`).join(", ");
   };
   plots = [
-    series("Requests a second", ["2xx", "3xx", "4xx", "5xx"], ["area c2", "area c3", "area c4", "area c5"], [0, 1, 2, 3].map((index) => each("http", index)), rate, { stacked: true, height: 90, labels: 3, axis: true }),
+    series("Requests a second", ["2xx", "3xx", "4xx", "5xx"], ["heat c2", "c3", "c4", "c5"], [0, 1, 2, 3].map((index) => each("http", index)), rate, { stacked: true, height: 90, labels: 3, axis: true }),
     heat,
     series("In flight", ["waiting", "connections"], ["line v1", "line v2"], [({ waiting }) => waiting, ({ connections }) => connections], rate),
-    series("UDP a second", ["in", "out", "dropped"], ["line v1", "line v2", "line v3"], [0, 1, 2].map((index) => each("udp", index)), rate),
-    series("Refused a second", ["all"], ["line v3"], [every("refused")], rate, { note: reasons }),
+    series("UDP/s", ["in", "out", "dropped"], ["line v1", "line v2", "line v3"], [0, 1, 2].map((index) => each("udp", index)), rate),
+    series("Refused/s", ["all"], ["line v3"], [every("refused")], rate, { note: reasons }),
     series("Reactor lag", ["latest"], ["line v1"], [({ lag }) => lag], roughly, { least: 0.001, said: time }),
     series("Memory", ["in RAM"], ["line v2"], [({ memory }) => memory / 1024 ** 2], (value) => `${Math.round(value)} MiB`),
   ];
@@ -136,30 +138,26 @@ function makePlots() {
 
 // The six figures of the last minute, each with a sparkline.
 const FIGURES = [
-  ["requests a second", "v1", every("http"), (some) => [rate(every("http")(some.at(-1)))]],
+  ["requests/s", "v1", every("http"), (some) => [rate(every("http")(some.at(-1)))]],
   ["in flight", "v1", ({ waiting }) => waiting, (some) => [rate(some.at(-1).waiting)]],
   ["lateness p99", "v4", ({ late }) => quantile(late, bounds.map((_, index) => index), 0.99) ?? 0, (some) => bound(quantile(summed(some), bounds, 0.99)).split(/ (?=m?s$)/)],
   ["reactor lag", "v4", ({ lag }) => lag, (some) => time(some.at(-1).lag).split(" ")],
-  ["refused", "v3", every("refused"), (some) => [String(total(some.map(({ refused }) => total(Object.values(refused))))), "in a minute"]],
+  ["refused/min", "v3", every("refused"), (some) => [String(total(some.map(({ refused }) => total(Object.values(refused)))))]],
   ["memory", "v2", ({ memory }) => memory, (some) => mebi(some.at(-1).memory).split(" ")],
 ];
-let cells = [];
 function makeFigures() {
-  cells = FIGURES.map(([word, kind]) => {
-    const path = svg("path", { class: `line ${kind}`, "vector-effect": "non-scaling-stroke" });
-    return { path, number: h("strong", {}, "–"), unit: h("small"), word };
-  });
-  $("figures").append(...cells.map(({ path, number, unit, word }) => h("div", {}, h("span.dim", {}, word), h("p", {}, number, " ", unit), svg("svg", { viewBox: "0 0 600 100", preserveAspectRatio: "none", "aria-hidden": "true" }, path))));
+  $("figures").append(...FIGURES.map(([word, kind]) => h("div", {}, h("span.dim", {}, word), h("p", {}, h("strong", {}, "–"), " ", h("small")),
+    svg("svg", { viewBox: "0 0 600 100", preserveAspectRatio: "none", "aria-hidden": "true" }, svg("path", { class: `line ${kind}`, "vector-effect": "non-scaling-stroke" })))));
 }
 function drawFigures() {
   const some = frames.since(60), now = some.at(-1)?.at;
   if (!some.length) return;
-  cells.forEach(({ path, number, unit }, index) => {
-    const [, , value, words] = FIGURES[index], [first, second] = words(some);
-    const values = some.map(value), least = index === 5 ? Math.min(...values) * 0.9 : 0, most = Math.max(...values, least + 1e-3);
-    put(number, first);
-    put(unit, second ?? "");
-    path.setAttribute("d", linePath(some, ({ at }) => 600 - (now - at) * 10, (frame) => 96 - ((value(frame) - least) / (most - least)) * 86));
+  FIGURES.forEach(([, , value, words], index) => {
+    const cell = $("figures").children[index], [first, second = ""] = words(some);
+    const values = some.map(value), room = index === 5 ? 0.1 : 0, least = room && Math.min(...values) * (1 - room), most = Math.max(...values, 1e-3) * (1 + room);
+    put(cell.querySelector("strong"), first);
+    put(cell.querySelector("small"), second);
+    cell.querySelector("path").setAttribute("d", linePath(some, ({ at }) => 600 - (now - at) * 10, (frame) => 96 - ((value(frame) - least) / (most - least)) * 86));
   });
 }
 
@@ -199,28 +197,28 @@ function takeToken() {
   $("requests").hidden = !wanted.token;
 }
 
+function pause() {
+  watching.paused = !watching.over && !watching.paused;
+  rewatch();
+}
+function hold(held) {
+  watching.held = held;
+  rewatch();
+}
 function startWatch() {
-  $("watch").hidden = $("figures").hidden = false;
-  $("host").parentElement.append(h("div", { id: "live" }, h("span", { id: "live-text" }), h("button", { type: "button", id: "pause" }, "Pause")));
+  $("column").hidden = $("figures").hidden = false;
+  $("host").parentElement.append(h("div", { id: "live" }, h("span", { id: "live-text" }), button("", "Pause", pause, { id: "pause" })));
   const bar = document.querySelector(".bar");
   new ResizeObserver(() => document.documentElement.style.setProperty("scroll-padding-top", `${bar.offsetHeight + 14}px`)).observe(bar);
   makeFigures();
   makePlots();
   takeToken();
-  $("pause").addEventListener("click", () => {
-    watching.paused = !watching.over && !watching.paused;
-    rewatch();
-    if (watching.paused) showState();
-  });
   $("as-table").addEventListener("click", () => {
     $("figures-table").hidden = !$("figures-table").hidden;
-    $("as-table").setAttribute("aria-expanded", !$("figures-table").hidden);
+    $("as-table").ariaExpanded = !$("figures-table").hidden;
     drawTable();
   });
   document.addEventListener("visibilitychange", rewatch);
-  // An open stream would take one of the browser's six connections.
-  document.addEventListener("console:run-start", () => { watching.held = true; rewatch(); });
-  document.addEventListener("console:run-end", () => { watching.held = false; rewatch(); });
   addEventListener("hashchange", () => { if (location.hash.startsWith("#token=")) { takeToken(); rewatch(); } });
   watch();
 }
