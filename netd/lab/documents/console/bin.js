@@ -19,6 +19,7 @@ function watchBin(key) {
   if (key === bin.key) return;
   Object.assign(bin, { key, events: [], fresh: [], missed: 0 });
   const own = key === bin.own, url = $("bin-url");
+  clients = [];
   forgetWaiting();
   $("bin-rows").replaceChildren();
   $("bin-title").textContent = own ? "Your bin" : "Another's bin";

@@ -177,7 +177,8 @@ function clientRow({ at, queue, delay, late, took, status, end, heard }, index, 
   return { number: index + 1, status, over: Boolean(end), error: end === "sent" ? "" : end, times: parts.map((part) => from + Math.min(part, now)) };
 }
 function drawChart() {
-  if (!clients.length) return;
+  $("bin-told").hidden = !clients.length;
+  if (!clients.length) return $("bin-gantt").replaceChildren();
   const rows = clients.toSorted((a, b) => a.at - b.at).map((client, index, [first]) => clientRow(client, index, first.at));
   const each = Math.max(...clients.map(({ delay }) => delay)), most = Number(/[?&]workers=(\d+)/.exec(clients[0].target)?.[1] ?? rows.length);
   const rounds = Math.ceil(rows.length / most), end = Math.max(...rows.map(({ times }) => times.at(-1)));

@@ -48,9 +48,9 @@ function openResult(asked) {
     drawing = 0;
     const end = record.end ?? since(record);
     drawTimeline(line, scale, record, end);
-    const drawn = timing(record.response, "delay");
+    const drawn = timing(record.response, "delay"), [number, unit] = size(record.bytes).split(" ");
     const status = record.status ? `${record.status} ${record.reason}`.trim() : record.error ? "no response" : "…";
-    facts.replaceChildren(h(`strong.badge.${record.error ? "s5" : shade(record.status)}`, {}, record.status && record.error ? `${status}, broken` : status), h("b", {}, time(end)), h("span", {}, h("b", {}, size(record.bytes))), drawn ? h("span.dim", {}, `delay drawn ${time(drawn)}`) : "");
+    facts.replaceChildren(h(`strong.badge.${record.error ? "s5" : shade(record.status)}`, {}, record.status && record.error ? `${status}, broken` : status), h("b", {}, time(end)), h("span", {}, h("b", {}, number), ` ${unit}`), drawn ? h("span.dim", {}, `delay drawn ${time(drawn)}`) : "");
     view.buttons[1].textContent = `Headers ${[...(record.response?.headers ?? [])].length}`;
     view.again();
   }
