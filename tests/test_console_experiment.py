@@ -137,7 +137,7 @@ class ExperimentTests(ConsoleTests):
             self.assertEqual(self.text("run"), "Cancel")
             end()
             self.assertRegex(self.outcome(), "^0 of 3 responses after .* Cancelled.$")
-            self.assertIn("3: cancelled after", self.text("told"))
+            self.assertIn("3: Cancelled after", self.text("told"))
             self.assertEqual(self.text("run"), "Run here")
 
     def test_mistakes(self) -> None:

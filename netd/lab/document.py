@@ -25,10 +25,10 @@ from netd.lab.routes import Route
 
 _FILES: Final = resources.files("netd.lab").joinpath("documents", "console")
 _SCRIPTS: Final = (
-    *("base", "routes", "form", "compose", "snippets", "send", "result"),
-    *("stream", "plot", "watch", "gantt", "experiment", "bin", "app"),
+    *("base", "stream", "gantt", "plot", "experiment", "watch", "bin"),
+    *("result", "send", "compose", "snippets", "routes", "form", "app"),
 )
-"""The parts of the script, in their order."""
+"""The parts of the script: what watches, what tries, and at the end what starts both."""
 
 
 def _read(name: str) -> str:
@@ -118,8 +118,7 @@ def _theme(name: str, routes: Sequence[Route], shared: Sequence[Parameter]) -> s
     key = _NO_LETTERS.sub("-", name.lower())
     rows = "".join(_row(route, shared) for route in routes)
     return (
-        f'<section class="theme" aria-labelledby="{key}"><h3 id="{key}">{escape(name)}</h3>'
-        f"<ul>{rows}</ul></section>"
+        f'<section class="theme"><h3 id="{key}">{escape(name)}</h3><ul>{rows}</ul></section>'
     )
 
 
@@ -138,7 +137,7 @@ def _row(route: Route, shared: Sequence[Parameter]) -> str:
     methods = ", ".join(route.methods) or "any"
     return (
         f'<li class="route"><div>{path}<span>{methods}</span></div>'
-        f"<div><p>{escape(route.help)}</p>{f'<dl>{own}</dl>' if own else ''}"
+        f"<div>{escape(route.help)}{f'<dl>{own}</dl>' if own else ''}"
         f"{f'<p class=tags>{links}</p>' if links else ''}</div></li>"
     )
 

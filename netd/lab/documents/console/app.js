@@ -42,14 +42,9 @@ function here() {
 const narrow = matchMedia("(max-width: 50rem)");
 
 function scheme() {
-  const words = { "like the system": "", light: "light", dark: "dark" };
-  const before = kept("scheme", undefined, "localStorage") ?? "";
-  const use = (value) => document.documentElement.setAttribute("data-scheme", value);
-  use(before);
-  $("scheme").append(h("span", {}, "Colours"), choice("Colours", Object.keys(words), Object.keys(words).find((word) => words[word] === before) ?? "like the system", (word) => {
-    kept("scheme", words[word], "localStorage");
-    use(words[word]);
-  }));
+  const words = ["like the system", "light", "dark"];
+  const use = (word) => (document.documentElement.dataset.scheme = kept("scheme", word, "localStorage") ?? words[0]);
+  $("scheme").append(h("span", {}, "Colours"), choice("Colours", words, use(), use));
 }
 
 function listen() {
@@ -76,8 +71,7 @@ function listen() {
 }
 
 async function start() {
-  document.documentElement.classList.add("script");
-  $("try").hidden = $("scheme").hidden = false;
+  for (const each of document.querySelectorAll("main > [hidden], #scheme")) each.hidden = false;
   $("host").textContent = location.host;
   scheme();
   $("links").append(copier("Copy link", link, () => $("target")));

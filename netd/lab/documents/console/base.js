@@ -45,10 +45,9 @@ const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor((numbe
 const UNITS = { d: 86400, h: 3600, m: 60, s: 1, ms: 0.001, us: 0.000001 };
 // The seconds of 1m30s, 250ms or 3; NaN for other texts.
 function seconds(text) {
-  if (!/^([0-9]+(\.[0-9]*)?(d|h|ms|m|s|us)?)+$/.test(text)) return NaN;
   let sum = 0;
-  for (const [, number, , unit] of text.matchAll(/([0-9]+(\.[0-9]*)?)(d|h|ms|m|s|us)?/g)) sum += number * UNITS[unit ?? "s"];
-  return sum;
+  const rest = text.replace(/([0-9]+(?:\.[0-9]*)?)(d|h|ms|m|s|us)?/g, (_, number, unit = "s") => { sum += number * UNITS[unit]; return ""; });
+  return rest || !text ? NaN : sum;
 }
 // 250ms, 3s: what the daemon reads.
 const duration = (value) => roughly(Number(value.toPrecision(2))).replace(" ", "");

@@ -62,19 +62,9 @@ function drawTrial() {
 
 // One client, from `fetch` to the end of its response.
 async function client(row, signal) {
-  const since = () => (performance.now() - trial.started) / 1000;
-  try {
-    // Without no-store Chromium's cache lets one request after the other through.
-    const response = await fetch(row.url, { signal, cache: "no-store", credentials: "omit", headers: { "X-Netd-Timing": "yes" } });
-    row.queue = timing(response, "queue");
-    row.header = since();
-    row.body = await response.text();
-    row.status = response.status;
-  } catch (wrong) {
-    row.error = signal.aborted ? "cancelled" : wrong.message;
-  }
-  row.over = true;
-  row.times = [0, since()];
+  const chunk = (_, bytes) => (row.body = new TextDecoder().decode(bytes));
+  const { response, status, error, head, end } = await perform({ url: row.url, headers: [TIMING] }, signal, { chunk });
+  Object.assign(row, { status, error, header: head, queue: timing(response, "queue"), over: true, times: [0, end] });
   const done = trial.rows.filter(({ over }) => over).length;
   if (performance.now() - trial.said > 5000 && done < trial.rows.length) progress(`${done} of ${trial.rows.length} responses`);
 }
@@ -152,7 +142,7 @@ function summary() {
   const head = `${good.length} of ${rows.length} responses after ${time(end)}.`;
   const bad = rows.find(({ status }) => status && status !== 200);
   if (bad) return `${head} ${bad.status}: ${detailOf(bad.body)}`;
-  if (good.length < rows.length) return `${head} ${rows.find(({ error }) => error).error === "cancelled" ? "Cancelled." : rows.find(({ error }) => error).error}`;
+  if (good.length < rows.length) return `${head} ${rows.find(({ error }) => error).error}.`;
   const waves = wavesOf(rows, seconds(trial.delay)).length, connections = connectionsOf(rows), queue = Math.max(...rows.map((row) => row.queue));
   const limit = connections < rows.length ? `opens ${connections} connections to a host. A terminal has no such limit:` : "";
   if (queue) return `${head} With ${workers()} ${workers() > 1 ? "workers" : "worker"} the longest queue was ${time(queue)}.${limit && ` Others waited in the browser, which ${limit}`}`;
@@ -188,7 +178,6 @@ function drawChart() {
 }
 
 function startExperiment() {
-  $("experiment").hidden = false;
   $("legend").append(...[...PARTS, ["expected", "arithmetic, not measured"]].map(([kind, words]) => h("li", {}, swatch(kind), words)));
   drawSetting();
   settled();

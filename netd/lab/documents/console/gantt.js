@@ -31,12 +31,6 @@ function connectionsOf(rows) {
   return most;
 }
 
-// Round distances between at most `most` ticks.
-function stepOf(end, most) {
-  const rough = Math.max(end, 1e-6) / most, ten = 10 ** Math.floor(Math.log10(rough));
-  return [1, 2, 5, 10].map((factor) => factor * ten).find((step) => step >= rough * 0.999);
-}
-
 // Labels in rows, so that none lies over another; `share` of each is left of its place if there is room.
 const LETTER = 6.1;
 function inRows(labels, most, share) {

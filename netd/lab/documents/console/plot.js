@@ -2,12 +2,14 @@
 // shade, drawn at the width that it has, so that text is never scaled.
 const SPAN = 300, LEFT = 46, SHADES = 5;
 
-// The least round number that is not below `value`, for the end of an axis.
-function ceiling(value) {
-  if (!(value > 0)) return 1;
+// The least of these round numbers, times a power of ten, that is not below `value`.
+function roundUp(value, numbers) {
   const unit = 10 ** Math.floor(Math.log10(value));
-  return Number(([1, 2, 4, 5, 8, 10].find((step) => step * unit >= value * 0.999999) * unit).toPrecision(3));
+  return Number((numbers.find((number) => number * unit >= value * 0.9999) * unit).toPrecision(3));
 }
+// The end of an axis, and the distances between at most `most` ticks on it.
+const ceiling = (value) => (value > 0 ? roundUp(value, [1, 2, 4, 5, 8, 10]) : 1);
+const stepOf = (end, most) => roundUp(Math.max(end, 1e-6) / most, [1, 2, 5, 10]);
 const total = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
 
 // Frames that follow one another without a gap; nothing is drawn where nobody watched.

@@ -11,38 +11,29 @@ function hexed(bytes) {
   return lines.join("\n");
 }
 
-// Keeps the first `most` bytes of the chunks that come.
-class Kept {
-  constructor(most) {
-    this.bytes = new Uint8Array(most);
-    this.length = 0;
-  }
-  add(chunk) {
-    const fits = chunk.subarray(0, this.bytes.length - this.length);
-    this.bytes.set(fits, this.length);
-    this.length += fits.length;
-  }
-  get all() {
-    return this.bytes.subarray(0, this.length);
-  }
+// The bytes of chunks, one after the other.
+function joined(chunks) {
+  const all = new Uint8Array(total(chunks.map(({ length }) => length)));
+  chunks.reduce((at, chunk) => { all.set(chunk, at); return at + chunk.length; }, 0);
+  return all;
 }
 
 function openResult(asked) {
-  const facts = h("div.facts"), line = h("div.timeline"), scale = h("div.scale"), text = h("pre", { textContent: "" });
-  const kept = new Kept(MOST_SHOWN), whole = [];
+  const facts = h("div.facts"), line = h("div.timeline"), scale = h("div.scale"), text = h("pre"), shown = [], whole = [];
   let record = null, drawing = 0, picture = null;
+  const headers = () => [...(record.response?.headers ?? [])].map((pair) => pair.join(": "));
   const view = tabs("Response", ["Body", "Headers", "Hex"], (panel, index) => {
     panel.replaceChildren(index === 0 && picture ? picture : text);
     if (!record) return void (text.textContent = "");
     if (index === 0) text.textContent = bodyText();
-    if (index === 1) text.textContent = [...(record.response?.headers ?? [])].map(([name, value]) => `${name}: ${value}`).join("\n");
-    if (index === 2) text.textContent = hexed(kept.all.subarray(0, 16384));
+    if (index === 1) text.textContent = headers().join("\n");
+    if (index === 2) text.textContent = hexed(joined(shown).subarray(0, 16384));
   }, copierOf(text));
   function bodyText() {
     if (record.error && !record.bytes) return explained(record, asked);
-    const cut = record.bytes > kept.length ? `\n… the first ${size(kept.length)} of ${record.cut ? "more than " : ""}${size(record.bytes)}` : "";
+    const cut = record.bytes > MOST_SHOWN ? `\n… the first ${size(MOST_SHOWN)} of ${record.cut ? "more than " : ""}${size(record.bytes)}` : "";
     const broken = record.error ? `\n… ${explained(record, asked)}` : "";
-    return new TextDecoder().decode(kept.all) + cut + broken;
+    return new TextDecoder().decode(joined(shown)) + cut + broken;
   }
   function draw() {
     drawing = 0;
@@ -51,7 +42,7 @@ function openResult(asked) {
     const drawn = timing(record.response, "delay"), [number, unit] = size(record.bytes).split(" ");
     const status = record.status ? `${record.status} ${record.reason}`.trim() : record.error ? "no response" : "…";
     facts.replaceChildren(h(`strong.badge.${record.error ? "s5" : shade(record.status)}`, {}, record.status && record.error ? `${status}, broken` : status), h("b", {}, time(end)), h("span", {}, h("b", {}, number), ` ${unit}`), drawn ? h("span.dim", {}, `delay drawn ${time(drawn)}`) : "");
-    view.buttons[1].textContent = `Headers ${[...(record.response?.headers ?? [])].length}`;
+    view.buttons[1].textContent = `Headers ${headers().length}`;
     view.again();
   }
   const soon = (now) => { record = now; drawing ||= requestAnimationFrame(draw); };
@@ -62,7 +53,8 @@ function openResult(asked) {
   return {
     head: soon,
     chunk(now, bytes) {
-      kept.add(bytes);
+      const room = MOST_SHOWN - (now.bytes - bytes.length);
+      if (room > 0) shown.push(bytes.subarray(0, room));
       if (now.response.headers.get("content-type")?.startsWith("image/")) whole.push(bytes);
       soon(now);
     },
@@ -75,7 +67,7 @@ function openResult(asked) {
       draw();
       const head = now.status ? `${now.status} ${now.reason}${now.error && `, then ${now.error}`}` : now.error;
       say(`${head} after ${time(now.end)}${now.status ? `, ${size(now.bytes)}` : ""}`);
-      if (now.status === 400) showMistake(kept.all);
+      if (now.status === 400) showMistake(joined(shown));
       // Resource Timing may come a moment after the end.
       setTimeout(() => { if (!now.connect && measure(now, asked)) drawTimeline(line, scale, now, now.end); }, 60);
     },

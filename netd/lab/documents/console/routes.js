@@ -14,16 +14,10 @@ function decoded(text) {
 
 // The values of a route's `<name>` segments in the path of a URL; null where it is another's.
 function matched(route, path) {
-  const pattern = segmentsOf(route.path), parts = segmentsOf(path), values = {};
-  for (const [index, segment] of pattern.entries()) {
-    if (index >= parts.length) return null;
-    if (segment.startsWith("<path:")) return { ...values, [nameOf(segment)]: decoded(parts.slice(index).join("/")) };
-    if (segment.startsWith("<")) {
-      if (!parts[index]) return null;
-      values[nameOf(segment)] = decoded(parts[index]);
-    } else if (segment !== decoded(parts[index])) return null;
-  }
-  return pattern.length === parts.length ? values : null;
+  const names = segmentsOf(route.path).map(nameOf).filter(Boolean);
+  const pattern = route.path.replaceAll(".", "\\.").replace(/<path:\w+>/, "(.*)").replace(/<\w+>/g, "([^/]+)");
+  const values = new RegExp(`^${pattern}$`, "s").exec(path)?.slice(1).map(decoded);
+  return values ? Object.fromEntries(names.map((name, index) => [name, values[index]])) : null;
 }
 function routeOf(path) {
   for (const route of routes) {

@@ -1,6 +1,7 @@
 // Sends the request as the page's own, reads the response as a stream, and shows both in time.
 const MOST_READ = 10 * 1024 ** 2, MOST_SHOWN = 256 * 1024, MOST_KEPT = 20;
 const FORBIDDEN = /^(accept-charset|accept-encoding|access-control-request-.*|connection|content-length|cookie2?|date|dnt|expect|host|keep-alive|origin|referer|set-cookie|te|trailer|transfer-encoding|upgrade|via|user-agent|proxy-.*|sec-.*)$/i;
+const TIMING = ["X-Netd-Timing", "yes"];
 const sent = [];
 let sending = null;
 
@@ -20,9 +21,12 @@ function notes({ method, headers }) {
 async function send(count) {
   if (sending) return sending.abort();
   const asked = request(), views = count ? Array(count).fill(null) : [openResult(asked)];
+  // Not in the URL, which stays the one to copy.
+  const timed = { ...asked, headers: [...(state.route.composable ? [TIMING] : []), ...asked.headers] };
   sending = new AbortController();
   busy(true);
-  const records = await Promise.all(views.map((view) => perform(asked, sending.signal, view)));
+  performance.clearResourceTimings();
+  const records = await Promise.all(views.map((view) => perform(timed, sending.signal, view).then(keep)));
   sending = null;
   busy(false);
   if (count) say(`${count} responses, median ${time(median(records.map(({ end }) => end)))}.`);
@@ -32,21 +36,14 @@ function busy(yes) {
   $("try").toggleAttribute("aria-busy", yes);
 }
 
-function ask({ method, url, headers, body }, signal) {
-  // Not in the URL, which stays the one to copy.
-  if (state.route.composable) headers = [["X-Netd-Timing", "yes"], ...headers];
-  const options = { method, headers, signal, cache: "no-store", credentials: /^\/cookies/.test(new URL(url).pathname) ? "same-origin" : "omit" };
-  return fetch(url, body === null ? options : { ...options, body });
-}
-
 // One request, from `fetch` to the end of its body; `view` is told of each part.
-async function perform(asked, signal, view) {
+async function perform({ url, ...asked }, signal, view) {
   const record = { start: performance.now(), first: null, end: null, ticks: [], bytes: 0, status: 0, reason: "", cut: false, error: "" };
-  performance.clearResourceTimings();
   try {
-    const response = await ask(asked, signal);
+    // Without no-store Chromium's cache lets one request after the other through.
+    const response = await fetch(url, { ...asked, signal, cache: "no-store", credentials: /^\/cookies/.test(new URL(url).pathname) ? "same-origin" : "omit" });
     Object.assign(record, { status: response.status, reason: response.statusText, head: since(record), response });
-    view?.head(record);
+    view?.head?.(record);
     const reader = response.body?.getReader();
     for (;;) {
       const { done, value } = reader ? await reader.read() : { done: true };
@@ -66,8 +63,7 @@ async function perform(asked, signal, view) {
     record.error = signal.aborted ? "Cancelled" : wrong.message;
   }
   record.end = since(record);
-  view?.done(record);
-  keep(record);
+  view?.done?.(record);
   return record;
 }
 const since = (record) => (performance.now() - record.start) / 1000;
@@ -83,4 +79,5 @@ function keep(record) {
   }));
   $("sent-median").textContent = `${sent.length} · median ${time(median(sent.map(({ seconds }) => seconds)))}`;
   $("sent-box").hidden = false;
+  return record;
 }

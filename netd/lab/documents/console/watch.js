@@ -206,7 +206,6 @@ function hold(held) {
   rewatch();
 }
 function startWatch() {
-  $("column").hidden = $("figures").hidden = false;
   $("host").parentElement.append(h("div", { id: "live" }, h("span", { id: "live-text" }), button("", "Pause", pause, { id: "pause" })));
   const bar = document.querySelector(".bar");
   new ResizeObserver(() => document.documentElement.style.setProperty("scroll-padding-top", `${bar.offsetHeight + 14}px`)).observe(bar);
