@@ -9,7 +9,7 @@ function changed() {
   commands?.again();
   const asked = request();
   $("notes").replaceChildren(...notes(asked).map((text) => h("p", {}, text)));
-  $("send").disabled = ["TRACE", "CONNECT"].includes(state.method);
+  $("send").disabled = UNSENT.includes(state.method);
   $("chosen").replaceChildren(h("b", {}, state.route.path), ` ${state.route.help}`);
   // Browsers limit how often an address changes: Safari to 100 times in 30 s.
   clearTimeout(addressing);

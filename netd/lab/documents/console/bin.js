@@ -6,12 +6,10 @@ const bin = { own: "", key: "", events: [], fresh: [], waiting: new Map(), misse
 const isKey = (text) => /^[A-Za-z0-9_-]{22}$/.test(text);
 const binPath = () => `/echo/b-${bin.key}`;
 
-// 128 random bits, the same as long as the tab lives.
-function ownKey() {
-  const before = kept("bin") ?? "";
-  if (isKey(before)) return before;
+// 128 random bits.
+function randomKey() {
   const bytes = String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16)));
-  return kept("bin", btoa(bytes).slice(0, 22).replaceAll("+", "-").replaceAll("/", "_"));
+  return btoa(bytes).slice(0, 22).replaceAll("+", "-").replaceAll("/", "_");
 }
 
 // Watch the bin of `key`, which may be another's.
@@ -106,9 +104,9 @@ function takeBin() {
   else say("The link has no key of a bin.");
 }
 function startBin() {
-  bin.own = ownKey();
-  const before = hears.missed;
-  const missed = (count) => { bin.missed += count; forgetWaiting(); countBin(); before(count); };
+  const before = kept("bin") ?? "";
+  bin.own = isKey(before) ? before : kept("bin", randomKey());
+  const missed = (count) => { bin.missed += count; forgetWaiting(); countBin(); missedRequests(count); };
   Object.assign(hears, { bin: heardBin, start: heardBin, open: forgetWaiting, missed });
   $("bin-actions").prepend(copier("Copy URL", () => location.origin + binPath(), () => $("bin-url")), copier("Copy link to watch", () => `${location.origin}/console#bin=${bin.key}`, () => $("bin-url")));
   $("bin-save").addEventListener("click", saveBin);

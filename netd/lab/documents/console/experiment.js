@@ -55,9 +55,10 @@ function drawTrial() {
   const lines = expectations().filter(({ at }, index, all) => index === 0 || at > all[index - 1].at);
   const end = Math.max(rows.length ? expected().at : lines.at(-1).at, now, ...rows.map(({ times }) => times.at(-1))) * 1.01;
   const over = rows.length && !trial.running && rows.every(({ times }) => times.length === 5);
-  const waves = over ? wavesOf(rows, seconds(trial.delay)) : [], last = (wave) => Math.max(...wave.map(({ times }) => times[4]));
-  const marks = waves.map((wave, index) => ({ at: last(wave), text: `${waves.length > 1 && waves.length < 4 ? `${["first wave", "second", "third"][index]} ` : ""}${time(last(wave))}` }));
-  drawGantt($("gantt"), { rows, count: rows.length || Number(trial.clients), end, now, lines, marks: waves.length < 4 ? marks : marks.slice(-1), label: rows.length && !trial.running ? summary() : "No measurement yet" });
+  const ends = (over ? wavesOf(rows, seconds(trial.delay)) : []).map((wave) => Math.max(...wave.map(({ times }) => times[4])));
+  const names = ends.length === 2 || ends.length === 3 ? ["first wave ", "second ", "third "] : [];
+  const marks = ends.slice(names.length ? 0 : -1).map((at, index) => ({ at, text: `${names[index] ?? ""}${time(at)}` }));
+  drawGantt($("gantt"), { rows, count: rows.length || Number(trial.clients), end, now, lines, marks, label: rows.length && !trial.running ? summary() : "No measurement yet" });
 }
 
 // One client, from `fetch` to the end of its response.
@@ -75,16 +76,16 @@ function progress(text) {
 
 // The parts of a row by Resource Timing; where that says nothing by the page's own clock.
 function measured(row) {
-  const entry = entryOf(row), at = (moment) => (moment - trial.started) / 1000;
   if (row.error) return;
-  const connected = entry?.requestStart ? at(entry.requestStart) : 0, header = entry?.responseStart ? at(entry.responseStart) : row.header;
-  row.times = [0, connected, Math.min(header, connected + row.queue), header, entry?.responseEnd ? at(entry.responseEnd) : row.times[1]];
+  const at = (name, other) => (entryOf(row)?.[name] ? (entryOf(row)[name] - trial.started) / 1000 : other);
+  const connected = at("requestStart", 0), header = at("responseStart", row.header);
+  row.times = [0, connected, Math.min(header, connected + row.queue), header, at("responseEnd", row.times[1])];
 }
 
 async function run() {
   if (trial.running) return trial.running.abort();
   if (mistaken()) return;
-  const key = [...crypto.getRandomValues(new Uint8Array(8))].map(DIGITS).join("");
+  const key = randomKey();
   trial.running = new AbortController();
   // The live stream would take one of the connections.
   hold(true);
@@ -95,16 +96,16 @@ async function run() {
   trial.rows = Array.from({ length: Number(trial.clients) }, (_, index) => ({ number: index + 1, times: [0], queue: 0, url: `${asked(`/echo/client-${index + 1}`)}${workers() ? `&key=${key}` : ""}` }));
   progress(`${trial.rows.length} requests sent`);
   animating ||= requestAnimationFrame(animate);
-  try {
-    await Promise.all(trial.rows.map((row) => client(row, trial.running.signal)));
-    for (let tries = 0; tries < 20 && trial.rows.some((row) => !row.error && !entryOf(row)); tries++) await new Promise((go) => setTimeout(go, 20));
-  } finally {
-    trial.running = null;
-    for (const row of trial.rows) measured(row);
-    hold(false);
-    $("run").textContent = "Run here";
-    finish();
-  }
+  await Promise.all(trial.rows.map((row) => client(row, trial.running.signal)));
+  for (let tries = 0; tries < 20 && trial.rows.some((row) => !row.error && !entryOf(row)); tries++) await new Promise((go) => setTimeout(go, 20));
+  trial.running = null;
+  for (const row of trial.rows) measured(row);
+  hold(false);
+  $("run").textContent = "Run here";
+  $("outcome").textContent = summary();
+  say(summary());
+  tell($("told"), trial.rows);
+  drawTrial();
 }
 // Draws again and again, as long as bars grow.
 let animating = 0;
@@ -117,12 +118,6 @@ function animate() {
   if (clients.some(({ end }) => !end)) drawChart();
   else if (!trial.running) return;
   animating = setTimeout(() => requestAnimationFrame(animate), matchMedia("(prefers-reduced-motion: reduce)").matches ? 1000 : 50);
-}
-function finish() {
-  $("outcome").textContent = summary();
-  say(summary());
-  tell($("told"), trial.rows);
-  drawTrial();
 }
 function tell(details, rows) {
   details.hidden = false;

@@ -72,7 +72,7 @@ function plot(title, { height = 90, words = [], kinds, labels = 3, draw, axis = 
   const ticks = Array.from({ length: labels }, () => svg("text", { x: LEFT - 8, "text-anchor": "end" }, ""));
   const grid = svg("path", { class: "grid" });
   const paths = kinds.map((kind) => svg("path", { class: kind }));
-  const ends = axis ? [svg("text", { x: LEFT, y: height + 16 }, "5 min ago"), svg("text", { y: height + 16, "text-anchor": "end" }, "now")] : [];
+  const ends = axis ? [svg("text", { x: LEFT, y: height + 16 }, "5 min ago"), svg("text", { x: "100%", y: height + 16, "text-anchor": "end" }, "now")] : [];
   const picture = svg("svg", { height: height + (axis ? 22 : 6), "aria-hidden": "true" }, grid, ...paths, ...ticks, ...ends);
   const figure = h("figure.plot", {}, h("figcaption", {}, h("h3", {}, title), said, words.length ? legend : null), picture);
   const view = {
@@ -90,7 +90,6 @@ function plot(title, { height = 90, words = [], kinds, labels = 3, draw, axis = 
       const now = frames.at(-1)?.at ?? 0;
       if (width < 100) return;
       picture.setAttribute("width", width);
-      ends[1]?.setAttribute("x", width);
       draw(view, width, ({ at }) => LEFT + (1 - Math.min(1, (now - at) / SPAN)) * (width - LEFT), frames);
     },
   };

@@ -1,12 +1,10 @@
 // The response: its status and times, a timeline with a tick for each chunk, body, header and hex.
-const DIGITS = (byte) => byte.toString(16).padStart(2, "0");
-
 function hexed(bytes) {
   const lines = [];
   for (let at = 0; at < bytes.length; at += 16) {
     const row = [...bytes.subarray(at, at + 16)];
     const text = row.map((byte) => (byte > 31 && byte < 127 ? String.fromCharCode(byte) : ".")).join("");
-    lines.push(`${at.toString(16).padStart(6, "0")}  ${row.map(DIGITS).join(" ").padEnd(47)}  ${text}`);
+    lines.push(`${at.toString(16).padStart(6, "0")}  ${row.map((byte) => byte.toString(16).padStart(2, "0")).join(" ").padEnd(47)}  ${text}`);
   }
   return lines.join("\n");
 }
@@ -80,7 +78,7 @@ function pictureOf(parts, type) {
 function explained(record, { url }) {
   if (record.error === "Cancelled") return `Cancelled after ${time(record.end)}.`;
   const fault = /fault[/=]([a-z-]+)/.exec(url)?.[1];
-  return fault ? `${record.error}: the URL asks for the fault ${fault}, and a browser says no more; curl says which.` : `${record.error}: the browser says no more; curl may.`;
+  return `${record.error}: ${fault ? `the URL asks for the fault ${fault}, and ` : ""}a browser says no more; curl may.`;
 }
 
 // What Resource Timing knows of the connection and the first byte.

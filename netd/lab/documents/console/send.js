@@ -1,6 +1,7 @@
 // Sends the request as the page's own, reads the response as a stream, and shows both in time.
 const MOST_READ = 10 * 1024 ** 2, MOST_SHOWN = 256 * 1024, MOST_KEPT = 20;
-const FORBIDDEN = /^(accept-charset|accept-encoding|access-control-request-.*|connection|content-length|cookie2?|date|dnt|expect|host|keep-alive|origin|referer|set-cookie|te|trailer|transfer-encoding|upgrade|via|user-agent|proxy-.*|sec-.*)$/i;
+const FORBIDDEN = /^(accept-(charset|encoding)|access-control-request-.*|connection|content-length|cookie2?|date|dnt|expect|host|keep-alive|origin|referer|set-cookie|te|trailer|transfer-encoding|upgrade|via|user-agent|(proxy|sec)-.*)$/i;
+const UNSENT = ["TRACE", "CONNECT", "TRACK"];
 const TIMING = ["X-Netd-Timing", "yes"];
 const sent = [];
 let sending = null;
@@ -8,7 +9,7 @@ let sending = null;
 // What a browser cannot do with this request, and curl can.
 function notes({ method, headers }) {
   const path = target(), said = [];
-  if (["TRACE", "CONNECT", "TRACK"].includes(method)) said.push(`A browser does not send ${method}; curl does.`);
+  if (UNSENT.includes(method)) said.push(`A browser does not send ${method}; curl does.`);
   const dropped = headers.map(([name]) => name).filter((name) => FORBIDDEN.test(name));
   if (dropped.length) said.push(`A browser drops or replaces ${dropped.join(", ")}; curl sends what is said.`);
   if (/redirect|^\/links\/\d+$|status\/3|[?&]status=3|cookies\/(set|delete)/.test(path)) said.push("A browser follows redirects and shows the last response; curl shows the first.");
@@ -38,18 +39,16 @@ function busy(yes) {
 
 // One request, from `fetch` to the end of its body; `view` is told of each part.
 async function perform({ url, ...asked }, signal, view) {
-  const record = { start: performance.now(), first: null, end: null, ticks: [], bytes: 0, status: 0, reason: "", cut: false, error: "" };
+  const record = { start: performance.now(), end: null, ticks: [], bytes: 0, status: 0, reason: "", cut: false, error: "" };
   try {
     // Without no-store Chromium's cache lets one request after the other through.
     const response = await fetch(url, { ...asked, signal, cache: "no-store", credentials: /^\/cookies/.test(new URL(url).pathname) ? "same-origin" : "omit" });
     Object.assign(record, { status: response.status, reason: response.statusText, head: since(record), response });
     view?.head?.(record);
     const reader = response.body?.getReader();
-    for (;;) {
-      const { done, value } = reader ? await reader.read() : { done: true };
+    while (reader) {
+      const { done, value } = await reader.read();
       if (done) break;
-      if (!value.length) continue;
-      record.first ??= since(record);
       record.ticks.push(since(record));
       record.bytes += value.length;
       view?.chunk(record, value);

@@ -10,9 +10,8 @@ const hears = {
   history: (value) => heardFrames(value),
   frame: (value) => heardFrames([value]),
   request: heardRequest,
-  open: () => {},
-  missed: (count) => put($("requests-note"), `${count} more at ${clock(Date.now() / 1000)} were too many to show.`),
 };
+const missedRequests = (count) => put($("requests-note"), `${count} more at ${clock(Date.now() / 1000)} were too many to show.`);
 
 function rewatch() {
   Object.assign(watching, { attempt: 0, over: false });
@@ -192,8 +191,7 @@ function heardRequest({ at, method, path, names, status, bytes, client }) {
 }
 function takeToken() {
   const [, token] = /^#token=([\w-]+)$/.exec(location.hash) ?? [];
-  if (token) wanted.token = kept("token", token);
-  else wanted.token = kept("token");
+  wanted.token = kept("token", token);
   $("requests").hidden = !wanted.token;
 }
 
