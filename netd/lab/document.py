@@ -25,7 +25,7 @@ from netd.lab.routes import Route
 
 _FILES: Final = resources.files("netd.lab").joinpath("documents", "console")
 _SCRIPTS: Final = (
-    *("base", "stream", "gantt", "plot", "experiment", "watch", "bin"),
+    *("base", "plot", "stream", "watch", "bin", "gantt", "experiment"),
     *("result", "send", "compose", "snippets", "routes", "form", "app"),
 )
 """The parts of the script: what watches, what tries, and at the end what starts both."""

@@ -29,9 +29,9 @@ class DocumentTests(SynchronousTestCase):
         self.text = self.document.body.decode()
 
     def test_budget(self) -> None:
-        """The document has at most 130 KB, and 36 KiB in gzip."""
+        """The document has at most 130 KB, and 36 KB in gzip."""
         self.assertLess(len(self.document.body), 130_000)
-        self.assertLess(len(self.document.compressed), 36 * 1024)
+        self.assertLess(len(self.document.compressed), 36_000)
 
     def test_alone(self) -> None:
         """Without the console the document has the Reference, no script and no form."""

@@ -1,6 +1,6 @@
 // Your bin: requests to a URL that nobody can guess.  Each shows when its response is over; one that waits
 // for long shows from its start.
-const MOST_BINNED = 200, BIN_BODY = 16384;
+const BIN_BODY = 16384;
 const OWN_FIELDS = /^(host|content-length|transfer-encoding|connection|keep-alive|upgrade|expect)$/i;
 const bin = { own: "", key: "", events: [], fresh: [], waiting: new Map(), missed: 0, drawing: 0 };
 const isKey = (text) => /^[A-Za-z0-9_-]{22}$/.test(text);
@@ -31,7 +31,7 @@ function watchBin(key) {
 }
 function countBin() {
   const { events, missed } = bin, lost = missed ? `; ${missed} came too fast` : "";
-  $("bin-count").textContent = events.length || missed ? `${events.length} of at most ${MOST_BINNED}, kept by this page only${lost}` : "What is sent to this URL shows here. Nobody else knows the URL.";
+  $("bin-count").textContent = events.length || missed ? `${events.length} of at most ${MOST_ROWS}, kept by this page only${lost}` : "What is sent to this URL shows here. Nobody else knows the URL.";
   $("bin-save").disabled = !events.length;
 }
 
@@ -43,8 +43,8 @@ function heardBin(event) {
 function drawBin() {
   const fresh = bin.fresh.splice(0), over = fresh.filter(({ end }) => end), rows = $("bin-rows");
   bin.drawing = 0;
-  bin.events = [...over.toReversed(), ...bin.events].slice(0, MOST_BINNED);
-  for (const event of fresh.slice(-2 * MOST_BINNED)) {
+  bin.events = [...over.toReversed(), ...bin.events].slice(0, MOST_ROWS);
+  for (const event of fresh.slice(-2 * MOST_ROWS)) {
     const row = binRow(event), before = bin.waiting.get(event.id);
     if (before?.isConnected) before.replaceWith(row);
     else rows.prepend(row);
@@ -52,7 +52,7 @@ function drawBin() {
     else bin.waiting.set(event.id, row);
   }
   // What is being read stays until it is left.
-  for (const row of [...rows.children].slice(MOST_BINNED)) if (!row.contains(document.activeElement)) row.remove();
+  for (const row of [...rows.children].slice(MOST_ROWS)) if (!row.contains(document.activeElement)) row.remove();
   countBin();
   drawClients(fresh);
 }

@@ -42,7 +42,7 @@ function delayControl(value, change) {
 
 function statusControl(value, change) {
   const rows = value.split(",").filter(Boolean).map((each) => each.split(":")).map(([code, weight]) => ({ code, weight: Number(weight ?? 1) || 1 }));
-  const list = h("div"), more = button(".link", "Add a status", () => { rows.push({ code: "503", weight: 1 }); draw(rows.length - 1); tell(); });
+  const list = h("div"), more = button(".link", "Add a status", () => { rows.push({ code: "503", weight: 1 }); draw(rows.length - 1); });
   const shares = [];
   function share() {
     const all = total(rows.map(({ weight }) => weight));
@@ -60,18 +60,19 @@ function statusControl(value, change) {
       const line = h("div", {},
         entry({ value: row.code, size: 5, inputMode: "numeric", ariaLabel: "status", oninput: (event) => { row.code = event.target.value; colour(); tell(); } }),
         slider(`weight of ${row.code}`, row.weight, [0, Math.max(10, row.weight), 1], (number) => { row.weight = Math.max(1, number); tell(); }), shares[index],
-        alone ? null : remover(`status ${row.code}`, () => { rows.splice(index, 1); draw(0); tell(); }));
+        alone ? null : remover(`status ${row.code}`, () => { rows.splice(index, 1); draw(0); }));
       line.querySelector("[type=range]").hidden = alone;
       colour();
       return line;
     });
     shares.length = rows.length;
     list.replaceChildren(...lines);
-    share();
-    if (focus !== undefined) lines[focus].querySelector("input").focus();
+    if (focus === undefined) return share();
+    lines[focus].querySelector("input").focus();
+    tell();
   }
   draw();
-  return h("div.statuses", {}, list, more);
+  return h("div", {}, list, more);
 }
 
 // The daemon's own draws of a delay, soon after it was last changed.

@@ -3,12 +3,11 @@ const MODELS = ["one reactor", "one at a time", "a pool"];
 const trial = { clients: 12, delay: "3s", pool: 5, model: MODELS[0], rows: [], started: 0, running: null, said: 0 };
 
 const workers = () => [null, 1, Number(trial.pool)][MODELS.indexOf(trial.model)];
-const whole = (text, least, most) => /^[0-9]+$/.test(text) && text >= least && text <= most;
 // What is wrong with the fields; null where nothing is.
+const beyond = (name, text, most) => (/^[0-9]+$/.test(text) && text >= 1 && text <= most ? null : [name, `a number from 1 to ${most}`]);
 function mistaken() {
-  if (!whole(trial.clients, 1, 100)) return ["clients", "clients: a number from 1 to 100"];
-  if (!(seconds(trial.delay) > 0)) return ["delay", "delay: a duration such as 3s or 250ms"];
-  return trial.model === "a pool" && !whole(trial.pool, 1, 1000) ? ["workers", "workers: a number from 1 to 1000"] : null;
+  const delay = seconds(trial.delay) > 0 ? null : ["delay", "a duration such as 3s or 250ms"];
+  return beyond("clients", trial.clients, 100) ?? delay ?? (trial.model === "a pool" ? beyond("workers", trial.pool, 1000) : null);
 }
 
 // Arithmetic, the least first: of each way its time, in words too.
@@ -43,7 +42,7 @@ function settled() {
   if (trial.running) return;
   trial.rows = [];
   $("told").hidden = true;
-  $("outcome").textContent = wrong ? `${wrong[1]}.` : "A browser opens six connections to a host, and its other requests wait. A terminal has no such limit:";
+  $("outcome").textContent = wrong ? `${wrong.join(": ")}.` : "A browser opens six connections to a host, and its other requests wait. A terminal has no such limit:";
   if (wrong) return;
   $("terminal").querySelector("code").replaceChildren(...highlighted(commandLine()));
   drawTrial();

@@ -74,7 +74,7 @@ function keep(record) {
   $("sent").replaceChildren(...sent.map(({ status, seconds, error }) => {
     const bar = h("span.sentbar");
     bar.style.width = `${Math.max(1, (seconds / longest) * 100)}%`;
-    return h(`li.${shade(status)}`, {}, h("b", {}, String(status || (error === "Cancelled" ? "left" : "none"))), h("span.track", { "aria-hidden": "true" }, bar), h("span", {}, time(seconds)));
+    return h(`li.${shade(status)}`, {}, h("b", {}, String(status || (error === "Cancelled" ? "left" : "none"))), h("span", { "aria-hidden": "true" }, bar), h("span", {}, time(seconds)));
   }));
   $("sent-median").textContent = `${sent.length} · median ${time(median(sent.map(({ seconds }) => seconds)))}`;
   $("sent-box").hidden = false;

@@ -1,6 +1,6 @@
 // The stream of the daemon: one for the page, and what it shows.  Other parts add what they want to hear
 // to `wanted`, their function to `hears`, and call `rewatch()`.
-const MOST_REQUESTS = 200, SILENT = 40000, NOTE = "The last 5 minutes, once a second";
+const MOST_ROWS = 200, SILENT = 40000;
 const wanted = { figures: true, bin: null, token: null };
 const frames = new Frames(SPAN);
 let bounds = [], plots = [];
@@ -54,7 +54,7 @@ async function hear(body, own) {
     watching.dog = setTimeout(() => own.abort(), SILENT);
     const { done, value } = await reader.read();
     if (done || watching.abort !== own) return;
-    if (wanted.figures) put($("watch-note"), NOTE);
+    if (wanted.figures) put($("watch-note"), "The last 5 minutes, once a second");
     showState("live");
     watching.attempt = 0;
     for (const event of events.feed(decoder.decode(value, { stream: true })))
@@ -185,9 +185,9 @@ function drawTable() {
 // All requests, where the link of the log has opened this page.
 function heardRequest({ at, method, path, names, status, bytes, client }) {
   const query = names.length ? `?${names.map((name) => `${name}=…`).join("&")}` : "";
-  const row = h("tr", {}, h("td", {}, clock(at)), h(`td.${shade(status)}`, {}, h("b", {}, String(status))), h("td", {}, h("code", {}, `${method} ${path}${query}`)), h("td", {}, size(bytes)), h("td", {}, client));
-  $("requests-rows").prepend(row);
-  if ($("requests-rows").rows.length > MOST_REQUESTS) $("requests-rows").lastChild.remove();
+  const cells = [clock(at), h("b", {}, String(status)), h("code", {}, `${method} ${path}${query}`), size(bytes), client];
+  $("requests-rows").prepend(h(`tr.${shade(status)}`, {}, cells.map((cell) => h("td", {}, cell))));
+  if ($("requests-rows").rows.length > MOST_ROWS) $("requests-rows").lastChild.remove();
 }
 function takeToken() {
   const [, token] = /^#token=([\w-]+)$/.exec(location.hash) ?? [];
