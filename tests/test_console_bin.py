@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
 
 from tests.browser import element, overflow
 from tests.console import ConsoleTests, link
@@ -48,6 +49,12 @@ class BinTests(ConsoleTests):
     def arrived(self, count: int) -> None:
         """Wait until there are so many rows."""
         eventually(lambda: self.script(_ROWS) == count or None, f"{count} rows")
+
+    def unfold(self, summary: WebElement) -> None:
+        """Open a row, and wait for what is in it."""
+        summary.click()
+        content = "return arguments[0].nextElementSibling"
+        eventually(lambda: self.script(content, summary), "the content")
 
     def events(self) -> list[dict[str, Any]]:
         """What "Save as JSON" saves, the latest first."""
@@ -136,7 +143,7 @@ class BinTests(ConsoleTests):
                 "-X", "PUT", f"{self.url}/x?a=1", "-H", "X-A: it's", "--data-binary", body
             )
             self.arrived(2 * number + 1)
-            element(self.driver, "#bin-rows summary").click()
+            self.unfold(element(self.driver, "#bin-rows summary"))
             self.forget()
             element(self.driver, "#bin-rows .head > button").click()
             self.assertEqual(self.said(), "Copied.")
@@ -172,7 +179,7 @@ class BinTests(ConsoleTests):
         self.curl(self.url, "-H", f"X-A: {_IMAGE[:30]}", "--data-binary", _IMAGE * 150)
         self.arrived(2)
         for row in self.all("#bin-rows summary"):
-            row.click()
+            self.unfold(row)
         bodies = "document.querySelectorAll('#bin-rows .tab:nth-child(2)')"
         self.script(f"for (const e of {bodies}) e.click()")
         shown = self.script(

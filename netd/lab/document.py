@@ -117,9 +117,7 @@ def _theme(name: str, routes: Sequence[Route], shared: Sequence[Parameter]) -> s
     """The routes of one theme."""
     key = _NO_LETTERS.sub("-", name.lower())
     rows = "".join(_row(route, shared) for route in routes)
-    return (
-        f'<section class="theme"><h3 id="{key}">{escape(name)}</h3><ul>{rows}</ul></section>'
-    )
+    return f'<section class="theme"><h3 id="{key}">{escape(name)}</h3><ul>{rows}</ul></section>'
 
 
 def _row(route: Route, shared: Sequence[Parameter]) -> str:

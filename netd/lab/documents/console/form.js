@@ -34,7 +34,7 @@ function headersSaid() {
   const said = new Map();
   const own = state.query.filter(inHeader).map(([name, value]) => [fieldLine(name), value]);
   for (const [name, value] of [...state.headers, ...own]) {
-    if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) continue;
+    if (!/^[!#$%&'*+.^_\x60|~0-9A-Za-z-]+$/.test(name)) continue;
     const key = name.toLowerCase(), clean = value.replace(/[^\t -~\u00a0-\u00ff]/g, "").trim();
     said.set(key, said.has(key) ? [name, `${said.get(key)[1]}, ${clean}`] : [name, clean]);
   }
