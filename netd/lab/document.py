@@ -143,4 +143,4 @@ def _row(route: Route, shared: Sequence[Parameter]) -> str:
 def _definition(each: Parameter, identity: str = "") -> str:
     """A parameter with its limits."""
     text = escape(each.help + each.in_brackets)
-    return f"<div{identity}><dt><code>{each.name}</code></dt><dd>{text}</dd></div>"
+    return f"<div{identity}><dt>{each.name}</dt><dd>{text}</dd></div>"

@@ -30,9 +30,9 @@ class DocumentTests(SynchronousTestCase):
         self.text = self.document.body.decode()
 
     def test_budget(self) -> None:
-        """The document has at most 130 KB, and 36 KB in gzip."""
+        """The document has at most 130 KB, and 36 KB in gzip with room for some more URLs."""
         self.assertLess(len(self.document.body), 130_000)
-        self.assertLess(len(self.document.compressed), 36_000)
+        self.assertLess(len(self.document.compressed), 36_500)
 
     def test_alone(self) -> None:
         """Without the console the document has the Reference, no script and no form."""
