@@ -116,6 +116,32 @@ class BinTests(ConsoleTests):
         label = element(self.driver, "#bin-gantt svg").get_attribute("aria-label")
         self.assertRegex(str(label), "^5 clients in .* from your bin$")
 
+    def test_waiting(self) -> None:
+        """A long wait shows from its start, as a row and in the chart, until its end."""
+        waiting = (
+            "return [...document.querySelectorAll('#bin-rows > li')].map(e => e.innerText)"
+        )
+        grown = "return document.querySelector('#bin-gantt .delayed').getAttribute('d')"
+        for lost in (True, False):
+            self.script(
+                "window.controller = new AbortController();"
+                "fetch(arguments[0], { signal: controller.signal }).catch(() => {})",
+                f"{self.url}/clients?delay=30s",
+            )
+            eventually(lambda: self.script(waiting) or None, "the row")
+            self.assertRegex("".join(self.script(waiting)), r"(?s)….GET …/clients.*waiting$")
+            self.assertRegex(self.text("bin-told"), "[12]: waiting$")
+            eventually(lambda: self.script(grown) or None, "the bar")
+            if lost:
+                element(self.driver, "#pause").click()
+                element(self.driver, "#pause").click()
+                eventually(lambda: self.script(waiting) == [] or None, "the end of the row")
+                self.assertFalse(element(self.driver, "#bin-told").is_displayed())
+            self.script("controller.abort()")
+            self.arrived(1)
+            self.assertEqual(self.script(waiting)[0].split()[1], "499")
+            self.script("document.getElementById('bin-rows').replaceChildren()")
+
     def test_kept(self) -> None:
         """The latest 200 are kept, and the focus stays where it was while rows arrive."""
         self.curl(f"{self.url}/first?delay=30s", "-m", "0.5")
