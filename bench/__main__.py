@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench import (
     c10k,
+    console,
     everything,
     files,
     hostile,
@@ -90,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     added = command("workers", "CPU, losses and balance with several processes")
     _count(added, "--rounds", 5, 100)
     _count(added, "--seconds", 2, 60)
+    _count(command("console", "the console's budgets"), "--seconds", 60, 3600)
     command("queue", "calls on Celery workers: latency, rates, lag, outages")
     _count(command("worst", "CPU of the worst legal request of each route"), "--rows", 20, 1000)
     added = command("soak", "a mix of everything, for minutes")
@@ -217,6 +219,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "lab": lambda o: lab.main(_choice(o), _effort_of(o)),
     "udp": lambda o: udp.main(o.rounds, o.datagrams),
     "hostile": lambda o: hostile.main(tuple(shlex.split(o.netd_args)), o.reactor),
+    "console": lambda o: console.main(o.seconds),
     "queue": lambda _: queue.main(),
     "workers": lambda o: workers.main(o.rounds, o.seconds),
     "models": lambda o: models.main(o.models, o.delay, o.rungs, o.to),

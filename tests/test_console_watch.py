@@ -21,7 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import LATENESS_BOUNDS
 from netd.lab.document import _FILES
-from tests.browser import element
+from tests.browser import element, weigh
 from tests.console import ConsoleTests
 from tests.programs import needs
 from tests.running import DEADLINE, ROOT, Daemon, eventually, run, shared
@@ -190,10 +190,14 @@ class WatchTests(ConsoleTests):
         self.state("idle")
         self.script(hide, False)
         self.state("live")
-        self.script("document.dispatchEvent(new Event('console:run-start'))")
-        self.state("idle")
-        self.script("document.dispatchEvent(new Event('console:run-end'))")
+
+    def test_held(self) -> None:
+        """An experiment closes the stream, which would take a connection, until its end."""
         self.state("live")
+        self.fill("#setting [name=delay]", "30s")
+        for state in ("idle", "live"):
+            element(self.driver, "#run").click()
+            self.state(state)
 
     def test_gone(self) -> None:
         """All requests show with the link of the log, masked and as text; an end is said."""
@@ -248,10 +252,7 @@ class WatchTests(ConsoleTests):
     def weigh(self, count: str) -> tuple[int, int]:
         """Bytes and nodes of the page when the daemon has `count` connections."""
         eventually(lambda: f"connections {count}" in self.caption(2) or None, count)
-        self.driver.execute_cdp_cmd("HeapProfiler.collectGarbage", {})
-        used = self.driver.execute_cdp_cmd("Runtime.getHeapUsage", {})["usedSize"]
-        nodes = self.driver.execute_cdp_cmd("Memory.getDOMCounters", {})["nodes"]
-        return used, nodes
+        return weigh(self.driver)
 
 
 @contextmanager

@@ -183,6 +183,8 @@ class Call:
     """The field that names each parameter whose limit was taken in place of its value."""
     queued: float = 0.0
     """The seconds that the response waits for a worker."""
+    drawn: float = 0.0
+    """The seconds of the delay of /echo."""
     _given: frozenset[str] | None = None
 
     def count(self, key: str) -> int:

@@ -25,10 +25,10 @@ from netd.lab.routes import Route
 
 _FILES: Final = resources.files("netd.lab").joinpath("documents", "console")
 _SCRIPTS: Final = (
-    *("base", "routes", "form", "compose", "snippets", "send", "result"),
-    *("stream", "plot", "watch", "gantt", "experiment", "bin", "app"),
+    *("base", "plot", "stream", "watch", "bin", "gantt", "experiment"),
+    *("result", "send", "compose", "snippets", "routes", "form", "app"),
 )
-"""The parts of the script, in their order."""
+"""The parts of the script: what watches, what tries, and at the end what starts both."""
 
 
 def _read(name: str) -> str:
@@ -117,10 +117,7 @@ def _theme(name: str, routes: Sequence[Route], shared: Sequence[Parameter]) -> s
     """The routes of one theme."""
     key = _NO_LETTERS.sub("-", name.lower())
     rows = "".join(_row(route, shared) for route in routes)
-    return (
-        f'<section class="theme" aria-labelledby="{key}"><h3 id="{key}">{escape(name)}</h3>'
-        f"<ul>{rows}</ul></section>"
-    )
+    return f'<section class="theme"><h3 id="{key}">{escape(name)}</h3><ul>{rows}</ul></section>'
 
 
 def _row(route: Route, shared: Sequence[Parameter]) -> str:
@@ -138,7 +135,7 @@ def _row(route: Route, shared: Sequence[Parameter]) -> str:
     methods = ", ".join(route.methods) or "any"
     return (
         f'<li class="route"><div>{path}<span>{methods}</span></div>'
-        f"<div><p>{escape(route.help)}</p>{f'<dl>{own}</dl>' if own else ''}"
+        f"<div>{escape(route.help)}{f'<dl>{own}</dl>' if own else ''}"
         f"{f'<p class=tags>{links}</p>' if links else ''}</div></li>"
     )
 
@@ -146,4 +143,4 @@ def _row(route: Route, shared: Sequence[Parameter]) -> str:
 def _definition(each: Parameter, identity: str = "") -> str:
     """A parameter with its limits."""
     text = escape(each.help + each.in_brackets)
-    return f"<div{identity}><dt><code>{each.name}</code></dt><dd>{text}</dd></div>"
+    return f"<div{identity}><dt>{each.name}</dt><dd>{text}</dd></div>"

@@ -24,8 +24,12 @@ MAX_CLIENT: Final = 8
 REQUESTS: Final = "requests"
 """The topic of all requests; the others are bins, `b-KEY`."""
 
+START: Final = "start"
+"""The member of events that may be lost: the end of the same request says it again."""
+
 Event: TypeAlias = Mapping[str, object]
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
+_START: Final = b'data: {"%b":' % START.encode()
 
 
 def encoded(event: Event) -> bytes:
@@ -51,13 +55,18 @@ class Watcher:
         """Whether there is no room for another event."""
         return len(self._waiting) >= MAX_EVENTS or self._size >= MAX_BYTES
 
+    @property
+    def roomy(self) -> bool:
+        """Whether at least half of the room is free."""
+        return len(self._waiting) < MAX_EVENTS // 2 and self._size < MAX_BYTES // 2
+
     def offer(self, event: bytes) -> None:
-        """Let `event` wait for the next look, or count it as missed."""
-        if self.full:
-            self.missed += 1
-        else:
+        """Let `event` wait for the next look, or count it as missed, unless it is a start."""
+        if not self.full:
             self._waiting.append(event)
             self._size += len(event)
+        elif not event.startswith(_START):
+            self.missed += 1
 
     def take(self) -> list[bytes]:
         """The events that wait, and how many were missed."""
@@ -75,6 +84,15 @@ def tell(watchers: Iterable[Watcher], event: Callable[[], Event]) -> None:
             each.missed += 1
         else:
             made = made or encoded(event())
+            each.offer(made)
+
+
+def tell_start(watchers: Iterable[Watcher], event: Callable[[], Event]) -> None:
+    """Put an event, made once, before those of `watchers` who have room for many more."""
+    roomy = [each for each in watchers if each.roomy]
+    if roomy:
+        made = encoded({START: event()})
+        for each in roomy:
             each.offer(made)
 
 

@@ -67,6 +67,7 @@ def _compose(call: Call, seconds: float) -> Reply:
     timed = "timing" in given and call.value("timing")
     workers = call.value("workers") if "workers" in given else None
     reply, held = _described(call, seconds)
+    call.drawn = seconds
     call.queued = queue = _queue(call, workers, held) if workers else 0.0
     if timed:
         timing = f"queue;dur={queue * 1000:.6g}, delay;dur={seconds * 1000:.6g}"

@@ -18,6 +18,7 @@ from netd.lab.watchers import (
     Watchers,
     encoded,
     tell,
+    tell_start,
 )
 
 
@@ -55,6 +56,23 @@ class WatcherTests(SynchronousTestCase):
         *found, missed = values(watcher)
         self.assertEqual((len(found), missed), (2, {"missed": 3}))
         self.assertFalse(watcher.full)
+
+    def test_start(self) -> None:
+        """Starts have half of the room, and none is counted as missed."""
+        watchers = [Watcher(), Watcher()]
+        tell(watchers[:1], lambda: {"n": 1})
+        for number in range(MAX_EVENTS):
+            tell_start(watchers, lambda: {"s": number})  # noqa: B023 - called at once
+        starts = [{"start": {"s": number}} for number in range(MAX_EVENTS // 2)]
+        first, second = map(values, watchers)
+        self.assertEqual(first, [{"n": 1}, *starts[:-1]])
+        self.assertEqual(second, starts)
+        large = Watcher()
+        tell([large], lambda: {"text": "x" * (MAX_BYTES // 2)})
+        self.assertFalse(large.roomy)
+        tell([large], lambda: {"text": "x" * (MAX_BYTES // 2)})
+        large.offer(encoded({"start": 1}))
+        self.assertEqual((large.full, large.missed), (True, 0))
 
     def test_once(self) -> None:
         """An event is made once for all watchers, and not at all where none has room."""

@@ -3,28 +3,29 @@ let commands = null;
 const search = $("search");
 
 function changed() {
-  $("target").replaceChildren(...targetParts().map(([kind, text]) => h(`span.${kind}`, {}, text)));
+  // A long target is broken before its fields.
+  $("target").replaceChildren(...targetParts().flatMap(([kind, text]) => [...(text === "&" ? [h("wbr")] : []), h(`span.${kind}`, {}, text)]));
   for (const each of document.querySelectorAll("#fields .mistake")) each.remove();
   commands?.again();
   const asked = request();
   $("notes").replaceChildren(...notes(asked).map((text) => h("p", {}, text)));
-  $("send").disabled = ["TRACE", "CONNECT"].includes(state.method);
+  $("send").disabled = UNSENT.includes(state.method);
   $("chosen").replaceChildren(h("b", {}, state.route.path), ` ${state.route.help}`);
   // Browsers limit how often an address changes: Safari to 100 times in 30 s.
   clearTimeout(addressing);
-  addressing = setTimeout(() => { if (!location.hash.startsWith("#bin=")) history.replaceState(null, "", linkOf(state.method, target())); }, 300);
+  addressing = setTimeout(() => { if (!location.hash.startsWith("#bin=")) history.replaceState(null, "", linkTo(state.method, target())); }, 300);
 }
 let addressing = 0;
-const link = () => new URL(linkOf(state.method, target()), location.href).href;
+const link = () => new URL(linkTo(state.method, target()), location.href).href;
 
+function note(text) {
+  say(text);
+  $("notes").replaceChildren(h("p", {}, text));
+}
 function follow() {
   const hash = location.hash;
-  if (!hash.startsWith("#try=")) return false;
-  if (!load(decoded(hash.slice(5)))) {
-    say("The link fits no URL of this daemon.");
-    $("notes").replaceChildren(h("p", {}, "The link fits no URL of this daemon."));
-    return false;
-  }
+  if (!hash.startsWith("#try=")) return;
+  if (!load(decoded(hash.slice(5)))) return note("The link fits no URL of this daemon.");
   $("list").classList.remove("open");
   if (narrow.matches || $("try").getBoundingClientRect().bottom < 80) {
     $("try-form").scrollIntoView();
@@ -36,22 +37,14 @@ function follow() {
 function here() {
   const pages = [...document.querySelectorAll(".bar nav a")];
   const current = pages.find((each) => each.getAttribute("href") === location.hash) ?? pages[0];
-  for (const each of pages) {
-    if (each === current) each.setAttribute("aria-current", "page");
-    else each.removeAttribute("aria-current");
-  }
+  for (const each of pages) each.ariaCurrent = each === current ? "page" : null;
 }
 const narrow = matchMedia("(max-width: 50rem)");
 
 function scheme() {
-  const words = { "like the system": "", light: "light", dark: "dark" };
-  const before = kept("scheme", undefined, "localStorage") ?? "";
-  const use = (value) => document.documentElement.setAttribute("data-scheme", value);
-  use(before);
-  $("scheme").append(h("span", {}, "Colours"), choice("Colours", Object.keys(words), Object.keys(words).find((word) => words[word] === before) ?? "like the system", (word) => {
-    kept("scheme", words[word], "localStorage");
-    use(words[word]);
-  }));
+  const words = ["like the system", "light", "dark"];
+  const use = (word) => (document.documentElement.dataset.scheme = kept("scheme", word, "localStorage") ?? words[0]);
+  $("scheme").append(h("span", {}, "Colours"), choice("Colours", words, use(), use));
 }
 
 function listen() {
@@ -68,18 +61,17 @@ function listen() {
     }
     if (event.key === "Escape") (sending ?? trial.running)?.abort();
   });
-  $("all").addEventListener("click", () => $("all").setAttribute("aria-expanded", $("list").classList.toggle("open")));
+  $("all").addEventListener("click", () => ($("all").ariaExpanded = $("list").classList.toggle("open")));
   $("method").addEventListener("change", () => redraw(() => (state.method = $("method").value), "#method"));
   $("try-form").addEventListener("submit", (event) => { event.preventDefault(); send(); });
-  $("ten").addEventListener("click", sendTen);
+  $("ten").addEventListener("click", () => sending || send(10));
   addEventListener("hashchange", follow);
   addEventListener("hashchange", here);
   here();
 }
 
 async function start() {
-  document.documentElement.classList.add("script");
-  $("try").hidden = $("scheme").hidden = false;
+  for (const each of document.querySelectorAll("main > [hidden], #scheme")) each.hidden = false;
   $("host").textContent = location.host;
   scheme();
   $("links").append(copier("Copy link", link, () => $("target")));
@@ -88,8 +80,12 @@ async function start() {
   startExperiment();
   startBin();
   startWatch();
-  const response = await fetch("/help?format=json", { cache: "no-cache" });
-  ({ routes, themes } = await response.json());
+  try {
+    const response = await fetch("/help?format=json", { cache: "no-cache" });
+    ({ routes, themes } = await response.json());
+  } catch {
+    return note("The list of URLs did not come. Reload the page.");
+  }
   search.placeholder = `Search ${routes.length} URLs`;
   drawList("");
   linkReference();

@@ -9,7 +9,7 @@ function h(tag, attributes = {}, ...children) {
   if (classes.length) element.className = classes.join(" ");
   for (const [key, value] of Object.entries(attributes)) {
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-    else if (key in element && !key.startsWith("aria") && key !== "list") element[key] = value;
+    else if (key in element) element[key] = value;
     else element.setAttribute(key, value);
   }
   element.append(...children.flat().filter((child) => child !== null && child !== undefined));
@@ -21,6 +21,11 @@ function svg(tag, attributes, ...children) {
   element.append(...children);
   return element;
 }
+
+// What buttons and text fields have in common: `kind` is the class of a button.
+const button = (kind, words, press, attributes = {}) => h(`button${kind}`, { type: "button", onclick: press, ...attributes }, words);
+const remover = (name, press) => button(".remove", "×", press, { ariaLabel: `Remove ${name}` });
+const entry = (attributes) => h("input", { type: "text", spellcheck: false, autocomplete: "off", ...attributes });
 
 const shade = (status) => (status >= 500 || !status ? "s5" : status >= 400 ? "s4" : status >= 300 ? "s3" : "s2");
 
@@ -40,15 +45,12 @@ const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor((numbe
 const UNITS = { d: 86400, h: 3600, m: 60, s: 1, ms: 0.001, us: 0.000001 };
 // The seconds of 1m30s, 250ms or 3; NaN for other texts.
 function seconds(text) {
-  if (!/^([0-9]+(\.[0-9]*)?(d|h|ms|m|s|us)?)+$/.test(text)) return NaN;
   let sum = 0;
-  for (const [, number, , unit] of text.matchAll(/([0-9]+(\.[0-9]*)?)(d|h|ms|m|s|us)?/g)) sum += number * UNITS[unit ?? "s"];
-  return sum;
+  const rest = text.replace(/([0-9]+(?:\.[0-9]*)?)(d|h|ms|m|s|us)?/g, (_, number, unit = "s") => { sum += number * UNITS[unit]; return ""; });
+  return rest || !text ? NaN : sum;
 }
-function duration(value) {
-  if (value >= 1) return `${Number(value.toPrecision(value < 10 ? 2 : 3))}s`;
-  return `${Number((value * 1000).toPrecision(2))}ms`;
-}
+// 250ms, 3s: what the daemon reads.
+const duration = (value) => roughly(Number(value.toPrecision(2))).replace(" ", "");
 
 // What this tab, or every tab, remembers over a reload; a browser may keep nothing.
 function kept(name, value, place = "sessionStorage") {
@@ -66,21 +68,16 @@ const unique = (prefix) => `${prefix}-${++names}`;
 // Tabs: the arrow keys, Home and End go from one to the other, and `show` fills the panel.
 function tabs(label, words, show, ...more) {
   const panel = h("div.panel", { role: "tabpanel", id: unique("panel"), tabIndex: 0 });
-  const list = h("div.tabs", { role: "tablist", "aria-label": label });
-  const buttons = words.map((word, index) =>
-    h("button.tab", { type: "button", role: "tab", id: unique("tab"), textContent: word, "aria-controls": panel.id, onclick: () => select(index) }));
+  const buttons = words.map((word, index) => button(".tab", word, () => select(index), { role: "tab", id: unique("tab"), "aria-controls": panel.id }));
+  const list = h("div.tabs", { role: "tablist", ariaLabel: label }, buttons);
   let current = 0;
   function select(index, focus) {
     current = (index + words.length) % words.length;
-    buttons.forEach((button, each) => {
-      button.setAttribute("aria-selected", each === current);
-      button.tabIndex = each === current ? 0 : -1;
-    });
+    buttons.forEach((each, at) => Object.assign(each, { ariaSelected: at === current, tabIndex: at === current ? 0 : -1 }));
     panel.setAttribute("aria-labelledby", buttons[current].id);
     if (focus) buttons[current].focus();
     show(panel, current);
   }
-  list.append(...buttons);
   list.addEventListener("keydown", (event) => {
     const step = { ArrowRight: current + 1, ArrowLeft: current - 1, Home: 0, End: words.length - 1 }[event.key];
     if (step === undefined) return;
@@ -96,34 +93,33 @@ function choice(legend, words, chosen, change) {
   const name = unique("choice");
   const labels = words.map((word) =>
     h("label", {}, h("input", { type: "radio", name, value: word, checked: word === chosen, onchange: () => change(word) }), h("span", {}, word)));
-  return h("div.choice", { role: "radiogroup", "aria-label": legend }, labels);
+  return h("div.choice", { role: "radiogroup", ariaLabel: legend }, labels);
 }
 
 // A slider whose track is filled up to its thumb.
 function slider(label, value, [least, most, step], change) {
   const fill = () => input.style.setProperty("--fill", `${((input.value - least) / (most - least)) * 100}%`);
-  const input = h("input", { type: "range", min: least, max: most, step, value, "aria-label": label });
-  input.addEventListener("input", () => { fill(); change(Number(input.value)); });
+  const input = h("input", { type: "range", min: least, max: most, step, value, ariaLabel: label, oninput: () => { fill(); change(Number(input.value)); } });
   input.set = (number) => { input.value = number; fill(); };
   fill();
   return input;
 }
 
-// Copies `text()`; without a clipboard (plain HTTP) `source` is selected for Ctrl+C.
+// Copies `text()`; without a clipboard (plain HTTP) `source()` is selected for Ctrl+C.
+const copierOf = (element) => copier("Copy", () => element.textContent, () => element);
 function copier(words, text, source) {
-  const button = h("button", { type: "button", textContent: words });
-  button.addEventListener("click", async () => {
+  const copy = button("", words, async () => {
     let said = "Copied";
     try {
       await navigator.clipboard.writeText(text());
     } catch {
-      if (source) getSelection().selectAllChildren(source());
-      said = source ? "Selected" : "No clipboard";
+      getSelection().selectAllChildren(source());
+      said = "Selected";
     }
-    button.textContent = said;
+    copy.textContent = said;
     say(`${said}.`);
-    setTimeout(() => (button.textContent = words), 1500);
+    setTimeout(() => (copy.textContent = words), 1500);
   });
-  return button;
+  return copy;
 }
 const say = (text) => ($("status").textContent = text);

@@ -1,16 +1,15 @@
-// Your bin: requests to a URL that nobody can guess, each shown when its response is over.
-const MOST_BINNED = 200, BIN_BODY = 16384;
+// Your bin: requests to a URL that nobody can guess.  Each shows when its response is over; one that waits
+// for long shows from its start.
+const BIN_BODY = 16384;
 const OWN_FIELDS = /^(host|content-length|transfer-encoding|connection|keep-alive|upgrade|expect)$/i;
-const bin = { own: "", key: "", events: [], fresh: [], missed: 0, drawing: 0 };
+const bin = { own: "", key: "", events: [], fresh: [], waiting: new Map(), missed: 0, drawing: 0 };
 const isKey = (text) => /^[A-Za-z0-9_-]{22}$/.test(text);
 const binPath = () => `/echo/b-${bin.key}`;
 
-// 128 random bits, the same as long as the tab lives.
-function ownKey() {
-  const before = kept("bin") ?? "";
-  if (isKey(before)) return before;
+// 128 random bits.
+function randomKey() {
   const bytes = String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16)));
-  return kept("bin", btoa(bytes).slice(0, 22).replaceAll("+", "-").replaceAll("/", "_"));
+  return btoa(bytes).slice(0, 22).replaceAll("+", "-").replaceAll("/", "_");
 }
 
 // Watch the bin of `key`, which may be another's.
@@ -18,11 +17,13 @@ function watchBin(key) {
   if (key === bin.key) return;
   Object.assign(bin, { key, events: [], fresh: [], missed: 0 });
   const own = key === bin.own, url = $("bin-url");
+  clients = [];
+  forgetWaiting();
   $("bin-rows").replaceChildren();
   $("bin-title").textContent = own ? "Your bin" : "Another's bin";
   $("bin-own").hidden = own;
   url.textContent = `/echo/b-${key.slice(0, 8)}…`;
-  url.href = linkOf("POST", `${binPath()}/hello`);
+  url.href = linkTo("POST", `${binPath()}/hello`);
   countBin();
   settled();
   wanted.bin = key;
@@ -30,31 +31,47 @@ function watchBin(key) {
 }
 function countBin() {
   const { events, missed } = bin, lost = missed ? `; ${missed} came too fast` : "";
-  $("bin-count").textContent = events.length || missed ? `${events.length} of at most ${MOST_BINNED}, kept by this page only${lost}` : "What is sent to this URL shows here when its response is over. Nobody else knows the URL.";
+  $("bin-count").textContent = events.length || missed ? `${events.length} of at most ${MOST_ROWS}, kept by this page only${lost}` : "What is sent to this URL shows here. Nobody else knows the URL.";
   $("bin-save").disabled = !events.length;
 }
 
 // Events come in bursts, and are drawn together.
 function heardBin(event) {
-  bin.fresh.push(event);
+  bin.fresh.push({ ...event, heard: performance.now() });
   bin.drawing ||= requestAnimationFrame(drawBin);
 }
 function drawBin() {
-  const fresh = bin.fresh.splice(0), rows = $("bin-rows");
+  const fresh = bin.fresh.splice(0), over = fresh.filter(({ end }) => end), rows = $("bin-rows");
   bin.drawing = 0;
-  bin.events = [...fresh.toReversed(), ...bin.events].slice(0, MOST_BINNED);
-  rows.prepend(...fresh.toReversed().slice(0, MOST_BINNED).map(binRow));
+  bin.events = [...over.toReversed(), ...bin.events].slice(0, MOST_ROWS);
+  for (const event of fresh.slice(-2 * MOST_ROWS)) {
+    const row = binRow(event), before = bin.waiting.get(event.id);
+    if (before?.isConnected) before.replaceWith(row);
+    else rows.prepend(row);
+    if (event.end) bin.waiting.delete(event.id);
+    else bin.waiting.set(event.id, row);
+  }
   // What is being read stays until it is left.
-  for (const row of [...rows.children].slice(MOST_BINNED)) if (!row.contains(document.activeElement)) row.remove();
+  for (const row of [...rows.children].slice(MOST_ROWS)) if (!row.contains(document.activeElement)) row.remove();
   countBin();
   drawClients(fresh);
+}
+// The ends of what waits may have been missed.
+function forgetWaiting() {
+  for (const row of bin.waiting.values()) row.remove();
+  bin.waiting.clear();
+  bin.fresh = bin.fresh.filter(({ end }) => end);
+  clients = clients.filter(({ end }) => end);
+  drawChart();
 }
 function binRow(event) {
   const { at, status, method, target, delay, end, late, took } = event;
   const path = target.startsWith(binPath()) ? `…${target.slice(binPath().length)}` : target;
   const cell = (unseen, text) => h("span", {}, h("span.unseen", {}, unseen), text);
-  const row = h("details", {}, h("summary.event", {}, cell("", clock(at)), h(`b.${shade(status)}`, {}, String(status)), h("code", {}, `${method} ${path.slice(0, 300)}`),
-    cell("asked ", delay ? roughly(delay) : "0"), cell(end === "sent" ? "late " : "", end === "sent" ? time(Math.max(0, late ?? 0)) : `${end} at ${time(took)}`)));
+  const last = end === "sent" ? cell("late ", time(Math.max(0, late ?? 0))) : cell("", end ? `${end} at ${time(took)}` : "waiting");
+  const cells = [cell("", clock(at)), end ? h(`b.${shade(status)}`, {}, String(status)) : h("span", {}, "…"), h("code", {}, `${method} ${path.slice(0, 300)}`), cell("asked ", delay ? roughly(delay) : "0"), last];
+  if (!end) return h("li.event", {}, cells);
+  const row = h("details", {}, h("summary.event", {}, cells));
   row.addEventListener("toggle", () => { if (row.open && row.children.length === 1) row.append(openedBin(event)); });
   return h("li", {}, row);
 }
@@ -87,10 +104,10 @@ function takeBin() {
   else say("The link has no key of a bin.");
 }
 function startBin() {
-  bin.own = ownKey();
-  hears.bin = heardBin;
-  const before = hears.missed;
-  hears.missed = (count) => { bin.missed += count; countBin(); before(count); };
+  const before = kept("bin") ?? "";
+  bin.own = isKey(before) ? before : kept("bin", randomKey());
+  const missed = (count) => { bin.missed += count; forgetWaiting(); countBin(); missedRequests(count); };
+  Object.assign(hears, { bin: heardBin, start: heardBin, open: forgetWaiting, missed });
   $("bin-actions").prepend(copier("Copy URL", () => location.origin + binPath(), () => $("bin-url")), copier("Copy link to watch", () => `${location.origin}/console#bin=${bin.key}`, () => $("bin-url")));
   $("bin-save").addEventListener("click", saveBin);
   $("bin-own").addEventListener("click", () => watchBin(bin.own));

@@ -3,27 +3,27 @@ const MODELS = ["one reactor", "one at a time", "a pool"];
 const trial = { clients: 12, delay: "3s", pool: 5, model: MODELS[0], rows: [], started: 0, running: null, said: 0 };
 
 const workers = () => [null, 1, Number(trial.pool)][MODELS.indexOf(trial.model)];
-const whole = (text, least, most) => /^[0-9]+$/.test(text) && text >= least && text <= most;
 // What is wrong with the fields; null where nothing is.
+const beyond = (name, text, most) => (/^[0-9]+$/.test(text) && text >= 1 && text <= most ? null : [name, `a number from 1 to ${most}`]);
 function mistaken() {
-  if (!whole(trial.clients, 1, 100)) return ["clients", "clients: a number from 1 to 100"];
-  if (!(seconds(trial.delay) > 0)) return ["delay", "delay: a duration such as 3s or 250ms"];
-  return trial.model === "a pool" && !whole(trial.pool, 1, 1000) ? ["workers", "workers: a number from 1 to 1000"] : null;
+  const delay = seconds(trial.delay) > 0 ? null : ["delay", "a duration such as 3s or 250ms"];
+  return beyond("clients", trial.clients, 100) ?? delay ?? (trial.model === "a pool" ? beyond("workers", trial.pool, 1000) : null);
 }
 
 // Arithmetic, the least first: of each way its time, in words too.
 function expectations() {
   const count = Number(trial.clients), each = seconds(trial.delay), pool = Number(trial.pool) || 1;
   const ways = [["one reactor", 1], [`pool of ${pool}`, Math.ceil(count / pool)], ["one at a time", count]];
-  return ways.map(([name, times]) => ({ name, at: times * each, text: `${name}: ${times > 1 ? `${times} × ${roughly(each)} = ` : ""}${roughly(times * each)}` }));
+  return ways.map(([name, times]) => ({ at: times * each, text: `${name}: ${multiplied(times, each)}` }));
 }
+const multiplied = (times, each) => `${times > 1 ? `${times} × ${roughly(each)} = ` : ""}${roughly(times * each)}`;
 const expected = () => expectations()[[0, 2, 1][MODELS.indexOf(trial.model)]];
 
 const asked = (path) => `${location.origin}${path}?delay=${encoded(trial.delay)}${workers() ? `&workers=${workers()}` : ""}`;
 const commandLine = () => `seq ${trial.clients} | xargs -P${trial.clients} -I% curl -s ${quoted(asked(`${binPath()}/clients`))}`;
 
 function drawSetting() {
-  const input = (name, value, set, attributes) => h("label", {}, name, h("input", { name, value, autocomplete: "off", spellcheck: false, ...attributes, oninput: (event) => { set(event.target.value.trim()); settled(); } }));
+  const input = (name, value, set, attributes) => h("label", {}, name, entry({ name, value, ...attributes, oninput: (event) => { set(event.target.value.trim()); settled(); } }));
   const number = { inputMode: "numeric", size: 4 };
   const pool = input("workers", trial.pool, (text) => (trial.pool = text), number);
   pool.hidden = true;
@@ -31,18 +31,18 @@ function drawSetting() {
     choice("How the server serves", MODELS, trial.model, (word) => { trial.model = word; pool.hidden = word !== "a pool"; settled(); }), pool,
     input("clients", trial.clients, (text) => (trial.clients = text), number), input("delay", trial.delay, (text) => (trial.delay = text), { size: 6 }));
   const code = h("code");
-  $("terminal").replaceChildren(h("pre", { tabIndex: 0, "aria-label": "In a terminal" }, code), copier("Copy", () => code.textContent, () => code));
+  $("terminal").replaceChildren(h("pre", { tabIndex: 0, "aria-label": "In a terminal" }, code), copierOf(code));
 }
 // The fields have changed: what was drawn is no longer of them.
 function settled() {
   const wrong = mistaken();
-  for (const input of $("setting").querySelectorAll("label > input:not([type=radio])")) input.setAttribute("aria-invalid", input.name === wrong?.[0]);
+  for (const input of $("setting").querySelectorAll("[type=text]")) input.ariaInvalid = input.name === wrong?.[0];
   $("run").disabled = Boolean(wrong) && !trial.running;
   $("outcome").classList.toggle("mistake", Boolean(wrong));
   if (trial.running) return;
   trial.rows = [];
   $("told").hidden = true;
-  $("outcome").textContent = wrong ? `${wrong[1]}.` : "A browser opens six connections to a host, and its other requests wait. A terminal has no such limit:";
+  $("outcome").textContent = wrong ? `${wrong.join(": ")}.` : "A browser opens six connections to a host, and its other requests wait. A terminal has no such limit:";
   if (wrong) return;
   $("terminal").querySelector("code").replaceChildren(...highlighted(commandLine()));
   drawTrial();
@@ -54,26 +54,17 @@ function drawTrial() {
   const lines = expectations().filter(({ at }, index, all) => index === 0 || at > all[index - 1].at);
   const end = Math.max(rows.length ? expected().at : lines.at(-1).at, now, ...rows.map(({ times }) => times.at(-1))) * 1.01;
   const over = rows.length && !trial.running && rows.every(({ times }) => times.length === 5);
-  const waves = over ? wavesOf(rows, seconds(trial.delay)) : [], last = (wave) => Math.max(...wave.map(({ times }) => times[4]));
-  const marks = waves.map((wave, index) => ({ at: last(wave), text: `${waves.length > 1 && waves.length < 4 ? `${["first wave", "second", "third"][index]} ` : ""}${time(last(wave))}` }));
-  drawGantt($("gantt"), { rows, count: rows.length || Number(trial.clients), end, now, lines, marks: waves.length < 4 ? marks : marks.slice(-1), label: rows.length && !trial.running ? summary() : "No measurement yet" });
+  const ends = (over ? wavesOf(rows, seconds(trial.delay)) : []).map((wave) => Math.max(...wave.map(({ times }) => times[4])));
+  const names = ends.length === 2 || ends.length === 3 ? ["first wave ", "second ", "third "] : [];
+  const marks = ends.slice(names.length ? 0 : -1).map((at, index) => ({ at, text: `${names[index] ?? ""}${time(at)}` }));
+  drawGantt($("gantt"), { rows, count: rows.length || Number(trial.clients), end, now, lines, marks, label: rows.length && !trial.running ? summary() : "No measurement yet" });
 }
 
 // One client, from `fetch` to the end of its response.
 async function client(row, signal) {
-  const since = () => (performance.now() - trial.started) / 1000;
-  try {
-    // Without no-store Chromium's cache lets one request after the other through.
-    const response = await fetch(row.url, { signal, cache: "no-store", credentials: "omit", headers: { "X-Netd-Timing": "yes" } });
-    row.queue = (/queue;dur=([0-9.e-]+)/.exec(response.headers.get("server-timing") ?? "")?.[1] ?? 0) / 1000;
-    row.header = since();
-    row.body = await response.text();
-    row.status = response.status;
-  } catch (wrong) {
-    row.error = signal.aborted ? "cancelled" : wrong.message;
-  }
-  row.over = true;
-  row.times = [0, since()];
+  const chunk = (_, bytes) => (row.body = new TextDecoder().decode(bytes));
+  const { response, status, error, head, end } = await perform({ url: row.url, headers: [TIMING] }, signal, { chunk });
+  Object.assign(row, { status, error, header: head, queue: timing(response, "queue"), over: true, times: [0, end] });
   const done = trial.rows.filter(({ over }) => over).length;
   if (performance.now() - trial.said > 5000 && done < trial.rows.length) progress(`${done} of ${trial.rows.length} responses`);
 }
@@ -84,51 +75,48 @@ function progress(text) {
 
 // The parts of a row by Resource Timing; where that says nothing by the page's own clock.
 function measured(row) {
-  const entry = trial.entries.get(row.url), at = (moment) => (moment - trial.started) / 1000;
   if (row.error) return;
-  const connected = entry?.requestStart ? at(entry.requestStart) : 0, header = entry?.responseStart ? at(entry.responseStart) : row.header;
-  row.times = [0, connected, Math.min(header, connected + row.queue), header, entry?.responseEnd ? at(entry.responseEnd) : row.times[1]];
+  const at = (name, other) => (entryOf(row)?.[name] ? (entryOf(row)[name] - trial.started) / 1000 : other);
+  const connected = at("requestStart", 0), header = at("responseStart", row.header);
+  row.times = [0, connected, Math.min(header, connected + row.queue), header, at("responseEnd", row.times[1])];
 }
 
 async function run() {
   if (trial.running) return trial.running.abort();
   if (mistaken()) return;
-  const key = [...crypto.getRandomValues(new Uint8Array(8))].map(DIGITS).join("");
-  trial.entries = new Map();
-  const observer = new PerformanceObserver((list) => list.getEntries().forEach((entry) => trial.entries.set(entry.name, entry)));
+  const key = randomKey();
   trial.running = new AbortController();
   // The live stream would take one of the connections.
-  document.dispatchEvent(new Event("console:run-start"));
+  hold(true);
   $("run").textContent = "Cancel";
   $("told").hidden = true;
-  observer.observe({ type: "resource" });
+  performance.clearResourceTimings();
   trial.started = performance.now();
   trial.rows = Array.from({ length: Number(trial.clients) }, (_, index) => ({ number: index + 1, times: [0], queue: 0, url: `${asked(`/echo/client-${index + 1}`)}${workers() ? `&key=${key}` : ""}` }));
   progress(`${trial.rows.length} requests sent`);
-  animate();
-  try {
-    await Promise.all(trial.rows.map((row) => client(row, trial.running.signal)));
-    for (let tries = 0; tries < 20 && trial.rows.some(({ url, error }) => !error && !trial.entries.has(url)); tries++) await new Promise((go) => setTimeout(go, 20));
-  } finally {
-    observer.disconnect();
-    trial.running = null;
-    for (const row of trial.rows) measured(row);
-    document.dispatchEvent(new Event("console:run-end"));
-    $("run").textContent = "Run here";
-    finish();
-  }
-}
-function animate() {
-  if (!trial.running) return;
-  for (const row of trial.rows) if (row.over && row.times.length < 5 && trial.entries.has(row.url)) measured(row);
-  drawTrial();
-  setTimeout(() => requestAnimationFrame(animate), matchMedia("(prefers-reduced-motion: reduce)").matches ? 1000 : 50);
-}
-function finish() {
+  animating ||= requestAnimationFrame(animate);
+  await Promise.all(trial.rows.map((row) => client(row, trial.running.signal)));
+  for (let tries = 0; tries < 20 && trial.rows.some((row) => !row.error && !entryOf(row)); tries++) await new Promise((go) => setTimeout(go, 20));
+  trial.running = null;
+  for (const row of trial.rows) measured(row);
+  hold(false);
+  $("run").textContent = "Run here";
   $("outcome").textContent = summary();
   say(summary());
   tell($("told"), trial.rows);
   drawTrial();
+}
+// Draws again and again, as long as bars grow.
+let animating = 0;
+function animate() {
+  animating = 0;
+  if (trial.running) {
+    for (const row of trial.rows) if (row.over && row.times.length < 5 && entryOf(row)) measured(row);
+    drawTrial();
+  }
+  if (clients.some(({ end }) => !end)) drawChart();
+  else if (!trial.running) return;
+  animating = setTimeout(() => requestAnimationFrame(animate), matchMedia("(prefers-reduced-motion: reduce)").matches ? 1000 : 50);
 }
 function tell(details, rows) {
   details.hidden = false;
@@ -136,6 +124,7 @@ function tell(details, rows) {
 }
 function told(row) {
   const took = time(row.times.at(-1) - row.times[0]);
+  if (!row.over) return `${row.number}: waiting`;
   if (row.error) return `${row.number}: ${row.error} after ${took}`;
   const waits = partsOf(row, 0).map(([kind, from, to]) => [PARTS.find(([name]) => name === kind)[1], to - from]);
   return `${row.number}: ${row.status} after ${took} (${waits.filter(([, length]) => length >= 0.0005).map(([words, length]) => `${words} ${time(length)}`).join(", ")})`;
@@ -147,7 +136,7 @@ function summary() {
   const head = `${good.length} of ${rows.length} responses after ${time(end)}.`;
   const bad = rows.find(({ status }) => status && status !== 200);
   if (bad) return `${head} ${bad.status}: ${detailOf(bad.body)}`;
-  if (good.length < rows.length) return `${head} ${rows.find(({ error }) => error).error === "cancelled" ? "Cancelled." : rows.find(({ error }) => error).error}`;
+  if (good.length < rows.length) return `${head} ${rows.find(({ error }) => error).error}.`;
   const waves = wavesOf(rows, seconds(trial.delay)).length, connections = connectionsOf(rows), queue = Math.max(...rows.map((row) => row.queue));
   const limit = connections < rows.length ? `opens ${connections} connections to a host. A terminal has no such limit:` : "";
   if (queue) return `${head} With ${workers()} ${workers() > 1 ? "workers" : "worker"} the longest queue was ${time(queue)}.${limit && ` Others waited in the browser, which ${limit}`}`;
@@ -158,26 +147,34 @@ function summary() {
 let clients = [];
 function drawClients(events) {
   for (const event of events.filter(({ target }) => target.startsWith(`${binPath()}/clients?`))) {
-    const [first] = clients;
-    if (event.target !== first?.target || event.at > Math.max(...clients.map(({ at, took }) => at + took)) + 0.25) clients = [];
-    clients.push(event);
+    const waiting = clients.findIndex(({ id }) => id && id === event.id);
+    if (waiting < 0 && (event.target !== clients[0]?.target || event.at > Math.max(...clients.map(({ at, took = Infinity }) => at + took)) + 0.25)) clients = [];
+    clients.splice(waiting < 0 ? clients.length : waiting, 1, event);
   }
-  if (!clients.length) return;
-  const rows = clients.toSorted((a, b) => a.at - b.at).map(({ at, queue, delay, late, took, status, end }, index, [{ at: start }]) => {
-    const from = at - start, header = Math.min(queue + delay + (late ?? 0), took);
-    return { number: index + 1, status, over: true, error: end === "sent" ? "" : end, times: end === "sent" ? [from, from, from + Math.min(queue, header), from + header, from + took] : [from, from + took] };
-  });
+  if (events.length && clients.length) tell($("bin-told"), drawChart());
+  if (clients.some(({ end }) => !end)) animating ||= requestAnimationFrame(animate);
+}
+// A client's row, whose first is at `start`; while it waits, its parts end now.
+function clientRow({ at, queue, delay, late, took, status, end, heard }, index, start) {
+  const from = at - start, now = took ?? (performance.now() - heard) / 1000;
+  const parts = end && end !== "sent" ? [0, now] : [0, 0, queue, queue + delay + (late ?? 0), now];
+  return { number: index + 1, status, over: Boolean(end), error: end === "sent" ? "" : end, times: parts.map((part) => from + Math.min(part, now)) };
+}
+function drawChart() {
+  $("bin-told").hidden = !clients.length;
+  if (!clients.length) return $("bin-gantt").replaceChildren();
+  const rows = clients.toSorted((a, b) => a.at - b.at).map((client, index, [first]) => clientRow(client, index, first.at));
   const each = Math.max(...clients.map(({ delay }) => delay)), most = Number(/[?&]workers=(\d+)/.exec(clients[0].target)?.[1] ?? rows.length);
   const rounds = Math.ceil(rows.length / most), end = Math.max(...rows.map(({ times }) => times.at(-1)));
   drawGantt($("bin-gantt"), { rows, count: rows.length, now: 0, end: Math.max(end, rounds * each) * 1.01, label: `${rows.length} clients in ${time(end)}, from your bin`,
-    lines: each ? [{ at: rounds * each, text: `${rounds > 1 ? `${rounds} × ${roughly(each)} = ` : ""}${roughly(rounds * each)}` }] : [], marks: [{ at: end, text: `live from your bin: ${time(end)}` }] });
-  tell($("bin-told"), rows);
+    lines: each ? [{ at: rounds * each, text: multiplied(rounds, each) }] : [], marks: [{ at: end, text: `live from your bin: ${time(end)}` }] });
+  return rows;
 }
 
 function startExperiment() {
-  $("column").hidden = false;
+  $("legend").append(...[...PARTS, ["expected", "arithmetic, not measured"]].map(([kind, words]) => h("li", {}, swatch(kind), words)));
   drawSetting();
   settled();
   $("trial").addEventListener("submit", (event) => { event.preventDefault(); run(); });
-  new ResizeObserver(() => { drawTrial(); drawClients([]); }).observe($("gantt"));
+  new ResizeObserver(() => { drawTrial(); drawChart(); }).observe($("gantt"));
 }

@@ -34,7 +34,7 @@ function headersSaid() {
   const said = new Map();
   const own = state.query.filter(inHeader).map(([name, value]) => [fieldLine(name), value]);
   for (const [name, value] of [...state.headers, ...own]) {
-    if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) continue;
+    if (!/^[!#$%&'*+.^_\x60|~0-9A-Za-z-]+$/.test(name)) continue;
     const key = name.toLowerCase(), clean = value.replace(/[^\t -~\u00a0-\u00ff]/g, "").trim();
     said.set(key, said.has(key) ? [name, `${said.get(key)[1]}, ${clean}`] : [name, clean]);
   }
@@ -69,7 +69,7 @@ function load(text) {
 function box(name, content, remove, note = "") {
   const parts = [h("legend", {}, name), content];
   if (note) parts.push(h("p.hint", {}, note));
-  if (remove) parts.splice(1, 0, h("button.remove", { type: "button", "aria-label": `Remove ${name}`, onclick: () => redraw(remove) }, "×"));
+  if (remove) parts.splice(1, 0, remover(name, () => redraw(remove)));
   return h("fieldset", { "data-name": name }, parts);
 }
 // Redraw, with the focus where the next thing to do is.
@@ -84,32 +84,31 @@ const limits = ({ least, most }) => [least !== undefined && `at least ${least}`,
 
 // The control of a parameter, chosen by what the table says of it.
 function control(name, facts, value, change) {
-  if (facts?.kind === "delay") return delayControl(value, change);
-  if (name === "status" && facts?.kind === "text" || name === "codes") return statusControl(value, change);
-  const choices = facts?.kind === "switch" ? ["yes", "no"] : facts?.choices;
-  const label = facts?.help ?? "in the path";
-  if (choices && choices.length < 5) return h("div.row", {}, h("span", {}, label), choice(label, choices, value, change));
-  if (choices) {
-    const select = h("select", { "aria-label": name, onchange: () => change(select.value) }, choices.map((each) => h("option", {}, each)));
-    select.value = value;
-    return h("label.row", {}, h("span", {}, label), select);
-  }
-  if (name === "body") return h("label.stack", {}, h("span", {}, label), h("textarea", { value, rows: 2, spellcheck: false, oninput: (event) => change(event.target.value) }));
-  const numeric = facts?.kind === "integer" || facts?.kind === "number";
-  const input = h("input", { type: "text", inputMode: numeric ? "decimal" : "text", value, spellcheck: false, autocomplete: "off", size: numeric || facts?.kind === "duration" || facts?.kind === "size" ? 9 : 24 });
-  const check = () => {
-    const wrong = numeric && input.value !== "" && !(Number(input.value) >= (facts.minimum ?? 0) && Number(input.value) <= (facts.maximum ?? Infinity));
-    const badTime = facts?.kind === "duration" && Number.isNaN(seconds(input.value));
-    input.setAttribute("aria-invalid", wrong || badTime);
-  };
-  input.addEventListener("input", () => { check(); range?.set(numeric ? input.value : toSlider(seconds(input.value))); change(input.value); });
-  let range = null;
-  if (facts?.kind === "number" && facts.most) range = slider(`${name}, slider`, value, [0, facts.most, facts.most / 100], (number) => { input.value = number; change(String(number)); });
-  if (facts?.kind === "duration") range = slider(`${name}, slider`, toSlider(seconds(value)), [0, 100, 1], (number) => { input.value = duration(fromSlider(number)); change(input.value); });
+  const { kind, help: label = "in the path", choices = kind === "switch" ? ["yes", "no"] : null, minimum = 0, maximum = Infinity, most } = facts ?? {};
+  if (kind === "delay") return delayControl(value, change);
+  if (kind === "duration") return scaled(label, name, value, DURATIONS, change);
+  if (name === "status" && kind === "text" || name === "codes") return statusControl(value, change);
+  if (choices?.length < 5) return h("div.row", {}, h("span", {}, label), choice(label, choices, value, change));
+  const tell = (event) => change(event.target.value);
+  if (choices) return h("label.row", {}, h("span", {}, label), h("select", { ariaLabel: name, onchange: tell }, choices.map((each) => h("option", { selected: each === value }, each))));
+  if (name === "body") return h("label.stack", {}, h("span", {}, label), h("textarea", { value, rows: 2, spellcheck: false, oninput: tell }));
+  const numeric = kind === "integer" || kind === "number";
+  const scale = { ends: kind === "number" && most && [0, most, most / 100], number: Number, text: String, right: (text) => !numeric || text === "" || (text >= minimum && text <= maximum) };
+  return scaled(label, name, value, scale, change, { inputMode: numeric ? "decimal" : "text", size: numeric || kind === "size" ? 9 : 24 });
+}
+
+// A text field, and a slider where `scale` has ends for one.
+const DURATIONS = { ends: [0, 100, 1], number: (text) => toSlider(seconds(text)), text: (number) => duration(fromSlider(number)), right: (text) => !Number.isNaN(seconds(text)) };
+function scaled(label, name, value, { ends, number, text, right }, change, attributes = { size: 9 }) {
+  const tell = () => { check(); change(input.value); };
+  const input = entry({ value, oninput: () => { range?.set(number(input.value)); tell(); }, ...attributes });
+  const range = ends ? slider(`${name}, slider`, number(value), ends, (at) => { input.value = text(at); tell(); }) : null;
+  const check = () => (input.ariaInvalid = !right(input.value));
   check();
   return h("label.row", {}, h("span", {}, label), range, input);
 }
 
+const PLACES = ["in the query", "in X-Netd- headers"];
 function drawForm() {
   const { route } = state, used = state.query.map(([name]) => name);
   $("about").textContent = `${route.help[0].toUpperCase()}${route.help.slice(1)}. ${route.methods[0] === "*" ? "Any method." : ""}`;
@@ -124,19 +123,17 @@ function drawForm() {
     const remove = facts.required ? null : () => state.query.splice(index, 1);
     boxes.push(box(pair[0], control(pair[0], facts, pair[1], (value) => { pair[1] = value; changed(); }), remove, limits(facts)));
   });
-  const others = state.query.filter(([name]) => !parameter(name));
-  if (others.length) boxes.push(pairsBox("query fields", others, (pair) => state.query.splice(state.query.indexOf(pair), 1)));
-  if (state.headers.length) boxes.push(pairsBox("request header", state.headers, (pair) => state.headers.splice(state.headers.indexOf(pair), 1)));
+  boxes.push(...pairsBox("query fields", state.query.filter(([name]) => !parameter(name)), state.query), ...pairsBox("request header", state.headers));
   if (state.body !== null && !bodyless(state.method))
     boxes.push(box("request body", control("body", { help: "sent as it is" }, state.body, (value) => { state.body = value; changed(); }), () => (state.body = null)));
   $("fields").replaceChildren(...boxes);
   const free = Object.entries(route.parameters).filter(([name, facts]) => !(name in state.path) && (facts.repeats || !used.includes(name)));
-  const add = (name, change, focus) => h("button.chip", { type: "button", onclick: () => redraw(change, `[data-name="${focus ?? name}"] :is(input, textarea, select)`) }, name);
+  const add = (name, change, focus = name) => button(".chip", name, () => redraw(change, `[data-name="${focus}"] :is(input, textarea, select)`));
   const start = (facts) => String(facts.default ?? facts.choices?.[0] ?? { delay: "200ms", duration: "200ms", size: "1KiB", integer: "1", number: "1", switch: "yes" }[facts.kind] ?? "");
   $("add").replaceChildren(h("strong", {}, "Add"), ...free.map(([name, facts]) => add(name, () => state.query.push([name, start(facts)]))),
     add("query field", () => state.query.push(["name", "value"]), "query fields"), add("request header", () => state.headers.push(["X-Fruit", "apple"])),
     ...(bodyless(state.method) || state.body !== null ? [] : [add("request body", addBody)]),
-    ...(route.composable ? [choice("Where the parameters stand", ["in the query", "in X-Netd- headers"], state.byHeader ? "in X-Netd- headers" : "in the query", (word) => { state.byHeader = word !== "in the query"; changed(); })] : []));
+    route.composable ? choice("Where the parameters stand", PLACES, PLACES[Number(state.byHeader)], (word) => { state.byHeader = word === PLACES[1]; changed(); }) : "");
   mark();
 }
 function addBody() {
@@ -144,9 +141,10 @@ function addBody() {
   // Each client would say another Content-Type by itself.
   if (!state.headers.some(([name]) => name.toLowerCase() === "content-type")) state.headers.push(["Content-Type", "text/plain; charset=utf-8"]);
 }
-function pairsBox(name, pairs, remove) {
+function pairsBox(name, pairs, all = pairs) {
+  if (!pairs.length) return [];
   const rows = pairs.map((pair) => h("div.pair", {},
-    ...[0, 1].map((at) => h("input", { value: pair[at], spellcheck: false, autocomplete: "off", "aria-label": `${name}: ${at ? "value" : "name"}`, oninput: (event) => { pair[at] = event.target.value; changed(); } })),
-    h("button.remove", { type: "button", "aria-label": `Remove ${pair[0]}`, onclick: () => redraw(() => remove(pair)) }, "×")));
-  return h("fieldset.pairs", { "data-name": name }, h("legend", {}, name), rows);
+    [0, 1].map((at) => entry({ value: pair[at], ariaLabel: `${name}: ${at ? "value" : "name"}`, oninput: (event) => { pair[at] = event.target.value; changed(); } })),
+    remover(pair[0], () => redraw(() => all.splice(all.indexOf(pair), 1)))));
+  return [h("fieldset.pairs", { "data-name": name }, h("legend", {}, name), rows)];
 }

@@ -31,12 +31,6 @@ function connectionsOf(rows) {
   return most;
 }
 
-// Round distances between at most `most` ticks.
-function stepOf(end, most) {
-  const rough = Math.max(end, 1e-6) / most, ten = 10 ** Math.floor(Math.log10(rough));
-  return [1, 2, 5, 10].map((factor) => factor * ten).find((step) => step >= rough * 0.999);
-}
-
 // Labels in rows, so that none lies over another; `share` of each is left of its place if there is room.
 const LETTER = 6.1;
 function inRows(labels, most, share) {
@@ -65,7 +59,7 @@ function drawGantt(figure, { rows, count, end, now, lines, marks, label }) {
   const paths = Object.fromEntries(["pending", ...PARTS.map(([kind]) => kind)].map((kind) => [kind, ""]));
   rows.forEach((row, index) => {
     for (const [kind, from, to] of partsOf(row, now)) {
-      const thin = kind === "responded" ? 3 : 0;
+      const thin = kind === "responded" && row.over ? 3 : 0;
       if (x(to) - x(from) >= 0.5 || thin) paths[kind] += block(x(from), Math.max(x(to), x(from) + thin), top + index * pitch, high);
     }
   });

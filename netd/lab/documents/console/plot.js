@@ -2,12 +2,14 @@
 // shade, drawn at the width that it has, so that text is never scaled.
 const SPAN = 300, LEFT = 46, SHADES = 5;
 
-// The least round number that is not below `value`, for the end of an axis.
-function ceiling(value) {
-  if (!(value > 0)) return 1;
+// The least of these round numbers, times a power of ten, that is not below `value`.
+function roundUp(value, numbers) {
   const unit = 10 ** Math.floor(Math.log10(value));
-  return Number(([1, 2, 4, 5, 8, 10].find((step) => step * unit >= value * 0.999999) * unit).toPrecision(3));
+  return Number((numbers.find((number) => number * unit >= value * 0.9999) * unit).toPrecision(3));
 }
+// The end of an axis, and the distances between at most `most` ticks on it.
+const ceiling = (value) => (value > 0 ? roundUp(value, [1, 2, 4, 5, 8, 10]) : 1);
+const stepOf = (end, most) => roundUp(Math.max(end, 1e-6) / most, [1, 2, 5, 10]);
 const total = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
 
 // Frames that follow one another without a gap; nothing is drawn where nobody watched.
@@ -56,15 +58,21 @@ function quantile(counts, bounds, share) {
   }
 }
 
+// What a series or a part looks like in a legend; lines are drawn as lines.
+function swatch(kind) {
+  const d = kind.startsWith("line") ? "M0 4h16" : kind === "expected" ? "M8 0v8" : kind === "responded" ? "M6 0h3v8H6z" : "M.5.5h15v7H.5z";
+  return svg("svg", { class: "swatch", viewBox: "0 0 16 8", "aria-hidden": "true" }, svg("path", { class: kind, d }));
+}
+
 // A figure: its caption says the latest values, `draw(view, width, x, frames)` sets the paths.
 function plot(title, { height = 90, words = [], kinds, labels = 3, draw, axis = false }) {
   const values = words.map(() => h("b"));
-  const legend = h("ul", {}, words.map((word, index) => h("li", {}, svg("svg", { class: "swatch", viewBox: "0 0 16 8", "aria-hidden": "true" }, svg("path", { class: kinds[index], d: kinds[index].startsWith("line") ? "M0 4h16" : "M0 0h16v8H0z" })), `${word} `, values[index])));
+  const legend = h("ul", {}, words.map((word, index) => h("li", {}, swatch(kinds[index]), `${word} `, values[index])));
   const said = h("span.said");
   const ticks = Array.from({ length: labels }, () => svg("text", { x: LEFT - 8, "text-anchor": "end" }, ""));
   const grid = svg("path", { class: "grid" });
   const paths = kinds.map((kind) => svg("path", { class: kind }));
-  const ends = axis ? [svg("text", { x: LEFT, y: height + 16 }, "5 min ago"), svg("text", { y: height + 16, "text-anchor": "end" }, "now")] : [];
+  const ends = axis ? [svg("text", { x: LEFT, y: height + 16 }, "5 min ago"), svg("text", { x: "100%", y: height + 16, "text-anchor": "end" }, "now")] : [];
   const picture = svg("svg", { height: height + (axis ? 22 : 6), "aria-hidden": "true" }, grid, ...paths, ...ticks, ...ends);
   const figure = h("figure.plot", {}, h("figcaption", {}, h("h3", {}, title), said, words.length ? legend : null), picture);
   const view = {
@@ -82,7 +90,6 @@ function plot(title, { height = 90, words = [], kinds, labels = 3, draw, axis = 
       const now = frames.at(-1)?.at ?? 0;
       if (width < 100) return;
       picture.setAttribute("width", width);
-      ends[1]?.setAttribute("x", width);
       draw(view, width, ({ at }) => LEFT + (1 - Math.min(1, (now - at) / SPAN)) * (width - LEFT), frames);
     },
   };
@@ -92,7 +99,7 @@ const put = (element, text) => { if (element.textContent !== text) element.textC
 
 // Series that stand on one another, or lines; `values` give the number of a frame, `text` writes one.
 function series(title, words, kinds, values, text, options = {}) {
-  return plot(title, { words, kinds, height: options.height ?? 56, labels: options.labels ?? 2, axis: options.axis, draw(view, width, x, frames) {
+  return plot(title, { height: 56, labels: 2, ...options, words, kinds, draw(view, width, x, frames) {
     const sum = (frame, count) => total(values.slice(0, count).map((value) => value(frame)));
     const stacked = options.stacked, largest = stacked ? (frame) => sum(frame, values.length) : (frame) => Math.max(...values.map((value) => value(frame)));
     const y = view.scale(width, ceiling(Math.max(options.least ?? 0, ...frames.map(largest))), text);

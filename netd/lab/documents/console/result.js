@@ -1,60 +1,49 @@
 // The response: its status and times, a timeline with a tick for each chunk, body, header and hex.
-const DIGITS = (byte) => byte.toString(16).padStart(2, "0");
-
 function hexed(bytes) {
   const lines = [];
   for (let at = 0; at < bytes.length; at += 16) {
     const row = [...bytes.subarray(at, at + 16)];
     const text = row.map((byte) => (byte > 31 && byte < 127 ? String.fromCharCode(byte) : ".")).join("");
-    lines.push(`${at.toString(16).padStart(6, "0")}  ${row.map(DIGITS).join(" ").padEnd(47)}  ${text}`);
+    lines.push(`${at.toString(16).padStart(6, "0")}  ${row.map((byte) => byte.toString(16).padStart(2, "0")).join(" ").padEnd(47)}  ${text}`);
   }
   return lines.join("\n");
 }
 
-// Keeps the first `most` bytes of the chunks that come.
-class Kept {
-  constructor(most) {
-    this.bytes = new Uint8Array(most);
-    this.length = 0;
-  }
-  add(chunk) {
-    const fits = chunk.subarray(0, this.bytes.length - this.length);
-    this.bytes.set(fits, this.length);
-    this.length += fits.length;
-  }
-  get all() {
-    return this.bytes.subarray(0, this.length);
-  }
+// The bytes of chunks, one after the other.
+function joined(chunks) {
+  const all = new Uint8Array(total(chunks.map(({ length }) => length)));
+  chunks.reduce((at, chunk) => { all.set(chunk, at); return at + chunk.length; }, 0);
+  return all;
 }
 
 function openResult(asked) {
-  const facts = h("div.facts"), line = h("div.timeline"), scale = h("div.scale"), text = h("pre", { textContent: "" });
-  const kept = new Kept(MOST_SHOWN), whole = [];
-  let record = null, drawn = 0, picture = null;
-  const copy = copier("Copy", () => text.textContent, () => text);
+  const facts = h("div.facts"), line = h("div.timeline"), scale = h("div.scale"), text = h("pre"), shown = [], whole = [];
+  let record = null, drawing = 0, picture = null;
+  const headers = () => [...(record.response?.headers ?? [])].map((pair) => pair.join(": "));
   const view = tabs("Response", ["Body", "Headers", "Hex"], (panel, index) => {
     panel.replaceChildren(index === 0 && picture ? picture : text);
     if (!record) return void (text.textContent = "");
     if (index === 0) text.textContent = bodyText();
-    if (index === 1) text.textContent = [...(record.response?.headers ?? [])].map(([name, value]) => `${name}: ${value}`).join("\n");
-    if (index === 2) text.textContent = hexed(kept.all.subarray(0, 16384));
-  }, copy);
+    if (index === 1) text.textContent = headers().join("\n");
+    if (index === 2) text.textContent = hexed(joined(shown).subarray(0, 16384));
+  }, copierOf(text));
   function bodyText() {
     if (record.error && !record.bytes) return explained(record, asked);
-    const cut = record.bytes > kept.length ? `\n… the first ${size(kept.length)} of ${record.cut ? "more than " : ""}${size(record.bytes)}` : "";
+    const cut = record.bytes > MOST_SHOWN ? `\n… the first ${size(MOST_SHOWN)} of ${record.cut ? "more than " : ""}${size(record.bytes)}` : "";
     const broken = record.error ? `\n… ${explained(record, asked)}` : "";
-    return new TextDecoder().decode(kept.all) + cut + broken;
+    return new TextDecoder().decode(joined(shown)) + cut + broken;
   }
   function draw() {
-    drawn = 0;
+    drawing = 0;
     const end = record.end ?? since(record);
     drawTimeline(line, scale, record, end);
+    const drawn = timing(record.response, "delay"), [number, unit] = size(record.bytes).split(" ");
     const status = record.status ? `${record.status} ${record.reason}`.trim() : record.error ? "no response" : "…";
-    facts.replaceChildren(h(`strong.badge.${record.error ? "s5" : shade(record.status)}`, {}, record.status && record.error ? `${status}, broken` : status), h("b", {}, time(end)), h("span", {}, h("b", {}, record.bytes < 1024 ? String(record.bytes) : size(record.bytes)), record.bytes < 1024 ? " bytes" : ""), ...drawnDelay(record));
-    view.buttons[1].textContent = `Headers ${[...(record.response?.headers ?? [])].length}`;
+    facts.replaceChildren(h(`strong.badge.${record.error ? "s5" : shade(record.status)}`, {}, record.status && record.error ? `${status}, broken` : status), h("b", {}, time(end)), h("span", {}, h("b", {}, number), ` ${unit}`), drawn ? h("span.dim", {}, `delay drawn ${time(drawn)}`) : "");
+    view.buttons[1].textContent = `Headers ${headers().length}`;
     view.again();
   }
-  const soon = (now) => { record = now; drawn ||= requestAnimationFrame(draw); };
+  const soon = (now) => { record = now; drawing ||= requestAnimationFrame(draw); };
   $("result").replaceChildren(facts, line, scale, view.head, view.panel);
   facts.append(h("span.dim", {}, "Waiting …"));
   $("results").hidden = false;
@@ -62,20 +51,21 @@ function openResult(asked) {
   return {
     head: soon,
     chunk(now, bytes) {
-      kept.add(bytes);
+      const room = MOST_SHOWN - (now.bytes - bytes.length);
+      if (room > 0) shown.push(bytes.subarray(0, room));
       if (now.response.headers.get("content-type")?.startsWith("image/")) whole.push(bytes);
       soon(now);
     },
     done(now) {
       record = now;
-      cancelAnimationFrame(drawn);
+      cancelAnimationFrame(drawing);
       const type = now.response?.headers.get("content-type") ?? "";
       if (whole.length && !now.error && !now.cut) picture = pictureOf(whole, type);
       measure(now, asked);
       draw();
       const head = now.status ? `${now.status} ${now.reason}${now.error && `, then ${now.error}`}` : now.error;
       say(`${head} after ${time(now.end)}${now.status ? `, ${size(now.bytes)}` : ""}`);
-      if (now.status === 400) showMistake(kept.all);
+      if (now.status === 400) showMistake(joined(shown));
       // Resource Timing may come a moment after the end.
       setTimeout(() => { if (!now.connect && measure(now, asked)) drawTimeline(line, scale, now, now.end); }, 60);
     },
@@ -88,26 +78,24 @@ function pictureOf(parts, type) {
 function explained(record, { url }) {
   if (record.error === "Cancelled") return `Cancelled after ${time(record.end)}.`;
   const fault = /fault[/=]([a-z-]+)/.exec(url)?.[1];
-  return fault ? `${record.error}: the URL asks for the fault ${fault}, and a browser says no more; curl says which.` : `${record.error}: the browser says no more; curl may.`;
+  return `${record.error}: ${fault ? `the URL asks for the fault ${fault}, and ` : ""}a browser says no more; curl may.`;
 }
 
 // What Resource Timing knows of the connection and the first byte.
-function measure(record, { url }) {
-  const entry = performance.getEntriesByType("resource").findLast((each) => each.name.split("#")[0] === url);
-  if (!entry || !entry.responseStart) return false;
+const entryOf = ({ url }) => performance.getEntriesByName(url).at(-1);
+function measure(record, asked) {
+  const entry = entryOf(asked);
+  if (!entry?.responseStart) return false;
   record.connect = Math.max(0, entry.requestStart - entry.startTime) / 1000;
   record.head = Math.max(record.connect, (entry.responseStart - entry.startTime) / 1000);
   return true;
 }
-function drawnDelay(record) {
-  const said = /delay;dur=([0-9.]+)/.exec(record.response?.headers.get("server-timing") ?? "");
-  return said ? [h("span.dim", {}, `delay drawn ${time(said[1] / 1000)}`)] : [];
-}
+// The seconds of a part that the response says in Server-Timing; 0 where it says nothing.
+const timing = (response, part) => (new RegExp(`${part};dur=([0-9.e-]+)`).exec(response?.headers.get("server-timing") ?? "")?.[1] ?? 0) / 1000;
 
 const bar = (kind, from, to, end) => svg("rect", { class: kind, x: (from / end) * 1000, width: Math.max(0, ((to - from) / end) * 1000), y: 0, height: 16, rx: 2 });
 function drawTimeline(line, scale, record, end) {
-  const queued = /queue;dur=([0-9.]+)/.exec(record.response?.headers.get("server-timing") ?? "");
-  const connect = record.connect ?? 0, queue = queued ? queued[1] / 1000 : 0, head = Math.min(record.head ?? end, end), last = end || 1e-6;
+  const connect = record.connect ?? 0, queue = timing(record.response, "queue"), head = Math.min(record.head ?? end, end), last = end || 1e-6;
   const ticks = record.ticks.map((at) => `M${(at / last) * 996 + 2} 0v16`).join("");
   line.replaceChildren(svg("svg", { viewBox: "0 0 1000 16", preserveAspectRatio: "none", "aria-hidden": "true" },
     bar("connect", 0, connect, last), bar("queue", connect, Math.min(head, connect + queue), last), bar("wait", Math.min(head, connect + queue), head, last), bar("body", head, last, last), svg("path", { class: "ticks", d: ticks, "vector-effect": "non-scaling-stroke" })));

@@ -14,16 +14,10 @@ function decoded(text) {
 
 // The values of a route's `<name>` segments in the path of a URL; null where it is another's.
 function matched(route, path) {
-  const pattern = segmentsOf(route.path), parts = segmentsOf(path), values = {};
-  for (const [index, segment] of pattern.entries()) {
-    if (index >= parts.length) return null;
-    if (segment.startsWith("<path:")) return { ...values, [nameOf(segment)]: decoded(parts.slice(index).join("/")) };
-    if (segment.startsWith("<")) {
-      if (!parts[index]) return null;
-      values[nameOf(segment)] = decoded(parts[index]);
-    } else if (segment !== decoded(parts[index])) return null;
-  }
-  return pattern.length === parts.length ? values : null;
+  const names = segmentsOf(route.path).map(nameOf).filter(Boolean);
+  const pattern = route.path.replaceAll(".", "\\.").replace(/<path:\w+>/, "(.*)").replace(/<\w+>/g, "([^/]+)");
+  const values = new RegExp(`^${pattern}$`, "s").exec(path)?.slice(1).map(decoded);
+  return values ? Object.fromEntries(names.map((name, index) => [name, values[index]])) : null;
 }
 function routeOf(path) {
   for (const route of routes) {
@@ -50,8 +44,8 @@ function found(text) {
   return [...list.filter(inPath), ...list.filter((route) => !inPath(route))];
 }
 
-const linkOf = (method, target) => `#try=${encodeURIComponent(`${method} ${target}`).replace(/%(2F|3A|2C|3F|3D|40)/g, decodeURIComponent)}`;
-const methodOf = (route) => (route.methods[0] === "*" ? "GET" : route.methods[0]);
+const linkTo = (method, target) => `#try=${encodeURIComponent(`${method} ${target}`).replace(/%(2F|3A|2C|3F|3D|40)/g, decodeURIComponent)}`;
+const linkOf = ({ methods: [method], example }) => linkTo(method === "*" ? "GET" : method, example);
 
 // The path of a route with its names in another colour.
 const painted = (path) => path.split(/(<[^>]*>)/).map((part) => (part.startsWith("<") ? h("i", {}, part) : part));
@@ -62,7 +56,7 @@ function drawList(text) {
   box.replaceChildren(...groups.map(([name, group], index) =>
     h("details", { open: searching || index < 5 },
       h("summary", {}, name, h("span", {}, String(group.length))),
-      h("ul", {}, group.map((route) => h("li", {}, h("a", { href: linkOf(methodOf(route), route.example), title: route.help, "data-path": route.path }, h("code", {}, painted(route.path)))))))));
+      h("ul", {}, group.map((route) => h("li", {}, h("a", { href: linkOf(route), title: route.help, "data-path": route.path }, h("code", {}, painted(route.path)))))))));
   box.classList.toggle("searching", searching);
   mark();
 }
@@ -71,12 +65,9 @@ let themes = [];
 function linkReference() {
   for (const row of document.querySelectorAll(".route > div:first-child")) {
     const route = routes.find(({ path }) => path === row.querySelector("code").textContent);
-    if (route) row.append(h("a.try", { href: linkOf(methodOf(route), route.example) }, "Try"));
+    if (route) row.append(h("a.try", { href: linkOf(route) }, "Try"));
   }
 }
 function mark() {
-  for (const link of $("routes").querySelectorAll("a")) {
-    if (link.dataset.path === state.route?.path) link.setAttribute("aria-current", "true");
-    else link.removeAttribute("aria-current");
-  }
+  for (const link of $("routes").querySelectorAll("a")) link.ariaCurrent = link.dataset.path === state.route?.path || null;
 }

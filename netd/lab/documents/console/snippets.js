@@ -1,6 +1,7 @@
 // A request as commands of its clients; pure.  A request has method, url, headers and body.
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 const literal = (text) => JSON.stringify(text);
+const object = (headers) => `{${headers.map((each) => each.map(literal).join(": ")).join(", ")}}`;
 const bodyless = (method) => method === "GET" || method === "HEAD";
 
 function curl({ method, url, headers, body }) {
@@ -18,7 +19,7 @@ function python(module, { method, url, headers, body }) {
   const simple = known && !(module === "httpx" && body !== null && !["POST", "PUT", "PATCH"].includes(method));
   const call = simple ? `${module}.${method.toLowerCase()}` : `${module}.request`;
   const lines = simple ? [literal(url)] : [literal(method), literal(url)];
-  if (headers.length) lines.push(`headers={${headers.map(([name, value]) => `${literal(name)}: ${literal(value)}`).join(", ")}}`);
+  if (headers.length) lines.push(`headers=${object(headers)}`);
   if (body !== null) lines.push(`${module === "httpx" ? "content" : "data"}=${literal(body)}.encode()`);
   lines.push("timeout=90");
   const text = lines.length > 2 ? `\n    ${lines.join(",\n    ")},\n` : lines.join(", ");
@@ -28,7 +29,7 @@ function python(module, { method, url, headers, body }) {
 function fetched({ method, url, headers, body }) {
   const lines = [];
   if (method !== "GET") lines.push(`  method: ${literal(method)},`);
-  if (headers.length) lines.push(`  headers: {${headers.map(([name, value]) => `${literal(name)}: ${literal(value)}`).join(", ")}},`);
+  if (headers.length) lines.push(`  headers: ${object(headers)},`);
   if (body !== null) lines.push(`  body: ${literal(body)},`);
   const more = lines.length ? `, {\n${lines.join("\n")}\n}` : "";
   return `const response = await fetch(${literal(url)}${more});\nconsole.log(response.status, await response.text());`;
@@ -70,7 +71,7 @@ function drawSnippets() {
   const view = tabs("Command", SNIPPETS.map(([name]) => name), (panel, index) => {
     code.replaceChildren(...highlighted(SNIPPETS[index][1](request())));
     if (!panel.contains(code)) panel.append(h("pre", {}, code));
-  }, copier("Copy", () => code.textContent, () => code));
+  }, copierOf(code));
   $("snippets").replaceChildren(view.head, view.panel);
   return view;
 }

@@ -1,6 +1,6 @@
 // The stream of the daemon: one for the page, and what it shows.  Other parts add what they want to hear
 // to `wanted`, their function to `hears`, and call `rewatch()`.
-const MOST_REQUESTS = 200, SILENT = 40000, NOTE = "The last 5 minutes, once a second";
+const MOST_ROWS = 200, SILENT = 40000;
 const wanted = { figures: true, bin: null, token: null };
 const frames = new Frames(SPAN);
 let bounds = [], plots = [];
@@ -10,8 +10,8 @@ const hears = {
   history: (value) => heardFrames(value),
   frame: (value) => heardFrames([value]),
   request: heardRequest,
-  missed: (count) => put($("requests-note"), `${count} more at ${clock(Date.now() / 1000)} were too many to show.`),
 };
+const missedRequests = (count) => put($("requests-note"), `${count} more at ${clock(Date.now() / 1000)} were too many to show.`);
 
 function rewatch() {
   Object.assign(watching, { attempt: 0, over: false });
@@ -48,12 +48,13 @@ async function watch() {
 }
 async function hear(body, own) {
   const events = new Events(), decoder = new TextDecoder(), reader = body.getReader();
+  hears.open();
   for (;;) {
     clearTimeout(watching.dog);
     watching.dog = setTimeout(() => own.abort(), SILENT);
     const { done, value } = await reader.read();
     if (done || watching.abort !== own) return;
-    if (wanted.figures) put($("watch-note"), NOTE);
+    if (wanted.figures) put($("watch-note"), "The last 5 minutes, once a second");
     showState("live");
     watching.attempt = 0;
     for (const event of events.feed(decoder.decode(value, { stream: true })))
@@ -107,7 +108,7 @@ const ROWS = 7;
 
 function makePlots() {
   const rows = Array.from({ length: ROWS }, (_, index) => (index ? (frame) => frame.late[ROWS - 1 - index] : (frame) => total(frame.late.slice(ROWS - 1))));
-  const heat = plot("How late delayed responses left", { height: 84, labels: ROWS, kinds: Array.from({ length: SHADES }, (_, shade) => `heat${shade}`), draw(view, width, x, all) {
+  const heat = plot("How late delayed responses left", { height: 84, labels: ROWS, kinds: Array.from({ length: SHADES }, (_, shade) => `heat heat${shade}`), draw(view, width, x, all) {
     heatPaths(all, x, rows, view.height / ROWS).forEach((path, shade) => view.paths[shade].setAttribute("d", path));
     view.ticks.forEach((tick, index) => {
       put(tick, !bounds.length ? "" : index ? `${index === ROWS - 1 ? "≤ " : ""}${roughly(bounds[ROWS - 1 - index])}` : "more");
@@ -122,11 +123,11 @@ function makePlots() {
     return Object.entries(sums).sort((a, b) => b[1] - a[1]).slice(0, 4).map(([reason, count]) => `${count} ${reason}`).join(", ");
   };
   plots = [
-    series("Requests a second", ["2xx", "3xx", "4xx", "5xx"], ["area c2", "area c3", "area c4", "area c5"], [0, 1, 2, 3].map((index) => each("http", index)), rate, { stacked: true, height: 90, labels: 3, axis: true }),
+    series("Requests a second", ["2xx", "3xx", "4xx", "5xx"], ["heat c2", "c3", "c4", "c5"], [0, 1, 2, 3].map((index) => each("http", index)), rate, { stacked: true, height: 90, labels: 3, axis: true }),
     heat,
     series("In flight", ["waiting", "connections"], ["line v1", "line v2"], [({ waiting }) => waiting, ({ connections }) => connections], rate),
-    series("UDP a second", ["in", "out", "dropped"], ["line v1", "line v2", "line v3"], [0, 1, 2].map((index) => each("udp", index)), rate),
-    series("Refused a second", ["all"], ["line v3"], [every("refused")], rate, { note: reasons }),
+    series("UDP/s", ["in", "out", "dropped"], ["line v1", "line v2", "line v3"], [0, 1, 2].map((index) => each("udp", index)), rate),
+    series("Refused/s", ["all"], ["line v3"], [every("refused")], rate, { note: reasons }),
     series("Reactor lag", ["latest"], ["line v1"], [({ lag }) => lag], roughly, { least: 0.001, said: time }),
     series("Memory", ["in RAM"], ["line v2"], [({ memory }) => memory / 1024 ** 2], (value) => `${Math.round(value)} MiB`),
   ];
@@ -136,30 +137,26 @@ function makePlots() {
 
 // The six figures of the last minute, each with a sparkline.
 const FIGURES = [
-  ["requests a second", "v1", every("http"), (some) => [rate(every("http")(some.at(-1)))]],
+  ["requests/s", "v1", every("http"), (some) => [rate(every("http")(some.at(-1)))]],
   ["in flight", "v1", ({ waiting }) => waiting, (some) => [rate(some.at(-1).waiting)]],
   ["lateness p99", "v4", ({ late }) => quantile(late, bounds.map((_, index) => index), 0.99) ?? 0, (some) => bound(quantile(summed(some), bounds, 0.99)).split(/ (?=m?s$)/)],
   ["reactor lag", "v4", ({ lag }) => lag, (some) => time(some.at(-1).lag).split(" ")],
-  ["refused", "v3", every("refused"), (some) => [String(total(some.map(({ refused }) => total(Object.values(refused))))), "in a minute"]],
+  ["refused/min", "v3", every("refused"), (some) => [String(total(some.map(({ refused }) => total(Object.values(refused)))))]],
   ["memory", "v2", ({ memory }) => memory, (some) => mebi(some.at(-1).memory).split(" ")],
 ];
-let cells = [];
 function makeFigures() {
-  cells = FIGURES.map(([word, kind]) => {
-    const path = svg("path", { class: `line ${kind}`, "vector-effect": "non-scaling-stroke" });
-    return { path, number: h("strong", {}, "–"), unit: h("small"), word };
-  });
-  $("figures").append(...cells.map(({ path, number, unit, word }) => h("div", {}, h("span.dim", {}, word), h("p", {}, number, " ", unit), svg("svg", { viewBox: "0 0 600 100", preserveAspectRatio: "none", "aria-hidden": "true" }, path))));
+  $("figures").append(...FIGURES.map(([word, kind]) => h("div", {}, h("span.dim", {}, word), h("p", {}, h("strong", {}, "–"), " ", h("small")),
+    svg("svg", { viewBox: "0 0 600 100", preserveAspectRatio: "none", "aria-hidden": "true" }, svg("path", { class: `line ${kind}`, "vector-effect": "non-scaling-stroke" })))));
 }
 function drawFigures() {
   const some = frames.since(60), now = some.at(-1)?.at;
   if (!some.length) return;
-  cells.forEach(({ path, number, unit }, index) => {
-    const [, , value, words] = FIGURES[index], [first, second] = words(some);
-    const values = some.map(value), least = index === 5 ? Math.min(...values) * 0.9 : 0, most = Math.max(...values, least + 1e-3);
-    put(number, first);
-    put(unit, second ?? "");
-    path.setAttribute("d", linePath(some, ({ at }) => 600 - (now - at) * 10, (frame) => 96 - ((value(frame) - least) / (most - least)) * 86));
+  FIGURES.forEach(([, , value, words], index) => {
+    const cell = $("figures").children[index], [first, second = ""] = words(some);
+    const values = some.map(value), room = index === 5 ? 0.1 : 0, least = room && Math.min(...values) * (1 - room), most = Math.max(...values, 1e-3) * (1 + room);
+    put(cell.querySelector("strong"), first);
+    put(cell.querySelector("small"), second);
+    cell.querySelector("path").setAttribute("d", linePath(some, ({ at }) => 600 - (now - at) * 10, (frame) => 96 - ((value(frame) - least) / (most - least)) * 86));
   });
 }
 
@@ -188,39 +185,37 @@ function drawTable() {
 // All requests, where the link of the log has opened this page.
 function heardRequest({ at, method, path, names, status, bytes, client }) {
   const query = names.length ? `?${names.map((name) => `${name}=…`).join("&")}` : "";
-  const row = h("tr", {}, h("td", {}, clock(at)), h(`td.${shade(status)}`, {}, h("b", {}, String(status))), h("td", {}, h("code", {}, `${method} ${path}${query}`)), h("td", {}, size(bytes)), h("td", {}, client));
-  $("requests-rows").prepend(row);
-  if ($("requests-rows").rows.length > MOST_REQUESTS) $("requests-rows").lastChild.remove();
+  const cells = [clock(at), h("b", {}, String(status)), h("code", {}, `${method} ${path}${query}`), size(bytes), client];
+  $("requests-rows").prepend(h(`tr.${shade(status)}`, {}, cells.map((cell) => h("td", {}, cell))));
+  if ($("requests-rows").rows.length > MOST_ROWS) $("requests-rows").lastChild.remove();
 }
 function takeToken() {
   const [, token] = /^#token=([\w-]+)$/.exec(location.hash) ?? [];
-  if (token) wanted.token = kept("token", token);
-  else wanted.token = kept("token");
+  wanted.token = kept("token", token);
   $("requests").hidden = !wanted.token;
 }
 
+function pause() {
+  watching.paused = !watching.over && !watching.paused;
+  rewatch();
+}
+function hold(held) {
+  watching.held = held;
+  rewatch();
+}
 function startWatch() {
-  $("watch").hidden = $("figures").hidden = false;
-  $("host").parentElement.append(h("div", { id: "live" }, h("span", { id: "live-text" }), h("button", { type: "button", id: "pause" }, "Pause")));
+  $("host").parentElement.append(h("div", { id: "live" }, h("span", { id: "live-text" }), button("", "Pause", pause, { id: "pause" })));
   const bar = document.querySelector(".bar");
   new ResizeObserver(() => document.documentElement.style.setProperty("scroll-padding-top", `${bar.offsetHeight + 14}px`)).observe(bar);
   makeFigures();
   makePlots();
   takeToken();
-  $("pause").addEventListener("click", () => {
-    watching.paused = !watching.over && !watching.paused;
-    rewatch();
-    if (watching.paused) showState();
-  });
   $("as-table").addEventListener("click", () => {
     $("figures-table").hidden = !$("figures-table").hidden;
-    $("as-table").setAttribute("aria-expanded", !$("figures-table").hidden);
+    $("as-table").ariaExpanded = !$("figures-table").hidden;
     drawTable();
   });
   document.addEventListener("visibilitychange", rewatch);
-  // An open stream would take one of the browser's six connections.
-  document.addEventListener("console:run-start", () => { watching.held = true; rewatch(); });
-  document.addEventListener("console:run-end", () => { watching.held = false; rewatch(); });
   addEventListener("hashchange", () => { if (location.hash.startsWith("#token=")) { takeToken(); rewatch(); } });
   watch();
 }

@@ -26,9 +26,15 @@ KEY = "abcdefghijklmnopqrstuv"
 OTHER = "ABCDEFGHIJKLMNOPQRSTUV"
 
 
+def taken(watcher: Watcher, name: str) -> list[Any]:
+    """The values of the events of a `name`."""
+    found = [json.loads(each[6:]) for each in watcher.take()]
+    return [each[name] for each in found if name in each]
+
+
 def events(watcher: Watcher) -> list[Any]:
-    """The requests that a watcher takes."""
-    return [json.loads(each[6:])["bin"] for each in watcher.take()]
+    """The requests that a watcher takes, but for their starts."""
+    return taken(watcher, "bin")
 
 
 class BinTests(SynchronousTestCase):
@@ -58,8 +64,8 @@ class BinTests(SynchronousTestCase):
         received += self.client.received()
         self.assertIn(b" 503 ", received)
         (event,) = events(self.watcher)
-        at = event.pop("at")
-        self.assertGreater(at, 1e9)
+        self.assertGreater(event.pop("at"), 1e9)
+        self.assertLess(event.pop("id"), 2**53)
         self.assertEqual(
             event,
             {
@@ -145,6 +151,27 @@ class BinTests(SynchronousTestCase):
         self.assertEqual(found, [499, "left", 5, None, 30, "gone"])
         self.assertEqual(len(self.clock.getDelayedCalls()), 0)
 
+    def test_start(self) -> None:
+        """A long wait is told of at its start, with what it will be, and no short one is."""
+        url = f"/echo/b-{KEY}?delay=2s&workers=1"
+        self.ask(f"GET {url}", seconds=0.5)
+        (first,) = taken(self.watcher, "start")
+        self.assertEqual((first["target"], first["queue"], first["delay"]), (url, 0, 2))
+        self.client = Client(configured(), self.clock, site=self.client.site)
+        self.ask(f"GET {url}")
+        (second,) = taken(self.watcher, "start")
+        self.assertEqual((second["queue"], second["delay"]), (1.5, 2))
+        self.clock.advance(1.5)
+        self.clock.advance(2)
+        ends = events(self.watcher)
+        self.assertEqual([each["id"] for each in ends], [first["id"], second["id"]])
+        self.assertNotEqual(first["id"], second["id"])
+        for query in ("", "?delay=190ms", "?delay=9s&status=1"):
+            self.ask(f"GET /echo/b-{KEY}{query}", seconds=0.2)
+            found = [json.loads(each[6:]) for each in self.watcher.take()]
+            self.assertEqual([[*each] for each in found], [["bin"]], query)
+            self.assertIsNone(found[0]["bin"]["id"])
+
     def test_cut(self) -> None:
         """A response that the daemon cuts says so, and why."""
         self.ask(f"GET /echo/b-{KEY}?fault=reset&delay=1s", seconds=1)
@@ -174,6 +201,7 @@ class BinTests(SynchronousTestCase):
         self.client.send(wire(f"GET /echo/b-{KEY}?delay=1s"))
         for each in (newcomer, self.watcher):
             self.watchers.leave(each)
+            self.assertEqual(len(taken(each, "start")), 1)
         self.clock.advance(1)
         self.assertEqual((newcomer.take(), self.watcher.take()), ([], []))
 

@@ -12,12 +12,23 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import HTML, JSON, TEXT
+from netd.lab.endpoints.help import Help
+from netd.lab.parameters import Parameter
+from netd.lab.routes import Route, elsewhere
 from netd.lab.table import ROUTES
 from netd.test.lab.calls import content, json_of, lab_state, make_call, reply_to, run
 from netd.test.lab.client import HTTP, Client, configured
 
 THEMES = ("Delay and echo", "The daemon")
 """The first and the last heading."""
+TERMINAL = """\
+/x/<n>  GET, POST  some
+          n: how many (default 10; at least 1; at most 100)
+/any    any        anything <&>
+          kind: which (a, b)
+          n: how many (default 10; at least 1; at most 100)
+/bare   DELETE     nothing
+"""
 
 
 class HelpTests(SynchronousTestCase):
@@ -49,6 +60,18 @@ class HelpTests(SynchronousTestCase):
                 self.assertIn(escape(route.help) if form == "html" else route.help, page)
                 for each in route.parameters:
                     self.assertIn(each.name, page)
+
+    def test_terminal(self) -> None:
+        """A terminal gets the lines that it got before there was a console, byte for byte."""
+        count = Parameter("n", "integer", "how many", "10", least=1, most=100)
+        kind = Parameter("kind", "text", "which", choices=("a", "b"), required=True)
+        routes = (
+            Route("/x/<n>", elsewhere, "some", ("GET", "POST"), (count,), theme="Some"),
+            Route("/any", elsewhere, "anything <&>", (), (kind, count)),
+            Route("/bare", elsewhere, "nothing", ("DELETE",)),
+        )
+        reply = Help(routes).page(make_call("GET /help", "Accept: */*"))
+        self.assertEqual((content(reply).decode(), reply.type), (TERMINAL, TEXT))
 
     def test_links(self) -> None:
         """The page links what a browser can show, the files and the XML-RPC page included."""
