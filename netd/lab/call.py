@@ -124,12 +124,11 @@ class LabState:
     """How many requests there were for each key."""
     watchers: Watchers = Factory(Watchers)
     """Who watches in the console."""
-    compatibility: Compatibility = field(init=False)
+    compatibility: Compatibility = field(
+        init=False,
+        default=Factory(lambda self: HTTPBIN if self.config.lab.httpbin_exact else OWN, True),
+    )
     """Where these calls differ from httpbin."""
-
-    @compatibility.default
-    def _compatibility(self) -> Compatibility:
-        return HTTPBIN if self.config.lab.httpbin_exact else OWN
 
 
 class Client(Protocol):
