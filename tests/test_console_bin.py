@@ -140,7 +140,10 @@ class BinTests(ConsoleTests):
             self.arrived(2 * number + 1)
             element(self.driver, "#bin-rows summary").click()
             self.forget()
-            element(self.driver, "#bin-rows .head > button").click()
+            # A row is filled by an event that follows the click.
+            copy = "#bin-rows > li:first-child .head > button"
+            (button,) = eventually(lambda: self.all(copy) or None, "the row")
+            button.click()
             self.assertEqual(self.said(), "Copied.")
             clipboard = "navigator.clipboard.readText().then(arguments[0])"
             run("bash", "-c", self.driver.execute_async_script(clipboard))
@@ -176,6 +179,8 @@ class BinTests(ConsoleTests):
         for row in self.all("#bin-rows summary"):
             row.click()
         bodies = "document.querySelectorAll('#bin-rows .tab:nth-child(2)')"
+        count = f"return {bodies}.length === 2 || null"
+        eventually(lambda: self.script(count), "the rows")
         self.script(f"for (const e of {bodies}) e.click()")
         shown = self.script(
             "return [...document.querySelectorAll('#bin-rows pre')].map(e => e.textContent)"
