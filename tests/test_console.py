@@ -108,6 +108,16 @@ class WalkTests(ConsoleTests):
         self.assertEqual(len(tries), len(ROUTES))
         self.assertIn(f"{self.daemon.url}/console#try=POST%20/post", tries)
 
+    def test_address(self) -> None:
+        """A link is followed although the page writes its address at the same moment."""
+        self.driver.execute_async_script(
+            "const [hash, done] = arguments;"
+            "addEventListener('hashchange', () => done(), { once: true });"
+            "location.hash = hash; history.replaceState(null, '', '#try=GET /get')",
+            link("/echo?body=x"),
+        )
+        self.assertEqual(self.text("target"), "/echo?body=x")
+
     def test_https(self) -> None:
         """
         Each step shows, without an error, where there is no host but the daemon: over HTTPS,

@@ -18,6 +18,7 @@ from tests.running import eventually, run, temporary_directory
 
 _ROWS: Final = "return document.querySelectorAll('#bin-rows > li').length"
 _IMAGE: Final = "<img src=x onerror=document.title='run'></script>\u202e"
+_COPY: Final = "#bin-rows > li:first-child .head > button"
 
 
 @needs("chromium", "chromedriver", "curl")
@@ -141,9 +142,8 @@ class BinTests(ConsoleTests):
             element(self.driver, "#bin-rows summary").click()
             self.forget()
             # A row is filled by an event that follows the click.
-            copy = "#bin-rows > li:first-child .head > button"
-            (button,) = eventually(lambda: self.all(copy) or None, "the row")
-            button.click()
+            (copy,) = eventually(lambda: self.all(_COPY) or None, "the row")
+            copy.click()
             self.assertEqual(self.said(), "Copied.")
             clipboard = "navigator.clipboard.readText().then(arguments[0])"
             run("bash", "-c", self.driver.execute_async_script(clipboard))

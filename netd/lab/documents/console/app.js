@@ -17,8 +17,9 @@ function changed() {
 let addressing = 0;
 const link = () => new URL(linkOf(state.method, target()), location.href).href;
 
-function follow() {
-  const hash = location.hash;
+function follow(event) {
+  // `changed` may have written another address since.
+  const hash = event ? new URL(event.newURL).hash : location.hash;
   if (!hash.startsWith("#try=")) return false;
   if (!load(decoded(hash.slice(5)))) {
     say("The link fits no URL of this daemon.");
