@@ -35,6 +35,9 @@ _FLAGS: Final = (
     "--disable-dev-shm-usage",
     "--hide-scrollbars",
     "--no-proxy-server",
+    # They double the work of opening a page: keeping the page before in memory,
+    # a process in reserve, and the picture of the page before.
+    "--disable-features=BackForwardCache,SpareRendererForSitePerProcess,PaintHolding",
 )
 _COLLECTIONS: Final = 8
 """One collection leaves nodes of which another gets rid."""

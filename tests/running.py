@@ -176,11 +176,17 @@ def alive(pid: int) -> bool:
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port of the loopback on which nothing listens at the moment."""
-    with socket.socket(type=kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """A port of the loopback on which nothing listens."""
+    sock = socket.socket(type=kind)
+    sock.bind(("127.0.0.1", 0))
+    port: int = sock.getsockname()[1]
+    if kind == socket.SOCK_STREAM:
+        # The kernel gives it to nobody else, and to a server that may reuse it.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        atexit.register(sock.close)
+    else:
+        sock.close()
+    return port
 
 
 def eventually(poll: Callable[[], T | None], what: str, deadline: float = DEADLINE) -> T:

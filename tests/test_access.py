@@ -17,7 +17,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from tests.certificates import certificate
 from tests.clients import connect, curl, datagrams, exchange, receive
 from tests.programs import needs
-from tests.running import MODULE, Daemon, run, run_netd, succeed, temporary_directory
+from tests.running import DEADLINE, MODULE, Daemon, run, run_netd, succeed, temporary_directory
 
 V1 = b"PROXY TCP4 203.0.113.9 192.0.2.2 4711 80\r\n"
 GET = b"GET /healthz HTTP/1.1\r\nHost: netd\r\nConnection: close\r\n\r\n"
@@ -53,7 +53,7 @@ class ListTests(SynchronousTestCase):
             for name, say in (("http", GET), ("tcp-echo", b"x")):
                 with socket.socket() as sock:
                     sock.bind((host, 0))
-                    sock.settimeout(10)
+                    sock.settimeout(DEADLINE)
                     sock.connect(daemon.address(name))
                     try:
                         sock.sendall(say)
@@ -63,7 +63,7 @@ class ListTests(SynchronousTestCase):
                     denied = b"HTTP/1.1 403 " if name == "http" else b""
                     self.assertEqual(response.startswith(denied), not allowed or not denied)
                     self.assertEqual(bool(response), allowed or bool(denied), (host, name))
-            with datagrams(host, timeout=10 if allowed else 0.3) as sock:
+            with datagrams(host, timeout=DEADLINE if allowed else 0.3) as sock:
                 sock.sendto(b"x", daemon.address("udp"))
                 try:
                     self.assertEqual((sock.recv(10), allowed), (b"x", True))

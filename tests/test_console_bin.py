@@ -19,6 +19,7 @@ from tests.running import eventually, run, temporary_directory
 
 _ROWS: Final = "return document.querySelectorAll('#bin-rows details').length"
 _IMAGE: Final = "<img src=x onerror=document.title='run'></script>\u202e"
+_COPY: Final = "#bin-rows > li:first-child .head > button"
 
 
 @needs("chromium", "chromedriver", "curl")
@@ -171,7 +172,9 @@ class BinTests(ConsoleTests):
             self.arrived(2 * number + 1)
             self.unfold(element(self.driver, "#bin-rows summary"))
             self.forget()
-            element(self.driver, "#bin-rows .head > button").click()
+            # A row is filled by an event that follows the click.
+            (copy,) = eventually(lambda: self.all(_COPY) or None, "the row")
+            copy.click()
             self.assertEqual(self.said(), "Copied.")
             clipboard = "navigator.clipboard.readText().then(arguments[0])"
             run("bash", "-c", self.driver.execute_async_script(clipboard))
@@ -207,6 +210,8 @@ class BinTests(ConsoleTests):
         for row in self.all("#bin-rows summary"):
             self.unfold(row)
         bodies = "document.querySelectorAll('#bin-rows .tab:nth-child(2)')"
+        count = f"return {bodies}.length === 2 || null"
+        eventually(lambda: self.script(count), "the rows")
         self.script(f"for (const e of {bodies}) e.click()")
         shown = self.script(
             "return [...document.querySelectorAll('#bin-rows pre')].map(e => e.textContent)"

@@ -97,23 +97,23 @@ class ExperimentTests(ConsoleTests):
 
     def test_queue(self) -> None:
         """Clients of one worker are served one after the other."""
-        self.choose("one at a time", 5, "100ms")
+        self.choose("one at a time", 5, "300ms")
         self.assertIn("With 1 worker the longest queue was", self.run_here())
         rows = sorted(self.rows(), key=lambda row: row.end)
         self.assertEqual([bool(row.queue) for row in rows], [False, True, True, True, True])
         for number, row in enumerate(rows, 1):
-            self.assertGreaterEqual(row.end + _CLOCK, number * 0.1)
-            self.assertLess(row.queue, number * 0.1)
+            self.assertGreaterEqual(row.end + _CLOCK, number * 0.3)
+            self.assertLess(row.queue, number * 0.3)
         self.assertEqual(self.blocks("queued"), 4)
 
     def test_pool(self) -> None:
         """As many responses as there are workers are under way at a time."""
-        self.choose("a pool", 5, "100ms")
+        self.choose("a pool", 5, "300ms")
         self.fill("#setting [name=workers]", "2")
         self.assertIn("With 2 workers", self.run_here())
         queues = sorted(row.queue for row in self.rows())
         self.assertEqual([bool(queue) for queue in queues], [False, False, True, True, True])
-        self.assertGreater(queues[4], 0.1 - _CLOCK)
+        self.assertGreater(queues[4], 0.3 - _CLOCK)
 
     @needs("bash", "curl")
     def test_terminal(self) -> None:

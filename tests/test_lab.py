@@ -92,7 +92,7 @@ class OptionTests(SynchronousTestCase):
             )
         )
         url = daemon.url
-        self.assertTrue(0.2 <= curl(f"{url}/").seconds <= 5)
+        self.assertGreaterEqual(curl(f"{url}/").seconds, 0.2)
         for path in ("version", "hostname"):
             self.assertEqual(curl(f"{url}/{path}").status, 200)
         away = curl(f"{url}/redirect-to?url=http://a.example.org/")

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import curl
 from tests.programs import needs
-from tests.running import TWISTD, Daemon, eventually, run, shared
+from tests.running import DEADLINE, TWISTD, Daemon, eventually, run, shared
 
 _AWAITED = "netd.test.xmlrpc.published:awaited"
 
@@ -89,11 +89,11 @@ class SeedTests(SynchronousTestCase):
 
     def test_hugePower(self) -> None:
         """
-        `pow(7, 10**9)` is refused at once, and not computed.
+        `pow(7, 10**9)` is refused, and not computed, which would take minutes.
         """
         started = time.monotonic()
         self.assertIn("64 bits", self.fault("pow", 7, 10**9).faultString)
-        self.assertLess(time.monotonic() - started, 2.0)
+        self.assertLess(time.monotonic() - started, DEADLINE)
 
     def test_longResult(self) -> None:
         """

@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import http.client
 import signal
-import time
 import xmlrpc.client
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -19,13 +18,10 @@ from tests.clients import GREETING, connect, curl, receive
 from tests.programs import needs
 from tests.running import DEADLINE, ROOT, Daemon, alive, children, eventually
 
-_SOON: Final = 5.0
-"""Far below the default grace of 10 s and far above what an idle machine needs."""
-
 
 class StopTests(SynchronousTestCase):
     """
-    SIGTERM with clients connected.
+    SIGTERM with clients connected; no stop waits longer than `Daemon.ended` does.
     """
 
     def settle(self, daemon: Daemon) -> None:
@@ -40,11 +36,11 @@ class StopTests(SynchronousTestCase):
         """
         Fifty responses in flight are delivered whole, and the process ends right after.
         """
-        daemon = self.enterContext(Daemon())
+        daemon = self.enterContext(Daemon("--grace", "1h"))
         with ExitStack() as clients:
             sockets = [clients.enter_context(connect(daemon.address())) for _ in range(50)]
             for sock in sockets:
-                sock.sendall(b"GET /echo?delay=1s HTTP/1.1\r\nHost: netd\r\n\r\n")
+                sock.sendall(b"GET /echo?delay=3s HTTP/1.1\r\nHost: netd\r\n\r\n")
             self.settle(daemon)
             daemon.signal()
             daemon.notice("STOPPING")
@@ -53,9 +49,7 @@ class StopTests(SynchronousTestCase):
                 self.assertTrue(response.startswith(b"HTTP/1.1 200 OK\r\n"), response)
                 self.assertTrue(response.endswith(b"\r\n\r\n" + GREETING), response)
                 self.assertIn(b"\r\nConnection: close\r\n", response)
-        started = time.monotonic()
         daemon.ended()
-        self.assertLess(time.monotonic() - started, _SOON)
         self.assertNotIn(" 499 ", daemon.log)
 
     @needs("curl")
@@ -76,7 +70,7 @@ class StopTests(SynchronousTestCase):
                     return True
                 return None
 
-            eventually(refused, "a refused connection", _SOON)
+            eventually(refused, "a refused connection")
             sock.setblocking(False)
             self.assertRaises(BlockingIOError, sock.recv, 1)
             daemon.signal()
@@ -87,16 +81,14 @@ class StopTests(SynchronousTestCase):
         """
         An idle kept connection is closed at once, not after the grace.
         """
-        daemon = self.enterContext(Daemon())
+        daemon = self.enterContext(Daemon("--grace", "1h"))
         with connect(daemon.address()) as used, connect(daemon.address()) as fresh:
             used.sendall(b"GET /healthz HTTP/1.1\r\nHost: netd\r\n\r\n")
             self.assertTrue(used.recv(65_536).endswith(b"ok\n"))
             self.settle(daemon)
-            started = time.monotonic()
             daemon.signal()
             self.assertEqual((receive(used), receive(fresh)), (b"", b""))
             daemon.ended()
-            self.assertLess(time.monotonic() - started, _SOON)
 
     @needs("curl")
     def test_grace(self) -> None:
@@ -107,13 +99,9 @@ class StopTests(SynchronousTestCase):
         with connect(daemon.address()) as sock:
             sock.sendall(b"GET /delay/50s HTTP/1.1\r\nHost: netd\r\n\r\n")
             self.settle(daemon)
-            started = time.monotonic()
             daemon.signal()
             self.assertRaises(ConnectionResetError, receive, sock)
             daemon.ended()
-            seconds = time.monotonic() - started
-        self.assertGreaterEqual(seconds, 0.2)
-        self.assertLess(seconds, _SOON)
         self.assertIn("cut 1 connections", daemon.log)
 
     @needs("curl")
@@ -127,11 +115,9 @@ class StopTests(SynchronousTestCase):
             self.settle(daemon)
             daemon.signal()
             daemon.notice("STOPPING")
-            started = time.monotonic()
             daemon.signal()
             self.assertRaises(ConnectionResetError, receive, sock)
             daemon.ended()
-            self.assertLess(time.monotonic() - started, _SOON)
 
     @needs("curl")
     def test_drain(self) -> None:
@@ -140,17 +126,15 @@ class StopTests(SynchronousTestCase):
         """
         daemon = self.enterContext(Daemon("--drain", "1h"))
         with connect(daemon.address()) as sock:
-            sock.sendall(b"GET /echo?delay=1s HTTP/1.1\r\nHost: netd\r\n\r\n")
+            sock.sendall(b"GET /echo?delay=3s HTTP/1.1\r\nHost: netd\r\n\r\n")
             self.settle(daemon)
             daemon.signal()
             daemon.notice("STOPPING")
             self.assertEqual(curl(f"{daemon.url}/readyz").status, 503)
             self.assertEqual(curl(f"{daemon.url}/get").status, 200)
-            started = time.monotonic()
             daemon.signal()
             self.assertTrue(receive(sock).startswith(b"HTTP/1.1 200 OK\r\n"))
             self.assertEqual(daemon.ended(), -signal.SIGTERM)
-            self.assertLess(time.monotonic() - started, _SOON)
         self.assertNotIn("cut", daemon.log)
 
     def test_status(self) -> None:
@@ -198,10 +182,8 @@ class FunctionTests(SynchronousTestCase):
         return connection
 
     def ends(self, daemon: Daemon) -> None:
-        """Assert that it ends soon, by SIGTERM."""
-        started = time.monotonic()
+        """Assert that it ends long before its functions do, by SIGTERM."""
         self.assertEqual(daemon.ended(), -signal.SIGTERM)
-        self.assertLess(time.monotonic() - started, _SOON)
 
     def test_child(self) -> None:
         """

@@ -183,12 +183,6 @@ class PytestTests(Runs):
         for name in names:
             self.assertIn(f"\n{name}", done.out)
 
-    def test_alone(self) -> None:
-        """One process has one daemon for all tests, in any order."""
-        self.write(_SUITE)
-        self.passes(*_PYTEST)
-        self.assertEqual(len(self.noted), 1)
-
     def test_workers(self) -> None:
         """Each worker of xdist has a daemon of its own."""
         self.write(_SUITE)
@@ -196,10 +190,14 @@ class PytestTests(Runs):
         self.passes(*_PYTEST, "-n", "2", "--dist", "loadfile")
         self.assertEqual(len(self.noted), 2)
 
-    def test_sockets(self) -> None:
-        """pytest-socket may forbid every socket but those to loopback."""
+    def test_alone(self) -> None:
+        """
+        One process has one daemon for all tests, in any order, while pytest-socket forbids
+        every socket but those to loopback.
+        """
         self.write(_SUITE)
         self.passes(*_PYTEST, "--disable-socket", "--allow-hosts=127.0.0.1")
+        self.assertEqual(len(self.noted), 1)
 
     def test_lostWorker(self) -> None:
         """A worker that is killed leaves nothing, and the others go on."""

@@ -212,7 +212,7 @@ class BalanceTests(SynchronousTestCase):
             counts = eventually(complete, "the connections of all")
             # Without balance one or two have nearly all; a busy machine makes it uneven.
             self.assertGreater(min(counts), 0, counts)
-            self.assertLess(max(counts), 130, counts)
+            self.assertLess(sum(sorted(counts)[2:]), 190, counts)
 
 
 def _connections(daemon: Daemon) -> list[int]:

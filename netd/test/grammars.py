@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.values import Duration
-
-by_chance = settings(max_examples=100, deadline=None, database=None, derandomize=True)
 
 YEAR = 365 * 24 * 3600 * 1_000_000
 

@@ -6,15 +6,15 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.acl import AccessList
 from netd.addresses import Network
+from netd.test.chance import by_chance
 
 # A busy machine is no failure, and each run is the same one.
-_property = settings(deadline=None, derandomize=True, max_examples=100)
 
 
 def networks(allow: str = "", deny: str = "") -> AccessList:
@@ -61,7 +61,7 @@ _HOSTS = st.one_of(
 class AccessListTests(SynchronousTestCase):
     """The verdicts of two lists."""
 
-    @_property
+    @by_chance
     @given(
         st.lists(_network(), max_size=8),
         st.lists(_network(), max_size=8),

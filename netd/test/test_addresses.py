@@ -23,7 +23,8 @@ from netd.addresses import (
     pack,
     unmapped,
 )
-from netd.test.grammars import TEXT, Refusing, by_chance
+from netd.test.chance import by_chance
+from netd.test.grammars import TEXT, Refusing
 
 
 class NetworkTests(Refusing):

@@ -347,7 +347,7 @@ class StartTests(DaemonCase):
         (port,) = self.reactor.readers
         listener: Any = daemon.getServiceNamed("udp")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.settimeout(10)
+            client.settimeout(60)
             client.sendto(b"hello", ("127.0.0.1", listener.bound.port))
             port.doRead()
             self.assertEqual(client.recv(100), b"hello")

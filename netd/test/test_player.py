@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 from weakref import ref
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
@@ -19,9 +19,8 @@ from zope.interface.verify import verifyObject
 
 from netd.player import Player, Sink
 from netd.script import Abort, Script, Send, Step, Wait
+from netd.test.chance import by_chance
 from netd.test.stages import Stage, TurningClock, blink, pause, resume, stop
-
-_property = settings(max_examples=100, deadline=None, database=None, derandomize=True)
 
 
 class _Players(SynchronousTestCase):
@@ -175,7 +174,7 @@ class OrderTests(_Players):
         self.clock.advance(0.5)
         self.assertEqual(self.stage.said, b"abc")
 
-    @_property
+    @by_chance
     @given(
         st.lists(
             st.integers(0, 64).map(lambda n: Wait(n / 16)) | st.binary(max_size=3).map(Send),
@@ -436,7 +435,7 @@ class ReentryTests(_Players):
         self.assertTrue(self.stage.ended)
         self.assertEqual(self.timers(), 0)
 
-    @_property
+    @by_chance
     @given(
         st.lists(st.sampled_from([Wait(0.5), Wait(0), Send(b"a"), Send(b"bc")]), max_size=60),
         st.lists(st.sampled_from([None, pause, resume, blink]), max_size=40),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.queue_url import AMQP, REDIS, QueueURL, masked
-from netd.test.options.examples import by_chance
+from netd.test.chance import by_chance
 
 GOOD = (
     ("redis://h", "redis://h"),

@@ -4,14 +4,14 @@ Tests for netd.ratelimit.
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.ratelimit import LRU, TokenBucket, TokenBuckets
+from netd.test.chance import by_chance
 
 # A busy machine is no failure, and each run is the same one.
-_property = settings(deadline=None, derandomize=True, max_examples=100)
 
 
 class TokenBucketTests(SynchronousTestCase):
@@ -29,7 +29,7 @@ class TokenBucketTests(SynchronousTestCase):
         bucket = TokenBucket(3.0, 0.0)
         self.assertEqual(sum(bucket.take(2.0, 3.0, 1e9) for _ in range(9)), 3)
 
-    @_property
+    @by_chance
     @given(st.lists(st.floats(0, 10), max_size=200), st.floats(0.5, 50), st.integers(1, 20))
     def test_neverMore(self, times: list[float], rate: float, burst: int) -> None:
         """In any time a bucket gives at most its burst and the inflow."""
@@ -91,7 +91,7 @@ class LRUTests(SynchronousTestCase):
         table.clear()
         self.assertEqual([table.get(number) for number in range(4)], [None] * 4)
 
-    @_property
+    @by_chance
     @given(st.integers(2, 20), st.lists(st.tuples(st.booleans(), st.integers(0, 30))))
     def test_bounded(self, most: int, calls: list[tuple[bool, int]]) -> None:
         """The table never exceeds its size, whatever is added and looked up."""

@@ -12,7 +12,8 @@ from attrs.exceptions import FrozenInstanceError
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from netd.test.grammars import DURATIONS, TEXT, YEAR, Refusing, by_chance
+from netd.test.chance import by_chance
+from netd.test.grammars import DURATIONS, TEXT, YEAR, Refusing
 from netd.values import (
     Distribution,
     Duration,

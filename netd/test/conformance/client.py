@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-_SECONDS: Final = 20.0
+_SECONDS: Final = 60.0
 
 
 @frozen

@@ -406,7 +406,7 @@ def drip(client: Client) -> None:
     seconds = time.monotonic() - began
     same((response.status, response.body, response["content-length"]), (202, b"*****", "5"))
     same(response["content-type"], "application/octet-stream")
-    holds(0.65 <= seconds < 5, f"it took {seconds} s")
+    holds(seconds >= 0.65, f"it took {seconds} s")
     same(client.get("/drip?numbytes=0").status, 400)
 
 
@@ -416,7 +416,7 @@ def delay(client: Client) -> None:
     began = time.monotonic()
     same(client.get("/delay/0.5").status, 200)
     seconds = time.monotonic() - began
-    holds(0.5 <= seconds < 5, f"it took {seconds} s")
+    holds(seconds >= 0.5, f"it took {seconds} s")
 
 
 @SUITE

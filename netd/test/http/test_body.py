@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.http.body import MAX_EXTENSIONS, Chunked, Sized
 from netd.http.errors import RequestError
+from netd.test.chance import by_chance
 
 
 def read(body: Sized | Chunked, data: bytes, *cuts: int) -> tuple[bytes, bytes | None] | str:
@@ -119,7 +120,7 @@ class ChunkedTests(SynchronousTestCase):
         """The limit on chunk extensions is exact."""
         self.assertEqual(MAX_EXTENSIONS, 256)
 
-    @settings(max_examples=200, deadline=None)
+    @by_chance
     @given(
         st.lists(st.binary(min_size=1, max_size=30), max_size=6),
         st.lists(st.integers(1, 200), max_size=5),
@@ -133,7 +134,7 @@ class ChunkedTests(SynchronousTestCase):
         pieces = sorted({cut for cut in cuts if cut < len(data)})
         self.assertEqual(read(chunked(), data, *pieces), (b"".join(chunks), b"rest"))
 
-    @settings(max_examples=200, deadline=None)
+    @by_chance
     @given(st.binary(max_size=40), st.integers(0, 20), st.lists(st.integers(1, 60), max_size=5))
     def test_noise(self, noise: bytes, at: int, cuts: list[int]) -> None:
         """Cutting a body with any noise in it does not change the result."""

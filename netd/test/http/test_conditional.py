@@ -5,14 +5,11 @@ Preconditions, rule by rule of RFC 9110 13.
 from __future__ import annotations
 
 from hypothesis import given
-from hypothesis import settings as how
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.http.conditional import Validators, evaluate, range_applies
-
-_property = how(max_examples=50, deadline=None, database=None, derandomize=True)
-
+from netd.test.chance import by_chance
 
 MODIFIED = 784111777
 AT = b"Sun, 06 Nov 1994 08:49:37 GMT"
@@ -102,7 +99,7 @@ class EvaluateTests(SynchronousTestCase):
                 self.assertEqual(evaluate(fields(lines), STRONG, NOW), strong)
                 self.assertEqual(evaluate(fields(lines), WEAK, NOW), weak)
 
-    @_property
+    @by_chance
     @given(st.dictionaries(st.sampled_from([M, N, S, U]), st.tuples(st.binary(max_size=40))))
     def test_anything(self, values: dict[bytes, tuple[bytes]]) -> None:
         """Any fields have a status, which is no 304 without a match."""

@@ -7,13 +7,11 @@ from __future__ import annotations
 import time
 
 from hypothesis import given
-from hypothesis import settings as how
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.http.dates import MONTHS, http_date, parse
-
-_property = how(max_examples=50, deadline=None, database=None, derandomize=True)
+from netd.test.chance import by_chance
 
 EXAMPLE = 784111777
 NOW = 1_795_000_000.0
@@ -35,7 +33,7 @@ class FormatTests(SynchronousTestCase):
             moment = time.gmtime((number * 30.5 + 15) * 86400)
             self.assertEqual(name, time.strftime("%b", moment))
 
-    @_property
+    @by_chance
     @given(st.integers(0, 2**35))
     def test_back(self, seconds: int) -> None:
         """The text of a time is parsed to the same time."""
@@ -82,7 +80,7 @@ class ParseTests(SynchronousTestCase):
             seconds = parse(b"Sunday, 01-Jan-" + text + b" 00:00:00 GMT", NOW)
             self.assertEqual(seconds, parse(b"Sun, 01 Jan %d 00:00:00 GMT" % year, NOW))
 
-    @_property
+    @by_chance
     @given(st.binary(max_size=40))
     def test_anything(self, text: bytes) -> None:
         """Any text is parsed to a number or None, without an exception."""

@@ -15,7 +15,7 @@ from netd.http.fields import (
     parse_fields,
     trailers,
 )
-from netd.test.options.examples import by_chance
+from netd.test.chance import by_chance
 
 
 class ParseTests(SynchronousTestCase):

@@ -5,14 +5,12 @@ The preferences of clients.
 from __future__ import annotations
 
 from hypothesis import given
-from hypothesis import settings as how
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.http.negotiation import IDENTITY, choose_coding, choose_media, weights
 from netd.test.bounded import bounded
-
-_property = how(max_examples=50, deadline=None, database=None, derandomize=True)
+from netd.test.chance import by_chance
 
 HTML, JSON = b"text/html", b"application/json"
 
@@ -51,7 +49,7 @@ class WeightsTests(SynchronousTestCase):
             with bounded(piece):
                 weights([piece * (1_000_000 // len(piece))])
 
-    @_property
+    @by_chance
     @given(st.binary(max_size=40))
     def test_anything(self, value: bytes) -> None:
         """The weights of any field are between 0 and 1."""

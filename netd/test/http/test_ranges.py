@@ -5,14 +5,11 @@ Byte ranges, rule by rule of RFC 9110 14.
 from __future__ import annotations
 
 from hypothesis import given
-from hypothesis import settings as how
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.http.ranges import MAX_RANGES, ByteRange, length, multipart, parse
-
-_property = how(max_examples=50, deadline=None, database=None, derandomize=True)
-
+from netd.test.chance import by_chance
 
 # Range fields for a file of 100 bytes, and their ranges; None: the field is ignored.
 ROWS: tuple[tuple[bytes, tuple[tuple[int, int], ...] | None], ...] = (
@@ -116,14 +113,14 @@ class ParseTests(SynchronousTestCase):
         )
         self.assertEqual(parse(b"bytes=-1", size), (ByteRange(size - 1, size),))
 
-    @_property
+    @by_chance
     @given(st.binary(max_size=60), st.integers(0, 2**40))
     def test_anything(self, value: bytes, size: int) -> None:
         """The ranges of any field are within the file, ascending and apart."""
         for field in (value, b"bytes=" + value):
             self._check(parse(field, size), size)
 
-    @_property
+    @by_chance
     @given(
         st.lists(
             st.tuples(st.integers(0, 120) | st.none(), st.integers(0, 120) | st.none()),

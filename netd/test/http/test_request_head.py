@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.http.errors import RequestError
 from netd.http.request_head import END, Head, examine, parse
 from netd.test.bounded import bounded
+from netd.test.chance import by_chance
 
 MOST, MOST_TARGET, MOST_FIELDS = 16 * 1024, 8 * 1024, 100
 ONE = b"Host: a\r\n"
@@ -365,7 +366,7 @@ field = st.tuples(token.filter(lambda name: name.lower() not in RESERVED), text)
 class GrammarTests(SynchronousTestCase):
     """Heads generated from the grammar, and heads with noise."""
 
-    @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+    @by_chance
     @given(token.filter(lambda name: name != b"CONNECT"), vchar, st.lists(field, max_size=8))
     def test_valid(self, method: bytes, path: bytes, fields: list[tuple[bytes, bytes]]) -> None:
         """A generated head is parsed into the parts that it was generated from."""
@@ -380,7 +381,7 @@ class GrammarTests(SynchronousTestCase):
             expected[key] = (*expected.get(key, ()), value.strip(b" \t"))
         self.assertEqual(head.fields, expected)
 
-    @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+    @by_chance
     @given(st.binary(max_size=60), st.integers(0, 40), st.lists(st.integers(1, 90), max_size=4))
     def test_anyBytes(self, noise: bytes, at: int, cuts: list[int]) -> None:
         """Cutting a head with any noise in it does not change the result."""

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.http.context import AccessRecord
 from netd.lab.access_tee import AccessTee
 from netd.lab.watchers import REQUESTS, Watcher, Watchers
-from netd.test.grammars import by_chance
+from netd.test.chance import by_chance
 
 
 class _Log:

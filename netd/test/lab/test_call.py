@@ -14,9 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.http.response_head import NO_BODY
 from netd.lab.call import JSON, NO_CONTENT, BadCall, Reply, parse_query
 from netd.script import Send, Wait
+from netd.test.chance import by_chance
 from netd.test.lab.calls import lab_state, make_call, steps
 from netd.test.lab.client import limited
-from netd.test.options.examples import by_chance
 from netd.values import Distribution
 
 

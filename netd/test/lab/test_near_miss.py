@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.near_miss import near_miss
-from netd.test.options.examples import by_chance
+from netd.test.chance import by_chance
 
 KNOWN = ("delay", "body_delay", "pace", "size", "key", "status", "header", "retry_after")
 

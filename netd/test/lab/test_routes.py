@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.lab.call import BadCall, Call, Reply
 from netd.lab.parameters import Parameter
 from netd.lab.routes import ANY, Route, Table, elsewhere
-from netd.test.options.examples import by_chance
+from netd.test.chance import by_chance
 
 
 def nothing(call: Call) -> Reply:

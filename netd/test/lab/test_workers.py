@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab import workers
 from netd.lab.workers import Workers
-from netd.test.options.examples import by_chance
+from netd.test.chance import by_chance
 
 
 def _sixteenths(most: int) -> some.SearchStrategy[float]:

@@ -141,10 +141,12 @@ class CheckTests(_Checks):
 
     def test_error(self) -> None:
         """A closed port and a bad URL are reported by the exception's name and message."""
-        with socket.create_server(("127.0.0.1", 0)) as sock:
-            closed = sock.getsockname()[1]
+        # Nobody listens on it, and nobody else can.
+        sock = socket.socket()
+        self.addCleanup(sock.close)
+        sock.bind(("127.0.0.1", 0))
         for url, words in (
-            (f"http://127.0.0.1:{closed}/", "ConnectionRefusedError: [Errno"),
+            (f"http://127.0.0.1:{sock.getsockname()[1]}/", "ConnectionRefusedError: [Errno"),
             ("gopher://127.0.0.1/", "ValueError: not an http or https URL"),
             ("nonsense", "ValueError: not an http or https URL"),
             ("http://[::1/", "ValueError: Invalid IPv6 URL"),

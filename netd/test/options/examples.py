@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hypothesis import settings as _settings
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -22,7 +21,6 @@ from netd.values import Duration
 
 PARSERS = {option.name: option.type.parse for option in OPTIONS}
 
-by_chance = _settings(max_examples=100, deadline=None, database=None, derandomize=True)
 
 # For each parser, texts of different meaning, and texts that the parser refuses.
 KINDS: dict[Callable[[str], Any], tuple[tuple[str, ...], tuple[str, ...]]] = {

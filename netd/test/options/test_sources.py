@@ -13,6 +13,7 @@ from netd.options.build import build_settings
 from netd.options.sources import OptionValue, option_values
 from netd.options.toml import read_toml
 from netd.settings import OPTIONS
+from netd.test.chance import by_chance
 from netd.test.options.examples import (
     BAD,
     COMPANY,
@@ -20,7 +21,6 @@ from netd.test.options.examples import (
     NAMES,
     ORDER,
     Commands,
-    by_chance,
 )
 from netd.values import Duration
 

@@ -16,13 +16,13 @@ from netd.options.build import build_settings
 from netd.options.sources import option_values
 from netd.options.toml import dump, read_toml
 from netd.settings import OPTIONS
+from netd.test.chance import by_chance
 from netd.test.options.examples import (
     COMPANY,
     EXAMPLES,
     NAMES,
     REPEATABLE,
     Commands,
-    by_chance,
 )
 from netd.values import Duration
 

@@ -35,7 +35,7 @@ class _Sockets(SynchronousTestCase):
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, v6only)
         sock.bind((host, 0))
-        sock.settimeout(10)
+        sock.settimeout(60)
         return sock
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -15,9 +15,8 @@ from netd.script import Abort, Send, Step, Wait
 from netd.services import impairment
 from netd.services.impairment import REORDER_SECONDS, DelayedSender, Impairments, flip_bit
 from netd.settings import Impairment
+from netd.test.chance import by_chance
 from netd.values import Distribution, Duration
-
-_property = settings(deadline=None, derandomize=True, max_examples=100)
 
 
 def scripts(count: int = 1000, data: bytes = b"data", **shares: Any) -> list[list[Step]]:
@@ -106,7 +105,7 @@ class FlipBitTests(SynchronousTestCase):
     Corruption.
     """
 
-    @_property
+    @by_chance
     @given(st.binary(), st.floats(0, 1, exclude_max=True))
     def test_one(self, data: bytes, position: float) -> None:
         """Exactly one bit differs, except in b""."""

@@ -4,17 +4,16 @@ Tests of netd.services.messages.
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.script import Send, Wait
 from netd.services import messages
+from netd.test.chance import by_chance
 
 # Sun Nov 22 14:20:47 2026 UTC.
 NOW = 1_795_357_247
-
-_property = settings(deadline=None, derandomize=True, max_examples=100)
 
 
 class EchoTests(SynchronousTestCase):
@@ -22,7 +21,7 @@ class EchoTests(SynchronousTestCase):
     RFC 862.
     """
 
-    @_property
+    @by_chance
     @given(st.binary())
     def test_same(self, data: bytes) -> None:
         """The response is the datagram."""
@@ -118,7 +117,7 @@ class StampTests(SynchronousTestCase):
         self.assertEqual(response[36:40], b"EE\0\0")
         self.assertEqual(response[40:], b"\x3f\0\0\0")
 
-    @_property
+    @by_chance
     @given(st.binary(max_size=200), st.integers(0, 255), st.integers(0, 2**62))
     def test_length(self, data: bytes, hops: int, now: int) -> None:
         """

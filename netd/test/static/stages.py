@@ -22,6 +22,7 @@ from netd import settings
 from netd.counters import Counters
 from netd.http.server import HTTPServer
 from netd.static.resource import Files
+from netd.static.sendfile import _unacknowledged
 from netd.test.http.stages import LIMITS, MemoryTransport, Response, parse_responses
 from netd.test.http.stock import stock_site
 from netd.transport.tcp import TCPTransport
@@ -206,17 +207,27 @@ class SocketClient(Clock):
         """Turn and receive until `count` bytes have arrived, or the connection ends."""
         data = b""
         while len(data) < count:
-            # The kernel's own work takes a moment now and then.
-            ready, _, _ = select.select([self.client], [], [], 0 if self.writers else 0.1)
+            delivered = self._delivered()
             try:
-                piece = self.client.recv(2**20) if ready else b""
+                piece = self.client.recv(2**20)
+            except BlockingIOError:
+                if delivered:
+                    break
+                # The kernel's own work takes a moment now and then.
+                select.select([self.client], [], [], 0.001)
             except ConnectionResetError:
                 break
-            if not piece and (ready or not self.writers):
-                break
-            data += piece
+            else:
+                if not piece:
+                    break
+                data += piece
             self.turn()
         return data
+
+    def _delivered(self) -> bool:
+        """Whether all that the server has sent can be received, and nothing waits there."""
+        server = self.transport
+        return bool(server.connected and not self.writers and not _unacknowledged(server))
 
     def close(self) -> None:
         """Close both ends."""

@@ -5,7 +5,6 @@ Files in memory.
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 from unittest.mock import patch
 
@@ -89,12 +88,12 @@ class FileCacheTests(SynchronousTestCase):
 
     def test_cacheable(self) -> None:
         """A file that was written or changed a moment ago is not cacheable."""
-        now = time.time()
         stat = self.file.stat()
-        self.assertFalse(cacheable(stat, now + 1))
-        self.assertTrue(cacheable(stat, now + 3))
+        self.assertFalse(cacheable(stat, stat.st_ctime + 1))
+        self.assertTrue(cacheable(stat, stat.st_ctime + 3))
         os.utime(self.file, (1, 1))
-        self.assertFalse(cacheable(self.file.stat(), now + 1))
+        stat = self.file.stat()
+        self.assertFalse(cacheable(stat, stat.st_ctime + 1))
 
     def test_large(self) -> None:
         """A file that is cached without its body is opened, unless it has changed."""

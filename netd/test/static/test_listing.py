@@ -8,14 +8,11 @@ import json
 from html.parser import HTMLParser
 
 from hypothesis import given
-from hypothesis import settings as how
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.static.listing import POLICY, Entry, Listing, Order, as_html, as_json, size
-
-_property = how(max_examples=50, deadline=None, database=None, derandomize=True)
-
+from netd.test.chance import by_chance
 
 ENTRIES = (
     Entry(b"b.txt", False, 2048, 1_700_000_000.9),
@@ -167,7 +164,7 @@ class HTMLTests(SynchronousTestCase):
         self.assertIn(b"default-src 'none'; style-src 'sha256-", POLICY)
         self.assertNotIn(b"unsafe", POLICY)
 
-    @_property
+    @by_chance
     @given(st.lists(st.binary(min_size=1, max_size=20), max_size=5))
     def test_anything(self, names: list[bytes]) -> None:
         """A page with any names has one link for each entry."""

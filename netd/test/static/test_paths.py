@@ -7,14 +7,12 @@ from __future__ import annotations
 from urllib.parse import unquote_to_bytes
 
 from hypothesis import given
-from hypothesis import settings as how
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import BadCall
 from netd.static.paths import display, link, location, resolve, servable
-
-_property = how(max_examples=50, deadline=None, database=None, derandomize=True)
+from netd.test.chance import by_chance
 
 
 class ResolveTests(SynchronousTestCase):
@@ -82,7 +80,7 @@ class ResolveTests(SynchronousTestCase):
                 error = self.assertRaises(BadCall, resolve, b"/files" + path, 1)
                 self.assertEqual(error.status, status)
 
-    @_property
+    @by_chance
     @given(
         st.lists(st.sampled_from([b".", b"..", b"%2e", b"", b"a", b"%2F", b"%"]) | st.binary())
     )
@@ -122,7 +120,7 @@ class LinkTests(SynchronousTestCase):
     References and redirects.
     """
 
-    @_property
+    @by_chance
     @given(st.binary(min_size=1, max_size=20))
     def test_exact(self, name: bytes) -> None:
         """A link decodes to exactly the name, and is never a scheme, a query or a host."""
@@ -162,7 +160,7 @@ class DisplayTests(SynchronousTestCase):
         ):
             self.assertEqual(display(name), shown)
 
-    @_property
+    @by_chance
     @given(st.binary(max_size=20))
     def test_anything(self, name: bytes) -> None:
         """Any name is displayed as valid UTF-8."""

@@ -12,6 +12,7 @@ import site
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -100,6 +101,8 @@ class LifeTests(SynchronousTestCase):
     def test_nothingLeft(self) -> None:
         """An end leaves no process, thread, descriptor or file."""
         shared()
+        # What tests before have left behind does not go meanwhile.
+        gc.collect()
         before = {*os.listdir("/proc/self/fd")}, {*threading.enumerate()}
         with Daemon(tls=True) as netd:
             pid, room = netd.pid, Path(os.readlink(f"/proc/{netd.pid}/cwd")).parent
@@ -115,13 +118,14 @@ class LifeTests(SynchronousTestCase):
         netd: Daemon | None = Daemon().__enter__()
         assert netd is not None
         process: Any = netd._process
+        reader = netd._thread
         room = Path(os.readlink(f"/proc/{netd.pid}/cwd")).parent
         netd = None
         gc.collect()
         self.assertFalse(room.exists())
         process.stdin.close()
         self.assertEqual(process.wait(60), 0)
-        process.stdout.close()
+        reader.join()
 
     def test_error(self) -> None:
         """An error inside the block passes, and the daemon ends."""
@@ -233,7 +237,7 @@ class FailureTests(SynchronousTestCase):
         )
         with Daemon() as netd:
             while netd.lines[-1:] != ["done"]:
-                pass
+                time.sleep(0.001)
             self.assertEqual(len(netd.lines), MAX_LINES)
 
     def test_holder(self) -> None:

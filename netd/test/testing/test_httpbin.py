@@ -89,8 +89,12 @@ class ServerTests(SynchronousTestCase):
 
     def fixed_port(self, kind: type[httpbin.Server]) -> int:
         """A free port, which the variable of this kind of server names."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port: int = free.getsockname()[1]
+        # Bound, so that nobody else takes it; a server that may reuse it can.
+        free = socket.socket()
+        self.addCleanup(free.close)
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
         set_variable(self, kind.port_envvar, str(port))
         return port
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.test.options.examples import by_chance
+from netd.test.chance import by_chance
 from netd.testing.quoting import path_of, query_of, text
 from netd.values import Duration
 

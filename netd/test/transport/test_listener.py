@@ -731,7 +731,7 @@ class DatagramTests(_Listeners):
         self.assertFalse(sock.getblocking())
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.sendto(b"hello", ("127.0.0.1", bound(opened).port))
-            sock.settimeout(10)
+            sock.settimeout(60)
             data, source = sock.recvfrom(100)
             self.assertEqual((data, source[1]), (b"hello", client.getsockname()[1]))
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.test.chance import by_chance
 from netd.transport.proxy_header import LONGEST, Header, forged, parse
 
 # A busy machine is no failure, and each run is the same one.
-_property = settings(deadline=None, derandomize=True, max_examples=100)
 
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -144,7 +144,7 @@ class ParseTests(SynchronousTestCase):
         with self.assertRaises(ValueError):
             parse(v2(b"", length=LONGEST - 15))
 
-    @_property
+    @by_chance
     @given(st.binary(max_size=600))
     def test_anything(self, data: bytes) -> None:
         """Any input is a header, incomplete or a ValueError."""
@@ -158,7 +158,7 @@ class ParseTests(SynchronousTestCase):
             else:
                 self.assertLessEqual(header.length, min(LONGEST, len(start + data)))
 
-    @_property
+    @by_chance
     @given(st.ip_addresses(), st.integers(0, 65535), st.booleans())
     def test_anyClient(
         self, address: IPv4Address | IPv6Address, port: int, binary: bool

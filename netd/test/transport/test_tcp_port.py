@@ -74,9 +74,6 @@ class SingleClientFactory(ClientFactory):
 class ServerTests(TestCase):
     """A site on a TCPPort."""
 
-    # Generous: two cores are shared with everything else.
-    timeout = 30
-
     def setUp(self) -> None:
         self.counters = Counters()
         self.clock = Clock()
@@ -293,11 +290,12 @@ class ServerTests(TestCase):
     @inlineCallbacks
     def test_drained(self) -> Any:
         """A drain delivers the responses in flight, then fires."""
-        response = self.send(b"GET /wait/0.2 HTTP/1.1\r\nHost: a\r\n\r\n")
-        while not self.site.in_flight:
-            yield turn()
+        response = self.send(b"GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
+        request = yield self.held()
         yield self.port.stopListening()
-        yield self.site.drain()
+        drained = self.site.drain()
+        request.finish()
+        yield drained
         received = yield response
         self.assertEqual(parse_responses(received)[0].field(b"connection"), b"close")
 

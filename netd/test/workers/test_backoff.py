@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.test.options.examples import by_chance
+from netd.test.chance import by_chance
 from netd.workers.backoff import FIRST_DELAY, LONGEST_DELAY, SHORT_LIFE, Backoff
 
 

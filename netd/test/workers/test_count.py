@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.settings import HTTP, RPC, Access, Lab, Limits, Settings
-from netd.test.options.examples import by_chance
+from netd.test.chance import by_chance
 from netd.workers.count import auto, divided, part, quota
 
 

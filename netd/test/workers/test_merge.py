@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.counters import Counters
-from netd.test.options.examples import by_chance
+from netd.test.chance import by_chance
 from netd.workers import merge
 from netd.workers.messages import Snapshot
 

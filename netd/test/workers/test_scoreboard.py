@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.test.options.examples import by_chance
+from netd.test.chance import by_chance
 from netd.workers.scoreboard import LIVE_SECONDS, Column, Scoreboard
 
 _CELLS = st.tuples(st.integers(0, 3), st.sampled_from(Column), st.integers(0, 10**9))

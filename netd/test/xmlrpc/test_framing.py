@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.test.options.examples import by_chance
-from netd.test.xmlrpc import profile  # noqa: F401  # hypothesis' settings
+from netd.test.chance import by_chance
 from netd.xmlrpc.framing import FrameReader, framed
 
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.test.chance import by_chance
 from netd.xmlrpc import in_flight
 from netd.xmlrpc.in_flight import LOOK_SECONDS, STEADY_SECONDS, Call, InFlight, Report
 from netd.xmlrpc.registry import Procedure, procedure
@@ -239,8 +240,8 @@ class ModelTests(SynchronousTestCase):
     Whatever the broker does.
     """
 
+    @settings(by_chance, max_examples=300)
     @given(st.lists(st.sampled_from(_STEPS), max_size=60))
-    @settings(max_examples=300, deadline=None)
     def test_neverTwice(self, steps: list[str]) -> None:
         """No call runs twice, and each one ends long before its time is over."""
         model = _Model()

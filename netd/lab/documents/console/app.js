@@ -22,8 +22,9 @@ function note(text) {
   say(text);
   $("notes").replaceChildren(h("p", {}, text));
 }
-function follow() {
-  const hash = location.hash;
+function follow(event) {
+  // `changed` may have written another address since.
+  const hash = event ? new URL(event.newURL).hash : location.hash;
   if (!hash.startsWith("#try=")) return;
   if (!load(decoded(hash.slice(5)))) return note("The link fits no URL of this daemon.");
   $("list").classList.remove("open");

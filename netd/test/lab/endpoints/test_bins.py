@@ -13,6 +13,8 @@ from attrs import evolve
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.counters import Counters
+from netd.http.server import HTTPServer
 from netd.lab.call import BadCall
 from netd.lab.endpoints.bins import MAX_BODY
 from netd.lab.router import Router
@@ -45,9 +47,10 @@ class BinTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.watchers, self.watcher = Watchers(), Watcher((f"b-{KEY}",))
         self.clock = Clock()
-        self.client = Client(configured(), self.clock)
         router = Router(ROUTES, HTTP, self.clock, watchers=self.watchers)
-        self.client.site.resource = router
+        # Responses are compared with their Date.
+        site = HTTPServer(router, self.clock, HTTP.limits, Counters(), now=lambda: 0.0)
+        self.client = Client(configured(), self.clock, site=site)
         self.watchers.enter(self.watcher)
 
     def ask(self, line: str, *headers: str, body: bytes = b"", seconds: float = 0) -> bytes:

@@ -16,8 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.lab.call import BadCall
 from netd.lab.endpoints import compression
 from netd.lab.endpoints.compression import ENCODERS, encoder
+from netd.test.chance import by_chance
 from netd.test.lab.calls import content, fields, reply_to
-from netd.test.options.examples import by_chance
 
 
 def negotiate(accept: str | None) -> str | None:

@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import BadCall
 from netd.lab.endpoints.cookies import parse_cookies, set_cookies
+from netd.test.chance import by_chance
 from netd.test.lab.calls import fields, json_of, reply_to
-from netd.test.options.examples import by_chance
 
 
 class CookieTests(SynchronousTestCase):

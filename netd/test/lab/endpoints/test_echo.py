@@ -19,6 +19,7 @@ from netd.lab.call import TEXT, BadCall
 from netd.lab.endpoints.compression import ENCODERS
 from netd.lab.endpoints.echo import GREETING, pattern
 from netd.script import Abort, Send, Wait
+from netd.test.chance import by_chance
 from netd.test.lab.calls import (
     content,
     fields,
@@ -32,7 +33,6 @@ from netd.test.lab.calls import (
     waits,
 )
 from netd.test.lab.client import HTTP, limited
-from netd.test.options.examples import by_chance
 from netd.values import Distribution
 
 

@@ -20,8 +20,8 @@ from netd.lab.endpoints.httpbin_json import (
     readable,
     shown_head,
 )
+from netd.test.chance import by_chance
 from netd.test.lab.calls import content, json_of, lab_state, make_call, reply_to
-from netd.test.options.examples import by_chance
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

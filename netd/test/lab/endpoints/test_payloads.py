@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.lab.call import BYTES, BadCall
 from netd.lab.endpoints.payloads import MAX_BYTES, letters, randint_bytes
 from netd.script import Send, Wait
+from netd.test.chance import by_chance
 from netd.test.lab.calls import (
     content,
     fields,
@@ -23,7 +24,6 @@ from netd.test.lab.calls import (
     steps,
     waits,
 )
-from netd.test.options.examples import by_chance
 
 
 class NoiseTests(SynchronousTestCase):

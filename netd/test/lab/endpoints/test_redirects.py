@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import BadCall
 from netd.lab.endpoints.redirects import redirect_to
+from netd.test.chance import by_chance
 from netd.test.lab.calls import content, fields, lab_state, make_call, reply_to, run
-from netd.test.options.examples import by_chance
 
 
 def location(line: str, **facts: object) -> str:

@@ -23,8 +23,8 @@ from netd.lab.endpoints.request_body import (
     shown_body,
 )
 from netd.test.bounded import bounded
+from netd.test.chance import by_chance
 from netd.test.lab.calls import content, json_of, make_call, reply_to
-from netd.test.options.examples import by_chance
 
 FORM = "Content-Type: application/x-www-form-urlencoded"
 

@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.lab.call import TEXT, BadCall
 from netd.lab.endpoints.response_fields import allowed_type, echoed_type, response_field
+from netd.test.chance import by_chance
 from netd.test.lab.calls import fields, lab_state, make_call, reply_to
-from netd.test.options.examples import by_chance
 
 CLIENTS_NEED = (
     *("Content-Language", "Content-Disposition", "ETag", "Last-Modified", "Cache-Control"),

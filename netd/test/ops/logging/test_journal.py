@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.counters import Counters
 from netd.http.context import AccessDetails, AccessRecord
 from netd.ops.logging.journal import MAX_BYTES, JournalLog, datagram, is_stderr
-from netd.test.options.examples import by_chance
+from netd.test.chance import by_chance
 
 
 def parse(data: bytes) -> dict[str, bytes]:

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.test.options.examples import by_chance
-from netd.test.xmlrpc import profile  # noqa: F401  # hypothesis' settings
+from netd.test.chance import by_chance
 from netd.xmlrpc.faults import BAD_PARAMETERS, BadParameters
 from netd.xmlrpc.methods.arithmetic import PROCEDURES
 from netd.xmlrpc.registry import Procedure
