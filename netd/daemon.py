@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     # Imported by a daemon with workers only.
     from netd.workers.supervisor import Supervisor
 
-RESERVE: Final = 64
-"""Descriptors for other things than connections: logs, files, body buffers, pipes."""
+RESERVE: Final = 128
+"""Descriptors for other things than connections: logs, files, 63 of their copies, pipes."""
 
 
 def build(

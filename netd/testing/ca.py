@@ -12,10 +12,11 @@ from __future__ import annotations
 import os
 import ssl
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
@@ -29,7 +30,11 @@ KEPT_SECONDS: Final = 7 * 86_400
 
 
 class Certificate(NamedTuple):
-    """The paths of two PEM files; a pair, as requests' `cert` and `load_cert_chain` take it."""
+    """
+    Paths of PEM; a pair, as requests' `cert` and `load_cert_chain` take it.
+
+    Both are in one file, so that they fit whatever other processes do.
+    """
 
     certificate: str
     """The certificate, and those that lead to the authority."""
@@ -49,17 +54,13 @@ class CA:
         self.directory = Path(directory).absolute()
         self.temporary = temporary
         """Whether the directory should go when the process is killed."""
-        certificate, key = self.directory / "ca.pem", self.directory / "ca.key"
-        self.bundle = str(certificate)
+        both = _kept(self.directory / "ca.key", _authority)
+        bundle = self.directory / "ca.pem"
+        self.bundle = str(bundle)
         import trustme
 
-        self._ca: Any
-        if certificate.exists() and key.exists():
-            self._ca = trustme.CA.from_pem(certificate.read_bytes(), key.read_bytes())
-        else:
-            self._ca = trustme.CA(organization_name="netd.testing")
-            _write(key, self._ca.private_key_pem.bytes())
-            _write(certificate, self._ca.cert_pem.bytes())
+        self._ca: Any = trustme.CA.from_pem(both, both)
+        _kept(bundle, self._ca.cert_pem.bytes)
 
     def context(self) -> ssl.SSLContext:
         """The context of a client that trusts this authority alone."""
@@ -86,28 +87,34 @@ class CA:
 
     def self_signed(self) -> Certificate:
         """A certificate for `NAMES` that signs itself."""
-        return self._kept("self-signed", _self_signed)
+        return self._certificate("self-signed", _self_signed)
 
     def _issue(self, name: str, *names: str, **traits: object) -> Certificate:
         """The certificate called `name`, made when it is asked for first."""
-        return self._kept(name, lambda: _pems(self._ca.issue_cert(*names, **traits)))
+        return self._certificate(name, lambda: _pem(self._ca.issue_cert(*names, **traits)))
 
-    def _kept(self, name: str, make: Callable[[], tuple[bytes, bytes]]) -> Certificate:
-        paths = [self.directory / f"{quote(name, safe='')}.{end}" for end in ("pem", "key")]
-        if not all(path.exists() for path in paths):
-            for path, data in zip(paths, make(), strict=True):
-                _write(path, data)
-        return Certificate(*map(str, paths))
+    def _certificate(self, name: str, make: Callable[[], bytes]) -> Certificate:
+        path = self.directory / f"{quote(name, safe='')}.pem"
+        _kept(path, make)
+        return Certificate(str(path), str(path))
 
 
-def _pems(issued: Any) -> tuple[bytes, bytes]:
-    """The chain and the key of a certificate of trustme."""
-    chain = b"".join(each.bytes() for each in issued.cert_chain_pems)
-    return chain, issued.private_key_pem.bytes()
+def _authority() -> bytes:
+    """The key and the certificate of a new authority."""
+    import trustme
+
+    made = trustme.CA(organization_name="netd.testing")
+    return made.private_key_pem.bytes() + made.cert_pem.bytes()
 
 
-def _self_signed() -> tuple[bytes, bytes]:
-    """A certificate and its key, in PEM."""
+def _pem(issued: Any) -> bytes:
+    """The key and the chain of a certificate of trustme."""
+    pem: bytes = issued.private_key_and_cert_chain_pem.bytes()
+    return pem
+
+
+def _self_signed() -> bytes:
+    """A key and its certificate."""
     # trustme has none of these, but the library below it.
     from ipaddress import ip_address
 
@@ -133,15 +140,26 @@ def _self_signed() -> tuple[bytes, bytes]:
     encoding = serialization.Encoding.PEM
     no_password = serialization.NoEncryption()
     form = serialization.PrivateFormat.PKCS8
-    return certificate.public_bytes(encoding), key.private_bytes(encoding, form, no_password)
+    return key.private_bytes(encoding, form, no_password) + certificate.public_bytes(encoding)
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Write a file that appears whole, and that only the user may read."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(beside, "xb", opener=partial(os.open, mode=0o600)) as file:
-        file.write(data)
-    beside.replace(path)
+def _kept(path: Path, make: Callable[[], bytes]) -> bytes:
+    """
+    What is in the file at `path`, which only the user may read.
+
+    Without a file it is what `make` returns; of several processes the first makes it.
+    """
+    if not path.exists():
+        descriptor, beside = tempfile.mkstemp(prefix=".", dir=path.parent)
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(make())
+            # Unlike a rename, this replaces nothing.
+            with suppress(FileExistsError):
+                os.link(beside, path)
+        finally:
+            os.unlink(beside)
+    return path.read_bytes()
 
 
 def cache_directory() -> Path:
@@ -152,7 +170,7 @@ def cache_directory() -> Path:
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "netd" / "testing-ca"
+    return base / "netd" / "authority"
 
 
 def kept() -> CA:

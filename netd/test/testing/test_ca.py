@@ -77,6 +77,20 @@ class HandshakeTests(SynchronousTestCase):
             self.assertEqual(stat.S_IMODE(os.stat(key).st_mode), 0o600)
         self.assertEqual([*self.ca.directory.glob(".*")], [])
 
+    def test_together(self) -> None:
+        """Of two processes that make a certificate at a time, both use that of the first."""
+        issue = self.ca._ca.issue_cert
+
+        def slowly(*names: str) -> object:
+            self.patch(self.ca._ca, "issue_cert", issue)
+            self.first = Path(self.ca.server().certificate).read_bytes()
+            return issue(*names)
+
+        self.patch(self.ca._ca, "issue_cert", slowly)
+        self.assertEqual(Path(self.ca.server().certificate).read_bytes(), self.first)
+        self.handshake(self.ca.server(), "localhost", self.ca.context())
+        self.assertEqual([*self.ca.directory.glob(".*")], [])
+
     def test_names(self) -> None:
         """A name of any letters is a file of the directory."""
         for name in ("::1", "*.a.test", "a/../../b", "..", 'a"b<c>|d?'):
@@ -103,7 +117,7 @@ class KeptTests(SynchronousTestCase):
         """It is private, stays for a week, and is then another."""
         self.patch(sys, "platform", "linux")
         first = Path(kept().bundle).read_bytes()
-        bundle = self.cache / "netd/testing-ca/ca.pem"
+        bundle = self.cache / "netd/authority/ca.pem"
         self.assertEqual(stat.S_IMODE(bundle.parent.stat().st_mode), 0o700)
         self.assertEqual(Path(kept().bundle).read_bytes(), first)
         old = time.time() - KEPT_SECONDS - 1
@@ -121,9 +135,9 @@ class KeptTests(SynchronousTestCase):
     def test_places(self) -> None:
         """Each system has its own place for caches."""
         for platform, place in (
-            ("linux", self.cache / "netd/testing-ca"),
-            ("darwin", Path("/h/Library/Caches/netd/testing-ca")),
-            ("win32", Path("/h/AppData/Local/netd/testing-ca")),
+            ("linux", self.cache / "netd/authority"),
+            ("darwin", Path("/h/Library/Caches/netd/authority")),
+            ("win32", Path("/h/AppData/Local/netd/authority")),
         ):
             self.patch(sys, "platform", platform)
             self.assertEqual(cache_directory(), place)
