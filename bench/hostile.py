@@ -20,6 +20,7 @@ from typing import NamedTuple, cast
 from bench import measure, process
 from bench.peers import ROOT
 from netd.test.worst.calls import CALLS
+from tests.running import free_port
 
 _MOST = 1024 * 1024
 _SECONDS = 4.0
@@ -85,7 +86,7 @@ def main(netd_args: Sequence[str], reactor: str) -> int:
 @contextmanager
 def _running(netd_args: Sequence[str], reactor: str, core: int) -> Iterator[tuple[int, int]]:
     """Run netd during the block; its pid and its port."""
-    port = process.free_ports()[0]
+    port = free_port()
     argv = ["taskset", "-c", str(core), sys.executable, "-c", _TWISTD, "-n", "--pidfile="]
     argv += [f"--reactor={reactor}", "netd", "--udp", "0", "--delay", "0", "--port", str(port)]
     started = subprocess.Popen(

@@ -9,7 +9,6 @@ import os
 import resource
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from types import FrameType
 
 from bench import measure, venv
 from bench.peers import LENGTH, Choice, Peer, Place, program
+from tests.running import free_port
 
 _READY_SECONDS = 20.0
 _END_SECONDS = 5.0
@@ -123,7 +123,7 @@ def running(stage: Stage, peer: Peer, tls: bool = False) -> Iterator[Server]:
     """
     folder = Path(tempfile.mkdtemp(prefix=f"{peer.label}-", dir=stage.folder))
     certificate, key = stage.certificate() if tls else (Path(), Path())
-    first, second = free_ports()
+    first, second = free_port(), free_port()
     place = Place(first, second, tls, folder, stage.python, certificate, key, stage.choice)
     start = peer.start(place)
     log = folder / "output.txt"
@@ -148,14 +148,6 @@ def running(stage: Stage, peer: Peer, tls: bool = False) -> Iterator[Server]:
 def request(server: Server, path: str) -> bytes:
     """A GET of this server with the one header HTTP/1.1 demands."""
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode()
-
-
-def free_ports() -> tuple[int, int]:
-    """Two ports of 127.0.0.1 that were free a moment ago."""
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
 
 
 def _wait_ready(

@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from bench import process
 from bench.peers import ROOT
+from tests.running import free_port
 
 _START_SECONDS = 60.0
 _NICE = 10
@@ -89,7 +90,7 @@ class Stage:
     @contextmanager
     def redis(self, *options: str, apart: bool = False) -> Iterator[tuple[Server, str]]:
         """A Redis, and its URL."""
-        port = process.free_ports()[0]
+        port = free_port()
         where = ("--tls-port", str(port), "--port", "0") if options else ("--port", str(port))
         words = (_found("redis-server"), "--bind", "127.0.0.1", "--save", "", *where, *options)
         with self.program(words, "Ready to accept", port, apart=apart) as server:
@@ -111,7 +112,7 @@ class Stage:
     @contextmanager
     def netd(self, url: str, *options: str, apart: bool = False) -> Iterator[Server]:
         """A netd whose calls go there; to its own processes without a URL."""
-        port = process.free_ports()[0]
+        port = free_port()
         words = [sys.executable, "-m", "netd", "--port", str(port), "--udp", "0"]
         words += ["--rpc", "bench.queue_functions", "--rpc-backlog", str(_BACKLOG), *options]
         words += ["--rpc-queue", url] if url else []
@@ -137,8 +138,7 @@ class Stage:
     def rabbitmq(self) -> Iterator[str]:
         """The URL of a RabbitMQ."""
         inner = str(_RABBITMQ) if _RABBITMQ.exists() else _found("rabbitmq-server")
-        port, names = process.free_ports()
-        between = process.free_ports()[0]
+        port, names, between = free_port(), free_port(), free_port()
         home = self.folder / "rabbitmq"
         home.mkdir()
         (home / "plugins").write_text("[].\n")

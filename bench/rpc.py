@@ -23,6 +23,7 @@ from xmlrpc.client import dumps, loads
 from bench import hostile, load, measure, process, venv
 from bench.peers import ROOT, SERVERS, Choice, named
 from bench.rounds import Effort
+from tests.running import free_port
 
 _BODY = dumps((2, 3), "add").replace("\n", "\\n").replace("'", "\\'")
 _SCRIPT = f"""
@@ -80,7 +81,7 @@ def process_output(*command: str) -> str:
 @contextmanager
 def _running(row: Row, core: int, folder: Path) -> Iterator[None]:
     """Run the row's server during the block; StartError when it does not respond with 5."""
-    row.port = process.free_ports()[0]
+    row.port = free_port()
     with (folder / f"{row.label.replace(' ', '-')}.txt").open("wb") as output:
         argv = ["taskset", "-c", str(core), *map(str, row.argv), str(row.port)]
         started = subprocess.Popen(

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from bench import measure
 from bench.peers import ROOT, SERVERS
-from bench.process import StartError, end, free_ports, version
+from bench.process import StartError, end, version
+from tests.running import free_port
 
 _SOURCE = Path(__file__).with_suffix(".c")
 _WINDOW = 32
@@ -97,7 +98,7 @@ def _running(
     label: str, command: Sequence[object], core: int, program: Path
 ) -> Iterator[_Server]:
     """The server `label`, pinned and responding, which ends with the block."""
-    port, spare = free_ports()
+    port, spare = free_port(), free_port()
     words = [str(word).replace("PORT", str(port)) for word in command]
     words = [str(spare) if word == "SPARE" else word for word in words]
     process = subprocess.Popen(

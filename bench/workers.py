@@ -20,6 +20,7 @@ from statistics import median
 from typing import NamedTuple
 
 from bench import load, measure, process
+from tests.running import free_port
 
 _ACTIONS: dict[str, Callable[[int], object]] = {
     "nothing": lambda _: None,
@@ -77,7 +78,7 @@ def main(rounds: int, seconds: int) -> int:
 @contextmanager
 def _running(workers: int) -> Iterator[Daemon]:
     """A netd with so many workers, which ends with the block."""
-    port, _ = process.free_ports()
+    port = free_port()
     command = [sys.executable, "-m", "netd", "--port", str(port), "--udp", "0"]
     command += ["--access-log", "off", "--workers", str(workers)]
     started = subprocess.Popen(

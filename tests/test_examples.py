@@ -39,6 +39,7 @@ from tests.running import (
     Finished,
     environment,
     eventually,
+    free_port,
     run,
     shared,
     temporary_directory,
@@ -90,14 +91,12 @@ def blocks(page: Path) -> list[Block]:
 
 @functools.cache
 def free_number(port: str) -> int:
-    """What stands for a port of the pages: one that was free over TCP and over UDP."""
+    """What stands for a port of the pages: one that is free over TCP, and now over UDP."""
     while True:
-        with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
-            stream.bind(("127.0.0.1", 0))
-            number: int = stream.getsockname()[1]
-            with contextlib.suppress(OSError):
-                datagrams.bind(("127.0.0.1", number))
-                return number
+        number = free_port()
+        with socket.socket(type=socket.SOCK_DGRAM) as datagrams, contextlib.suppress(OSError):
+            datagrams.bind(("127.0.0.1", number))
+            return number
 
 
 def pattern(shown: str) -> str:
