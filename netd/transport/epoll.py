@@ -135,29 +135,13 @@ def _forgetting(epoll: Any, newcomers: dict[int, Newcomer]) -> Callable[[int], N
     return forget
 
 
-def fast_dispatch(reactor: object) -> bool:
-    """Install the dispatch in `reactor` if that is an epoll reactor; returns whether it is."""
-    try:
-        from select import EPOLLIN
-
-        from twisted.internet.epollreactor import EPollReactor
-    except ImportError:
-        return False
-    if type(reactor) is not EPollReactor or private.DISPATCH.missing():
-        return False
-    epoll = reactor
+def _turn(
+    epoll: Any, write_batch: WriteBatch, newcomers: _Newcomers, readable: int
+) -> Callable[[float | None], None]:
+    """What takes the place of the reactor's `doIteration`."""
     wait = epoll._poller.poll
     selectables = epoll._selectables
-    write_batch = WriteBatch()
-    newcomers = _Newcomers(epoll, EPOLLIN)
     newcomer, events_of_newcomers = newcomers.by_descriptor.get, newcomers.events
-    # Transports look for these there.
-    vars(epoll).update(
-        write_batch=write_batch,
-        admit=newcomers.admit,
-        removeReader=newcomers.removeReader,
-        forget=_forgetting(epoll, newcomers.by_descriptor),
-    )
 
     def turn(timeout: float | None) -> None:
         if write_batch.flush() and timeout != 0:
@@ -175,7 +159,7 @@ def fast_dispatch(reactor: object) -> bool:
             if selectable is None:
                 # An earlier event of this turn closed the descriptor.
                 continue
-            if event != EPOLLIN:
+            if event != readable:
                 log.callWithLogger(
                     selectable, epoll._doReadOrWrite, selectable, descriptor, event
                 )
@@ -190,6 +174,30 @@ def fast_dispatch(reactor: object) -> bool:
         newcomers.watch()
         write_batch.flush()
 
+    return turn
+
+
+def fast_dispatch(reactor: object) -> bool:
+    """Install the dispatch in `reactor` if that is an epoll reactor; returns whether it is."""
+    try:
+        from select import EPOLLIN
+
+        from twisted.internet.epollreactor import EPollReactor
+    except ImportError:
+        return False
+    if type(reactor) is not EPollReactor or private.DISPATCH.missing():
+        return False
+    write_batch = WriteBatch()
+    newcomers = _Newcomers(reactor, EPOLLIN)
+    # Transports look for these there.
+    vars(reactor).update(
+        write_batch=write_batch,
+        admit=newcomers.admit,
+        removeReader=newcomers.removeReader,
+        forget=_forgetting(reactor, newcomers.by_descriptor),
+    )
     # The main loop looks the method up on the instance at each turn.
-    epoll.doIteration = turn  # type: ignore[method-assign]  # as epollreactor does
+    reactor.doIteration = _turn(  # type: ignore[method-assign]  # as epollreactor does
+        reactor, write_batch, newcomers, EPOLLIN
+    )
     return True
