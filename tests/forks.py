@@ -62,8 +62,10 @@ class Fork:
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal, unless it has ended."""
+        # The origin may reap it at any moment.
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """Send SIGKILL, unless it has ended."""

@@ -31,6 +31,7 @@ from tests.workers import (
     group,
     metrics,
     replaced,
+    signal_all,
     template,
     who,
     workers,
@@ -227,8 +228,7 @@ class DeathTests(SynchronousTestCase):
             with Load(daemon.address()) as load:
                 load.more(20)
                 gone = workers(daemon)
-                for pid in gone:
-                    os.kill(pid, signal.SIGKILL)
+                signal_all(gone, signal.SIGKILL)
                 for pid in gone:
                     replaced(daemon, pid, 2)
                 load.more(20)
@@ -325,8 +325,7 @@ class DatagramTests(SynchronousTestCase):
                     client.sendto(b"%d" % number, daemon.address(name))
                 received = [int(client.recv(100)) for _ in range(100)]
                 self.assertEqual(received, list(range(100)))
-            for pid in workers(daemon):
-                os.kill(pid, signal.SIGKILL)
+            signal_all(workers(daemon), signal.SIGKILL)
             for name in ("udp", "udp-echo"):
                 client.sendto(b"waited", daemon.address(name))
                 self.assertEqual(client.recv(100), b"waited")

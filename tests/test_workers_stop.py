@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.clients import GREETING, connect, receive
 from tests.pass_sockets import way
 from tests.running import MODULE, Daemon, alive, eventually, temporary_directory
-from tests.workers import get, group, metrics, workers
+from tests.workers import get, group, metrics, signal_all, workers
 
 _OVERTIME: Final = "ended before the stop was complete"
 
@@ -84,8 +84,7 @@ class StopTests(SynchronousTestCase):
             with Daemon("--workers=2") as daemon:
                 processes = group(daemon)
                 (sock,) = self.ask(daemon, 1, b"/echo?delay=1s")
-                for pid in processes:
-                    os.kill(pid, number)
+                signal_all(processes, number)
                 self.assertTrue(receive(sock).endswith(GREETING))
                 self.assertEqual(daemon.ended(), -number)
                 self.assertFalse([pid for pid in processes if alive(pid)])
@@ -165,8 +164,7 @@ class StopTests(SynchronousTestCase):
         """With a drain, too, a stop signal at every process stops once."""
         with Daemon("--workers=2", "--drain=1h") as daemon:
             processes = group(daemon)
-            for pid in processes:
-                os.kill(pid, signal.SIGTERM)
+            signal_all(processes, signal.SIGTERM)
             daemon.notice("STOPPING")
 
             def draining() -> bool | None:
@@ -180,8 +178,7 @@ class StopTests(SynchronousTestCase):
         """A stop while a worker waits for its replacement does not wait for the grace."""
         with Daemon("--workers=2", "--grace=1h") as daemon:
             processes = group(daemon)
-            for pid in workers(daemon):
-                os.kill(pid, signal.SIGKILL)
+            signal_all(workers(daemon), signal.SIGKILL)
             daemon.logged("ended by SIGKILL")
             daemon.signal()
             self.over(daemon, processes)

@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import connect, receive, threads
 from tests.running import DEADLINE, Daemon, eventually, shared, temporary_directory
-from tests.workers import get, metrics, replaced, who, workers
+from tests.workers import get, metrics, replaced, signal_all, who, workers
 
 _REQUESTS = "netd_http_requests_total"
 
@@ -105,12 +105,10 @@ class MetricsTests(SynchronousTestCase):
         with Daemon("--workers=2", "--worker-timeout=0", "--metrics-http=0") as daemon:
             get(daemon, "/status/299")
             _counted(daemon, 1, "metrics-http")
-            (first, second) = workers(daemon)
-            for pid in (first, second):
-                os.kill(pid, signal.SIGSTOP)
+            both = workers(daemon)
+            signal_all(both, signal.SIGSTOP)
             self.assertEqual(metrics(daemon, "metrics-http")[_REQUESTS, "299"], 1)
-            for pid in (first, second):
-                os.kill(pid, signal.SIGCONT)
+            signal_all(both, signal.SIGCONT)
 
 
 class KeyTests(SynchronousTestCase):

@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import re
+import signal
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -61,6 +64,17 @@ def replaced(daemon: Daemon, gone: int, number: int) -> list[int]:
 def group(daemon: Daemon) -> list[int]:
     """Every process of the daemon."""
     return [daemon.pid, template(daemon), *workers(daemon)]
+
+
+def signal_all(processes: Iterable[int], number: signal.Signals) -> None:
+    """
+    Send a signal to each process, as systemd does to all of a control group.
+
+    One that the signal of another has ended meanwhile is passed over.
+    """
+    for pid in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def metrics(daemon: Daemon, name: str = "http") -> dict[tuple[str, ...], float]:
