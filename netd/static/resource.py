@@ -194,10 +194,11 @@ class Files(Resource):
         """Read the directory in a thread, and respond later unless the client disconnects."""
         query = request.args
         try:
-            order = Order.parse(last(query, b"sort", "name"), last(query, b"order", "asc"))
+            sort, direction = last(query, b"sort", "name"), last(query, b"order", "asc")
+            order = Order.parse(sort.lower(), direction.lower())
         except ValueError as error:
             raise BadCall(str(error)) from None
-        form = last(query, b"format", "")
+        form = last(query, b"format", "").lower()
         if form not in ("", "json", "html"):
             raise BadCall("format is json or html")
         accept = request.head.fields.get(b"accept", ())

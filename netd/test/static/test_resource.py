@@ -176,7 +176,7 @@ class FilesTests(SynchronousTestCase):
 
     def test_listing(self) -> None:
         """A directory without an index page is listed as requested: HTML or JSON, sorted."""
-        page = self.site.get("/sub/?sort=size&order=desc")
+        page = self.site.get("/sub/?sort=SIZE&order=Desc")
         self.assertEqual(page.code, 200)
         self.assertEqual(page.field(b"content-type"), b"text/html; charset=utf-8")
         self.assertEqual(page.field(b"vary"), b"Accept")
@@ -185,7 +185,7 @@ class FilesTests(SynchronousTestCase):
         self.assertIn(b"default-src 'none'", page.field(b"content-security-policy") or b"")
         self.assertLess(page.body.index(b"b.txt"), page.body.index(b"a.txt"))
         for target, fields in (
-            ("/sub/?format=json", ()),
+            ("/sub/?format=JSON", ()),
             ("/sub/", ("Accept: application/json",)),
         ):
             response = self.site.get(target, *fields)

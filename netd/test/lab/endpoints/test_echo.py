@@ -156,7 +156,7 @@ class ComposedTests(SynchronousTestCase):
 
     def test_encoding(self) -> None:
         """The body is encoded, and Content-Encoding names the coding."""
-        reply = reply_to("GET /echo?encoding=gzip&size=1000")
+        reply = reply_to("GET /echo?encoding=GZIP&size=1000")
         self.assertEqual(fields(reply)["content-encoding"], "gzip")
         self.assertEqual(gzip.decompress(content(reply)), pattern(0, 1000))
 
