@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from random import Random
 
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd import settings
 from netd.lab.call import BYTES, BadCall
 from netd.lab.endpoints.payloads import MAX_BYTES, letters, randint_bytes
 from netd.script import Send, Wait
@@ -85,14 +87,17 @@ class NoiseTests(SynchronousTestCase):
 
     def test_chance(self) -> None:
         """Without a seed the bytes differ, and the seed of the daemon repeats them."""
-        pairs = []
-        for seed in (1, 1, 2):
-            state = lab_state(seed)
-            pair = [content(run(make_call("GET /bytes/99", state=state))) for _ in range(2)]
-            self.assertNotEqual(*pair)
-            pairs.append(pair)
-        self.assertEqual(pairs[0], pairs[1])
-        self.assertNotEqual(pairs[0], pairs[2])
+        for count in (99, 9999):
+            line, pairs = f"GET /bytes/{count}", []
+            for seed in (1, 1, 2, None):
+                state = lab_state(seed or 1)
+                state.config = evolve(state.config, lab=settings.Lab(seed=seed))
+                pair = [content(run(make_call(line, state=state))) for _ in range(2)]
+                self.assertNotEqual(*pair)
+                self.assertEqual([len(data) for data in pair], [count, count])
+                pairs.append(pair)
+            self.assertEqual(pairs[0], pairs[1])
+            self.assertNotEqual(pairs[0], pairs[2])
 
 
 class RangeTests(SynchronousTestCase):
