@@ -27,6 +27,8 @@ MAX_KNOWN: Final = 500
 """Lines of each kind whose meaning is kept; then all are forgotten."""
 MAX_LINE: Final = 256
 """Bytes of the longest of them."""
+# Each is of one client: little is lost by not keeping it.
+_SECRET: Final = frozenset({b"authorization", b"cookie", b"proxy-authorization"})
 
 # RFC 9110 5.6.2
 TOKEN: Final = TCHAR.encode() + b"++"
@@ -59,11 +61,14 @@ class Known(dict[bytes, _T]):
     def __missing__(self, line: bytes) -> _T:
         """The result for a `line` that is not kept."""
         result = self._function(line)
+        self._keep(line, result)
+        return result
+
+    def _keep(self, line: bytes, result: _T) -> None:
         if len(line) <= MAX_LINE:
             if len(self) >= MAX_KNOWN:
                 self.clear()
             self[line] = result
-        return result
 
 
 def _parts(line: bytes) -> tuple[bytes, tuple[bytes]]:
@@ -75,7 +80,19 @@ def _parts(line: bytes) -> tuple[bytes, tuple[bytes]]:
     return name.lower(), (value.rstrip(b" \t"),)
 
 
-_parts_of: Final = Known(_parts).__getitem__
+class KnownFields(Known[tuple[bytes, tuple[bytes]]]):
+    """The names and values in field lines; those of `_SECRET` are not kept."""
+
+    __slots__ = ()
+
+    def __missing__(self, line: bytes) -> tuple[bytes, tuple[bytes]]:
+        parts = self._function(line)
+        if parts[0] not in _SECRET:
+            self._keep(line, parts)
+        return parts
+
+
+_parts_of: Final = KnownFields(_parts).__getitem__
 
 
 def parse_fields(lines: Sequence[bytes]) -> dict[bytes, tuple[bytes, ...]]:

@@ -11,6 +11,7 @@ from netd.http.fields import (
     MAX_KNOWN,
     MAX_LINE,
     Known,
+    KnownFields,
     parameters,
     parse_fields,
     trailers,
@@ -70,6 +71,16 @@ class KnownTests(SynchronousTestCase):
             self.assertEqual(known[line], number)
             self.assertIn(line, known)
             self.assertLessEqual(len(known), MAX_KNOWN)
+
+    def test_secrets(self) -> None:
+        """Lines with credentials are not kept, whatever the case of their names."""
+        known = KnownFields(lambda line: (line.partition(b":")[0].lower(), (b"",)))
+        lines = [b"AUTHORIZATION: a", b"Cookie: b", b"proxy-authorization: c", b"Accept: d"]
+        self.assertEqual(
+            [known[line][0] for line in lines],
+            [b"authorization", b"cookie", b"proxy-authorization", b"accept"],
+        )
+        self.assertEqual(list(known), lines[-1:])
 
 
 class TrailerTests(SynchronousTestCase):
