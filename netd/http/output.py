@@ -77,7 +77,7 @@ class Output:
         """Write what was collected, and collect no more."""
         collected, self.collected = self.collected, None
         if collected:
-            data = collected[0] if len(collected) == 1 else b"".join(collected)
+            data = b"".join(collected)
             self._size = 0
             self.written += len(data)
             self.transport.write(data)

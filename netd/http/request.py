@@ -388,7 +388,7 @@ class Request:
         self.startedWriting = True
         self._keep = keep = self.head.keep and self.channel.keeps()
         end = b"\r\n" if keep else response_head.CLOSE
-        return b"".join((start, fields, b"Content-Length: %d\r\n" % length, end))
+        return b"".join((start, fields, response_head.content_length(length), end))
 
     def _begin(self, length: int | None) -> bytes:
         """The header of a response of `length` bytes, or of as many as will be written."""

@@ -39,11 +39,10 @@ _AUTHORITY: Final = re.compile(_HOST + rb"(?::[0-9]{0,5})?")
 _ABSOLUTE: Final = re.compile(rb"(?i)https?://([^/?]++)(/[^?]*+)?+(\?.*+)?+")
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
-_RequestLine: TypeAlias = tuple[bytes, bytes, bytes, bytes, list[bytes], bool, bytes | None]
-"""Method, uri, path, query, postpath, minor and authority, as `Head` has them."""
-
-# The fields that only few requests have, and that say whether a body follows.
-_OF_BODY: Final = frozenset({b"content-length", b"transfer-encoding", b"expect"})
+_Target: TypeAlias = tuple[bytes, bytes, bytes, bytes, list[bytes]]
+"""Method, uri, path, query and postpath, as `Head` has them."""
+_RequestLine: TypeAlias = tuple[_Target, bool, bool, bytes | None]
+"""Those, then minor, plain and authority."""
 
 
 @define(init=False, eq=False, repr=False, weakref_slot=False)
@@ -84,25 +83,25 @@ def parse(raw: bytes, max_target: int, max_fields: int) -> Head:
     Raises `RequestError` for anything that RFC 9112 does not allow, for a target of more
     than `max_target` bytes and for more than `max_fields` header fields.
     """
-    lines = raw.split(b"\r\n")
+    lines = raw[: -len(END)].split(b"\r\n")
+    line = lines.pop(0)
     # One empty line before a request is ignored (RFC 9112 2.2).
-    first = 0 if lines[0] else 1
+    if not line and lines:
+        line = lines.pop(0)
     head = Head()
-    head.raw = raw
-    head.line = line = lines[first]
+    head.raw, head.line = raw, line
     try:
         if len(line) > max_target:
             examine(raw, len(raw), max_target)
-        head.method, head.uri, head.path, head.query, head.postpath, minor, authority = (
-            _request_line_of(line)
-        )
-        head.fields = fields = parse_fields(lines[first + 1 : -2])
+        target, minor, head.plain, authority = _request_line_of(line)
+        head.fields = fields = parse_fields(lines)
     except RequestError:
         # This may raise an error that comes before, or is more exact.
         examine(raw, len(raw), max_target)
         raise
-    if len(lines) - first - 3 > max_fields:
+    if len(lines) > max_fields:
         raise RequestError("fields")
+    head.method, head.uri, head.path, head.query, head.postpath = target
     head.minor = head.keep = minor
     head.length = 0
     head.continues = False
@@ -111,7 +110,6 @@ def parse(raw: bytes, max_target: int, max_fields: int) -> Head:
     if authority is not None:
         # RFC 9112 3.2.2: the received Host is ignored then.
         fields[b"host"] = (authority,)
-    head.plain = minor and head.method != b"HEAD"
     return head
 
 
@@ -128,7 +126,8 @@ def _request_line(line: bytes) -> _RequestLine:
     segments = path[1:].split(b"/")
     if b"%" in path:
         segments = [unquote_to_bytes(segment) for segment in segments]
-    return method, target, path, query, segments, minor == b"1", authority
+    plain = minor == b"1" and method != b"HEAD"
+    return (method, target, path, query, segments), minor == b"1", plain, authority
 
 
 _request_line_of: Final = Known(_request_line).__getitem__
@@ -145,7 +144,7 @@ def _frame(head: Head, fields: Fields) -> None:
         raise RequestError("host")
     if b"connection" in fields:
         head.keep = _persists(_listed(fields, b"connection"), head.minor)
-    if not _OF_BODY.isdisjoint(fields):
+    if b"content-length" in fields or b"transfer-encoding" in fields or b"expect" in fields:
         _expect_body(head, fields)
 
 
@@ -155,7 +154,7 @@ def _listed(fields: Fields, name: bytes) -> bytes:
 
 
 def _expect_body(head: Head, fields: Fields) -> None:
-    """Validate the fields in `_OF_BODY`, and set what they say."""
+    """Validate the fields that say whether a body follows, and set what they say."""
     if b"content-length" in fields:
         length = b",".join(fields[b"content-length"])
         if _LENGTH.fullmatch(length) is None:

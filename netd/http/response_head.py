@@ -8,6 +8,7 @@ module with a CR or LF inside.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final, TypeAlias
 
@@ -93,6 +94,12 @@ def pairs(fields: FieldLines) -> Iterator[tuple[bytes, bytes]]:
     for line in b"".join(fields.values()).splitlines():
         name, _, value = line.partition(b": ")
         yield name, value
+
+
+@lru_cache(maxsize=1024)
+def content_length(length: int) -> bytes:
+    """The line of Content-Length."""
+    return b"Content-Length: %d\r\n" % length
 
 
 def joined(fields: FieldLines) -> bytes:

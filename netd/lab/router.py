@@ -23,6 +23,7 @@ from twisted.web.server import NOT_DONE_YET
 
 from netd.counters import Counters
 from netd.http.cors import ANY, Policy
+from netd.http.fields import Known
 from netd.http.request import Request
 from netd.http.response_head import NO_BODY, HeaderBlock
 from netd.lab.call import (
@@ -47,6 +48,7 @@ from netd.turns import Turns
 
 # Shared by all requests without a body, to save a file for each.
 _EMPTY: Final[IO[bytes]] = BytesIO()
+_text: Final = Known(lambda value: value.decode("latin-1")).__getitem__
 _SMALL: Final = 4096  # bytes of a request that takes no more than a millisecond
 
 
@@ -182,7 +184,7 @@ class Router(Resource):
         path_values: Mapping[str, str],
         make: Callable[..., Call],
     ) -> Reply:
-        method = request.method.decode("latin-1")
+        method = _text(request.method)
         if not route.takes(method) or (method == "OPTIONS" and _preflight(request, route)):
             allow = (("Allow", route.allow),)
             if method != "OPTIONS":
@@ -198,12 +200,12 @@ class Router(Resource):
             content.seek(0)
         call = make(
             method,
-            request.uri.decode("latin-1"),
+            _text(request.uri),
             route.by_name,
             route.composable,
             self._state,
             path_values,
-            head.raw,
+            head,
             content,
             length,
             _Client(request),

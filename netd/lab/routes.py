@@ -7,6 +7,7 @@ Rules: pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -115,6 +116,9 @@ class Route:
         return values if len(segments) == len(self.segments) else None
 
 
+_NO_VALUES: Final[Mapping[str, str]] = MappingProxyType({})
+
+
 class Table:
     """Finds the first route that matches a path, most of them by one look-up."""
 
@@ -130,7 +134,7 @@ class Table:
         """The route of a `path` as received, and the values of its `<name>` segments."""
         literal = self._literal.get(path)
         if literal is not None:
-            return literal, {}
+            return literal, _NO_VALUES
         segments = _segments(path)
         for route in self._by_first.get(segments[0], ()):
             values = route.match(segments)

@@ -24,8 +24,9 @@ from netd.addresses import unmapped
 
 # Only Linux has the flag; elsewhere a response takes one packet more.
 _MORE: Final = getattr(sockets, "MSG_MORE", 0)
+_AT_ONCE: Final = abstract.FileDescriptor.bufferSize
 # Receiving into 64 KiB of the heap and keeping little of it would fragment the heap.
-_INPUT: Final = memoryview(bytearray(abstract.FileDescriptor.bufferSize))
+_INPUT: Final = memoryview(bytearray(_AT_ONCE))
 _DONE: Final = Failure(main.CONNECTION_DONE)
 _NUMERIC: Final = sockets.NI_NUMERICHOST | sockets.NI_NUMERICSERV
 
@@ -108,7 +109,7 @@ class TCPTransport(tcp.Server):
         if self._batched:
             self._tempDataBuffer.append(data)
             self._tempDataLen += len(data)
-            if self._tempDataLen > self.bufferSize:
+            if self._tempDataLen > _AT_ONCE:
                 self.send_batched()
         elif (
             self._tempDataBuffer
@@ -123,7 +124,7 @@ class TCPTransport(tcp.Server):
             self._tempDataBuffer.append(data)
             self._tempDataLen = len(data)
             write_batch = getattr(self.reactor, "write_batch", None)
-            if write_batch is None or self._tempDataLen > self.bufferSize:
+            if write_batch is None or self._tempDataLen > _AT_ONCE:
                 self.send_batched()
             else:
                 write_batch.add(self)

@@ -42,7 +42,7 @@ def delayed_echo(call: Call) -> Reply:
     page = state.compatibility.page
     if page is not None and call.method in ("GET", "HEAD"):
         return Reply(page, type=HTML)
-    if "?" in call.target or call.raw_head.lower().find(b"\nx-netd-") >= 0:
+    if "?" in call.target or call.has_parameter_fields():
         seconds = call.wait("delay") if call.text("delay") else call.draw(state.config.delay)
         return _compose(call, seconds)
     seconds = call.draw(state.config.delay)

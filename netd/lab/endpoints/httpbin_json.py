@@ -123,9 +123,9 @@ def shown_fields(call: Call) -> Headers:
 def shown_head(call: Call) -> bytes:
     """The head as received, except the lines that --exclude-header names."""
     if not call.config.lab.exclude_headers:
-        return call.raw_head
+        return call.head.raw
     pattern = _excluded(call.config.lab.exclude_headers)
-    first, *lines = call.raw_head.lstrip(b"\r\n").split(b"\r\n")[:-2]
+    first, *lines = call.head.raw.lstrip(b"\r\n").split(b"\r\n")[:-2]
     names = [line.partition(b":")[0].decode("latin-1").lower() for line in lines]
     shown = [line for line, name in zip(lines, names, strict=True) if not pattern.match(name)]
     return b"\r\n".join([first, *shown, b"", b""])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from attrs import frozen
@@ -19,6 +20,7 @@ from zope.interface import implementer
 
 from netd.http.context import AccessRecord
 from netd.http.dates import http_date
+from netd.http.fields import Known
 from netd.ops.logging.line_writer import LineWriter
 from netd.values import escape_unprintable
 
@@ -29,6 +31,8 @@ _UNSAFE_BYTE: Final = re.compile(rb"[^ !#-\[\]-~]")
 
 def escape(field: bytes) -> bytes:
     r"""`field` with quotes, backslashes, control and 8-bit bytes as `\xNN`."""
+    if len(field.translate(None, _UNSAFE)) == len(field):
+        return field
     return _UNSAFE_BYTE.sub(lambda match: b"\\x%02X" % ord(match[0]), field)
 
 
@@ -45,6 +49,7 @@ class CombinedLog:
         self.detailed = duration
         self._write = lines.write
         self._now = now
+        self._quoted = Known(lambda field: b' "%b"' % escape(field)).__getitem__
         self._second = -1
         self._timestamp = b""
 
@@ -55,15 +60,15 @@ class CombinedLog:
         if now != self._second:
             self._second = now
             self._timestamp = _timestamp(now)
-        fields = line + referer + agent
-        if len(fields.translate(None, _UNSAFE)) != len(fields):
-            line, referer, agent = escape(line), escape(referer), escape(agent)
         if user != b"-":
             # The only field that a space ends.
             user = escape(user).replace(b" ", b"\\x20")
         end = b"\n" if details is None else _seconds(details.duration)
-        values = peer, user, self._timestamp, line, code, length, referer, agent, end
-        self._write(b'%b - %b [%b] "%b" %d %d "%b" "%b"%b' % values)
+        quoted, numbers = self._quoted, _numbers(code, length)
+        line, referer, agent = quoted(line), quoted(referer), quoted(agent)
+        # A third of the price of a format.
+        parts = (peer, b" - ", user, self._timestamp, line, numbers, referer, agent, end)
+        self._write(b"".join(parts))
 
 
 def _seconds(duration: float | None) -> bytes:
@@ -71,10 +76,15 @@ def _seconds(duration: float | None) -> bytes:
     return b" -\n" if duration is None else b" %.6f\n" % duration
 
 
+@lru_cache(maxsize=1024)
+def _numbers(code: int, length: int) -> bytes:
+    return b" %d %d" % (code, length)
+
+
 def _timestamp(seconds: int) -> bytes:
     """The time of day as the combined format has it, in UTC and in English."""
     _, day, month, year, clock, _ = http_date(seconds).split()
-    return f"{day}/{month}/{year}:{clock} +0000".encode()
+    return f" [{day}/{month}/{year}:{clock} +0000]".encode()
 
 
 @implementer(ILogObserver)

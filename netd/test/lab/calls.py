@@ -13,6 +13,7 @@ from typing import Any
 from attrs import define, evolve
 
 from netd import settings
+from netd.http.request_head import parse
 from netd.lab.call import Call, LabState, Reply
 from netd.lab.routes import Table
 from netd.lab.table import ROUTES
@@ -61,7 +62,7 @@ def make_call(
         route.composable,
         state or lab_state(),
         path_values,
-        head,
+        parse(head, len(head), len(headers) + 9),
         io.BytesIO(body),
         len(body),
         Sender(**facts),

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.http.request_head import parse
 from netd.http.response_head import NO_BODY
 from netd.lab.call import JSON, NO_CONTENT, BadCall, Reply, parse_query
 from netd.script import Send, Wait
@@ -78,13 +79,13 @@ class CallTests(SynchronousTestCase):
     def test_emptyLine(self) -> None:
         """An empty line before the request line is ignored."""
         call = make_call("GET /get")
-        call.raw_head = b"\r\n" + call.raw_head
+        call.head = parse(b"\r\n" + call.head.raw, 100, 100)
         self.assertEqual(call.headers, (("Host", "netd"),))
 
     def test_root(self) -> None:
         """Without a Host the root is localhost."""
         call = make_call("GET /get")
-        call.raw_head = b"GET /get HTTP/1.0\r\n\r\n"
+        call.head = parse(b"GET /get HTTP/1.0\r\n\r\n", 100, 100)
         self.assertEqual(call.root, "http://localhost")
 
     def test_forwarded(self) -> None:

@@ -334,7 +334,7 @@ class FieldTests(SynchronousTestCase):
         seen: list[bytes] = []
 
         def endpoint(call: Call) -> Reply:
-            seen.append(call.raw_head)
+            seen.append(call.head.raw)
             return Reply()
 
         data = b"GET /?x HTTP/1.1\r\nhOsT: netd\r\nb: 1\r\nA: 2\r\nb: 3\r\n\r\n"
