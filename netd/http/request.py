@@ -18,6 +18,7 @@ What costs is done when it is first looked at, because most Resources look at li
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from io import BytesIO
 from types import MappingProxyType
 from typing import IO, AnyStr, Final, Protocol, cast
@@ -57,9 +58,9 @@ class Connection(Protocol):
 class Request:
     """One request; see the module for what of `IRequest` it offers."""
 
-    # __dict__ takes what Resources hang on a request, and is made only then.
+    # __dict__ takes `args` and what Resources hang on a request, and is made only then.
     __slots__ = (
-        *("__dict__", "_args", "_block", "_body", "_content", "_disconnected", "_fields"),
+        *("__dict__", "_block", "_body", "_content", "_disconnected", "_fields"),
         *("_framing", "_headers", "_keep", "_left", "_notifications", "_producer"),
         *("_requestHeaders", "_trailer", "begun", "channel", "code", "code_message"),
         *("finished", "head", "method", "notes", "path", "postpath", "prepath", "sentLength"),
@@ -76,7 +77,6 @@ class Request:
         self.begun = 0.0  # when the head was complete, where a body came after it
         self.notes: Notes = ()
         self._requestHeaders: Headers | None = None
-        self._args: dict[bytes, list[bytes]] | None = None
         self._content: IO[bytes] | None = None
         self._body: BodyBuffer | None = None
         self.code = 200
@@ -99,12 +99,10 @@ class Request:
         """The client's protocol version."""
         return b"HTTP/1.1" if self.head.minor else b"HTTP/1.0"
 
-    @property
+    @cached_property
     def args(self) -> dict[bytes, list[bytes]]:
         """The query's parameters, percent-decoded."""
-        if self._args is None:
-            self._args = parse_qs(self.head.query, 1) if self.head.query else {}
-        return self._args
+        return parse_qs(self.head.query, 1) if self.head.query else {}
 
     @property
     def content(self) -> IO[bytes]:
@@ -163,11 +161,9 @@ class Request:
             self.respond(b"")
             return
         try:
-            resource = getChildForRequest(self.channel.context.resource, self)
+            self._render(getChildForRequest(self.channel.context.resource, self))
         except Exception:
             self.fail(Failure())
-            return
-        self._render(resource)
 
     def lost(self, reason: Failure) -> None:
         """The client is gone: stop the producer and fail what `notifyFinish` gave."""
@@ -255,21 +251,25 @@ class Request:
         """Send `body` as the whole response, and finish: one join, one write."""
         if self.finished or self._disconnected:
             return
-        if len(body) > AHEAD and not self.channel.context.unsent.has_room(len(body)):
+        length = len(body)
+        if length > AHEAD and not self.channel.context.unsent.has_room(length):
             self.notes += (("refusal", "unsent"),)
             self._respond_plain(503, b"Others read too slowly.\n", (b"Retry-After", b"1"))
             return
-        length = len(body)
-        top = (self._usual_header(length) if body else b"") or self._begin(length)
-        if not self._framing.head_only:
+        data = self._usual(length, body) if body else b""
+        if data:
             self.sentLength = length
-            top += body
-        self._end(top)
+        else:
+            data = self._begin(length)
+            if not self._framing.head_only:
+                self.sentLength = length
+                data += body
+        self._end(data)
 
     def begin(self, length: int) -> None:
         """Send the header of a body of `length` bytes, which is written or sent outside."""
         if not self._disconnected:
-            top = self._usual_header(length) or self._begin(length)
+            top = self._usual(length) or self._begin(length)
             self._left = length
             self.channel.output.send(top)
 
@@ -367,8 +367,6 @@ class Request:
             else:
                 allow = b"Allow", b", ".join(allowed)  # RFC 9110 15.5.6
                 self._respond_plain(405, b"Method Not Allowed\n", allow)
-        except Exception:
-            self.fail(Failure())
 
     def _respond_plain(self, code: int, text: bytes, *fields: tuple[bytes, bytes]) -> None:
         """Respond with a line of text and `fields`, whatever the Resource had set."""
@@ -377,8 +375,8 @@ class Request:
         self.setResponseCode(code)
         self.respond(text)
 
-    def _usual_header(self, length: int) -> bytes:
-        """The header if nothing is left to decide, as for nearly all bodies; else nothing."""
+    def _usual(self, length: int, body: bytes = b"") -> bytes:
+        """Header and `body` if nothing is left to decide, as for nearly all; else nothing."""
         if not self.head.plain or self._headers is not None or self.code_message is not None:
             return b""
         start, block = self.channel.context.response_starts.get(self.code), self._block
@@ -388,7 +386,7 @@ class Request:
         self.startedWriting = True
         self._keep = keep = self.head.keep and self.channel.keeps()
         end = b"\r\n" if keep else response_head.CLOSE
-        return b"".join((start, fields, response_head.content_length(length), end))
+        return b"".join((start, fields, response_head.content_length(length), end, body))
 
     def _begin(self, length: int | None) -> bytes:
         """The header of a response of `length` bytes, or of as many as will be written."""
