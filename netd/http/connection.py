@@ -293,9 +293,7 @@ class HTTPConnection:
         at, end = 0, len(data)
         until, left = 0.0, SLICE_REQUESTS
         try:
-            while at < end and self.request is None and not output.paused:
-                if self.state >= ENDING:
-                    break
+            while at < end and not (self.request or output.paused or self.state >= ENDING):
                 if self._upload is not None:
                     at = self._receive(self._upload, data, at)
                     continue
@@ -308,7 +306,10 @@ class HTTPConnection:
                     if left < 0 or (at and seconds() >= until):
                         context.turns.wait(self)
                         break
-                head = parse(data[at:stop], limits.max_target, limits.max_fields)
+                raw, head = data[at:stop], context.latest_head
+                if head is None or raw != head.raw:
+                    head = parse(raw, limits.max_target, limits.max_fields)
+                    context.latest_head = head
                 at = stop
                 if head.length == 0:
                     self._respond(Request(self, head))

@@ -168,6 +168,8 @@ class ServerContext:
     """The deadline of a connection that falls idle now."""
     response_starts: dict[int, bytes] = field(factory=dict, init=False)
     """The first lines of responses that have a body, by status, as of this second."""
+    latest_head: Head | None = field(default=None, init=False)
+    """That of the latest request, for a second: a client that repeats itself is parsed once."""
     _listening: bool = field(default=False, init=False)
     _limits_at: dict[bytes, Limits] = field(init=False)
     _waiting: Counter[bytes] = field(factory=Counter, init=False)
@@ -186,6 +188,7 @@ class ServerContext:
     def change(self, limits: Limits) -> None:
         """Keep to other limits from now on."""
         self.limits = limits
+        self.latest_head = None
         self.unsent.limit = limits.unsent
         self._limits_at = {
             path: evolve(limits, max_body=min(size, limits.max_body))
@@ -226,6 +229,8 @@ class ServerContext:
         """Forget what holds for one second only."""
         self.response_starts.clear()
         self._oldest.clear()
+        # It may hold credentials.
+        self.latest_head = None
         # `now` is up to one round old when it is used; no connection is closed early.
         self.idle_deadline = now + ROUND_SECONDS + self.limits.idle
 

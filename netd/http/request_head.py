@@ -47,7 +47,7 @@ _RequestLine: TypeAlias = tuple[_Target, bool, bool, bytes | None]
 
 @define(init=False, eq=False, repr=False, weakref_slot=False)
 class Head:
-    """One request head; immutable once parsed."""
+    """One request head; immutable once parsed, since requests that are equal share it."""
 
     method: bytes
     uri: bytes
@@ -72,7 +72,7 @@ class Head:
     """The bytes as received."""
     line: bytes
     """The request line as received, without its line end."""
-    fields: dict[bytes, tuple[bytes, ...]]
+    fields: Fields
     """All values by lower-case name, in the order received."""
 
 

@@ -37,6 +37,62 @@ from netd.test.stages import identity
 from netd.transport import tls
 
 
+class SameHeadTests(SynchronousTestCase):
+    """
+    Requests whose heads are equal, byte for byte.
+    """
+
+    def setUp(self) -> None:
+        self.seen: list[Any] = []
+        self.fixture = ServerFixture(Call(self.spoil))
+
+    def spoil(self, request: Any) -> bytes:
+        """Keep `request`, and change all of it that may be changed."""
+        self.seen.append(request)
+        request.postpath.clear()
+        request.requestHeaders.removeHeader(b"host")
+        request.args.clear()
+        request.method = request.uri = request.path = b""
+        return b"x"
+
+    def test_shared(self) -> None:
+        """They share what was parsed, over all connections; a Resource cannot change that."""
+        self.fixture.ask(GET + GET)
+        self.fixture.ask(GET)
+        first, *others = [request.head for request in self.seen]
+        self.assertEqual([head is first for head in others], [True, True])
+        self.assertEqual((first.method, first.uri, first.postpath), (b"GET", b"/", [b""]))
+        self.assertEqual(self.seen[0].getHeader(b"host"), None)
+        self.assertEqual(first.fields[b"host"], (b"a",))
+
+    def test_other(self) -> None:
+        """One byte makes another head."""
+        targets = [b"/a?b=1", b"/a?b=2", b"/a?b=1"]
+        self.fixture.ask(b"".join(GET.replace(b"/", target, 1) for target in targets))
+        self.assertEqual([request.head.uri for request in self.seen], targets)
+
+    def test_bodies(self) -> None:
+        """Each has its own body."""
+        fixture = ServerFixture(Call(lambda request: request.content.read()))
+        client = fixture.ask(post(b"one") + post(b"two") + post(b"six"))
+        bodies = [response.body for response in client.responses()]
+        self.assertEqual(bodies, [b"one", b"two", b"six"])
+
+    def test_refused(self) -> None:
+        """A head that is refused is refused again."""
+        bad = GET.replace(b"Host", b"Host : b\r\nHost")
+        self.assertEqual([self.fixture.ask(bad).response().code for _ in range(2)], [400, 400])
+
+    def test_forgotten(self) -> None:
+        """What may hold credentials is kept for a second at most."""
+        for _ in range(2):
+            self.fixture.ask(GET)
+            self.fixture.clock.advance(1)
+        self.assertIsNone(self.fixture.server.context.latest_head)
+        first, second = self.seen
+        self.assertIsNot(first.head, second.head)
+
+
 class HalfCloseTests(SynchronousTestCase):
     """
     Which FIN is a half-close, and which means that the client left.

@@ -206,7 +206,7 @@ def echoed(content_type: str) -> str:
     """The type with which a body of this type is sent back."""
     call = make_call("PUT /")
     # Some are no values that a head may have.
-    call.head.fields[b"content-type"] = (content_type.encode("latin-1"),)
+    call.head.fields = {b"content-type": (content_type.encode("latin-1"),)}
     return echoed_type(call)
 
 
