@@ -106,6 +106,14 @@ def parse_fields(lines: Sequence[bytes]) -> dict[bytes, tuple[bytes, ...]]:
     return {name: tuple(all_values) for name, all_values in values.items()}
 
 
+def begins(fields: Fields, prefix: bytes) -> bool:
+    """Whether there is a field whose name begins with `prefix`, in lower case."""
+    # Most heads have no name that comes behind it in the alphabet.
+    if not fields or max(fields) < prefix:
+        return False
+    return any(name.startswith(prefix) for name in fields)
+
+
 def trailers(block: bytes, max_fields: int) -> dict[bytes, tuple[bytes, ...]]:
     """
     Values by lower-case name of the trailer section `block`, its empty line included.

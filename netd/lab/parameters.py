@@ -71,7 +71,6 @@ class Parameter:
     required: bool = False
     repeats: bool = False
     choices: tuple[str, ...] = ()
-    """All values that a text may be, in lower case; the text may be in any case."""
     clamps_least: bool = False
     """Whether a value below `least` becomes that, as in httpbin, or is refused."""
 
@@ -82,11 +81,8 @@ class Parameter:
 
     def parse(self, text: str) -> object:
         """The value of `text`, perhaps beyond the limits; ValueError says what is wrong."""
-        if not self.choices:
-            return _KINDS[self.kind][0](text)
-        # Names of content codings (RFC 9110 8.4.1) and their like are in any case.
-        value = text.lower()
-        if value not in self.choices:
+        value: object = _KINDS[self.kind][0](text)
+        if self.choices and value not in self.choices:
             raise ValueError(f"not one of {', '.join(self.choices)}")
         return value
 

@@ -13,7 +13,8 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from netd.lab.call import BYTES, HTML, NO_CONTENT, TEXT, BadCall, Call, Headers, Reply
+from netd.http.fields import begins
+from netd.lab.call import BYTES, FIELDS, HTML, NO_CONTENT, TEXT, BadCall, Call, Headers, Reply
 from netd.lab.endpoints.compression import encode, encoder
 from netd.lab.endpoints.faults import fail_first, faulty_reply
 from netd.lab.endpoints.response_fields import chosen_type, echoed_type, response_field
@@ -29,7 +30,7 @@ _GREETING: Final = Reply(GREETING, sandbox=False)
 _PIECE: Final = 64 * 1024
 _STEP: Final = 16 * 1024
 """Bytes that are encoded in one turn of the reactor, 3 ms for the worst of them."""
-_PREFIX: Final = "x-netd-"
+_PREFIX: Final = FIELDS.decode()
 _MOST_NAMES: Final = 100
 """Names in a query that are compared with those of parameters."""
 MAX_CHUNKS: Final = 100_000
@@ -42,7 +43,7 @@ def delayed_echo(call: Call) -> Reply:
     page = state.compatibility.page
     if page is not None and call.method in ("GET", "HEAD"):
         return Reply(page, type=HTML)
-    if "?" in call.target or call.has_parameter_fields():
+    if "?" in call.target or begins(call.head.fields, FIELDS):
         seconds = call.wait("delay") if call.text("delay") else call.draw(state.config.delay)
         return _compose(call, seconds)
     seconds = call.draw(state.config.delay)

@@ -12,6 +12,7 @@ from netd.http.fields import (
     MAX_LINE,
     Known,
     KnownFields,
+    begins,
     parameters,
     parse_fields,
     trailers,
@@ -81,6 +82,17 @@ class KnownTests(SynchronousTestCase):
             [b"authorization", b"cookie", b"proxy-authorization", b"accept"],
         )
         self.assertEqual(list(known), lines[-1:])
+
+
+class BeginsTests(SynchronousTestCase):
+    """Fields whose names have something in common."""
+
+    @by_chance
+    @given(st.lists(st.sampled_from([b"x", b"x-a", b"x-ab", b"x-b", b"y", b"host"])))
+    def test_begins(self, names: list[bytes]) -> None:
+        """One name is enough, wherever it is among the others."""
+        expected = any(name.startswith(b"x-a") for name in names)
+        self.assertEqual(begins(dict.fromkeys(names, (b"",)), b"x-a"), expected)
 
 
 class TrailerTests(SynchronousTestCase):

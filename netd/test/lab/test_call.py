@@ -162,6 +162,15 @@ class CallTests(SynchronousTestCase):
         self.assertTrue(error.detail.startswith("numbytes: not a whole number from 0 to "))
         self.assertRaises(BadCall, make_call("GET /redirect-to").value, "url")
 
+    def test_choices(self) -> None:
+        """A word of the query or of a field is in any case; the path is as it is."""
+        for call in (
+            make_call("GET /echo?Encoding=GZip"),
+            make_call("GET /echo", "X-Netd-Encoding: GZIP"),
+        ):
+            self.assertEqual(call.value("encoding"), "gzip")
+        self.assertRaises(BadCall, make_call("GET /image/PNG").value, "kind")
+
     def test_random(self) -> None:
         """Random numbers come from the shared state, or from the seed of the call."""
         state = lab_state()

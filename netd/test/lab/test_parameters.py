@@ -66,9 +66,9 @@ class ParameterTests(SynchronousTestCase):
         self.assertIsInstance(clamped.limited(6), int)
 
     def test_choices(self) -> None:
-        """Only the choices are accepted, in any case."""
+        """Only the choices are accepted."""
         parameter = Parameter("x", "text", "", choices=("a", "b"))
-        self.assertEqual([parameter.parse(text) for text in ("a", "B")], ["a", "b"])
+        self.assertEqual(parameter.parse("a"), "a")
         self.assertRaises(ValueError, parameter.parse, "c")
 
     def test_schema(self) -> None:
