@@ -9,7 +9,6 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,17 +18,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import measure
+from bench import measure, process
 from bench.exchanges import EXCHANGES, PACE_SECONDS, Exchange, Ports, WrongResponseError
-from bench.peers import ROOT
-from bench.process import StartError, end
 
 _WARM_SHARE = 0.2
 """Of the whole, at the least `_WARM_SECONDS` of it: caches fill, pools start."""
 _WARM_SECONDS = 30.0
 _SAMPLE_SECONDS = 1.0
 _TIMEOUT_SECONDS = 10.0
-_START_SECONDS = 20.0
 _CLIENTS = 4
 """Of each kind."""
 _REPORT_SECONDS = 60.0
@@ -109,35 +105,27 @@ def quarters(points: list[tuple[float, int]]) -> str:
 
 @contextmanager
 def _started(log: Path, notify: Path, more: tuple[str, ...]) -> Iterator[_Run]:
-    """A netd on the last core that is ready; StartError when it is not."""
-    cores = sorted(os.sched_getaffinity(0))
-    words = [sys.executable, "-m", "netd", "--port", "0", "--service", "echo=tcp:0", *more]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready, log.open("wb") as output:
-        ready.bind(str(notify))
-        ready.settimeout(_START_SECONDS)
-        process = subprocess.Popen(
-            words,
-            cwd=ROOT,
-            env={**os.environ, "NOTIFY_SOCKET": str(notify)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            os.sched_setaffinity(process.pid, {cores[-1]})
-            ports = _announced(ready, log)
-            os.sched_setaffinity(0, {cores[0]})
-            yield _Run(ports, process.pid)
-        finally:
-            end(process)
+    """A netd on a core of its own that is ready; StartError when it is not."""
+    client_core, netd_core = process.cores()
+    argv = ["taskset", "-c", netd_core, sys.executable, "-m", "netd", "--port", 0]
+    argv += ["--service", "echo=tcp:0", *more]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
+        notified.bind(str(notify))
+        notified.setblocking(False)
+        received: list[bytes] = []
+
+        def ready() -> bool:
+            received.append(notified.recv(65_536))
+            return True
+
+        environment = {"NOTIFY_SOCKET": str(notify)}
+        with process.started("netd", argv, ready, log=log, environment=environment) as pid:
+            process.pin(client_core)
+            yield _Run(_ports(received[0].decode()), pid)
 
 
-def _announced(ready: socket.socket, log: Path) -> Ports:
+def _ports(notification: str) -> Ports:
     """The ports of the listeners, from the notification that holds READY=1."""
-    try:
-        notification = ready.recv(65_536).decode()
-    except TimeoutError:
-        raise StartError(f"not ready: {log.read_text()[-1000:]}") from None
     assignments = dict(line.split("=", 1) for line in notification.splitlines())
     pairs = [word.split("=", 1) for word in assignments["X_NETD_LISTEN"].split()]
     ports = {name: int(address.split(":")[1]) for name, address in pairs}
