@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     _shared(added, labels("files"))
     added = command("rpc", "CPU per XML-RPC call, and who waits for one")
     _effort(added)
-    _shared(added, rpc.LABELS)
+    _shared(added, labels("rpc"))
     added = command("lab", "CPU of /get, and how late delayed responses leave")
     _effort(added)
     _shared(added, labels("lab"))

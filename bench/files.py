@@ -36,11 +36,10 @@ _Load = Callable[[Stage, Server], Run]
 
 def _wrk(file: str, effort: Effort, tls: bool = False) -> _Load:
     """Many requests for one file."""
-    work = Workload(f"files-{file}", file, "", tls)
 
     def run(stage: Stage, server: Server) -> Run:
-        at_file = replace(server, peer=replace(server.peer, path=_path(server.peer, file)))
-        return load.run(stage, at_file, work, effort.seconds, effort.connections)
+        work = Workload(f"files-{file}", file, tls=tls, path=_path(server.peer, file))
+        return load.run(stage, server, work, effort.seconds, effort.connections)
 
     return run
 
@@ -140,7 +139,7 @@ def main(choice: Choice, effort: Effort, names: str) -> int:
     with tempfile.TemporaryDirectory(prefix="netd-bench-files-") as name:
         folder = Path(name)
         binary = _go_binary(folder, choice.venv / "bin")
-        choice = replace(choice, tree=_tree(folder), go_static=binary)
+        choice = replace(choice, tree=_tree(folder), compiled=binary)
         peers, notes = choose(choice, "files")
         with process.staged(peers, choice) as stage:
             medians = f"Medians of {effort.rounds} interleaved rounds"

@@ -16,7 +16,6 @@ _PIPELINE = 16
 _SETTLE_SECONDS = 0.05
 _MARK = "netd-bench"
 
-_KEEP_ALIVE = ""
 _CLOSE = 'wrk.headers["Connection"] = "close"'
 _PIPELINED = f"""
 init = function(args)
@@ -65,16 +64,17 @@ class Workload:
 
     name: str
     title: str
-    script: str
+    script: str = ""
     tls: bool = False
+    path: str = ""  # empty: the server's own
 
 
 WORKLOADS = (
-    Workload("keep-alive", "Keep-alive", _KEEP_ALIVE),
+    Workload("keep-alive", "Keep-alive"),
     Workload("close", "One connection each (`Connection: close`)", _CLOSE),
     Workload("pipelined", f"Pipelined x{_PIPELINE}", _PIPELINED),
     Workload("browser", "Browser-like (12 headers, one unique)", _BROWSER),
-    Workload("tls", "TLS keep-alive", _KEEP_ALIVE, tls=True),
+    Workload("tls", "TLS keep-alive", tls=True),
 )
 
 
@@ -95,7 +95,8 @@ def run(
     """Load the server for so many seconds and read what it cost."""
     script = stage.folder / f"{workload.name}.lua"
     script.write_text(workload.script + DONE)
-    url = f"{'https' if workload.tls else 'http'}://127.0.0.1:{server.port}{server.peer.path}"
+    scheme, path = "https" if workload.tls else "http", workload.path or server.peer.path
+    url = f"{scheme}://127.0.0.1:{server.port}{path}"
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script, url]
     before = measure.cpu_seconds(server.pid)
     try:

