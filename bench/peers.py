@@ -143,16 +143,20 @@ def _netd_on(python: str, place: Place) -> Start:
     return Start([python, *start.argv[1:]], start.cwd)
 
 
+def _aiohttp(place: Place, tree: object = "") -> Start:
+    """An aiohttp application."""
+    return Start([place.python, SERVERS / "aio.py", place.port, tree, *_pem(place)])
+
+
 def _aiohttp_tree(place: Place) -> Start:
     """aiohttp's static files."""
-    tree = place.choice.tree
-    return Start([place.python, SERVERS / "static_aio.py", place.port, tree, *_pem(place)])
+    return _aiohttp(place, place.choice.tree)
 
 
 def _stock_tree(place: Place) -> Start:
     """twisted.web.static."""
-    tree = place.choice.tree
-    return Start([place.python, SERVERS / "static_stock.py", _endpoint(place, 0), tree])
+    start = _stock(0, place)
+    return Start([*start.argv, place.choice.tree])
 
 
 def _go_tree(place: Place) -> Start:
@@ -267,7 +271,7 @@ PEERS = (
     Peer("uvicorn", partial(_uvicorn, 0), venv=True),
     Peer("uvicorn-backlog", partial(_uvicorn, BACKLOG), venv=True, suites=("c10k",)),
     Peer("uvicorn-log", partial(_uvicorn, 0, log=True), venv=True, suites=("http",)),
-    Peer("aiohttp", partial(_script, "aio.py"), venv=True),
+    Peer("aiohttp", _aiohttp, venv=True),
     Peer("tornado", partial(_script, "tornado_http.py"), venv=True, suites=("http",)),
     Peer("gevent", partial(_script, "gevent_http.py"), venv=True, suites=("http",)),
     Peer("node", _node, suites=("http",)),
