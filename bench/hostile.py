@@ -68,8 +68,8 @@ def main(netd_args: Sequence[str], reactor: str) -> int:
     client_core, netd_core = process.cores()
     rows, failed = [], False
     with _running(netd_args, reactor, netd_core) as (pid, port), ThreadPoolExecutor(2) as pool:
-        process.pin(client_core)
         print(measure.opening((), f"netd on the reactor {reactor}", ()), flush=True)
+        process.pin(client_core)
         for name, attack in _ATTACKS.items():
             print(name, file=sys.stderr)
             over = threading.Event()

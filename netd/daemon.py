@@ -32,7 +32,7 @@ from netd.ops.signals import end_after, limit_stop, on_signal, on_stop_signal
 from netd.ops.status import Status
 from netd.ops.systemd import Notifier
 from netd.ops.until_eof import UntilEOF
-from netd.parts import Parts, Shared, numbered, small_services
+from netd.parts import ALONE, Parts, Shared, numbered, small_services
 from netd.services import table, udp
 from netd.settings import Settings
 from netd.transport import private, tls
@@ -66,7 +66,7 @@ def build(
     inherited: Sequence[Inherited] = (),
     *,
     output: str | int | None = None,
-    shared: Shared | None = None,
+    shared: Shared = ALONE,
     alone: bool = True,
 ) -> Daemon:
     """
