@@ -72,7 +72,8 @@ def _load(netd: Server, method: str, values: tuple[object, ...], seconds: float)
             function(*values)
             counts[number] += 1
 
-    return sum(counts) / _seconds(lambda: _at_once(run))
+    took = _seconds(lambda: _at_once(run))
+    return sum(counts) / took
 
 
 def _at_once(run: Callable[[int], object]) -> None:
