@@ -354,7 +354,7 @@ class DelayTests(SynchronousTestCase):
         client = netd_client(Route("/", fixed(b"x", delay=2.0), ""))
         client.send(request("GET /"))
         self.assertEqual(
-            (client.counters.delays, client.counters.delay_seconds), ({2.0: 1}, 2.0)
+            (client.counters.delays.counts, client.counters.delays.seconds), ({2.0: 1}, 2.0)
         )
 
     def test_script(self) -> None:
@@ -366,7 +366,7 @@ class DelayTests(SynchronousTestCase):
         for _ in range(3):
             client.advance(10.0)
         self.assertEqual(
-            (client.counters.delays, client.counters.delay_seconds), ({2.0: 1}, 2.0)
+            (client.counters.delays.counts, client.counters.delays.seconds), ({2.0: 1}, 2.0)
         )
 
     def test_exact(self) -> None:
@@ -375,14 +375,14 @@ class DelayTests(SynchronousTestCase):
         client.clock.advance(0.3)
         client.send(request("GET /"))
         client.advance(1.0)
-        self.assertEqual(client.counters.delays, {0.1: 1})
+        self.assertEqual(client.counters.delays.counts, {0.1: 1})
 
     def test_nothingSent(self) -> None:
         """A script that sends nothing is counted too."""
         client = netd_client(Route("/", fixed([Wait(1.0)], status=204), ""))
         client.send(request("GET /"))
         client.advance(1.0)
-        self.assertEqual(client.counters.delays, {1.0: 1})
+        self.assertEqual(client.counters.delays.counts, {1.0: 1})
 
     def test_left(self) -> None:
         """A response whose client leaves early is counted too."""
@@ -390,7 +390,7 @@ class DelayTests(SynchronousTestCase):
             client = netd_client(Route("/", fixed(body, **more), ""))
             client.send(request("GET /"))
             client.disconnect()
-            self.assertEqual(client.counters.delays, {5.0: 1})
+            self.assertEqual(client.counters.delays.counts, {5.0: 1})
 
     def test_atOnce(self) -> None:
         """A response without a wait, or with a wait of zero, is not counted."""
@@ -403,7 +403,9 @@ class DelayTests(SynchronousTestCase):
             client.send(request(f"GET {each.path}"))
             client.advance(1.0)
         self.assertEqual(client.counters.responses, {200: 3})
-        self.assertEqual((client.counters.delays, client.counters.lateness), ({}, {}))
+        self.assertEqual(
+            (client.counters.delays.counts, client.counters.lateness.counts), ({}, {})
+        )
 
 
 class LogTests(SynchronousTestCase):
@@ -456,23 +458,23 @@ class LatenessTests(SynchronousTestCase):
         client.send(request("GET /"))
         client.clock.advance(1.0)
         client.clock.advance(1.003)
-        self.assertEqual(dict(client.counters.lateness), {0.005: 1})
-        self.assertAlmostEqual(client.counters.lateness_seconds, 0.003)
+        self.assertEqual(client.counters.lateness.counts, {0.005: 1})
+        self.assertAlmostEqual(client.counters.lateness.seconds, 0.003)
 
     def test_after(self) -> None:
         """A delayed body is counted by how much later than due it is sent."""
         client = netd_client(Route("/", fixed(b"x", delay=2.0), ""))
         client.send(request("GET /"))
         client.clock.advance(2.003)
-        self.assertEqual(dict(client.counters.lateness), {0.005: 1})
-        self.assertAlmostEqual(client.counters.lateness_seconds, 0.003)
+        self.assertEqual(client.counters.lateness.counts, {0.005: 1})
+        self.assertAlmostEqual(client.counters.lateness.seconds, 0.003)
 
     def test_atOnce(self) -> None:
         """A response without a wait is not counted."""
         client = netd_client(Route("/", fixed([Send(b"x")]), ""), Route("/b", fixed(), ""))
         client.send(request("GET /"))
         client.send(request("GET /b"))
-        self.assertEqual(dict(client.counters.lateness), {})
+        self.assertEqual(client.counters.lateness.counts, {})
 
     def test_left(self) -> None:
         """A response whose client leaves early is not counted, and no timer stays."""
@@ -480,7 +482,7 @@ class LatenessTests(SynchronousTestCase):
         client.send(request("GET /"))
         client.disconnect()
         client.clock.advance(10)
-        self.assertEqual(dict(client.counters.lateness), {})
+        self.assertEqual(client.counters.lateness.counts, {})
         self.assertEqual(client.clock.getDelayedCalls(), [])
 
 
@@ -554,4 +556,6 @@ class SinkTests(SynchronousTestCase):
         """Without counters no delay is counted."""
         client = self.perform([Wait(1.0), Send(b"x")])
         self.assertTrue(client.advance(1.0).endswith(b"1\r\nx\r\n0\r\n\r\n"))
-        self.assertEqual((client.counters.delays, client.counters.lateness), ({}, {}))
+        self.assertEqual(
+            (client.counters.delays.counts, client.counters.lateness.counts), ({}, {})
+        )

@@ -165,7 +165,9 @@ class StreamTests(SynchronousTestCase):
         page.watch("figures=1")
         page.client.advance(1)
         page.client.disconnect()
-        self.assertEqual((page.counters.delay_seconds, page.counters.lateness), (0.0, {}))
+        self.assertEqual(
+            (page.counters.delays.seconds, page.counters.lateness.counts), (0.0, {})
+        )
 
     def test_end(self) -> None:
         """A stream ends after ten minutes, and within a second once the daemon stops."""
