@@ -21,7 +21,7 @@ from netd.parts import Parts
 from netd.workers import merge, messages
 from netd.workers.link import Link
 from netd.workers.messages import Snapshot
-from netd.workers.metrics import GroupCollector, WorkerFigures
+from netd.workers.metrics import GroupCollector
 from netd.workers.slot import Slot
 from netd.workers.worker import snapshot
 
@@ -97,16 +97,5 @@ class Totals:
         )
 
     def _text(self, accept: str) -> tuple[str, bytes]:
-        figures = [
-            WorkerFigures(
-                slot.name,
-                slot.pid,
-                slot.ready,
-                slot.open_connections(),
-                slot.cpu_seconds,
-                slot.restarts,
-            )
-            for slot in self._slots
-        ]
-        collector = GroupCollector(self.total(), figures, os.getpid())
+        collector = GroupCollector(self.total(), self._slots, os.getpid())
         return exposition(collector, process=False)(accept)
