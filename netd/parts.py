@@ -123,7 +123,7 @@ class Parts:
         drain = Drain(streams.values(), grace, reactor, counters, delay)
         gauges = _gauges(sites, streams, rpc, tls)
         probes = shared.probes or _probes(counters, gauges, drain)
-        written = _logs(settings, output, environ, reactor, counters, shared.worker)
+        written = logs(settings, output, environ, reactor, counters, worker=shared.worker)
         public, own_ports = _public(settings, probes), OwnPorts()
         watchers = watching.watchers(
             settings, reactor, lambda: bool(drain.running), counters, gauges, read=shared.read
@@ -249,27 +249,6 @@ def _access_log(settings: Settings, written: Logs, watchers: Watchers) -> Access
     """The access log, which those see, too, who may watch all requests."""
     shown = settings.http.console_requests
     return AccessTee(written.access, watchers) if shown else written.access
-
-
-def _logs(  # noqa: PLR0917 - those of `build`
-    settings: Settings,
-    output: str | int | None,
-    environ: Mapping[str, str],
-    reactor: Any,
-    counters: Counters,
-    worker: Callable[[], int] | None,
-) -> Logs:
-    """The logs that `settings` ask for."""
-    return logs(
-        settings.monitoring.log,
-        settings.http.access_log,
-        output,
-        duration=settings.http.access_log_duration,
-        environ=environ,
-        clock=reactor,
-        counters=counters,
-        worker=worker,
-    )
 
 
 def _open_connections(
