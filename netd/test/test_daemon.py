@@ -212,9 +212,8 @@ class BuildTests(DaemonCase):
                 "--rpc no.such:thing",
             ),
         ):
-            with self.assertRaises(UsageError) as caught:
-                self.build(config)
-            self.assertIn(said, str(caught.exception))
+            caught = self.assertRaises(UsageError, self.build, config)
+            self.assertIn(said, str(caught))
 
     def test_exact(self) -> None:
         """--httpbin-exact is refused beside a listener that others could reach."""
@@ -292,13 +291,11 @@ class GroupTests(DaemonCase):
 
     def test_refused(self) -> None:
         """What several processes cannot do is a UsageError, and so are other systems."""
-        with self.assertRaises(UsageError) as caught:
-            self.make(2, lab=settings.Lab(seed=1))
-        self.assertTrue(str(caught.exception).startswith("--seed: needs --workers 1"))
+        caught = self.assertRaises(UsageError, self.make, 2, lab=settings.Lab(seed=1))
+        self.assertTrue(str(caught).startswith("--seed: needs --workers 1"))
         self.patch(sys, "platform", "darwin")
-        with self.assertRaises(UsageError) as caught:
-            self.make(2)
-        self.assertEqual(str(caught.exception), "--workers 2: several processes need Linux")
+        caught = self.assertRaises(UsageError, self.make, 2)
+        self.assertEqual(str(caught), "--workers 2: several processes need Linux")
 
     def test_fallback(self) -> None:
         """Without the private names of Twisted there is one process."""
@@ -501,11 +498,8 @@ class StartTests(DaemonCase):
     def test_distinct(self) -> None:
         """Two listeners with one address are refused when the daemon is built."""
         twice = [Endpoint("tcp", "127.0.0.1", 8000, option=f"--http {n}") for n in (1, 2)]
-        with self.assertRaises(UsageError) as caught:
-            self.build(settings_with(*twice))
-        self.assertEqual(
-            str(caught.exception), "--http 2: not an address of its own, --http 1 has it"
-        )
+        caught = self.assertRaises(UsageError, self.build, settings_with(*twice))
+        self.assertEqual(str(caught), "--http 2: not an address of its own, --http 1 has it")
 
     def test_local(self) -> None:
         """Loopback that --allow leaves out reaches the probes, over HTTP and HTTPS only."""
@@ -528,9 +522,8 @@ class StartTests(DaemonCase):
             daemon = self.build(
                 settings_with(Endpoint("tcp", "127.0.0.1", port, option=f"--http {port}"))
             )
-            with self.assertRaises(UsageError) as caught:
-                daemon.privilegedStartService()
-        self.assertTrue(str(caught.exception).startswith(f"--http {port}: "))
+            caught = self.assertRaises(UsageError, daemon.privilegedStartService)
+        self.assertTrue(str(caught).startswith(f"--http {port}: "))
 
 
 class TicketKeyTests(DaemonCase):
@@ -576,10 +569,11 @@ class LogTests(DaemonCase):
 
     def test_refused(self) -> None:
         """A log file that cannot be opened is refused by name."""
-        with self.assertRaises(UsageError) as caught:
-            build(self.logging("/nonexistent/log"), self.reactor, {})
+        caught = self.assertRaises(
+            UsageError, build, self.logging("/nonexistent/log"), self.reactor, {}
+        )
         said = "--access-log /nonexistent/log: No such file or directory"
-        self.assertEqual(str(caught.exception), said)
+        self.assertEqual(str(caught), said)
 
 
 class InheritTests(DaemonCase):
@@ -595,9 +589,11 @@ class InheritTests(DaemonCase):
         daemon = build(settings_with(), self.reactor, {}, None, given)
         host, number = sock.getsockname()
         self.assertEqual(daemon.listening(), {"http": f"tcp:{number}:interface={host}"})
-        with self.assertRaises(UsageError) as caught:
-            build(settings_with(), self.reactor, {}, None, [Inherited("https", 3, sock)])
-        self.assertIn("fits none of the listeners http", str(caught.exception))
+        given = [Inherited("https", 3, sock)]
+        caught = self.assertRaises(
+            UsageError, build, settings_with(), self.reactor, {}, None, given
+        )
+        self.assertIn("fits none of the listeners http", str(caught))
 
     def test_exact(self) -> None:
         """The inherited sockets decide whether --httpbin-exact is refused."""

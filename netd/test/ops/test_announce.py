@@ -32,9 +32,8 @@ class AnnouncerTests(SynchronousTestCase):
 
     def complains(self, target: str | Path) -> str:
         """What the operator is told."""
-        with self.assertRaises(UsageError) as caught:
-            self.announcer(target)
-        return str(caught.exception)
+        caught = self.assertRaises(UsageError, self.announcer, target)
+        return str(caught)
 
     def file(self) -> Path:
         """A path without a file in a directory of its own."""

@@ -22,15 +22,13 @@ class PidFileTests(SynchronousTestCase):
 
     def refused(self, reason: str) -> None:
         """Assert that the check fails for this reason."""
-        with self.assertRaises(UsageError) as caught:
-            check(self.path)
-        self.assertEqual(str(caught.exception), f"--pidfile {self.path}: {reason}")
+        caught = self.assertRaises(UsageError, check, self.path)
+        self.assertEqual(str(caught), f"--pidfile {self.path}: {reason}")
 
     def cannot(self, path: str, reason: str) -> None:
         """Assert that `path` cannot be claimed for this reason."""
-        with self.assertRaises(UsageError) as caught:
-            claim(path, 0o027)
-        self.assertEqual(str(caught.exception), f"--pidfile {path}: {reason}")
+        caught = self.assertRaises(UsageError, claim, path, 0o027)
+        self.assertEqual(str(caught), f"--pidfile {path}: {reason}")
 
     def test_none(self) -> None:
         """No file is as it should be."""

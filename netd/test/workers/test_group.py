@@ -122,10 +122,9 @@ class SharedTests(GroupCase):
             (counts.count, Count("key")),
             (counts.forget, Count("key", forget=True)),
         ):
-            with self.assertRaises(Later) as caught:
-                ask("key")
+            caught = self.assertRaises(Later, ask, "key")
             found: list[object] = []
-            caught.exception.fetch(found.append)
+            caught.fetch(found.append)
             asked, done = self.role.asked.pop()
             done(7)
             self.assertEqual((asked, found), (message, [7]))

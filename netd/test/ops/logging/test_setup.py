@@ -137,10 +137,9 @@ class LogsTests(SynchronousTestCase):
             ("journal", "/nonexistent/log", 1, "--access-log"),
             ("json", None, "/nonexistent/log", "--logfile"),
         ):
-            with self.assertRaises(UsageError) as caught:
-                self.make(form, access, output)
+            caught = self.assertRaises(UsageError, self.make, form, access, output)
             message = f"{option} /nonexistent/log: No such file or directory"
-            self.assertEqual(str(caught.exception), message)
+            self.assertEqual(str(caught), message)
 
     def test_closed(self) -> None:
         """Closed standard output is shown as `-`."""
@@ -149,9 +148,8 @@ class LogsTests(SynchronousTestCase):
             raise OSError(9, "Bad file descriptor")
 
         self.patch(module, "LineWriter", closed)
-        with self.assertRaises(UsageError) as caught:
-            self.make("text", "-", STDOUT)
-        self.assertEqual(str(caught.exception), "--access-log -: Bad file descriptor")
+        caught = self.assertRaises(UsageError, self.make, "text", "-", STDOUT)
+        self.assertEqual(str(caught), "--access-log -: Bad file descriptor")
 
     def test_worker(self) -> None:
         """With several processes each response says whose it is, and lines stay whole."""
