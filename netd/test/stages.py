@@ -142,6 +142,17 @@ class Stage:
         self.events.append((self._clock.seconds(), event))
 
 
+def turn(clock: Clock) -> None:
+    """Make the calls that are due now, but not those that they schedule."""
+    now = clock.seconds()
+    for call in [each for each in clock.calls if each.getTime() <= now]:
+        # One of the others may have cancelled or delayed it.
+        if call.active() and call.getTime() <= now:
+            clock.calls.remove(call)
+            call.called = 1
+            call.func(*call.args, **call.kw)
+
+
 class TurningClock(Clock):
     """
     A clock on which a turn is a turn, as on a real reactor.
@@ -154,12 +165,7 @@ class TurningClock(Clock):
         """Let `amount` seconds pass, then run once what was due by then."""
         self.rightNow += amount
         self._sortCalls()
-        for call in [each for each in self.calls if each.getTime() <= self.rightNow]:
-            # One of the others may have cancelled or delayed it.
-            if call.active() and call.getTime() <= self.rightNow:
-                self.calls.remove(call)
-                call.called = 1
-                call.func(*call.args, **call.kw)
+        turn(self)
 
 
 @define
