@@ -19,7 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import measure, process
+from bench.ask import ask
 from bench.exchanges import EXCHANGES, PACE_SECONDS, Exchange, Ports, WrongResponseError
+from tests.running import free_port
 
 _WARM_SHARE = 0.2
 """Of the whole, at the least `_WARM_SECONDS` of it: caches fill, pools start."""
@@ -48,7 +50,7 @@ def main(minutes: float, netd_args: tuple[str, ...]) -> int:
     print(measure.opening((), f"{minutes:g} minutes of everything", ()), flush=True)
     with tempfile.TemporaryDirectory(prefix="netd-soak-") as folder:
         log = Path(folder) / "log"
-        with _started(log, Path(folder) / "notify", netd_args) as run:
+        with _started(log, netd_args) as run:
             before = _timers(run.pid, log)
             asyncio.run(_soak(run, minutes * 60))
             after = _timers(run.pid, log)
@@ -104,32 +106,20 @@ def quarters(points: list[tuple[float, int]]) -> str:
 
 
 @contextmanager
-def _started(log: Path, notify: Path, more: tuple[str, ...]) -> Iterator[_Run]:
+def _started(log: Path, more: tuple[str, ...]) -> Iterator[_Run]:
     """A netd on a core of its own that is ready; StartError when it is not."""
     client_core, netd_core = process.cores()
-    argv = ["taskset", "-c", netd_core, sys.executable, "-m", "netd", "--port", 0]
-    argv += ["--service", "echo=tcp:0", *more]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
-        notified.bind(str(notify))
-        notified.setblocking(False)
-        received: list[bytes] = []
+    ports = Ports(free_port(), free_port(), free_port(socket.SOCK_DGRAM))
+    argv = ["taskset", "-c", netd_core, sys.executable, "-m", "netd", "--port", ports.http]
+    argv += ["--service", f"echo=tcp:{ports.echo}", "--udp", ports.udp, *more]
 
-        def ready() -> bool:
-            received.append(notified.recv(65_536))
-            return True
+    def ready() -> bool:
+        # It handles signals then.
+        return ask(ports.http, "/readyz")[0] == 200
 
-        environment = {"NOTIFY_SOCKET": str(notify)}
-        with process.started("netd", argv, ready, log=log, environment=environment) as pid:
-            process.pin(client_core)
-            yield _Run(_ports(received[0].decode()), pid)
-
-
-def _ports(notification: str) -> Ports:
-    """The ports of the listeners, from the notification that holds READY=1."""
-    assignments = dict(line.split("=", 1) for line in notification.splitlines())
-    pairs = [word.split("=", 1) for word in assignments["X_NETD_LISTEN"].split()]
-    ports = {name: int(address.split(":")[1]) for name, address in pairs}
-    return Ports(ports["http"], ports["tcp-echo"], ports["udp"])
+    with process.started("netd", argv, ready, log=log) as pid:
+        process.pin(client_core)
+        yield _Run(ports, pid)
 
 
 def _timers(pid: int, log: Path) -> int:

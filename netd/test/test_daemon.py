@@ -623,6 +623,11 @@ class StopTests(DaemonCase):
         self.channel.makeConnection(transport)
         return transport
 
+    def leave(self) -> None:
+        """The client has left."""
+        self.channel.connectionLost(Failure(ConnectionDone()))
+        self.reactor.advance(0)
+
     def stop(self, daemon: Daemon) -> Deferred[Any]:
         """The stop begins."""
         with capturedLogs():
@@ -668,8 +673,7 @@ class StopTests(DaemonCase):
         self.reactor.advance(0.1)
         self.assertIn(b"200 OK", transport.value())
         self.assertTrue(transport.disconnecting)
-        self.channel.connectionLost(Failure(ConnectionDone()))
-        self.reactor.advance(0)
+        self.leave()
         self.successResultOf(stopped)
         self.assertEqual(daemon.parts.counters.aborted, 0)
 
@@ -695,8 +699,7 @@ class StopTests(DaemonCase):
             self.reactor.pump([1] * 10)
         self.assertTrue(transport.aborting)
         self.assertEqual(daemon.parts.counters.aborted, 1)
-        self.channel.connectionLost(Failure(ConnectionDone()))
-        self.reactor.advance(0)
+        self.leave()
         self.successResultOf(stopped)
 
     def test_secondSignal(self) -> None:
@@ -714,8 +717,7 @@ class StopTests(DaemonCase):
             self.reactor.signals.run()
         self.assertTrue(transport.aborting)
         self.assertEqual(self.timers, [1.0])
-        self.channel.connectionLost(Failure(ConnectionDone()))
-        self.reactor.advance(0)
+        self.leave()
         self.successResultOf(stopped)
         self.reactor.signals.run()
         self.assertIs(signal.getsignal(signal.SIGTERM), before)
@@ -733,7 +735,7 @@ class StopTests(DaemonCase):
         self.channel.dataReceived(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
         self.assertIn(b" 503 ", kept.value())
         self.assertIn(b"\r\nConnection: close\r\n", kept.value())
-        self.channel.connectionLost(Failure(ConnectionDone()))
+        self.leave()
         with capturedLogs() as events:
             daemon.reload()
         self.assertEqual(events, [])
@@ -742,7 +744,7 @@ class StopTests(DaemonCase):
         late = self.connect()
         self.channel.dataReceived(b"GET /get HTTP/1.1\r\nHost: a\r\n\r\n")
         self.assertIn(b" 200 OK", late.value())
-        self.channel.connectionLost(Failure(ConnectionDone()))
+        self.leave()
         self.reactor.advance(0.1)
         self.assertFalse(self.reactor.adopted[0].listening)
         self.successResultOf(stopped)
@@ -765,8 +767,7 @@ class StopTests(DaemonCase):
             self.reactor.signals.run()
         self.assertTrue(transport.aborting)
         self.assertEqual(self.timers, [config.grace.seconds + 1.0, 1.0])
-        self.channel.connectionLost(Failure(ConnectionDone()))
-        self.reactor.advance(0)
+        self.leave()
         self.successResultOf(stopped)
 
 
