@@ -1,6 +1,6 @@
 """The load of `bench http`: the workloads as wrk scripts, and one run of wrk.
 
-Rules: wrk is the only load generator and its answer is checked: a status of 400 or more or any
+Rules: wrk is the only load generator and its summary is checked: a status of 400 or more or any
 socket error makes the run a LoadError, never a figure.
 """
 
@@ -126,7 +126,7 @@ def result(output: str, cpu_seconds: float) -> Run:
     if bad := [f"{count} {name}" for name, count in zip(names, errors, strict=True) if count]:
         raise LoadError(f"wrk counted errors: {', '.join(bad)} of {requests} requests")
     if not requests or not microseconds:
-        raise LoadError("no request was answered")
+        raise LoadError("no request got a response")
     if not cpu_seconds:
         raise LoadError(f"{requests} requests took less than a tick of CPU")
     return Run(cpu_seconds / requests * 1e6, requests / microseconds * 1e6)

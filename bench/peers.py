@@ -68,8 +68,8 @@ class Peer:
 
     label: str
     start: Callable[[Place], Start]
-    path: str = "/"  # answers 58 bytes at once; empty: ready when it listens
-    slow_path: str = "/delay/3s"  # answers after 3 s; empty: cannot
+    path: str = "/"  # responds with 58 bytes at once; empty: ready when it listens
+    slow_path: str = "/delay/3s"  # responds after 3 s; empty: cannot
     venv: bool = False  # runs on the peers' interpreter
     suites: tuple[str, ...] = ("http", "c10k")  # where it runs unless --only says otherwise
 

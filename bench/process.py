@@ -134,7 +134,7 @@ def running(stage: Stage, peer: Peer, tls: bool = False) -> Iterator[Server]:
     """
     A fresh server of this kind, pinned and ready, which ends with the block.
 
-    Raises StartError when it does not start or answers something else than 58 bytes.
+    Raises StartError when it does not start or responds with something else than 58 bytes.
     """
     folder = Path(tempfile.mkdtemp(prefix=f"{peer.label}-", dir=stage.folder))
     certificate, key = stage.certificate() if tls else (Path(), Path())
@@ -223,7 +223,7 @@ def _responds(peer: Peer, port: int, tls: bool) -> bool:
         return measure.listens(port)
     status, body = ask(port, peer.path, tls=tls, timeout=5)
     if (status, len(body)) != (200, LENGTH):
-        raise StartError(f"answers {peer.path} with status {status} and {len(body)} bytes")
+        raise StartError(f"responds to {peer.path} with status {status} and {len(body)} bytes")
     return True
 
 

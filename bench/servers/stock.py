@@ -20,7 +20,7 @@ class Answer(resource.Resource):
     isLeaf = True
 
     def render_GET(self, request: server.Request) -> bytes | int:
-        """Answer at once, or leave it to a timer."""
+        """Respond at once, or leave it to a timer."""
         request.setHeader(b"content-type", b"text/plain")
         if request.path.startswith(b"/delay/"):
             reactor.callLater(SLOW_SECONDS, _finish, request)
@@ -29,7 +29,7 @@ class Answer(resource.Resource):
 
 
 def _finish(request: server.Request) -> None:
-    """The late answer."""
+    """The late response."""
     request.setHeader(b"content-length", b"%d" % len(BODY))
     request.write(BODY)
     request.finish()
