@@ -101,9 +101,9 @@ def _background(commands: Sequence[Sequence[str]]) -> Iterator[None]:
 def _curl(server: Server, file: str, tls: bool, repeat: int = 1) -> list[object]:
     url = f"{'https' if tls else 'http'}://127.0.0.1:{server.port}{_path(server.peer, file)}"
     more = [word for _ in range(repeat) for word in (url, "-o", "/dev/null")]
-    said = [] if repeat > 1 else ["-w", "%{size_download}"]
+    report = [] if repeat > 1 else ["-w", "%{size_download}"]
     limit = str(_LONGEST_SECONDS)
-    return ["curl", "-q", "-s", "-k", "--noproxy", "*", "-m", limit, *said, *more]
+    return ["curl", "-q", "-s", "-k", "--noproxy", "*", "-m", limit, *report, *more]
 
 
 def _path(peer: Peer, file: str) -> str:

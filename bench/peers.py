@@ -336,13 +336,13 @@ def choose(choice: Choice, suite: str) -> tuple[list[Peer], list[str]]:
     Raises ValueError for a label that is unknown or was asked for and cannot run.
     """
     known = labels(suite)
-    asked = named("--only", choice.only, list(known))
-    wanted = [known[label] for label in asked] or [
+    requested = named("--only", choice.only, list(known))
+    wanted = [known[label] for label in requested] or [
         peer for peer in known.values() if suite in peer.suites
     ]
     reasons = {peer.label: _missing(peer, suite, choice) for peer in wanted}
     absent = {label: why for label, why in reasons.items() if why}
-    if asked and absent:
+    if requested and absent:
         label, why = next(iter(absent.items()))
         raise ValueError(f"--only: {label} cannot run: {why}")
     notes = [f"{label} left out: {why}" for label, why in absent.items()]

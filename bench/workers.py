@@ -84,7 +84,7 @@ def _cpu_seconds(pids: list[int]) -> float:
 
 def _cpu(rounds: int, seconds: int) -> str:
     """CPU a request, of keep-alive connections, 32 a worker."""
-    found: dict[int, list[float]] = {workers: [] for workers in _COUNTS}
+    measured: dict[int, list[float]] = {workers: [] for workers in _COUNTS}
     with ExitStack() as stack:
         daemons = {workers: stack.enter_context(_running(workers)) for workers in _COUNTS}
         script = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "done.lua"
@@ -99,11 +99,11 @@ def _cpu(rounds: int, seconds: int) -> str:
                     [*command, str(script), url], capture_output=True, text=True, check=True
                 )
                 spent = _cpu_seconds(pids) - before
-                found[workers].append(load.result(done.stdout, spent).cpu_microseconds)
-    one = median(found[1])
+                measured[workers].append(load.result(done.stdout, spent).cpu_microseconds)
+    one = median(measured[1])
     rows = [
         (str(workers), f"{median(values):.1f}", f"{median(values) / one:.2f}")
-        for workers, values in found.items()
+        for workers, values in measured.items()
     ]
     return measure.markdown(("workers", "us CPU/request", "ratio to one"), rows)
 
@@ -189,11 +189,11 @@ def _balance() -> str:
 def _size(rounds: int) -> str:
     """The time without any worker, and what a worker adds to memory."""
     restarts, starts = [], {1: list[float](), 4: list[float]()}
-    for workers, found in starts.items():
+    for workers, measured in starts.items():
         for _ in range(rounds):
             begun = time.perf_counter()
             with _running(workers):
-                found.append(time.perf_counter() - begun)
+                measured.append(time.perf_counter() - begun)
     with _running(2) as daemon:
         private = [_private_bytes(pid) for pid in daemon.serving()]
         for _ in range(rounds):

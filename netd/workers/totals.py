@@ -63,11 +63,11 @@ class Totals:
         asked = []
         for slot in self._slots:
             if slot.ready:
-                answer = slot.ask(
+                response = slot.ask(
                     messages.TakeSnapshot(), PATIENCE_SECONDS, self._parts.reactor
                 )
                 keep = partial(self._keep, slot, slot.link)
-                asked.append(answer.addCallbacks(keep, lambda _: None))
+                asked.append(response.addCallbacks(keep, lambda _: None))
         DeferredList(asked).addCallback(lambda _: done())
 
     def _keep(self, slot: Slot, link: Link | None, taken: Snapshot) -> None:
