@@ -63,7 +63,9 @@ def _tallies(counters: Counters) -> dict[str, float]:
         elif value:
             tallies[name] = round(value, 6)
         if isinstance(value, Histogram) and value.seconds:
-            tallies[f"{name}_seconds"] = round(value.seconds, 6)
+            # The sum of the delays is delay_seconds, that of the lateness lateness_seconds.
+            of_one = name if name.endswith("ss") else name.removesuffix("s")
+            tallies[f"{of_one}_seconds"] = round(value.seconds, 6)
     return tallies
 
 
