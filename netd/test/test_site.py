@@ -15,12 +15,12 @@ from twisted.web.resource import IResource, getChildForRequest
 from twisted.web.test.requesthelper import DummyRequest
 
 from netd.counters import Counters
-from netd.http.context import AccessRecord
 from netd.lab.endpoints.echo import GREETING
 from netd.lab.endpoints.probes import Probes
 from netd.lab.router import Router
 from netd.settings import Settings
 from netd.site import HostGuard, factory, files_only, local, probes_only, tree
+from netd.test.http.stages import RecordingLog
 from netd.test.http.stock import stock_site
 from netd.test.lab.client import (
     HTTP,
@@ -345,24 +345,13 @@ class EngineTests(SynchronousTestCase):
 
     def test_log(self) -> None:
         """Each response is recorded in the log that was handed in."""
-        lines = []
-
-        class Log:
-            """Keeps what is recorded."""
-
-            detailed = False
-
-            def record(self, entry: AccessRecord) -> None:
-                """Keep the entry."""
-                lines.append(entry)
-
-        client = Client()
-        client.site = factory(configured(), client.clock, client.counters, log=Log())
+        client, log = Client(), RecordingLog()
+        log.detailed = False
+        client.site = factory(configured(), client.clock, client.counters, log=log)
         again = Client(client.settings, client.clock, client.counters, client.site)
         again.request("GET /healthz", "User-Agent: me")
-        self.assertEqual(
-            lines, [(b"127.0.0.1", b"GET /healthz HTTP/1.1", 200, 3, b"-", b"me", b"-", None)]
-        )
+        entry = (b"127.0.0.1", b"GET /healthz HTTP/1.1", 200, 3, b"-", b"me", b"-", None)
+        self.assertEqual(log.entries, [entry])
 
     def test_alone(self) -> None:
         """A site of one resource serves that one only."""
