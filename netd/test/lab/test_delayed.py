@@ -114,7 +114,7 @@ class ReplyTests(SynchronousTestCase):
         client = netd_client(Route("/", fixed([Wait(1.0), Abort()]), ""))
         client.send(request("GET /"))
         self.assertEqual(client.advance(1.0), b"")
-        self.assertTrue(client.transport.aborting)
+        self.assertTrue(client.transport.disconnected)
 
     def test_trailers(self) -> None:
         """Trailers follow the last chunk; stock Twisted leaves them out."""
@@ -153,7 +153,7 @@ class MistakeTests(SynchronousTestCase):
 
         client = netd_client(Route("/", lambda call: Reply(script()), ""))
         client.send(request("GET /"))
-        self.assertTrue(client.transport.aborting)
+        self.assertTrue(client.transport.disconnected)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
@@ -329,7 +329,7 @@ class RawTests(SynchronousTestCase):
         for start in BOTH:
             client = start(Route("/", fixed([Send(b"x"), Abort()], raw=True), ""))
             self.assertEqual(client.send(request("GET /")), b"x")
-            self.assertTrue(client.transport.aborting)
+            self.assertTrue(client.transport.disconnected)
 
     def test_breaks(self) -> None:
         """A script that fails after its first bytes is a reset and one logged failure."""
@@ -340,7 +340,7 @@ class RawTests(SynchronousTestCase):
 
         client = netd_client(Route("/", lambda call: Reply(script(), raw=True), ""))
         client.send(request("GET /"))
-        self.assertTrue(client.transport.aborting)
+        self.assertTrue(client.transport.disconnected)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
@@ -502,9 +502,9 @@ class PatienceTests(SynchronousTestCase):
         self.producer.pauseProducing()
         self.client.advance(1.9)
         self.producer.pauseProducing()
-        self.assertFalse(self.client.transport.aborting)
+        self.assertFalse(self.client.transport.disconnected)
         self.client.advance(0.1)
-        self.assertTrue(self.client.transport.aborting)
+        self.assertTrue(self.client.transport.disconnected)
 
     def test_caughtUp(self) -> None:
         """A client that catches up in time gets the rest."""
@@ -512,7 +512,7 @@ class PatienceTests(SynchronousTestCase):
         self.client.advance(1.9)
         self.producer.resumeProducing()
         self.assertIn(b"x", self.client.advance(3))
-        self.assertFalse(self.client.transport.aborting)
+        self.assertFalse(self.client.transport.disconnected)
 
     def test_left(self) -> None:
         """A client that leaves while it lags leaves no timer behind."""
@@ -550,7 +550,9 @@ class SinkTests(SynchronousTestCase):
             client = self.perform([Wait(1.0), Send(b"x"), Abort()], flushes)
             client.advance(1.0)
             transport = client.transport
-            self.assertEqual((transport.aborting, transport.disconnecting), (not flushes, True))
+            self.assertEqual(
+                (transport.disconnected, transport.disconnecting), (not flushes, True)
+            )
 
     def test_uncounted(self) -> None:
         """Without counters no delay is counted."""

@@ -191,11 +191,11 @@ class StreamTests(SynchronousTestCase):
         page.client.advance(1.9)
         producer.resumeProducing()
         page.client.advance(1.9)
-        self.assertFalse(page.client.transport.aborting)
+        self.assertFalse(page.client.transport.disconnected)
         producer.pauseProducing()
         producer.pauseProducing()
         page.client.advance(2)
-        self.assertTrue(page.client.transport.aborting)
+        self.assertTrue(page.client.transport.disconnected)
 
     def test_slowLeaves(self) -> None:
         """A slow reader that leaves by itself leaves no timer."""
