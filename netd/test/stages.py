@@ -20,12 +20,24 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IProducer
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from netd.player import Sink
 
 Reaction: TypeAlias = Callable[[Any], object]
 """What a stage does to its producer in the middle of a write or of the goodbye."""
+
+
+def usage_error(
+    test: SynchronousTestCase, call: Callable[..., object], *rest: Any, **named: Any
+) -> str:
+    """The message of the UsageError that a call raises, which is one whole line."""
+    message = str(test.assertRaises(UsageError, call, *rest, **named))
+    test.assertTrue(message.isprintable(), message)
+    test.assertFalse(message.rstrip().endswith(":"), message)
+    return message
 
 
 def pause(producer: Any) -> None:

@@ -27,6 +27,7 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
+from netd.test.stages import usage_error
 from netd.transport import listener
 from netd.transport.balanced_port import BalancedPort
 from netd.transport.listener import Listener, check_distinct, datagram, kernel_backlog, stream
@@ -81,11 +82,7 @@ class _Listeners(SynchronousTestCase):
 
     def refused(self, endpoint: Endpoint, kind: socket.SocketKind = socket.SOCK_STREAM) -> str:
         """The one line of the error of building or binding `where`."""
-        with self.assertRaises(UsageError) as caught:
-            self.listener(endpoint, kind).privilegedStartService()
-        message = str(caught.exception)
-        self.assertTrue(message.isprintable(), message)
-        return message
+        return usage_error(self, lambda: self.listener(endpoint, kind).privilegedStartService())
 
 
 class DistinctTests(_Listeners):
