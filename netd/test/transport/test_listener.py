@@ -440,11 +440,10 @@ class RefusalTests(_Listeners):
     def test_foreignAddress(self) -> None:
         """An address of another machine (RFC 5737: of none) is refused when it is bound."""
         opened = self.listener(Endpoint("tcp", "192.0.2.1", 0, option="--bind 192.0.2.1"))
-        with self.assertRaises(UsageError) as caught:
-            opened.startService()
+        caught = self.assertRaises(UsageError, opened.startService)
         self.assertIn(
             "--bind 192.0.2.1: cannot listen on tcp 192.0.2.1 port 0: Cannot assign",
-            str(caught.exception),
+            str(caught),
         )
         self.assertIsNone(opened.bound)
 
@@ -457,9 +456,10 @@ class RefusalTests(_Listeners):
             ("tcp", "fe80::1%no-such-interface"),
             ("tcp6", "127.0.0.1"),
         ):
-            with self.assertRaises(UsageError) as caught:
-                self.listener(Endpoint(kind, host, 80, option=f"--http {kind}:80"))
-            message = str(caught.exception)
+            caught = self.assertRaises(
+                UsageError, self.listener, Endpoint(kind, host, 80, option=f"--http {kind}:80")
+            )
+            message = str(caught)
             self.assertTrue(message.startswith(f"--http {kind}:80: {host}: "), message)
             self.assertTrue(message.isprintable(), message)
             self.assertNotIn("None", message)
