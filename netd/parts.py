@@ -332,13 +332,7 @@ def _rpc(
     rpc = settings.rpc
     try:
         return xmlrpc.build(
-            reactor,
-            rpc.publish,
-            rpc.suites,
-            rpc.workers,
-            rpc.cors,
-            pool=pool,
-            counters=counters,
+            reactor, rpc.publish, rpc.suites, rpc.cors, pool=pool, counters=counters
         )
     except ValueError as error:
         raise UsageError(f"--rpc {error}") from None
