@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from bench import (
     c10k,
@@ -32,6 +33,8 @@ from bench.load import WORKLOADS
 from bench.peers import Choice, labels, named
 from bench.process import StartError
 from bench.rounds import Effort
+
+Number = TypeVar("Number", int, float)
 
 
 def main(words: Sequence[str]) -> int:
@@ -78,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     _shared(added, labels("files"))
     added = command("rpc", "CPU per XML-RPC call, and who waits for one")
     _effort(added)
-    _shared(added, rpc.LABELS)
+    _shared(added, labels("rpc"))
     added = command("lab", "CPU of /get, and how late delayed responses leave")
     _effort(added)
     _shared(added, labels("lab"))
@@ -87,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     _count(added, "--datagrams", 100_000, 1_000_000)
     added = command("hostile", "/healthz and memory under attack")
     added.add_argument("--reactor", default="epoll", metavar="NAME", help="as twistd has it")
-    added.add_argument("--netd-args", default="", metavar="ARGS", help="more options for netd")
+    _netd_args(added)
     added = command("workers", "CPU, losses and balance with several processes")
     _count(added, "--rounds", 5, 100)
     _count(added, "--seconds", 2, 60)
@@ -96,9 +99,13 @@ def _parser() -> argparse.ArgumentParser:
     _count(command("worst", "CPU of the worst legal request of each route"), "--rows", 20, 1000)
     added = command("soak", "a mix of everything, for minutes")
     added.add_argument(
-        "--minutes", type=_minutes, default=10.0, metavar="N", help="10 by default"
+        "--minutes",
+        type=_within(float, 0.05, 10_080),
+        default=10.0,
+        metavar="N",
+        help="10 by default",
     )
-    added.add_argument("--netd-args", default="", metavar="ARGS", help="more options for netd")
+    _netd_args(added)
     _models(command("models", "one server in many ways, under ever more clients"))
     _all(command("all", "all tables of docs/benchmarks.md, in half an hour"))
     return parser
@@ -124,11 +131,17 @@ def _pythons(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _minutes(text: str) -> float:
-    """How long a soak takes: from a few seconds to a week."""
-    number = float(text)
-    if not 0.05 <= number <= 10_080:
-        raise argparse.ArgumentTypeError(f"{text} is not within 0.05..10080")
+def _within(
+    convert: Callable[[str], Number], least: float, most: float
+) -> Callable[[str], Number]:
+    """Numbers within these bounds: every load here is bounded."""
+
+    def number(text: str) -> Number:
+        value = convert(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text} is not within {least}..{most}")
+        return value
+
     return number
 
 
@@ -137,20 +150,14 @@ def _models(command: argparse.ArgumentParser) -> None:
     known = ",".join(models.LABELS)
     command.add_argument("--models", default="", metavar="MODELS", help=f"of {known}")
     text = "seconds each response takes (%(default)s)"
-    command.add_argument("--delay", type=_delay, default=3.0, metavar="SECONDS", help=text)
+    command.add_argument(
+        "--delay", type=_within(float, 0.05, 30), default=3.0, metavar="SECONDS", help=text
+    )
     text = "how many clients at once (%(default)s)"
     rungs = ",".join(map(str, models.RUNGS))
     command.add_argument("--rungs", type=_rungs, default=rungs, metavar="NUMBERS", help=text)
     text = "the folder for models.md and its pictures; without it the page goes to stdout"
     command.add_argument("--to", type=Path, metavar="DIR", help=text)
-
-
-def _delay(text: str) -> float:
-    """How long a response takes."""
-    number = float(text)
-    if not 0.05 <= number <= 30:
-        raise argparse.ArgumentTypeError(f"{text} is not within 0.05..30")
-    return number
 
 
 def _rungs(text: str) -> list[int]:
@@ -173,8 +180,7 @@ def _shared(command: argparse.ArgumentParser, servers: Iterable[str]) -> None:
     known = ",".join(servers)
     command.add_argument("--only", default="", metavar="SERVERS", help=f"of {known}")
     command.add_argument("--go-httpbin", default="", metavar="PATH", help="its binary")
-    more = "more options for netd, given as --netd-args='--one --two 2'"
-    command.add_argument("--netd-args", default="", metavar="ARGS", help=more)
+    _netd_args(command)
     command.add_argument(
         "--venv",
         type=Path,
@@ -184,25 +190,29 @@ def _shared(command: argparse.ArgumentParser, servers: Iterable[str]) -> None:
     )
 
 
-def _count(command: argparse.ArgumentParser, flag: str, default: int, largest: int) -> None:
-    """An option that is a number of at least 1: every load here is bounded."""
-
-    def convert(text: str) -> int:
-        if not 1 <= (number := int(text)) <= largest:
-            raise argparse.ArgumentTypeError(f"{text} is not within 1..{largest}")
-        return number
-
+def _netd_args(command: argparse.ArgumentParser) -> None:
+    """The option that gives netd options."""
     command.add_argument(
-        flag, type=convert, default=default, metavar="N", help=f"{default} by default"
+        "--netd-args",
+        type=lambda text: tuple(shlex.split(text)),
+        default=(),
+        metavar="ARGS",
+        help="more options for netd, given as --netd-args='--one --two 2'",
     )
+
+
+def _count(command: argparse.ArgumentParser, flag: str, default: int, largest: int) -> None:
+    """An option that is a whole number of at least 1."""
+    text = f"{default} by default"
+    convert = _within(int, 1, largest)
+    command.add_argument(flag, type=convert, default=default, metavar="N", help=text)
 
 
 def _choice(options: argparse.Namespace) -> Choice:
     """The servers to run, of the options that most commands have."""
-    netd_args = tuple(shlex.split(options.netd_args))
     binary = str(Path(options.go_httpbin).resolve()) if options.go_httpbin else ""
     pythons = tuple(getattr(options, "python", ()))
-    return Choice(options.only, binary, netd_args, options.venv.expanduser(), pythons)
+    return Choice(options.only, binary, options.netd_args, options.venv.expanduser(), pythons)
 
 
 def _effort_of(options: argparse.Namespace) -> Effort:
@@ -218,7 +228,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "rpc": lambda o: rpc.main(_choice(o), _effort_of(o)),
     "lab": lambda o: lab.main(_choice(o), _effort_of(o)),
     "udp": lambda o: udp.main(o.rounds, o.datagrams),
-    "hostile": lambda o: hostile.main(tuple(shlex.split(o.netd_args)), o.reactor),
+    "hostile": lambda o: hostile.main(o.netd_args, o.reactor),
     "console": lambda o: console.main(o.seconds),
     "queue": lambda _: queue.main(),
     "workers": lambda o: workers.main(o.rounds, o.seconds),
@@ -227,7 +237,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
         o.rounds, o.python, o.go_httpbin, o.busy, named("--only", o.only, everything.COMMANDS)
     ),
     "worst": lambda o: worst.main(o.rows),
-    "soak": lambda o: soak.main(o.minutes, tuple(shlex.split(o.netd_args))),
+    "soak": lambda o: soak.main(o.minutes, o.netd_args),
 }
 
 

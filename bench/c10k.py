@@ -1,4 +1,4 @@
-"""`python -m bench c10k`: ten thousand connections at once, each asking for an answer in 3 s.
+"""`python -m bench c10k`: ten thousand connections at once, each asking for a response in 3 s.
 
 Rules: a fresh server for every round, so that its memory is its own story; rounds interleave
 the servers; the kernel's drop counters are the whole machine's, so let nothing else connect.
@@ -89,7 +89,7 @@ def _round(stage: process.Stage, row: Row, count: int) -> None:
     row.errors += outcome.errors
     # A response before its time is wrong, not fast.
     if early := sum(latency < DELAY_SECONDS for latency in outcome.latencies):
-        row.errors["answered before 3 s"] += early
+        row.errors["responded before 3 s"] += early
     if outcome.latencies:
         row.rounds.append(_summary(outcome, (max(sizes) - sizes[0]) / count))
 

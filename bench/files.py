@@ -36,11 +36,10 @@ _Load = Callable[[Stage, Server], Run]
 
 def _wrk(file: str, effort: Effort, tls: bool = False) -> _Load:
     """Many requests for one file."""
-    work = Workload(f"files-{file}", file, "", tls)
 
     def run(stage: Stage, server: Server) -> Run:
-        at_file = replace(server, peer=replace(server.peer, path=_path(server.peer, file)))
-        return load.run(stage, at_file, work, effort.seconds, effort.connections)
+        work = Workload(f"files-{file}", file, tls=tls, path=_path(server.peer, file))
+        return load.run(stage, server, work, effort.seconds, effort.connections)
 
     return run
 
@@ -102,9 +101,9 @@ def _background(commands: Sequence[Sequence[str]]) -> Iterator[None]:
 def _curl(server: Server, file: str, tls: bool, repeat: int = 1) -> list[object]:
     url = f"{'https' if tls else 'http'}://127.0.0.1:{server.port}{_path(server.peer, file)}"
     more = [word for _ in range(repeat) for word in (url, "-o", "/dev/null")]
-    said = [] if repeat > 1 else ["-w", "%{size_download}"]
+    report = [] if repeat > 1 else ["-w", "%{size_download}"]
     limit = str(_LONGEST_SECONDS)
-    return ["curl", "-q", "-s", "-k", "--noproxy", "*", "-m", limit, *said, *more]
+    return ["curl", "-q", "-s", "-k", "--noproxy", "*", "-m", limit, *report, *more]
 
 
 def _path(peer: Peer, file: str) -> str:
@@ -140,7 +139,7 @@ def main(choice: Choice, effort: Effort, names: str) -> int:
     with tempfile.TemporaryDirectory(prefix="netd-bench-files-") as name:
         folder = Path(name)
         binary = _go_binary(folder, choice.venv / "bin")
-        choice = replace(choice, tree=_tree(folder), go_static=binary)
+        choice = replace(choice, tree=_tree(folder), compiled=binary)
         peers, notes = choose(choice, "files")
         with process.staged(peers, choice) as stage:
             medians = f"Medians of {effort.rounds} interleaved rounds"

@@ -135,8 +135,8 @@ def stampede(
     """
     Let `count` clients connect and ask at once, and wait for the responses.
 
-    Ends when all are answered or `deadline` seconds after the first connect(); `tick` is called
-    about every 0.1 s while answers are awaited.
+    Ends when all have theirs, or `deadline` seconds after the first connect(); `tick` is
+    called about every 0.1 s until then.
     """
     return stampedes([Target(port, request)], count, deadline, tick)[0]
 

@@ -6,19 +6,18 @@ at the end are those of `bench/rpc.py`.
 """
 
 import http.client
-import os
 import selectors
 import socket
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple, cast
 
 from bench import measure, process
-from bench.peers import ROOT
+from bench.ask import waits
 from netd.test.worst.calls import CALLS
 from tests.running import free_port
 
@@ -28,6 +27,7 @@ _SECONDS = 4.0
 _QUIET_SECONDS = 1.0
 """An attack is over when nothing was received for so long."""
 _EVERY = 0.005
+_FAILED = "failed"
 _TWISTD = "from twisted.scripts.twistd import run; run()"
 
 
@@ -65,19 +65,25 @@ _ATTACKS = {
 
 def main(netd_args: Sequence[str], reactor: str) -> int:
     """Print the slowest `/healthz` and the memory during each attack; 1 when one failed."""
-    cores = sorted(os.sched_getaffinity(0))
+    client_core, netd_core = process.cores()
     rows, failed = [], False
-    with _running(netd_args, reactor, cores[0]) as (pid, port):
-        process.pin(cores[-1])
+    with _running(netd_args, reactor, netd_core) as (pid, port), ThreadPoolExecutor(2) as pool:
         print(measure.opening((), f"netd on the reactor {reactor}", ()), flush=True)
+        process.pin(client_core)
         for name, attack in _ATTACKS.items():
             print(name, file=sys.stderr)
-            kept, new = _Prober(port, True), _Prober(port, False)
-            peak = _attack(attack, pid, port)
-            slowest = [prober.end() for prober in (kept, new)]
-            failed = failed or None in slowest
-            cells = ["failed" if each is None else f"{each * 1e3:.0f}" for each in slowest]
-            rows.append([name, *cells, f"{peak / 1e6:.0f}"])
+            over = threading.Event()
+            kept, new = (
+                pool.submit(waits, port, over.is_set, _EVERY, kept=kept)
+                for kept in (True, False)
+            )
+            try:
+                peak = _attack(attack, pid, port)
+            finally:
+                over.set()
+            slowest = [_slowest(kept), _slowest(new)]
+            failed = failed or _FAILED in slowest
+            rows.append([name, *slowest, f"{peak / 1e6:.0f}"])
     header = ["attack", "slowest ms, kept connection", "new connections", "peak RSS MB"]
     print(f"\n{measure.markdown(header, rows)}")
     return int(failed)
@@ -87,54 +93,18 @@ def main(netd_args: Sequence[str], reactor: str) -> int:
 def _running(netd_args: Sequence[str], reactor: str, core: int) -> Iterator[tuple[int, int]]:
     """Run netd during the block; its pid and its port."""
     port = free_port()
-    argv = ["taskset", "-c", str(core), sys.executable, "-c", _TWISTD, "-n", "--pidfile="]
-    argv += [f"--reactor={reactor}", "netd", "--udp", "0", "--delay", "0", "--port", str(port)]
-    started = subprocess.Popen(
-        [*argv, *netd_args], cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True
-    )
+    argv = ["taskset", "-c", core, sys.executable, "-c", _TWISTD, "-n", "--pidfile="]
+    argv += [f"--reactor={reactor}", "netd", "--udp", 0, "--delay", 0, "--port", port]
+    with process.started("netd", [*argv, *netd_args], lambda: measure.listens(port)) as pid:
+        yield pid, port
+
+
+def _slowest(waits: Future[list[float]]) -> str:
+    """The milliseconds of the slowest response of `/healthz`; "failed" when one was missing."""
     try:
-        for _ in range(400):
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except OSError:
-                time.sleep(0.05)
-        else:
-            raise process.StartError("netd does not listen")
-        yield started.pid, port
-    finally:
-        process.end(started)
-
-
-class _Prober:
-    """Asks for `/healthz` in a thread of its own."""
-
-    def __init__(self, port: int, keep: bool) -> None:
-        self._port, self._keep = port, keep
-        self._slowest: float | None = 0.0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
-        try:
-            while self._slowest is not None and not self._stop.wait(_EVERY):
-                start = time.perf_counter()
-                connection.request("GET", "/healthz")
-                connection.getresponse().read()
-                self._slowest = max(self._slowest, time.perf_counter() - start)
-                if not self._keep:
-                    connection.close()
-        except (OSError, http.client.HTTPException):
-            self._slowest = None
-        connection.close()
-
-    def end(self) -> float | None:
-        """The seconds that the slowest response took; None when one was missing."""
-        self._stop.set()
-        self._thread.join()
-        return self._slowest
+        return f"{max(waits.result()) * 1e3:.0f}"
+    except (OSError, http.client.HTTPException):
+        return _FAILED
 
 
 def _attack(attack: Attack, pid: int, port: int) -> int:

@@ -3,12 +3,10 @@
 Rules: a workload is one table; how it is measured stands in `bench/rounds.py`.
 """
 
-from functools import partial
-
 from bench import load, measure, process, rounds
 from bench.load import Workload
 from bench.peers import Choice, choose, named
-from bench.rounds import Effort, Table
+from bench.rounds import Effort
 
 
 def main(choice: Choice, effort: Effort, names: str) -> int:
@@ -23,15 +21,8 @@ def main(choice: Choice, effort: Effort, names: str) -> int:
         medians = f"Medians of {effort.rounds} interleaved rounds of {effort.seconds} s"
         about = f"{medians}, {effort.connections} connections"
         print(measure.opening(versions, about, notes), flush=True)
-        tables = (_table(stage, workload, effort) for workload in workloads)
+        tables = (rounds.table(stage, workload, effort) for workload in workloads)
         return int(rounds.report(stage, peers, tables, effort.rounds))
-
-
-def _table(stage: process.Stage, workload: Workload, effort: Effort) -> Table:
-    """The table of one workload."""
-    run = partial(load.run, stage, workload=workload, connections=effort.connections)
-    warm, measured = partial(run, seconds=1), partial(run, seconds=effort.seconds)
-    return Table(workload.name, workload.title, warm, measured, tls=workload.tls)
 
 
 def _workloads(text: str) -> list[Workload]:

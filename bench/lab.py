@@ -1,21 +1,17 @@
-"""`python -m bench lab`: what /get costs beside httpbin, and how late delayed answers leave.
+"""`python -m bench lab`: what /get costs beside httpbin, and how late delayed responses leave.
 
 Rules: servers of one table run at once and are loaded in turn; the herd asks netd alone, for
 the others cannot wait so often at once.
 """
 
 import re
-import urllib.request
-from dataclasses import replace
-from functools import partial
 
-from bench import herd, load, measure, process, rounds
-from bench.load import WORKLOADS, Run
+from bench import herd, measure, process, rounds
+from bench.ask import ask
+from bench.load import Workload
 from bench.peers import Choice, Peer, choose
-from bench.rounds import Effort, Table
+from bench.rounds import Effort
 
-_KEEP_ALIVE = WORKLOADS[0]
-_PATH = "/get"
 _HERDS = (100, 10_000)
 _DELAY_SECONDS = 3.0
 _DEADLINE_SECONDS = 30.0
@@ -33,26 +29,21 @@ def main(choice: Choice, effort: Effort) -> int:
     with process.staged(peers, choice) as stage:
         about = f"Medians of {effort.rounds} interleaved rounds of {effort.seconds} s"
         print(measure.opening(stage.versions, about, notes), flush=True)
-        warm, measured = (partial(_ask, stage, effort, count) for count in (1, effort.seconds))
-        table = Table("get", f"GET {_PATH}, keep-alive", warm, measured)
+        table = rounds.table(
+            stage, Workload("get", "GET /get, keep-alive", path="/get"), effort
+        )
         rounds.report(stage, peers, [table], effort.rounds)
         ours = [peer for peer in peers if peer.label.startswith("netd")]
         failed = [_herds(stage, peer) for peer in ours]
     return int(any(failed))
 
 
-def _ask(stage: process.Stage, effort: Effort, seconds: int, server: process.Server) -> Run:
-    """Load one server with requests for `_PATH`."""
-    at_path = replace(server, peer=replace(server.peer, path=_PATH))
-    return load.run(stage, at_path, _KEEP_ALIVE, seconds, effort.connections)
-
-
 def _herds(stage: process.Stage, peer: Peer) -> bool:
     """
     Print how late a few and many responses of `/delay/3` were; True when one was missing.
 
-    The first columns are the client's: they hold its connect and its queue.  What was asked of
-    the daemon is when an answer leaves, counted from when it was asked: that is the next one.
+    The first columns are the client's: they hold its connect and its queue.  The next one is
+    the daemon's: how late the response left, counted from when its request was read.
     """
     rows, missing = [], False
     process.pin(stage.client_core)
@@ -74,8 +65,7 @@ def _herds(stage: process.Stage, peer: Peer) -> bool:
 
 def _left(port: int) -> str:
     """How late 99 of 100 responses left, as `/metrics` counts."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-        found = _BUCKET.findall(answer.read().decode())
+    found = _BUCKET.findall(ask(port, "/metrics")[1].decode())
     counts = {bound: float(count) for bound, count in found}
     enough = 0.99 * counts["+Inf"]
     bound = next(bound for bound, count in counts.items() if count >= enough)

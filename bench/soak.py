@@ -9,7 +9,6 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,17 +18,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import measure
+from bench import measure, process
+from bench.ask import ask
 from bench.exchanges import EXCHANGES, PACE_SECONDS, Exchange, Ports, WrongResponseError
-from bench.peers import ROOT
-from bench.process import StartError, end
+from tests.running import free_port
 
 _WARM_SHARE = 0.2
 """Of the whole, at the least `_WARM_SECONDS` of it: caches fill, pools start."""
 _WARM_SECONDS = 30.0
 _SAMPLE_SECONDS = 1.0
 _TIMEOUT_SECONDS = 10.0
-_START_SECONDS = 20.0
 _CLIENTS = 4
 """Of each kind."""
 _REPORT_SECONDS = 60.0
@@ -52,7 +50,7 @@ def main(minutes: float, netd_args: tuple[str, ...]) -> int:
     print(measure.opening((), f"{minutes:g} minutes of everything", ()), flush=True)
     with tempfile.TemporaryDirectory(prefix="netd-soak-") as folder:
         log = Path(folder) / "log"
-        with _started(log, Path(folder) / "notify", netd_args) as run:
+        with _started(log, netd_args) as run:
             before = _timers(run.pid, log)
             asyncio.run(_soak(run, minutes * 60))
             after = _timers(run.pid, log)
@@ -108,40 +106,20 @@ def quarters(points: list[tuple[float, int]]) -> str:
 
 
 @contextmanager
-def _started(log: Path, notify: Path, more: tuple[str, ...]) -> Iterator[_Run]:
-    """A netd on the last core that is ready; StartError when it is not."""
-    cores = sorted(os.sched_getaffinity(0))
-    words = [sys.executable, "-m", "netd", "--port", "0", "--service", "echo=tcp:0", *more]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready, log.open("wb") as output:
-        ready.bind(str(notify))
-        ready.settimeout(_START_SECONDS)
-        process = subprocess.Popen(
-            words,
-            cwd=ROOT,
-            env={**os.environ, "NOTIFY_SOCKET": str(notify)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            os.sched_setaffinity(process.pid, {cores[-1]})
-            ports = _announced(ready, log)
-            os.sched_setaffinity(0, {cores[0]})
-            yield _Run(ports, process.pid)
-        finally:
-            end(process)
+def _started(log: Path, more: tuple[str, ...]) -> Iterator[_Run]:
+    """A netd on a core of its own that is ready; StartError when it is not."""
+    client_core, netd_core = process.cores()
+    ports = Ports(free_port(), free_port(), free_port(socket.SOCK_DGRAM))
+    argv = ["taskset", "-c", netd_core, sys.executable, "-m", "netd", "--port", ports.http]
+    argv += ["--service", f"echo=tcp:{ports.echo}", "--udp", ports.udp, *more]
 
+    def ready() -> bool:
+        # It handles signals then.
+        return ask(ports.http, "/readyz")[0] == 200
 
-def _announced(ready: socket.socket, log: Path) -> Ports:
-    """The ports of the listeners, from the notification that holds READY=1."""
-    try:
-        notification = ready.recv(65_536).decode()
-    except TimeoutError:
-        raise StartError(f"not ready: {log.read_text()[-1000:]}") from None
-    assignments = dict(line.split("=", 1) for line in notification.splitlines())
-    pairs = [word.split("=", 1) for word in assignments["X_NETD_LISTEN"].split()]
-    ports = {name: int(address.split(":")[1]) for name, address in pairs}
-    return Ports(ports["http"], ports["tcp-echo"], ports["udp"])
+    with process.started("netd", argv, ready, log=log) as pid:
+        process.pin(client_core)
+        yield _Run(ports, pid)
 
 
 def _timers(pid: int, log: Path) -> int:

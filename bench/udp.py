@@ -5,39 +5,38 @@ ends of it (`udp.c`) are compiled on the spot. Rounds are interleaved, so that w
 machine does hits all servers alike.
 """
 
-import http.client
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from bench import measure
-from bench.peers import ROOT, SERVERS
-from bench.process import StartError, end, version
+from bench import measure, process
+from bench.ask import waits
+from bench.peers import SERVERS
+from bench.process import StartError, version
 from tests.running import free_port
 
 _SOURCE = Path(__file__).with_suffix(".c")
 _WINDOW = 32
-_START_SECONDS = 20.0
 _FLOOD_SECONDS = 3.0
 _FLOOD_RATE = 100_000
 _FLOODS = (("empty", 0), ("64 bytes", 64), ("1400 bytes", 1400))
 
 
-@dataclass(frozen=True)
-class _Server:
+class _Server(NamedTuple):
     """One UDP echo that runs."""
 
     label: str
     port: int
     spare: int
-    process: subprocess.Popen[bytes]
+    pid: int
 
 
 @dataclass
@@ -53,30 +52,25 @@ class _Tally:
 
 def main(rounds: int, count: int) -> int:
     """Print both tables; 1 when a server lost half of the datagrams or more."""
-    if not shutil.which("cc") or not shutil.which("taskset"):
-        raise StartError("cc and taskset are needed")
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) == 1:
-        raise StartError("one core only: the load would be measured with the server")
+    if not shutil.which("cc"):
+        raise StartError("cc is not installed")
+    client_core, server_core = process.cores()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="netd-bench-")))
         program = folder / "udp"
         subprocess.run(["cc", "-O2", "-o", str(program), str(_SOURCE)], check=True)
         servers = [
-            stack.enter_context(_running(label, command, cores[-1], program))
+            stack.enter_context(_running(label, command, server_core, program))
             for label, command in _commands(program).items()
         ]
         tallies = {server.label: _Tally() for server in servers}
         for number in range(rounds):
             for server in servers:
                 print(f"round {number + 1}: {server.label}", file=sys.stderr)
-                _ask(program, cores[0], server, count, tallies[server.label])
+                _ask(program, client_core, server, count, tallies[server.label])
         about = f"{count} datagrams of 64 bytes, {_WINDOW} at a time, {rounds} rounds, medians"
         print(measure.opening([f"cc {version('cc', '--version', behind=') ')}"], about, []))
-        print()
-        print(_table(tallies))
-        print()
-        print(_floods(program, cores[0], servers[0]))
+        print(f"\n{_table(tallies)}\n\n{_floods(program, client_core, servers[0])}")
     return int(any(tally.lost > rounds * count / 2 for tally in tallies.values()))
 
 
@@ -101,22 +95,9 @@ def _running(
     port, spare = free_port(), free_port()
     words = [str(word).replace("PORT", str(port)) for word in command]
     words = [str(spare) if word == "SPARE" else word for word in words]
-    process = subprocess.Popen(
-        ["taskset", "-c", str(core), *words],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        deadline = time.monotonic() + _START_SECONDS
-        while _answers(program, port, 1, 1)[0] < 1:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise StartError(f"{label} does not answer")
-        yield _Server(label, port, spare, process)
-    finally:
-        end(process)
+    argv = ["taskset", "-c", core, *words]
+    with process.started(label, argv, lambda: _answers(program, port, 1, 1)[0] >= 1) as pid:
+        yield _Server(label, port, spare, pid)
 
 
 def _answers(program: Path, port: int, count: int, window: int) -> list[float]:
@@ -129,10 +110,10 @@ def _answers(program: Path, port: int, count: int, window: int) -> list[float]:
 def _ask(program: Path, core: int, server: _Server, count: int, tally: _Tally) -> None:
     """One round."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
-    spent = measure.cpu_seconds(server.process.pid)
+    process.pin(core)
+    spent = measure.cpu_seconds(server.pid)
     got, lost, seconds, half, late = _answers(program, server.port, count, _WINDOW)
-    spent = measure.cpu_seconds(server.process.pid) - spent
+    spent = measure.cpu_seconds(server.pid) - spent
     os.sched_setaffinity(0, before)
     tally.lost += int(lost)
     if got:
@@ -148,7 +129,7 @@ def _table(tallies: dict[str, _Tally]) -> str:
     rows = [
         [
             label,
-            *(f"{measure.middle(values):.1f}" for values in (tally.microseconds,)),
+            f"{measure.middle(tally.microseconds):.1f}",
             f"{measure.middle(tally.rates):.0f}",
             f"{measure.middle(tally.halves):.0f}",
             f"{measure.middle(tally.late):.0f}",
@@ -159,6 +140,10 @@ def _table(tallies: dict[str, _Tally]) -> str:
     return measure.markdown(header, rows)
 
 
+def _over(flood: subprocess.Popen[bytes]) -> bool:
+    return flood.poll() is not None
+
+
 def _floods(program: Path, core: int, netd: _Server) -> str:
     """How long /healthz takes while datagrams pour in."""
     rows = []
@@ -167,32 +152,12 @@ def _floods(program: Path, core: int, netd: _Server) -> str:
         words = ["flood", netd.port, _FLOOD_SECONDS, _FLOOD_RATE, size]
         command = ["taskset", "-c", str(core), str(program), *map(str, words)]
         flood = subprocess.Popen(command, stdout=subprocess.PIPE)
-        took = []
-        while flood.poll() is None:
-            took.append(_healthz(netd.spare) * 1000)
-            time.sleep(0.02)
+        times = waits(netd.spare, partial(_over, flood), 0.02, kept=False)
+        took = [1000 * each for each in times]
         sent = int(flood.communicate()[0])
-        middle, late = measure.middle(took), measure.percentile(took, 0.99)
+        figures = (measure.middle(took), measure.percentile(took, 0.99), max(took))
         rows.append(
-            [
-                label,
-                f"{sent / _FLOOD_SECONDS:.0f}",
-                f"{middle:.1f}",
-                f"{late:.1f}",
-                f"{max(took):.1f}",
-            ]
+            [label, f"{sent / _FLOOD_SECONDS:.0f}", *(f"{each:.1f}" for each in figures)]
         )
     header = ["flood", "datagrams/s", "/healthz p50 ms", "p99 ms", "longest ms"]
     return measure.markdown(header, rows)
-
-
-def _healthz(port: int) -> float:
-    """Seconds of one GET on a connection of its own."""
-    started = time.monotonic()
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    try:
-        connection.request("GET", "/healthz")
-        connection.getresponse().read()
-    finally:
-        connection.close()
-    return time.monotonic() - started

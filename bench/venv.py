@@ -106,5 +106,5 @@ def versions(python: Path) -> dict[str, str]:
     )
     command = [str(python), "-c", code, *PACKAGES]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    found: dict[str, str] = json.loads(done.stdout)
-    return found
+    installed: dict[str, str] = json.loads(done.stdout)
+    return installed

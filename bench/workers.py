@@ -5,12 +5,12 @@ request counts and not requests a second.  The variants are interleaved; figures
 """
 
 import asyncio
-import http.client
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,6 +20,7 @@ from statistics import median
 from typing import NamedTuple
 
 from bench import load, measure, process
+from bench.ask import ask
 from tests.running import free_port
 
 _ACTIONS: dict[str, Callable[[int], object]] = {
@@ -45,17 +46,6 @@ class Daemon(NamedTuple):
         """The processes that serve clients: itself, or its workers."""
         return measure.tree(self.pid)[2:] or [self.pid]
 
-    def get(self, path: str) -> str:
-        """The body of a response."""
-        connection = http.client.HTTPConnection(
-            "127.0.0.1", self.port, timeout=_TIMEOUT_SECONDS
-        )
-        try:
-            connection.request("GET", path, headers={"Connection": "close"})
-            return connection.getresponse().read().decode()
-        finally:
-            connection.close()
-
 
 class Outcome(NamedTuple):
     """What an open-loop load saw."""
@@ -77,35 +67,13 @@ def main(rounds: int, seconds: int) -> int:
 
 @contextmanager
 def _running(workers: int) -> Iterator[Daemon]:
-    """A netd with so many workers, which ends with the block."""
+    """A netd with so many workers, all of which serve, to the end of the block."""
     port = free_port()
-    command = [sys.executable, "-m", "netd", "--port", str(port), "--udp", "0"]
-    command += ["--access-log", "off", "--workers", str(workers)]
-    started = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    daemon = Daemon(started.pid, port)
-    try:
-        _until_ready(daemon, workers)
-        yield daemon
-    finally:
-        process.end(started)
-
-
-def _until_ready(daemon: Daemon, workers: int) -> None:
-    """Return when all workers serve."""
-    expected = "ready\n" if workers == 1 else f"ready {workers} of {workers}\n"
-    deadline = time.monotonic() + _TIMEOUT_SECONDS
-    while time.monotonic() < deadline:
-        with suppress(OSError, http.client.HTTPException):
-            if daemon.get("/readyz") == expected:
-                return
-        time.sleep(0.01)
-    raise process.StartError(f"netd with {workers} workers is not ready")
+    argv = [sys.executable, "-m", "netd", "--port", port, "--udp", 0]
+    argv += ["--access-log", "off", "--workers", workers]
+    expected = b"ready\n" if workers == 1 else f"ready {workers} of {workers}\n".encode()
+    with process.started("netd", argv, lambda: ask(port, "/readyz") == (200, expected)) as pid:
+        yield Daemon(pid, port)
 
 
 def _cpu_seconds(pids: list[int]) -> float:
@@ -116,10 +84,11 @@ def _cpu_seconds(pids: list[int]) -> float:
 
 def _cpu(rounds: int, seconds: int) -> str:
     """CPU a request, of keep-alive connections, 32 a worker."""
-    found: dict[int, list[float]] = {workers: [] for workers in _COUNTS}
+    measured: dict[int, list[float]] = {workers: [] for workers in _COUNTS}
     with ExitStack() as stack:
         daemons = {workers: stack.enter_context(_running(workers)) for workers in _COUNTS}
-        script = Path(stack.enter_context(_script()))
+        script = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "done.lua"
+        script.write_text(load.DONE)
         for _ in range(rounds):
             for workers, daemon in daemons.items():
                 pids = daemon.serving()
@@ -130,24 +99,13 @@ def _cpu(rounds: int, seconds: int) -> str:
                     [*command, str(script), url], capture_output=True, text=True, check=True
                 )
                 spent = _cpu_seconds(pids) - before
-                found[workers].append(load.result(done.stdout, spent).cpu_microseconds)
-    one = median(found[1])
+                measured[workers].append(load.result(done.stdout, spent).cpu_microseconds)
+    one = median(measured[1])
     rows = [
         (str(workers), f"{median(values):.1f}", f"{median(values) / one:.2f}")
-        for workers, values in found.items()
+        for workers, values in measured.items()
     ]
     return measure.markdown(("workers", "us CPU/request", "ratio to one"), rows)
-
-
-@contextmanager
-def _script() -> Iterator[str]:
-    """The file of a wrk script that prints a summary."""
-    path = Path(f"/tmp/netd-bench-{os.getpid()}.lua")  # gone with the block
-    path.write_text(load.DONE)
-    try:
-        yield str(path)
-    finally:
-        path.unlink()
 
 
 async def _open_loop(port: int, seconds: float) -> Outcome:
@@ -218,7 +176,7 @@ def _balance() -> str:
                     client.connect(("127.0.0.1", daemon.port))
                 clients.append(client)
             time.sleep(_SETTLE_SECONDS)
-            lines = daemon.get("/metrics").splitlines()
+            lines = ask(daemon.port, "/metrics")[1].decode().splitlines()
             counts = [
                 line.split()[-1].removesuffix(".0")
                 for line in lines
@@ -231,11 +189,11 @@ def _balance() -> str:
 def _size(rounds: int) -> str:
     """The time without any worker, and what a worker adds to memory."""
     restarts, starts = [], {1: list[float](), 4: list[float]()}
-    for workers, found in starts.items():
+    for workers, measured in starts.items():
         for _ in range(rounds):
             begun = time.perf_counter()
             with _running(workers):
-                found.append(time.perf_counter() - begun)
+                measured.append(time.perf_counter() - begun)
     with _running(2) as daemon:
         private = [_private_bytes(pid) for pid in daemon.serving()]
         for _ in range(rounds):
@@ -244,7 +202,7 @@ def _size(rounds: int) -> str:
             for pid in daemon.serving():
                 os.kill(pid, signal.SIGKILL)
             begun = time.perf_counter()
-            daemon.get("/healthz")
+            ask(daemon.port, "/healthz")
             restarts.append(time.perf_counter() - begun)
     rows = (
         ("all workers killed, to a response", f"{1000 * median(restarts):.0f} ms"),

@@ -36,6 +36,26 @@ class Tally(dict[_Key, int]):
 
 
 @define
+class Histogram:
+    """Lengths of time, each under the smallest of `bounds` that it does not exceed."""
+
+    bounds: tuple[float, ...]
+    """In seconds, rising, up to infinity."""
+    counts: Tally[float] = Factory(Tally)
+    seconds: float = 0.0
+    """The sum of all."""
+
+    def add(self, seconds: float) -> None:
+        """Count a length of time; one below zero adds nothing to the sum."""
+        self.counts[self.bounds[bisect_left(self.bounds, seconds)]] += 1
+        self.seconds += max(0.0, seconds)
+
+
+def _delays() -> Histogram:
+    return Histogram(DELAY_BOUNDS)
+
+
+@define
 class Counters:
     """The counters of one daemon."""
 
@@ -53,30 +73,20 @@ class Counters:
     """Seconds by which the reactor was late at the latest sample."""
     worst_lag: float = 0.0
     """The largest lag of all samples."""
-    lateness: Tally[float] = Factory(Tally)
-    """Delayed HTTP responses by the smallest of `LATENESS_BOUNDS` that is not exceeded."""
-    lateness_seconds: float = 0.0
-    """The sum of all lateness."""
-    delays: Tally[float] = Factory(Tally)
-    """
-    HTTP responses by the smallest of `DELAY_BOUNDS` that the requested delay does not
-    exceed, those included whose client left early.
-    """
-    delay_seconds: float = 0.0
-    """The sum of all requested delays."""
+    lateness: Histogram = Factory(lambda: Histogram(LATENESS_BOUNDS))
+    """How long after they were due delayed HTTP responses left."""
+    delays: Histogram = Factory(_delays)
+    """The requested delays of HTTP responses, those included whose client left early."""
     log_drops: int = 0
     """Log lines lost to a full disk or a closed pipe."""
     aborted: int = 0
     """Connections cut at the end of the grace period of a stop."""
     calls: Tally[tuple[str, int]] = Factory(Tally)
     """XML-RPC calls by method ("" for an unknown one) and fault code (0 for a result)."""
-    queue_waits: Tally[float] = Factory(Tally)
-    """Distributed calls by the smallest of `DELAY_BOUNDS` that their wait does not exceed."""
-    queue_wait_seconds: float = 0.0
-    """The sum of all their waits for a worker."""
-    queue_runs: Tally[float] = Factory(Tally)
-    """The same for how long they ran."""
-    queue_run_seconds: float = 0.0
+    queue_waits: Histogram = Factory(_delays)
+    """How long distributed calls waited for a worker."""
+    queue_runs: Histogram = Factory(_delays)
+    """How long distributed calls ran."""
     queue_resent: int = 0
     """Messages of distributed calls that were sent again."""
     queue_lost: Tally[str] = Factory(Tally)
@@ -91,23 +101,3 @@ class Counters:
     """Sent UDP datagrams."""
     drops: Tally[str] = Factory(Tally)
     """UDP datagrams without a response, by reason."""
-
-    def add_lateness(self, seconds: float) -> None:
-        """Count a response that was sent `seconds` after it was due."""
-        self.lateness[LATENESS_BOUNDS[bisect_left(LATENESS_BOUNDS, seconds)]] += 1
-        self.lateness_seconds += max(0.0, seconds)
-
-    def add_queue_wait(self, seconds: float) -> None:
-        """Count a distributed call that a worker begins after `seconds`."""
-        self.queue_waits[DELAY_BOUNDS[bisect_left(DELAY_BOUNDS, seconds)]] += 1
-        self.queue_wait_seconds += seconds
-
-    def add_queue_run(self, seconds: float) -> None:
-        """Count a distributed call that ends `seconds` after its begin."""
-        self.queue_runs[DELAY_BOUNDS[bisect_left(DELAY_BOUNDS, seconds)]] += 1
-        self.queue_run_seconds += seconds
-
-    def add_delay(self, seconds: float) -> None:
-        """Count a response with a requested delay of `seconds`."""
-        self.delays[DELAY_BOUNDS[bisect_left(DELAY_BOUNDS, seconds)]] += 1
-        self.delay_seconds += seconds

@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from socket import SOCK_STREAM
 from sys import maxsize
 from typing import TYPE_CHECKING, Any, Final
@@ -32,7 +33,7 @@ from netd.ops.signals import end_after, limit_stop, on_signal, on_stop_signal
 from netd.ops.status import Status
 from netd.ops.systemd import Notifier
 from netd.ops.until_eof import UntilEOF
-from netd.parts import Parts, Shared, numbered, small_services
+from netd.parts import ALONE, Parts, Shared, numbered, small_services
 from netd.services import table, udp
 from netd.settings import Settings
 from netd.transport import private, tls
@@ -66,7 +67,7 @@ def build(
     inherited: Sequence[Inherited] = (),
     *,
     output: str | int | None = None,
-    shared: Shared | None = None,
+    shared: Shared = ALONE,
     alone: bool = True,
 ) -> Daemon:
     """
@@ -103,6 +104,9 @@ def build_group(
     output: str | int | None = None,
 ) -> Daemon | Supervisor:
     """The same in as many processes as --workers says; UsageError where that cannot be."""
+    alone = partial(build, settings, reactor, environ, read, inherited, output=output)
+    if settings.workers.count == 1:
+        return alone()
     # Imported here, because most daemons have one process.
     from netd.workers import count
     from netd.workers.group import Group
@@ -110,7 +114,7 @@ def build_group(
 
     workers = settings.workers.count or count.auto()
     if workers == 1 or private.WORKERS.missing():
-        return build(settings, reactor, environ, read, inherited, output=output)
+        return alone()
     if sys.platform != "linux":
         raise UsageError(f"--workers {workers}: several processes need Linux")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from attrs import evolve, frozen
 from twisted.python.usage import UsageError
@@ -59,17 +59,21 @@ class OwnPorts:
 
 @frozen
 class Shared:
-    """What a daemon has in common with others that serve the same sockets."""
+    """What a daemon has in common with others on the same sockets; by default nothing."""
 
-    probes: Probes
-    counts: Counting
+    probes: Probes | None = None
+    """The probes of all."""
+    counts: Counting | None = None
     """How many requests there were for each key."""
-    worker: Callable[[], int]
+    worker: Callable[[], int] | None = None
     """The number of this process, for its log."""
-    limits: Callable[[Limits], Limits]
+    limits: Callable[[Limits], Limits] = lambda limits: limits
     """The limits of one process, whose comparisons count the others' connections too."""
-    read: Read
+    read: Read | None = None
     """Reads the figures of all."""
+
+
+ALONE: Final = Shared()
 
 
 @frozen
@@ -83,8 +87,7 @@ class Parts:
     gauges: Gauges
     logs: Logs
     access: AccessPolicy
-    shared: Shared | None
-    """What other processes have in common with this one; None: there are none."""
+    shared: Shared
     datagrams: DatagramPolicy
     pool: xmlrpc.AnyPool
     probes: Probes
@@ -108,7 +111,7 @@ class Parts:
         reactor: Any,
         environ: Mapping[str, str],
         output: str | int | None = None,
-        shared: Shared | None = None,
+        shared: Shared = ALONE,
     ) -> Parts:
         """The parts that `settings` ask for; UsageError names the option that cannot be met."""
         counters = Counters()
@@ -119,22 +122,18 @@ class Parts:
         grace, delay = settings.grace.seconds, settings.drain.seconds
         drain = Drain(streams.values(), grace, reactor, counters, delay)
         gauges = _gauges(sites, streams, rpc, tls)
-        probes = _probes(counters, gauges, drain) if shared is None else shared.probes
-        worker = None if shared is None else shared.worker
-        written = _logs(settings, output, environ, reactor, counters, worker)
+        probes = shared.probes or _probes(counters, gauges, drain)
+        written = logs(settings, output, environ, reactor, counters, worker=shared.worker)
         public, own_ports = _public(settings, probes), OwnPorts()
-        read = None if shared is None else shared.read
         watchers = watching.watchers(
-            settings, reactor, lambda: bool(drain.running), counters, gauges, read=read
+            settings, reactor, lambda: bool(drain.running), counters, gauges, read=shared.read
         )
         access = _access_log(settings, written, watchers)
-        counts = None if shared is None else shared.counts
-        roots = partial(_roots, counts=counts, own_ports=own_ports, watchers=watchers)
+        roots = partial(_roots, counts=shared.counts, own_ports=own_ports, watchers=watchers)
         for name, root in roots(settings, reactor, rpc, counters, public).items():
             sites[name] = site.factory(settings, reactor, counters, root, access)
             drain.add(sites[name])
-            if shared is not None:
-                sites[name].change(shared.limits(settings.http.limits))
+            sites[name].change(shared.limits(settings.http.limits))
         own = site.probes_only(settings, reactor, probes)
         monitoring = site.factory(settings, reactor, Counters(), own)
         local = None
@@ -193,18 +192,17 @@ class Parts:
         rpc = _rpc(fresh, self.reactor, self.counters, self.pool)
         # The probes stay where they are: only a restart opens or closes their listener.
         public = _public(self.settings, self.probes)
-        shared = self.shared
         roots = _roots(
             fresh,
             self.reactor,
             rpc,
             self.counters,
             public,
-            counts=None if shared is None else shared.counts,
+            counts=self.shared.counts,
             own_ports=self.own_ports,
             watchers=self.watchers,
         )
-        limits = fresh.http.limits if shared is None else shared.limits(fresh.http.limits)
+        limits = self.shared.limits(fresh.http.limits)
         monitoring = site.probes_only(fresh, self.reactor, self.probes)
 
         def commit() -> None:
@@ -251,27 +249,6 @@ def _access_log(settings: Settings, written: Logs, watchers: Watchers) -> Access
     """The access log, which those see, too, who may watch all requests."""
     shown = settings.http.console_requests
     return AccessTee(written.access, watchers) if shown else written.access
-
-
-def _logs(  # noqa: PLR0917 - those of `build`
-    settings: Settings,
-    output: str | int | None,
-    environ: Mapping[str, str],
-    reactor: Any,
-    counters: Counters,
-    worker: Callable[[], int] | None,
-) -> Logs:
-    """The logs that `settings` ask for."""
-    return logs(
-        settings.monitoring.log,
-        settings.http.access_log,
-        output,
-        duration=settings.http.access_log_duration,
-        environ=environ,
-        clock=reactor,
-        counters=counters,
-        worker=worker,
-    )
 
 
 def _open_connections(
@@ -355,13 +332,7 @@ def _rpc(
     rpc = settings.rpc
     try:
         return xmlrpc.build(
-            reactor,
-            rpc.publish,
-            rpc.suites,
-            rpc.workers,
-            rpc.cors,
-            pool=pool,
-            counters=counters,
+            reactor, rpc.publish, rpc.suites, rpc.cors, pool=pool, counters=counters
         )
     except ValueError as error:
         raise UsageError(f"--rpc {error}") from None

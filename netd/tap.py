@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, TypeVar
 
 from twisted.application.service import IService
 from twisted.python.usage import UsageError
@@ -27,13 +27,9 @@ from netd.ops.logging.setup import STDOUT
 from netd.options import cli
 from netd.options.completion import script
 from netd.options.toml import dump
-from netd.settings import Settings
 from netd.values import Duration, escape_unprintable
 
-if TYPE_CHECKING:
-    # Imported by a daemon with workers only.
-    from netd.daemon import Daemon
-    from netd.workers.supervisor import Supervisor
+T = TypeVar("T")
 
 
 @contextmanager
@@ -53,7 +49,7 @@ class Options(cli.Options):
         with _exit_on_usage_error():
             super().parseOptions(options)
             if self["completion"] is not None:
-                sys.stdout.write(_completion(self["completion"]))
+                sys.stdout.write(_parsed("completion", script, self["completion"]))
                 raise SystemExit(0)
             if self["healthcheck"]:
                 raise SystemExit(self._health())
@@ -64,7 +60,7 @@ class Options(cli.Options):
                 sys.stdout.write(dump(self.option_values))
                 raise SystemExit(0)
             if self["check-config"]:
-                _build(self.settings)(self.settings, _reactor())
+                daemon.build_group(self.settings, _reactor())
                 sys.stdout.write(
                     "netd: the configuration is good; its addresses were not tried\n"
                 )
@@ -79,22 +75,16 @@ class Options(cli.Options):
         from netd.ops import healthcheck
 
         ca = None if self["ca"] is None else Path(self["ca"])
-        wait = _wait(self["wait"] or "0")
+        wait = _parsed("wait", Duration.parse, self["wait"] or "0").seconds
         return healthcheck.run(self.url or healthcheck.default(self.settings), ca, wait)
 
 
-def _wait(text: str) -> float:
+def _parsed(name: str, parse: Callable[[str], T], text: str) -> T:
+    """The value of the option `name`; UsageError says what is wrong with its text."""
     try:
-        return Duration.parse(text).seconds
+        return parse(text)
     except ValueError as error:
-        raise UsageError(f"--wait {text}: {error}") from None
-
-
-def _completion(shell: str) -> str:
-    try:
-        return script(shell)
-    except ValueError as error:
-        raise UsageError(f"--completion {shell}: {error}") from None
+        raise UsageError(f"--{name} {text}: {error}") from None
 
 
 def _reactor() -> Any:
@@ -126,11 +116,6 @@ def _output(twistd: Any) -> str | int | None:
     if file and file != "-":
         return file
     return STDOUT if file or twistd.get("nodaemon") else "twistd.log"
-
-
-def _build(settings: Settings) -> Callable[..., Daemon | Supervisor]:
-    """What makes the service of these settings."""
-    return daemon.build if settings.workers.count == 1 else daemon.build_group
 
 
 def _pid_file(twistd: Any) -> str | None:
@@ -169,7 +154,7 @@ def makeService(options: Options) -> IService:
     with _exit_on_usage_error():
         _check_foreground(options)
         sockets = inherited(options.environ, os.getpid())
-        service = _build(options.settings)(
+        service = daemon.build_group(
             options.settings,
             _reactor(),
             options.environ,

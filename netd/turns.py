@@ -73,6 +73,13 @@ class Turns:
             if self._next is None:
                 self._schedule()
 
+    def begin(self, waiting: Waiting) -> None:
+        """Let `waiting` proceed at once if there is time, or else in a later turn."""
+        if self.in_time():
+            waiting.proceed()
+        else:
+            self.wait(waiting)
+
     def finish(self, steps: Steps[T]) -> Deferred[T]:
         """
         The result of `steps`, the first of which is taken at once if there is time.
@@ -80,10 +87,7 @@ class Turns:
         Cancelled, it takes no more of them.
         """
         work = _Work(self, steps)
-        if self.in_time():
-            work.proceed()
-        else:
-            self.wait(work)
+        self.begin(work)
         return work.result
 
     def _schedule(self) -> None:

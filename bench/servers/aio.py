@@ -1,5 +1,7 @@
 """An aiohttp server: an ordinary application with a router and no access log.
 
+`aio.py PORT TREE [CERTIFICATE KEY]`; an empty TREE is the 58 bytes, 3 s later under /delay/.
+
 Rules: nothing of netd. aiohttp is in the peers' environment only, so it is imported by name and
 mypy need not find it.
 """
@@ -27,15 +29,18 @@ async def _slow(_request: object) -> object:
     return web.Response(body=BODY, content_type="text/plain")
 
 
-def main(port: int, *pem: str) -> None:
-    """Serve on 127.0.0.1 until a signal ends it; `pem` is certificate and key for TLS."""
+def main(port: int, tree: str, *pem: str) -> None:
+    """Serve on 127.0.0.1 until a signal ends it."""
     context = None
     if pem:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(*pem)
     app = web.Application()
-    app.router.add_get("/", _answer)
-    app.router.add_get("/delay/{seconds}", _slow)
+    if tree:
+        app.router.add_static("/", tree)
+    else:
+        app.router.add_get("/", _answer)
+        app.router.add_get("/delay/{seconds}", _slow)
     web.run_app(
         app, host="127.0.0.1", port=port, ssl_context=context, access_log=None, print=None
     )

@@ -1,4 +1,4 @@
-"""A raw ASGI application for uvicorn: no framework between the server and the answer.
+"""A raw ASGI application for uvicorn: no framework between the server and the response.
 
 Rules: knows the ASGI protocol only; uvicorn's options are in `bench/peers.py`.
 """

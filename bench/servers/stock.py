@@ -1,13 +1,14 @@
-"""Stock twisted.web: `server.Site` with one trivial Resource.
+"""Stock twisted.web: `server.Site` with one trivial Resource, or with `static.File`.
 
-Rules: nothing of netd; what is measured is `twisted.web` as it comes. Run as a program it keeps
-no access log; `twistd web --class=stock.Answer` serves the same Resource with twistd's own log.
+Rules: nothing of netd; what is measured is `twisted.web` as it comes. Run as a program
+(`stock.py ENDPOINT [TREE]`) it keeps no access log; `twistd web --class=stock.Answer` serves
+the Resource with twistd's own log.
 """
 
 import sys
 
 from twisted.internet import endpoints, reactor
-from twisted.web import http, resource, server
+from twisted.web import http, resource, server, static
 
 BODY = b"x" * 57 + b"\n"
 SLOW_SECONDS = 3
@@ -19,7 +20,7 @@ class Answer(resource.Resource):
     isLeaf = True
 
     def render_GET(self, request: server.Request) -> bytes | int:
-        """Answer at once, or leave it to a timer."""
+        """Respond at once, or leave it to a timer."""
         request.setHeader(b"content-type", b"text/plain")
         if request.path.startswith(b"/delay/"):
             reactor.callLater(SLOW_SECONDS, _finish, request)
@@ -28,7 +29,7 @@ class Answer(resource.Resource):
 
 
 def _finish(request: server.Request) -> None:
-    """The late answer."""
+    """The late response."""
     request.setHeader(b"content-length", b"%d" % len(BODY))
     request.write(BODY)
     request.finish()
@@ -41,12 +42,15 @@ class Quiet(server.Site):
         """Write nothing."""
 
 
-def main(endpoint: str) -> None:
+def main(endpoint: str, tree: str = "") -> None:
     """Serve on the endpoint that is described until a signal ends it."""
-    site = Quiet(Answer())  # type: ignore[no-untyped-call]  # both constructors are Twisted's
+    root: resource.Resource = Answer()  # type: ignore[no-untyped-call]  # both constructors are Twisted's
+    if tree:
+        root = static.File(tree, defaultType="application/octet-stream")
+    site = Quiet(root)  # type: ignore[no-untyped-call]
     endpoints.serverFromString(reactor, endpoint).listen(site)
     reactor.run()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -68,7 +68,7 @@ class ResponseSink:
         finally:
             # Runs when the client left early, too.
             if self._delay:
-                counters.add_delay(self._delay)
+                counters.delays.add(self._delay)
                 self.request.notes += (("delay", self._delay),)
         yield from steps
 
@@ -76,7 +76,7 @@ class ResponseSink:
         if not self.started:
             self.started = True
             if self._delay and self.counters is not None:
-                self.counters.add_lateness(
+                self.counters.lateness.add(
                     self.clock.seconds() - self._requested_at - self._delay
                 )
         if self.raw:
@@ -162,7 +162,7 @@ class DelayedResponse:
         self._counters = counters
         self._due = clock.seconds() + delay
         self._timer = clock.callLater(delay, self._send)
-        counters.add_delay(delay)
+        counters.delays.add(delay)
         request.notes += (("delay", delay),)
         request.registerProducer(self, True)
 
@@ -186,7 +186,7 @@ class DelayedResponse:
             _log.failure("the body for {uri!r} failed", uri=request.uri)
             _send_500(request)
             return
-        self._counters.add_lateness(self._clock.seconds() - self._due)
+        self._counters.lateness.add(self._clock.seconds() - self._due)
         request.respond(body)
 
 

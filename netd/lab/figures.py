@@ -110,6 +110,6 @@ def _totals(counters: Counters) -> _Totals:
     classes = [0, 0, 0, 0]
     for status, count in counters.responses.items():
         classes[min(max(status // 100, 2), 5) - 2] += count
-    late = [counters.lateness[bound] for bound in LATENESS_BOUNDS]
+    late = [counters.lateness.counts[bound] for bound in LATENESS_BOUNDS]
     udp = [counters.datagrams, counters.datagrams_sent, sum(counters.drops.values())]
     return classes, late, udp, dict(counters.refusals)

@@ -99,7 +99,6 @@ class Router(Resource):
         config: HTTP,
         clock: IReactorTime,
         counters: Counters | None = None,
-        now: Callable[[], float] = time.time,
         *,
         counts: Counting | None = None,
         own_ports: OwnPorts = frozenset,
@@ -113,7 +112,7 @@ class Router(Resource):
         self._state = LabState(
             config,
             random,
-            now,
+            time.time,
             os.environ,
             own_ports,
             clock.seconds,
@@ -169,11 +168,7 @@ class Router(Resource):
                 return
             make = partial(ResumedCall, fetched=value)
             render = partial(self._render, request, route, path_values, make)
-            turns, response = Turns.of(self._clock), LaterResponse(request, render)
-            if turns.in_time():
-                response.proceed()
-            else:
-                turns.wait(response)
+            Turns.of(self._clock).begin(LaterResponse(request, render))
 
         later.fetch(resume)
 

@@ -11,7 +11,7 @@ Formats: <https://prometheus.io/docs/instrumenting/exposition_formats/> and
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from math import inf
 from typing import Any, Final, Protocol
 
@@ -19,13 +19,12 @@ from attrs import frozen
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily as Counter
 from prometheus_client.core import GaugeMetricFamily as Gauge
-from prometheus_client.core import HistogramMetricFamily as Histogram
+from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.core import InfoMetricFamily as Info
-from prometheus_client.core import Metric
 from prometheus_client.openmetrics import exposition as openmetrics
 
 import twisted
-from netd.counters import DELAY_BOUNDS, LATENESS_BOUNDS, Counters
+from netd.counters import Counters, Histogram
 from netd.http.negotiation import choose_media
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -124,6 +123,25 @@ _GAUGES: Final = (
         "certificates",
     ),
 )
+# Name, description and field of `Counters`.
+_HISTOGRAMS: Final = (
+    (
+        "netd_http_delay_requested_seconds",
+        "Delays asked for before the first bytes, whether or not the client waited.",
+        "delays",
+    ),
+    (
+        "netd_http_delay_lateness_seconds",
+        "How much later than asked for delayed responses left.",
+        "lateness",
+    ),
+    (
+        "netd_rpc_queue_wait_seconds",
+        "Seconds that distributed XML-RPC calls waited for a worker.",
+        "queue_waits",
+    ),
+    ("netd_rpc_queue_run_seconds", "Seconds that distributed XML-RPC calls ran.", "queue_runs"),
+)
 
 
 class Collects(Protocol):
@@ -152,44 +170,13 @@ class Collector:
         counters, gauges = self._counters, self._gauges
         for name, text, label, field in _COUNTERS:
             yield _family(Counter, name, text, label, getattr(counters, field))
-        yield from self._delays()
+        for name, text, field in _HISTOGRAMS:
+            yield _histogram(name, text, getattr(counters, field))
         yield self._calls()
         for name, text, label, field in _LAGS:
             yield _family(Gauge, name, text, label, getattr(counters, field))
         for name, text, label, field in _GAUGES:
             yield _family(Gauge, name, text, label, getattr(gauges, field)())
-
-    def _delays(self) -> Iterator[Metric]:
-        counters = self._counters
-        yield _histogram(
-            "netd_http_delay_requested_seconds",
-            "Delays asked for before the first bytes, whether or not the client waited.",
-            DELAY_BOUNDS,
-            counters.delays,
-            counters.delay_seconds,
-        )
-        yield _histogram(
-            "netd_http_delay_lateness_seconds",
-            "How much later than asked for delayed responses left.",
-            LATENESS_BOUNDS,
-            counters.lateness,
-            counters.lateness_seconds,
-        )
-
-        yield _histogram(
-            "netd_rpc_queue_wait_seconds",
-            "Seconds that distributed XML-RPC calls waited for a worker.",
-            DELAY_BOUNDS,
-            counters.queue_waits,
-            counters.queue_wait_seconds,
-        )
-        yield _histogram(
-            "netd_rpc_queue_run_seconds",
-            "Seconds that distributed XML-RPC calls ran.",
-            DELAY_BOUNDS,
-            counters.queue_runs,
-            counters.queue_run_seconds,
-        )
 
     def _calls(self) -> Metric:
         text = "XML-RPC calls by method, empty if unknown, and fault code, 0 for a result."
@@ -211,20 +198,14 @@ def _family(
     return family
 
 
-def _histogram(
-    name: str,
-    help_text: str,
-    bounds: Sequence[float],
-    counts: Mapping[float, int],
-    total_seconds: float,
-) -> Metric:
-    """A histogram, whose buckets are cumulative; `counts` are not."""
+def _histogram(name: str, text: str, value: Histogram) -> Metric:
+    """A histogram, whose buckets are cumulative; the counts of `value` are not."""
     buckets: list[tuple[str, float]] = []
     total = 0
-    for bound in bounds:
-        total += counts.get(bound, 0)
+    for bound in value.bounds:
+        total += value.counts[bound]
         buckets.append(("+Inf" if bound == inf else str(bound), total))
-    return Histogram(name, help_text, buckets=buckets, sum_value=total_seconds)
+    return HistogramMetricFamily(name, text, buckets=buckets, sum_value=value.seconds)
 
 
 def exposition(collector: Collects, process: bool = True) -> Callable[[str], tuple[str, bytes]]:

@@ -16,7 +16,7 @@ from attrs import asdict, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from netd.counters import Counters
+from netd.counters import Counters, Histogram
 
 _log = Logger()
 
@@ -54,13 +54,18 @@ def resident_bytes(pid: int | str = "self") -> int:
 
 
 def _tallies(counters: Counters) -> dict[str, float]:
-    """Every counter that is not 0; those of a table as `name[key]`."""
+    """Every counter that is not 0; those of a table or a histogram as `name[key]`."""
     tallies: dict[str, float] = {}
-    for name, value in asdict(counters).items():
-        if isinstance(value, dict):
-            tallies |= {f"{name}[{key}]": count for key, count in value.items() if count}
+    for name, value in asdict(counters, recurse=False).items():
+        table = value.counts if isinstance(value, Histogram) else value
+        if isinstance(table, dict):
+            tallies |= {f"{name}[{key}]": count for key, count in table.items() if count}
         elif value:
             tallies[name] = round(value, 6)
+        if isinstance(value, Histogram) and value.seconds:
+            # The sum of the delays is delay_seconds, that of the lateness lateness_seconds.
+            of_one = name if name.endswith("ss") else name.removesuffix("s")
+            tallies[f"{of_one}_seconds"] = round(value.seconds, 6)
     return tallies
 
 

@@ -20,12 +20,24 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IProducer
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from netd.player import Sink
 
 Reaction: TypeAlias = Callable[[Any], object]
 """What a stage does to its producer in the middle of a write or of the goodbye."""
+
+
+def usage_error(
+    test: SynchronousTestCase, call: Callable[..., object], *rest: Any, **named: Any
+) -> str:
+    """The message of the UsageError that a call raises, which is one whole line."""
+    message = str(test.assertRaises(UsageError, call, *rest, **named))
+    test.assertTrue(message.isprintable(), message)
+    test.assertFalse(message.rstrip().endswith(":"), message)
+    return message
 
 
 def pause(producer: Any) -> None:
@@ -142,6 +154,17 @@ class Stage:
         self.events.append((self._clock.seconds(), event))
 
 
+def turn(clock: Clock) -> None:
+    """Make the calls that are due now, but not those that they schedule."""
+    now = clock.seconds()
+    for call in [each for each in clock.calls if each.getTime() <= now]:
+        # One of the others may have cancelled or delayed it.
+        if call.active() and call.getTime() <= now:
+            clock.calls.remove(call)
+            call.called = 1
+            call.func(*call.args, **call.kw)
+
+
 class TurningClock(Clock):
     """
     A clock on which a turn is a turn, as on a real reactor.
@@ -154,12 +177,7 @@ class TurningClock(Clock):
         """Let `amount` seconds pass, then run once what was due by then."""
         self.rightNow += amount
         self._sortCalls()
-        for call in [each for each in self.calls if each.getTime() <= self.rightNow]:
-            # One of the others may have cancelled or delayed it.
-            if call.active() and call.getTime() <= self.rightNow:
-                self.calls.remove(call)
-                call.called = 1
-                call.func(*call.args, **call.kw)
+        turn(self)
 
 
 @define

@@ -13,13 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.acl import AccessList
 from netd.addresses import Network
 from netd.test.chance import by_chance
+from netd.test.transport.recording import networks
 
 # A busy machine is no failure, and each run is the same one.
-
-
-def networks(allow: str = "", deny: str = "") -> AccessList:
-    """Access lists of the networks in each text, separated by blanks."""
-    return AccessList(map(Network.parse, allow.split()), map(Network.parse, deny.split()))
 
 
 def oracle(allow: list[Network], deny: list[Network], host: str) -> bool:

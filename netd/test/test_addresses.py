@@ -72,17 +72,15 @@ class NetworkTests(Refusing):
 
     def test_explained(self) -> None:
         """The error for bits behind the prefix names the network."""
-        with self.assertRaises(ValueError) as caught:
-            Network.parse("10.1.2.3/8")
-        self.assertIn("10.0.0.0/8", str(caught.exception))
+        caught = self.assertRaises(ValueError, Network.parse, "10.1.2.3/8")
+        self.assertIn("10.0.0.0/8", str(caught))
 
     def test_prefix(self) -> None:
         """The error for a prefix that is too long names the longest one."""
         for text, longest in (("10.0.0.0/33", 32), ("::/129", 128), ("10.0.0.0/x", 32)):
-            with self.assertRaises(ValueError) as caught:
-                Network.parse(text)
+            caught = self.assertRaises(ValueError, Network.parse, text)
             self.assertEqual(
-                str(caught.exception),
+                str(caught),
                 f"not an IP network, because its prefix is not from /0 to /{longest}",
             )
 

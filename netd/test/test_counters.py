@@ -10,7 +10,7 @@ from typing import Any
 from attrs import fields
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.counters import DELAY_BOUNDS, LATENESS_BOUNDS, Counters
+from netd.counters import DELAY_BOUNDS, LATENESS_BOUNDS, Counters, Histogram
 
 
 class CountersTests(SynchronousTestCase):
@@ -19,10 +19,13 @@ class CountersTests(SynchronousTestCase):
     """
 
     def test_zero(self) -> None:
-        """Every field is a number or a table, and begins at zero or empty."""
+        """Every field is a number, a table or a histogram, and begins at zero or empty."""
         counters = Counters()
         for attribute in fields(Counters):
             value = getattr(counters, attribute.name)
+            if isinstance(value, Histogram):
+                self.assertEqual(value.seconds, 0.0, attribute.name)
+                value = value.counts
             self.assertFalse(value, attribute.name)
             self.assertIsInstance(value, (int, float, dict))
 
@@ -55,51 +58,33 @@ class CountersTests(SynchronousTestCase):
             counters.conections = 1
 
 
-class LatenessTests(SynchronousTestCase):
+class HistogramTests(SynchronousTestCase):
     """
-    The lateness histogram.
+    The histograms of lateness, of requested delays, and of distributed calls.
     """
 
     def test_buckets(self) -> None:
-        """A response is counted under the smallest bound that its lateness does not exceed."""
-        counters = Counters()
+        """A length is counted under the smallest bound that it does not exceed."""
+        lateness = Counters().lateness
         for seconds in (0.0, 0.001, 0.0011, 0.002, 0.3, 1.0, 7.0, 3600.0):
-            counters.add_lateness(seconds)
-        self.assertEqual(counters.lateness, {0.001: 2, 0.002: 2, 0.5: 1, 1.0: 1, inf: 2})
-        self.assertAlmostEqual(counters.lateness_seconds, 3608.3041)
+            lateness.add(seconds)
+        self.assertEqual(lateness.counts, {0.001: 2, 0.002: 2, 0.5: 1, 1.0: 1, inf: 2})
+        self.assertAlmostEqual(lateness.seconds, 3608.3041)
 
     def test_early(self) -> None:
         """A response that was sent early counts as not late, and lowers no sum."""
+        lateness = Counters().lateness
+        lateness.add(-0.1)
+        self.assertEqual((lateness.counts, lateness.seconds), ({LATENESS_BOUNDS[0]: 1}, 0.0))
+
+    def test_delays(self) -> None:
+        """Requested delays, and waits and runs of distributed calls, have longer bounds."""
         counters = Counters()
-        counters.add_lateness(-0.1)
-        self.assertEqual(
-            (counters.lateness[LATENESS_BOUNDS[0]], counters.lateness_seconds), (1, 0.0)
-        )
-
-
-class DelayTests(SynchronousTestCase):
-    """
-    The histogram of requested delays.
-    """
-
-    def test_buckets(self) -> None:
-        """A response is counted under the smallest bound that its delay does not exceed."""
-        counters = Counters()
-        for seconds in (0.001, 0.01, 0.0101, 3.0, 3.0, 3600.0):
-            counters.add_delay(seconds)
-        self.assertEqual(counters.delays, {0.01: 2, 0.025: 1, 3.0: 2, inf: 1})
-        self.assertAlmostEqual(counters.delay_seconds, 3606.0211)
-
-    def test_queue(self) -> None:
-        """The waits and the runs of distributed calls are counted in the same way."""
-        counters = Counters()
-        for seconds in (0.001, 0.02, 3600.0):
-            counters.add_queue_wait(seconds)
-            counters.add_queue_run(2 * seconds)
-        self.assertEqual(counters.queue_waits, {0.01: 1, 0.025: 1, inf: 1})
-        self.assertEqual(counters.queue_runs, {0.01: 1, 0.05: 1, inf: 1})
-        self.assertAlmostEqual(counters.queue_wait_seconds, 3600.021)
-        self.assertAlmostEqual(counters.queue_run_seconds, 7200.042)
+        for histogram in (counters.delays, counters.queue_waits, counters.queue_runs):
+            for seconds in (0.001, 0.01, 0.0101, 3.0, 3.0, 3600.0):
+                histogram.add(seconds)
+            self.assertEqual(histogram.counts, {0.01: 2, 0.025: 1, 3.0: 2, inf: 1})
+            self.assertAlmostEqual(histogram.seconds, 3606.0211)
 
     def test_bounds(self) -> None:
         """The bounds of both histograms rise, and the last one is infinite."""

@@ -212,9 +212,8 @@ class BuildTests(DaemonCase):
                 "--rpc no.such:thing",
             ),
         ):
-            with self.assertRaises(UsageError) as caught:
-                self.build(config)
-            self.assertIn(said, str(caught.exception))
+            caught = self.assertRaises(UsageError, self.build, config)
+            self.assertIn(said, str(caught))
 
     def test_exact(self) -> None:
         """--httpbin-exact is refused beside a listener that others could reach."""
@@ -292,13 +291,11 @@ class GroupTests(DaemonCase):
 
     def test_refused(self) -> None:
         """What several processes cannot do is a UsageError, and so are other systems."""
-        with self.assertRaises(UsageError) as caught:
-            self.make(2, lab=settings.Lab(seed=1))
-        self.assertTrue(str(caught.exception).startswith("--seed: needs --workers 1"))
+        caught = self.assertRaises(UsageError, self.make, 2, lab=settings.Lab(seed=1))
+        self.assertTrue(str(caught).startswith("--seed: needs --workers 1"))
         self.patch(sys, "platform", "darwin")
-        with self.assertRaises(UsageError) as caught:
-            self.make(2)
-        self.assertEqual(str(caught.exception), "--workers 2: several processes need Linux")
+        caught = self.assertRaises(UsageError, self.make, 2)
+        self.assertEqual(str(caught), "--workers 2: several processes need Linux")
 
     def test_fallback(self) -> None:
         """Without the private names of Twisted there is one process."""
@@ -501,11 +498,8 @@ class StartTests(DaemonCase):
     def test_distinct(self) -> None:
         """Two listeners with one address are refused when the daemon is built."""
         twice = [Endpoint("tcp", "127.0.0.1", 8000, option=f"--http {n}") for n in (1, 2)]
-        with self.assertRaises(UsageError) as caught:
-            self.build(settings_with(*twice))
-        self.assertEqual(
-            str(caught.exception), "--http 2: not an address of its own, --http 1 has it"
-        )
+        caught = self.assertRaises(UsageError, self.build, settings_with(*twice))
+        self.assertEqual(str(caught), "--http 2: not an address of its own, --http 1 has it")
 
     def test_local(self) -> None:
         """Loopback that --allow leaves out reaches the probes, over HTTP and HTTPS only."""
@@ -528,9 +522,8 @@ class StartTests(DaemonCase):
             daemon = self.build(
                 settings_with(Endpoint("tcp", "127.0.0.1", port, option=f"--http {port}"))
             )
-            with self.assertRaises(UsageError) as caught:
-                daemon.privilegedStartService()
-        self.assertTrue(str(caught.exception).startswith(f"--http {port}: "))
+            caught = self.assertRaises(UsageError, daemon.privilegedStartService)
+        self.assertTrue(str(caught).startswith(f"--http {port}: "))
 
 
 class TicketKeyTests(DaemonCase):
@@ -576,10 +569,11 @@ class LogTests(DaemonCase):
 
     def test_refused(self) -> None:
         """A log file that cannot be opened is refused by name."""
-        with self.assertRaises(UsageError) as caught:
-            build(self.logging("/nonexistent/log"), self.reactor, {})
+        caught = self.assertRaises(
+            UsageError, build, self.logging("/nonexistent/log"), self.reactor, {}
+        )
         said = "--access-log /nonexistent/log: No such file or directory"
-        self.assertEqual(str(caught.exception), said)
+        self.assertEqual(str(caught), said)
 
 
 class InheritTests(DaemonCase):
@@ -595,9 +589,11 @@ class InheritTests(DaemonCase):
         daemon = build(settings_with(), self.reactor, {}, None, given)
         host, number = sock.getsockname()
         self.assertEqual(daemon.listening(), {"http": f"tcp:{number}:interface={host}"})
-        with self.assertRaises(UsageError) as caught:
-            build(settings_with(), self.reactor, {}, None, [Inherited("https", 3, sock)])
-        self.assertIn("fits none of the listeners http", str(caught.exception))
+        given = [Inherited("https", 3, sock)]
+        caught = self.assertRaises(
+            UsageError, build, settings_with(), self.reactor, {}, None, given
+        )
+        self.assertIn("fits none of the listeners http", str(caught))
 
     def test_exact(self) -> None:
         """The inherited sockets decide whether --httpbin-exact is refused."""
@@ -626,6 +622,11 @@ class StopTests(DaemonCase):
         transport = Transport()
         self.channel.makeConnection(transport)
         return transport
+
+    def leave(self) -> None:
+        """The client has left."""
+        self.channel.connectionLost(Failure(ConnectionDone()))
+        self.reactor.advance(0)
 
     def stop(self, daemon: Daemon) -> Deferred[Any]:
         """The stop begins."""
@@ -672,8 +673,7 @@ class StopTests(DaemonCase):
         self.reactor.advance(0.1)
         self.assertIn(b"200 OK", transport.value())
         self.assertTrue(transport.disconnecting)
-        self.channel.connectionLost(Failure(ConnectionDone()))
-        self.reactor.advance(0)
+        self.leave()
         self.successResultOf(stopped)
         self.assertEqual(daemon.parts.counters.aborted, 0)
 
@@ -697,10 +697,9 @@ class StopTests(DaemonCase):
         stopped = self.stop(daemon)
         with capturedLogs():
             self.reactor.pump([1] * 10)
-        self.assertTrue(transport.aborting)
+        self.assertTrue(transport.disconnected)
         self.assertEqual(daemon.parts.counters.aborted, 1)
-        self.channel.connectionLost(Failure(ConnectionDone()))
-        self.reactor.advance(0)
+        self.leave()
         self.successResultOf(stopped)
 
     def test_secondSignal(self) -> None:
@@ -713,13 +712,12 @@ class StopTests(DaemonCase):
         stopped = self.stop(daemon)
         handler: Any = signal.getsignal(signal.SIGTERM)
         handler(signal.SIGTERM, None)
-        self.assertFalse(transport.aborting)
+        self.assertFalse(transport.disconnected)
         with capturedLogs():
             self.reactor.signals.run()
-        self.assertTrue(transport.aborting)
+        self.assertTrue(transport.disconnected)
         self.assertEqual(self.timers, [1.0])
-        self.channel.connectionLost(Failure(ConnectionDone()))
-        self.reactor.advance(0)
+        self.leave()
         self.successResultOf(stopped)
         self.reactor.signals.run()
         self.assertIs(signal.getsignal(signal.SIGTERM), before)
@@ -737,7 +735,7 @@ class StopTests(DaemonCase):
         self.channel.dataReceived(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
         self.assertIn(b" 503 ", kept.value())
         self.assertIn(b"\r\nConnection: close\r\n", kept.value())
-        self.channel.connectionLost(Failure(ConnectionDone()))
+        self.leave()
         with capturedLogs() as events:
             daemon.reload()
         self.assertEqual(events, [])
@@ -746,7 +744,7 @@ class StopTests(DaemonCase):
         late = self.connect()
         self.channel.dataReceived(b"GET /get HTTP/1.1\r\nHost: a\r\n\r\n")
         self.assertIn(b" 200 OK", late.value())
-        self.channel.connectionLost(Failure(ConnectionDone()))
+        self.leave()
         self.reactor.advance(0.1)
         self.assertFalse(self.reactor.adopted[0].listening)
         self.successResultOf(stopped)
@@ -763,14 +761,13 @@ class StopTests(DaemonCase):
         self.reactor.signals.run()
         self.reactor.advance(0)
         self.assertFalse(self.reactor.adopted[0].listening)
-        self.assertFalse(transport.aborting)
+        self.assertFalse(transport.disconnected)
         handler(signal.SIGTERM, None)
         with capturedLogs():
             self.reactor.signals.run()
-        self.assertTrue(transport.aborting)
+        self.assertTrue(transport.disconnected)
         self.assertEqual(self.timers, [config.grace.seconds + 1.0, 1.0])
-        self.channel.connectionLost(Failure(ConnectionDone()))
-        self.reactor.advance(0)
+        self.leave()
         self.successResultOf(stopped)
 
 

@@ -187,10 +187,11 @@ def eager(sources: Sources) -> list[str]:
         if name.partition(".")[0] != "testing":
             continue
         now = ast.Module([*_at_import(module.body)], [])
-        for each in imports({name: now}):
+        # Known to be a module, where it is imported from netd.
+        for each in imports({"testing": ast.Module([], []), name: now}):
             top = each.target.partition(".")[0]
             allowed = TESTING_IMPORTS | ({"pytest"} if name in PYTEST_IN else set())
-            own = each.target.startswith("netd.testing.") or each.importer == "testing.child"
+            own = f"{each.target}.".startswith("netd.testing.") or name == "testing.child"
             if top not in allowed or (top == "netd" and not own):
                 found.append(str(each))
     return found

@@ -26,9 +26,8 @@ class WaitTests(SynchronousTestCase):
     def test_refused(self) -> None:
         """Negative and infinite seconds and nan are refused."""
         for seconds in (-1, -1e-9, math.inf, -math.inf, math.nan):
-            with self.assertRaises(ValueError) as caught:
-                Wait(seconds)
-            self.assertEqual(str(caught.exception), f"cannot wait {seconds} seconds")
+            caught = self.assertRaises(ValueError, Wait, seconds)
+            self.assertEqual(str(caught), f"cannot wait {seconds} seconds")
 
     def test_frozen(self) -> None:
         """A step is immutable."""

@@ -142,9 +142,8 @@ class ParserTests(SynchronousTestCase):
         """
         A header field that the server sets itself is refused by its name.
         """
-        with self.assertRaises(ValueError) as caught:
-            setting_types.HEADER.parse("Date:now")
-        self.assertEqual(str(caught.exception), "not NAME:VALUE, because only netd sets Date")
+        caught = self.assertRaises(ValueError, setting_types.HEADER.parse, "Date:now")
+        self.assertEqual(str(caught), "not NAME:VALUE, because only netd sets Date")
 
     def test_bounds(self) -> None:
         """
@@ -163,9 +162,8 @@ class ParserTests(SynchronousTestCase):
         self.assertEqual(
             (kind.parse("b"), kind.placeholder, kind.choices), ("b", "a|b", ("a", "b"))
         )
-        with self.assertRaises(ValueError) as caught:
-            kind.parse("c")
-        self.assertEqual(str(caught.exception), "not one of a, b")
+        caught = self.assertRaises(ValueError, kind.parse, "c")
+        self.assertEqual(str(caught), "not one of a, b")
 
     def test_off(self) -> None:
         """

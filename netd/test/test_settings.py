@@ -147,9 +147,8 @@ class ServicesTests(SynchronousTestCase):
             ("echo=7", "not echo=tcp:PORT or echo=udp:PORT"),
             ("chargen=udp:19", "not offered over udp; chargen is offered over tcp"),
         ):
-            with self.assertRaises(ValueError) as caught:
-                settings.Service.parse(text)
-            self.assertTrue(str(caught.exception).startswith(reason), text)
+            caught = self.assertRaises(ValueError, settings.Service.parse, text)
+            self.assertTrue(str(caught).startswith(reason), text)
 
 
 class LimitsTests(SynchronousTestCase):

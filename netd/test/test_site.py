@@ -15,12 +15,12 @@ from twisted.web.resource import IResource, getChildForRequest
 from twisted.web.test.requesthelper import DummyRequest
 
 from netd.counters import Counters
-from netd.http.context import AccessRecord
 from netd.lab.endpoints.echo import GREETING
 from netd.lab.endpoints.probes import Probes
 from netd.lab.router import Router
 from netd.settings import Settings
 from netd.site import HostGuard, factory, files_only, local, probes_only, tree
+from netd.test.http.stages import RecordingLog
 from netd.test.http.stock import stock_site
 from netd.test.lab.client import (
     HTTP,
@@ -39,14 +39,14 @@ from netd.xmlrpc.resource import RPCRoot
 
 class TreeTests(SynchronousTestCase):
     """
-    Who answers which path.
+    Which resource is at which path.
     """
 
     def child(self, *path: bytes) -> str:
         """The class of the resource at `path`, behind its guard."""
-        asked = DummyRequest(list(path))
+        requested = DummyRequest(list(path))
         root = tree(configured(), Client().clock)
-        child = getChildForRequest(root, asked)
+        child = getChildForRequest(root, requested)
         return type(child.resource if isinstance(child, HostGuard) else child).__name__
 
     def test_rooms(self) -> None:
@@ -91,7 +91,7 @@ class GuardTests(SynchronousTestCase):
         transport = Transport(hostAddress=IPv4Address("TCP", "127.0.0.1", 8000))
         transport.server = port or Port("127.0.0.1")
         clock, counters = Clock(), Counters()
-        talk = Client(
+        client = Client(
             config,
             clock,
             counters,
@@ -99,7 +99,7 @@ class GuardTests(SynchronousTestCase):
             transport=transport,
         )
         field = "" if host is None else f"Accept: */*\r\nHOST: {host} \r\n"
-        return parse(talk.send(f"{line} HTTP/{version}\r\n{field}\r\n".encode()))
+        return parse(client.send(f"{line} HTTP/{version}\r\n{field}\r\n".encode()))
 
     def test_refused(self) -> None:
         """Files, calls and metrics are a 421 whose one line names the option."""
@@ -157,8 +157,8 @@ class GuardTests(SynchronousTestCase):
     def test_unix(self) -> None:
         """No browser reaches a UNIX socket, so every name is good there."""
         config = configured()
-        talk = Client(config, transport=Transport(hostAddress=UNIXAddress("/run/netd")))
-        self.assertEqual(talk.request("GET /files/hello.txt").status, 200)
+        client = Client(config, transport=Transport(hostAddress=UNIXAddress("/run/netd")))
+        self.assertEqual(client.request("GET /files/hello.txt").status, 200)
 
     def test_alone(self) -> None:
         """Listeners of files, calls or probes alone have the same rule at their own paths."""
@@ -201,9 +201,9 @@ class GuardTests(SynchronousTestCase):
         for host, status in (("evil.example", 421), ("localhost", 200)):
             transport = Transport(hostAddress=IPv4Address("TCP", "127.0.0.1", 8000))
             site = stock_site(tree(configured(), clock), clock)
-            talk = Client(clock=clock, site=site, transport=transport)
+            client = Client(clock=clock, site=site, transport=transport)
             asked = f"GET /RPC2 HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
-            self.assertEqual(parse(talk.send(asked)).status, status)
+            self.assertEqual(parse(client.send(asked)).status, status)
 
 
 class BodiesTests(SynchronousTestCase):
@@ -224,22 +224,22 @@ class BodiesTests(SynchronousTestCase):
         ):
             clock, counters = Clock(), Counters()
             made = factory(config, clock, counters, root)
-            talk = Client(config, clock, counters, made)
-            said = talk.send(request(f"POST {target}", f"Content-Length: {LARGEST + 1}"))
+            client = Client(config, clock, counters, made)
+            said = client.send(request(f"POST {target}", f"Content-Length: {LARGEST + 1}"))
             self.assertEqual(said.startswith(b"HTTP/1.1 413 "), refused, target)
 
     def test_chunked(self) -> None:
         """One that does not say it is refused as soon as it is too large."""
-        talk = Client(configured(limited(max_body=10 << 20)))
+        client = Client(configured(limited(max_body=10 << 20)))
         asked = request("POST /RPC2", "Transfer-Encoding: chunked")
-        self.assertEqual(talk.send(asked + b"%x\r\n%b\r\n" % (LARGEST, bytes(LARGEST))), b"")
-        self.assertTrue(talk.send(b"1\r\n").startswith(b"HTTP/1.1 413 "))
+        self.assertEqual(client.send(asked + b"%x\r\n%b\r\n" % (LARGEST, bytes(LARGEST))), b"")
+        self.assertTrue(client.send(b"1\r\n").startswith(b"HTTP/1.1 413 "))
 
     def test_smaller(self) -> None:
         """A smaller limit for all holds for calls too, also a new one."""
-        talk = Client(configured(limited(max_body=10 << 20)))
-        talk.site.change(limited(max_body=10).limits)
-        said = talk.send(request("POST /RPC2", "Content-Length: 11"))
+        client = Client(configured(limited(max_body=10 << 20)))
+        client.site.change(limited(max_body=10).limits)
+        said = client.send(request("POST /RPC2", "Content-Length: 11"))
         self.assertTrue(said.startswith(b"HTTP/1.1 413 "))
 
 
@@ -249,59 +249,59 @@ class DelayEchoTests(SynchronousTestCase):
     """
 
     def test_waits(self) -> None:
-        """The answer leaves after the delay, not before, and is 58 bytes."""
-        talk = Client()
-        self.assertEqual(talk.send(request("GET /")), b"")
-        self.assertEqual(talk.advance(2.999), b"")
-        answer = parse(talk.advance(0.001))
-        self.assertEqual((answer.status, len(answer.body)), (200, 58))
-        self.assertEqual(answer.headers["content-length"], "58")
-        self.assertEqual(answer.headers["content-type"], "text/plain; charset=utf-8")
+        """The response leaves after the delay, not before, and is 58 bytes."""
+        client = Client()
+        self.assertEqual(client.send(request("GET /")), b"")
+        self.assertEqual(client.advance(2.999), b"")
+        response = parse(client.advance(0.001))
+        self.assertEqual((response.status, len(response.body)), (200, 58))
+        self.assertEqual(response.headers["content-length"], "58")
+        self.assertEqual(response.headers["content-type"], "text/plain; charset=utf-8")
 
     def test_cutAnywhere(self) -> None:
-        """Wherever the request is cut in two, the answer is the same."""
-        asked = request("POST /", "Content-Type: text/plain", body=b"hello")
-        for cut in range(1, len(asked)):
-            talk = Client()
-            talk.send(asked[:cut])
-            talk.send(asked[cut:])
-            self.assertEqual(parse(talk.advance(3)).body, b"hello", cut)
+        """Wherever the request is cut in two, the response is the same."""
+        data = request("POST /", "Content-Type: text/plain", body=b"hello")
+        for cut in range(1, len(data)):
+            client = Client()
+            client.send(data[:cut])
+            client.send(data[cut:])
+            self.assertEqual(parse(client.advance(3)).body, b"hello", cut)
 
     def test_byteByByte(self) -> None:
-        """A request that comes in single bytes is answered as a whole one."""
-        talk = Client()
+        """A request that comes in single bytes gets the same response as a whole one."""
+        client = Client()
         for byte in request("GET /"):
-            talk.send(bytes([byte]))
-        self.assertEqual(parse(talk.advance(3)).body, GREETING)
+            client.send(bytes([byte]))
+        self.assertEqual(parse(client.advance(3)).body, GREETING)
 
     def test_manyAtOnce(self) -> None:
-        """Clients that came together are answered together: nobody waits for another."""
+        """Clients that came together get their responses together: none waits for another."""
         first = Client()
         others = [
             Client(first.settings, first.clock, first.counters, first.site) for _ in range(99)
         ]
-        for talk in (first, *others):
-            talk.send(request("GET /"))
+        for client in (first, *others):
+            client.send(request("GET /"))
         first.clock.advance(3)
-        bodies = {parse(talk.received()).body for talk in (first, *others)}
+        bodies = {parse(client.received()).body for client in (first, *others)}
         self.assertEqual(bodies, {GREETING})
         self.assertEqual(first.counters.responses, {200: 100})
 
     def test_oldProtocol(self) -> None:
-        """HTTP/1.0 without Host is answered, and the connection closed."""
-        talk = Client()
-        talk.send(b"GET / HTTP/1.0\r\n\r\n")
-        answer = parse(talk.advance(3))
-        self.assertEqual((answer.status, answer.body), (200, GREETING))
-        self.assertTrue(talk.transport.disconnecting)
+        """HTTP/1.0 without Host gets a response, and the connection is closed."""
+        client = Client()
+        client.send(b"GET / HTTP/1.0\r\n\r\n")
+        response = parse(client.advance(3))
+        self.assertEqual((response.status, response.body), (200, GREETING))
+        self.assertTrue(client.transport.disconnecting)
 
     def test_keepAlive(self) -> None:
         """HTTP/1.1 connections stay for the next request."""
-        talk = Client()
+        client = Client()
         for _ in range(3):
-            talk.send(request("GET /"))
-            self.assertEqual(parse(talk.advance(3)).body, GREETING)
-        self.assertFalse(talk.transport.disconnecting)
+            client.send(request("GET /"))
+            self.assertEqual(parse(client.advance(3)).body, GREETING)
+        self.assertFalse(client.transport.disconnecting)
 
 
 class EngineTests(SynchronousTestCase):
@@ -311,66 +311,55 @@ class EngineTests(SynchronousTestCase):
 
     def test_limits(self) -> None:
         """The limits of the settings are those of the connection."""
-        talk = Client(configured(limited(max_body=10)))
-        answer = talk.request("POST /", body=b"0123456789a")
-        self.assertEqual(answer.status, 413)
-        self.assertEqual(talk.counters.refusals, {"large-body": 1})
+        client = Client(configured(limited(max_body=10)))
+        response = client.request("POST /", body=b"0123456789a")
+        self.assertEqual(response.status, 413)
+        self.assertEqual(client.counters.refusals, {"large-body": 1})
 
     def test_halfClosed(self) -> None:
-        """A client that closes its side with the request gets its answer, then the close."""
-        talk = Client()
-        talk.send(request("GET /"))
-        talk.channel.readConnectionLost()
-        self.assertEqual(parse(talk.advance(3)).body, GREETING)
-        self.assertTrue(talk.transport.disconnecting)
+        """A client that closes its side with the request gets its response, then the close."""
+        client = Client()
+        client.send(request("GET /"))
+        client.channel.readConnectionLost()
+        self.assertEqual(parse(client.advance(3)).body, GREETING)
+        self.assertTrue(client.transport.disconnecting)
 
     def test_drained(self) -> None:
-        """An answer in flight is delivered, says that it is the last, and then all is done."""
-        talk = Client()
-        talk.send(request("GET /"))
-        done = talk.site.drain()
+        """A response in flight is delivered, says that it is the last, and then all is done."""
+        client = Client()
+        client.send(request("GET /"))
+        done = client.site.drain()
         self.assertNoResult(done)
-        answer = parse(talk.advance(3))
-        self.assertEqual((answer.status, answer.headers["connection"]), (200, "close"))
-        talk.disconnect()
+        response = parse(client.advance(3))
+        self.assertEqual((response.status, response.headers["connection"]), (200, "close"))
+        client.disconnect()
         self.successResultOf(done)
 
     def test_left(self) -> None:
         """A reset while waiting is counted as 499 and leaves no timer."""
-        talk = Client()
-        talk.send(request("GET /"))
-        talk.disconnect(ConnectionLost)
-        self.assertEqual(talk.counters.responses, {499: 1})
-        self.assertEqual(talk.clock.getDelayedCalls(), [])
+        client = Client()
+        client.send(request("GET /"))
+        client.disconnect(ConnectionLost)
+        self.assertEqual(client.counters.responses, {499: 1})
+        self.assertEqual(client.clock.getDelayedCalls(), [])
 
     def test_log(self) -> None:
-        """Each answer is recorded in the log that was handed in."""
-        lines = []
-
-        class Log:
-            """Keeps what is recorded."""
-
-            detailed = False
-
-            def record(self, entry: AccessRecord) -> None:
-                """Keep the entry."""
-                lines.append(entry)
-
-        talk = Client()
-        talk.site = factory(configured(), talk.clock, talk.counters, log=Log())
-        again = Client(talk.settings, talk.clock, talk.counters, talk.site)
+        """Each response is recorded in the log that was handed in."""
+        client, log = Client(), RecordingLog()
+        log.detailed = False
+        client.site = factory(configured(), client.clock, client.counters, log=log)
+        again = Client(client.settings, client.clock, client.counters, client.site)
         again.request("GET /healthz", "User-Agent: me")
-        self.assertEqual(
-            lines, [(b"127.0.0.1", b"GET /healthz HTTP/1.1", 200, 3, b"-", b"me", b"-", None)]
-        )
+        entry = (b"127.0.0.1", b"GET /healthz HTTP/1.1", 200, 3, b"-", b"me", b"-", None)
+        self.assertEqual(log.entries, [entry])
 
     def test_alone(self) -> None:
         """A site of one resource serves that one only."""
-        talk = Client()
+        client = Client()
         alone = factory(
-            configured(), talk.clock, talk.counters, files_only(configured(), talk.clock)
+            configured(), client.clock, client.counters, files_only(configured(), client.clock)
         )
-        again = Client(talk.settings, talk.clock, talk.counters, alone)
+        again = Client(client.settings, client.clock, client.counters, alone)
         self.assertEqual(again.request("GET /hello.txt").body, b"Hello from netd.\n")
 
 
@@ -380,7 +369,7 @@ class StockTests(SynchronousTestCase):
     """
 
     def test_same(self) -> None:
-        """Status, body and type of what is answered at once are the same."""
+        """Status, body and type of responses that come at once are the same."""
         clock = Clock()
         stock = stock_site(tree(configured(), clock), clock)
         for line in ("GET /healthz", "HEAD /healthz", "GET /nope", "POST /help", "GET /RPC2"):

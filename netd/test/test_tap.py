@@ -60,10 +60,9 @@ class _Commands(SynchronousTestCase):
 
     def leaves(self, *arguments: str, **environ: str) -> str | int | None:
         """The exit status or the message of the process for these."""
-        with self.assertRaises(SystemExit) as caught:
-            self.make(*arguments, **environ)
-        self.assertIsNone(caught.exception.__cause__)
-        code: str | int | None = caught.exception.code
+        caught = self.assertRaises(SystemExit, self.make, *arguments, **environ)
+        self.assertIsNone(caught.__cause__)
+        code: str | int | None = caught.code
         return code
 
     def complains(self, *arguments: str, **environ: str) -> str:
@@ -150,16 +149,14 @@ class MakeServiceTests(_Commands):
         """
         path = Path(self.mktemp())
         path.symlink_to("target")
-        with self.assertRaises(SystemExit) as caught:
-            self.parented(pidfile=str(path))
+        caught = self.assertRaises(SystemExit, self.parented, pidfile=str(path))
         message = f"netd: --pidfile {path.absolute()}: not a regular file"
-        self.assertEqual(caught.exception.code, message)
+        self.assertEqual(caught.code, message)
         path.unlink()
         options = self.parented(pidfile=str(path), nodaemon=True)
         path.write_text("1")
-        with self.assertRaises(SystemExit) as caught:
-            tap.makeService(options)
-        self.assertIn("another daemon has just made it", str(caught.exception.code))
+        caught = self.assertRaises(SystemExit, tap.makeService, options)
+        self.assertIn("another daemon has just made it", str(caught.code))
         self.assertEqual(path.read_text(), "1")
 
     def test_twice(self) -> None:
@@ -257,10 +254,9 @@ class ForegroundTests(_Commands):
         for arguments in (("--until-eof", "yes"), ("--announce", "-")):
             options: Any = self.options("--port=0", *arguments)
             options.parent = {"nodaemon": 0}
-            with self.assertRaises(SystemExit) as caught:
-                tap.makeService(options)
+            caught = self.assertRaises(SystemExit, tap.makeService, options)
             self.assertEqual(
-                caught.exception.code, f"netd: {' '.join(arguments)}: needs twistd --nodaemon"
+                caught.code, f"netd: {' '.join(arguments)}: needs twistd --nodaemon"
             )
 
     def test_foreground(self) -> None:
@@ -341,9 +337,8 @@ class RereadTests(_Commands):
         path.touch()
         options = self.options(f"--config={path}")
         path.write_text('"a\\nb" = 1')
-        with self.assertRaises(UsageError) as caught:
-            options.read()
-        self.assertTrue(str(caught.exception).isprintable())
+        caught = self.assertRaises(UsageError, options.read)
+        self.assertTrue(str(caught).isprintable())
 
     def test_elsewhere(self) -> None:
         """
@@ -389,9 +384,8 @@ class OptionsTests(_Commands):
         """
         message = "--completion tcsh: not one of bash, zsh, fish"
         self.assertEqual(self.complains("--completion=tcsh"), message)
-        with self.assertRaises(SystemExit) as caught:
-            self.options("--completion=bash")
-        self.assertEqual(caught.exception.code, 0)
+        caught = self.assertRaises(SystemExit, self.options, "--completion=bash")
+        self.assertEqual(caught.code, 0)
         self.assertIn("complete -o filenames -F _netd netd", self.out.getvalue())
 
     def test_healthcheck(self) -> None:
@@ -406,9 +400,10 @@ class OptionsTests(_Commands):
 
         self.patch(healthcheck, "run", run)
         for arguments in ([], ["--wait=1.5s", "http://a/"], ["--ca=/c", "https://a/"]):
-            with self.assertRaises(SystemExit) as caught:
-                self.options("--port=81", "--healthcheck", *arguments)
-            self.assertEqual(caught.exception.code, len(requests))
+            caught = self.assertRaises(
+                SystemExit, self.options, "--port=81", "--healthcheck", *arguments
+            )
+            self.assertEqual(caught.code, len(requests))
         own = "http://127.0.0.1:81/healthz"
         self.assertEqual(
             requests,

@@ -18,15 +18,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from types import ModuleType
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 from urllib.parse import urljoin
 
 import pytest
 
-if TYPE_CHECKING:
-    from netd.testing.ca import CA
-    from netd.testing.daemon import Daemon
-    from netd.testing.target import Target
+# Its names import their modules when they are used.
+from netd import testing
 
 VERSION: Final = "2.1.0"
 """The version of pytest-httpbin that this stands in for."""
@@ -36,20 +34,20 @@ _OPTIONS: Final = ("--httpbin-exact", "yes", "--handshake", "1s")
 
 
 @functools.cache
-def authority() -> CA:
+def authority() -> testing.CA:
     """
     The authority of this process.
 
     That of `python -m netd.testing.ca` where a variable names it, otherwise one
     that goes with the process.
     """
-    from netd.testing.ca import CA, trusted
+    from netd.testing.ca import trusted
 
     used = trusted()
     if used is None:
         directory = tempfile.mkdtemp(prefix="netd-ca-")
         atexit.register(shutil.rmtree, directory, True)
-        used = CA(directory, temporary=True)
+        used = testing.CA(directory, temporary=True)
     return used
 
 
@@ -78,13 +76,11 @@ class Server:
             )
         self._host = host
         self._port = int(os.environ.get(self.port_envvar, port))
-        self._daemon: Daemon | None = None
+        self._daemon: testing.Daemon | None = None
 
-    def _make(self, host: str, port: int) -> Daemon:
+    def _make(self, host: str, port: int) -> testing.Daemon:
         """The daemon, not started."""
-        from netd.testing.daemon import Daemon
-
-        return Daemon([*_OPTIONS, "--bind", host, "--port", str(port)])
+        return testing.Daemon([*_OPTIONS, "--bind", host, "--port", str(port)])
 
     def start(self) -> None:
         """Start it, unless it runs."""
@@ -98,7 +94,7 @@ class Server:
             self._daemon = None
 
     @property
-    def _target(self) -> Target:
+    def _target(self) -> testing.Target:
         self.start()
         assert self._daemon is not None  # noqa: S101 - it was just started
         return self._daemon
@@ -144,14 +140,12 @@ class SecureServer(Server):
     port_envvar = "HTTPBIN_HTTPS_PORT"
     protocol = "https"
 
-    def _make(self, host: str, port: int) -> Daemon:
-        from netd.testing.daemon import Daemon
-
+    def _make(self, host: str, port: int) -> testing.Daemon:
         https = ("--https", str(port))
-        return Daemon([*_OPTIONS, "--bind", host, *https], tls=authority())
+        return testing.Daemon([*_OPTIONS, "--bind", host, *https], tls=authority())
 
     @property
-    def _target(self) -> Target:
+    def _target(self) -> testing.Target:
         return super()._target.secure
 
 

@@ -6,7 +6,7 @@ Rules: written by docs/generate.py; the standard library only.
 
 from __future__ import annotations
 
-from netd.testing.quoting import Value, Values, path_of, query_of
+from netd.testing.quoting import Value, Values, target
 
 
 class LabURLs:
@@ -61,29 +61,27 @@ class LabURLs:
         - `timing`: whether Server-Timing says queue and delay (default no)
         - `seed`: the seed of all random choices; the same seed repeats them
         """
-        query = query_of(
-            {
-                "delay": delay,
-                "body_delay": body_delay,
-                "pace": pace,
-                "chunk": chunk,
-                "status": status,
-                "header": header,
-                "body": body,
-                "size": size,
-                "type": type,
-                "encoding": encoding,
-                "fault": fault,
-                "fault_rate": fault_rate,
-                "retry_after": retry_after,
-                "fail_first": fail_first,
-                "workers": workers,
-                "key": key,
-                "timing": timing,
-                "seed": seed,
-            }
+        return self.url + target(
+            "echo",
+            delay=delay,
+            body_delay=body_delay,
+            pace=pace,
+            chunk=chunk,
+            status=status,
+            header=header,
+            body=body,
+            size=size,
+            type=type,
+            encoding=encoding,
+            fault=fault,
+            fault_rate=fault_rate,
+            retry_after=retry_after,
+            fail_first=fail_first,
+            workers=workers,
+            key=key,
+            timing=timing,
+            seed=seed,
         )
-        return self.url + path_of("echo") + query
 
     def fault(
         self,
@@ -101,14 +99,7 @@ class LabURLs:
         - `rate`: probability of the fault, from 0 to 1 (default 1; at most 1)
         - `seed`: the seed of all random choices; the same seed repeats them
         """
-        query = query_of(
-            {
-                "delay": delay,
-                "rate": rate,
-                "seed": seed,
-            }
-        )
-        return self.url + path_of("fault", kind) + query
+        return self.url + target("fault", kind, delay=delay, rate=rate, seed=seed)
 
     def retry(
         self,
@@ -125,13 +116,7 @@ class LabURLs:
         - `status`: the status of a failure (default 503; at least 400; at most 599)
         - `retry_after`: seconds in a Retry-After (at most 1000000000)
         """
-        query = query_of(
-            {
-                "status": status,
-                "retry_after": retry_after,
-            }
-        )
-        return self.url + path_of("retry", times, key) + query
+        return self.url + target("retry", times, key, status=status, retry_after=retry_after)
 
     def delay(
         self,
@@ -145,12 +130,7 @@ class LabURLs:
         - `duration`: a duration, or uniform:1s-3s
         - `seed`: the seed of all random choices; the same seed repeats them
         """
-        query = query_of(
-            {
-                "seed": seed,
-            }
-        )
-        return self.url + path_of("delay", duration) + query
+        return self.url + target("delay", duration, seed=seed)
 
     def status(
         self,
@@ -164,12 +144,7 @@ class LabURLs:
         - `codes`: statuses from 200 to 999
         - `seed`: the seed of all random choices; the same seed repeats them
         """
-        query = query_of(
-            {
-                "seed": seed,
-            }
-        )
-        return self.url + path_of("status", codes) + query
+        return self.url + target("status", codes, seed=seed)
 
     def drip(
         self,
@@ -189,16 +164,14 @@ class LabURLs:
         - `delay`: wait before the first byte (default 0)
         - `seed`: the seed of all random choices; the same seed repeats them
         """
-        query = query_of(
-            {
-                "duration": duration,
-                "numbytes": numbytes,
-                "code": code,
-                "delay": delay,
-                "seed": seed,
-            }
+        return self.url + target(
+            "drip",
+            duration=duration,
+            numbytes=numbytes,
+            code=code,
+            delay=delay,
+            seed=seed,
         )
-        return self.url + path_of("drip") + query
 
     def unstable(
         self,
@@ -212,10 +185,4 @@ class LabURLs:
         - `failure_rate`: probability of a failure, from 0 to 1 (default 0.5; at most 1)
         - `seed`: the seed of all random choices; the same seed repeats them
         """
-        query = query_of(
-            {
-                "failure_rate": failure_rate,
-                "seed": seed,
-            }
-        )
-        return self.url + path_of("unstable") + query
+        return self.url + target("unstable", failure_rate=failure_rate, seed=seed)

@@ -13,14 +13,12 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 
-if TYPE_CHECKING:
-    from netd.testing.ca import CA, Certificate
-    from netd.testing.daemon import Daemon
-    from netd.testing.target import Target
+# Its names import their modules when they are used.
+from netd import testing
 
 _SHOWN_LINES: Final = 20
 """Lines of a daemon's log that a failing test shows."""
@@ -81,42 +79,36 @@ def netd_options() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def netd(pytestconfig: pytest.Config, netd_options: list[str]) -> Iterator[Target]:
+def netd(pytestconfig: pytest.Config, netd_options: list[str]) -> Iterator[testing.Target]:
     """A daemon, one for each worker of the session."""
-    from netd.testing.daemon import Daemon
-    from netd.testing.target import Target
-
     url = _url(pytestconfig)
     if url is not None:
-        yield Target(url)
+        yield testing.Target(url)
         return
-    with Daemon(netd_options) as daemon:
+    with testing.Daemon(netd_options) as daemon:
         yield daemon
 
 
 @pytest.fixture(scope="session")
 def netd_secure(
     pytestconfig: pytest.Config, netd_options: list[str], request: pytest.FixtureRequest
-) -> Iterator[Target]:
+) -> Iterator[testing.Target]:
     """A daemon by its HTTPS URL; clients have to trust `netd_ca`."""
-    from netd.testing.daemon import Daemon
-    from netd.testing.target import Target
-
     url = _url(pytestconfig)
     if url is None:
-        with Daemon(netd_options, tls=request.getfixturevalue("netd_ca")) as daemon:
+        with testing.Daemon(netd_options, tls=request.getfixturevalue("netd_ca")) as daemon:
             yield daemon.secure
     elif url.startswith("https:"):
-        yield Target(url)
+        yield testing.Target(url)
     else:
         pytest.skip(f"--netd {url}: without TLS")
 
 
 @pytest.fixture(scope="session", params=["http", "https"])
-def netd_both(request: pytest.FixtureRequest) -> Target:
+def netd_both(request: pytest.FixtureRequest) -> testing.Target:
     """`netd`, then `netd_secure`."""
     name = "netd" if request.param == "http" else "netd_secure"
-    target: Target = request.getfixturevalue(name)
+    target: testing.Target = request.getfixturevalue(name)
     return target
 
 
@@ -125,24 +117,24 @@ class Factory:
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
-        self.daemons: list[Daemon] = []
+        self.daemons: list[testing.Daemon] = []
         """Those of the test that runs."""
 
     def __call__(
-        self, *options: str | os.PathLike[str], tls: bool | CA | Certificate = False
-    ) -> Daemon:
+        self,
+        *options: str | os.PathLike[str],
+        tls: bool | testing.CA | testing.Certificate = False,
+    ) -> testing.Daemon:
         """A daemon with these options; see `netd.testing.Daemon`."""
-        from netd.testing.daemon import Daemon
-
         __tracebackhide__ = True
-        daemon = Daemon(options, tls=tls).__enter__()
+        daemon = testing.Daemon(options, tls=tls).__enter__()
         self._stack.callback(daemon.stop)
         self.daemons.append(daemon)
         return daemon
 
 
 @pytest.fixture(scope="session")
-def netd_factory() -> Iterator[Callable[..., Daemon]]:
+def netd_factory() -> Iterator[Callable[..., testing.Daemon]]:
     """Further daemons: `netd_factory("--udp-loss", "5%")`."""
     with ExitStack() as stack:
         yield Factory(stack)
@@ -157,18 +149,16 @@ def netd_key(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def netd_ca() -> Iterator[CA]:
+def netd_ca() -> Iterator[testing.CA]:
     """A certificate authority for the time of the session."""
     import tempfile
 
-    from netd.testing.ca import CA
-
     with tempfile.TemporaryDirectory(prefix="netd-ca-") as directory:
-        yield CA(directory, temporary=True)
+        yield testing.CA(directory, temporary=True)
 
 
 @pytest.fixture
-def netd_trusted(netd_ca: CA, monkeypatch: pytest.MonkeyPatch) -> CA:
+def netd_trusted(netd_ca: testing.CA, monkeypatch: pytest.MonkeyPatch) -> testing.CA:
     """`netd_ca`, which requests, Python's ssl and curl trust during the test."""
     from netd.testing.ca import TRUST
 

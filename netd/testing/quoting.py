@@ -40,17 +40,17 @@ def _each(values: Values) -> Iterable[Value]:
     return [values]
 
 
-def path_of(*segments: Value) -> str:
-    """A path of these segments, percent-encoded, slashes within them too."""
-    return "".join(f"/{quote(text(each), safe='')}" for each in segments)
+def target(*segments: Value, **parameters: Values | None) -> str:
+    """
+    The path of these segments with the query of these parameters, percent-encoded.
 
-
-def query_of(parameters: Mapping[str, Values | None]) -> str:
-    """The query with these parameters, without those that are None; empty without any."""
+    Slashes within a segment are encoded too; a parameter that is None is left out.
+    """
+    path = "".join(f"/{quote(text(each), safe='')}" for each in segments)
     pairs = [
         (name, text(each))
         for name, values in parameters.items()
         if values is not None
         for each in _each(values)
     ]
-    return f"?{urlencode(pairs, quote_via=quote)}" if pairs else ""
+    return f"{path}?{urlencode(pairs, quote_via=quote)}" if pairs else path

@@ -7,11 +7,11 @@ Rules: pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from attrs import fields
 
-from netd.counters import Counters, Tally
+from netd.counters import Counters, Histogram, Tally
 from netd.workers.messages import Snapshot
 
 _LARGEST: Final = frozenset({"lag", "worst_lag"})
@@ -26,12 +26,15 @@ def counters(parts: Iterable[Counters]) -> Counters:
             value, more = getattr(total, name), getattr(part, name)
             if isinstance(more, dict):
                 add(value, more)
+            elif isinstance(more, Histogram):
+                add(value.counts, more.counts)
+                value.seconds += more.seconds
             else:
                 setattr(total, name, max(value, more) if name in _LARGEST else value + more)
     return total
 
 
-def add(total: Tally[object], more: Mapping[object, int]) -> None:
+def add(total: Tally[Any], more: Mapping[Any, int]) -> None:
     """Add the counts of `more` to `total`."""
     for key, count in more.items():
         total[key] += count

@@ -22,7 +22,7 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 
 @frozen
 class Snapshot:
-    """What one process has counted, and its gauges."""
+    """What one process has counted, and the values of its `Gauges`."""
 
     counters: Counters
     connections: Mapping[str, int]

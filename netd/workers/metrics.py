@@ -1,15 +1,16 @@
 """
 One exposition of the metrics of all processes.
 
-Rules: knows snapshots and process ids, no links.
+Rules: reads slots and sends their workers nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
-from attrs import frozen
+from attrs import fields, frozen
 from prometheus_client import ProcessCollector
 from prometheus_client.core import CounterMetricFamily as Counter
 from prometheus_client.core import GaugeMetricFamily as Gauge
@@ -18,26 +19,11 @@ from prometheus_client.core import Metric
 from netd import __version__
 from netd.ops.metrics import Collector, Gauges
 from netd.workers.messages import Snapshot
+from netd.workers.slot import Slot
 
 _CPU: Final = "process_cpu_seconds_total"
 _MEMORY: Final = "process_resident_memory_bytes"
 _START: Final = "process_start_time_seconds"
-
-
-@frozen
-class WorkerFigures:
-    """One slot: its worker, and what those before left behind."""
-
-    name: str
-    """Its number, from 1."""
-    pid: int
-    """0: there is none at the moment."""
-    up: bool
-    connections: int
-    cpu_seconds: float
-    """Of the workers that are gone."""
-    restarts: Mapping[str, int]
-    """By reason."""
 
 
 def process_figures(pid: int) -> dict[str, Metric]:
@@ -51,7 +37,7 @@ class GroupCollector:
     """Collects the metrics of a supervisor and its workers."""
 
     _total: Snapshot
-    _workers: Sequence[WorkerFigures]
+    _slots: Sequence[Slot]
     _supervisor: int
     """The process id."""
     _figures: Callable[[int], Mapping[str, Metric]] = process_figures
@@ -60,24 +46,17 @@ class GroupCollector:
         """Every metric with its present value."""
         total = self._total
         gauges = Gauges(
-            lambda: total.connections,
-            lambda: total.waiting,
-            lambda: total.calls_queued,
-            lambda: total.workers_busy,
-            lambda: total.certificates,
-            lambda: total.queue_up,
-            lambda: total.queue_workers,
-            lambda: total.queue_depth,
+            **{each.name: partial(getattr, total, each.name) for each in fields(Gauges)}
         )
         yield from Collector(__version__, total.counters, gauges).collect()
-        figures = {each.name: self._figures(each.pid) for each in self._workers if each.pid}
+        figures = {each.name: self._figures(each.pid) for each in self._slots if each.pid}
         yield from self._by_worker(figures)
-        before = sum(each.cpu_seconds for each in self._workers)
+        before = sum(each.cpu_seconds for each in self._slots)
         yield from _sums([self._figures(self._supervisor), *figures.values()], before)
 
     def _by_worker(self, figures: Mapping[str, Mapping[str, Metric]]) -> Iterator[Metric]:
         label = ("worker",)
-        yield Gauge("netd_workers", "Configured workers.", len(self._workers))
+        yield Gauge("netd_workers", "Configured workers.", len(self._slots))
         up = Gauge("netd_worker_up", "Whether a worker serves.", labels=label)
         connections = Gauge(
             "netd_worker_connections_open", "Open connections of a worker.", labels=label
@@ -91,9 +70,9 @@ class GroupCollector:
         memory = Gauge(
             "netd_worker_resident_memory_bytes", "Resident memory of a worker.", labels=label
         )
-        for each in self._workers:
-            up.add_metric((each.name,), each.up)
-            connections.add_metric((each.name,), each.connections)
+        for each in self._slots:
+            up.add_metric((each.name,), each.ready)
+            connections.add_metric((each.name,), each.open_connections())
             for reason, count in sorted(each.restarts.items()):
                 restarts.add_metric((each.name, reason), count)
             now = figures.get(each.name, {})

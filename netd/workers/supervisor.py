@@ -36,7 +36,7 @@ from netd.workers.relay import Exchange
 from netd.workers.slot import Slot
 from netd.workers.totals import PATIENCE_SECONDS, Totals
 from netd.workers.two_phase import TwoPhase
-from netd.workers.watch import Watch
+from netd.workers.watchdog import Watchdog
 from netd.workers.worker import ServedDaemon, forget_log, is_supervisors, main
 
 _log = Logger()
@@ -80,7 +80,7 @@ class Supervisor(Service):
         self._counts = Counts()
         self._exchange = Exchange(self._slots)
         timeout = settings.workers.timeout.seconds
-        self._watch = Watch(self._slots, group.board, timeout, self._reactor)
+        self._watchdog = Watchdog(self._slots, group.board, timeout, self._reactor)
         self._served = False
         self._reloads = 0
         self._timers: list[IDelayedCall] = []
@@ -160,7 +160,7 @@ class Supervisor(Service):
             listener.startService()
         for slot in self._slots:
             self._launch(slot)
-        self._watch.start()
+        self._watchdog.start()
 
     def _launch(self, slot: Slot) -> None:
         """Let the template start a worker for `slot`."""
@@ -337,7 +337,7 @@ class Supervisor(Service):
             self._reactor, self._hurry, lambda: drain.left() + OVERTIME_SECONDS
         )
         self._notifier.stopService()
-        self._watch.stop()
+        self._watchdog.stop()
         for slot in self._slots:
             if slot.timer is not None:
                 slot.timer.cancel()

@@ -21,7 +21,7 @@ from netd.parts import Parts
 from netd.workers import merge, messages
 from netd.workers.link import Link
 from netd.workers.messages import Snapshot
-from netd.workers.metrics import GroupCollector, WorkerFigures
+from netd.workers.metrics import GroupCollector
 from netd.workers.slot import Slot
 from netd.workers.worker import snapshot
 
@@ -63,11 +63,11 @@ class Totals:
         asked = []
         for slot in self._slots:
             if slot.ready:
-                answer = slot.ask(
+                response = slot.ask(
                     messages.TakeSnapshot(), PATIENCE_SECONDS, self._parts.reactor
                 )
                 keep = partial(self._keep, slot, slot.link)
-                asked.append(answer.addCallbacks(keep, lambda _: None))
+                asked.append(response.addCallbacks(keep, lambda _: None))
         DeferredList(asked).addCallback(lambda _: done())
 
     def _keep(self, slot: Slot, link: Link | None, taken: Snapshot) -> None:
@@ -97,16 +97,5 @@ class Totals:
         )
 
     def _text(self, accept: str) -> tuple[str, bytes]:
-        figures = [
-            WorkerFigures(
-                slot.name,
-                slot.pid,
-                slot.ready,
-                slot.open_connections(),
-                slot.cpu_seconds,
-                slot.restarts,
-            )
-            for slot in self._slots
-        ]
-        collector = GroupCollector(self.total(), figures, os.getpid())
+        collector = GroupCollector(self.total(), self._slots, os.getpid())
         return exposition(collector, process=False)(accept)

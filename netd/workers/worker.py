@@ -17,6 +17,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, Final, Protocol
 
+from attrs import fields
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import LoopingCall
@@ -27,6 +28,7 @@ from zope.interface import implementer
 
 from netd.ops.logging import log_fields
 from netd.ops.logging.log_fields import MAX_CHARACTERS, level_name
+from netd.ops.metrics import Gauges
 from netd.ops.reload import Plan, Reload
 from netd.ops.status import Status
 from netd.ops.systemd import Notifier
@@ -95,18 +97,8 @@ def is_supervisors(listener: Listener) -> bool:
 
 def snapshot(parts: Parts) -> Snapshot:
     """What a process has counted so far, and its gauges."""
-    gauges = parts.gauges
-    return Snapshot(
-        parts.counters,
-        gauges.connections(),
-        gauges.waiting(),
-        gauges.calls_queued(),
-        gauges.workers_busy(),
-        gauges.certificates(),
-        gauges.queue_up(),
-        gauges.queue_workers(),
-        gauges.queue_depth(),
-    )
+    gauges = {each.name: getattr(parts.gauges, each.name)() for each in fields(Gauges)}
+    return Snapshot(parts.counters, **gauges)
 
 
 def forget_log() -> None:

@@ -152,7 +152,7 @@ class DistributedPool(Service):
         if not self._calls.ended(call):
             return
         if call.host is not None:
-            self._counters.add_queue_run(self._clock.seconds() - call.began)
+            self._counters.queue_runs.add(self._clock.seconds() - call.began)
         settle(call.result, value)
         self._end_if_idle()
 
@@ -174,7 +174,7 @@ class DistributedPool(Service):
         if message[:1] == in_flight.BEGAN:
             now = self._clock.seconds()
             if self._calls.began(call, message[1:].decode("utf-8", "replace"), now):
-                self._counters.add_queue_wait(now - call.made)
+                self._counters.queue_waits.add(now - call.made)
             return ""
         try:
             value = outcome(message)

@@ -38,7 +38,6 @@ def build(
     reactor: IReactorTime,
     publish: Iterable[str] = (),
     suites: bool = True,
-    workers: int = 2,
     origins: Iterable[str] = (),
     *,
     pool: AnyPool | None = None,
@@ -47,15 +46,15 @@ def build(
     """
     Netd's methods and those that each `[prefix=]module:object` publishes.
 
-    An existing `pool` is used whatever its size.  ValueError names the object
-    that cannot be published.
+    Without a `pool` two processes run the offloaded ones.  ValueError names the
+    object that cannot be published.
     """
     registry = Registry((*arithmetic.PROCEDURES, *ip.PROCEDURES, *lab.procedures(reactor)))
     registry.add_all(load("netd.xmlrpc.methods.lab:OFFLOADED"))
     registry.add_all(introspection.procedures(registry))
     registry.add_all(interop.PROCEDURES if suites else ())
     # A Clock of a test is never asked to start a process.
-    pool = pool or Pool(cast(IReactorProcess, reactor), workers)
+    pool = pool or Pool(cast(IReactorProcess, reactor), 2)
     caller = Caller(registry, reactor, pool.run, counters, pool.waits)
     for source in publish:
         try:

@@ -7,6 +7,7 @@ Rules: pure functions from a Call to a Reply; never delayed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from attrs import field, frozen
@@ -43,26 +44,9 @@ class Probes:
 
     def routes(self) -> tuple[Route, ...]:
         """The routes of the three probes."""
+        route = partial(Route, cors=False, prompt=True)
         return (
-            Route(
-                "/healthz",
-                self.health,
-                "ok while the daemon responds",
-                cors=False,
-                prompt=True,
-            ),
-            Route(
-                "/readyz",
-                self.readiness,
-                "ready, or 503 while the daemon stops",
-                cors=False,
-                prompt=True,
-            ),
-            Route(
-                "/metrics",
-                self.exposition,
-                "the counters, for Prometheus",
-                cors=False,
-                prompt=True,
-            ),
+            route("/healthz", self.health, "ok while the daemon responds"),
+            route("/readyz", self.readiness, "ready, or 503 while the daemon stops"),
+            route("/metrics", self.exposition, "the counters, for Prometheus"),
         )

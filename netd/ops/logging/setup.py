@@ -19,7 +19,7 @@ from netd.ops.logging.access_log import CombinedLog, TextLog
 from netd.ops.logging.journal import JournalLog
 from netd.ops.logging.json_log import JSONLog
 from netd.ops.logging.line_writer import LineWriter
-from netd.settings import LogForm
+from netd.settings import Settings
 
 STDOUT: Final = 1
 
@@ -94,24 +94,23 @@ class _Files:
 
 
 def logs(
-    form: LogForm,
-    access: str | None,
+    settings: Settings,
     output: str | int | None,
-    *,
-    duration: bool = False,
     environ: Mapping[str, str],
     clock: IReactorTime,
     counters: Counters,
+    *,
     worker: Callable[[], int] | None = None,
 ) -> Logs:
     """
-    The logs of a daemon whose access log is the path `access`, `-` or None.
+    The logs of a daemon with these settings.
 
     `output` is the path or the descriptor for events; with None twistd writes
-    text.  With `duration`, lines of the combined format end in one.  With `worker`, the
-    number of this process, others write to the same places.  UsageError when a file
-    cannot be opened.
+    text.  With `worker`, the number of this process, others write to the same places.
+    UsageError when a file cannot be opened.
     """
+    form, access = settings.monitoring.log, settings.http.access_log
+    duration = settings.http.access_log_duration
 
     def fields(entry: AccessRecord) -> log_fields.Fields:
         more: log_fields.Fields = {} if worker is None else {"worker": worker()}

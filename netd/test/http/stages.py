@@ -24,6 +24,7 @@ from netd.counters import Counters
 from netd.http.context import AccessRecord
 from netd.http.server import HTTPServer
 from netd.settings import Limits
+from netd.test.stages import turn
 
 # Sunday, 6 November 1994, as in RFC 9110 5.6.7
 NOW = 784111777.0
@@ -270,12 +271,7 @@ class ServerFixture:
 
     def turn(self) -> None:
         """One turn of the reactor: the calls that are due now, but none that these schedule."""
-        due: list[Any] = list(self.clock.getDelayedCalls())
-        for call in due:
-            if call.getTime() <= self.clock.seconds():
-                self.clock.calls.remove(call)
-                call.called = 1
-                call.func(*call.args, **call.kw)
+        turn(self.clock)
 
     def pass_seconds(self, seconds: int) -> None:
         """Let time pass, a second at a time."""

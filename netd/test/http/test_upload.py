@@ -99,9 +99,8 @@ class BodyBufferTests(SynchronousTestCase):
         first = self.buffer(b"a" * 60)
         second = self.buffer(b"b" * 40)
         self.assertEqual(self.all.held, 100)
-        with self.assertRaises(RequestError) as caught:
-            second.write(b"c")
-        self.assertEqual(caught.exception.key, "spool")
+        caught = self.assertRaises(RequestError, second.write, b"c")
+        self.assertEqual(caught.key, "spool")
         first.close()
         first.close()
         self.assertEqual(self.all.held, 40)

@@ -43,9 +43,8 @@ def limited(**limits: Any) -> settings.HTTP:
 
 
 class Transport(StringTransport):
-    """Records how it was closed, and pauses its producer as a socket would."""
+    """Pauses its producer as a socket would."""
 
-    aborting = False
     full = False
     """Whether every write fills the buffer."""
     server: object = None
@@ -60,11 +59,6 @@ class Transport(StringTransport):
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """Record several pieces as one write."""
         self.write(b"".join(data))
-
-    def abortConnection(self) -> None:
-        """Close without flushing."""
-        self.aborting = True
-        StringTransport.abortConnection(self)
 
     def setTcpNoDelay(self, enabled: bool) -> None:
         """No-op: there is no socket."""

@@ -15,16 +15,7 @@ from netd.http.context import AccessRecord
 from netd.lab.access_tee import AccessTee
 from netd.lab.watchers import REQUESTS, Watcher, Watchers
 from netd.test.chance import by_chance
-
-
-class _Log:
-    detailed = True
-
-    def __init__(self) -> None:
-        self.records: list[AccessRecord] = []
-
-    def record(self, entry: AccessRecord) -> None:
-        self.records.append(entry)
+from netd.test.http.stages import RecordingLog
 
 
 def entry(line: bytes) -> AccessRecord:
@@ -38,7 +29,7 @@ class AccessTeeTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.log, self.watchers = _Log(), Watchers()
+        self.log, self.watchers = RecordingLog(), Watchers()
         self.watcher = Watcher((REQUESTS,))
         self.tee = AccessTee(self.log, self.watchers, lambda: 1000.5)
 
@@ -54,7 +45,7 @@ class AccessTeeTests(SynchronousTestCase):
         """The log gets every record, whether somebody watches or not."""
         self.tee.record(entry(b"GET / HTTP/1.1"))
         self.event(b"GET /a HTTP/1.1")
-        lines = [each.request_line for each in self.log.records]
+        lines = [each.request_line for each in self.log.entries]
         self.assertEqual(lines, [b"GET / HTTP/1.1", b"GET /a HTTP/1.1"])
         self.assertTrue(self.tee.detailed)
 

@@ -114,7 +114,7 @@ class ReplyTests(SynchronousTestCase):
         client = netd_client(Route("/", fixed([Wait(1.0), Abort()]), ""))
         client.send(request("GET /"))
         self.assertEqual(client.advance(1.0), b"")
-        self.assertTrue(client.transport.aborting)
+        self.assertTrue(client.transport.disconnected)
 
     def test_trailers(self) -> None:
         """Trailers follow the last chunk; stock Twisted leaves them out."""
@@ -153,7 +153,7 @@ class MistakeTests(SynchronousTestCase):
 
         client = netd_client(Route("/", lambda call: Reply(script()), ""))
         client.send(request("GET /"))
-        self.assertTrue(client.transport.aborting)
+        self.assertTrue(client.transport.disconnected)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
@@ -329,7 +329,7 @@ class RawTests(SynchronousTestCase):
         for start in BOTH:
             client = start(Route("/", fixed([Send(b"x"), Abort()], raw=True), ""))
             self.assertEqual(client.send(request("GET /")), b"x")
-            self.assertTrue(client.transport.aborting)
+            self.assertTrue(client.transport.disconnected)
 
     def test_breaks(self) -> None:
         """A script that fails after its first bytes is a reset and one logged failure."""
@@ -340,7 +340,7 @@ class RawTests(SynchronousTestCase):
 
         client = netd_client(Route("/", lambda call: Reply(script(), raw=True), ""))
         client.send(request("GET /"))
-        self.assertTrue(client.transport.aborting)
+        self.assertTrue(client.transport.disconnected)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
@@ -354,7 +354,7 @@ class DelayTests(SynchronousTestCase):
         client = netd_client(Route("/", fixed(b"x", delay=2.0), ""))
         client.send(request("GET /"))
         self.assertEqual(
-            (client.counters.delays, client.counters.delay_seconds), ({2.0: 1}, 2.0)
+            (client.counters.delays.counts, client.counters.delays.seconds), ({2.0: 1}, 2.0)
         )
 
     def test_script(self) -> None:
@@ -366,7 +366,7 @@ class DelayTests(SynchronousTestCase):
         for _ in range(3):
             client.advance(10.0)
         self.assertEqual(
-            (client.counters.delays, client.counters.delay_seconds), ({2.0: 1}, 2.0)
+            (client.counters.delays.counts, client.counters.delays.seconds), ({2.0: 1}, 2.0)
         )
 
     def test_exact(self) -> None:
@@ -375,14 +375,14 @@ class DelayTests(SynchronousTestCase):
         client.clock.advance(0.3)
         client.send(request("GET /"))
         client.advance(1.0)
-        self.assertEqual(client.counters.delays, {0.1: 1})
+        self.assertEqual(client.counters.delays.counts, {0.1: 1})
 
     def test_nothingSent(self) -> None:
         """A script that sends nothing is counted too."""
         client = netd_client(Route("/", fixed([Wait(1.0)], status=204), ""))
         client.send(request("GET /"))
         client.advance(1.0)
-        self.assertEqual(client.counters.delays, {1.0: 1})
+        self.assertEqual(client.counters.delays.counts, {1.0: 1})
 
     def test_left(self) -> None:
         """A response whose client leaves early is counted too."""
@@ -390,7 +390,7 @@ class DelayTests(SynchronousTestCase):
             client = netd_client(Route("/", fixed(body, **more), ""))
             client.send(request("GET /"))
             client.disconnect()
-            self.assertEqual(client.counters.delays, {5.0: 1})
+            self.assertEqual(client.counters.delays.counts, {5.0: 1})
 
     def test_atOnce(self) -> None:
         """A response without a wait, or with a wait of zero, is not counted."""
@@ -403,7 +403,9 @@ class DelayTests(SynchronousTestCase):
             client.send(request(f"GET {each.path}"))
             client.advance(1.0)
         self.assertEqual(client.counters.responses, {200: 3})
-        self.assertEqual((client.counters.delays, client.counters.lateness), ({}, {}))
+        self.assertEqual(
+            (client.counters.delays.counts, client.counters.lateness.counts), ({}, {})
+        )
 
 
 class LogTests(SynchronousTestCase):
@@ -456,23 +458,23 @@ class LatenessTests(SynchronousTestCase):
         client.send(request("GET /"))
         client.clock.advance(1.0)
         client.clock.advance(1.003)
-        self.assertEqual(dict(client.counters.lateness), {0.005: 1})
-        self.assertAlmostEqual(client.counters.lateness_seconds, 0.003)
+        self.assertEqual(client.counters.lateness.counts, {0.005: 1})
+        self.assertAlmostEqual(client.counters.lateness.seconds, 0.003)
 
     def test_after(self) -> None:
         """A delayed body is counted by how much later than due it is sent."""
         client = netd_client(Route("/", fixed(b"x", delay=2.0), ""))
         client.send(request("GET /"))
         client.clock.advance(2.003)
-        self.assertEqual(dict(client.counters.lateness), {0.005: 1})
-        self.assertAlmostEqual(client.counters.lateness_seconds, 0.003)
+        self.assertEqual(client.counters.lateness.counts, {0.005: 1})
+        self.assertAlmostEqual(client.counters.lateness.seconds, 0.003)
 
     def test_atOnce(self) -> None:
         """A response without a wait is not counted."""
         client = netd_client(Route("/", fixed([Send(b"x")]), ""), Route("/b", fixed(), ""))
         client.send(request("GET /"))
         client.send(request("GET /b"))
-        self.assertEqual(dict(client.counters.lateness), {})
+        self.assertEqual(client.counters.lateness.counts, {})
 
     def test_left(self) -> None:
         """A response whose client leaves early is not counted, and no timer stays."""
@@ -480,7 +482,7 @@ class LatenessTests(SynchronousTestCase):
         client.send(request("GET /"))
         client.disconnect()
         client.clock.advance(10)
-        self.assertEqual(dict(client.counters.lateness), {})
+        self.assertEqual(client.counters.lateness.counts, {})
         self.assertEqual(client.clock.getDelayedCalls(), [])
 
 
@@ -500,9 +502,9 @@ class PatienceTests(SynchronousTestCase):
         self.producer.pauseProducing()
         self.client.advance(1.9)
         self.producer.pauseProducing()
-        self.assertFalse(self.client.transport.aborting)
+        self.assertFalse(self.client.transport.disconnected)
         self.client.advance(0.1)
-        self.assertTrue(self.client.transport.aborting)
+        self.assertTrue(self.client.transport.disconnected)
 
     def test_caughtUp(self) -> None:
         """A client that catches up in time gets the rest."""
@@ -510,7 +512,7 @@ class PatienceTests(SynchronousTestCase):
         self.client.advance(1.9)
         self.producer.resumeProducing()
         self.assertIn(b"x", self.client.advance(3))
-        self.assertFalse(self.client.transport.aborting)
+        self.assertFalse(self.client.transport.disconnected)
 
     def test_left(self) -> None:
         """A client that leaves while it lags leaves no timer behind."""
@@ -548,10 +550,14 @@ class SinkTests(SynchronousTestCase):
             client = self.perform([Wait(1.0), Send(b"x"), Abort()], flushes)
             client.advance(1.0)
             transport = client.transport
-            self.assertEqual((transport.aborting, transport.disconnecting), (not flushes, True))
+            self.assertEqual(
+                (transport.disconnected, transport.disconnecting), (not flushes, True)
+            )
 
     def test_uncounted(self) -> None:
         """Without counters no delay is counted."""
         client = self.perform([Wait(1.0), Send(b"x")])
         self.assertTrue(client.advance(1.0).endswith(b"1\r\nx\r\n0\r\n\r\n"))
-        self.assertEqual((client.counters.delays, client.counters.lateness), ({}, {}))
+        self.assertEqual(
+            (client.counters.delays.counts, client.counters.lateness.counts), ({}, {})
+        )

@@ -42,7 +42,7 @@ class FiguresTests(SynchronousTestCase):
         self.assertEqual(self.frames(), [])
         for status, count in ((200, 10), (101, 1), (301, 2), (404, 4), (499, 1), (503, 5)):
             self.counters.responses[status] += count
-        self.counters.add_lateness(0.0015)
+        self.counters.lateness.add(0.0015)
         self.counters.datagrams, self.counters.datagrams_sent = 9, 8
         self.counters.drops["loop"] = 1
         self.counters.refusals["network"] = 2

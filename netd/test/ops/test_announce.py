@@ -10,12 +10,11 @@ from pathlib import Path
 
 from twisted.application.service import IService
 from twisted.logger import capturedLogs, formatEvent
-from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from netd.ops.announce import Announcer
-from netd.test.stages import NotRunning, Reactor
+from netd.test.stages import NotRunning, Reactor, usage_error
 
 LISTEN = {"http": "tcp:40123:interface=127.0.0.1", "udp": "udp:40124:interface=127.0.0.1"}
 LINE = f"READY {json.dumps({'pid': os.getpid(), 'listen': LISTEN})}\n"
@@ -32,9 +31,7 @@ class AnnouncerTests(SynchronousTestCase):
 
     def complains(self, target: str | Path) -> str:
         """What the operator is told."""
-        with self.assertRaises(UsageError) as caught:
-            self.announcer(target)
-        return str(caught.exception)
+        return usage_error(self, self.announcer, target)
 
     def file(self) -> Path:
         """A path without a file in a directory of its own."""

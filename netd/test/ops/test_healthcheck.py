@@ -239,6 +239,5 @@ class VerificationTests(_Checks):
             (self.room / "missing", "No such file or directory"),
             (key, "not a certificate in PEM"),
         ):
-            with self.assertRaises(UsageError) as caught:
-                run("https://localhost:1/", path)
-            self.assertEqual(str(caught.exception), f"--ca {path}: {reason}")
+            caught = self.assertRaises(UsageError, run, "https://localhost:1/", path)
+            self.assertEqual(str(caught), f"--ca {path}: {reason}")

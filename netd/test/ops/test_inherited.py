@@ -39,12 +39,9 @@ class _Sockets(SynchronousTestCase):
 
     def refuse(self, words: str, sockets: list[Inherited]) -> None:
         """Check that assigning `sockets` is refused with `words`, and closes all of them."""
-        with self.assertRaises(UsageError) as caught:
-            assign(sockets, LISTENERS)
-        self.assertIn(words, str(caught.exception))
-        self.assertIn(
-            "fits none of the listeners http, udp, https, udp-echo", str(caught.exception)
-        )
+        caught = self.assertRaises(UsageError, assign, sockets, LISTENERS)
+        self.assertIn(words, str(caught))
+        self.assertIn("fits none of the listeners http, udp, https, udp-echo", str(caught))
         self.assertEqual({item.sock.fileno() for item in sockets}, {-1})
 
 
@@ -69,9 +66,8 @@ class EnvironmentTests(_Sockets):
 
     def fails(self, message: str, **environ: str) -> None:
         """Check that these variables are refused with `message`."""
-        with self.assertRaises(UsageError) as caught:
-            self.handed(**environ)
-        self.assertEqual(str(caught.exception), message)
+        caught = self.assertRaises(UsageError, self.handed, **environ)
+        self.assertEqual(str(caught), message)
 
     def test_none(self) -> None:
         """Without the variables, or with those of another process, nothing is inherited."""
@@ -126,9 +122,10 @@ class EnvironmentTests(_Sockets):
         self.patch(module, "_FIRST", read)
         for number in (read, 9_999):
             self.patch(module, "_FIRST", number)
-            with self.assertRaises(UsageError) as caught:
-                inherited({"LISTEN_PID": "7", "LISTEN_FDS": "1000000000"}, 7)
-            self.assertIn(f"LISTEN_FDS: descriptor {number}: ", str(caught.exception))
+            caught = self.assertRaises(
+                UsageError, inherited, {"LISTEN_PID": "7", "LISTEN_FDS": "1000000000"}, 7
+            )
+            self.assertIn(f"LISTEN_FDS: descriptor {number}: ", str(caught))
 
 
 class AssignTests(_Sockets):
@@ -196,9 +193,10 @@ class AssignTests(_Sockets):
 
     def test_off(self) -> None:
         """A socket for a listener that is turned off is refused."""
-        with self.assertRaises(UsageError) as caught:
-            assign([Inherited("", 3, self.sock(DATAGRAM))], {"http": STREAM})
+        caught = self.assertRaises(
+            UsageError, assign, [Inherited("", 3, self.sock(DATAGRAM))], {"http": STREAM}
+        )
         self.assertEqual(
-            str(caught.exception),
+            str(caught),
             "LISTEN_FDS: descriptor 3, a datagram socket, fits none of the listeners http",
         )

@@ -8,10 +8,10 @@ import os
 import stat
 from pathlib import Path
 
-from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.ops.pid_file import check, claim
+from netd.test.stages import usage_error
 
 
 class PidFileTests(SynchronousTestCase):
@@ -22,15 +22,13 @@ class PidFileTests(SynchronousTestCase):
 
     def refused(self, reason: str) -> None:
         """Assert that the check fails for this reason."""
-        with self.assertRaises(UsageError) as caught:
-            check(self.path)
-        self.assertEqual(str(caught.exception), f"--pidfile {self.path}: {reason}")
+        line = usage_error(self, check, self.path)
+        self.assertEqual(line, f"--pidfile {self.path}: {reason}")
 
     def cannot(self, path: str, reason: str) -> None:
         """Assert that `path` cannot be claimed for this reason."""
-        with self.assertRaises(UsageError) as caught:
-            claim(path, 0o027)
-        self.assertEqual(str(caught.exception), f"--pidfile {path}: {reason}")
+        line = usage_error(self, claim, path, 0o027)
+        self.assertEqual(line, f"--pidfile {path}: {reason}")
 
     def test_none(self) -> None:
         """No file is as it should be."""

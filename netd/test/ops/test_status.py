@@ -82,6 +82,10 @@ class StatusTests(SynchronousTestCase):
         self.counters.responses[404] += 0
         self.counters.sent = 174
         self.counters.worst_lag = 0.123456789
+        self.counters.lateness.add(0.0031)
+        self.counters.delays.add(2.0)
+        late = "lateness[0.005]=1 lateness_seconds=0.0031"
+        delayed = "delays[2.0]=1 delay_seconds=2.0"
         self.assertEqual(
             list(self.status.lines()),
             [
@@ -89,7 +93,7 @@ class StatusTests(SynchronousTestCase):
                 "connections: 3 (http=2 tcp-echo=1)",
                 "waiting responses: 0 (none)",
                 "timers: 0",
-                "counters: responses[200]=3 sent=174 worst_lag=0.123457",
+                f"counters: responses[200]=3 sent=174 worst_lag=0.123457 {late} {delayed}",
             ],
         )
 

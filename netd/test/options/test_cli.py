@@ -155,9 +155,8 @@ class FlagTests(Commands):
         ):
             written: list[str] = []
             self.patch(sys.stdout, "write", written.append)
-            with self.assertRaises(SystemExit) as caught:
-                self.parse(f"--{name}")
-            self.assertEqual((caught.exception.code, written), (0, [page]))
+            caught = self.assertRaises(SystemExit, self.parse, f"--{name}")
+            self.assertEqual((caught.code, written), (0, [page]))
 
     def test_actions(self) -> None:
         """

@@ -69,6 +69,5 @@ class ScriptTests(SynchronousTestCase):
         """
         Another shell is refused with a list of the known shells.
         """
-        with self.assertRaises(ValueError) as caught:
-            script("tcsh")
-        self.assertEqual(str(caught.exception), "not one of bash, zsh, fish")
+        caught = self.assertRaises(ValueError, script, "tcsh")
+        self.assertEqual(str(caught), "not one of bash, zsh, fish")

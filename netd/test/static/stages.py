@@ -25,6 +25,7 @@ from netd.static.resource import Files
 from netd.static.sendfile import _unacknowledged
 from netd.test.http.stages import LIMITS, MemoryTransport, Response, parse_responses
 from netd.test.http.stock import stock_site
+from netd.test.stages import turn
 from netd.transport.tcp import TCPTransport
 
 PEER: Final = IPv4Address("TCP", "127.0.0.1", 40000)
@@ -99,12 +100,7 @@ class Client:
     def turn(self, times: int = 1) -> None:
         """Make the calls that are due now, but not those that they schedule."""
         for _ in range(times):
-            now = self.clock.seconds()
-            for call in [call for call in self.clock.calls if call.getTime() <= now]:
-                if call.active():
-                    self.clock.calls.remove(call)
-                    call.called = 1
-                    call.func(*call.args, **call.kw)
+            turn(self.clock)
 
     def received(self) -> bytes:
         """All bytes that the server has sent."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.test.chance import by_chance
-from netd.testing.quoting import path_of, query_of, text
+from netd.testing.quoting import target, text
 from netd.values import Duration
 
 
@@ -36,9 +36,9 @@ class TextTests(SynchronousTestCase):
         others: list[Any] = [b"ab", {"a"}, object(), iter("ab"), [b"ab"], [{}]]
         for value in others:
             with self.assertRaisesRegex(TypeError, "not a str, an int, a float or a timedelta"):
-                query_of({"body": value})
+                target(body=value)
         with self.assertRaisesRegex(TypeError, "b'ab': not a str"):
-            path_of(others[0])
+            target(others[0])
 
     @by_chance
     @given(st.floats(0, 1e6))
@@ -60,7 +60,7 @@ class URLTests(SynchronousTestCase):
     @given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1), min_size=1))
     def test_path(self, segments: list[str]) -> None:
         """Each segment is one segment, whatever is in it."""
-        path = path_of(*segments)
+        path = target(*segments)
         self.assertEqual([unquote(each) for each in path.split("/")[1:]], segments)
         self.assertTrue(path.isascii() and "?" not in path and "#" not in path)
 
@@ -68,14 +68,14 @@ class URLTests(SynchronousTestCase):
     @given(st.dictionaries(st.sampled_from(["a", "b"]), st.text(st.characters(codec="utf-8"))))
     def test_query(self, parameters: dict[str, str]) -> None:
         """Each parameter comes back as it was."""
-        query = query_of(parameters)
+        query = target(**parameters)
         self.assertEqual(dict(parse_qsl(query[1:], keep_blank_values=True)), parameters)
 
     def test_repeated(self) -> None:
         """A parameter may repeat, and one that is None is left out."""
-        self.assertEqual(query_of({"h": ["A: 1", "B"], "x": None}), "?h=A%3A%201&h=B")
-        self.assertEqual(query_of({"x": None}), "")
+        self.assertEqual(target(h=["A: 1", "B"], x=None), "?h=A%3A%201&h=B")
+        self.assertEqual(target(x=None), "")
 
     def test_header(self) -> None:
         """A header may be a dict."""
-        self.assertEqual(query_of({"h": {"A": "1", "B": "x y"}}), "?h=A%3A%201&h=B%3A%20x%20y")
+        self.assertEqual(target(h={"A": "1", "B": "x y"}), "?h=A%3A%201&h=B%3A%20x%20y")

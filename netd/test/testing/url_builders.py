@@ -23,6 +23,8 @@ PATHS: Final = (
 )
 """What tests of clients ask for most; every other URL is a path of its own."""
 
+_WIDTH: Final = 96
+"""Characters of a line."""
 _MODULE: Final = '''\
 """
 URLs of the lab, with the parameters that its table has.
@@ -32,7 +34,7 @@ Rules: written by docs/generate.py; the standard library only.
 
 from __future__ import annotations
 
-from netd.testing.quoting import Value, Values, path_of, query_of
+from netd.testing.quoting import Value, Values, target
 
 
 class LabURLs:
@@ -57,19 +59,20 @@ def _argument(parameter: Parameter) -> str:
 
 def _method(route: Route) -> str:
     """The method that makes the URL of a route, as ruff formats it."""
-    segments = ", ".join(
-        each[1:-1] if each.startswith("<") else f'"{each}"' for each in route.segments
-    )
+    segments = [each[1:-1] if each.startswith("<") else f'"{each}"' for each in route.segments]
     queried = [each for each in route.parameters if each.name not in route.names]
     positional = "".join(f"        {name}: Value,\n" for name in route.names)
-    named = "".join(f'                "{each.name}": {each.name},\n' for each in queried)
+    arguments = [*segments, *(f"{each.name}={each.name}" for each in queried)]
+    call = f"        return self.url + target({', '.join(arguments)})\n"
+    if len(call.rstrip()) > _WIDTH:
+        lines = "".join(f"            {each},\n" for each in arguments)
+        call = f"        return self.url + target(\n{lines}        )\n"
     return (
         f"\n    def {route.segments[0]}(\n        self,\n{positional}        *,\n"
         f"{''.join(map(_argument, queried))}    ) -> str:\n"
         f'        """\n        {route.path}: {route.help}.\n\n'
         f'{"".join(map(_documented, route.parameters))}        """\n'
-        f"        query = query_of(\n            {{\n{named}            }}\n        )\n"
-        f"        return self.url + path_of({segments}) + query\n"
+        f"{call}"
     )
 
 

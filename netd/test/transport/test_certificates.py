@@ -15,41 +15,20 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from OpenSSL.crypto import FILETYPE_ASN1, X509, load_certificate
-from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd.test import stages
+from netd.test.transport.tls_stages import PEMFiles
 from netd.transport import certificates
 from netd.transport.certificates import facts, identity, load_directory, load_pair, match
 
 
-class _Files(SynchronousTestCase):
-    """PEM files of one test."""
-
-    def setUp(self) -> None:
-        self.directory = Path(self.mktemp())
-        self.directory.mkdir(parents=True)
-        self.server = stages.identity()
-        self.certificate, self.key = self.server.write(self.directory)
-
-    def file(self, content: bytes, name: str = "file.pem") -> Path:
-        """The path of a file that contains `content`."""
-        path = self.directory / name
-        path.write_bytes(content)
-        return path
-
-
-class KeyPairTests(_Files):
+class KeyPairTests(PEMFiles):
     """A certificate and its key."""
 
     def error(self, certificate: Path, key: Path | None) -> str:
         """The one line of the error for two files."""
-        with self.assertRaises(UsageError) as caught:
-            load_pair(certificate, key)
-        message = str(caught.exception)
-        self.assertTrue(message.isprintable(), message)
-        self.assertFalse(message.rstrip().endswith(":"), message)
-        return message
+        return stages.usage_error(self, load_pair, certificate, key)
 
     def test_twoFiles(self) -> None:
         """Certificate and key may be in two files."""
@@ -150,13 +129,8 @@ class KeyPairTests(_Files):
         )
 
 
-class DirectoryTests(_Files):
+class DirectoryTests(PEMFiles):
     """A directory of certificates by server name."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.names = self.directory / "names"
-        self.names.mkdir()
 
     def put(self, name: str, *, key: bool = True) -> None:
         """Write a certificate, with its key in the same file."""
@@ -167,9 +141,7 @@ class DirectoryTests(_Files):
 
     def error(self, path: Path) -> str:
         """The one line of the error for a directory."""
-        with self.assertRaises(UsageError) as caught:
-            load_directory(path)
-        return str(caught.exception)
+        return stages.usage_error(self, load_directory, path)
 
     def test_names(self) -> None:
         """Each name has one file or two; other files are ignored."""

@@ -27,6 +27,7 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
+from netd.test.stages import usage_error
 from netd.transport import listener
 from netd.transport.balanced_port import BalancedPort
 from netd.transport.listener import Listener, check_distinct, datagram, kernel_backlog, stream
@@ -81,11 +82,7 @@ class _Listeners(SynchronousTestCase):
 
     def refused(self, endpoint: Endpoint, kind: socket.SocketKind = socket.SOCK_STREAM) -> str:
         """The one line of the error of building or binding `where`."""
-        with self.assertRaises(UsageError) as caught:
-            self.listener(endpoint, kind).privilegedStartService()
-        message = str(caught.exception)
-        self.assertTrue(message.isprintable(), message)
-        return message
+        return usage_error(self, lambda: self.listener(endpoint, kind).privilegedStartService())
 
 
 class DistinctTests(_Listeners):
@@ -443,11 +440,10 @@ class RefusalTests(_Listeners):
     def test_foreignAddress(self) -> None:
         """An address of another machine (RFC 5737: of none) is refused when it is bound."""
         opened = self.listener(Endpoint("tcp", "192.0.2.1", 0, option="--bind 192.0.2.1"))
-        with self.assertRaises(UsageError) as caught:
-            opened.startService()
+        caught = self.assertRaises(UsageError, opened.startService)
         self.assertIn(
             "--bind 192.0.2.1: cannot listen on tcp 192.0.2.1 port 0: Cannot assign",
-            str(caught.exception),
+            str(caught),
         )
         self.assertIsNone(opened.bound)
 
@@ -460,9 +456,10 @@ class RefusalTests(_Listeners):
             ("tcp", "fe80::1%no-such-interface"),
             ("tcp6", "127.0.0.1"),
         ):
-            with self.assertRaises(UsageError) as caught:
-                self.listener(Endpoint(kind, host, 80, option=f"--http {kind}:80"))
-            message = str(caught.exception)
+            caught = self.assertRaises(
+                UsageError, self.listener, Endpoint(kind, host, 80, option=f"--http {kind}:80")
+            )
+            message = str(caught)
             self.assertTrue(message.startswith(f"--http {kind}:80: {host}: "), message)
             self.assertTrue(message.isprintable(), message)
             self.assertNotIn("None", message)

@@ -205,10 +205,9 @@ class CheckTests(SynchronousTestCase):
             self.lack(name)
             self.assertEqual(self.check("tcp", "tcp6"), [])
             for kind in kinds:
-                with self.assertRaises(UsageError) as caught:
-                    self.check("tcp", kind)
-                self.assertIn(f"Twisted {twisted.__version__} lacks ", str(caught.exception))
-                self.assertIn(f".{name}: cannot listen on {kind}", str(caught.exception))
+                caught = self.assertRaises(UsageError, self.check, "tcp", kind)
+                self.assertIn(f"Twisted {twisted.__version__} lacks ", str(caught))
+                self.assertIn(f".{name}: cannot listen on {kind}", str(caught))
 
     def test_noModule(self) -> None:
         """A platform without a module lacks nothing of it."""

@@ -8,7 +8,6 @@ import contextlib
 import datetime
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 from weakref import ref
 
@@ -26,9 +25,16 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd import settings
 from netd.counters import Counters
-from netd.test.stages import Identity, identity
+from netd.test.stages import Identity, identity, usage_error
 from netd.test.transport.recording import networks
-from netd.test.transport.tls_stages import Client, Collector, Connected, Turns, client_context
+from netd.test.transport.tls_stages import (
+    Client,
+    Collector,
+    Connected,
+    PEMFiles,
+    Turns,
+    client_context,
+)
 from netd.transport import certificates, private, tls
 from netd.transport.access import Access, AccessFactory, AccessPolicy
 from netd.transport.certificates import KeyPair
@@ -40,20 +46,8 @@ NOW: Final = 1_751_784_577.0
 FAR: Final = datetime.datetime(2100, 1, 1, tzinfo=datetime.UTC)
 
 
-class _Files(SynchronousTestCase):
-    """PEM files of one test."""
-
-    def setUp(self) -> None:
-        self.directory = Path(self.mktemp())
-        self.directory.mkdir(parents=True)
-        self.server = identity()
-        self.certificate, self.key = self.server.write(self.directory)
-
-    def file(self, content: bytes, name: str = "file.pem") -> Path:
-        """The path of a file that contains `content`."""
-        path = self.directory / name
-        path.write_bytes(content)
-        return path
+class _Files(PEMFiles):
+    """Settings with the PEM files of one test."""
 
     def config(self, **more: Any) -> settings.TLS:
         """The settings of a listener with these certificates."""
@@ -67,12 +61,7 @@ class ContextTests(_Files):
 
     def refused(self, pair: KeyPair) -> str:
         """The one line of the error for a pair."""
-        with self.assertRaises(UsageError) as caught:
-            tls.context(pair)
-        message = str(caught.exception)
-        self.assertTrue(message.isprintable(), message)
-        self.assertFalse(message.rstrip().endswith(":"), message)
-        return message
+        return usage_error(self, tls.context, pair)
 
     def pair(self) -> KeyPair:
         """The certificate and its key."""
@@ -444,11 +433,6 @@ class ClientTests(_Handshakes):
 class NameTests(_Handshakes):
     """Certificates by server name."""
 
-    def setUp(self) -> None:
-        super().setUp()
-        self.names = self.directory / "names"
-        self.names.mkdir()
-
     def put(self, name: str) -> x509.Certificate:
         """Write the certificate of a name to the directory."""
         made = identity(name)
@@ -641,11 +625,9 @@ class TicketTests(_Handshakes):
     def test_rotatedNames(self) -> None:
         """Names have their own certificates after a rotation, which reads no file."""
         own = identity("a.example")
-        names = self.directory / "names"
-        names.mkdir()
-        path = names / "a.example.pem"
+        path = self.names / "a.example.pem"
         path.write_bytes(own.certificate_pem + own.key_pem)
-        made = self.use(directory=names)
+        made = self.use(directory=self.names)
         for file in (path, self.certificate, self.key):
             file.unlink()
         made.rotate()

@@ -86,9 +86,8 @@ class BindTests(SynchronousTestCase):
 
     def test_tooLong(self) -> None:
         """A path that is too long is an OSError with a message."""
-        with self.assertRaises(OSError) as caught:
-            unix.bind(self.socket(), "/" + "x" * 107, 0o600)
-        self.assertEqual(caught.exception.strerror, "File name too long")
+        caught = self.assertRaises(OSError, unix.bind, self.socket(), "/" + "x" * 107, 0o600)
+        self.assertEqual(caught.strerror, "File name too long")
 
     def test_remove(self) -> None:
         """The path is removed only while it is the same socket."""

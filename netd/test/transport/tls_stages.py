@@ -8,18 +8,38 @@ from __future__ import annotations
 
 import select
 import socket
+from pathlib import Path
 from typing import Any, Final, cast
 
 from OpenSSL import SSL
 from twisted.internet.posixbase import _DisconnectSelectableMixin
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
 
-from netd.test.stages import Identity
+from netd.test.stages import Identity, identity
 from netd.transport.tls_transport import TLSTransport
 
 MOST_TURNS: Final = 2000
 """Turns that settle anything; more of them are a busy loop."""
+
+
+class PEMFiles(SynchronousTestCase):
+    """PEM files of one test."""
+
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp())
+        self.names = self.directory / "names"
+        """A directory for certificates by server name."""
+        self.names.mkdir(parents=True)
+        self.server = identity()
+        self.certificate, self.key = self.server.write(self.directory)
+
+    def file(self, content: bytes, name: str = "file.pem") -> Path:
+        """The path of a file that contains `content`."""
+        path = self.directory / name
+        path.write_bytes(content)
+        return path
 
 
 class Client:

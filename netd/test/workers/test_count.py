@@ -108,6 +108,5 @@ class DividedTests(SynchronousTestCase):
 
     def test_seed(self) -> None:
         """--seed is refused."""
-        with self.assertRaises(ValueError) as caught:
-            divided(Settings(http=HTTP(lab=Lab(seed=0))), 2)
-        self.assertIn("--seed: needs --workers 1", str(caught.exception))
+        caught = self.assertRaises(ValueError, divided, Settings(http=HTTP(lab=Lab(seed=0))), 2)
+        self.assertIn("--seed: needs --workers 1", str(caught))

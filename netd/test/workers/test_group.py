@@ -53,6 +53,8 @@ class GroupCase(SynchronousTestCase):
         self.clock.advance(100)
         self.group = Group(3, 1000, self.clock)
         self.role = FakeRole(self.group, 1)
+        # Any: a group has all that is optional.
+        self.shared: Any = self.group.shared()
 
 
 class BalanceTests(GroupCase):
@@ -101,10 +103,10 @@ class LimitTests(GroupCase):
 
     def test_given(self) -> None:
         """Waiting responses are limited together, connections when there is an option."""
-        limits = self.group.shared().limits(Limits(connections=1000, waiting=5))
+        limits = self.shared.limits(Limits(connections=1000, waiting=5))
         self.assertNotIsInstance(limits.connections, SharedLimit)
         self.assertIsInstance(limits.waiting, SharedLimit)
-        limits = self.group.shared().limits(Limits(connections=999, waiting=maxsize))
+        limits = self.shared.limits(Limits(connections=999, waiting=maxsize))
         self.assertIsInstance(limits.connections, SharedLimit)
 
 
@@ -115,15 +117,14 @@ class SharedTests(GroupCase):
 
     def test_count(self) -> None:
         """A count comes later, from the role; so does what is forgotten."""
-        counts = self.group.shared().counts
+        counts = self.shared.counts
         for ask, message in (
             (counts.count, Count("key")),
             (counts.forget, Count("key", forget=True)),
         ):
-            with self.assertRaises(Later) as caught:
-                ask("key")
+            caught = self.assertRaises(Later, ask, "key")
             found: list[object] = []
-            caught.exception.fetch(found.append)
+            caught.fetch(found.append)
             asked, done = self.role.asked.pop()
             done(7)
             self.assertEqual((asked, found), (message, [7]))
@@ -131,14 +132,14 @@ class SharedTests(GroupCase):
     def test_read(self) -> None:
         """Figures are those that the role reads."""
         found: list[object] = []
-        self.group.shared().read(found.append)
+        self.shared.read(found.append)
         asked, done = self.role.asked.pop()
         done(7)
         self.assertEqual((asked, found), (Read(), [7]))
 
     def test_worker(self) -> None:
         """The number of the process counts from 1."""
-        self.assertEqual(self.group.shared().worker(), 2)
+        self.assertEqual(self.shared.worker(), 2)
 
 
 class ProbesTests(GroupCase):
@@ -149,7 +150,7 @@ class ProbesTests(GroupCase):
     def setUp(self) -> None:
         super().setUp()
         counters, config = Counters(), configured()
-        root = probes_only(config, self.clock, self.group.shared().probes)
+        root = probes_only(config, self.clock, self.shared.probes)
         site = HTTPServer(root, self.clock, config.http.limits, counters)
         self.client = Client(config, self.clock, counters, site)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netd.counters import Counters
+from netd.counters import Counters, Histogram
 from netd.test.chance import by_chance
 from netd.workers import merge
 from netd.workers.messages import Snapshot
@@ -25,7 +25,7 @@ def count(counters: Counters, event: int, amount: int) -> None:
     elif event == 1:
         counters.sent += amount
     elif event == 2:
-        counters.add_delay(amount)
+        counters.delays.add(amount)
     elif event == 3:
         counters.calls["method", amount] += 1
     elif event == 4:
@@ -34,7 +34,7 @@ def count(counters: Counters, event: int, amount: int) -> None:
     elif event == 5:
         counters.drops["rate"] += amount
     else:
-        counters.add_lateness(amount)
+        counters.lateness.add(amount)
 
 
 class CountersTests(SynchronousTestCase):
@@ -75,6 +75,8 @@ class CountersTests(SynchronousTestCase):
             value = getattr(part, field.name)
             if isinstance(value, dict):
                 value["x"] = 1
+            elif isinstance(value, Histogram):
+                value.add(1.0)
             else:
                 setattr(part, field.name, 1)
         self.assertEqual(merge.counters([part]), part)

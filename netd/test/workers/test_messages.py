@@ -34,7 +34,7 @@ class PackTests(SynchronousTestCase):
         """Counters arrive with their numbers, and count on."""
         counters = Counters(connections=3)
         counters.responses[200] += 2
-        counters.add_delay(1.0)
+        counters.delays.add(1.0)
         sent = Snapshot(counters, {"http": 1}, {}, 0, 0, {"default": 1.5})
         received = messages.unpack(messages.pack(Response(sent, 7)))
         assert isinstance(received, Response)

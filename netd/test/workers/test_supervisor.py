@@ -362,7 +362,7 @@ class WatchTests(SupervisorCase):
         self.assertEqual(self.sent[:2], [(100, signal.SIGQUIT), (101, signal.SIGQUIT)])
         with capturedLogs():
             self.tested.stopService()
-        self.assertFalse(self.tested._watch._checks.running)
+        self.assertFalse(self.tested._watchdog._checks.running)
 
 
 class MessageTests(SupervisorCase):

@@ -128,8 +128,8 @@ class PoolTests(SynchronousTestCase):
         self.say(b"+<value/>")
         self.assertEqual(self.successResultOf(done), Encoded(b"<value/>"))
         self.assertEqual(self.pool.busy(), 0)
-        self.assertEqual(self.counters.queue_wait_seconds, 1)
-        self.assertEqual(self.counters.queue_run_seconds, 2)
+        self.assertEqual(self.counters.queue_waits.seconds, 1)
+        self.assertEqual(self.counters.queue_runs.seconds, 2)
 
     def test_fault(self) -> None:
         """A worker's fault ends the call, with its trace for the log."""
@@ -156,7 +156,7 @@ class PoolTests(SynchronousTestCase):
         self.assertEqual(self.assertRaises(Fault, self.call).code, BUSY)
         self.say(b"*host")
         self.say(b"*host")
-        self.assertEqual(self.counters.queue_waits, {0.01: 1}, "a worker begins once")
+        self.assertEqual(self.counters.queue_waits.counts, {0.01: 1}, "a worker begins once")
         self.call()
 
     def test_cancelled(self) -> None:

@@ -165,7 +165,9 @@ class StreamTests(SynchronousTestCase):
         page.watch("figures=1")
         page.client.advance(1)
         page.client.disconnect()
-        self.assertEqual((page.counters.delay_seconds, page.counters.lateness), (0.0, {}))
+        self.assertEqual(
+            (page.counters.delays.seconds, page.counters.lateness.counts), (0.0, {})
+        )
 
     def test_end(self) -> None:
         """A stream ends after ten minutes, and within a second once the daemon stops."""
@@ -189,11 +191,11 @@ class StreamTests(SynchronousTestCase):
         page.client.advance(1.9)
         producer.resumeProducing()
         page.client.advance(1.9)
-        self.assertFalse(page.client.transport.aborting)
+        self.assertFalse(page.client.transport.disconnected)
         producer.pauseProducing()
         producer.pauseProducing()
         page.client.advance(2)
-        self.assertTrue(page.client.transport.aborting)
+        self.assertTrue(page.client.transport.disconnected)
 
     def test_slowLeaves(self) -> None:
         """A slow reader that leaves by itself leaves no timer."""

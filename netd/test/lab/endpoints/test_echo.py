@@ -354,9 +354,7 @@ class WorkersTests(SynchronousTestCase):
     def test_tooLong(self) -> None:
         """Beyond --max-delay in all a client gets a 503 that says when to come back."""
         self.assertEqual(self.total("?delay=50.5s&workers=1"), 50.5)
-        with self.assertRaises(BadCall) as caught:
-            self.total("?delay=50s&workers=1")
-        error = caught.exception
+        error = self.assertRaises(BadCall, self.total, "?delay=50s&workers=1")
         self.assertEqual((error.status, error.headers), (503, (("Retry-After", "51"),)))
 
     def test_refused(self) -> None:

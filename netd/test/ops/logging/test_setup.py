@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from netd.ops.logging.journal import JournalLog
 from netd.ops.logging.json_log import JSONLog
 from netd.ops.logging.line_writer import LineWriter
 from netd.ops.logging.setup import STDOUT, Logs, logs
+from netd.settings import HTTP, Monitoring, Settings
 
 
 class LogsTests(SynchronousTestCase):
@@ -34,10 +36,21 @@ class LogsTests(SynchronousTestCase):
         self.path = Path(self.mktemp())
 
     def make(
-        self, form: Any, access: str | None, output: str | int | None, **environ: str
+        self,
+        form: Any,
+        access: str | None,
+        output: str | int | None,
+        *,
+        duration: bool = False,
+        worker: Callable[[], int] | None = None,
+        **environ: str,
     ) -> Logs:
         """The logs for these settings."""
-        tested = logs(form, access, output, environ=environ, clock=Clock(), counters=Counters())
+        settings = Settings(
+            http=HTTP(access_log=access, access_log_duration=duration),
+            monitoring=Monitoring(log=form),
+        )
+        tested = logs(settings, output, environ, Clock(), Counters(), worker=worker)
         for destination in tested.destinations:
             if isinstance(destination, JournalLog):
                 self.addCleanup(destination._socket.close)
@@ -74,22 +87,10 @@ class LogsTests(SynchronousTestCase):
         """Lines of the combined format end in a duration, whatever the form of the others."""
         for form in ("text", "journal", "json"):
             for duration in (True, False):
-                tested = logs(
-                    form,
-                    str(self.path),
-                    None,
-                    duration=duration,
-                    environ={},
-                    clock=Clock(),
-                    counters=Counters(),
-                )
+                tested = self.make(form, str(self.path), None, duration=duration)
                 assert tested.access is not None
                 self.assertEqual(tested.access.detailed, duration or form == "json")
-                for destination in tested.destinations:
-                    if isinstance(destination, JournalLog):
-                        destination._socket.close()
-                    else:
-                        destination.stop()
+                tested.stop()
 
     def test_auto(self) -> None:
         """`auto` is the journal where it reads standard error."""
@@ -136,10 +137,9 @@ class LogsTests(SynchronousTestCase):
             ("journal", "/nonexistent/log", 1, "--access-log"),
             ("json", None, "/nonexistent/log", "--logfile"),
         ):
-            with self.assertRaises(UsageError) as caught:
-                self.make(form, access, output)
+            caught = self.assertRaises(UsageError, self.make, form, access, output)
             message = f"{option} /nonexistent/log: No such file or directory"
-            self.assertEqual(str(caught.exception), message)
+            self.assertEqual(str(caught), message)
 
     def test_closed(self) -> None:
         """Closed standard output is shown as `-`."""
@@ -148,23 +148,14 @@ class LogsTests(SynchronousTestCase):
             raise OSError(9, "Bad file descriptor")
 
         self.patch(module, "LineWriter", closed)
-        with self.assertRaises(UsageError) as caught:
-            self.make("text", "-", STDOUT)
-        self.assertEqual(str(caught.exception), "--access-log -: Bad file descriptor")
+        caught = self.assertRaises(UsageError, self.make, "text", "-", STDOUT)
+        self.assertEqual(str(caught), "--access-log -: Bad file descriptor")
 
     def test_worker(self) -> None:
         """With several processes each response says whose it is, and lines stay whole."""
         number = [0]
         entry = AccessRecord(b"127.0.0.1", b"GET / HTTP/1.1", 200, 1)
-        tested = logs(
-            "json",
-            str(self.path),
-            None,
-            environ={},
-            clock=Clock(),
-            counters=Counters(),
-            worker=lambda: number[0],
-        )
+        tested = self.make("json", str(self.path), None, worker=lambda: number[0])
         # The number is known after the fork only.
         number[0] = 3
         assert tested.access is not None
@@ -184,18 +175,9 @@ class LogsTests(SynchronousTestCase):
         sent: list[bytes] = []
         self.patch(JournalLog, "_send", lambda _, data: sent.append(data))
         for worker, text in ((lambda: 3, True), (None, False)):
-            tested = logs(
-                *("journal", "-", None),
-                environ={},
-                clock=Clock(),
-                counters=Counters(),
-                worker=worker,
-            )
+            tested = self.make("journal", "-", None, worker=worker)
             assert tested.access is not None
             tested.access.record(AccessRecord(b"a", b"GET / HTTP/1.1", 200, 1))
-            (log,) = tested.destinations
-            assert isinstance(log, JournalLog)
-            log._socket.close()
             self.assertEqual(b"NETD_WORKER=3\n" in sent.pop(), text)
 
     def test_descriptors(self) -> None:

@@ -1,5 +1,5 @@
 """
-Tests for netd.workers.watch.
+Tests for netd.workers.watchdog.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netd.workers.link import Link
 from netd.workers.scoreboard import Column, Scoreboard
 from netd.workers.slot import Slot
-from netd.workers.watch import STACK_SECONDS, START_SECONDS, Watch
+from netd.workers.watchdog import STACK_SECONDS, START_SECONDS, Watchdog
 
 
 class WatchTests(SynchronousTestCase):
@@ -28,8 +28,8 @@ class WatchTests(SynchronousTestCase):
         self.slots = [Slot(index, pid=100 + index, ready=True) for index in range(2)]
         self.sent: list[tuple[int, signal.Signals]] = []
         self.patch(os, "kill", lambda pid, number: self.sent.append((pid, number)))
-        self.watch = Watch(self.slots, self.board, 30.0, self.clock)
-        self.watch.start()
+        self.watchdog = Watchdog(self.slots, self.board, 30.0, self.clock)
+        self.watchdog.start()
         self.beat(0, 1)
 
     def beat(self, *indexes: int) -> None:
@@ -57,7 +57,7 @@ class WatchTests(SynchronousTestCase):
     def test_successor(self) -> None:
         """A successor is not killed for the worker before it."""
         with capturedLogs():
-            self.watch.end(self.slots[0], "hung")
+            self.watchdog.end(self.slots[0], "hung")
         self.slots[0].link = Link(lambda _: None, lambda: None)
         self.clock.advance(STACK_SECONDS)
         self.assertEqual(self.sent, [(100, signal.SIGQUIT)])
@@ -79,8 +79,8 @@ class WatchTests(SynchronousTestCase):
 
     def test_off(self) -> None:
         """With 0, and after the end, there is no look."""
-        self.watch.stop()
-        self.watch.stop()
-        off = Watch(self.slots, self.board, 0.0, self.clock)
+        self.watchdog.stop()
+        self.watchdog.stop()
+        off = Watchdog(self.slots, self.board, 0.0, self.clock)
         off.start()
         self.assertEqual(self.clock.getDelayedCalls(), [])

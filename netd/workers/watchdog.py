@@ -29,7 +29,7 @@ STACK_SECONDS: Final = 0.5
 """Time for a worker that stands still to write its stack."""
 
 
-class Watch:
+class Watchdog:
     """Looks at the heartbeats of the workers in `slots`; older than `timeout` is too old."""
 
     def __init__(
