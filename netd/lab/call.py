@@ -95,7 +95,6 @@ OwnPorts: TypeAlias = Callable[[], Collection[tuple[str, int]]]
 
 _MAX_DRAW: Final = 31_536_000.0
 _DURATIONS: Final = ("delay", "duration")
-_FIELD: Final = b"\nx-netd-"
 _DELAY: Final = Parameter("X-Netd-Delay", "delay", "the wait before the response header")
 
 
@@ -184,6 +183,8 @@ class Call:
     """The seconds that the response waits for a worker."""
     drawn: float = 0.0
     """The seconds of the delay of /echo."""
+    paced: float = 0.0
+    """The seconds that its body takes after that."""
     _given: frozenset[str] | None = None
 
     def count(self, key: str) -> int:
@@ -263,20 +264,19 @@ class Call:
         return f"{scheme}://{host}"
 
     @property
-    def given(self) -> frozenset[str]:
-        """
-        The parameters that the query or an X-Netd- header may have.
+    def has_netd_field(self) -> bool:
+        """Whether there is an X-Netd- header, by a search that is cheaper than parsing."""
+        return self.raw_head.lower().find(b"\nx-netd-") >= 0
 
-        One look at all of them: most parameters of most requests are not given.
-        """
-        given = self._given
-        if given is None:
+    @property
+    def given(self) -> frozenset[str]:
+        """The parameters that the query or an X-Netd- header may have, looked for once."""
+        if self._given is None:
             names = {key.lower() for key, _ in self.args}
-            # The search in the bytes is cheaper than parsing the fields.
-            if self.composable and self.raw_head.lower().find(_FIELD) >= 0:
+            if self.composable and self.has_netd_field:
                 names |= {key.lower()[7:].replace("-", "_") for key, _ in self.headers}
-            self._given = given = frozenset(names)
-        return given
+            self._given = frozenset(names)
+        return self._given
 
     def text(self, name: str) -> str | None:
         """A parameter as received: in the path, in the query, or in an X-Netd- header."""
@@ -339,13 +339,11 @@ class Call:
     def _note(self, clamped: str) -> None:
         noted = self.clamped[0][1].split(", ") if self.clamped else []
         # A parameter may be read twice.
-        values = ", ".join(dict.fromkeys((*noted, clamped)))
-        self.clamped = (("X-Netd-Clamped", values),)
+        self.clamped = (("X-Netd-Clamped", ", ".join(dict.fromkeys((*noted, clamped)))),)
 
     @property
     def delay(self) -> float:
         """The seconds in X-Netd-Delay, for a route that has no time of its own."""
-        # The search in the bytes is cheaper than parsing the fields.
         if self.raw_head.lower().find(b"\nx-netd-delay:") < 0:
             return 0.0
         delay = self._checked(_DELAY, self.header("x-netd-delay") or "")
@@ -380,8 +378,7 @@ class ResumedCall(Call):
 
     def count(self, key: str) -> int:
         """The count that came."""
-        count: int = self.fetched
-        return count
+        return int(self.fetched)
 
     def forget(self, key: str) -> int:
         """The count that came."""

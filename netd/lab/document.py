@@ -20,6 +20,7 @@ from typing import Final
 from attrs import Factory, field, frozen
 
 from netd import look
+from netd.lab.call import HTML
 from netd.lab.parameters import Parameter
 from netd.lab.routes import Route
 
@@ -69,11 +70,12 @@ _NO_LETTERS: Final = re.compile("[^a-z]+")
 
 @frozen
 class Document:
-    """A page that is kept as it is sent."""
+    """A text that is kept as it is sent."""
 
     body: bytes
-    policy: str
-    """Its Content-Security-Policy."""
+    type: str
+    policy: str = ""
+    """Its Content-Security-Policy; for pages only."""
     compressed: bytes = field(
         init=False, default=Factory(lambda self: gzip.compress(self.body, mtime=0), True)
     )
@@ -105,7 +107,7 @@ def document(routes: Sequence[Route], console: bool) -> Document:
         "script": f'<script type="module">{_SCRIPT}</script>' if console else "",
     }
     policy = _POLICY if console else _REFERENCE_POLICY
-    return Document(_PAGE.substitute(texts).encode(), policy)
+    return Document(_PAGE.substitute(texts).encode(), HTML, policy)
 
 
 def themes(routes: Sequence[Route]) -> list[str]:

@@ -26,7 +26,8 @@ function follow(event) {
   // `changed` may have written another address since.
   const hash = event ? new URL(event.newURL).hash : location.hash;
   if (!hash.startsWith("#try=")) return;
-  if (!load(decoded(hash.slice(5)))) return note("The link fits no URL of this daemon.");
+  // All of it may be encoded once more.
+  if (!load(/^[^/]*%2F/i.test(hash) ? decoded(hash.slice(5)) : hash.slice(5))) return note("The link fits no URL of this daemon.");
   $("list").classList.remove("open");
   if (narrow.matches || $("try").getBoundingClientRect().bottom < 80) {
     $("try-form").scrollIntoView();

@@ -5,7 +5,7 @@ const KEPT = { "%3A": ":", "%2C": ",", "%2F": "/", "%40": "@", "%3B": ";" };
 const encoded = (text) => encodeURIComponent(text.toWellFormed?.() ?? text)
   .replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
   .replace(/%(3A|2C|2F|40|3B)/g, (code) => KEPT[code]);
-const parameter = (name) => state.route.parameters[name.toLowerCase()];
+const parameter = (name) => (Object.hasOwn(state.route.parameters, name.toLowerCase()) ? state.route.parameters[name.toLowerCase()] : null);
 const fieldLine = (name) => `X-Netd-${name.split("_").map((part) => part[0].toUpperCase() + part.slice(1)).join("-")}`;
 
 // Whether a parameter goes into a header: one line each, and Latin-1 only.
@@ -45,9 +45,9 @@ function request() {
   return { method: state.method, url: location.origin + target(), headers: headersSaid(), body };
 }
 
-// Fill the form from `METHOD TARGET`; it sends nothing, and refuses other origins.
+// Fill the form from `METHOD%20TARGET`, where TARGET is as it is sent; it sends nothing, and refuses other origins.
 function load(text) {
-  const [, method, rest] = /^([A-Za-z]+) (\/.*)$/s.exec(text) ?? [];
+  const [, method, rest] = /^([\w-]+)(?:%20| )(\/.*)$/.exec(text) ?? [];
   if (!rest || rest.length > 16384) return false;
   let url;
   try {
@@ -110,7 +110,7 @@ function scaled(label, name, value, { ends, number, text, right }, change, attri
 
 const PLACES = ["in the query", "in X-Netd- headers"];
 function drawForm() {
-  const { route } = state, used = state.query.map(([name]) => name);
+  const { route } = state, used = state.query.map(([name]) => name.toLowerCase());
   $("about").textContent = `${route.help[0].toUpperCase()}${route.help.slice(1)}. ${route.methods[0] === "*" ? "Any method." : ""}`;
   const methods = route.methods[0] === "*" ? ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"] : [...route.methods, ...(route.methods.includes("GET") ? ["HEAD"] : []), "OPTIONS"];
   if (!methods.includes(state.method)) methods.push(state.method);

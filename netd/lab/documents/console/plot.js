@@ -1,6 +1,6 @@
 // Plots.  Scales and paths are pure; a plot is an SVG with a fixed number of nodes, one path a series or
 // shade, drawn at the width that it has, so that text is never scaled.
-const SPAN = 300, LEFT = 46, SHADES = 5;
+const SPAN = 300, LEFT = 56, SHADES = 5;
 
 // The least of these round numbers, times a power of ten, that is not below `value`.
 function roundUp(value, numbers) {
