@@ -79,11 +79,11 @@ function statusControl(value, change) {
 let previewing = 0;
 function preview(plot, delay) {
   clearTimeout(previewing);
-  if (!delay) return void (plot.hidden = true);
-  previewing = setTimeout(async () => {
+  if (!delay) plot.hidden = true;
+  const own = previewing = delay && setTimeout(async () => {
     try {
-      const response = await fetch(`/console/preview?delay=${encoded(delay)}`);
-      if (response.ok) drawHistogram(plot, await response.json());
+      const response = await fetch(`/console/preview?delay=${encoded(delay)}`), drawn = await response.json();
+      if (own === previewing) drawHistogram(plot, drawn);
     } catch {
       plot.hidden = true;
     }

@@ -116,7 +116,7 @@ function animate() {
   }
   if (clients.some(({ end }) => !end)) drawChart();
   else if (!trial.running) return;
-  animating = setTimeout(() => requestAnimationFrame(animate), matchMedia("(prefers-reduced-motion: reduce)").matches ? 1000 : 50);
+  animating = setTimeout(() => requestAnimationFrame(animate), calm.matches ? 1000 : 50);
 }
 function tell(details, rows) {
   details.hidden = false;

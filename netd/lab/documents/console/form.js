@@ -1,10 +1,9 @@
 // The form: what is asked for (`state`), its request, and a field for each part of it.
 const state = { route: null, method: "GET", path: {}, query: [], headers: [], body: null, byHeader: false };
 
-const KEPT = { "%3A": ":", "%2C": ",", "%2F": "/", "%40": "@", "%3B": ";" };
 const encoded = (text) => encodeURIComponent(text.toWellFormed?.() ?? text)
   .replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
-  .replace(/%(3A|2C|2F|40|3B)/g, (code) => KEPT[code]);
+  .replace(/%(3A|2C|2F|40|3B)/g, decodeURIComponent);
 const parameter = (name) => (Object.hasOwn(state.route.parameters, name.toLowerCase()) ? state.route.parameters[name.toLowerCase()] : null);
 const fieldLine = (name) => `X-Netd-${name.split("_").map((part) => part[0].toUpperCase() + part.slice(1)).join("-")}`;
 
@@ -101,7 +100,7 @@ function control(name, facts, value, change) {
 const DURATIONS = { ends: [0, 100, 1], number: (text) => toSlider(seconds(text)), text: (number) => duration(fromSlider(number)), right: (text) => !Number.isNaN(seconds(text)) };
 function scaled(label, name, value, { ends, number, text, right }, change, attributes = { size: 9 }) {
   const tell = () => { check(); change(input.value); };
-  const input = entry({ value, oninput: () => { range?.set(number(input.value)); tell(); }, ...attributes });
+  const input = entry({ value, oninput: () => { if (range) range.value = number(input.value); tell(); }, ...attributes });
   const range = ends ? slider(`${name}, slider`, number(value), ends, (at) => { input.value = text(at); tell(); }) : null;
   const check = () => (input.ariaInvalid = !right(input.value));
   check();

@@ -114,6 +114,7 @@ class StreamTests(SynchronousTestCase):
         newcomer = page.another()
         page.watch("figures=1", client=newcomer)
         newcomer.advance(2)
+        assert page.watchers.figures is not None
         waiting = [json.loads(each)["waiting"] for each in page.watchers.figures.frames]
         self.assertEqual(waiting, [0, 0])
 

@@ -144,7 +144,7 @@ class HelpTests(SynchronousTestCase):
         self.assertNotIn("script-src", page.headers["content-security-policy"])
 
     def test_kept(self) -> None:
-        """A client that has a document gets a 304, and one that takes gzip gets it compressed."""
+        """A client that has a document gets a 304; gzip is for those that take it."""
         client = Client()
         for path in ("/help?format=html", "/help?format=json", "/help", "/help/openapi.json"):
             plain = client.request(f"GET {path}")
