@@ -56,7 +56,7 @@ function statusControl(value, change) {
     const lines = rows.map((row, index) => {
       const colour = () => (line.className = `row status ${shade(Number(row.code))}`);
       const alone = rows.length === 1;
-      shares[index] = h("output", { hidden: alone });
+      shares[index] = h("output", { hidden: alone, ariaLive: "off" });
       const line = h("div", {},
         entry({ value: row.code, size: 5, inputMode: "numeric", ariaLabel: "status", oninput: (event) => { row.code = event.target.value; colour(); tell(); } }),
         slider(`weight of ${row.code}`, row.weight, [0, Math.max(10, row.weight), 1], (number) => { row.weight = Math.max(1, number); tell(); }), shares[index],

@@ -100,7 +100,7 @@ function control(name, facts, value, change) {
 const DURATIONS = { ends: [0, 100, 1], number: (text) => toSlider(seconds(text)), text: (number) => duration(fromSlider(number)), right: (text) => !Number.isNaN(seconds(text)) };
 function scaled(label, name, value, { ends, number, text, right }, change, attributes = { size: 9 }) {
   const tell = () => { check(); change(input.value); };
-  const input = entry({ value, oninput: () => { if (range) range.value = number(input.value); tell(); }, ...attributes });
+  const input = entry({ value, ariaLabel: label, oninput: () => { if (range) range.value = number(input.value); tell(); }, ...attributes });
   const range = ends ? slider(`${name}, slider`, number(value), ends, (at) => { input.value = text(at); tell(); }) : null;
   const check = () => (input.ariaInvalid = !right(input.value));
   check();
