@@ -18,7 +18,7 @@ const frames = [1, 2, 3, 20, 21].map((at) => ({ at, span: 1, n: at }));
 assert.deepEqual(runs(frames).map((run) => run.length), [3, 2]);
 assert.equal(linePath(frames, ({ at }) => at, ({ n }) => n), "M1 1L2 2L3 3h.1M20 20L21 21h.1");
 assert.equal(areaPath(frames.slice(0, 2), ({ at }) => at, () => 0, ({ n }) => n), "M1 1L2 2L2 0L1 0Z");
-assert.deepEqual(heatPaths(frames, ({ at }) => at, [({ n }) => (n === 2 ? 1 : n > 19 ? 99 : 0)], 10), ["M1 0h1v9H1z", "", "", "", "M19 0h2v9H19z"]);
+assert.deepEqual(heatPaths(frames, ({ at }) => at, [({ n }) => (n === 2 ? 1 : n > 19 ? 99 : 0)], 10), ["M1 0H2v9H1z", "", "", "", "M19 0H20v9H19zM20 0H21v9H20z"]);
 assert.equal(quantile([0, 0], [1, 2], 0.5), null);
 assert.equal(quantile([5, 4, 1], [1, 2], 0.5), 1);
 assert.equal(quantile([5, 4, 1], [1, 2], 0.6), 2);

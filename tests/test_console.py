@@ -260,6 +260,7 @@ class KeyboardTests(ConsoleTests):
             self.assertIn("solid", self.focused(outlines), self.focused("e.outerHTML"))
             if self.focused("e.closest('[data-name=rest]')") is not None:
                 break
+        self.forget()
         self.keys(Keys.END, "!", Keys.ENTER)
         self.assertIn("200 OK", self.said())
         self.assertIn("/anything/any/path%21", self.text("target"))

@@ -97,7 +97,7 @@ OwnPorts: TypeAlias = Callable[[], Collection[tuple[str, int]]]
 
 _MAX_DRAW: Final = 31_536_000.0
 _DURATIONS: Final = ("delay", "duration")
-FIELDS: Final = b"x-netd-"
+PREFIX: Final = b"x-netd-"
 """What the names of the fields begin with that are parameters."""
 _DELAY: Final = Parameter("X-Netd-Delay", "delay", "the wait before the response header")
 
@@ -187,6 +187,8 @@ class Call:
     """The seconds that the response waits for a worker."""
     drawn: float = 0.0
     """The seconds of the delay of /echo."""
+    paced: float = 0.0
+    """The seconds that its body takes after that."""
     _given: frozenset[str] | None = None
 
     def count(self, key: str) -> int:
@@ -264,19 +266,19 @@ class Call:
         return f"{scheme}://{host}"
 
     @property
-    def given(self) -> frozenset[str]:
-        """
-        The parameters that the query or an X-Netd- header may have.
+    def has_netd_field(self) -> bool:
+        """Whether there is an X-Netd- header."""
+        return begins(self.head.fields, PREFIX)
 
-        One look at all of them: most parameters of most requests are not given.
-        """
-        given = self._given
-        if given is None:
+    @property
+    def given(self) -> frozenset[str]:
+        """The parameters that the query or an X-Netd- header may have, looked for once."""
+        if self._given is None:
             names = {key.lower() for key, _ in self.args}
-            if self.composable and begins(self.head.fields, FIELDS):
+            if self.composable and self.has_netd_field:
                 names |= {key.lower()[7:].replace("-", "_") for key, _ in self.headers}
-            self._given = given = frozenset(names)
-        return given
+            self._given = frozenset(names)
+        return self._given
 
     def text(self, name: str) -> str | None:
         """A parameter as received: in the path, in the query, or in an X-Netd- header."""
@@ -340,8 +342,7 @@ class Call:
     def _note(self, clamped: str) -> None:
         noted = self.clamped[0][1].split(", ") if self.clamped else []
         # A parameter may be read twice.
-        values = ", ".join(dict.fromkeys((*noted, clamped)))
-        self.clamped = (("X-Netd-Clamped", values),)
+        self.clamped = (("X-Netd-Clamped", ", ".join(dict.fromkeys((*noted, clamped)))),)
 
     @property
     def delay(self) -> float:
@@ -380,8 +381,7 @@ class ResumedCall(Call):
 
     def count(self, key: str) -> int:
         """The count that came."""
-        count: int = self.fetched
-        return count
+        return int(self.fetched)
 
     def forget(self, key: str) -> int:
         """The count that came."""

@@ -20,6 +20,7 @@ from typing import Final
 from attrs import Factory, field, frozen
 
 from netd import look
+from netd.lab.call import HTML
 from netd.lab.parameters import Parameter
 from netd.lab.routes import Route
 
@@ -40,13 +41,37 @@ def _trimmed_style(style: str) -> str:
     text = "".join(line.strip() for line in style.splitlines())
     for mark in ("{ ", "} ", "; ", ": ", ", ", " {", " }"):
         text = text.replace(mark, mark.strip())
-    return text
+    return text.replace(";}", "}")
+
+
+_PIECES: Final = re.compile(
+    r'"(?:[^"\\]|\\.?)*+"?'
+    r"|(?:(?<=[(!])|(?<=[=>&:] ))/(?:[^/\\\[]|\\.?|\[(?:[^\]\\]|\\.?)*+\]?)++/?"
+    r"|`|\$\{|[{}]|(?:[^\"`${}/]|\$(?!\{))++|/"
+)
+"""The strings, patterns and braces of a script, and what is between them."""
+_MARKS: Final = re.compile(r" ?([][=*<>?:&|,;()!]++|(?<=[\w)]\s)[+-](?=\s[\w(])) ?")
 
 
 def _trimmed_script(script: str) -> str:
-    """A script without its comments and indentation."""
+    """A script without its comments, indentation and the spaces at marks."""
     lines = (line.strip() for line in script.splitlines())
-    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
+    whole = "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
+    pieces, braces, literal = [], [], False
+    for piece in _PIECES.findall(whole):
+        if piece == "`":
+            literal = not literal
+        elif piece == "${":
+            braces.append(True)
+            literal = False
+        elif not literal and piece == "{":
+            braces.append(False)
+        elif not literal and piece == "}":
+            # The end of a value in a literal, or of a block.
+            literal = braces.pop()
+        marked = literal or piece.endswith(('"', "/"))
+        pieces.append(piece if marked else _MARKS.sub(r"\1", piece).strip(" "))
+    return "".join(pieces)
 
 
 _PAGE: Final = Template(_read("page.html"))
@@ -69,11 +94,12 @@ _NO_LETTERS: Final = re.compile("[^a-z]+")
 
 @frozen
 class Document:
-    """A page that is kept as it is sent."""
+    """A text that is kept as it is sent."""
 
     body: bytes
-    policy: str
-    """Its Content-Security-Policy."""
+    type: str
+    policy: str = ""
+    """Its Content-Security-Policy; for pages only."""
     compressed: bytes = field(
         init=False, default=Factory(lambda self: gzip.compress(self.body, mtime=0), True)
     )
@@ -105,7 +131,7 @@ def document(routes: Sequence[Route], console: bool) -> Document:
         "script": f'<script type="module">{_SCRIPT}</script>' if console else "",
     }
     policy = _POLICY if console else _REFERENCE_POLICY
-    return Document(_PAGE.substitute(texts).encode(), policy)
+    return Document(_PAGE.substitute(texts).encode(), HTML, policy)
 
 
 def themes(routes: Sequence[Route]) -> list[str]:

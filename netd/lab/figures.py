@@ -69,6 +69,11 @@ class Figures:
             self._looked = now
             self._read(partial(self._add, now))
 
+    def begin(self) -> None:
+        """Take a sample to count from, where there is no recent one; it makes no frame."""
+        if self._seconds() - self._sampled > _GAP:
+            self.look()
+
     def since(self, count: int) -> list[bytes]:
         """The frames that were added since there were `count`, as far as they are kept."""
         fresh = min(self.count - count, len(self.frames))

@@ -144,7 +144,8 @@ class _Stream:
             yield Send(_COMMENT)
         else:
             seen, kept = figures.count, b",".join(figures.frames)
-            figures.look()
+            # No frame before the server counts this response among those in progress.
+            figures.begin()
             yield Send(b'data: {"bounds":%b,"history":[%b]}\n\n' % (_BOUNDS, kept))
         # All streams look at the same moments, which costs the reactor one turn.
         now = self._seconds()

@@ -13,8 +13,7 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from netd.http.fields import begins
-from netd.lab.call import BYTES, FIELDS, HTML, NO_CONTENT, TEXT, BadCall, Call, Headers, Reply
+from netd.lab.call import BYTES, HTML, NO_CONTENT, PREFIX, TEXT, BadCall, Call, Headers, Reply
 from netd.lab.endpoints.compression import encode, encoder
 from netd.lab.endpoints.faults import fail_first, faulty_reply
 from netd.lab.endpoints.response_fields import chosen_type, echoed_type, response_field
@@ -30,7 +29,9 @@ _GREETING: Final = Reply(GREETING, sandbox=False)
 _PIECE: Final = 64 * 1024
 _STEP: Final = 16 * 1024
 """Bytes that are encoded in one turn of the reactor, 3 ms for the worst of them."""
-_PREFIX: Final = FIELDS.decode()
+_PREFIX: Final = PREFIX.decode()
+_QUEUING: Final = frozenset({"timing", "workers"})
+"""Parameters that most requests do not have, and that cost those one look together."""
 _MOST_NAMES: Final = 100
 """Names in a query that are compared with those of parameters."""
 MAX_CHUNKS: Final = 100_000
@@ -43,10 +44,24 @@ def delayed_echo(call: Call) -> Reply:
     page = state.compatibility.page
     if page is not None and call.method in ("GET", "HEAD"):
         return Reply(page, type=HTML)
-    if "?" in call.target or begins(call.head.fields, FIELDS):
+    if _composed(call):
         seconds = call.wait("delay") if call.text("delay") else call.draw(state.config.delay)
         return _compose(call, seconds)
-    seconds = call.draw(state.config.delay)
+    return _plain(call, call.draw(state.config.delay))
+
+
+def echo(call: Call) -> Reply:
+    """Return the response that the parameters describe; by default the request body at once."""
+    return _compose(call, call.wait("delay")) if _composed(call) else _plain(call, 0.0)
+
+
+def _composed(call: Call) -> bool:
+    """Whether there may be parameters."""
+    return "?" in call.target or call.has_netd_field
+
+
+def _plain(call: Call, seconds: float) -> Reply:
+    """The request body, or 58 bytes without one, after `seconds`."""
     if not call.length:
         return Reply(GREETING, delay=seconds, sandbox=False) if seconds else _GREETING
     content_type = echoed_type(call)
@@ -56,20 +71,16 @@ def delayed_echo(call: Call) -> Reply:
     return Reply(script, type=content_type, length=call.length)
 
 
-def echo(call: Call) -> Reply:
-    """Return the response that the parameters describe; by default the request body at once."""
-    return _compose(call, call.wait("delay"))
-
-
 def _compose(call: Call, seconds: float) -> Reply:
     """The response that the parameters describe, after `seconds` and the queue for a worker."""
     _check_names(call)
-    given = call.given
-    timed = "timing" in given and call.value("timing")
-    workers = call.value("workers") if "workers" in given else None
-    reply, held = _described(call, seconds)
     call.drawn = seconds
-    call.queued = queue = _queue(call, workers, held) if workers else 0.0
+    if _QUEUING.isdisjoint(call.given):
+        return _described(call, seconds)
+    timed, workers = call.value("timing"), call.value("workers")
+    reply = _described(call, seconds)
+    queue = _queue(call, workers, seconds + call.paced) if workers else 0.0
+    call.queued = queue
     if timed:
         timing = f"queue;dur={queue * 1000:.6g}, delay;dur={seconds * 1000:.6g}"
         reply = evolve(reply, headers=(*reply.headers, ("Server-Timing", timing)))
@@ -88,8 +99,8 @@ def _queue(call: Call, workers: int, held: float) -> float:
     return wait
 
 
-def _described(call: Call, seconds: float) -> tuple[Reply, float]:
-    """The response that the parameters describe, and the seconds that it takes."""
+def _described(call: Call, seconds: float) -> Reply:
+    """The response that the parameters describe."""
     times = call.value("fail_first")
     code = choose_status(call.text("status") or ("503" if times else "200"), call)
     headers = _headers(call)
@@ -99,14 +110,14 @@ def _described(call: Call, seconds: float) -> tuple[Reply, float]:
             raise BadCall("fail_first: needs a key, so that others do not count")
         failure = fail_first(call, f"first {key}", key, times, code)
         if failure is not None:
-            return evolve(failure, delay=seconds), seconds
+            return evolve(failure, delay=seconds)
         code = 200
     body = _body(call)
     fault = call.value("fault")
     if fault is not None and call.random().random() < call.value("fault_rate"):
-        return faulty_reply(call, fault, seconds, code, body.start()), seconds
+        return faulty_reply(call, fault, seconds, code, body.start())
     if code in NO_CONTENT:
-        return Reply((Wait(seconds),), code, length=0, headers=headers), seconds
+        return Reply((Wait(seconds),), code, length=0, headers=headers)
     size = call.value("chunk")
     pace = call.value("pace")
     if size is None:
@@ -117,8 +128,10 @@ def _described(call: Call, seconds: float) -> tuple[Reply, float]:
     before = call.value("body_delay")
     script = _paced(seconds, before, pace, size, pieces)
     length = None if body.streamed else body.length
-    held = seconds + before + (0.0 if empty else pace * max(0, -(-body.length // size) - 1))
-    return Reply(script, code, body.type, length, (*headers, *body.headers)), held
+    if before or pace:
+        chunks = 1 if empty else max(1, -(-body.length // size))
+        call.paced = before + pace * (chunks - 1)
+    return Reply(script, code, body.type, length, (*headers, *body.headers))
 
 
 def _check_names(call: Call) -> None:
@@ -128,6 +141,8 @@ def _check_names(call: Call) -> None:
         meant = near_miss(name, known)
         if meant is not None and name.lower() != meant:
             raise BadCall(f"{name[:40]}: did you mean {meant}?")
+    if not call.has_netd_field:
+        return
     for name in {name for name, _ in call.headers if name.lower().startswith(_PREFIX)}:
         meant = near_miss(name[len(_PREFIX) :], known)
         header = f"X-Netd-{'' if meant is None else meant.replace('_', '-').title()}"

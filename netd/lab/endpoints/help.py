@@ -13,7 +13,7 @@ from typing import Final
 from attrs import Factory, frozen
 
 from netd.http import negotiation
-from netd.lab.call import HTML, JSON, TEXT, Call, Headers, Reply
+from netd.lab.call import JSON, TEXT, Call, Headers, Reply
 from netd.lab.document import Document, document, themes
 from netd.lab.endpoints import openapi
 from netd.lab.endpoints.caching import preconditions
@@ -44,9 +44,8 @@ class Help:
     listed: Sequence[Route]
     with_console: bool = True
     """Whether the page has more than the Reference, and is at /console too."""
-    _made: dict[str, bytes] = Factory(dict)
-    """The documents but HTML, each made when it is first requested."""
-    _html: list[Document] = Factory(list)
+    _made: dict[str, Document] = Factory(dict)
+    """Each document, from when it is first requested."""
 
     def page(self, call: Call) -> Reply:
         """List every route with its methods and parameters, as HTML, JSON or text."""
@@ -56,46 +55,48 @@ class Help:
         if form == "html":
             return self.console(call)
         write, content_type = _FORMATS[form]
-        body = self._once(form, lambda: write(self.listed))
-        return Reply(body, type=content_type, headers=(("Vary", "Accept"),), sandbox=False)
+        return self._kept(call, form, lambda: Document(write(self.listed), content_type))
 
     def console(self, call: Call) -> Reply:
-        """Return a page that finds every URL and tries it; 304 when the client has it."""
-        if not self._html:
-            self._html.append(document(self.listed, self.with_console))
-        page = self._html[0]
-        accepted = (call.header("accept-encoding") or "").encode("latin-1")
-        zipped = negotiation.choose_coding([accepted], [b"gzip"]) == b"gzip"
-        tag = f"{page.tag}-gzip" if zipped else page.tag
-        fields: Headers = (
-            ("Vary", "Accept, Accept-Encoding"),
-            ("ETag", f'"{tag}"'),
-            ("Cache-Control", "no-cache"),
-            ("Content-Security-Policy", page.policy),
-            ("Referrer-Policy", "no-referrer"),
-        )
-        failed, _ = preconditions(call, tag)
-        if failed is not None:
-            return Reply(b"", failed, HTML, headers=fields, sandbox=False)
-        body = page.body
-        if zipped:
-            body, fields = page.compressed, (*fields, ("Content-Encoding", "gzip"))
-        return Reply(body, type=HTML, headers=fields, sandbox=False)
+        """Return a page that finds every URL and tries it."""
+        return self._kept(call, "html", lambda: document(self.listed, self.with_console))
 
     def openapi(self, call: Call) -> Reply:
         """Return the routes as an OpenAPI 3.1 document."""
         version = call.config.lab.version
 
-        def write() -> str:
-            return json.dumps(openapi.document(self.listed, version), indent=2) + "\n"
+        def make() -> Document:
+            return Document(_dumped(openapi.document(self.listed, version)), JSON)
 
-        body = self._once(f"openapi {version}", write)
-        return Reply(body, type=JSON, sandbox=False)
+        return self._kept(call, f"openapi {version}", make)
 
-    def _once(self, key: str, write: Callable[[], str]) -> bytes:
+    def _kept(self, call: Call, key: str, make: Callable[[], Document]) -> Reply:
+        """A document, in gzip where the client takes it; 304 when the client has it."""
         if key not in self._made:
-            self._made[key] = write().encode()
-        return self._made[key]
+            self._made[key] = make()
+        kept = self._made[key]
+        accepted = (call.header("accept-encoding") or "").encode("latin-1")
+        zipped = negotiation.choose_coding([accepted], [b"gzip"]) == b"gzip"
+        tag = f"{kept.tag}-gzip" if zipped else kept.tag
+        fields: Headers = (
+            ("Vary", "Accept, Accept-Encoding"),
+            ("ETag", f'"{tag}"'),
+            ("Cache-Control", "no-cache"),
+        )
+        if kept.policy:
+            fields += (
+                ("Content-Security-Policy", kept.policy),
+                ("Referrer-Policy", "no-referrer"),
+            )
+        failed, _ = preconditions(call, tag)
+        if failed is not None:
+            return Reply(b"", failed, kept.type, headers=fields, sandbox=False)
+        if zipped:
+            coding = ("Content-Encoding", "gzip")
+            return Reply(
+                kept.compressed, 200, kept.type, headers=(*fields, coding), sandbox=False
+            )
+        return Reply(kept.body, type=kept.type, headers=fields, sandbox=False)
 
     def _console_routes(self) -> tuple[Route, ...]:
         return (
@@ -124,7 +125,7 @@ def _methods(route: Route) -> str:
     return ", ".join(route.methods) or "any"
 
 
-def _text(routes: Sequence[Route]) -> str:
+def _text(routes: Sequence[Route]) -> bytes:
     path_width = max(len(route.path) for route in routes)
     methods_width = max(len(_methods(route)) for route in routes)
     lines = []
@@ -133,7 +134,7 @@ def _text(routes: Sequence[Route]) -> str:
         lines.append(f"{route.path:{path_width}}  {methods}  {route.help}\n")
         for each in route.parameters:
             lines.append(f"{'':{path_width}}    {each.name}: {each.help}{each.in_brackets}\n")
-    return "".join(lines)
+    return "".join(lines).encode()
 
 
 def _facts(each: Parameter) -> dict[str, object]:
@@ -149,7 +150,7 @@ def _facts(each: Parameter) -> dict[str, object]:
     return {"help": each.help, **{k: v for k, v in facts.items() if v}, **each.schema}
 
 
-def _json(routes: Sequence[Route]) -> str:
+def _json(routes: Sequence[Route]) -> bytes:
     members = [
         {
             "path": route.path,
@@ -162,10 +163,14 @@ def _json(routes: Sequence[Route]) -> str:
         }
         for route in routes
     ]
-    return json.dumps({"themes": themes(routes), "routes": members}, indent=2) + "\n"
+    return _dumped({"themes": themes(routes), "routes": members})
 
 
-_FORMATS: Final[dict[str, tuple[Callable[[Sequence[Route]], str], str]]] = {
+def _dumped(value: object) -> bytes:
+    return f"{json.dumps(value, indent=2)}\n".encode()
+
+
+_FORMATS: Final[dict[str, tuple[Callable[[Sequence[Route]], bytes], str]]] = {
     "json": (_json, JSON),
     "text": (_text, TEXT),
 }

@@ -70,6 +70,13 @@ class FiguresTests(SynchronousTestCase):
         self.assertEqual(self.frames()[1]["http"], [0, 0, 0, 0])
         self.assertEqual(self.frames()[1]["refused"], {})
 
+    def test_begin(self) -> None:
+        """Who begins to watch has a sample to count from, and makes no frame."""
+        for pause, reads, frames in ((0, 1, 0), (1, 2, 1), (5, 2, 1), (11, 3, 1)):
+            self.clock.advance(pause)
+            self.figures.look() if pause == 1 else self.figures.begin()
+            self.assertEqual((self.reads, self.figures.count), (reads, frames))
+
     def test_shared(self) -> None:
         """Whoever looks first in a second has a sample taken, which is that of the others."""
         for _ in range(10):

@@ -26,13 +26,13 @@ function follow(event) {
   // `changed` may have written another address since.
   const hash = event ? new URL(event.newURL).hash : location.hash;
   if (!hash.startsWith("#try=")) return;
-  if (!load(decoded(hash.slice(5)))) return note("The link fits no URL of this daemon.");
+  // All of it may be encoded once more.
+  if (!load(/^[^/]*%2F/i.test(hash) ? decoded(hash.slice(5)) : hash.slice(5))) return note("The link fits no URL of this daemon.");
   $("list").classList.remove("open");
   if (narrow.matches || $("try").getBoundingClientRect().bottom < 80) {
     $("try-form").scrollIntoView();
     $("method").focus({ preventScroll: true });
   }
-  return true;
 }
 // Which of the page's own links the bar marks.
 function here() {
@@ -49,7 +49,10 @@ function scheme() {
 }
 
 function listen() {
-  search.addEventListener("input", () => drawList(search.value));
+  search.addEventListener("input", () => {
+    drawList(search.value);
+    say(`Found: ${$("routes").querySelectorAll("a").length}`);
+  });
   search.addEventListener("keydown", (event) => {
     if (event.key === "Enter") $("routes").querySelector("a")?.click();
     if (event.key === "Escape") { search.value = ""; drawList(""); }
@@ -84,13 +87,15 @@ async function start() {
   try {
     const response = await fetch("/help?format=json", { cache: "no-cache" });
     ({ routes, themes } = await response.json());
+    search.placeholder = `Search ${routes.length} URLs`;
   } catch {
+    $("send").disabled = true;
     return note("The list of URLs did not come. Reload the page.");
   }
-  search.placeholder = `Search ${routes.length} URLs`;
   drawList("");
   linkReference();
-  if (!follow()) load(`GET ${routes.find(({ path }) => path === "/echo").example}`);
+  load(`GET ${routes.find(({ path }) => path === "/echo").example}`);
+  follow();
   commands = drawSnippets();
   commands.select(0);
   // The sections were hidden when the browser looked for the one of a link.

@@ -12,7 +12,7 @@ function h(tag, attributes = {}, ...children) {
     else if (key in element) element[key] = value;
     else element.setAttribute(key, value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  element.append(...children.flat().filter((child) => child != null));
   return element;
 }
 function svg(tag, attributes, ...children) {
@@ -40,7 +40,7 @@ function size(bytes) {
 }
 // 250 ms, 3 s, 1.5 s
 const roughly = (value) => (value < 1 ? `${Number((value * 1000).toPrecision(3))} ms` : `${Number(value.toPrecision(4))} s`);
-const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor((numbers.length - 1) / 2)];
+const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor((numbers.length - 1) / 2)];
 
 const UNITS = { d: 86400, h: 3600, m: 60, s: 1, ms: 0.001, us: 0.000001 };
 // The seconds of 1m30s, 250ms or 3; NaN for other texts.
@@ -96,14 +96,8 @@ function choice(legend, words, chosen, change) {
   return h("div.choice", { role: "radiogroup", ariaLabel: legend }, labels);
 }
 
-// A slider whose track is filled up to its thumb.
-function slider(label, value, [least, most, step], change) {
-  const fill = () => input.style.setProperty("--fill", `${((input.value - least) / (most - least)) * 100}%`);
-  const input = h("input", { type: "range", min: least, max: most, step, value, ariaLabel: label, oninput: () => { fill(); change(Number(input.value)); } });
-  input.set = (number) => { input.value = number; fill(); };
-  fill();
-  return input;
-}
+const slider = (label, value, [min, max, step], change) =>
+  h("input", { type: "range", min, max, step, value, ariaLabel: label, oninput: (event) => change(Number(event.target.value)) });
 
 // Copies `text()`; without a clipboard (plain HTTP) `source()` is selected for Ctrl+C.
 const copierOf = (element) => copier("Copy", () => element.textContent, () => element);
@@ -122,4 +116,5 @@ function copier(words, text, source) {
   });
   return copy;
 }
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const say = (text) => ($("status").textContent = text);

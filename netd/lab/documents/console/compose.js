@@ -56,7 +56,7 @@ function statusControl(value, change) {
     const lines = rows.map((row, index) => {
       const colour = () => (line.className = `row status ${shade(Number(row.code))}`);
       const alone = rows.length === 1;
-      shares[index] = h("output", { hidden: alone });
+      shares[index] = h("output", { hidden: alone, ariaLive: "off" });
       const line = h("div", {},
         entry({ value: row.code, size: 5, inputMode: "numeric", ariaLabel: "status", oninput: (event) => { row.code = event.target.value; colour(); tell(); } }),
         slider(`weight of ${row.code}`, row.weight, [0, Math.max(10, row.weight), 1], (number) => { row.weight = Math.max(1, number); tell(); }), shares[index],
@@ -79,11 +79,11 @@ function statusControl(value, change) {
 let previewing = 0;
 function preview(plot, delay) {
   clearTimeout(previewing);
-  if (!delay) return void (plot.hidden = true);
-  previewing = setTimeout(async () => {
+  if (!delay) plot.hidden = true;
+  const own = previewing = delay && setTimeout(async () => {
     try {
-      const response = await fetch(`/console/preview?delay=${encoded(delay)}`);
-      if (response.ok) drawHistogram(plot, await response.json());
+      const response = await fetch(`/console/preview?delay=${encoded(delay)}`), drawn = await response.json();
+      if (own === previewing) drawHistogram(plot, drawn);
     } catch {
       plot.hidden = true;
     }

@@ -116,7 +116,7 @@ function animate() {
   }
   if (clients.some(({ end }) => !end)) drawChart();
   else if (!trial.running) return;
-  animating = setTimeout(() => requestAnimationFrame(animate), matchMedia("(prefers-reduced-motion: reduce)").matches ? 1000 : 50);
+  animating = setTimeout(() => requestAnimationFrame(animate), calm.matches ? 1000 : 50);
 }
 function tell(details, rows) {
   details.hidden = false;
@@ -154,16 +154,18 @@ function drawClients(events) {
   if (events.length && clients.length) tell($("bin-told"), drawChart());
   if (clients.some(({ end }) => !end)) animating ||= requestAnimationFrame(animate);
 }
-// A client's row, whose first is at `start`; while it waits, its parts end now.
-function clientRow({ at, queue, delay, late, took, status, end, heard }, index, start) {
-  const from = at - start, now = took ?? (performance.now() - heard) / 1000;
+// A client's row, whose first is at `start`; while it waits, its parts end `over` seconds after that.
+function clientRow({ at, queue, delay, late, took, status, end }, index, start, over) {
+  const from = at - start, now = took ?? over - from;
   const parts = end && end !== "sent" ? [0, now] : [0, 0, queue, queue + delay + (late ?? 0), now];
   return { number: index + 1, status, over: Boolean(end), error: end === "sent" ? "" : end, times: parts.map((part) => from + Math.min(part, now)) };
 }
 function drawChart() {
   $("bin-told").hidden = !clients.length;
   if (!clients.length) return $("bin-gantt").replaceChildren();
-  const rows = clients.toSorted((a, b) => a.at - b.at).map((client, index, [first]) => clientRow(client, index, first.at));
+  // The daemon's clock by the event that came soonest.
+  const behind = Math.min(...clients.map(({ heard, at, took = 0 }) => heard / 1000 - at - took)), now = performance.now() / 1000 - behind;
+  const rows = clients.toSorted((a, b) => a.at - b.at).map((client, index, [first]) => clientRow(client, index, first.at, now - first.at));
   const each = Math.max(...clients.map(({ delay }) => delay)), most = Number(/[?&]workers=(\d+)/.exec(clients[0].target)?.[1] ?? rows.length);
   const rounds = Math.ceil(rows.length / most), end = Math.max(...rows.map(({ times }) => times.at(-1)));
   drawGantt($("bin-gantt"), { rows, count: rows.length, now: 0, end: Math.max(end, rounds * each) * 1.01, label: `${rows.length} clients in ${time(end)}, from your bin`,

@@ -1,11 +1,10 @@
 // The form: what is asked for (`state`), its request, and a field for each part of it.
 const state = { route: null, method: "GET", path: {}, query: [], headers: [], body: null, byHeader: false };
 
-const KEPT = { "%3A": ":", "%2C": ",", "%2F": "/", "%40": "@", "%3B": ";" };
 const encoded = (text) => encodeURIComponent(text.toWellFormed?.() ?? text)
   .replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
-  .replace(/%(3A|2C|2F|40|3B)/g, (code) => KEPT[code]);
-const parameter = (name) => state.route.parameters[name.toLowerCase()];
+  .replace(/%(3A|2C|2F|40|3B)/g, decodeURIComponent);
+const parameter = (name) => (Object.hasOwn(state.route.parameters, name.toLowerCase()) ? state.route.parameters[name.toLowerCase()] : null);
 const fieldLine = (name) => `X-Netd-${name.split("_").map((part) => part[0].toUpperCase() + part.slice(1)).join("-")}`;
 
 // Whether a parameter goes into a header: one line each, and Latin-1 only.
@@ -45,9 +44,9 @@ function request() {
   return { method: state.method, url: location.origin + target(), headers: headersSaid(), body };
 }
 
-// Fill the form from `METHOD TARGET`; it sends nothing, and refuses other origins.
+// Fill the form from `METHOD%20TARGET`, where TARGET is as it is sent; it sends nothing, and refuses other origins.
 function load(text) {
-  const [, method, rest] = /^([A-Za-z]+) (\/.*)$/s.exec(text) ?? [];
+  const [, method, rest] = /^([\w-]+)(?:%20| )(\/.*)$/.exec(text) ?? [];
   if (!rest || rest.length > 16384) return false;
   let url;
   try {
@@ -101,7 +100,7 @@ function control(name, facts, value, change) {
 const DURATIONS = { ends: [0, 100, 1], number: (text) => toSlider(seconds(text)), text: (number) => duration(fromSlider(number)), right: (text) => !Number.isNaN(seconds(text)) };
 function scaled(label, name, value, { ends, number, text, right }, change, attributes = { size: 9 }) {
   const tell = () => { check(); change(input.value); };
-  const input = entry({ value, oninput: () => { range?.set(number(input.value)); tell(); }, ...attributes });
+  const input = entry({ value, ariaLabel: label, oninput: () => { if (range) range.value = number(input.value); tell(); }, ...attributes });
   const range = ends ? slider(`${name}, slider`, number(value), ends, (at) => { input.value = text(at); tell(); }) : null;
   const check = () => (input.ariaInvalid = !right(input.value));
   check();
@@ -110,7 +109,7 @@ function scaled(label, name, value, { ends, number, text, right }, change, attri
 
 const PLACES = ["in the query", "in X-Netd- headers"];
 function drawForm() {
-  const { route } = state, used = state.query.map(([name]) => name);
+  const { route } = state, used = state.query.map(([name]) => name.toLowerCase());
   $("about").textContent = `${route.help[0].toUpperCase()}${route.help.slice(1)}. ${route.methods[0] === "*" ? "Any method." : ""}`;
   const methods = route.methods[0] === "*" ? ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"] : [...route.methods, ...(route.methods.includes("GET") ? ["HEAD"] : []), "OPTIONS"];
   if (!methods.includes(state.method)) methods.push(state.method);

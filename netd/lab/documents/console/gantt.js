@@ -12,7 +12,7 @@ function partsOf({ times, over }, now) {
 function wavesOf(rows, each) {
   const waves = [];
   let first = -Infinity;
-  for (const row of [...rows].sort((a, b) => a.times[2] - b.times[2])) {
+  for (const row of rows.toSorted((a, b) => a.times[2] - b.times[2])) {
     if (row.times[2] > first - each / 4) {
       waves.push([]);
       first = Infinity;

@@ -1,6 +1,6 @@
 // Plots.  Scales and paths are pure; a plot is an SVG with a fixed number of nodes, one path a series or
 // shade, drawn at the width that it has, so that text is never scaled.
-const SPAN = 300, LEFT = 46, SHADES = 5;
+const SPAN = 300, LEFT = 56, SHADES = 5;
 
 // The least of these round numbers, times a power of ten, that is not below `value`.
 function roundUp(value, numbers) {
@@ -24,25 +24,17 @@ function runs(frames) {
 const rounded = (number) => Math.round(number * 10) / 10;
 const through = (run, x, y) => run.map((frame) => `${rounded(x(frame))} ${rounded(y(frame))}`).join("L");
 const linePath = (frames, x, y) => runs(frames).map((run) => `M${through(run, x, y)}h.1`).join("");
-const areaPath = (frames, x, low, high) => runs(frames).map((run) => `M${through(run, x, high)}L${through([...run].reverse(), x, low)}Z`).join("");
+const areaPath = (frames, x, low, high) => runs(frames).map((run) => `M${through(run, x, high)}L${through(run.toReversed(), x, low)}Z`).join("");
 
 // A path for each shade of a heat map: a row for each of `rows`, which give the count of a frame.
 function heatPaths(frames, x, rows, height) {
-  const most = Math.log1p(Math.max(1, ...frames.flatMap((frame) => rows.map((row) => row(frame)))));
-  const paths = Array.from({ length: SHADES }, () => "");
-  rows.forEach((row, index) => {
-    for (const run of runs(frames)) {
-      let from = null, shade = -1;
-      const end = (at) => { if (shade >= 0) paths[shade] += `M${rounded(from)} ${index * height}h${rounded(at - from)}v${height - 1}H${rounded(from)}z`; };
-      run.forEach((frame, number) => {
-        const left = number ? x(run[number - 1]) : x({ at: frame.at - frame.span }), count = row(frame);
-        const now = count ? Math.min(SHADES - 1, Math.floor((Math.log1p(count) / most) * SHADES)) : -1;
-        if (now === shade) return;
-        end(left);
-        [from, shade] = [left, now];
-      });
-      end(x(run.at(-1)));
-    }
+  const most = Math.log1p(Math.max(1, ...frames.flatMap((frame) => rows.map((row) => row(frame))))), paths = Array(SHADES).fill("");
+  for (const run of runs(frames)) run.forEach((frame, number) => {
+    const left = rounded(x(run[number - 1] ?? { at: frame.at - frame.span })), cell = `H${rounded(x(frame))}v${height - 1}H${left}z`;
+    rows.forEach((row, index) => {
+      const shade = Math.ceil((Math.log1p(row(frame)) / most) * SHADES) - 1;
+      if (shade >= 0) paths[shade] += `M${left} ${index * height}${cell}`;
+    });
   });
   return paths;
 }
@@ -51,11 +43,7 @@ function heatPaths(frames, x, rows, height) {
 function quantile(counts, bounds, share) {
   const all = total(counts);
   let sum = 0;
-  if (!all) return null;
-  for (const [index, count] of counts.entries()) {
-    sum += count;
-    if (sum >= share * all) return bounds[index] ?? Infinity;
-  }
+  return all ? bounds[counts.findIndex((count) => (sum += count) >= share * all)] ?? Infinity : null;
 }
 
 // What a series or a part looks like in a legend; lines are drawn as lines.

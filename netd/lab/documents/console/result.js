@@ -33,21 +33,27 @@ function openResult(asked) {
     const broken = record.error ? `\n… ${explained(record, asked)}` : "";
     return new TextDecoder().decode(joined(shown)) + cut + broken;
   }
-  function draw() {
-    drawing = 0;
+  function drawHead() {
     const end = record.end ?? since(record);
     drawTimeline(line, scale, record, end);
     const drawn = timing(record.response, "delay"), [number, unit] = size(record.bytes).split(" ");
-    const status = record.status ? `${record.status} ${record.reason}`.trim() : record.error ? "no response" : "…";
-    facts.replaceChildren(h(`strong.badge.${record.error ? "s5" : shade(record.status)}`, {}, record.status && record.error ? `${status}, broken` : status), h("b", {}, time(end)), h("span", {}, h("b", {}, number), ` ${unit}`), drawn ? h("span.dim", {}, `delay drawn ${time(drawn)}`) : "");
+    const status = record.status ? `${record.status} ${record.reason}`.trim() : record.error ? "no response" : "Waiting …";
+    facts.replaceChildren(h(`strong.badge.${record.error ? "s5" : record.status ? shade(record.status) : ""}`, {}, record.status && record.error ? `${status}, broken` : status), h("b", {}, time(end)), h("span", {}, h("b", {}, number), ` ${unit}`), drawn ? h("span.dim", {}, `delay drawn ${time(drawn)}`) : "");
+  }
+  function draw() {
+    drawing = 0;
+    drawHead();
     view.buttons[1].textContent = `Headers ${headers().length}`;
     view.again();
   }
+  const growing = setInterval(() => record?.end ?? drawHead(), calm.matches ? 1000 : 100);
   const soon = (now) => { record = now; drawing ||= requestAnimationFrame(draw); };
   $("result").replaceChildren(facts, line, scale, view.head, view.panel);
-  facts.append(h("span.dim", {}, "Waiting …"));
   $("results").hidden = false;
   view.select(0);
+  // As far as the button stays, which is Cancel now.
+  const top = narrow.matches ? Infinity : $("send").getBoundingClientRect().top - 70;
+  scrollBy(0, Math.max(0, Math.min(top, $("result").getBoundingClientRect().bottom + 200 - innerHeight)));
   return {
     head: soon,
     chunk(now, bytes) {
@@ -59,6 +65,7 @@ function openResult(asked) {
     done(now) {
       record = now;
       cancelAnimationFrame(drawing);
+      clearInterval(growing);
       const type = now.response?.headers.get("content-type") ?? "";
       if (whole.length && !now.error && !now.cut) picture = pictureOf(whole, type);
       measure(now, asked);
@@ -98,7 +105,7 @@ function drawTimeline(line, scale, record, end) {
   const connect = record.connect ?? 0, queue = timing(record.response, "queue"), head = Math.min(record.head ?? end, end), last = end || 1e-6;
   const ticks = record.ticks.map((at) => `M${(at / last) * 996 + 2} 0v16`).join("");
   line.replaceChildren(svg("svg", { viewBox: "0 0 1000 16", preserveAspectRatio: "none", "aria-hidden": "true" },
-    bar("connect", 0, connect, last), bar("queue", connect, Math.min(head, connect + queue), last), bar("wait", Math.min(head, connect + queue), head, last), bar("body", head, last, last), svg("path", { class: "ticks", d: ticks, "vector-effect": "non-scaling-stroke" })));
+    bar("connect", 0, connect, last), bar("queued", connect, Math.min(head, connect + queue), last), bar("delayed", Math.min(head, connect + queue), head, last), bar("body", head, last, last), svg("path", { class: "ticks", d: ticks, "vector-effect": "non-scaling-stroke" })));
   const chunks = `${record.ticks.length} ${record.ticks.length === 1 ? "chunk" : "chunks"}`;
   const waits = queue ? [`queue ${time(queue)}`] : [];
   scale.replaceChildren(...[`connect ${time(connect)}`, ...waits, `wait ${time(Math.max(0, head - connect - queue))}`, `${chunks} in ${time(last - head)}`].map((word) => h("span", {}, word)));

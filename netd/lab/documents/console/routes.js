@@ -4,20 +4,25 @@ let routes = [];
 const segmentsOf = (path) => path.slice(1).split("/");
 const nameOf = (segment) => (segment.startsWith("<") ? segment.slice(1, -1).replace("path:", "") : null);
 
-function decoded(text) {
+// As the daemon does it: what is not UTF-8 stays encoded.
+const decoded = (text) => text.replace(/(%[0-9a-f]{2})+/gi, (run) => {
   try {
-    return decodeURIComponent(text);
+    return decodeURIComponent(run);
   } catch {
-    return text;
+    return run;
   }
-}
+});
 
 // The values of a route's `<name>` segments in the path of a URL; null where it is another's.
 function matched(route, path) {
-  const names = segmentsOf(route.path).map(nameOf).filter(Boolean);
-  const pattern = route.path.replaceAll(".", "\\.").replace(/<path:\w+>/, "(.*)").replace(/<\w+>/g, "([^/]+)");
-  const values = new RegExp(`^${pattern}$`, "s").exec(path)?.slice(1).map(decoded);
-  return values ? Object.fromEntries(names.map((name, index) => [name, values[index]])) : null;
+  const wanted = segmentsOf(route.path), given = segmentsOf(path).map(decoded), values = {};
+  if (route.path.includes("<path:") && given.length > wanted.length) given.push(given.splice(wanted.length - 1).join("/"));
+  const fits = (segment, index) => {
+    const name = nameOf(segment), text = given[index];
+    if (name) values[name] = text;
+    return name ? text || segment.startsWith("<path:") : text === segment;
+  };
+  return given.length === wanted.length && wanted.every(fits) ? values : null;
 }
 function routeOf(path) {
   for (const route of routes) {
@@ -35,7 +40,7 @@ function pairsOf(query) {
   });
 }
 
-const words = (route) => [route.path, route.help, route.theme, ...Object.keys(route.parameters)].join(" ").toLowerCase();
+const words = (route) => [route.path, route.help, route.theme, route.example, ...Object.keys(route.parameters)].join(" ").toLowerCase();
 // Routes that have every word of `text`, those that have it in their path first.
 function found(text) {
   const wanted = text.toLowerCase().split(/\s+/).filter(Boolean);
@@ -44,7 +49,7 @@ function found(text) {
   return [...list.filter(inPath), ...list.filter((route) => !inPath(route))];
 }
 
-const linkTo = (method, target) => `#try=${encodeURIComponent(`${method} ${target}`).replace(/%(2F|3A|2C|3F|3D|40)/g, decodeURIComponent)}`;
+const linkTo = (method, target) => `#try=${method}%20${target}`;
 const linkOf = ({ methods: [method], example }) => linkTo(method === "*" ? "GET" : method, example);
 
 // The path of a route with its names in another colour.

@@ -25,21 +25,18 @@ async function send(count) {
   // Not in the URL, which stays the one to copy.
   const timed = { ...asked, headers: [...(state.route.composable ? [TIMING] : []), ...asked.headers] };
   sending = new AbortController();
-  busy(true);
+  $("send").textContent = "Cancel";
   performance.clearResourceTimings();
   const records = await Promise.all(views.map((view) => perform(timed, sending.signal, view).then(keep)));
   sending = null;
-  busy(false);
+  $("send").textContent = "Send";
   if (count) say(`${count} responses, median ${time(median(records.map(({ end }) => end)))}.`);
-}
-function busy(yes) {
-  $("send").textContent = yes ? "Cancel" : "Send";
-  $("try").toggleAttribute("aria-busy", yes);
 }
 
 // One request, from `fetch` to the end of its body; `view` is told of each part.
 async function perform({ url, ...asked }, signal, view) {
   const record = { start: performance.now(), end: null, ticks: [], bytes: 0, status: 0, reason: "", cut: false, error: "" };
+  view?.head?.(record);
   try {
     // Without no-store Chromium's cache lets one request after the other through.
     const response = await fetch(url, { ...asked, signal, cache: "no-store", credentials: /^\/cookies/.test(new URL(url).pathname) ? "same-origin" : "omit" });
@@ -74,7 +71,7 @@ function keep(record) {
   $("sent").replaceChildren(...sent.map(({ status, seconds, error }) => {
     const bar = h("span.sentbar");
     bar.style.width = `${Math.max(1, (seconds / longest) * 100)}%`;
-    return h(`li.${shade(status)}`, {}, h("b", {}, String(status || (error === "Cancelled" ? "left" : "none"))), h("span", { "aria-hidden": "true" }, bar), h("span", {}, time(seconds)));
+    return h(`li.${error ? "s5" : shade(status)}`, {}, h("b", {}, String(status || (error === "Cancelled" ? "left" : "none"))), h("span", { "aria-hidden": "true" }, bar), h("span", {}, time(seconds)));
   }));
   $("sent-median").textContent = `${sent.length} · median ${time(median(sent.map(({ seconds }) => seconds)))}`;
   $("sent-box").hidden = false;

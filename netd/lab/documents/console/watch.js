@@ -98,7 +98,7 @@ function drawWatch() {
 }
 
 const clock = (at) => new Date(at * 1000).toTimeString().slice(0, 8);
-const rate = (value) => (value < 9.95 ? String(Number(value.toFixed(1))) : Math.round(value).toLocaleString("en").replaceAll(",", "\u202f"));
+const rate = (value) => (value < 9.95 ? String(Number(value.toFixed(1))) : Math.round(value).toLocaleString("fr"));
 const bound = (seconds) => (seconds === null ? "–" : seconds === Infinity ? `> ${roughly(bounds.at(-1))}` : `≤ ${roughly(seconds)}`);
 const mebi = (bytes) => `${Math.round(bytes / 1024 ** 2)} MiB`;
 const each = (name, index) => (frame) => frame[name][index] / frame.span;

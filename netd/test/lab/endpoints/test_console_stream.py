@@ -52,7 +52,8 @@ class Page:
     def __attrs_post_init__(self) -> None:
         def read(done: Callable[[Reading], None]) -> None:
             self.reads.append(1)
-            done(Reading(self.counters, 0, 0, 0))
+            waiting = self.client.site.context.in_flight - self.watchers.count
+            done(Reading(self.counters, 0, waiting, 0))
 
         figures = Figures(read, self.clock.seconds)
         self.watchers = Watchers(figures, lambda: self.running, "secret-token")
@@ -102,6 +103,20 @@ class StreamTests(SynchronousTestCase):
         (frame,) = frames(newcomer.advance(1))
         self.assertEqual(frames(page.client.received()), [frame])
         self.assertEqual(len(page.reads), 5)
+
+    def test_again(self) -> None:
+        """A page that connects again at once is no response in progress, in no frame."""
+        page = Page()
+        page.watch("figures=1")
+        page.client.advance(2)
+        page.client.disconnect()
+        page.clock.advance(2)
+        newcomer = page.another()
+        page.watch("figures=1", client=newcomer)
+        newcomer.advance(2)
+        assert page.watchers.figures is not None
+        waiting = [json.loads(each)["waiting"] for each in page.watchers.figures.frames]
+        self.assertEqual(waiting, [0, 0])
 
     def test_unwatched(self) -> None:
         """Nobody watches: nothing is sampled, and no timer runs."""

@@ -144,15 +144,18 @@ class HelpTests(SynchronousTestCase):
         self.assertNotIn("script-src", page.headers["content-security-policy"])
 
     def test_kept(self) -> None:
-        """A client that has the page gets a 304, and one that takes gzip gets it compressed."""
+        """A client that has a document gets a 304; gzip is for those that take it."""
         client = Client()
-        plain = client.request("GET /help", "Accept: text/html")
-        zipped = client.request("GET /help", "Accept: text/html", "Accept-Encoding: gzip")
-        self.assertEqual(zipped.headers["content-encoding"], "gzip")
-        self.assertEqual(gzip.decompress(zipped.body), plain.body)
-        self.assertNotEqual(plain.headers["etag"], zipped.headers["etag"])
-        for response, more in ((plain, ()), (zipped, ("Accept-Encoding: gzip",))):
-            self.assertEqual(response.headers["vary"], "Accept, Accept-Encoding")
-            known = f"If-None-Match: {response.headers['etag']}"
-            again = client.request("GET /help", "Accept: text/html", known, *more)
-            self.assertEqual((again.status, again.body), (304, b""))
+        for path in ("/help?format=html", "/help?format=json", "/help", "/help/openapi.json"):
+            plain = client.request(f"GET {path}")
+            zipped = client.request(f"GET {path}", "Accept-Encoding: gzip")
+            self.assertEqual(zipped.headers["content-encoding"], "gzip")
+            self.assertEqual(gzip.decompress(zipped.body), plain.body)
+            self.assertNotEqual(plain.headers["etag"], zipped.headers["etag"])
+            self.assertEqual(plain.headers["content-type"], zipped.headers["content-type"])
+            for response, more in ((plain, ()), (zipped, ("Accept-Encoding: gzip",))):
+                self.assertEqual(response.headers["vary"], "Accept, Accept-Encoding")
+                self.assertEqual(response.headers["cache-control"], "no-cache")
+                known = f"If-None-Match: {response.headers['etag']}"
+                again = client.request(f"GET {path}", known, *more)
+                self.assertEqual((again.status, again.body), (304, b""))
