@@ -242,7 +242,7 @@ class CallTests(SynchronousTestCase):
         text = "the worker has no method added"
         self.assertEqual(code_of(proxy(netd).added), (INTERNAL, text))
         # Celery's own line has the call, with its parameters.
-        self.worker.logged("there is no task netd.added")
+        self.worker.logged("the worker has no method added")
         self.assertNotIn("<methodName>added", self.worker.log)
 
     def test_twoDaemons(self) -> None:
