@@ -60,7 +60,8 @@ def claim(client: redis.Redis, key: str, owner: str, meta: Meta, message: bytes)
     call, name = in_flight.CALL.format(key), in_flight.CLAIM.format(key)
     stream = in_flight.RESULTS.format(meta["to"])
     milliseconds = int(meta["ms"]) + in_flight.CLAIM_MS
-    values = (in_flight.WANTED, owner, milliseconds, *_entry(key, message), int(meta["keep"]))
+    entry = in_flight.entry_name(message[:1], key), message[1:]
+    values = (in_flight.WANTED, owner, milliseconds, *entry, int(meta["keep"]))
     return bool(client.eval(_CLAIM, 3, call, name, stream, *values))
 
 
@@ -68,14 +69,12 @@ def tell(client: redis.Redis, key: str, meta: Meta, message: bytes) -> None:
     """Add to the stream of the daemon that made the call."""
     stream = in_flight.RESULTS.format(meta["to"])
     pipe = client.pipeline(transaction=False)
-    pipe.xadd(stream, dict((_entry(key, message),)))
+    for start in range(1, len(message), in_flight.PART_BYTES):
+        part = message[start : start + in_flight.PART_BYTES]
+        kind = message[:1] if start + len(part) == len(message) else in_flight.PART
+        pipe.xadd(stream, {in_flight.entry_name(kind, key, start - 1): part})
     pipe.expire(stream, int(meta["keep"]))
     pipe.execute()
-
-
-def _entry(key: str, message: bytes) -> tuple[bytes, bytes]:
-    """What stands in the stream: the message's kind and the call's key, and the rest."""
-    return message[:1] + key.encode(), message[1:]
 
 
 def run_call(

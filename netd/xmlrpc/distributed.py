@@ -129,23 +129,33 @@ class DistributedPool(Service):
     def entries(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
         """What workers say about calls, in order; other entries are dropped and counted."""
         for name, content in entries:
-            if why := self._dropped(name[:1], name[1:].decode("latin-1"), content):
+            if why := self._dropped(name, content):
                 self._counters.queue_drops[why] += 1
 
-    def _dropped(self, kind: bytes, key: str, content: bytes) -> str:
+    def _dropped(self, name: bytes, content: bytes) -> str:
         """Heed an entry; why that cannot be, else an empty text."""
-        call = self._calls.calls.get(key)
+        key, _, start = name[1:].partition(b" ")
+        call = self._calls.calls.get(key.decode("latin-1"))
         if call is None:
             return "late"
-        if len(content) > LARGEST:
-            return "too large"
-        if kind == in_flight.BEGAN:
+        if name[:1] == in_flight.BEGAN:
             now = self._clock.seconds()
             if self._calls.began(call, content.decode("utf-8", "replace"), now):
                 self._counters.add_queue_wait(now - call.made)
             return ""
+        # What is told again, after a reply was lost, is told from the start.
+        if start == b"0":
+            call.parts.clear()
+        size = sum(map(len, call.parts))
+        if start != b"%d" % size:
+            return "unreadable"
+        if size + len(content) > LARGEST:
+            return "too large"
+        call.parts.append(content)
+        if name[:1] == in_flight.PART:
+            return ""
         try:
-            value = outcome(kind, content)
+            value = outcome(name[:1], b"".join(call.parts))
         except ValueError:
             return "unreadable"
         self._end(call, value)

@@ -29,7 +29,7 @@ CALL: Final = "netd:call:{}"
 CLAIM: Final = "netd:claim:{}"
 """Who may run a call: set once, never changed, there longer than the call's key."""
 RESULTS: Final = "netd:to:{}"
-"""The stream of what workers say to one daemon: fields of a kind and a key, as `BEGAN`."""
+"""The stream of what workers say to one daemon, in entries named by `entry_name`."""
 WORKERS: Final = "netd:workers"
 """Workers by the second of their last heartbeat, on the clock of Redis."""
 WANTED: Final = b"1"
@@ -53,10 +53,18 @@ Celery's pauses after a lost connection are up to 30 s.
 _LONGEST_PAUSE: Final = 64.0
 
 BEGAN: Final = b"*"
-"""The kind of an entry that names the worker which begins a call; `worker` has the others."""
+PART: Final = b"~"
+"""Kinds of entries: who begins a call, and a part of an outcome that others follow."""
+PART_BYTES: Final = 256 * 1024
+"""More at a time would hold the daemon's threads; the last part has the outcome's kind."""
 
 Meta: TypeAlias = dict[str, str | int]
 """The second argument of a task: method, contract, to, ms, keep."""
+
+
+def entry_name(kind: bytes, key: str, start: int = 0) -> bytes:
+    """The field of an entry about a call whose content begins at `start` of the outcome."""
+    return b"%b%b %d" % (kind, key.encode(), start)
 
 
 def contract(method: Procedure) -> str:
@@ -90,6 +98,8 @@ class Call:
     host: str | None = None
     """The worker that began it."""
     began: float = 0.0
+    parts: list[bytes] = Factory(list)
+    """What has come of its outcome."""
 
     @property
     def until(self) -> float:
@@ -120,7 +130,7 @@ class Receiver(Protocol):
     """What is told of the queue, on the reactor's thread."""
 
     def entries(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
-        """What workers say about calls, in order: a kind and a key, what is said."""
+        """What workers say about calls, in order: names of entries, and contents."""
 
     def report(self, report: Report) -> None:
         """What was seen every `LOOK_SECONDS`."""

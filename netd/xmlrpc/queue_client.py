@@ -34,7 +34,7 @@ _TOGETHER: Final = 16
 _BLOCK_MS: Final = 1000
 """How long one request waits for entries."""
 _ENTRIES: Final = 8
-"""Entries of one reply, each of 8 MiB at most."""
+"""Entries of one reply, each of `PART_BYTES` at most."""
 _TIME_LIMIT_SECONDS: Final = 5
 """How much longer than the call its process may live."""
 _KEEP_SECONDS: Final = 60

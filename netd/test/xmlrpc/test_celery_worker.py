@@ -29,7 +29,7 @@ from netd.queue_url import QueueURL
 from netd.steps import run_now
 from netd.test.xmlrpc.memory_redis import MemoryRedis
 from netd.xmlrpc import codec, in_flight
-from netd.xmlrpc.celery_worker import MainProcess, brief, claim, run_call
+from netd.xmlrpc.celery_worker import MainProcess, brief, claim, run_call, tell
 from netd.xmlrpc.faults import APPLICATION, INTERNAL, Fault
 from netd.xmlrpc.registry import Procedure, procedure, rpc
 from netd.xmlrpc.worker import outcome
@@ -67,7 +67,9 @@ class _Test(SynchronousTestCase):
         """What the daemon is told."""
         entries = [entry for _, entry in self.redis.streams.get("netd:to:d", [])]
         return [
-            (name[1:], name[:1] + rest) for entry in entries for name, rest in entry.items()
+            (name[1:].split()[0], name[:1] + rest)
+            for entry in entries
+            for name, rest in entry.items()
         ]
 
     def fault(self, message: bytes) -> Fault:
@@ -101,6 +103,22 @@ class RunnerTests(_Test):
         self.assertEqual(self.redis.expiry["netd:claim:k"], 61_000)
         owner = self.redis.values["netd:claim:k"].decode()
         self.assertTrue(owner.startswith(f"w {os.getpid()} "))
+
+    def test_parts(self) -> None:
+        """A long result is told in parts, of which the last one has its kind."""
+        size = in_flight.PART_BYTES
+        for length in (size - 1, size, size + 1, 3 * size):
+            tell(cast(Any, self.redis), "k", self.meta, b"+" + bytes(length))
+            entries = [entry for _, entry in self.redis.streams.pop("netd:to:d")]
+            parts = [
+                (*name.split(), len(part)) for each in entries for name, part in each.items()
+            ]
+            starts = range(0, length, size)
+            self.assertEqual(
+                parts,
+                [(b"~k", b"%d" % start, size) for start in starts[:-1]]
+                + [(b"+k", b"%d" % starts[-1], length - starts[-1])],
+            )
 
     def test_bug(self) -> None:
         """A bug is told with its trace."""

@@ -21,7 +21,7 @@ from netd.steps import run_now
 from netd.xmlrpc import codec, distributed
 from netd.xmlrpc.distributed import STOP_SECONDS, DistributedPool
 from netd.xmlrpc.faults import BUSY, INTERNAL, Fault
-from netd.xmlrpc.in_flight import Call, Receiver, Report
+from netd.xmlrpc.in_flight import Call, Receiver, Report, entry_name
 from netd.xmlrpc.registry import procedure, rpc
 from netd.xmlrpc.writer import LARGEST, Encoded
 
@@ -100,7 +100,7 @@ class PoolTests(SynchronousTestCase):
 
     def say(self, message: bytes, number: int = -1) -> None:
         """Receive an entry about a call."""
-        self.pool.entries([(message[:1] + self.key(number).encode(), message[1:])])
+        self.pool.entries([(entry_name(message[:1], self.key(number)), message[1:])])
 
     def test_message(self) -> None:
         """A call becomes a message with its parameters as XML, its method and its time."""
@@ -146,6 +146,34 @@ class PoolTests(SynchronousTestCase):
         self.assertNoResult(done)
         drops = {"unreadable": 4, "too large": 1, "late": 3}
         self.assertEqual(self.counters.queue_drops, drops)
+
+    def test_parts(self) -> None:
+        """An outcome comes in parts; what is told again counts once, what is missing never."""
+        done = self.call()
+        self.say(b"*host")
+        key = self.key()
+
+        def part(kind: bytes, start: int, content: bytes) -> None:
+            self.pool.entries([(entry_name(kind, key, start), content)])
+
+        part(b"~", 0, b"lost")
+        part(b"~", 0, b"<va")
+        part(b"~", 3, b"lue")
+        part(b"~", 3, b"lue")
+        part(b"+", 8, b"/>")
+        self.assertNoResult(done)
+        part(b"+", 6, b"/>")
+        self.assertEqual(self.successResultOf(done), Encoded(b"<value/>"))
+        self.assertEqual(self.counters.queue_drops, {"unreadable": 2})
+
+    def test_partsTooLarge(self) -> None:
+        """No more is kept of an outcome than it may have."""
+        done = self.call()
+        key = self.key()
+        for start, kind in ((0, b"~"), (LARGEST, b"+")):
+            self.pool.entries([(entry_name(kind, key, start), bytes(LARGEST - start or 1))])
+        self.assertNoResult(done)
+        self.assertEqual(self.counters.queue_drops, {"too large": 1})
 
     def test_backlog(self) -> None:
         """A call is refused when too many wait, and none when a worker has begun them."""
