@@ -1,7 +1,7 @@
 """
 Offloaded calls on Celery workers, one or many machines of them.
 
-Rules: the face of `pool.Pool`.  Imports neither Celery nor Redis: a `Client` has both, in
+Rules: the face of `pool.Pool`.  Imports neither Celery nor Redis: `QueueClient` has both, in
 threads of its own, and tells a `Receiver` on the reactor's thread what happens.
 """
 
