@@ -38,30 +38,31 @@ class QueueURL:
         scheme = text.partition(":")[0]
         if scheme not in schemes:
             raise ValueError(f"not {_EXAMPLES[schemes]}")
-        if not text.isprintable() or " " in text:
-            raise ValueError("not printable text without a space")
         try:
             url = urlsplit(text)
-            host, port = url.hostname, url.port
+            host = bool(url.hostname and url.port != 0)
         except ValueError:
             # Its text would show what stands for the port, such as a password without a host.
             raise ValueError("not a URL with a valid host and port") from None
-        if url.fragment or "#" in text:
-            raise ValueError("not without a #, which is %23 inside a password")
-        if scheme == "unix":
-            if not url.path.strip("/"):
-                raise ValueError("not unix:///PATH, because the path is missing")
-        elif not host or port == 0:
-            raise ValueError("not a URL with a valid host and port")
-        elif scheme in REDIS and not (url.path.strip("/") or "0").isdecimal():
-            raise ValueError("not a URL whose database is a number")
         known = _PARAMETERS.get(scheme, frozenset())
+        names = " and ".join(sorted(known)) or "none"
         parameters = dict(parse_qsl(url.query, keep_blank_values=True))
-        if url.query and (not parameters or set(parameters) - known):
-            taken = " and ".join(sorted(known)) or "none"
-            raise ValueError(f"not a URL with known parameters; known here: {taken}")
-        if not parameters.get("db", "0").isdecimal():
-            raise ValueError("not a URL whose database is a number")
+        database, path = parameters.get("db", "0"), url.path.strip("/")
+        if scheme in ("redis", "rediss"):
+            database = path or "0"
+        for right, what in (
+            (text.isprintable() and " " not in text, "printable text without a space"),
+            ("#" not in text, "without a #, which is %23 inside a password"),
+            (path or scheme != "unix", "unix:///PATH, because the path is missing"),
+            (host or scheme == "unix", "a URL with a valid host and port"),
+            (database.isdecimal(), "a URL whose database is a number"),
+            (
+                bool(parameters) == bool(url.query) and known.issuperset(parameters),
+                f"a URL with known parameters; known here: {names}",
+            ),
+        ):
+            if not right:
+                raise ValueError(f"not {what}")
         return cls(text)
 
     @property
@@ -81,7 +82,9 @@ class QueueURL:
         return (password, unquote(password)) if password else ()
 
     def __str__(self) -> str:
-        return masked(self.text)
+        # Not `geturl`, which writes unix:/PATH.
+        user, at, _ = urlsplit(self.text).netloc.rpartition("@")
+        return self.text.replace(f"//{user}{at}", "//***@", 1) if at else self.text
 
 
 def masked(text: str) -> str:
@@ -93,13 +96,7 @@ def masked(text: str) -> str:
     if not text or text.startswith("@"):
         return text
     scheme = text.partition(":")[0]
-    for schemes in (REDIS, AMQP):
-        try:
-            QueueURL.parse(text, schemes)
-        except ValueError:
-            continue
-        # Not `geturl`, which writes unix:/PATH.
-        place = urlsplit(text).netloc
-        user, at, _ = place.rpartition("@")
-        return text.replace(f"//{user}{at}", "//***@", 1) if at else text
-    return f"{scheme}://***" if scheme in (*REDIS, *AMQP) else "***"
+    try:
+        return str(QueueURL.parse(text, AMQP if scheme in AMQP else REDIS))
+    except ValueError:
+        return f"{scheme}://***" if scheme in (*REDIS, *AMQP) else "***"

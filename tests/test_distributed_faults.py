@@ -161,11 +161,14 @@ class RabbitMQTests(SynchronousTestCase):
 
     def test_killed(self) -> None:
         """
-        Calls end well although RabbitMQ is killed and started again with calls in it.
+        Calls end well although RabbitMQ is killed and started again with calls in it; a worker
+        with a wrong password ends with a line that says so.
         """
         rabbit = self.enterContext(RabbitMQ())
         redis = self.enterContext(Redis())
         options = ("--rpc-broker", rabbit.url)
+        wrong = rabbit.url.replace(":guest@", ":wrong@")
+        stranger = self.enterContext(Worker(redis.url, NETD_RPC_BROKER=wrong))
         worker, netd = self.enterContext(
             serving(redis.url, *options, processes=1, NETD_RPC_BROKER=rabbit.url)
         )
@@ -175,6 +178,9 @@ class RabbitMQTests(SynchronousTestCase):
         calls = Calls(netd, "until", *[(str(end),)] * 3)
         _state(netd, 1, 2)
         self.assertEqual(redis.cli("LLEN", "netd"), "0")
+        stranger.process.wait(DEADLINE)
+        self.assertIn("Unrecoverable error: AccessRefused(403", stranger.log)
+        self.assertNotIn("Traceback", stranger.log)
         rabbit.kill()
         end.touch()
         netd.logged("is away")

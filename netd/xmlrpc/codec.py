@@ -29,6 +29,8 @@ _LONGEST_FAULT: Final = 10_000
 """Characters of a faultString."""
 _PARAMETERS: Final = 250
 """Parameters of a call between two steps."""
+_LARGE: Final = 256 * 1024
+"""Bytes of a result whose copy is a step of its own."""
 _EXACT: Final = {
     **SCALARS,
     datetime: lambda value: f"<dateTime.iso8601>{value.isoformat()}</dateTime.iso8601>",
@@ -110,6 +112,8 @@ def simple_response(value: Value) -> bytes | None:
 def response(value: Value) -> Steps[bytes]:
     """The methodResponse with the result `value`; a Fault when it cannot be sent."""
     xml = yield from Writer().write(value)
+    if len(xml) > _LARGE:
+        yield
     return b"".join((_OPEN.encode(), xml, _CLOSE.encode()))
 
 

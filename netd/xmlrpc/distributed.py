@@ -1,7 +1,7 @@
 """
 Offloaded calls on Celery workers, one or many machines of them.
 
-Rules: the face of `pool.Pool`.  Imports neither Celery nor Redis: a `Client` has both, in
+Rules: the face of `pool.Pool`.  Imports neither Celery nor Redis: `QueueClient` has both, in
 threads of its own, and tells a `Receiver` on the reactor's thread what happens.
 """
 
@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from attrs import define, field
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -24,50 +22,20 @@ from netd.queue_url import QueueURL
 from netd.turns import Turns
 from netd.xmlrpc import codec, faults, in_flight
 from netd.xmlrpc.faults import Fault
-from netd.xmlrpc.in_flight import Call, InFlight, Look, Receiver, Report
+from netd.xmlrpc.in_flight import Call, InFlight, Report
 from netd.xmlrpc.pool import settle
 from netd.xmlrpc.registry import Procedure
 from netd.xmlrpc.scalars import Value
 from netd.xmlrpc.worker import outcome
 from netd.xmlrpc.writer import LARGEST, Encoded
 
+if TYPE_CHECKING:
+    from netd.xmlrpc.queue_client import QueueClient
+
 _log = Logger()
 
 STOP_SECONDS: Final = 2.0
 """How long a stop waits for the client's threads, which flush for one second."""
-
-
-class Client(Protocol):
-    """What reaches the queue for one daemon; no method waits."""
-
-    def start(self, receiver: Receiver) -> None:
-        """Begin, and tell `receiver` what happens."""
-
-    def send(self, call: Call) -> None:
-        """Send the message of a call as soon as possible, as long as the call is wanted."""
-
-    def cancel(self, call: Call) -> None:
-        """Keep a call from beginning, or have the worker end it; it is not wanted any more."""
-
-    def look(self, look: Look) -> None:
-        """Make a report, once Redis and the broker can be reached; a later one replaces it."""
-
-    def stop(self) -> Deferred[None]:
-        """Flush what has to be sent, for a second at most; fires at the end."""
-
-
-@define(eq=False)
-class _Call(Call):
-    """A call, and its result."""
-
-    pool: DistributedPool = field(kw_only=True)
-    result: Deferred[Encoded] = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.result = Deferred(self._given_up)
-
-    def _given_up(self, _: Deferred[Encoded]) -> None:
-        self.pool.give_up(self)
 
 
 class DistributedPool(Service):
@@ -76,7 +44,7 @@ class DistributedPool(Service):
     name = "rpc-workers"
 
     def __init__(
-        self, reactor: Any, client: Client, place: str, backlog: int, counters: Counters
+        self, reactor: Any, client: QueueClient, place: str, backlog: int, counters: Counters
     ) -> None:
         self._clock: IReactorTime = reactor
         self._turns = Turns.of(reactor)
@@ -84,9 +52,8 @@ class DistributedPool(Service):
         self._place = place
         self._backlog = backlog
         self._counters = counters
-        self._calls: InFlight[_Call] = InFlight()
-        self._looking = LoopingCall(lambda: client.look(self._calls.look()))
-        self._looking.clock = reactor
+        self._calls = InFlight()
+        self._results: dict[str, Deferred[Encoded]] = {}
         self._report = Report()
         self._troubles: dict[str, str] = {}
         """By part of the queue; empty: it works."""
@@ -104,7 +71,8 @@ class DistributedPool(Service):
 
     def waits(self, result: Deferred[Value]) -> bool:
         """Whether the call of this Deferred of `run` waits for a worker."""
-        return any(call.result is result and call.wanted for call in self._calls.calls.values())
+        calls = self._calls.calls.values()
+        return any(self._results[each.key] is result for each in calls if each.host is None)
 
     def up(self) -> int | None:
         """Whether the queue can be reached, 1 or 0; None where no call can be made."""
@@ -118,7 +86,7 @@ class DistributedPool(Service):
 
     def workers(self) -> int:
         """How many workers were alive at the last look."""
-        return self._report.workers
+        return len(self._report.workers)
 
     def run(self, procedure: Procedure, parameters: Sequence[Value]) -> Deferred[Encoded]:
         """
@@ -128,68 +96,78 @@ class DistributedPool(Service):
         """
         if self._calls.waiting >= self._backlog:
             raise faults.too_many(self._calls.waiting)
-        call = _Call(str(uuid.uuid4()), procedure, self._clock.seconds(), pool=self)
-        self._calls.calls[call.key] = call
+        result: Deferred[Encoded] = Deferred(lambda _: self._end(call, None))
+        call = Call(str(uuid.uuid4()), procedure, self._clock.seconds())
+        self._calls.calls[call.key], self._results[call.key] = call, result
         writing = self._turns.finish(codec.call_body(procedure.name, parameters))
         writing.addCallback(self._written, call)
         writing.addErrback(lambda failure: self._end(call, failure))
-        return call.result
+        return result
 
-    def _written(self, body: bytes, call: _Call) -> None:
+    def _written(self, body: bytes, call: Call) -> None:
         """Send the call, unless it was given up meanwhile."""
-        if call.wanted:
+        if call.key in self._results:
             call.body = body.decode()
             self._client.send(call)
 
-    def give_up(self, call: _Call) -> None:
-        """Forget a cancelled call, and have nobody begin it."""
-        self._calls.ended(call)
-        self._client.cancel(call)
-        self._end_if_idle()
-
-    def _end(self, call: _Call, value: Encoded | Fault | Failure) -> None:
-        """End a call, unless it has ended already."""
-        if not self._calls.ended(call):
+    def _end(self, call: Call, value: Encoded | Fault | Failure | None) -> None:
+        """End a call, unless it has ended already; None: it was given up."""
+        result = self._results.pop(call.key, None)
+        if result is None:
             return
-        if call.host is not None:
-            self._counters.queue_runs.add(self._clock.seconds() - call.began)
-        settle(call.result, value)
+        self._calls.ended(call)
+        if value is None:
+            self._client.cancel(call)
+        else:
+            if call.host is not None:
+                self._counters.queue_runs.add(self._clock.seconds() - call.began)
+            settle(result, value)
         self._end_if_idle()
 
     # What the client tells
 
-    def entries(self, entries: Iterable[tuple[str, bytes]]) -> None:
+    def entries(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
         """What workers say about calls, in order; other entries are dropped and counted."""
-        for key, message in entries:
-            if why := self._dropped(key, message):
+        for name, content in entries:
+            if why := self._dropped(name, content):
                 self._counters.queue_drops[why] += 1
 
-    def _dropped(self, key: str, message: bytes) -> str:
+    def _dropped(self, name: bytes, content: bytes) -> str:
         """Heed an entry; why that cannot be, else an empty text."""
-        call = self._calls.calls.get(key)
+        key, _, start = name[1:].partition(b" ")
+        call = self._calls.calls.get(key.decode("latin-1"))
         if call is None:
             return "late"
-        if len(message) > LARGEST + 1:
-            return "too large"
-        if message[:1] == in_flight.BEGAN:
+        if name[:1] == in_flight.BEGAN:
             now = self._clock.seconds()
-            if self._calls.began(call, message[1:].decode("utf-8", "replace"), now):
+            if self._calls.began(call, content.decode("utf-8", "replace"), now):
                 self._counters.queue_waits.add(now - call.made)
             return ""
+        # What is told again, after a reply was lost, is told from the start.
+        if start == b"0":
+            call.parts.clear()
+        size = sum(map(len, call.parts))
+        if start != b"%d" % size:
+            return "unreadable"
+        if size + len(content) > LARGEST:
+            return "too large"
+        call.parts.append(content)
+        if name[:1] == in_flight.PART:
+            return ""
         try:
-            value = outcome(message)
+            value = outcome(name[:1], b"".join(call.parts))
         except ValueError:
             return "unreadable"
         self._end(call, value)
         return ""
 
     def report(self, report: Report) -> None:
-        """The outcome of a look."""
+        """What the client saw: what was lost ends, what may be lost is sent again."""
         self._report = report
         now = self._clock.seconds()
         for call, why in self._calls.lost(report, now):
             # The end of one may be the end of others.
-            if call.key in self._calls.calls:
+            if call.key in self._results:
                 self._counters.queue_lost[why] += 1
                 self._end(call, faults.lost(why, call.method.name))
         for call in self._calls.overtaken(report.depths, now):
@@ -200,11 +178,10 @@ class DistributedPool(Service):
         """A part of the queue cannot be reached, or can be again without `trouble`."""
         before = any(self._troubles.values())
         self._troubles[part] = trouble
-        after = any(self._troubles.values())
-        if after and not before:
+        if trouble and not before:
             text = "the queue {place} is away, calls wait: {trouble}"
             _log.warn(text, place=self._place, trouble=trouble)
-        elif before and not after:
+        elif before and not any(self._troubles.values()):
             _log.info("the queue {place} is back", place=self._place)
 
     # Start and stop
@@ -212,10 +189,7 @@ class DistributedPool(Service):
     def startService(self) -> None:
         """Start the client, in the process that makes the calls."""
         Service.startService(self)
-        self._client.start(self)
-        self._looking.start(in_flight.LOOK_SECONDS).addErrback(
-            lambda failure: _log.failure("no more looks at the queue", failure)
-        )
+        self._client.start(self, self._calls.calls)
 
     def stopService(self) -> Deferred[None]:
         """End after the last call; fires when the client has ended."""
@@ -232,8 +206,6 @@ class DistributedPool(Service):
             self._idle.callback(None)
 
     def _disconnect(self, _: None) -> Deferred[None]:
-        if self._looking.running:
-            self._looking.stop()
         # A thread may hang in a socket for longer; it ends with the process.
         return self._client.stop().addTimeout(STOP_SECONDS, self._clock, lambda *_: None)
 

@@ -204,7 +204,7 @@ class Pool(Service):
         job, worker.job = worker.job, None
         if job is None:
             return
-        settle(job.result, outcome(message))
+        settle(job.result, outcome(message[:1], message[1:]))
         self._dispatch()
         self._end_idle()
 

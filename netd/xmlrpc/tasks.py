@@ -8,7 +8,7 @@ rpc, rpc-queue and rpc-broker, because other ones may name files that only the d
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from celery import Celery
 from twisted.python.usage import UsageError
@@ -18,15 +18,7 @@ from netd.options.cli import read_values
 from netd.values import escape_unprintable
 from netd.xmlrpc import celery_worker
 from netd.xmlrpc.loading import load
-from netd.xmlrpc.registry import Procedure
-
-
-def _methods(sources: tuple[str, ...]) -> Iterator[Procedure]:
-    for source in ("netd.xmlrpc.methods.lab:OFFLOADED", *sources):
-        try:
-            yield from load(source)
-        except ValueError as error:
-            raise UsageError(f"--rpc {source}: {error}") from None
+from netd.xmlrpc.registry import Registry
 
 
 def make_worker(environ: Mapping[str, str]) -> Celery:
@@ -39,10 +31,16 @@ def make_worker(environ: Mapping[str, str]) -> Celery:
                 "--rpc-queue: needed by a worker, in NETD_RPC_QUEUE or NETD_CONFIG"
             )
         check_queue(values)
+        registry = Registry()
+        for source in ("netd.xmlrpc.methods.lab:OFFLOADED", *values["rpc"].texts):
+            try:
+                registry.add_all(load(source))
+            except ValueError as error:
+                raise UsageError(f"--rpc {source}: {error}") from None
         return celery_worker.build(
             queue_url(queue),
             queue_url(broker) if broker.texts else None,
-            _methods(values["rpc"].texts),
+            registry,
         )
     except UsageError as error:
         raise SystemExit(f"netd: {escape_unprintable(str(error))}") from None

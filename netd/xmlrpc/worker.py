@@ -67,12 +67,12 @@ def raised(error: BaseException) -> bytes:
     return FAULT + json.dumps([fault.code, fault.text, fault.trace]).encode()
 
 
-def outcome(message: bytes) -> Encoded | Fault:
-    """What a message back says; ValueError when it is none."""
-    if message[:1] == RESULT:
-        return Encoded(message[1:])
-    if message[:1] == FAULT:
-        match json.loads(message[1:]):
+def outcome(kind: bytes, content: bytes) -> Encoded | Fault:
+    """What the first byte of a message back and the rest say; ValueError when it is none."""
+    if kind == RESULT:
+        return Encoded(content)
+    if kind == FAULT:
+        match json.loads(content):
             case [int(code), str(text), str(trace)]:
                 return Fault(code, text, trace)
     raise ValueError("neither a result nor a fault")

@@ -121,7 +121,9 @@ class Writer:
         return b"".join(self._done)
 
     def _encode(self) -> None:
-        self._done.append("".join(self._pieces).encode())
+        # Without empty pieces what a worker has written is the whole, and not copied.
+        if text := "".join(self._pieces):
+            self._done.append(text.encode())
         self._pieces.clear()
 
     def _put(self, piece: str) -> None:

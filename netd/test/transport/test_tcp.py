@@ -270,6 +270,9 @@ class BatchTests(_Connected):
         self.assertEqual(len(self.received() or b""), most + 3)
         self.server.write(bytes(most + 1))
         self.assertEqual(len(self.received() or b""), most + 1)
+        self.server.write(b"abc")
+        self.server.write(bytes(most + 1))
+        self.assertEqual(self.received(), b"abc" + bytes(most + 1))
 
     def test_left(self) -> None:
         """

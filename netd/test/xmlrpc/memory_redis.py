@@ -16,6 +16,7 @@ class MemoryRedis:
         self.values: dict[str, bytes] = {}
         self.expiry: dict[str, int] = {}
         self.members: set[bytes] = set()
+        """Workers that are alive."""
         self.streams: dict[str, list[tuple[bytes, dict[bytes, bytes]]]] = {}
         self.fails = 0
         self.disconnected = 0
@@ -66,40 +67,28 @@ class MemoryRedis:
         """MGET."""
         return self._result([self.values.get(key) for key in keys])
 
-    def sadd(self, key: str, member: str) -> Any:
-        """SADD to the only set."""
-        self.members.add(member.encode())
-        return self._result(1)
-
-    def smembers(self, key: str) -> Any:
-        """SMEMBERS of the only set."""
-        return self._result(set(self.members))
-
-    def srem(self, key: str, *members: str) -> Any:
-        """SREM from the only set."""
-        self.members.difference_update(member.encode() for member in members)
-        return self._result(len(members))
-
-    def xadd(self, key: str, fields: dict[str, str | bytes]) -> Any:
+    def xadd(self, key: str, fields: dict[bytes, bytes]) -> Any:
         """XADD."""
-        entry = {
-            name.encode(): value if isinstance(value, bytes) else value.encode()
-            for name, value in fields.items()
-        }
         stream = self.streams.setdefault(key, [])
-        stream.append((b"7-%d" % len(stream), entry))
+        stream.append((b"7-%d" % len(stream), dict(fields)))
         return self._result(b"")
 
     def eval(self, script: str, numkeys: int, *arguments: Any) -> Any:
-        """EVAL of the claim, the only script."""
-        call, claim, stream, wanted, owner, milliseconds, key, message, keep = arguments
+        """EVAL of the claim, of a heartbeat or of who is alive, by the number of arguments."""
         self._try()
+        match arguments:
+            case [_, str(worker)]:
+                self.members.add(worker.encode())
+                return self._result(None)
+            case [_, int()]:
+                return self._result(sorted(self.members))
+        call, claim, stream, wanted, owner, milliseconds, key, message, keep = arguments
         if self.values.get(call) != wanted:
             return 0
         if claim in self.values:
             return int(self.values[claim] == owner.encode())
         self.set(claim, owner, px=milliseconds)
-        self.xadd(stream, {"id": key, "message": message})
+        self.xadd(stream, {key: message})
         self.expire(stream, keep)
         return 1
 

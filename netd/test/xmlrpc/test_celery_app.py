@@ -5,13 +5,20 @@ Celery's settings and Redis's clients, which connect to nothing here.
 from __future__ import annotations
 
 import ssl
-from itertools import islice
+from typing import Any
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 try:
-    from netd.xmlrpc import celery_app
-    from netd.xmlrpc.celery_app import CONNECT_SECONDS, SOCKET_SECONDS, make_app, redis_client
+    import redis
+
+    from netd.xmlrpc.celery_app import (
+        CONNECT_SECONDS,
+        PAUSE_SECONDS,
+        SOCKET_SECONDS,
+        make_app,
+        redis_client,
+    )
 except ImportError:
     raise SkipTest("celery is not installed") from None
 
@@ -29,18 +36,12 @@ class AppTests(SynchronousTestCase):
         app = make_app(QueueURL.parse(text), other)
         return app.conf.broker_write_url, app.conf.broker_use_ssl
 
-    def test_pauses(self) -> None:
-        """Pauses double up to a second, and go on for ever."""
-        found = list(islice(celery_app.pauses(), 100))
-        self.assertEqual(found, [min(0.05 * 2**number, 1.0) for number in range(100)])
-
     def test_redis(self) -> None:
         """Redis is the broker where there is no other one; a socket's path is kombu's."""
         self.assertEqual(self.broker("redis://:p@h:1/2"), ("redis://:p@h:1/2", None))
         unix = "redis+socket://:p@/run/r?virtual_host=3"
         self.assertEqual(self.broker("unix://:p@/run/r?db=3"), (unix, None))
-        unix = "redis+socket:///run/r?virtual_host=0"
-        self.assertEqual(self.broker("unix:///run/r"), (unix, None))
+        self.assertEqual(self.broker("unix:///run/r%20r"), ("redis+socket:///run/r%20r", None))
 
     def test_tls(self) -> None:
         """TLS checks the certificate and its name, with the files of the URL."""
@@ -65,7 +66,6 @@ class AppTests(SynchronousTestCase):
         self.assertFalse(conf.task_acks_late)
         self.assertIsNone(conf.result_backend)
         self.assertTrue(conf.worker_disable_prefetch)
-        self.assertIs(conf.worker_cancel_long_running_tasks_on_connection_loss, False)
         amqp = make_app(QueueURL.parse("redis://h"), QueueURL.parse("amqp://h", AMQP)).conf
         self.assertFalse(amqp.worker_disable_prefetch)
         self.assertTrue(amqp.broker_transport_options["confirm_publish"])
@@ -78,3 +78,25 @@ class AppTests(SynchronousTestCase):
         self.assertEqual(settings["socket_timeout"], SOCKET_SECONDS)
         self.assertEqual(settings["socket_connect_timeout"], CONNECT_SECONDS)
         self.assertEqual(settings["ssl_ca_certs"], "/a")
+
+    def test_attempts(self) -> None:
+        """A client gives up at once, or never: whatever the error and however often."""
+        pauses: list[float] = []
+        errors: list[Exception] = []
+
+        def action() -> str:
+            if errors:
+                raise errors.pop()
+            return "done"
+
+        self.patch(redis.retry, "sleep", pauses.append)
+        for attempts, count in ((1, 1), (0, 2000)):
+            client: Any = redis_client(QueueURL.parse("redis://h"), attempts)
+            retry = client.connection_pool.make_connection().retry
+            errors += [redis.ResponseError("OOM"), redis.ConnectionError()] * count
+            if attempts:
+                self.assertRaises(redis.ConnectionError, retry.call_with_retry, action, repr)
+            else:
+                self.assertEqual(retry.call_with_retry(action, repr), "done")
+        self.assertEqual(set(pauses), {PAUSE_SECONDS})
+        self.assertEqual(len(pauses), 4001)

@@ -4,10 +4,9 @@ What a worker's processes do, with a Redis in memory and without Celery's machin
 
 from __future__ import annotations
 
-import json
+import logging
 import os
 import signal
-import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -15,9 +14,12 @@ from attrs import evolve
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 try:
+    from amqp.exceptions import AccessRefused
     from billiard import common
     from billiard.exceptions import TimeLimitExceeded, WorkerLostError
     from celery import signals
+    from celery.worker import state
+    from kombu.transport import virtual
 
     from netd.xmlrpc import celery_worker
 except ImportError:
@@ -27,7 +29,7 @@ from netd.queue_url import QueueURL
 from netd.steps import run_now
 from netd.test.xmlrpc.memory_redis import MemoryRedis
 from netd.xmlrpc import codec, in_flight
-from netd.xmlrpc.celery_worker import MainProcess, repeat, run_call
+from netd.xmlrpc.celery_worker import MainProcess, brief, claim, run_call, tell
 from netd.xmlrpc.faults import APPLICATION, INTERNAL, Fault
 from netd.xmlrpc.registry import Procedure, procedure, rpc
 from netd.xmlrpc.worker import outcome
@@ -52,27 +54,27 @@ class _Test(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.redis = MemoryRedis()
-        self.patch(celery_worker, "redis_client", lambda _: self.redis)
-        self.pauses: list[float] = []
-        self.patch(time, "sleep", self.pauses.append)
-        self.patch(os, "environ", {**os.environ, "_NETD_WORKER": "w"})
+        self.patch(celery_worker, "redis_client", lambda *_, **__: self.redis)
         self.meta: in_flight.Meta = {
+            "method": "divide",
+            "contract": in_flight.contract(METHOD),
             "to": "d",
             "ms": 1000,
             "keep": 90,
-            "contract": in_flight.contract(METHOD),
         }
 
     def entries(self) -> list[tuple[bytes, bytes]]:
         """What the daemon is told."""
+        entries = [entry for _, entry in self.redis.streams.get("netd:to:d", [])]
         return [
-            (fields[b"id"], fields[b"message"])
-            for _, fields in self.redis.streams.get("netd:to:d", [])
+            (name[1:].split()[0], name[:1] + rest)
+            for entry in entries
+            for name, rest in entry.items()
         ]
 
     def fault(self, message: bytes) -> Fault:
         """A message's fault."""
-        fault = outcome(message)
+        fault = outcome(message[:1], message[1:])
         assert isinstance(fault, Fault)
         return fault
 
@@ -82,11 +84,11 @@ class RunnerTests(_Test):
     A call in a process of the worker.
     """
 
-    def run_call(self, *parameters: object, method: Procedure = METHOD) -> None:
+    def run_call(self, *parameters: object, method: Procedure | None = METHOD) -> None:
         """Run a call that is wanted."""
         self.redis.values.setdefault("netd:call:k", b"1")
-        body = run_now(codec.call_body(method.name, parameters)).decode()
-        run_call(cast(Any, self.redis), method, "k", body, self.meta)
+        body = run_now(codec.call_body("divide", parameters)).decode()
+        run_call(cast(Any, self.redis), method, "k", body, meta=self.meta, worker="w")
 
     def test_result(self) -> None:
         """The daemon is told that the call begins, and then its result."""
@@ -94,20 +96,42 @@ class RunnerTests(_Test):
         self.assertEqual([key for key, _ in self.entries()], [b"k", b"k"])
         began, result = [message for _, message in self.entries()]
         self.assertEqual(began, b"*w")
-        self.assertEqual(outcome(result), Encoded(b"<value><int>3</int></value>"))
+        self.assertEqual(
+            outcome(result[:1], result[1:]), Encoded(b"<value><int>3</int></value>")
+        )
         self.assertEqual(self.redis.expiry["netd:to:d"], 90_000)
         self.assertEqual(self.redis.expiry["netd:claim:k"], 61_000)
         owner = self.redis.values["netd:claim:k"].decode()
         self.assertTrue(owner.startswith(f"w {os.getpid()} "))
 
+    def test_parts(self) -> None:
+        """A long result is told in parts, of which the last one has its kind."""
+        size = in_flight.PART_BYTES
+        for length in (size - 1, size, size + 1, 3 * size):
+            tell(cast(Any, self.redis), "k", self.meta, b"+" + bytes(length))
+            entries = [entry for _, entry in self.redis.streams.pop("netd:to:d")]
+            parts = [
+                (*name.split(), len(part)) for each in entries for name, part in each.items()
+            ]
+            starts = range(0, length, size)
+            self.assertEqual(
+                parts,
+                [(b"~k", b"%d" % start, size) for start in starts[:-1]]
+                + [(b"+k", b"%d" % starts[-1], length - starts[-1])],
+            )
+
     def test_bug(self) -> None:
-        """A bug, SystemExit too, is told with its trace."""
-        for divisor, name in ((0, "ZeroDivisionError"), (1, "SystemExit")):
-            self.redis.values.clear()
-            self.run_call(7, divisor)
-            fault = self.fault(self.entries()[-1][1])
-            self.assertEqual(fault.code, APPLICATION)
-            self.assertIn(name, fault.trace)
+        """A bug is told with its trace."""
+        self.run_call(7, 0)
+        fault = self.fault(self.entries()[-1][1])
+        self.assertEqual(fault.code, APPLICATION)
+        self.assertIn("ZeroDivisionError", fault.trace)
+
+    def test_exit(self) -> None:
+        """A function that ends its process is told as that, and ends none."""
+        self.run_call(7, 1)
+        fault = self.fault(self.entries()[-1][1])
+        self.assertEqual((fault.text, fault.trace), ("the process that ran divide died", ""))
 
     def test_stopped(self) -> None:
         """A worker that is stopped at once is no bug of the function that runs."""
@@ -137,47 +161,25 @@ class RunnerTests(_Test):
         self.assertEqual(len(self.entries()), 2)
 
     def test_replyLost(self) -> None:
-        """A claim whose reply is lost is the process's own."""
-        original = self.redis.eval
-        replies: list[Exception] = [ConnectionError("reply lost")]
+        """A claim whose reply was lost is its owner's, and told once."""
+        self.redis.values["netd:call:k"] = b"1"
+        for owner, its in (("w 1 a", True), ("w 1 a", True), ("w 1 b", False)):
+            claimed = claim(cast(Any, self.redis), "k", owner, self.meta, b"*w")
+            self.assertIs(claimed, its)
+        self.assertEqual(self.entries(), [(b"k", b"*w")])
 
-        def claim(*arguments: Any) -> object:
-            result = original(*arguments)
-            if replies:
-                raise replies.pop()
-            return result
-
-        self.patch(self.redis, "eval", claim)
-        self.run_call(7, 2)
-        self.assertEqual(len(self.entries()), 2)
-        self.assertEqual(self.pauses, [0.05])
-
-    def test_version(self) -> None:
-        """A method with another contract is not run."""
+    def test_otherVersion(self) -> None:
+        """A method with another contract, or none, is not run; the log says so."""
         self.meta["contract"] = "0"
-        self.run_call(7, 0)
-        ((_, message),) = self.entries()
-        fault = self.fault(message)
-        self.assertEqual(
-            (fault.code, fault.text, fault.trace),
-            (INTERNAL, "the worker has another version of divide", ""),
-        )
-
-    def test_repeat(self) -> None:
-        """What fails is repeated after longer and longer pauses, until its time is over."""
-        now = [0.0]
-        self.patch(time, "monotonic", lambda: now[0])
-
-        def sleep(seconds: float) -> None:
-            now[0] += seconds
-            self.pauses.append(seconds)
-
-        def action() -> None:
-            raise ConnectionError
-
-        self.patch(time, "sleep", sleep)
-        self.assertRaises(ConnectionError, repeat, action, 4.0)
-        self.assertEqual(self.pauses, [0.05, 0.1, 0.2, 0.4, 0.8, 1, 1])
+        for method, what in ((METHOD, "another version of"), (None, "no method")):
+            text = f"the worker has {what} divide"
+            with self.assertLogs("netd.xmlrpc.celery_worker", "WARNING") as logged:
+                self.run_call(7, 0, method=method)
+            self.assertEqual([record.getMessage() for record in logged.records], [text])
+            fault = self.fault(self.entries()[-1][1])
+            self.assertEqual((fault.code, fault.text, fault.trace), (INTERNAL, text, ""))
+            self.redis.values.clear()
+        self.assertEqual(len(self.entries()), 2)
 
 
 class _Pool:
@@ -203,19 +205,6 @@ class _Request:
         self.id, self.worker_pid = key, pid
 
 
-class _Message:
-    """Celery's message."""
-
-    def __init__(self, name: str, key: str, arguments: list[object]) -> None:
-        self.payload = [arguments, {}, {}]
-        self.headers = {"task": name, "id": key}
-        self.rejected: tuple[object, ...] = ()
-
-    def reject_log_error(self, logger: object, errors: tuple[object, ...]) -> None:
-        """Note it."""
-        self.rejected = errors
-
-
 class MainProcessTests(_Test):
     """
     The main process.
@@ -227,19 +216,17 @@ class MainProcessTests(_Test):
 
     def beat(self, *running: _Request) -> None:
         """Do it."""
-        self.main.beat(self.pool, running)
+        self.patch(state, "active_requests", running)
+        self.main.beat(self.pool)
 
     def fail_call(self, key: str, error: Exception, arguments: object = None) -> None:
         """Have a task fail."""
-        task = type("Task", (), {"name": "netd.m"})
         arguments = ["", self.meta] if arguments is None else arguments
-        self.main.failed(task, key, error, arguments)
+        self.main.failed(task_id=key, exception=error, args=arguments, kwargs={})
 
     def test_alive(self) -> None:
-        """Its heartbeat lasts for seconds, and dead processes are looked for."""
+        """Its heart beats, and dead processes are looked for."""
         self.beat()
-        self.assertEqual(self.redis.values, {"netd:worker:w": b"1"})
-        self.assertEqual(self.redis.expiry["netd:worker:w"], 6000)
         self.assertEqual(self.redis.members, {b"w"})
         self.assertEqual(self.pool.maintained, 1)
 
@@ -257,7 +244,7 @@ class MainProcessTests(_Test):
         self.beat()
         ((told, message),) = self.entries()
         self.assertEqual(told, b"k")
-        self.assertEqual(self.fault(message).text, "the process that ran m died")
+        self.assertEqual(self.fault(message).text, "the process that ran divide died")
         self.beat()
         self.assertEqual(len(self.entries()), 1)
 
@@ -272,38 +259,13 @@ class MainProcessTests(_Test):
         self.beat()
         self.assertEqual(len(self.entries()), 1)
 
-    def test_unknown(self) -> None:
-        """The daemon is told of a method that is missing here, if its call is still wanted."""
-        self.redis.values = {"netd:call:k": b"1"}
-        for key in ("k", "j"):
-            self.main.unknown(_Message("netd.m", key, ["", self.meta]))
-        self.beat()
-        ((_, message),) = self.entries()
-        self.assertEqual(self.fault(message).text, "the worker has no method m")
-
-    def test_unknownStranger(self) -> None:
-        """A message that is none of netd's has no consequences."""
-        parts: tuple[list[object], ...] = ([], ["", {"to": 1}])
-        for arguments in parts:
-            message = _Message("celery.ping", "k", arguments)
-            message.payload = message.payload[: len(arguments)]
-            self.main.unknown(message)
-        self.beat()
-        self.assertEqual(self.entries(), [])
-
     def test_redisAway(self) -> None:
-        """What could not be told is told later, unless its time is over."""
-        now = [0.0]
-        self.patch(time, "monotonic", lambda: now[0])
+        """What could not be told is told later."""
         self.redis.values = {"netd:claim:k": b"w 7 x"}
         self.fail_call("k", WorkerLostError())
         self.redis.fails = 1
         self.beat()
         self.assertEqual(self.entries(), [])
-        self.beat()
-        self.assertEqual(len(self.entries()), 1)
-        self.fail_call("k", WorkerLostError())
-        now[0] = 2.0
         self.beat()
         self.assertEqual(len(self.entries()), 1)
 
@@ -321,20 +283,12 @@ class _Timer:
         self.calls.append((seconds, function, arguments))
         return self
 
-    def cancel(self) -> None:
-        """Forget it."""
-        self.calls.clear()
-
 
 class _Consumer:
-    """Celery's consumer of Redis; its own task consumer, channel and QoS."""
+    """Celery's consumer."""
 
-    restore_at_shutdown = True
-    connection_errors = (OSError,)
-
-    def __init__(self, timer: _Timer, pool: _Pool) -> None:
-        self.timer, self.pool = timer, pool
-        self.task_consumer = self.channel = self.qos = self
+    def __init__(self) -> None:
+        self.timer, self.pool = _Timer(), _Pool()
 
 
 class BuildTests(_Test):
@@ -344,63 +298,71 @@ class BuildTests(_Test):
 
     def setUp(self) -> None:
         super().setUp()
-        self.patch(os, "environ", dict(os.environ))
-        receivers = list(signals.task_failure.receivers or [])
-        self.patch(signals.task_failure, "receivers", receivers)
+        for each in (signals.task_failure, signals.worker_ready):
+            self.patch(each, "receivers", list(each.receivers or []))
+        self.loggers = [logging.getLogger(f"celery.worker{more}") for more in ("", ".request")]
+        for logger in self.loggers:
+            self.patch(logger, "filters", list(logger.filters))
+        self.patch(virtual.QoS, "restore_at_shutdown", True)
         local = procedure(lambda: None, "local")
         self.app = celery_worker.build(URL, None, [METHOD, local])
 
-    def test_tasks(self) -> None:
-        """Offloaded methods are tasks, and run by their names."""
+    def test_task(self) -> None:
+        """One task runs the offloaded methods by their names."""
         names = [name for name in self.app.tasks if not name.startswith("celery.")]
-        self.assertEqual(names, ["netd.divide"])
-        self.redis.values["netd:call:k"] = b"1"
+        self.assertEqual(names, ["netd.call"])
+        self.redis.values = {"netd:call:k": b"1", "netd:call:j": b"1"}
         body = run_now(codec.call_body("divide", [9, 3])).decode()
-        self.app.tasks["netd.divide"].apply(args=(body, self.meta), task_id="k")
-        self.assertEqual(len(self.entries()), 2)
+        task = self.app.tasks["netd.call"]
+        task.apply(args=(body, self.meta), task_id="k")
+        self.assertEqual([key for key, _ in self.entries()], [b"k", b"k"])
+        task.apply(args=(body, {**self.meta, "method": "local"}), task_id="j")
+        self.assertEqual(
+            self.fault(self.entries()[-1][1]).text, "the worker has no method local"
+        )
 
-    def test_name(self) -> None:
-        """All processes of a worker have the same name, which is new each time."""
-        name = celery_worker.worker_name()
-        self.assertEqual(celery_worker.worker_name(), name)
-        del os.environ["_NETD_WORKER"]
-        self.assertNotEqual(celery_worker.worker_name(), name)
-
-    def test_step(self) -> None:
-        """The heart beats at once and then twice a second, from start to stop."""
-        (step,) = self.app.steps["consumer"]
-        timer, pool = _Timer(), _Pool()
-        consumer = _Consumer(timer, pool)
-        heartbeat = step(consumer)
-        heartbeat.start(consumer)
-        self.assertEqual(pool.maintained, 1)
-        self.assertFalse(consumer.restore_at_shutdown)
-        ((seconds, function, arguments),) = timer.calls
+    def test_ready(self) -> None:
+        """The heart beats at once and then twice a second, for as long as the worker lives."""
+        consumer = _Consumer()
+        signals.worker_ready.send(sender=consumer)
+        self.assertEqual(consumer.pool.maintained, 1)
+        ((seconds, function, arguments),) = consumer.timer.calls
         self.assertEqual(seconds, 0.5)
         function(*arguments)
-        self.assertEqual(pool.maintained, 2)
-        heartbeat.stop(consumer)
-        self.assertEqual(timer.calls, [])
+        self.assertEqual(consumer.pool.maintained, 2)
+        (name,) = self.redis.members
+        self.assertRegex(name.decode(), r"-[0-9a-f]{8}\Z")
 
-    def test_signals(self) -> None:
-        """The daemon is told of deaths and unknown tasks that Celery meets."""
-        self.redis.values = {"netd:call:j": b"1", "netd:claim:k": b""}
-        name = celery_worker.worker_name()
-        self.redis.values["netd:claim:k"] = f"{name} 1 x".encode()
+    def test_deaths(self) -> None:
+        """The daemon is told of deaths that Celery meets."""
+        consumer = _Consumer()
+        signals.worker_ready.send(sender=consumer)
+        (name,) = self.redis.members
+        self.redis.values["netd:claim:k"] = name + b" 1 x"
+        task = self.app.tasks["netd.call"]
         signals.task_failure.send(
-            sender=self.app.tasks["netd.divide"],
-            task_id="k",
-            exception=WorkerLostError(),
-            args=["", self.meta],
+            sender=task, task_id="k", exception=WorkerLostError(), args=["", self.meta]
         )
-        (step,) = self.app.steps["consumer"]
-        consumer: Any = _Consumer(_Timer(), _Pool())
-        step(consumer).start(consumer)
-        message = _Message("netd.x", "j", ["", self.meta])
-        consumer.on_unknown_task(None, message, KeyError("netd.x"))
-        self.assertEqual(message.rejected, (OSError,))
-        step(consumer).start(consumer)
-        texts = [json.loads(message[1:])[1] for _, message in self.entries()]
-        self.assertEqual(
-            texts, ["the process that ran divide died", "the worker has no method x"]
-        )
+        ((_, function, arguments),) = consumer.timer.calls
+        function(*arguments)
+        ((_, message),) = self.entries()
+        self.assertEqual(self.fault(message).text, "the process that ran divide died")
+
+    def test_restored(self) -> None:
+        """No message of a call is written to a file by kombu."""
+        self.assertFalse(virtual.QoS.restore_at_shutdown)
+
+    def test_brief(self) -> None:
+        """A refusal and a death are one line in the log, a bug has its traceback."""
+        for error, traced in (
+            (AccessRefused("no"), False),
+            (WorkerLostError(), False),
+            (ValueError(), True),
+            (None, False),
+        ):
+            info = (type(error), error, None) if error else None
+            record = logging.LogRecord("x", logging.ERROR, "", 0, "%r", (error,), info)
+            self.assertTrue(brief(record))
+            self.assertEqual(record.exc_info is not None, traced)
+        for logger in self.loggers:
+            self.assertIn(brief, logger.filters)

@@ -17,6 +17,7 @@ from netd.test.chance import by_chance
 from netd.xmlrpc import codec
 from netd.xmlrpc.faults import Fault
 from netd.xmlrpc.reader import Reader
+from netd.xmlrpc.writer import Encoded
 
 I32 = st.integers(-(2**31), 2**31 - 1)
 I64 = st.integers(-(2**63), 2**63 - 1)
@@ -223,6 +224,13 @@ class ResponseTests(SynchronousTestCase):
     """
     Results and faults.
     """
+
+    def test_largeInSteps(self) -> None:
+        """What a worker has written at length is copied in a step of its own."""
+        for length, steps in ((1000, 0), (1_000_000, 1)):
+            xml = b"<value>" + bytes(length)
+            self.assertEqual(len(list(codec.response(Encoded(xml)))), steps)
+            self.assertIn(xml, run_now(codec.response(Encoded(xml))))
 
     @by_chance
     @given(st.one_of(I64, st.floats(), st.text(max_size=9), st.booleans(), st.none()))

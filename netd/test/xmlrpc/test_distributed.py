@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import builtins
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
@@ -21,7 +21,7 @@ from netd.steps import run_now
 from netd.xmlrpc import codec, distributed
 from netd.xmlrpc.distributed import STOP_SECONDS, DistributedPool
 from netd.xmlrpc.faults import BUSY, INTERNAL, Fault
-from netd.xmlrpc.in_flight import Call, Look, Receiver, Report
+from netd.xmlrpc.in_flight import Call, Receiver, Report, entry_name
 from netd.xmlrpc.registry import procedure, rpc
 from netd.xmlrpc.writer import LARGEST, Encoded
 
@@ -39,15 +39,14 @@ class _Client:
     """A client without a queue."""
 
     def __init__(self) -> None:
-        self.receivers: list[Receiver] = []
+        self.started: list[tuple[Receiver, Mapping[str, Call]]] = []
         self.calls: list[Call] = []
         self.stopped: Deferred[None] | None = None
         self.cancelled: list[Call] = []
-        self.looks: list[Look] = []
 
-    def start(self, receiver: Receiver) -> None:
+    def start(self, receiver: Receiver, calls: Mapping[str, Call]) -> None:
         """Note it."""
-        self.receivers.append(receiver)
+        self.started.append((receiver, calls))
 
     def send(self, call: Call) -> None:
         """Note it."""
@@ -55,12 +54,8 @@ class _Client:
 
     def cancel(self, call: Call) -> None:
         """Note it."""
-        assert not call.wanted
+        assert not call.body
         self.cancelled.append(call)
-
-    def look(self, look: Look) -> None:
-        """Note it."""
-        self.looks.append(look)
 
     def stop(self) -> Deferred[None]:
         """Note it."""
@@ -75,8 +70,11 @@ class PoolTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.clock, self.client, self.counters = Clock(), _Client(), Counters()
-        self.pool = DistributedPool(self.clock, self.client, "redis://h", 2, self.counters)
+        self.clock, self.counters = Clock(), Counters()
+        self.client = _Client()
+        self.pool = DistributedPool(
+            self.clock, cast(Any, self.client), "redis://h", 2, self.counters
+        )
         self.pool.startService()
         self.lines: list[str] = []
 
@@ -102,7 +100,7 @@ class PoolTests(SynchronousTestCase):
 
     def say(self, message: bytes, number: int = -1) -> None:
         """Receive an entry about a call."""
-        self.pool.entries([(self.key(number), message)])
+        self.pool.entries([(entry_name(message[:1], self.key(number)), message[1:])])
 
     def test_message(self) -> None:
         """A call becomes a message with its parameters as XML, its method and its time."""
@@ -111,7 +109,7 @@ class PoolTests(SynchronousTestCase):
         (call,) = self.client.calls
         self.assertEqual(run_now(codec.call(call.body.encode())), ("square", ["é", [1, None]]))
         self.assertEqual((call.method, call.queue, call.until), (METHOD, "netd.gpu", 12))
-        self.assertEqual(self.client.receivers, [self.pool])
+        self.assertEqual(self.client.started, [(self.pool, {call.key: call})])
 
     def test_result(self) -> None:
         """A call waits, is run, and ends with the worker's XML; wait and run are measured."""
@@ -123,7 +121,7 @@ class PoolTests(SynchronousTestCase):
         self.say(b"*host")
         self.assertEqual((self.pool.waiting(), self.pool.busy()), (0, 1))
         self.assertFalse(self.pool.waits(done))
-        self.assertFalse(self.client.calls[0].wanted, "is sent no more")
+        self.assertEqual(self.client.calls[0].body, "", "is sent no more")
         self.clock.advance(2)
         self.say(b"+<value/>")
         self.assertEqual(self.successResultOf(done), Encoded(b"<value/>"))
@@ -141,13 +139,41 @@ class PoolTests(SynchronousTestCase):
     def test_dropped(self) -> None:
         """Entries that are no result of a call are dropped and counted."""
         done = self.call()
-        for message in (b"", b"?", b"-{}", b"-[1, 2, 3]", b"-["):
+        for message in (b"?", b"-{}", b"-[1, 2, 3]", b"-["):
             self.say(message)
         self.say(b"+" + bytes(LARGEST + 1))
-        self.pool.entries([("unknown", b"+x"), ("unknown", b"*h")])
+        self.pool.entries([(b"+unknown", b"x"), (b"*unknown", b"h"), (b"\xff", b"")])
         self.assertNoResult(done)
-        drops = {"unreadable": 5, "too large": 1, "late": 2}
+        drops = {"unreadable": 4, "too large": 1, "late": 3}
         self.assertEqual(self.counters.queue_drops, drops)
+
+    def test_parts(self) -> None:
+        """An outcome comes in parts; what is told again counts once, what is missing never."""
+        done = self.call()
+        self.say(b"*host")
+        key = self.key()
+
+        def part(kind: bytes, start: int, content: bytes) -> None:
+            self.pool.entries([(entry_name(kind, key, start), content)])
+
+        part(b"~", 0, b"lost")
+        part(b"~", 0, b"<va")
+        part(b"~", 3, b"lue")
+        part(b"~", 3, b"lue")
+        part(b"+", 8, b"/>")
+        self.assertNoResult(done)
+        part(b"+", 6, b"/>")
+        self.assertEqual(self.successResultOf(done), Encoded(b"<value/>"))
+        self.assertEqual(self.counters.queue_drops, {"unreadable": 2})
+
+    def test_partsTooLarge(self) -> None:
+        """No more is kept of an outcome than it may have."""
+        done = self.call()
+        key = self.key()
+        for start, kind in ((0, b"~"), (LARGEST, b"+")):
+            self.pool.entries([(entry_name(kind, key, start), bytes(LARGEST - start or 1))])
+        self.assertNoResult(done)
+        self.assertEqual(self.counters.queue_drops, {"too large": 1})
 
     def test_backlog(self) -> None:
         """A call is refused when too many wait, and none when a worker has begun them."""
@@ -189,14 +215,9 @@ class PoolTests(SynchronousTestCase):
         self.assertEqual(self.pool.waiting(), 0)
 
     def test_look(self) -> None:
-        """Every two seconds a report is asked for, of the calls that there are."""
-        self.assertEqual(len(self.client.looks), 1)
-        self.call()
-        self.sent(self.client.calls[-1])
-        self.clock.advance(2)
-        expected = Look((self.key(),), (), ("netd", "netd.gpu"))
-        self.assertEqual(self.client.looks[1:], [expected])
-        self.pool.report(Report(depths={"netd": 7}, workers=2))
+        """The figures are those of the latest report."""
+        self.assertEqual((self.pool.depths(), self.pool.workers()), ({}, 0))
+        self.pool.report(Report(frozenset(), frozenset("ab"), {"netd": 7}))
         self.assertEqual((self.pool.depths(), self.pool.workers()), ({"netd": 7}, 2))
 
     def test_resent(self) -> None:
@@ -215,7 +236,7 @@ class PoolTests(SynchronousTestCase):
         gone = self.key(0)
         self.sent(self.client.calls[0])
         self.say(b"*host", 1)
-        self.pool.report(Report(frozenset({gone}), frozenset({"host"}), steady=99))
+        self.pool.report(Report(frozenset({gone}), frozenset({"other"})))
         texts = [self.failureResultOf(each, Fault).value for each in (waiting, running)]
         self.assertEqual([each.code for each in texts], [INTERNAL] * 2)
         self.assertEqual(self.counters.queue_lost, {"queue": 1, "worker": 1})
@@ -259,18 +280,6 @@ class PoolTests(SynchronousTestCase):
         self.clock.advance(0)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_stopAfterBug(self) -> None:
-        """A look that fails is logged, and hinders no stop."""
-
-        def look(_: Look) -> None:
-            raise ZeroDivisionError
-
-        self.patch(self.client, "look", look)
-        self.clock.advance(2)
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-        self.pool.stopService()
-        self.assertIsNotNone(self.client.stopped)
-
     def test_stopHangs(self) -> None:
         """A stop does not wait for a client that hangs."""
         stopped = self.pool.stopService()
@@ -281,7 +290,9 @@ class PoolTests(SynchronousTestCase):
 
     def test_neverStarted(self) -> None:
         """A pool that was not started has no client, stops at once, and is not away."""
-        pool = DistributedPool(self.clock, self.client, "redis://h", 2, self.counters)
+        pool = DistributedPool(
+            self.clock, cast(Any, self.client), "redis://h", 2, self.counters
+        )
         self.assertIsNone(pool.up())
         self.successResultOf(pool.stopService())
 

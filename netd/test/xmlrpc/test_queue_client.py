@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from attrs import evolve
@@ -19,12 +20,13 @@ try:
     from celery import Celery
 
     from netd.xmlrpc import queue_client
+    from netd.xmlrpc.celery_app import PAUSE_SECONDS
 except ImportError:
     raise SkipTest("celery is not installed") from None
 
 from netd.queue_url import QueueURL
 from netd.test.xmlrpc.memory_redis import MemoryRedis
-from netd.xmlrpc.in_flight import Call, Look, Report, contract
+from netd.xmlrpc.in_flight import Call, Report, contract
 from netd.xmlrpc.queue_client import QueueClient
 from netd.xmlrpc.registry import procedure, rpc
 
@@ -72,19 +74,34 @@ class ClientTests(SynchronousTestCase):
         self.client = QueueClient(_Reactor(), url)  # type: ignore[arg-type]
         # Without threads.
         self.client._receiver, self.client._name = self.receiver, "d"
+        self.calls: dict[str, Call] = {}
+        self.client._calls = self.calls
+        # The reports are tests of their own.
+        self.client._look_at = time.monotonic() + 3600
 
     def call(self, key: str = "k", left: float = 60.0) -> Call:
         """A call."""
         method = procedure(rpc("m", offload=True, timeout=60.5)(lambda: 1))
         call = Call(key, method, time.monotonic() + left - 60.5, "<xml/>")
+        self.calls[key] = call
         self.patch(Call, "queue", self.queue)
         return call
 
     def publish(self) -> None:
         """Do what was ordered, as the publisher does."""
-        self.client._stop_at = time.monotonic() + 3600
+        self.client._stop_at = inf
         self.client._wake.set()
-        self.client._publish()
+        worked = False
+
+        def work() -> None:
+            nonlocal worked
+            if worked and not (self.client._unsent or self.client._cancelled):
+                self.client._stop_at = 0.0
+                return
+            self.client._work()
+            worked = True
+
+        self.client._repeat("publisher", work, self.client._reconnect)
 
     def messages(self) -> list[tuple[dict[str, Any], Any]]:
         """Headers and arguments of what the broker has."""
@@ -106,21 +123,29 @@ class ClientTests(SynchronousTestCase):
         self.assertEqual(self.redis.values, {"netd:call:k": b"1"})
         self.assertLessEqual(self.redis.expiry["netd:call:k"], 60_000)
         ((headers, arguments),) = self.messages()
-        meta = {"to": "d", "ms": 60_500, "keep": 120, "contract": contract(call.method)}
+        meta = {
+            "method": "m",
+            "contract": contract(call.method),
+            "to": "d",
+            "ms": 60_500,
+            "keep": 120,
+        }
         self.assertEqual(arguments, ["<xml/>", meta])
-        self.assertEqual((headers["id"], headers["task"]), ("k", "netd.m"))
+        self.assertEqual((headers["id"], headers["task"]), ("k", "netd.call"))
+        self.assertEqual(headers["shadow"], "netd.m", "what people see")
         self.assertEqual(headers["timelimit"], [66, None])
         self.assertNotIn("xml", headers["argsrepr"])
         self.assertEqual((call.order, call.sent is None), (1, False))
         self.assertEqual(self.receiver.of("state"), [("publisher", "")])
 
     def test_again(self) -> None:
-        """An order that fails is tried again, after longer and longer pauses."""
+        """An order that fails is tried again after a pause, on a new connection."""
         self.redis.fails = 7
         self.client.send(self.call())
         self.publish()
         self.assertEqual(len(self.messages()), 1)
-        self.assertEqual(self.pauses, [0.05, 0.1, 0.2, 0.4, 0.8, 1, 1])
+        self.assertEqual(self.pauses, [PAUSE_SECONDS] * 7)
+        self.assertEqual(self.redis.disconnected, 7)
         states = [("publisher", "ConnectionError: cut"), ("publisher", "")]
         self.assertEqual(self.receiver.of("state"), states)
 
@@ -137,7 +162,7 @@ class ClientTests(SynchronousTestCase):
         call = self.call()
         self.client.send(call)
         self.publish()
-        self.assertTrue(call.marked)
+        self.assertEqual(call.order, 3)
         self.assertEqual(len(self.messages()), 1)
         self.assertEqual(self.receiver.of("state")[0], ("publisher", "OSError: a :***@ b"))
 
@@ -168,7 +193,7 @@ class ClientTests(SynchronousTestCase):
         for key in ("early", "late"):
             call = self.call(key)
             self.client.send(call)
-            call.wanted = False
+            call.body = ""
             if key == "early":
                 self.client.cancel(call)
                 self.assertEqual(self.client._unsent, {})
@@ -195,7 +220,7 @@ class ClientTests(SynchronousTestCase):
         original = self.redis.execute
 
         def execute() -> list[object]:
-            call.wanted = False
+            call.body = ""
             self.client.cancel(call)
             return original()
 
@@ -214,32 +239,31 @@ class ClientTests(SynchronousTestCase):
         keeps = [arguments[1]["keep"] for _, arguments in self.messages()]
         self.assertEqual(keeps, [150, 150])
 
-    def test_look(self) -> None:
-        """A report has the keys that are gone, the dead workers, the depths, who is alive."""
-        self.client.send(self.call())
-        self.redis.values["netd:worker:alive"] = b"1"
-        self.redis.members = {b"alive", b"dead"}
-        look = Look(("k", "other"), ("alive", "dead"), (self.queue,))
-        self.client.look(look)
+    def test_report(self) -> None:
+        """A report has the calls that were sent and are gone, who is alive, and the depths."""
+        there, gone, running = self.call("there"), self.call("gone"), self.call("running")
+        self.call("unsent")
+        gone.sent = running.sent = 1.0
+        running.host = "alive"
+        self.redis.members = {b"alive"}
+        self.client.send(there)
+        self.client._look_at = 0.0
         self.publish()
         (report,) = self.receiver.of("report")
         self.assertIsInstance(report, Report)
-        self.assertEqual((report.gone, report.dead), ({"other"}, {"dead"}))
-        self.assertEqual((report.depths, report.workers), ({self.queue: 1}, 1))
-        self.assertEqual(self.redis.members, {b"alive"})
-        self.client.look(look)
+        self.assertEqual((report.gone, report.workers), ({"gone"}, {"alive"}))
+        self.assertEqual(report.depths, {self.queue: 1, "netd": 0})
         self.publish()
-        self.assertEqual(self.receiver.of("report")[1].workers, 1)
+        self.assertEqual(len(self.receiver.of("report")), 1, "it is not time")
 
-    def test_lookFails(self) -> None:
-        """A report that fails is made once Redis can be reached, and only the latest one."""
+    def test_reportFails(self) -> None:
+        """After a failure a report is made at once, and has only the time since then."""
         self.redis.fails = 2
-        self.client.look(Look(("other",), (), ()))
-        self.client.look(Look(("k",), (), ()))
+        self.client._look_at = 0.0
         self.publish()
         (report,) = self.receiver.of("report")
-        self.assertEqual((report.gone, report.steady), ({"k"}, 0))
-        self.assertEqual(self.pauses, [0.05, 0.1])
+        self.assertLess(report.steady, 45)
+        self.assertEqual(self.pauses, [PAUSE_SECONDS] * 2)
 
     def test_back(self) -> None:
         """The queue is back when a command has worked, not when nothing is left to be done."""
@@ -249,7 +273,7 @@ class ClientTests(SynchronousTestCase):
 
         def sleep(seconds: float) -> None:
             self.pauses.append(seconds)
-            call.wanted = False
+            call.body = ""
             self.client.cancel(call)
 
         self.patch(time, "sleep", sleep)
@@ -259,19 +283,34 @@ class ClientTests(SynchronousTestCase):
         self.assertEqual(self.receiver.of("state"), states)
 
     def test_steady(self) -> None:
-        """Redis is steady again after the outage and a pause that is as long, 32 s at most."""
+        """What can be reached is steady from its last failure on; at first it always was."""
         now = [1000.0]
         self.patch(time, "monotonic", lambda: now[0])
-        for outage, late in ((5.0, 5.0), (100.0, 32.0)):
-            self.client._failed(OSError())
-            now[0] += outage
-            self.client.look(Look((), (), ()))
-            self.publish()
-            self.assertEqual(self.receiver.of("report")[-1].steady, 0)
-            now[0] += late + 3
-            self.client.look(Look((), (), ()))
-            self.publish()
-            self.assertEqual(self.receiver.of("report")[-1].steady, 3)
+        self.client._look_at = 0.0
+        self.publish()
+        self.client._reconnect()
+        now[0] += 3
+        self.publish()
+        steady = [report.steady for report in self.receiver.of("report")]
+        self.assertEqual(steady, [1000, 3])
+
+    def test_flushed(self) -> None:
+        """A stop ends when nothing is left to be done."""
+        call = self.call()
+        call.order = 1
+        self.client.cancel(call)
+        ended = self.client.stop()
+        self.end_publisher()
+        self.successResultOf(ended)
+        self.assertEqual(self.redis.values, {"netd:call:k": b"0"})
+        self.assertEqual(self.pauses, [])
+        self.assertEqual(self.receiver.of("state"), [])
+
+    def end_publisher(self) -> None:
+        """Do what the publisher's thread does, which ends the reader's."""
+        reader = threading.Thread(target=int)
+        reader.start()
+        self.client._publish(reader)
 
     def test_flush(self) -> None:
         """A stop flushes for a second, then orders are dropped."""
@@ -284,10 +323,10 @@ class ClientTests(SynchronousTestCase):
         self.patch(time, "sleep", sleep)
         self.redis.fails = 1000
         call = self.call()
-        call.marked = True
+        call.order = 1
         self.client.cancel(call)
         self.client.stop()
-        self.client._publish()
+        self.end_publisher()
         self.assertLess(now[0], 1002)
         self.assertEqual(self.redis.values, {})
 
@@ -300,19 +339,18 @@ class ClientTests(SynchronousTestCase):
                 self.client._stop_at = 0
 
         self.patch(self.client, "_tell", tell)
-        self.client._read(lambda: None)
+        self.client._read()
 
     def test_entries(self) -> None:
-        """Entries are told in order, and then removed; ones without fields are empty."""
-        self.redis.xadd("netd:to:d", {"id": "k", "message": b"*h"})
-        self.redis.xadd("netd:to:d", {"id": "k", "message": b"+x"})
-        self.redis.xadd("netd:to:d", {"other": "x"})
+        """Entries are told in order, those of strangers too, and then removed."""
+        self.redis.xadd("netd:to:d", {b"*k": b"h"})
+        self.redis.xadd("netd:to:d", {b"+k": b"x"})
+        self.redis.xadd("netd:to:d", {b"other": b"x", b"more": b""})
         self.read(2)
-        expected = [[("k", b"*h"), ("k", b"+x"), ("", b"")]]
+        expected = [[(b"*k", b"h"), (b"+k", b"x"), (b"other", b"x"), (b"more", b"")]]
         self.assertEqual(self.receiver.of("entries"), expected)
-        self.client._read_more([b"7-0", b"7-1", b"7-2"])
+        self.client._read_more()
         self.assertEqual(self.redis.streams, {"netd:to:d": []})
-        self.assertEqual(queue_client._entry(None), ("", b""))
 
     def test_readerReconnects(self) -> None:
         """After a failure the reader connects again and begins at the beginning."""
@@ -320,7 +358,7 @@ class ClientTests(SynchronousTestCase):
         self.read(2)
         states = [("results", "ConnectionError: cut"), ("results", "")]
         self.assertEqual(self.receiver.of("state"), states)
-        self.assertEqual(self.pauses, [0.05, 0.1])
+        self.assertEqual(self.pauses, [PAUSE_SECONDS] * 2)
         self.assertEqual(self.redis.disconnected, 2)
 
     def test_readerStops(self) -> None:
@@ -331,7 +369,7 @@ class ClientTests(SynchronousTestCase):
             raise OSError("closed")
 
         self.redis.xread = xread  # type: ignore[method-assign]
-        self.client._read(lambda: None)
+        self.client._read()
         self.assertEqual(self.receiver.told, [])
 
     def test_threads(self) -> None:
@@ -345,7 +383,8 @@ class ClientTests(SynchronousTestCase):
                 there.set()
 
         self.patch(self.client, "_tell", later)
-        self.client.start(self.receiver)
+        self.client._results = MemoryRedis()  # type: ignore[assignment]
+        self.client.start(self.receiver, self.calls)
         ended = self.client.stop()
         self.assertTrue(there.wait(60))
         for function, arguments in calls:

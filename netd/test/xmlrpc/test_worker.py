@@ -74,14 +74,17 @@ class AnswerTests(SynchronousTestCase):
 
     def test_outcome(self) -> None:
         """A message back is read as what it was written from; anything else is a ValueError."""
-        self.assertEqual(
-            outcome(self.call("square", 3)), Encoded(b"<value><int>9</int></value>")
-        )
-        fault = outcome(self.call("refusing"))
+
+        def read(message: bytes) -> object:
+            return outcome(message[:1], message[1:])
+
+        result = read(self.call("square", 3))
+        self.assertEqual(result, Encoded(b"<value><int>9</int></value>"))
+        fault = read(self.call("refusing"))
         assert isinstance(fault, Fault)
         self.assertEqual((fault.code, fault.text, fault.trace), (7, "seven", ""))
         for message in (b"", b"x", b"-", b"-[]", b'-["7", "a", ""]', b"-[7, 8, 9]", b"-\xff"):
-            self.assertRaises(ValueError, outcome, message)
+            self.assertRaises(ValueError, read, message)
 
     def test_notFound(self) -> None:
         """A module that cannot be loaded fails the call."""
