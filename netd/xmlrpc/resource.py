@@ -223,6 +223,9 @@ def _rendered(request: Request, response: Deferred[bytes]) -> bytes | int:
         # The cancellation of a call whose client has left is no error.
         if isinstance(failure, Failure) and (connected or not failure.check(CancelledError)):
             _log.failure("while answering a call", failure)
+        if isinstance(failure, Failure):
+            # Its traceback is in a cycle with frames that hold the result of the call.
+            failure.cleanFailure()
         if not connected:
             return
         if isinstance(failure, Failure):

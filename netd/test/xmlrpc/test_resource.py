@@ -9,6 +9,7 @@ import gzip
 import zlib
 from collections.abc import Sequence
 from typing import Any, cast
+from weakref import ref
 from xmlrpc.client import Fault, dumps, loads
 
 from twisted.internet.defer import Deferred
@@ -260,6 +261,37 @@ class LaterTests(_Tests):
             self.clock.advance(0)
             # What is left is the sweep, for the client of `setUp`.
             self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+
+    def test_leftIsFreed(self) -> None:
+        """What a call holds is freed when its client leaves, without the garbage collector."""
+
+        class Large(list[str]):
+            """A list that can be referred to weakly."""
+
+        held: list[Any] = []
+
+        def large() -> Large:
+            result = Large(["x" * 100_000] * 9)
+            held.append(ref(result))
+            return result
+
+        async def waits() -> None:
+            mine = Large()
+            held.append(ref(mine))
+            await Deferred()
+
+        self.add(large, "large")
+        self.add(waits, "waits")
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        for method in ("large", "waits"):
+            talk = self.conversation()
+            talk.send(request("POST /", XML, body=dumps((), method).encode()))
+            self.assertIsNotNone(held[-1]())
+            talk.disconnect()
+            self.clock.advance(0)
+            self.assertIsNone(held[-1](), method)
 
     def test_brokenAfterLeaving(self) -> None:
         """An exception during the cancellation of a call is logged."""
