@@ -53,6 +53,10 @@ _PRIVATE: Final = frozenset(
     {"NOTIFY_SOCKET", "JOURNAL_STREAM", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"}
 )
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell has background processes ignore SIGINT, and so would their children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def environment(**changes: str) -> dict[str, str]:
     """

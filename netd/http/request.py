@@ -1,27 +1,22 @@
 """
 One HTTP request and its response, as a Resource sees them.
 
-`Request` offers the part of `twisted.web.iweb.IRequest` that Resources use: `uri`
-is in origin-form, `args` are those of the query only, producers may push or pull,
-and `transport.abortConnection` works at any time.  Sessions, cookies, forms, ETags
-and content encoders are not here.  Unlike on stock, `finish` after the client left,
-or a second time, does nothing.
+`Request` offers the part of `twisted.web.iweb.IRequest` that Resources use: `uri` is in
+origin-form, `args` are those of the query only, producers may push or pull, and
+`transport.abortConnection` works at any time.
 
 Beyond `IRequest` there are `head` (`head.raw` is what came over the wire), `trailers` (of a
 chunked request), `addTrailer` (of a chunked response), `setHeaders`, `begin` and `respond` (a
-whole response at little cost), `flush`, `sentOutside` (for sendfile) and `notes` (for the log).
+whole response at little cost), `refuse`, `flush`, `sentOutside` (for sendfile) and `notes`.
 
-Rules: knows of its connection what `Connection` says, not how bytes move.
-What costs is done when it is first looked at, because most Resources look at little.
+Rules: knows of its connection what `Connection` says.  What costs is done when it is looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from io import BytesIO
-from types import MappingProxyType
-from typing import IO, AnyStr, Final, Protocol, cast
+from typing import IO, AnyStr, Protocol, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IConsumer, IProducer, IPushProducer
@@ -35,13 +30,13 @@ from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
 from netd.http import response_head
+from netd.http.body import Sized
 from netd.http.context import Notes, ServerContext
 from netd.http.output import AHEAD, Output, PullToPush, Transport
 from netd.http.request_head import Head
 from netd.http.upload import BodyBuffer, Upload
 
 _log = Logger()
-_NO_TRAILERS: Final[Mapping[bytes, tuple[bytes, ...]]] = MappingProxyType({})
 
 
 class Connection(Protocol):
@@ -73,7 +68,7 @@ class Request:
         self.method, self.uri, self.path = head.method, head.uri, head.path
         self.prepath: list[bytes] = []
         self.postpath = head.postpath.copy()
-        self.trailers = _NO_TRAILERS
+        self.trailers = Sized.trailers
         self.begun = 0.0  # when the head was complete, where a body came after it
         self.notes: Notes = ()
         self._requestHeaders: Headers | None = None
@@ -147,8 +142,6 @@ class Request:
         """Close the connection after what was written so far."""
         self.transport.loseConnection()
 
-    # From the connection
-
     def received(self, upload: Upload) -> None:
         """Take over the body that was received."""
         self._body, self.begun = upload.body, upload.begun
@@ -183,8 +176,6 @@ class Request:
             self._body.close()
         elif self._content is not None:
             self._content.close()
-
-    # The response header
 
     @property
     def responseHeaders(self) -> Headers:
@@ -226,8 +217,8 @@ class Request:
 
     def addTrailer(self, name: bytes | str, value: bytes | str) -> None:
         """Send a field after the body, where the response is chunked (RFC 9110 6.5)."""
-        line = response_head.canonical(name), response_head.one_line(value)
-        self._trailer += b"%b: %b\r\n" % line
+        name, value = response_head.canonical(name), response_head.one_line(value)
+        self._trailer += b"%b: %b\r\n" % (name, value)
 
     def _lines(self) -> response_head.FieldLines:
         """The response header in `_fields`, where it may be changed."""
@@ -238,8 +229,6 @@ class Request:
             self._fields = self._block.by_name.copy()
             self._block = None
         return self._fields
-
-    # The response body
 
     def notifyFinish(self) -> Deferred[None]:
         """Fires when the response is written, or fails when the client leaves before."""
@@ -253,8 +242,7 @@ class Request:
             return
         length = len(body)
         if length > AHEAD and not self.channel.context.unsent.has_room(length):
-            self.notes += (("refusal", "unsent"),)
-            self._respond_plain(503, b"Others read too slowly.\n", (b"Retry-After", b"1"))
+            self.refuse()
             return
         data = self._usual(length, body) if body else b""
         if data:
@@ -275,11 +263,14 @@ class Request:
 
     def write(self, data: bytes) -> None:
         """Send a piece of the body, after the header where it is the first."""
-        if self.finished:
-            raise RuntimeError("Request.write called after Request.finish")
         if self._disconnected:
             return
+        if self.finished:
+            raise RuntimeError("Request.write called after Request.finish")
         if not self.startedWriting:
+            if len(data) > AHEAD and not self.channel.context.unsent.has_room(len(data)):
+                self.refuse()
+                return
             self.channel.output.send(self._begin(None))
         if self._framing.head_only or not data:
             return
@@ -340,11 +331,20 @@ class Request:
         _log.failure("while answering {line}", failure, line=self.head.line)
         if self.finished or self._disconnected:
             return
-        if self.startedWriting:
+        if not self.startedWriting:
+            self._respond_plain(500, b"Internal Server Error\n")
+        else:
             # Too late for another status: cut, so that nobody takes it for complete.
             self.transport.abortConnection()
-            return
-        self._respond_plain(500, b"Internal Server Error\n")
+
+    def refuse(self) -> None:
+        """Respond with 503: others read too slowly.  What is written after it goes nowhere."""
+        producer = self._producer
+        self.notes += (("refusal", "unsent"),)
+        self._respond_plain(503, b"Others read too slowly.\n", (b"Retry-After", b"1"))
+        self._disconnected = True
+        if producer is not None:
+            producer.stopProducing()
 
     def _render(self, resource: IResource) -> None:
         """Send what `resource` returns, or respond to what it raises."""

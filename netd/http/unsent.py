@@ -2,7 +2,7 @@
 Bytes of responses that their clients have not taken yet, all of one server together.
 
 Rules: knows no HTTP.  A reader counts from when its transport holds more than it wants
-to, until it holds nothing.
+to, until it holds nothing; a response that waits for its time counts by itself.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ class UnsentBytes:
     What lagging readers hold, at most `limit` bytes.
 
     Beyond it the reader that has lagged for longest is cut and counted as stalled.
+    Responses that wait for their time may hold half of `limit` besides.
     """
 
     def __init__(self, limit: int, clock: IReactorTime, counters: Counters) -> None:
         self.limit = limit
         self._clock = clock
         self._counters = counters
-        self._held = 0
+        self._held = self._waiting = 0
         self._readers: dict[Reader, tuple[int, float]] = {}  # the slowest first
 
     def hold(self, reader: Reader, count: int) -> None:
@@ -59,6 +60,18 @@ class UnsentBytes:
                 return False
             self._cut_slowest()
         return True
+
+    def wait(self, count: int) -> bool:
+        """Hold `count` bytes until `waited`; False: there is no room for them."""
+        if self._waiting + count > self.limit // 2:
+            self._counters.refusals["unsent"] += 1
+            return False
+        self._waiting += count
+        return True
+
+    def waited(self, count: int) -> None:
+        """The `count` bytes are sent, or nobody waits for them any more."""
+        self._waiting -= count
 
     def _cut_slowest(self) -> None:
         slowest = next(iter(self._readers))

@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netd.counters import Counters
+from netd.http.output import AHEAD
 from netd.http.request import Request
 from netd.lab.call import BadCall, Reply
 from netd.player import Player, Sink
@@ -144,9 +145,9 @@ class _Impatient:
 
 @implementer(IPushProducer)
 class DelayedResponse:
-    """A body that is sent whole after `delay` seconds; small, since thousands may wait."""
+    """A body that is sent whole after `delay` seconds; a 503 if too many bytes wait already."""
 
-    __slots__ = ("_body", "_clock", "_counters", "_due", "_request", "_timer")
+    __slots__ = ("_body", "_clock", "_counters", "_due", "_held", "_request", "_timer")
 
     def __init__(
         self,
@@ -156,6 +157,10 @@ class DelayedResponse:
         clock: IReactorTime,
         counters: Counters,
     ) -> None:
+        self._held = len(body) if isinstance(body, bytes) and len(body) > AHEAD else 0
+        if self._held and not request.channel.context.unsent.wait(self._held):
+            request.refuse()
+            return
         self._request = request
         self._body = body
         self._clock = clock
@@ -176,10 +181,16 @@ class DelayedResponse:
         """Cancel the response: the client left."""
         if self._timer.active():
             self._timer.cancel()
+            self._release()
+
+    def _release(self) -> None:
+        if self._held:
+            self._request.channel.context.unsent.waited(self._held)
 
     def _send(self) -> None:
         request = self._request
         request.unregisterProducer()
+        self._release()
         try:
             body = self._body if isinstance(self._body, bytes) else self._body()
         except Exception:

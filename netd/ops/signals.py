@@ -101,7 +101,8 @@ def on_stop_signal(
     """
     Call `function` for each SIGINT and SIGTERM from now on, instead of the handlers.
 
-    The process ends soon after `limit()` seconds from such a signal.
+    What the process ignores stays ignored.  The process ends soon after `limit()` seconds from
+    such a signal.
 
     Twisted's handlers would log a traceback, as a reactor cannot be stopped twice.
     The result returns its argument, for `addBoth`, and restores them in a later turn of
@@ -112,7 +113,8 @@ def on_stop_signal(
         end_after(limit())
         reactor.callFromThread(function)
 
-    previous = {number: signal.signal(number, handle) for number in _STOP_SIGNALS}
+    heard = [each for each in _STOP_SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, handle) for number in heard}
 
     def reset() -> None:
         for number, handler in previous.items():

@@ -14,8 +14,8 @@ import ssl
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -181,10 +181,28 @@ def kept() -> CA:
     if hasattr(os, "getuid") and (state.st_uid != os.getuid() or state.st_mode & 0o077):
         raise PermissionError(f"{directory}: others may change it; remove it")
     bundle = directory / "ca.pem"
-    if bundle.exists() and not 0 <= time.time() - bundle.stat().st_mtime < KEPT_SECONDS:
-        for path in directory.iterdir():
-            path.unlink(missing_ok=True)
-    return CA(directory)
+    # Another process may renew it, too; the one that comes second finds what the first made.
+    with _locked(directory):
+        if bundle.exists() and not 0 <= time.time() - bundle.stat().st_mtime < KEPT_SECONDS:
+            for path in directory.iterdir():
+                path.unlink(missing_ok=True)
+        return CA(directory)
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Keep other processes out meanwhile, where the system can lock a directory."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def trusted() -> CA | None:

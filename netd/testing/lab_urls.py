@@ -56,7 +56,7 @@ class LabURLs:
         - `fault_rate`: probability of the fault, from 0 to 1 (default 1; at most 1)
         - `retry_after`: seconds in a Retry-After (at most 1000000000)
         - `fail_first`: requests per key that fail, with `status` or 503 (at most 1000)
-        - `workers`: responses of a key at a time; the others queue (at least 1; at most 1000)
+        - `workers`: responses of a key at a time, per process; the others queue (at least 1; at most 1000)
         - `key`: the key that fail_first counts by, and workers by too (else by path)
         - `timing`: whether Server-Timing says queue and delay (default no)
         - `seed`: the seed of all random choices; the same seed repeats them

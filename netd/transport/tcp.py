@@ -198,6 +198,13 @@ class TCPTransport(tcp.Server):
         self.send_batched()
         tcp.Server.abortConnection(self)
 
+    def connectionLost(self, reason: Failure) -> None:
+        """Lose the output with the connection, whose protocol may wait for its turn yet."""
+        tcp.Server.connectionLost(self, reason)
+        self._tempDataBuffer.clear()
+        self.dataBuffer = b""
+        self.offset = self._tempDataLen = 0
+
     def _end_connection(self) -> None:
         """Do what stock's `connectionLost` does, where nothing is left to stop."""
         if not self.connected or self._aborting:

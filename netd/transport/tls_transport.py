@@ -314,6 +314,7 @@ class TLSTransport(TCPTransport):
             self._on_failure()
         self._ssl = None
         TCPTransport.connectionLost(self, reason)
+        self._waiting = b""
         self._tls = self._into = self._from = self._on_failure = None
 
     # For the protocol

@@ -194,6 +194,8 @@ class _Limited:
         given_up = self.result.called
         if isinstance(result, Failure):
             if given_up and result.check(CancelledError, Fault):
+                # Its traceback is in a cycle with frames that hold the parameters.
+                result.cleanFailure()
                 return
             # A bug is logged in any case.
             result = Failure(_method_fault(self._method.name, result))

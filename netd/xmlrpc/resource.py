@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from copy import copy
+from os import SEEK_END
 from types import CoroutineType
 from typing import Final
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.pages import notFound
@@ -23,6 +24,7 @@ from netd.http.cors import Policy
 from netd.http.negotiation import choose_coding
 from netd.http.request import Request
 from netd.look import PAGES
+from netd.steps import Steps
 from netd.xmlrpc import codec, content_coding
 from netd.xmlrpc.caller import Caller, internal_error
 from netd.xmlrpc.faults import CANCELLED, TOO_LARGE, Fault
@@ -39,6 +41,10 @@ _XML: Final = b"text/xml; charset=utf-8"
 
 _WORTH_COMPRESSING: Final = 1024
 """Bytes above which a response is compressed for clients that accept gzip."""
+_LARGE: Final = 64 * 1024
+"""Bytes above which a call waits until there is room in memory for it."""
+_MOST_LARGE: Final = 8
+"""Large or compressed calls that are read, made and responded to at one time."""
 
 
 class RPC(Resource):
@@ -55,6 +61,7 @@ class RPC(Resource):
         )
         self._pages: tuple[tuple[str, str], ...] = PAGES
         self._page = b""
+        self._large = DeferredSemaphore(_MOST_LARGE)
 
     def alone(self) -> RPC:
         """The same calls for a listener that has no other pages to link to."""
@@ -118,15 +125,15 @@ class RPC(Resource):
         if coding not in ("", "identity", *content_coding.CODINGS):
             request.setHeader(b"Accept-Encoding", b"gzip, deflate")
             return _plain(request, 415, b"A call may be compressed by gzip or deflate.\n")
-        # The one byte beyond the limit shows that a body is too large.
-        limit = content_coding.LARGEST
-        body = request.content.read(limit + 1)
-        # The response may come much later.
-        request.content.close()
         request.setHeader(b"Content-Type", _XML)
-        if len(body) > limit:
+        size = request.content.seek(0, SEEK_END)
+        if size > (limit := content_coding.LARGEST):
             return _too_large(request, f"the call is larger than {limit} bytes")
         peer: str = getattr(request.getClientAddress(), "host", "")
+        if size > _LARGE or coding in content_coding.CODINGS:
+            large = self._respond_large(request, peer, encoding, coding)
+            return _rendered(request, Deferred.fromCoroutine(large))
+        body = _body(request)
         result: Value
         try:
             call = None if coding or encoding is not None else codec.simple_call(body)
@@ -141,7 +148,7 @@ class RPC(Resource):
                 result = self._call(request, peer, body, encoding, coding)
         except Fault as fault:
             return _fault(request, fault)
-        return _rendered(request, Deferred.fromCoroutine(self._respond(request, result)))
+        return _rendered(request, Deferred.fromCoroutine(self._respond(request, result, [])))
 
     async def _call(
         self, request: Request, peer: str, body: bytes, encoding: str | None, coding: str
@@ -160,14 +167,36 @@ class RPC(Resource):
         method = await turns.finish(self._caller.checked(name, parameters))
         return self._caller.begin(method, peer, parameters)
 
-    async def _respond(self, request: Request, result: Value) -> bytes:
-        """The body of the response to a call, after its status and fields are set."""
+    async def _respond_large(
+        self, request: Request, peer: str, encoding: str | None, coding: str
+    ) -> bytes:
+        """As `_respond`; the body stays where it is until there is room for it in memory."""
+        crowded = not self._large.tokens
+        held = [await self._large.acquire()]
+        try:
+            if crowded:
+                # Not inside the end of the call before.
+                await self._caller.turns.finish(_a_turn())
+            call = self._call(request, peer, _body(request), encoding, coding)
+            return await self._respond(request, call, held)
+        finally:
+            _release(held)
+
+    async def _respond(
+        self, request: Request, result: Value, held: list[DeferredSemaphore]
+    ) -> bytes:
+        """
+        The body of the response to a call, after its status and fields are set.
+
+        What is `held` is released while a result is waited for.
+        """
         turns = self._caller.turns
         try:
             # `_call` is over, and frees what was read, before the result is waited for.
             if isinstance(result, CoroutineType):
                 result = await result
             if isinstance(result, Deferred):
+                _release(held)
                 result = await result
             body = await turns.finish(codec.response(result))
             _note_fault(request, 0)
@@ -223,6 +252,9 @@ def _rendered(request: Request, response: Deferred[bytes]) -> bytes | int:
         # The cancellation of a call whose client has left is no error.
         if isinstance(failure, Failure) and (connected or not failure.check(CancelledError)):
             _log.failure("while answering a call", failure)
+        if isinstance(failure, Failure):
+            # Its traceback is in a cycle with frames that hold the result of the call.
+            failure.cleanFailure()
         if not connected:
             return
         if isinstance(failure, Failure):
@@ -235,6 +267,23 @@ def _rendered(request: Request, response: Deferred[bytes]) -> bytes | int:
     request.notifyFinish().addErrback(left)
     response.addBoth(ended)
     return NOT_DONE_YET
+
+
+def _body(request: Request) -> bytes:
+    """The body of a call, whose room is given back: the response may come much later."""
+    request.content.seek(0)
+    body = request.content.read()
+    request.content.close()
+    return body
+
+
+def _release(held: list[DeferredSemaphore]) -> None:
+    while held:
+        held.pop().release()
+
+
+def _a_turn() -> Steps[None]:
+    yield
 
 
 def _plain(request: Request, code: int, sentence: bytes) -> bytes:

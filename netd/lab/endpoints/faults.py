@@ -105,7 +105,7 @@ def retry(call: Call) -> Reply:
 
 
 def attempts(call: Call) -> Reply:
-    """Return what became of each request that was counted for the key, as a list."""
+    """Return what became of each request that this process counted for the key, as a list."""
     made = [asdict(each) for each in call.state.attempts.of(call.path_values["key"])]
     return Reply(json.dumps(made, indent=2).encode() + b"\n", type=JSON)
 

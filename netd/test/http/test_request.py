@@ -591,6 +591,25 @@ class ProducerTests(SynchronousTestCase):
         self.assertEqual(client.response().code, 500)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
+    def test_refused(self) -> None:
+        """Without room for its first piece a response is a 503, and its producer is stopped."""
+        producer = RecordingProducer()
+
+        def write(request: Any) -> int:
+            request.registerProducer(producer, True)
+            for _ in range(2):
+                request.write(bytes(100_000))
+            request.finish()
+            return NOT_DONE_YET
+
+        fixture = ServerFixture(Call(write), unsent=250_000)
+        fixture.server.context.unsent.hold(fixture.ask(GET).connection.output, 200_000)
+        client = fixture.ask(GET)
+        (response,) = client.responses()
+        self.assertEqual((response.code, response.field(b"Retry-After")), (503, b"1"))
+        self.assertFalse(client.closed())
+        self.assertEqual(producer.calls[-1:], ["stop"])
+
     def test_one(self) -> None:
         """There is one producer at a time."""
         _, request = keep()

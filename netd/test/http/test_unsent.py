@@ -74,6 +74,17 @@ class UnsentTests(SynchronousTestCase):
         self.assertTrue(self.unsent.has_room(60))
         self.assertEqual(self.cuts(), [1, 0, 0, 0])
 
+    def test_wait(self) -> None:
+        """Responses that wait for their time hold half of the limit, and make nobody slow."""
+        reader = self.readers[0]
+        self.assertTrue(self.unsent.wait(50))
+        self.assertFalse(self.unsent.wait(1))
+        self.assertEqual(self.counters.refusals["unsent"], 1)
+        self.unsent.hold(reader, 100)
+        self.assertEqual(reader.cuts, 0)
+        self.unsent.waited(50)
+        self.assertTrue(self.unsent.wait(50))
+
     def test_large(self) -> None:
         """A response above the limit is sent when nobody lags."""
         self.assertTrue(self.unsent.has_room(1000))

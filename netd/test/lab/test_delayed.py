@@ -54,6 +54,19 @@ class ReplyTests(SynchronousTestCase):
         response = client.request("GET /")
         self.assertEqual((response.headers["content-length"], response.body), ("3", b"abc"))
 
+    def test_crowd(self) -> None:
+        """Large bodies that wait are limited together; one that left, or was sent, is none."""
+        body = bytes(100_000)
+        first = netd_client(Route("/", fixed(body, delay=2.0), ""))
+        first.site.context.unsent.limit = 250_000
+        second, third = (Client(clock=first.clock, site=first.site) for _ in range(2))
+        self.assertEqual(first.send(request("GET /")), b"")
+        self.assertIn(b" 503 ", second.send(request("GET /")))
+        first.disconnect()
+        self.assertEqual(third.send(request("GET /")), b"")
+        self.assertIn(body, third.advance(2.0))
+        self.assertEqual(second.send(request("GET /")), b"")
+
     def test_after(self) -> None:
         """A body, or the result of a function, is sent after the delay with its length."""
         for body in (b"abc", lambda: b"abc"):

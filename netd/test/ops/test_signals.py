@@ -120,8 +120,13 @@ class LimitTests(SynchronousTestCase):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         reactor: Any = Thread()
         limit_stop(reactor, lambda: 2.0)
+        calls: list[None] = []
+        restore = on_stop_signal(reactor, lambda: calls.append(None), lambda: 2.0)
         os.kill(os.getpid(), signal.SIGINT)
-        self.assertEqual(self.timers, [])
+        self.assertEqual((self.timers, calls), ([], []))
+        restore(None)
+        reactor.called.pop()()
+        self.assertEqual(signal.getsignal(signal.SIGINT), signal.SIG_IGN)
 
     def test_hurry(self) -> None:
         """A signal during the stop leaves its limit and a second; none prolongs the rest."""

@@ -4,13 +4,16 @@ Tests of netd.testing.ca.
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import ssl
 import stat
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Event, Thread, current_thread
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -124,6 +127,37 @@ class KeptTests(SynchronousTestCase):
         old = time.time() - KEPT_SECONDS - 1
         os.utime(bundle, (old, old))
         self.assertNotEqual(Path(kept().bundle).read_bytes(), first)
+
+    def test_renewedTwice(self) -> None:
+        """Of two that renew it at the same moment, the second uses what the first made."""
+        old = time.time() - KEPT_SECONDS - 1
+        os.utime(kept().bundle, (old, old))
+        others: list[CA] = []
+        second = Thread(target=lambda: others.append(kept()))
+        waits = Event()
+        lock, iterdir = fcntl.flock, Path.iterdir
+
+        def flock(descriptor: int, operation: int) -> None:
+            if current_thread() is second:
+                waits.set()
+            lock(descriptor, operation)
+
+        def look(directory: Path) -> Iterator[Path]:
+            # The first has found an old authority and has not removed it yet.
+            if not second.ident:
+                second.start()
+                while second.is_alive() and not waits.is_set():
+                    waits.wait(0.01)
+            return iterdir(directory)
+
+        self.patch(fcntl, "flock", flock)
+        self.patch(Path, "iterdir", look)
+        first = kept()
+        second.join()
+        bundle = Path(first.bundle).read_bytes()
+        for each in (first, *others):
+            self.assertEqual(each._ca.cert_pem.bytes(), bundle)
+        self.assertEqual(len(others), 1)
 
     def test_foreign(self) -> None:
         """A directory that others may write is refused."""

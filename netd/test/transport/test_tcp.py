@@ -442,6 +442,16 @@ class BatchTests(_Connected):
         self.clock.advance(0)
         self.assertEqual(self.calls.count("lost"), 1)
 
+    def test_lost(self) -> None:
+        """A connection that is lost keeps none of its output, however long it is known."""
+        while flush(self.server):
+            self.server.write(bytes(60_000))
+        self.server.doWrite()
+        self.server.write(b"abc")
+        self.server.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual(bytes_unsent(self.server), 0)
+        self.assertFalse(self.server._tempDataBuffer or self.server.dataBuffer)
+
     def test_flush(self) -> None:
         """A flush sends the batched bytes and says whether the kernel took all bytes."""
         self.server.write(b"abc")

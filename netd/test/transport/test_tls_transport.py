@@ -434,6 +434,17 @@ class CrossedTests(_Secure):
         self.assertEqual(connected.client.received, b"abcdef")
         self.assertTrue(connected.notified)
 
+    def test_lostWaiting(self) -> None:
+        """A connection that is lost keeps nothing of what waits for input."""
+        connected = self.connect()
+        self.stub(connected, SSL.WantReadError)
+        connected.server.write(b"abc")
+        connected.far.close()
+        connected.client = None
+        connected.settle()
+        self.assertEqual(self.protocol.events, ["handshake", "lost"])
+        self.assertEqual(bytes_unsent(connected.server), 0)
+
     def test_fails(self) -> None:
         """An error of TLS while writing is counted and told, and ends the connection."""
         told: list[Any] = []

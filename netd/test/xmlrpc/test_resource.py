@@ -9,6 +9,7 @@ import gzip
 import zlib
 from collections.abc import Sequence
 from typing import Any, cast
+from weakref import ref
 from xmlrpc.client import Fault, dumps, loads
 
 from twisted.internet.defer import Deferred
@@ -245,6 +246,38 @@ class LaterTests(_Tests):
             self.later.callback(1)
             self.talk.advance(0)
 
+    def test_crowd(self) -> None:
+        """Few large calls are in memory at one time; one that waits for its result is not."""
+        self.registry.add(procedure(rpc(offload=True)(lambda text: text), "heavy"))
+        most = resource._MOST_LARGE
+        for method in ("lab.echo", "heavy"):
+            body = dumps(("x" * 100_000,), method).encode()
+            talks = [self.conversation() for _ in range(most + 2)]
+            for talk in talks:
+                talk.send(request("POST /", XML, body=body))
+            requests = [talk.channel.request for talk in talks]
+            read = [each.content.closed for each in requests]
+            self.assertEqual(read, [True] * most + [False] * 2)
+            talks.pop().disconnect()
+            self.clock.advance(0)
+            self.assertTrue(requests[-2].content.closed)
+            if method == "heavy":
+                self.later.callback("done")
+            for talk in talks[:1] + talks[-1:]:
+                self.assertEqual(parse(talk.received()).status, 200)
+
+    def test_crowdOfSmall(self) -> None:
+        """Any number of short compressed calls wait for large ones, and are not nested."""
+        large = dumps(("x" * 100_000,), "lab.echo").encode()
+        small = gzip.compress(dumps((2, 3), "add").encode())
+        for _ in range(resource._MOST_LARGE):
+            self.conversation().send(request("POST /", XML, body=large))
+        talks = [self.conversation() for _ in range(300)]
+        for talk in talks:
+            talk.send(request("POST /", XML, "Content-Encoding: gzip", body=small))
+        self.clock.advance(0)
+        self.assertEqual({understood(parse(talk.received())) for talk in talks}, {5})
+
     def test_timeout(self) -> None:
         """A call times out after 30 s."""
         self.talk.send(request("POST /", XML, body=dumps((100,), "lab.delay").encode()))
@@ -260,6 +293,37 @@ class LaterTests(_Tests):
             self.clock.advance(0)
             # What is left is the sweep, for the client of `setUp`.
             self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+
+    def test_leftIsFreed(self) -> None:
+        """What a call holds is freed when its client leaves, without the garbage collector."""
+
+        class Large(list[str]):
+            """A list that can be referred to weakly."""
+
+        held: list[Any] = []
+
+        def large() -> Large:
+            result = Large(["x" * 100_000] * 9)
+            held.append(ref(result))
+            return result
+
+        async def waits() -> None:
+            mine = Large()
+            held.append(ref(mine))
+            await Deferred()
+
+        self.add(large, "large")
+        self.add(waits, "waits")
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        for method in ("large", "waits"):
+            talk = self.conversation()
+            talk.send(request("POST /", XML, body=dumps((), method).encode()))
+            self.assertIsNotNone(held[-1]())
+            talk.disconnect()
+            self.clock.advance(0)
+            self.assertIsNone(held[-1](), method)
 
     def test_brokenAfterLeaving(self) -> None:
         """An exception during the cancellation of a call is logged."""
