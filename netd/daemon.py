@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import os
 import re
-import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,6 +40,11 @@ from netd.transport.epoll import fast_dispatch
 from netd.transport.listener import Listener, check_distinct, datagram, stream
 from netd.transport.temporary_certificate import CertificateFile
 from netd.values import Endpoint
+
+try:
+    import resource
+except ImportError:
+    resource = None  # type: ignore[assignment]  # Windows
 
 _log = Logger()
 
@@ -107,6 +111,8 @@ def build_group(
     alone = partial(build, settings, reactor, environ, read, inherited, output=output)
     if settings.workers.count == 1:
         return alone()
+    if sys.platform != "linux":
+        raise UsageError(f"--workers {settings.workers.count or 'auto'}: needs Linux")
     # Imported here, because most daemons have one process.
     from netd.workers import count
     from netd.workers.group import Group
@@ -115,8 +121,6 @@ def build_group(
     workers = settings.workers.count or count.auto()
     if workers == 1 or private.WORKERS.missing():
         return alone()
-    if sys.platform != "linux":
-        raise UsageError(f"--workers {workers}: several processes need Linux")
 
     def divided(settings: Settings) -> Settings:
         try:
@@ -159,8 +163,10 @@ def raise_limit() -> int:
     """
     Raise the soft limit of descriptors to the hard one; returns the limit in force.
 
-    macOS refuses, as it has another limit below its hard limit.
+    macOS refuses, as it has another limit below its hard limit; Windows has that of select().
     """
+    if resource is None:
+        return 512
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         try:
@@ -173,7 +179,8 @@ def raise_limit() -> int:
 def max_connections() -> int:
     """The connections that leave `RESERVE` descriptors free, at least one."""
     limit = raise_limit()
-    return maxsize if limit == resource.RLIM_INFINITY else max(1, limit - RESERVE)
+    unlimited = resource is not None and limit == resource.RLIM_INFINITY
+    return maxsize if unlimited else max(1, limit - RESERVE)
 
 
 def services(parts: Parts) -> Iterator[tuple[str, IService]]:
@@ -303,9 +310,11 @@ class Daemon(MultiService):
         reactor = self.parts.reactor
         self._speed_up()
         # Before READY=1 tells others that they may send them.
-        on_signal(reactor, signal.SIGHUP, self.reload)
-        on_signal(reactor, signal.SIGUSR1, self.reopen_logs)
-        on_signal(reactor, signal.SIGUSR2, self.status.dump)
+        again, reopen, dump = self.reload, self.reopen_logs, self.status.dump
+        for name, function in (("SIGHUP", again), ("SIGUSR1", reopen), ("SIGUSR2", dump)):
+            # Windows has none of them.
+            if number := getattr(signal, name, None):
+                on_signal(reactor, number, function)
         limit_stop(reactor, self._longest_stop)
 
     def _speed_up(self) -> None:
