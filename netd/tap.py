@@ -7,13 +7,12 @@ ends the process with one line on stderr and status 1.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -109,20 +108,6 @@ def _collect_seldom() -> None:
     gc.set_threshold(*_COLLECT_AFTER)
 
 
-# glibc's numbers for mallopt(3), and bytes of freed memory that the process keeps for later.
-_M_TRIM_THRESHOLD: Final = -1
-_M_MMAP_THRESHOLD: Final = -3
-_KEPT: Final = 32 * 1024 * 1024
-
-
-def _keep_memory() -> None:
-    """Keep a little freed memory: to get it anew is half the work for a response of 6 MB."""
-    with suppress(AttributeError, OSError):
-        mallopt = ctypes.CDLL(None).mallopt
-        for parameter in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
-            mallopt(parameter, _KEPT)
-
-
 def _output(twistd: Any) -> str | int | None:
     """Where twistd writes the daemon's lines: a file or a descriptor; None: unknown."""
     if twistd is None or twistd.get("logger") or twistd.get("syslog"):
@@ -185,5 +170,4 @@ def makeService(options: Options) -> IService:
             service.abandon()
             raise
     _collect_seldom()
-    _keep_memory()
     return service

@@ -4,7 +4,6 @@ Tests for netd.tap.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import io
 import os
@@ -13,7 +12,6 @@ import sys
 import time
 import tomllib
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from twisted.application.service import IService
@@ -194,17 +192,6 @@ class MakeServiceTests(_Commands):
         self.make("--port=0", "--udp=0")
         self.assertGreater(gc.get_threshold()[0], 700)
         self.assertGreater(gc.get_freeze_count(), 0)
-
-    def test_memory(self) -> None:
-        """
-        The C library keeps freed memory, where it can be told; elsewhere nothing happens.
-        """
-        told: list[tuple[int, int]] = []
-        library = SimpleNamespace(mallopt=lambda *each: told.append(each))
-        for kind in (library, SimpleNamespace()):
-            self.patch(ctypes, "CDLL", lambda _, kind=kind: kind)
-            self.make("--port=0", "--udp=0")
-        self.assertEqual(told, [(-1, 32 * 1024 * 1024), (-3, 32 * 1024 * 1024)])
 
     def test_taken(self) -> None:
         """
