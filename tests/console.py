@@ -14,29 +14,25 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.browser import element, prefer, resize, started
-from tests.running import eventually, shared
-
-PLAIN_HOST: Final = "plain.example"
-"""A name of the daemon without what browsers give to localhost and HTTPS alone."""
+from tests.browser import PLAIN_HOST, element, prefer, resize, started
+from tests.running import DEADLINE, eventually, shared
 
 _LISTEN: Final = """
 window.violations = [];
 addEventListener("securitypolicyviolation",
   (event) => violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
 """
-_RULES: Final = f"MAP {PLAIN_HOST} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost"
 
 
 @functools.cache
 def _driver() -> Chrome:
-    """The browser of this process, for which there is no host but the daemon's."""
-    driver = started(f"--host-resolver-rules={_RULES}")
+    """The browser of this process, which notes what a page's policy forbids."""
+    driver = started()
     driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _LISTEN})
     driver.execute_cdp_cmd("Security.setIgnoreCertificateErrors", {"ignore": True})
     clipboard = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
     driver.execute_cdp_cmd("Browser.grantPermissions", clipboard)
-    driver.set_script_timeout(60)
+    driver.set_script_timeout(DEADLINE)
     return driver
 
 
