@@ -39,6 +39,9 @@ _FLAGS: Final = (
     # a process in reserve, and the picture of the page before.
     "--disable-features=BackForwardCache,SpareRendererForSitePerProcess,PaintHolding",
 )
+PLAIN_HOST: Final = "plain.example"
+"""This machine for the shared browser, without what browsers give to localhost alone."""
+_RULES: Final = f"MAP {PLAIN_HOST} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost"
 _COLLECTIONS: Final = 8
 """One collection leaves nodes of which another gets rid."""
 
@@ -64,9 +67,9 @@ def browser(*flags: str) -> Iterator[Chrome]:
 
 
 @functools.cache
-def started(*flags: str) -> Chrome:
-    """A browser that runs until this process ends."""
-    context = browser(*flags)
+def started() -> Chrome:
+    """The browser that runs until this process ends, for which there is only this machine."""
+    context = browser(f"--host-resolver-rules={_RULES}")
     atexit.register(context.__exit__, None, None, None)
     return context.__enter__()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from email.message import Message
 from http.client import parse_headers
@@ -19,7 +20,7 @@ from typing import Final, Self
 from attrs import frozen
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.running import DEADLINE, run
+from tests.running import DEADLINE, Daemon, eventually, run
 
 GREETING: Final = b"One reactor, many clients: each waits its own delay only.\n"
 """The 58 bytes at `/`, repeated here because the README promises them."""
@@ -120,6 +121,16 @@ def receive(sock: socket.socket) -> bytes:
     return received
 
 
+def reset(sock: socket.socket) -> None:
+    """
+    Close a connection with a reset.
+
+    After a mere close the client may still want its response.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
 def exchange(address: tuple[str, int], data: bytes) -> bytes:
     """Connect, send `data`, and return all bytes until the other side closes."""
     with connect(address) as sock:
@@ -144,6 +155,13 @@ def datagrams(
     for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):
         sock.setsockopt(socket.SOL_SOCKET, buffer, 1024 * 1024)
     return sock
+
+
+def waiting(daemon: Daemon) -> None:
+    """Wait until a response of a daemon of one process waits."""
+    url = f"{daemon.url}/metrics"
+    name = "netd_http_responses_waiting", "http"
+    eventually(lambda: samples(curl(url).text)[name] or None, "a response that waits")
 
 
 def samples(metrics: str) -> dict[tuple[str, ...], float]:

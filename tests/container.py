@@ -132,7 +132,8 @@ class Container:
         # All processes of a namespace end with its first process.
         leader = _leader(nspawn.pid)
         if leader is not None:
-            os.kill(leader, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(leader, signal.SIGKILL)
         else:
             nspawn.kill()
         nspawn.wait(DEADLINE)

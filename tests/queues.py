@@ -24,7 +24,7 @@ from typing import Any, Final, Self, TypeVar
 from tests.clients import listening
 from tests.forks import Fork, fork
 from tests.programs import need
-from tests.running import DEADLINE, Daemon, environment, eventually, free_port
+from tests.running import DEADLINE, Daemon, children, environment, eventually, free_port
 
 T = TypeVar("T")
 
@@ -42,7 +42,10 @@ class Process:
     """A program with a log and a directory of its own; ended when the context is left."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="netd-queue-")
+        # What it has started may write for a moment after its end.
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="netd-queue-", ignore_cleanup_errors=True
+        )
         self.folder = Path(self._folder.name)
         self._process: subprocess.Popen[bytes] | Fork | None = None
 
@@ -96,7 +99,9 @@ class Process:
 
     def kill(self) -> None:
         """Kill all its processes, as the end of its machine does."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        # It may have ended just now.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(DEADLINE)
 
     def __exit__(self, *_: object) -> None:
@@ -166,8 +171,7 @@ class Worker(Process):
 
     def children(self) -> list[int]:
         """The processes that run calls."""
-        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(word) for word in path.read_text().split()]
+        return children(self.process.pid)
 
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:

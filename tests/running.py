@@ -184,12 +184,10 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
     sock = socket.socket(type=kind)
     sock.bind(("127.0.0.1", 0))
     port: int = sock.getsockname()[1]
-    if kind == socket.SOCK_STREAM:
-        # The kernel gives it to nobody else, and to a server that may reuse it.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        atexit.register(sock.close)
-    else:
-        sock.close()
+    # The kernel gives it to nobody else, and to a server that may reuse it; of datagrams
+    # the one that was bound last gets all.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    atexit.register(sock.close)
     return port
 
 

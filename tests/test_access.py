@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 import ssl
 import stat
@@ -17,7 +18,16 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from tests.certificates import certificate
 from tests.clients import connect, curl, datagrams, exchange, receive
 from tests.programs import needs
-from tests.running import DEADLINE, MODULE, Daemon, run, run_netd, succeed, temporary_directory
+from tests.running import (
+    DEADLINE,
+    MODULE,
+    Daemon,
+    eventually,
+    run,
+    run_netd,
+    succeed,
+    temporary_directory,
+)
 
 V1 = b"PROXY TCP4 203.0.113.9 192.0.2.2 4711 80\r\n"
 GET = b"GET /healthz HTTP/1.1\r\nHost: netd\r\nConnection: close\r\n\r\n"
@@ -112,7 +122,9 @@ class ListTests(SynchronousTestCase):
             self.assertEqual(response.body, b"connections from your network are refused here\n")
         crowd = [
             self.enterContext(
-                socket.create_connection(daemon.address(), 10, source_address=("127.0.0.2", 0))
+                socket.create_connection(
+                    daemon.address(), DEADLINE, source_address=("127.0.0.2", 0)
+                )
             )
             for _ in range(100)
         ]
@@ -203,8 +215,10 @@ class ProxyTests(SynchronousTestCase):
                 sock.sendall(GET)
                 self.assertEqual(received(sock), b"")
         daemon.stop()
-        text = "refused 127.0.0.1 at http, and 2 others: no PROXY header"
-        self.assertEqual(daemon.log.count(text), 1, daemon.log)
+        # One line has those of a second.
+        text = r"refused 127\.0\.0\.1 at http(?:, and (\d) others?)?: no PROXY header"
+        others = re.findall(text, daemon.log)
+        self.assertEqual(sum(1 + int(each or 0) for each in others), 3, daemon.log)
 
     @needs("curl")
     def test_forged(self) -> None:
@@ -320,6 +334,12 @@ class NamespaceTests(SynchronousTestCase):
         )
         return done.out
 
+    def responds(
+        self, source: int, port: int, host: str = "192.0.2.1", length: int = 5
+    ) -> None:
+        """A response of this length comes, perhaps not soon enough for the first socat."""
+        eventually(lambda: len(self.ask(source, port, host)) == length or None, "a response")
+
     @needs("socat")
     def test_sources(self) -> None:
         """
@@ -328,10 +348,10 @@ class NamespaceTests(SynchronousTestCase):
         port = self.daemon("--udp", "udp:0:interface=*").where("udp").port
         lab = self.daemon("--udp", "udp:0:interface=*", "--udp-any-source", "yes")
         for host in ("192.0.2.1", "2001:db8::1"):
-            self.assertEqual(self.ask(40_000, port, host), "hello")
+            self.responds(40_000, port, host)
             for source in (53, 1900, 11_211):
                 self.assertEqual(self.ask(source, port, host), "")
-            self.assertEqual(self.ask(53, lab.where("udp").port, host), "hello")
+            self.responds(53, lab.where("udp").port, host)
             self.assertEqual(self.ask(19, lab.where("udp").port, host), "")
 
     @needs("socat")
@@ -342,7 +362,7 @@ class NamespaceTests(SynchronousTestCase):
         service = ("--service", "daytime=udp:0:interface=192.0.2.1")
         stranger, known = self.daemon(*service), self.daemon(*service, "--allow", "192.0.2.2")
         self.assertEqual(self.ask(40_000, stranger.where("udp-daytime").port), "")
-        self.assertEqual(len(self.ask(40_000, known.where("udp-daytime").port)), 26)
+        self.responds(40_000, known.where("udp-daytime").port, length=26)
         stranger.logged("short question")
 
     @needs("curl", "socat")
@@ -361,7 +381,7 @@ class NamespaceTests(SynchronousTestCase):
         )
         self.assertEqual(done.out, "ok\n", done.err)
         port = daemon.where("udp").port
-        self.assertEqual(self.ask(40_000, port, "fe80::1%wire"), "hello")
+        self.responds(40_000, port, "fe80::1%wire")
 
     @needs("curl")
     def test_deny(self) -> None:

@@ -20,7 +20,6 @@ from tests.running import (
     free_port,
     run,
     run_netd,
-    succeed,
     temporary_directory,
 )
 
@@ -55,9 +54,9 @@ class HealthTests(SynchronousTestCase):
         With --wait a check that begins before the daemon sees it start.
         """
         port = free_port()
-        command = (*MODULE, "--healthcheck", "--wait=60s", f"--port={port}")
+        command = (*MODULE, "--healthcheck", f"--wait={DEADLINE:.0f}s", f"--port={port}")
         with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE) as check:
-            self.enterContext(Daemon("--port", str(port)))
+            self.enterContext(Daemon("--port", str(port), "--udp", "0"))
             out, _ = check.communicate(timeout=DEADLINE)
         self.assertEqual(check.returncode, 0)
         self.assertEqual(out.decode(), f"netd: http://127.0.0.1:{port}/healthz: 200\n")
@@ -103,7 +102,7 @@ class CompletionTests(SynchronousTestCase):
         Each shell reads its script without an error.
         """
         for shell in ("bash", "zsh", "fish"):
-            script = succeed(*MODULE, "--completion", shell)
+            script = run_netd("--completion", shell).out
             done = run(shell, "-n", "/dev/stdin", stdin=script)
             self.assertEqual((done.status, done.err), (0, ""), shell)
 
@@ -133,7 +132,7 @@ class CompletionTests(SynchronousTestCase):
         """
         bash offers flags, the choices of a flag, and files for a flag that takes a file.
         """
-        self.script = succeed(*MODULE, "--completion", "bash")
+        self.script = run_netd("--completion", "bash").out
         self.assertEqual(self.complete("--certificate-"), ["--certificate-dir"])
         self.assertEqual(self.complete("--log", "j"), ["json", "journal"])
         self.assertEqual(self.complete("--log", "=", "t"), ["text"])

@@ -14,8 +14,8 @@ from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from netd.lab.table import ROUTES
-from tests.browser import element, overflow, prefer, resize, screenshot
-from tests.console import PLAIN_HOST, ConsoleTests, link
+from tests.browser import PLAIN_HOST, element, overflow, prefer, resize, screenshot
+from tests.console import ConsoleTests, link
 from tests.programs import needs
 from tests.running import eventually, run
 

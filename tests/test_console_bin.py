@@ -13,6 +13,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from tests.browser import element, overflow
+from tests.clients import connect, reset
 from tests.console import ConsoleTests, link
 from tests.programs import needs
 from tests.running import eventually, run, temporary_directory
@@ -94,6 +95,12 @@ class BinTests(ConsoleTests):
     @needs("bash")
     def test_clients(self) -> None:
         """Five clients of one worker: the chart has the numbers of the bin, in their order."""
+        self.undisturbed(self.clients)
+
+    def clients(self) -> None:
+        """Five clients, whose numbers are in the list, the chart and the file."""
+        self.open()
+        self.live()
         element(self.driver, "#setting [value='one at a time']").click()
         self.fill("#setting [name=clients]", "5")
         self.fill("#setting [name=delay]", "120ms")
@@ -147,7 +154,11 @@ class BinTests(ConsoleTests):
 
     def test_kept(self) -> None:
         """The latest 200 are kept, and the focus stays where it was while rows arrive."""
-        self.curl(f"{self.url}/first?delay=30s", "-m", "0.5")
+        path = self.url.removeprefix(self.daemon.url)
+        with connect(self.daemon.address()) as sock:
+            sock.sendall(f"GET {path}/first?delay=30s HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            eventually(lambda: "first" in self.text("bin-rows") or None, "the row")
+            reset(sock)
         self.arrived(1)
         self.assertRegex(self.text("bin-rows"), "499GET …/first.*left at [0-9.]+ ms$")
         summary = "document.querySelector('#bin-rows summary')"

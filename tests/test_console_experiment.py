@@ -76,6 +76,10 @@ class ExperimentTests(ConsoleTests):
 
     def test_waves(self) -> None:
         """Twelve clients are two waves, since the browser has six connections."""
+        self.undisturbed(self.waves)
+
+    def waves(self) -> None:
+        """Twelve clients, whose waves are in the chart."""
         self.choose("one reactor", 12, "500ms")
         said = self.run_here()
         self.assertIn("2 waves, and netd is not the reason: this browser opens 6", said)
@@ -97,6 +101,10 @@ class ExperimentTests(ConsoleTests):
 
     def test_queue(self) -> None:
         """Clients of one worker are served one after the other."""
+        self.undisturbed(self.queue)
+
+    def queue(self) -> None:
+        """Five clients of one worker."""
         self.choose("one at a time", 5, "300ms")
         self.assertIn("With 1 worker the longest queue was", self.run_here())
         rows = sorted(self.rows(), key=lambda row: row.end)
@@ -108,6 +116,10 @@ class ExperimentTests(ConsoleTests):
 
     def test_pool(self) -> None:
         """As many responses as there are workers are under way at a time."""
+        self.undisturbed(self.pool)
+
+    def pool(self) -> None:
+        """Five clients of two workers."""
         self.choose("a pool", 5, "300ms")
         self.fill("#setting [name=workers]", "2")
         self.assertIn("With 2 workers", self.run_here())

@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import socket
-import struct
 import threading
 import urllib.request
 import xmlrpc.client
@@ -23,6 +22,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.xmlrpc.faults import APPLICATION, BUSY, INTERNAL, TIMEOUT, TOO_LARGE
 from tests.certificates import certificate
+from tests.clients import reset
 from tests.programs import needs
 from tests.queues import (
     Calls,
@@ -58,12 +58,6 @@ def _shared(processes: int = 2) -> tuple[Redis, Worker, Daemon]:
     # Last, so that it is done before anything else of theirs at the exit.
     atexit.register(stack.close)
     return redis, worker, netd
-
-
-def _leave(sock: socket.socket) -> None:
-    """Reset a connection: after a mere close the client may still want its response."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    sock.close()
 
 
 def _begin(netd: Daemon, method: str, *parameters: object) -> socket.socket:
@@ -138,9 +132,7 @@ class CallTests(SynchronousTestCase):
         self.worker.logged("said to the log")
         code, text = code_of(server.boom)
         self.assertEqual(code, APPLICATION)
-        log = netd.log
-        self.assertIn("ZeroDivisionError", log)
-        self.assertIn(text.partition("(id ")[2].rstrip(")"), log)
+        self.assertIn("ZeroDivisionError", netd.logged(text.partition("(id ")[2].rstrip(")")))
         self.assertEqual(code_of(server.fault), (77, "on purpose"))
         self.assertEqual(code_of(server.big, 9_000_000)[0], TOO_LARGE)
         self.assertEqual(server.big(6_000_000), bytes(6_000_000))
@@ -181,7 +173,7 @@ class CallTests(SynchronousTestCase):
         sock = _begin(netd, "mark", str(never), 0.0)
         _messages(self.redis, 4)
         key = json.loads(self.redis.cli("LINDEX", "netd", "0"))["headers"]["id"]
-        _leave(sock)
+        reset(sock)
         _says(self.redis, "0", "GET", f"netd:call:{key}")
         end.touch()
         # The first call in the queue is the last to run.
@@ -191,7 +183,7 @@ class CallTests(SynchronousTestCase):
         self.assertEqual(len(once.read_text().split()), 1)
         self.assertFalse(never.exists())
         for sock in waiting:
-            _leave(sock)
+            reset(sock)
 
     def test_clientLeaves(self) -> None:
         """
@@ -202,7 +194,7 @@ class CallTests(SynchronousTestCase):
         (child,) = self.worker.children()
         sock = _begin(netd, "sleep", 200.0)
         _busy(netd, 1)
-        _leave(sock)
+        reset(sock)
         self.assertEqual(proxy(netd).sleep(0.0), 0.0)
         self.assertFalse(alive(child))
         self.assertEqual(metric(netd, "netd_rpc_workers_busy"), 0)
@@ -218,7 +210,7 @@ class CallTests(SynchronousTestCase):
         eventually(lambda: metric(netd, queued) == 2 or None, "two calls")
         self.assertEqual(code_of(proxy(netd).sleep, 0.0)[0], BUSY)
         for sock in waiting:
-            _leave(sock)
+            reset(sock)
 
     def test_queues(self) -> None:
         """
@@ -370,7 +362,7 @@ class CallTests(SynchronousTestCase):
         self.assertEqual(len(os.listdir(f"/proc/{netd.pid}/task")), 3)
         worker.send(signal.SIGCONT)
         for sock in sockets[3:]:
-            _leave(sock)
+            reset(sock)
         for sock in sockets[:3]:
             with sock, sock.makefile("rb") as file:
                 self.assertIn(b"200 OK", file.readline())

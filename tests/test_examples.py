@@ -145,6 +145,9 @@ class ExampleTests(SynchronousTestCase):
         # On a terminal curl shows no progress.
         (room / ".curlrc").write_text("silent\nshow-error\n")
         self.room = room
+        # What is collected after each block is of this test.
+        gc.freeze()
+        self.addCleanup(gc.unfreeze)
         self.session: dict[str, Any] = {}
         self.addCleanup(self.end_session)
         self.environ = environment(

@@ -20,11 +20,12 @@ import requests
 import requests_cache
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.browser import browser, resize, screenshot, shared_browser
+from tests.browser import resize, screenshot, shared_browser
 from tests.certificates import certificate
 from tests.clients import connect, curl, receive
 from tests.programs import needs
-from tests.running import Daemon, eventually, run
+from tests.running import DEADLINE, Daemon, eventually, run
+from tests.workers import descriptors
 
 LONG_AGO = 1_000_000_000
 LARGE = os.urandom(1024) * 3000
@@ -76,7 +77,7 @@ class FilesTests(TreeCase):
 
     def test_large(self) -> None:
         """A large file arrives whole, and so do two on one connection."""
-        got = requests.get(f"{self.url}/large.bin", timeout=60)
+        got = requests.get(f"{self.url}/large.bin", timeout=DEADLINE)
         self.assertEqual(got.content, LARGE)
         sock = self.connect()
         ask = b"GET /large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -122,7 +123,7 @@ class FilesTests(TreeCase):
             try:
                 with requests.Session() as session:
                     for _ in range(30):
-                        got = session.get(f"{self.url}/live.log", timeout=60)
+                        got = session.get(f"{self.url}/live.log", timeout=DEADLINE)
                         self.assertEqual(got.status_code, 200)
                         self.assertEqual(len(got.content), int(got.headers["content-length"]))
                         self.assertTrue(got.content.startswith(b"line 0\nanother line\n"))
@@ -150,10 +151,9 @@ class FilesTests(TreeCase):
 
     def test_descriptors(self) -> None:
         """Clients that leave in the middle of a file leave no descriptor open."""
-        folder = Path(f"/proc/{self.daemon.pid}/fd")
 
         def large() -> int:
-            names = [os.readlink(each) for each in folder.iterdir() if os.path.lexists(each)]
+            names = descriptors(self.daemon.pid).values()
             return sum(str(self.root) in name for name in names)
 
         for _ in range(20):
@@ -176,7 +176,7 @@ class FilesTests(TreeCase):
         tail = requests.get(
             f"{self.url}/huge",
             headers={"Range": f"bytes={2**32}-{2**32 + 999_999}"},
-            timeout=60,
+            timeout=DEADLINE,
         )
         self.assertEqual(len(tail.content), 1_000_000)
         self.assertEqual(tail.content[7:13], b"needle")
@@ -188,7 +188,7 @@ class FilesTests(TreeCase):
         for number in range(20_000):
             os.mknod(folder / f"{number}")
         self.addCleanup(shutil.rmtree, folder)
-        entries = requests.get(f"{self.url}/many/?format=json", timeout=60).json()
+        entries = requests.get(f"{self.url}/many/?format=json", timeout=DEADLINE).json()
         self.assertEqual(len(entries["entries"]), 10_000)
         self.assertFalse(entries["complete"])
 
@@ -267,7 +267,7 @@ class CachingTests(TreeCase):
         self.assertEqual(done.status, 33)
         self.assertEqual(part.read_bytes(), LARGE[:1_000_000])
         fields = {"Range": "bytes=1000000-", "If-Range": etag}
-        whole = requests.get(url, headers=fields, timeout=60)
+        whole = requests.get(url, headers=fields, timeout=DEADLINE)
         self.assertEqual((whole.status_code, whole.content), (200, other))
         part.unlink()
         self.assertEqual(run(*resume, "-H", f"If-Range: {etag}", url).status, 0)
@@ -282,7 +282,7 @@ class CachingTests(TreeCase):
             b"if (!sessionStorage.again) { sessionStorage.again = 1; location.reload() }"
             b"else { document.getElementById('p').textContent = 'reloaded' }</script>",
         )
-        driver = self.enterContext(browser())
+        driver = self.enterContext(shared_browser())
         driver.get(f"{self.url}/page.html")
         eventually(lambda: True if "reloaded" in driver.page_source else None, "the reload")
         self.daemon.logged('GET /page.html HTTP/1.1" 304')
@@ -345,7 +345,9 @@ class ListingTests(TreeCase):
         links = re.findall(r'<td><a href="([^"]+)"', page)
         self.assertEqual(len(links), 13)
         for link in links:
-            self.assertIn(requests.head(f"{self.url}/{link}", timeout=60).status_code, (200,))
+            self.assertIn(
+                requests.head(f"{self.url}/{link}", timeout=DEADLINE).status_code, (200,)
+            )
 
 
 def brightness(png: bytes) -> int:
@@ -377,7 +379,7 @@ class SecureTests(SynchronousTestCase):
         url = f"https://localhost:{daemon.where('https').port}/files/large.bin"
         with requests.Session() as session:
             session.trust_env, session.verify = False, str(leaf)
-            session.get(url, stream=True, timeout=60).close()
-            self.assertEqual(session.get(url, timeout=60).content, LARGE)
-            part = session.get(url, headers={"Range": "bytes=100000-1999999"}, timeout=60)
+            session.get(url, stream=True, timeout=DEADLINE).close()
+            self.assertEqual(session.get(url, timeout=DEADLINE).content, LARGE)
+            part = session.get(url, headers={"Range": "bytes=100000-1999999"}, timeout=DEADLINE)
         self.assertEqual((part.status_code, part.content), (206, LARGE[100_000:2_000_000]))

@@ -142,6 +142,10 @@ class RestartTests(SynchronousTestCase):
         self.folder = self.enterContext(temporary_directory())
         config, self.arguments = _documented()
         socket_line = f"global\n    stats socket {self.folder}/stats\n"
+        # A busy machine may take longer for a check than the half second between two.
+        patient = config.replace(" fall 1 ", " fall 4 ")
+        self.assertNotEqual(patient, config)
+        config = patient
         ports = {}
         for number in ("80", "8000", "8001", "9100", "9101"):
             ports[number] = str(free_port())
@@ -155,13 +159,22 @@ class RestartTests(SynchronousTestCase):
         self.port = int(ports["80"])
         path = self.folder / "haproxy.cfg"
         path.write_text(socket_line + config)
-        self.daemons = [self.enterContext(Daemon(*words)) for words in self.arguments]
+        # The second signal ends the drain, when HAProxy has seen it.
+        more = ("--drain", "1h", "--udp", "0")
+        self.arguments = [[*words, *more] for words in self.arguments]
+        self.daemons = [self.start(words) for words in self.arguments]
         self.enterContext(_haproxy(path, self.port))
 
-    def tearDown(self) -> None:
-        # The second signal, of `enterContext`, ends the drain.
-        for daemon in self.daemons:
-            daemon.signal()
+    def start(self, arguments: Sequence[str]) -> Daemon:
+        """A daemon that drains at the end of the test, until the next signal."""
+        daemon = self.enterContext(Daemon(*arguments))
+        self.addCleanup(self.drain, daemon)
+        return daemon
+
+    def drain(self, daemon: Daemon) -> None:
+        """Begin a stop, unless there was one."""
+        daemon.signal()
+        daemon.notice("STOPPING")
 
     def table(self) -> dict[str, dict[str, str]]:
         """HAProxy's figures of both servers, and of the backend."""
@@ -172,34 +185,37 @@ class RestartTests(SynchronousTestCase):
         rows = [row for row in csv.DictReader(lines) if row["pxname"] == "netd"]
         return {row["svname"]: row for row in rows}
 
-    def up(self) -> bool | None:
-        """True when HAProxy uses both servers."""
+    def used(self, number: int) -> bool | None:
+        """True when HAProxy uses so many servers."""
         try:
             table = self.table()
         except OSError:
             # HAProxy has just been started.
             return None
-        return all(table[name]["status"] == "UP" for name in ("one", "two")) or None
+        # "UP 3/4" after a check that has failed.
+        used = [name for name in ("one", "two") if table[name]["status"].startswith("UP")]
+        return len(used) == number or None
 
     def test_restarts(self) -> None:
         """
         Three restarts under load fail no request, and HAProxy repeats none.
         """
-        eventually(self.up, "both servers")
+        eventually(partial(self.used, 2), "both servers")
         stop = Event()
         with threads(2) as pool:
             asking = [pool.submit(_ask, self.port, stop) for _ in range(2)]
             try:
                 for turn in range(3):
+                    self.drain(self.daemons[turn % 2])
+                    eventually(partial(self.used, 1), "the other server")
                     self.daemons[turn % 2].stop()
-                    new = Daemon(*self.arguments[turn % 2])
-                    self.daemons[turn % 2] = self.enterContext(new)
-                    eventually(self.up, "both servers")
+                    self.daemons[turn % 2] = self.start(self.arguments[turn % 2])
+                    eventually(partial(self.used, 2), "both servers")
             finally:
                 stop.set()
             results = Counter(result for each in asking for result in each.result())
         self.assertEqual(set(results), {200}, results)
-        self.assertGreaterEqual(results[200], 1000)
+        self.assertGreater(results[200], 20)
         for row in self.table().values():
             # A repeated request is late by up to a second.
             troubles = {name: row[name] for name in ("econ", "eresp", "wretr", "wredis")}

@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.clients import curl, listening
 from tests.programs import needs
 from tests.running import (
+    DEADLINE,
     Daemon,
     environment,
     eventually,
@@ -144,5 +145,5 @@ class Httpbin:
 
     def __exit__(self, *_: object) -> None:
         os.killpg(self._process.pid, signal.SIGTERM)
-        self._process.wait(30)
+        self._process.wait(DEADLINE)
         self._folder.cleanup()

@@ -63,7 +63,7 @@ class FormTests(SynchronousTestCase):
         element(driver, "button").click()
 
         def shown() -> str | None:
-            text = str(driver.execute_script("return document.body.textContent"))
+            text = str(driver.execute_script("return document.body?.textContent"))
             return text if '"form"' in text else None
 
         form = json.loads(eventually(shown, "the response of /post"))["form"]

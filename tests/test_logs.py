@@ -20,9 +20,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netd.ops.logging.log_fields import FIELDS
 from tests.certificates import shared_certificate
-from tests.clients import curl, exchange, samples
+from tests.clients import connect, curl, exchange, reset, samples, waiting
 from tests.programs import needs
 from tests.running import (
+    DEADLINE,
     MODULE,
     Daemon,
     environment,
@@ -106,8 +107,8 @@ class FormTests(SynchronousTestCase):
         daemon = self.enterContext(Daemon("--log", "journal"))
         self.use(daemon)
         if not os.path.exists("/run/systemd/journal/socket"):
-            metrics = samples(curl(f"{daemon.url}/metrics").text)
-            self.assertGreater(metrics["netd_log_drops_total",], 1)
+            url, name = f"{daemon.url}/metrics", "netd_log_drops_total"
+            eventually(lambda: samples(curl(url).text)[name,] > 1 or None, "lost lines")
         self.assertNotIn("POST /post", daemon.log)
 
 
@@ -131,7 +132,10 @@ class FieldTests(SynchronousTestCase):
         """All lines of a daemon that was asked for a bit of everything, and has ended."""
         daemon = self.daemon
         ask = partial(run, "curl", "-q", "-s", "--noproxy", "*", "-o", "/dev/null")
-        ask("-m", "0.2", f"{daemon.url}/delay/5")
+        with connect(daemon.address()) as sock:
+            sock.sendall(b"GET /delay/50 HTTP/1.1\r\nHost: a\r\n\r\n")
+            waiting(daemon)
+            reset(sock)
         ask(f"{daemon.url}/fault/reset")
         ask(f"{daemon.url}/echo", f"{daemon.url}/echo", "-o", "/dev/null")
         ask("--cacert", self.leaf, f"https://localhost:{daemon.where('https').port}/echo")
@@ -148,17 +152,21 @@ class FieldTests(SynchronousTestCase):
         Clients that left, resets, faults of calls, listeners and refusals are told apart.
         """
         entries = self.entries()
-        left, reset, first, second, secure, called, refused = (
-            entry for entry in entries if entry["event"] == "access"
+        left, broken, first, second, secure, called, refused = (
+            entry
+            for entry in entries
+            if entry["event"] == "access" and entry.get("target") != "/metrics"
         )
-        self.assertEqual((left["status"], left["delay"], left["bytes"]), (499, 5, 0))
+        self.assertEqual((left["status"], left["delay"], left["bytes"]), (499, 50, 0))
         self.assertTrue(0 < left["duration"] < left["delay"], left)
-        self.assertEqual((reset["status"], reset["fault"]), (444, "reset"))
-        self.assertGreater(reset["bytes"], 500)
+        self.assertEqual((broken["status"], broken["fault"]), (444, "reset"))
+        self.assertGreater(broken["bytes"], 500)
+        before = broken["connection"]
         connection = [
-            (each["connection"], each["connection_requests"]) for each in (first, second)
+            (each["connection"] - before, each["connection_requests"])
+            for each in (first, second)
         ]
-        self.assertEqual(connection, [(3, 1), (3, 2)])
+        self.assertEqual(connection, [(1, 1), (1, 2)])
         self.assertEqual(first["peer_port"], second["peer_port"])
         self.assertEqual((first["listener"], secure["listener"]), ("http", "https"))
         self.assertEqual((called["rpc_method"], called["rpc_fault"]), ("nothing", -32601))
@@ -207,7 +215,7 @@ class LossTests(SynchronousTestCase):
         folder = self.enterContext(temporary_directory())
         notify = self.enterContext(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         notify.bind(f"{folder}/notify")
-        notify.settimeout(60)
+        notify.settimeout(DEADLINE)
         process = self.enterContext(
             subprocess.Popen(
                 [*MODULE, "--port", "0", *words],
@@ -232,7 +240,7 @@ class LossTests(SynchronousTestCase):
     def end(self, process: subprocess.Popen[bytes]) -> None:
         """Stop the daemon, which must end in the usual way."""
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        process.wait(DEADLINE)
         self.assertIn(process.returncode, (0, -signal.SIGTERM))
 
     def test_nobodyReads(self) -> None:
@@ -248,7 +256,7 @@ class LossTests(SynchronousTestCase):
             query = "x" * 7000
             while not self.drops(url):
                 for _ in range(20):
-                    with urlopen(f"{url}/healthz?{query}", timeout=60) as response:
+                    with urlopen(f"{url}/healthz?{query}", timeout=DEADLINE) as response:
                         self.assertEqual(response.status, 200)
             self.end(process)
 

@@ -94,7 +94,7 @@ class MovedTests(SynchronousTestCase):
         """
         While a response is in flight after SIGTERM, /readyz is 503 and /metrics goes on.
         """
-        daemon = self.enterContext(Daemon("--metrics-http", "0", "--delay", "20s"))
+        daemon = self.enterContext(Daemon("--metrics-http", "0", "--delay", "50s"))
         own = f"http://localhost:{daemon.where('metrics-http').port}"
         with connect(daemon.address()) as sock:
             sock.sendall(b"GET / HTTP/1.1\r\nHost: netd\r\n\r\n")

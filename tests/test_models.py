@@ -8,7 +8,6 @@ are served at the same time are counted; only a server that is too quick fails b
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
 import os
 import re
@@ -18,7 +17,7 @@ import struct
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from unittest import mock
@@ -86,14 +85,12 @@ def _stage() -> Iterator[process.Stage]:
         yield process.Stage(folder, Path(sys.executable), core, core, choice, ())
 
 
-@functools.cache
-def _results() -> dict[str, Result]:
-    """What each model that can run here does, all of them at the same time."""
+def _results(choice: Mapping[str, Model]) -> list[Result]:
+    """What each of these models does, all of them at the same time."""
     with _stage() as stage, ExitStack() as stack:
         servers = {
             label: (model, stack.enter_context(process.running(stage, model.peer)))
-            for label, model in _models().items()
-            if not model.lacks()
+            for label, model in choice.items()
         }
         fives = _fives(servers)
         for _, server in servers.values():
@@ -101,8 +98,7 @@ def _results() -> dict[str, Result]:
         targets = [herd.Target(server.port, _REQUEST) for _, server in servers.values()]
         outcomes = herd.stampedes(targets, 1, DEADLINE, lambda: None)
         logs = [server.log.read_text() for _, server in servers.values()]
-        results = zip(fives.values(), outcomes, logs, strict=True)
-        return {label: Result(*each) for label, each in zip(servers, results, strict=True)}
+        return [Result(*each) for each in zip(fives.values(), outcomes, logs, strict=True)]
 
 
 def _fives(servers: dict[str, tuple[Model, process.Server]]) -> dict[str, Five]:
@@ -148,10 +144,12 @@ class ModelTests(SynchronousTestCase):
 
     def results(self, *labels: str) -> list[Result]:
         """The results of these models, each of which serves clients although others left."""
-        reasons = [why for label in labels if (why := _models()[label].lacks())]
+        known = _models()
+        choice = {label: known[label] for label in labels}
+        reasons = [why for model in choice.values() if (why := model.lacks())]
         if reasons:
             raise SkipTest(", ".join(reasons))
-        results = [_results()[label] for label in labels]
+        results = _results(choice)
         for label, result in zip(labels, results, strict=True):
             self.assertEqual(len(result.five.exchanges), _CLIENTS, label)
             self.assertEqual((result.after.errors, result.after.latencies[1:]), ({}, []), label)

@@ -40,25 +40,24 @@ def _strange(_: str, names: Iterable[str]) -> set[str]:
     }
 
 
+def _checkout(folder: Path) -> Path:
+    """What a clone has, in a folder of its own."""
+    source = folder / "checkout"
+    shutil.copytree(ROOT, source, ignore=_strange)
+    return source
+
+
 @functools.cache
-def _built() -> tuple[Path, Path]:
-    """The wheel and the sdist, built once for all tests, which only read them."""
+def _wheel() -> Path:
+    """The wheel, made once for the tests of this process, which only install it."""
     folder = Path(tempfile.mkdtemp(prefix="netd-dist-"))
     atexit.register(shutil.rmtree, folder)
-    source = folder / "source"
-    shutil.copytree(ROOT, source, ignore=_strange)
-    # Files that the use of a checkout leaves behind.
-    for litter in ("twisted/plugins/dropin.cache", "netd/__pycache__/x.pyc", "twistd.log"):
-        (source / litter).parent.mkdir(exist_ok=True)
-        (source / litter).write_bytes(b"litter")
-    # Without isolation: hatchling is already here, and this works without a network.
-    succeed(
-        *(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder / "dist", source),
-        environ=tool_environment(),
-    )
-    (wheel,) = (folder / "dist").glob("*.whl")
-    (sdist,) = (folder / "dist").glob("*.tar.gz")
-    return wheel, sdist
+    # `python -m build`, which takes longer, is the subject of other tests.
+    make = "import sys; from hatchling.build import build_wheel; build_wheel(sys.argv[1])"
+    command = (sys.executable, "-c", make, folder)
+    succeed(*command, environ=tool_environment(), cwd=_checkout(folder))
+    (wheel,) = folder.glob("*.whl")
+    return wheel
 
 
 class ContentTests(SynchronousTestCase):
@@ -78,23 +77,29 @@ class ContentTests(SynchronousTestCase):
             self.assertFalse(name.endswith(("dropin.cache", ".pyc", "twistd.log")), name)
             self.assertFalse(name.startswith("twisted/") and name != _PLUGIN, name)
 
-    def test_wheel(self) -> None:
+    def test_both(self) -> None:
         """
-        The wheel holds netd, the one plugin file and its metadata, and no twisted package.
+        The wheel holds netd, the one plugin file and its metadata, and no twisted package; the
+        sdist holds the sources of the wheel, the tests and the tac.
         """
-        wheel = _built()[0]
+        folder = self.enterContext(temporary_directory())
+        source = _checkout(folder)
+        # Files that the use of a checkout leaves behind.
+        for litter in ("twisted/plugins/dropin.cache", "netd/__pycache__/x.pyc", "twistd.log"):
+            (source / litter).parent.mkdir(exist_ok=True)
+            (source / litter).write_bytes(b"litter")
+        # Without isolation: hatchling is already here, and this works without a network.
+        build = (sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, source)
+        succeed(*build, environ=tool_environment())
+        (wheel,) = folder.glob("*.whl")
+        (sdist,) = folder.glob("*.tar.gz")
         self.assertRegex(wheel.name, r"\Anetd_workbench-[0-9.a-z]+-py3-none-any\.whl\Z")
         with zipfile.ZipFile(wheel) as archive:
             names = archive.namelist()
         self.clean(names)
         rooms = {name.split("/")[0] for name in names if ".dist-info/" not in name}
         self.assertEqual(rooms, {"netd", "twisted"})
-
-    def test_sdist(self) -> None:
-        """
-        The sdist holds the sources of the wheel, the tests and the tac.
-        """
-        with tarfile.open(_built()[1]) as archive:
+        with tarfile.open(sdist) as archive:
             names = [name.partition("/")[2] for name in archive.getnames()]
         self.clean(names)
         for name in ("netd.tac", "LICENSE", "tests/running.py", "contrib/systemd/netd.service"):
@@ -125,11 +130,16 @@ class InstallTests(SynchronousTestCase):
             deadline=_PATIENCE,
         )
 
-    def depend(self, venv: Path) -> None:
-        """Install what netd needs, by uv, which is quicker."""
-        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    def uv(self, venv: Path, *requirements: str) -> None:
+        """Install what is not netd by uv, which is quicker."""
         uv = (_BESIDE / "uv", "pip", "install", "-q", "--python", venv / "python")
-        succeed(*uv, *project["dependencies"], environ=self.environ, deadline=_PATIENCE)
+        succeed(*uv, *requirements, environ=self.environ, deadline=_PATIENCE)
+
+    def commands(self, scripts: Path) -> None:
+        """`twistd -n netd`, `netd` and `python -m netd` run."""
+        self.runs(scripts / "twistd", "-n", "--pidfile=", "netd")
+        self.runs(scripts / "netd")
+        self.runs(scripts / "python", "-m", "netd")
 
     def runs(self, *way: str | Path, **variables: str) -> None:
         """The daemon started this way responds."""
@@ -137,40 +147,30 @@ class InstallTests(SynchronousTestCase):
             self.assertEqual(curl(f"{daemon.url}/echo").body, GREETING)
             self.assertEqual(curl(f"{daemon.url}/files/hello.txt").status, 200)
 
-    def test_wheel(self) -> None:
+    def test_pip(self) -> None:
         """
-        With netd's dependencies `twistd -ny netd.tac` runs from a bare checkout; with the wheel
-        `twistd -n netd`, `netd` and `python -m netd` run from anywhere.
+        With netd's dependencies `twistd -ny netd.tac` runs from a bare checkout; after
+        `pip install -e .`, and with the wheel in its place, all commands run from anywhere.
         """
         scripts = self.venv()
-        self.depend(scripts)
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+        self.uv(scripts, *project["project"]["dependencies"])
         alone = run(
             scripts / "python", "-c", "import netd", environ=self.environ, cwd=self.folder
         )
         self.assertIn("No module named 'netd'", alone.err)
-        source = self.folder / "checkout"
-        shutil.copytree(ROOT, source, ignore=_strange)
+        source = _checkout(self.folder)
         tac = (scripts / "twistd", "-n", "--pidfile=", "-y", source / "netd.tac")
         with Daemon(way=tac, environ=self.environ) as daemon:
             self.assertEqual(curl(f"{daemon.url}/echo").body, GREETING)
-        self.pip(scripts, "install", "-q", "--no-deps", _built()[0])
+        # pip would take long to install what builds netd into a place of its own.
+        self.uv(scripts, *project["build-system"]["requires"], "editables")
+        self.pip(scripts, "install", "-q", "--no-build-isolation", "-e", source)
+        self.commands(scripts)
+        self.pip(scripts, "install", "-q", "--no-deps", _wheel())
         self.pip(scripts, "check")
-        self.runs(scripts / "twistd", "-n", "--pidfile=", "netd")
-        self.runs(scripts / "netd")
-        self.runs(scripts / "python", "-m", "netd")
-
-    def test_editable(self) -> None:
-        """
-        After `pip install -e .` the same commands run, plugin included.
-        """
-        scripts = self.venv()
-        self.depend(scripts)
-        source = self.folder / "checkout"
-        shutil.copytree(ROOT, source, ignore=_strange)
-        self.pip(scripts, "install", "-q", "-e", source)
-        self.runs(scripts / "twistd", "-n", "--pidfile=", "netd")
-        self.runs(scripts / "netd")
-        self.runs(scripts / "python", "-m", "netd")
+        shutil.rmtree(source)
+        self.commands(scripts)
 
     def test_uv(self) -> None:
         """
@@ -179,7 +179,7 @@ class InstallTests(SynchronousTestCase):
         self.environ["UV_TOOL_DIR"] = str(self.folder / "tools")
         self.environ["UV_TOOL_BIN_DIR"] = str(self.folder / "bin")
         succeed(
-            *(_BESIDE / "uv", "tool", "install", "--python", sys.executable, _built()[0]),
+            *(_BESIDE / "uv", "tool", "install", "--python", sys.executable, _wheel()),
             environ=self.environ,
             deadline=_PATIENCE,
         )
@@ -193,7 +193,7 @@ class InstallTests(SynchronousTestCase):
         self.environ["PIPX_BIN_DIR"] = str(self.folder / "bin")
         self.environ["PIPX_MAN_DIR"] = str(self.folder / "man")
         succeed(
-            *(_BESIDE / "pipx", "install", "--python", sys.executable, _built()[0]),
+            *(_BESIDE / "pipx", "install", "--python", sys.executable, _wheel()),
             environ=self.environ,
             deadline=_PATIENCE,
         )

@@ -8,8 +8,6 @@ import gzip
 import http.client
 import os
 import signal
-import socket
-import struct
 import xmlrpc.client
 import zlib
 from datetime import datetime
@@ -22,6 +20,7 @@ from selenium.webdriver.support.select import Select
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.browser import element, overflow, resize, shared_browser
+from tests.clients import reset
 from tests.programs import needs
 from tests.running import (
     DEADLINE,
@@ -153,7 +152,7 @@ class PythonTests(SynchronousTestCase):
 
     def post(self, body: bytes, **headers: str) -> tuple[int, bytes]:
         """Status and body of the response to a POST on a fresh connection."""
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=20)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=DEADLINE)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml", **named})
@@ -265,9 +264,7 @@ class PythonTests(SynchronousTestCase):
         """
         connection = self.burn(25.0)
         first = eventually(self.worker, "a worker")
-        # A reset: after a FIN the client could still be reading.
-        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        connection.close()
+        reset(connection.sock)
         self.assertEqual(self.proxy.shop.largest_prime(10), 7)
         self.assertNotEqual(self.worker(), first)
 

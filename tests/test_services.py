@@ -42,6 +42,12 @@ def _decided(daemon: Daemon) -> bool | None:
     return found["netd_udp_datagrams_sent_total",] + lost == 100 or None
 
 
+def _socat(where: str, datagram: str) -> str:
+    """The response to a datagram; socat waits half a second for it, and asks again."""
+    words = ("socat", "-t", "0.5", "-", where)
+    return eventually(lambda: run(*words, stdin=datagram).out or None, "a response")
+
+
 class DatagramTests(SynchronousTestCase):
     """
     Datagrams.
@@ -116,8 +122,8 @@ class DatagramTests(SynchronousTestCase):
                 response = client.recv(1000)
                 self.assertEqual(len(response), length or len(response), response)
             # socat sends no empty datagram; a short one is a request too.
-            done = run("socat", "-t", "2", "-", f"UDP4:{address[0]}:{address[1]}", stdin="?")
-            self.assertEqual(len(done.out.encode("utf-8", "surrogateescape")), len(response))
+            out = _socat(f"UDP4:{address[0]}:{address[1]}", "?")
+            self.assertEqual(len(out.encode("utf-8", "surrogateescape")), len(response))
 
     @needs("nmap")
     def test_nmap(self) -> None:
@@ -220,8 +226,7 @@ class DatagramTests(SynchronousTestCase):
         for bind, kind in (("127.0.0.1", "UDP4"), ("::1", "UDP6")):
             where = self.enterContext(Daemon("--bind", bind)).where("udp")
             host = f"[{where.host}]" if ":" in where.host else where.host
-            done = run("socat", "-t", "2", "-", f"{kind}:{host}:{where.port}", stdin="hello")
-            self.assertEqual((done.out, done.status), ("hello", 0), done.err)
+            self.assertEqual(_socat(f"{kind}:{host}:{where.port}", "hello"), "hello")
 
 
 class StreamTests(SynchronousTestCase):
@@ -293,12 +298,14 @@ class StreamTests(SynchronousTestCase):
         """
         options = services("echo=tcp", "discard=tcp")
         daemon = self.enterContext(Daemon(*options, "--service-idle", "300ms"))
-        for name, response in (("tcp-echo", b"x"), ("tcp-discard", b"")):
-            with connect(daemon.address(name)) as sock:
+        for name in ("tcp-echo", "tcp-discard"):
+            # The connection of a client for which a busy machine has no time is idle, too.
+            with (
+                connect(daemon.address(name)) as sock,
+                self.assertRaises(ConnectionResetError),
+            ):
                 sock.sendall(b"x")
-                self.assertEqual(sock.recv(10) if response else b"", response)
-                with self.assertRaises(ConnectionResetError):
-                    receive(sock)
+                receive(sock)
 
     def test_unix(self) -> None:
         """
@@ -371,7 +378,7 @@ class SilenceTests(SynchronousTestCase):
         """
         port = self.daemon.where("tcp-tls-stall").port
         url = f"https://127.0.0.1:{port}/"
-        done = run("curl", "-qsSv", "--noproxy", "*", "-m", "0.5", url)
+        done = run("curl", "-qsSv", "--noproxy", "*", "-m", "2", url)
         self.assertEqual(done.status, 28, done.err)
         self.assertIn("Client hello", done.err)
         self.assertNotIn("Server hello", done.err)

@@ -20,6 +20,7 @@ from tests.running import (
     environment,
     eventually,
     run,
+    run_netd,
     temporary_directory,
 )
 
@@ -64,7 +65,7 @@ class AnnounceTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """A path that cannot be written stops the start with one line."""
-        done = run(*MODULE, "--port", "0", "--announce", "/proc/nowhere/ready")
+        done = run_netd("--port", "0", "--announce", "/proc/nowhere/ready")
         self.assertEqual((done.status, done.out), (1, ""))
         self.assertEqual(
             done.err,

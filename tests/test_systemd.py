@@ -150,13 +150,13 @@ class SystemdTests(SynchronousTestCase):
         """
         machine = self.machine
         self.options()
-        machine.drop_in("watchdog", "[Service]\nWatchdogSec=2\n")
+        machine.drop_in("watchdog", "[Service]\nWatchdogSec=5\n")
         machine.systemctl("daemon-reload")
         machine.systemctl("start", "netd.socket", "netd.service")
         self.served()
         self.assertEqual(machine.show("NRestarts"), "0")
         machine.systemctl("kill", "--kill-whom=main", "--signal=STOP", "netd.service")
-        eventually(lambda: machine.show("NRestarts") == "1" or None, "the restart")
+        eventually(lambda: machine.show("NRestarts") != "0" or None, "the restart")
         self.served()
 
     def test_strict(self) -> None:

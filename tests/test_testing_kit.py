@@ -37,6 +37,9 @@ _PYTEST = (
     # Plugins that take seconds to import.
     *("-p", "no:hypothesispytest", "-p", "no:schemathesis"),
 )
+# The others take longer to import than most suites here run.
+_ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+_KIT = (*_PYTEST, "-p", "netd.testing.plugin")
 
 _NOTE = """
 import os, pathlib, time, urllib.request
@@ -193,7 +196,7 @@ class PytestTests(Runs):
         """Each worker of xdist has a daemon of its own."""
         self.write(_SUITE)
         self.write(_SUITE, "test_too.py")
-        self.passes(*_PYTEST, "-n", "2", "--dist", "loadfile")
+        self.passes(*_KIT, "-p", "xdist.plugin", "-n", "2", "--dist", "loadfile", **_ALONE)
         self.assertEqual(len(self.noted), 2)
 
     def test_alone(self) -> None:
@@ -202,7 +205,9 @@ class PytestTests(Runs):
         every socket but those to loopback.
         """
         self.write(_SUITE)
-        self.passes(*_PYTEST, "--disable-socket", "--allow-hosts=127.0.0.1")
+        plugins = ("-p", "pytest_randomly", "-p", "pytest_socket")
+        forbid = ("--disable-socket", "--allow-hosts=127.0.0.1")
+        self.passes(*_KIT, *plugins, *forbid, **_ALONE)
         self.assertEqual(len(self.noted), 1)
 
     def test_lostWorker(self) -> None:
@@ -211,7 +216,7 @@ class PytestTests(Runs):
             f"{_NOTE}\ndef test_dies(netd):\n    note(netd)\n    os.kill(os.getpid(), 9)\n"
             "def test_lives(netd):\n    assert get(netd / 'get') == 200\n"
         )
-        done = self.run_suite(*_PYTEST, "-n", "2")
+        done = self.run_suite(*_KIT, "-p", "xdist.plugin", "-n", "2", **_ALONE)
         self.assertIn("1 failed, 1 passed", done.out)
         self.assertEqual(len(self.noted), 1)
         self.nothing_left()
@@ -223,9 +228,9 @@ class PytestTests(Runs):
             "    note(netd_factory(tls=netd_ca))\n    time.sleep(600)\n"
         )
         runner = subprocess.Popen(
-            _PYTEST,
+            _KIT,
             cwd=self.room,
-            env=self.environment(),
+            env=self.environment(**_ALONE),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -248,8 +253,7 @@ class OtherSystemTests(Runs):
         self.write(system, "site/sitecustomize.py")
         path = f"{self.room / 'site'}{os.pathsep}{ROOT}"
         # Not the plugins of others, which may not be ready for this.
-        alone = {"PYTHONPATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-        return self.passes(*_PYTEST, "-p", "netd.testing.plugin", *options, **alone)
+        return self.passes(*_KIT, *options, PYTHONPATH=path, **_ALONE)
 
     def test_macos(self) -> None:
         """The fixtures start a daemon where epoll, /proc and all of Linux's own are missing."""
@@ -349,7 +353,8 @@ class ExampleTests(Runs):
         for path in (ROOT / "examples" / "testing").iterdir():
             if path.is_file():
                 self.write(path.read_text(), path.name)
-        done = self.passes(sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
+        slow = ("-p", "no:hypothesispytest", "-p", "no:schemathesis")
+        done = self.passes(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *slow)
         self.assertIn("4 passed", done.out)
 
     def test_fixtures(self) -> None:
@@ -359,7 +364,7 @@ class ExampleTests(Runs):
         self.assertEqual(len(shown), 2)
         lossy = "def test_lossy(lossy):\n    assert lossy.udp.port\n"
         self.write("\n".join(["import pytest", *shown, lossy]))
-        self.assertIn("3 passed", self.passes(*_PYTEST).out)
+        self.assertIn("3 passed", self.passes(*_KIT, **_ALONE).out)
 
     def test_otherTools(self) -> None:
         """The daemon takes each URL for those who know another tool."""

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import xmlrpc.client
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -18,10 +19,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.clients import connect, datagrams, receive
 from tests.load import Load
 from tests.running import (
+    ROOT,
     Daemon,
     alive,
     eventually,
     run,
+    run_netd,
     shared,
     temporary_directory,
 )
@@ -124,7 +127,7 @@ class StartTests(SynchronousTestCase):
                 "netd: --seed: needs --workers 1, several processes would repeat nothing\n",
             ),
         ):
-            done = run(sys.executable, "-m", "netd", "--port=0", *arguments)
+            done = run_netd("--port=0", *arguments)
             self.assertEqual((done.status, done.err), (1, message))
 
     def test_failed(self) -> None:
@@ -169,6 +172,12 @@ def _links(pid: int) -> set[str]:
 def _more(load: Load, number: int) -> bool | None:
     """True when `load` has so many responses, whatever failed meanwhile."""
     return True if len(load.answered) >= number else None
+
+
+def _ended(daemon: Daemon, processes: list[int]) -> list[int] | None:
+    """Those of these workers whose end is in the log; None where it has none."""
+    log = daemon.log
+    return [pid for pid in processes if f"(pid {pid}): ended" in log] or None
 
 
 class DeathTests(SynchronousTestCase):
@@ -250,20 +259,24 @@ class DeathTests(SynchronousTestCase):
 
     def test_hung(self) -> None:
         """A worker that stands still costs newcomers nothing, writes its stack, is replaced."""
-        with Daemon("--workers=2", "--worker-timeout=3s") as daemon:
-            with Load(daemon.address()) as load:
+        body = xmlrpc.client.dumps((os.devnull,), "stuck.reactor").encode()
+        head = b"POST /RPC2 HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\n"
+        options = ("--rpc=netd.test.xmlrpc.published:stuck", "--worker-timeout=3s")
+        with Daemon("--workers=2", *options, cwd=ROOT) as daemon:
+            with Load(daemon.address()) as load, connect(daemon.address()) as client:
                 load.more(20)
-                pid = workers(daemon)[0]
-                os.kill(pid, signal.SIGSTOP)
-                daemon.logged("worker 1 stands still (hung)")
-                # The stack is written when the worker goes on.
-                os.kill(pid, signal.SIGCONT)
-                replaced(daemon, pid, 2)
+                both = workers(daemon)
+                client.sendall(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body))
+                daemon.logged("stands still (hung)")
+                (hung,) = eventually(partial(_ended, daemon, both), "the end of a worker")
+                replaced(daemon, hung, 2)
                 load.more(20)
             self.assertEqual(self.lost(load), [])
-            self.assertEqual(metrics(daemon)["netd_worker_restarts_total", "hung", "1"], 1)
             log = daemon.logged("most recent call first")
-            self.assertIn("in _run_worker" if "_run_worker" in log else "in run", log)
+            self.assertIn("in blocks", log)
+            restarts = metrics(daemon)
+            hangs = [restarts.get(("netd_worker_restarts_total", "hung", n), 0) for n in "12"]
+            self.assertEqual(sum(hangs), 1)
 
     def test_supervisor(self) -> None:
         """When the supervisor is killed no process stays, and the port is free at once."""

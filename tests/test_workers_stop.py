@@ -67,7 +67,7 @@ class StopTests(SynchronousTestCase):
         """Fifty responses in flight over four workers are delivered; newcomers are refused."""
         with Daemon("--workers=4") as daemon:
             processes = group(daemon)
-            sockets = self.ask(daemon, 50, b"/echo?delay=1s")
+            sockets = self.ask(daemon, 50, b"/echo?delay=3s")
             daemon.signal()
             daemon.notice("STOPPING")
             self.refused(daemon)
@@ -76,14 +76,14 @@ class StopTests(SynchronousTestCase):
                 self.assertTrue(response.startswith(b"HTTP/1.1 200 OK\r\n"), response)
                 self.assertTrue(response.endswith(b"\r\n\r\n" + GREETING), response)
             self.over(daemon, processes)
-            self.assertEqual(daemon.log.count('"GET /echo?delay=1s HTTP/1.1" 200 58'), 50)
+            self.assertEqual(daemon.log.count('"GET /echo?delay=3s HTTP/1.1" 200 58'), 50)
 
     def test_everybody(self) -> None:
         """A stop signal at every process, as systemd and a terminal send it, stops once."""
         for number in (signal.SIGTERM, signal.SIGINT):
             with Daemon("--workers=2") as daemon:
                 processes = group(daemon)
-                (sock,) = self.ask(daemon, 1, b"/echo?delay=1s")
+                (sock,) = self.ask(daemon, 1, b"/echo?delay=3s")
                 signal_all(processes, number)
                 self.assertTrue(receive(sock).endswith(GREETING))
                 self.assertEqual(daemon.ended(), -number)
@@ -133,7 +133,7 @@ class StopTests(SynchronousTestCase):
             self.assertEqual(get(daemon, "/readyz", "metrics-http"), (200, "ready 2 of 2\n"))
             text = f"ok supervisor of 2 workers pid {daemon.pid}\n"
             self.assertEqual(get(daemon, "/healthz", "metrics-http"), (200, text))
-            sockets = self.ask(daemon, 2, b"/echo?delay=2s", "metrics-http")
+            sockets = self.ask(daemon, 2, b"/echo?delay=3s", "metrics-http")
             daemon.signal()
             daemon.notice("STOPPING")
             self.assertEqual(get(daemon, "/readyz", "metrics-http"), (503, "draining\n"))
@@ -154,7 +154,7 @@ class StopTests(SynchronousTestCase):
             for _ in range(10):
                 self.assertEqual(get(daemon, "/status/201")[0], 201)
             self.assertEqual([pid for pid in processes if not alive(pid)], [])
-            (sock,) = self.ask(daemon, 1, b"/echo?delay=1s", "metrics-http")
+            (sock,) = self.ask(daemon, 1, b"/echo?delay=3s", "metrics-http")
             daemon.signal()
             self.refused(daemon)
             self.assertTrue(receive(sock).endswith(GREETING))

@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.clients import connect, receive, threads
 from tests.running import DEADLINE, Daemon, eventually, shared, temporary_directory
-from tests.workers import get, metrics, replaced, signal_all, who, workers
+from tests.workers import descriptors, get, metrics, replaced, signal_all, who, workers
 
 _REQUESTS = "netd_http_requests_total"
 
@@ -197,20 +197,24 @@ class BalanceTests(SynchronousTestCase):
     def test_kept(self) -> None:
         """Kept connections, opened one after the other or at once, spread over all workers."""
         with Daemon("--workers=4", "--access-log=off") as daemon, ExitStack() as clients:
-            for _ in range(200):
-                sock = clients.enter_context(connect(daemon.address()))
-                sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
-                sock.recv(65_536)
 
-            def complete() -> list[int] | None:
-                counts = _connections(daemon)
-                # The one that asks, too; those that asked before may be open still.
-                return counts if sum(counts) >= 201 else None
+            def uneven(opened: int) -> bool:
+                for _ in range(200):
+                    sock = clients.enter_context(connect(daemon.address()))
+                    sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+                    sock.recv(65_536)
 
-            counts = eventually(complete, "the connections of all")
-            # Without balance one or two have nearly all; a busy machine makes it uneven.
-            self.assertGreater(min(counts), 0, counts)
-            self.assertLess(sum(sorted(counts)[2:]), 190, counts)
+                def complete() -> list[int] | None:
+                    counts = _connections(daemon)
+                    # The one that asks, too; those that asked before may be open still.
+                    return counts if sum(counts) > opened + 200 else None
+
+                counts = sorted(eventually(complete, "the connections of all"))
+                return not counts[0] or sum(counts[2:]) > 0.95 * sum(counts)
+
+            # Without balance one or two have nearly all.  A worker for which a busy machine
+            # has no time takes fewer, and more of later ones.
+            self.assertFalse(all(uneven(200 * turn) for turn in range(5)))
 
 
 def _connections(daemon: Daemon) -> list[int]:
@@ -258,9 +262,7 @@ class LogTests(SynchronousTestCase):
 
                 def reopened() -> bool | None:
                     links = [
-                        os.readlink(f"/proc/{pid}/fd/{fd}")
-                        for pid in workers(daemon)
-                        for fd in os.listdir(f"/proc/{pid}/fd")
+                        link for pid in workers(daemon) for link in descriptors(pid).values()
                     ]
                     return True if str(old) not in links else None
 

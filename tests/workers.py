@@ -83,5 +83,9 @@ def metrics(daemon: Daemon, name: str = "http") -> dict[tuple[str, ...], float]:
 
 
 def descriptors(pid: int) -> dict[int, str]:
-    """What each open descriptor of a process is."""
-    return {int(link.name): str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
+    """What each open descriptor of a process is; one that closes meanwhile may be missing."""
+    found = {}
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found[int(link.name)] = str(link.readlink())
+    return found
