@@ -26,6 +26,7 @@ from twisted.python.usage import UsageError
 
 from netd.http.server import DeniedServer
 from netd.ops.announce import Announcer
+from netd.ops.descriptors import max_connections
 from netd.ops.inherited import Inherited, assign
 from netd.ops.reload import Reload
 from netd.ops.signals import end_after, limit_stop, on_signal, on_stop_signal
@@ -41,11 +42,6 @@ from netd.transport.listener import Listener, check_distinct, datagram, stream
 from netd.transport.temporary_certificate import CertificateFile
 from netd.values import Endpoint
 
-try:
-    import resource
-except ImportError:
-    resource = None  # type: ignore[assignment]  # Windows
-
 _log = Logger()
 
 _NUMBER: Final = re.compile("-[0-9]+$")
@@ -58,9 +54,6 @@ _SCHEMES: Final = {
 if TYPE_CHECKING:
     # Imported by a daemon with workers only.
     from netd.workers.supervisor import Supervisor
-
-RESERVE: Final = 128
-"""Descriptors for other things than connections: logs, files, 63 of their copies, pipes."""
 
 
 def build(
@@ -157,30 +150,6 @@ def _fitted(settings: Settings) -> Settings:
         return settings
     limits = evolve(limits, connections=max_connections())
     return evolve(settings, http=evolve(settings.http, limits=limits))
-
-
-def raise_limit() -> int:
-    """
-    Raise the soft limit of descriptors to the hard one; returns the limit in force.
-
-    macOS refuses, as it has another limit below its hard limit; Windows has that of select().
-    """
-    if resource is None:
-        return 512
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        except (ValueError, OSError):
-            return soft
-    return hard
-
-
-def max_connections() -> int:
-    """The connections that leave `RESERVE` descriptors free, at least one."""
-    limit = raise_limit()
-    unlimited = resource is not None and limit == resource.RLIM_INFINITY
-    return maxsize if unlimited else max(1, limit - RESERVE)
 
 
 def services(parts: Parts) -> Iterator[tuple[str, IService]]:

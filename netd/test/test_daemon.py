@@ -5,13 +5,11 @@ Tests for netd.daemon.
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import socket
 import sys
 from functools import partial
 from pathlib import Path
-from sys import maxsize
 from typing import Any
 
 from attrs import evolve
@@ -27,12 +25,12 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from netd import daemon as module
 from netd import settings
 from netd.addresses import Network
 from netd.counters import Counters
-from netd.daemon import RESERVE, Daemon, build, build_group, max_connections, raise_limit
+from netd.daemon import Daemon, build, build_group
 from netd.http.context import AccessRecord
+from netd.ops.descriptors import max_connections
 from netd.ops.inherited import Inherited
 from netd.ops.logging.access_log import TextLog
 from netd.ops.logging.line_writer import LineWriter
@@ -944,59 +942,3 @@ class SignalTests(Managed):
         self.assertEqual(self.signal(signal.SIGHUP), [])
         self.quiet(self.receive)
         self.assertIsInstance(self.reactor, Clock)
-
-
-class DescriptorLimitTests(SynchronousTestCase):
-    """
-    The limits of a fake kernel.
-    """
-
-    def kernel(self, soft: int, hard: int, refuses: type[Exception] | None = None) -> None:
-        """A kernel with these limits, which raises `refuses` when they are changed."""
-        self.limits = (soft, hard)
-
-        def get(which: int) -> tuple[int, int]:
-            self.assertEqual(which, resource.RLIMIT_NOFILE)
-            return self.limits
-
-        def put(which: int, limits: tuple[int, int]) -> None:
-            if refuses is not None:
-                raise refuses
-            self.limits = limits
-
-        self.patch(resource, "getrlimit", get)
-        self.patch(resource, "setrlimit", put)
-
-    def test_raised(self) -> None:
-        """The soft limit is raised to the hard one."""
-        self.kernel(1024, 4096)
-        self.assertEqual(raise_limit(), 4096)
-        self.assertEqual(self.limits, (4096, 4096))
-
-    def test_alreadyThere(self) -> None:
-        """A soft limit that equals the hard one is not changed."""
-        self.kernel(4096, 4096, OSError)
-        self.assertEqual(raise_limit(), 4096)
-
-    def test_refused(self) -> None:
-        """A limit that the kernel refuses to raise stays in force."""
-        for reason in (ValueError, OSError):
-            self.kernel(256, resource.RLIM_INFINITY, reason)
-            self.assertEqual(raise_limit(), 256)
-
-    def test_connections(self) -> None:
-        """Connections leave `RESERVE` descriptors, and at least one is allowed."""
-        self.kernel(1024, 1024)
-        self.assertEqual(max_connections(), 1024 - RESERVE)
-        self.kernel(10, 10)
-        self.assertEqual(max_connections(), 1)
-
-    def test_windows(self) -> None:
-        """Windows has no limit of descriptors, but select() takes 512 sockets."""
-        self.patch(module, "resource", None)
-        self.assertEqual(max_connections(), 512 - RESERVE)
-
-    def test_unlimited(self) -> None:
-        """Without a limit of descriptors connections are not limited."""
-        self.kernel(resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-        self.assertEqual(max_connections(), maxsize)
