@@ -95,7 +95,7 @@ class Prepared:
 
 @frozen
 class Commit:
-    """Use what was prepared."""
+    """Use what was prepared; return None when it is in use."""
 
 
 @frozen

@@ -24,12 +24,16 @@ from netd.workers.slot import Slot
 
 _log = Logger()
 
-PREPARE_SECONDS: Final = 10.0
-"""How long workers may take to check settings."""
+RESPONSE_SECONDS: Final = 10.0
+"""How long workers may take to check settings, and to use them."""
 
 
 class TwoPhase:
-    """Reloads the workers of `slots`, and the supervisor's own daemon by `reload`."""
+    """
+    Reloads the workers of `slots`, and the supervisor's own daemon by `reload`.
+
+    When a reload is over each worker that serves uses the new settings.
+    """
 
     def __init__(
         self,
@@ -55,29 +59,29 @@ class TwoPhase:
             return plan
         asked = [slot for slot in self._slots if slot.ready]
         links = [slot.link for slot in asked]
-        prepared = await self._prepare(asked, plan.settings)
+        prepared = await self._ask(asked, messages.Prepare(plan.settings))
         if objection := self._objection(asked, prepared):
             for slot in asked:
                 slot.send(messages.Abort())
             return self._reload.refuse(objection)
         self.settings = plan.settings
         self.generation += 1
-        for slot, link in zip(asked, links, strict=True):
-            # A worker that took the place of one that died was not asked.
-            if slot.link is link and slot.linked:
-                slot.send(messages.Commit())
-                slot.generation = self.generation
+        # A worker that took the place of one that died was not asked.
+        pairs = zip(asked, links, strict=True)
+        asked = [slot for slot, link in pairs if slot.link is link and slot.linked]
+        for slot in asked:
+            slot.generation = self.generation
+        await self._ask(asked, messages.Commit())
         outcome = self._reload.commit(plan)
         for slot in self._slots:
             if slot.ready:
                 await self.update(slot)
         return outcome
 
-    async def _prepare(self, slots: Sequence[Slot], settings: Settings) -> list[Any]:
-        """A `Prepared` of each worker, or the failure to get one."""
-        message = messages.Prepare(settings)
+    async def _ask(self, slots: Sequence[Slot], message: object) -> list[Any]:
+        """What each worker returns to `message`, or the failure to get it."""
         asked: list[Deferred[object]] = [
-            slot.ask(message, PREPARE_SECONDS, self._clock) for slot in slots
+            slot.ask(message, RESPONSE_SECONDS, self._clock) for slot in slots
         ]
         return [result for _, result in await DeferredList(asked, consumeErrors=True)]
 
@@ -102,7 +106,7 @@ class TwoPhase:
         if slot.generation == self.generation:
             return
         slot.generation = self.generation
-        (outcome,) = await self._prepare([slot], self.settings)
+        (outcome,) = await self._ask([slot], messages.Prepare(self.settings))
         if isinstance(outcome, Failure):
             return
         if outcome.error:
@@ -113,4 +117,4 @@ class TwoPhase:
             )
             slot.send(messages.Stop())
         else:
-            slot.send(messages.Commit())
+            await self._ask([slot], messages.Commit())

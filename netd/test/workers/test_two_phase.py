@@ -20,7 +20,7 @@ from netd.values import Duration
 from netd.workers import messages
 from netd.workers.messages import Prepared
 from netd.workers.slot import Slot
-from netd.workers.two_phase import PREPARE_SECONDS, TwoPhase
+from netd.workers.two_phase import RESPONSE_SECONDS, TwoPhase
 
 _OLD = Settings()
 _NEW = evolve(_OLD, grace=Duration.parse("1s"))
@@ -42,6 +42,8 @@ class TwoPhaseTests(SynchronousTestCase):
         self.clock = Clock()
         self.slots = [Slot(0), Slot(1)]
         self.workers = [FakeWorker.of(slot) for slot in self.slots]
+        for worker in self.workers:
+            worker.returns(messages.Commit, None)
         self.used: list[Settings] = []
         self.settings: Settings | Exception = _NEW
         part = Reloadable(
@@ -98,6 +100,26 @@ class TwoPhaseTests(SynchronousTestCase):
             self.assertEqual(self.slots[number].generation, 1)
         self.assertEqual((self.used, self.two_phase.settings), ([_NEW], _NEW))
 
+    def test_used(self) -> None:
+        """It is over when each worker uses the settings, or takes too long or dies."""
+        for number, end in enumerate(("leave", "advance", "hear"), 1):
+            self.setUp()
+            self.prepared(self._GOOD, self._GOOD)
+            del self.workers[1].answers[messages.Commit]
+            outcome = self.start()
+            self.assertNoResult(outcome)
+            self.assertEqual((self.used, self.told(1)[-1]), ([], messages.Commit))
+            with capturedLogs():
+                if end == "leave":
+                    self.workers[1].leave()
+                elif end == "advance":
+                    self.clock.advance(RESPONSE_SECONDS)
+                else:
+                    (asked,) = self.workers[1].link._asked.values()
+                    asked.callback(None)
+            self.assertEqual(self.successResultOf(outcome), "Reloaded", number)
+            self.assertEqual(self.used, [_NEW])
+
     def test_unreadable(self) -> None:
         """Settings that cannot be read are nobody's."""
         self.settings = UsageError("--grace x")
@@ -127,7 +149,7 @@ class TwoPhaseTests(SynchronousTestCase):
         outcome = self.start()
         self.assertNoResult(outcome)
         with capturedLogs():
-            self.clock.advance(PREPARE_SECONDS)
+            self.clock.advance(RESPONSE_SECONDS)
         self.assertEqual(
             self.successResultOf(outcome), "Not reloaded: worker 2: did not respond in time"
         )
