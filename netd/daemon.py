@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import os
 import re
-import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,6 +41,11 @@ from netd.transport.listener import Listener, check_distinct, datagram, stream
 from netd.transport.temporary_certificate import CertificateFile
 from netd.values import Endpoint
 
+try:
+    import resource
+except ImportError:
+    resource = None  # type: ignore[assignment]  # Windows
+
 _log = Logger()
 
 _NUMBER: Final = re.compile("-[0-9]+$")
@@ -54,6 +58,9 @@ _SCHEMES: Final = {
 if TYPE_CHECKING:
     # Imported by a daemon with workers only.
     from netd.workers.supervisor import Supervisor
+
+# Of Python's select() on Windows, which has no limit of descriptors.
+_SELECT_SOCKETS: Final = 512
 
 RESERVE: Final = 128
 """Descriptors for other things than connections: logs, files, 63 of their copies, pipes."""
@@ -107,6 +114,8 @@ def build_group(
     alone = partial(build, settings, reactor, environ, read, inherited, output=output)
     if settings.workers.count == 1:
         return alone()
+    if sys.platform != "linux":
+        raise UsageError(f"--workers {settings.workers.count or 'auto'}: needs Linux")
     # Imported here, because most daemons have one process.
     from netd.workers import count
     from netd.workers.group import Group
@@ -115,8 +124,6 @@ def build_group(
     workers = settings.workers.count or count.auto()
     if workers == 1 or private.WORKERS.missing():
         return alone()
-    if sys.platform != "linux":
-        raise UsageError(f"--workers {workers}: several processes need Linux")
 
     def divided(settings: Settings) -> Settings:
         try:
@@ -161,6 +168,8 @@ def raise_limit() -> int:
 
     macOS refuses, as it has another limit below its hard limit.
     """
+    if resource is None:
+        return _SELECT_SOCKETS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         try:
@@ -173,7 +182,8 @@ def raise_limit() -> int:
 def max_connections() -> int:
     """The connections that leave `RESERVE` descriptors free, at least one."""
     limit = raise_limit()
-    return maxsize if limit == resource.RLIM_INFINITY else max(1, limit - RESERVE)
+    unlimited = resource is not None and limit == resource.RLIM_INFINITY
+    return maxsize if unlimited else max(1, limit - RESERVE)
 
 
 def services(parts: Parts) -> Iterator[tuple[str, IService]]:
@@ -303,9 +313,14 @@ class Daemon(MultiService):
         reactor = self.parts.reactor
         self._speed_up()
         # Before READY=1 tells others that they may send them.
-        on_signal(reactor, signal.SIGHUP, self.reload)
-        on_signal(reactor, signal.SIGUSR1, self.reopen_logs)
-        on_signal(reactor, signal.SIGUSR2, self.status.dump)
+        for name, function in (
+            ("SIGHUP", self.reload),
+            ("SIGUSR1", self.reopen_logs),
+            ("SIGUSR2", self.status.dump),
+        ):
+            # Windows has none of them.
+            if number := getattr(signal, name, None):
+                on_signal(reactor, number, function)
         limit_stop(reactor, self._longest_stop)
 
     def _speed_up(self) -> None:

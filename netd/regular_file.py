@@ -29,4 +29,4 @@ def read_file(path: Path | str) -> bytes:
 
 def _open(path: str, flags: int) -> int:
     # Without O_NONBLOCK this would wait for the writer of a FIFO.
-    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))

@@ -7,10 +7,12 @@ would run on `twisted.web.server.Site` as well.
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache, partial
 from typing import Any, Final
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.usage import UsageError
 from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource, getChildForRequest
 
@@ -26,7 +28,6 @@ from netd.lab.endpoints.probes import Probes
 from netd.lab.router import Router, block
 from netd.lab.table import routes
 from netd.lab.watchers import Watchers
-from netd.static.resource import resource as files
 from netd.xmlrpc import service
 from netd.xmlrpc.content_coding import LARGEST
 from netd.xmlrpc.resource import RPCRoot
@@ -36,6 +37,7 @@ _BODIES: Final = {b"/RPC2": LARGEST}
 _CALLS_ALONE: Final = {b"/": LARGEST, b"/RPC2": LARGEST}
 _PROBES: Final = Probes()
 _NO_HOST: Final = (b"",)
+_HAS_FILES: Final = os.open in os.supports_dir_fd
 
 
 class HostGuard(Resource):
@@ -111,7 +113,8 @@ def tree(
         watchers=watchers,
     )
     root = _Root(lab, config.http)
-    root.putChild(b"files", files_only(config, clock))
+    if _HAS_FILES or config.files.root:
+        root.putChild(b"files", files_only(config, clock))
     root.putChild(b"RPC2", HostGuard(rpc or service.build(clock).resource, config.http))
     return root
 
@@ -134,7 +137,12 @@ def local(
 
 
 def files_only(config: settings.Settings, clock: IReactorTime) -> IResource:
-    """The file tree alone, for a listener of its own."""
+    """The file tree alone, for a listener of its own; UsageError where there can be none."""
+    if not _HAS_FILES:
+        raise UsageError("--files: this system cannot open a file relative to a directory")
+    # Not importable on Windows.
+    from netd.static.resource import resource as files
+
     return HostGuard(files(config.files, config.http.limits, clock), config.http)
 
 

@@ -99,11 +99,17 @@ import builtins
 builtins.open = io.open = open_
 """
 
+# Twisted itself stays that of Linux.
 _WINDOWS = f"""{_WITHOUT}
-drop(os, "fork", "getuid", "killpg", "setsid", "pread", "sendfile", "O_CLOEXEC")
-drop(os, "O_DIRECTORY", "O_NOCTTY", "O_NONBLOCK")
-drop(select, "epoll", "EPOLL", "poll", "POLL")
-drop(signal, "SIGHUP", "SIGKILL", "SIGUSR", "SIGCHLD", "set_wakeup_fd")
+from twisted.internet import selectreactor
+from twisted.scripts import _twistd_unix
+
+selectreactor.install()
+drop(os, "fork", "getuid", "killpg", "setsid", "pread", "sendfile", "sysconf", "O_CLOEXEC")
+drop(os, "O_DIRECTORY", "O_NOCTTY", "O_NONBLOCK", "sched_")
+os.supports_dir_fd.clear()
+drop(select, "epoll", "EPOLL", "poll", "POLL", "PIPE_BUF")
+drop(signal, "SIGALRM", "SIGHUP", "SIGKILL", "SIGUSR", "getitimer", "setitimer", "ITIMER")
 drop(socket, "AF_UNIX", "SO_REUSEPORT", "MSG_DONTWAIT")
 sys.modules.update(dict.fromkeys(["fcntl", "grp", "pwd", "resource", "termios"]))
 """
@@ -258,19 +264,25 @@ def test_system(netd):
         self.passes_on(_MACOS)
 
     def test_windows(self) -> None:
-        """With --netd the fixtures need nothing that POSIX systems alone have."""
+        """The fixtures start a daemon that needs nothing which POSIX systems alone have."""
         self.write(
-            f"""{_NOTE}
-from netd.testing import CA, Daemon, serve
+            f"""{_SUITE}
+from netd.testing import StartFailed
 
-def test_remote(netd, netd_key, netd_ca, netd_trusted):
-    assert not hasattr(os, "fork") and netd_ca.expired()
-    assert get(netd.echo(key=netd_key)) == 200
-    assert netd.metrics() and netd.attempts(netd_key) == []
+def test_system(netd, netd_factory):
+    assert not hasattr(os, "fork")
+    assert get(netd.echo(size=3_000_000, delay="1ms")) == 200
+    assert any("SelectReactor" in line for line in netd.lines)
+    with pytest.raises(OSError, match="404") as caught:
+        get(netd / "files/")
+    caught.value.close()
+    with pytest.raises(StartFailed, match="\\n.*: this system has no UNIX sockets$"):
+        netd_factory("--http", "unix:s")
+    with pytest.raises(StartFailed, match="\\nnetd: --files: this system cannot [^\\n]*$"):
+        netd_factory("--files", ".")
 """
         )
-        with shared() as daemon:
-            self.passes_on(_WINDOWS, "--netd", daemon.url)
+        self.passes_on(_WINDOWS)
 
 
 class OtherRunnerTests(Runs):

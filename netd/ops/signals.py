@@ -19,6 +19,8 @@ _log = Logger()
 
 OVERTIME_SECONDS: Final = 1.0
 """How much longer than drain and grace a stop may take, whatever published functions do."""
+# Windows has no alarm, and so no limit of a stop.
+_ALARM: Final[signal.Signals | None] = getattr(signal, "SIGALRM", None)
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -61,7 +63,8 @@ def limit_stop(reactor: SignalReactor, limit: Callable[[], float]) -> None:
         passed = False
 
     def install() -> None:
-        signal.signal(signal.SIGALRM, _end)
+        if _ALARM is not None:
+            signal.signal(_ALARM, _end)
         handlers = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
         # A shell has background processes ignore SIGINT.
         previous = {number: each for number, each in handlers.items() if callable(each)}
@@ -82,9 +85,9 @@ def limit_stop(reactor: SignalReactor, limit: Callable[[], float]) -> None:
 
 def end_after(limit: float) -> None:
     """End the process soon after `limit` seconds, if `limit_stop` was called."""
-    left, _ = signal.getitimer(signal.ITIMER_REAL)
     # Without a handler the alarm would end the process by another signal.
-    if signal.getsignal(signal.SIGALRM) is _end:
+    if _ALARM is not None and signal.getsignal(_ALARM) is _end:
+        left, _ = signal.getitimer(signal.ITIMER_REAL)
         seconds = limit + OVERTIME_SECONDS
         signal.setitimer(signal.ITIMER_REAL, min(left or seconds, seconds))
 

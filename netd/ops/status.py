@@ -6,9 +6,9 @@ Rules: every line has a limit.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
+from mmap import PAGESIZE
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,6 @@ from netd.counters import Counters, Histogram
 
 _log = Logger()
 
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 MAX_ITEMS: Final = 20
 """Items of one line; of the others only the number is shown."""
 
@@ -48,7 +47,7 @@ def timers(clock: IReactorTime) -> str:
 def resident_bytes(pid: int | str = "self") -> int:
     """The memory of a process in RAM; 0 where there is no /proc or no such process."""
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGESIZE
     except OSError:
         return 0
 

@@ -104,7 +104,7 @@ class UDPPort(Port):
         """Respond to the datagrams that have come, to `TURN` at most."""
         receive, size, send = self._receive, self._info.buffer_size, self.socket.sendto
         policy, plain = self._policy.sources, self._fast_echo and not size
-        sources, sendmsg = self._info.sources if self._fast_echo else {}, self.socket.sendmsg
+        sources = self._info.sources if self._fast_echo else {}
         known, rate, burst = policy.known.young, policy.rate, policy.burst
         now = self._clock.seconds()
         drops: dict[str, int] = {}
@@ -136,7 +136,7 @@ class UDPPort(Port):
                             and (info := datagram[1])
                             and (back := sources.get(info[0][2]))
                         ):
-                            sendmsg((datagram[0],), back, 0, address)
+                            self.socket.sendmsg((datagram[0],), back, 0, address)
                             sent += 1
                         elif reason := self._respond(datagram[0], datagram[1], address):
                             drops[reason] = drops.get(reason, 0) + 1

@@ -27,6 +27,7 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from netd import daemon as module
 from netd import settings
 from netd.addresses import Network
 from netd.counters import Counters
@@ -295,7 +296,7 @@ class GroupTests(DaemonCase):
         self.assertTrue(str(caught).startswith("--seed: needs --workers 1"))
         self.patch(sys, "platform", "darwin")
         caught = self.assertRaises(UsageError, self.make, 2)
-        self.assertEqual(str(caught), "--workers 2: several processes need Linux")
+        self.assertEqual(str(caught), "--workers 2: needs Linux")
 
     def test_fallback(self) -> None:
         """Without the private names of Twisted there is one process."""
@@ -989,6 +990,11 @@ class DescriptorLimitTests(SynchronousTestCase):
         self.assertEqual(max_connections(), 1024 - RESERVE)
         self.kernel(10, 10)
         self.assertEqual(max_connections(), 1)
+
+    def test_windows(self) -> None:
+        """Windows has no limit of descriptors, but select() takes 512 sockets."""
+        self.patch(module, "resource", None)
+        self.assertEqual(max_connections(), 512 - RESERVE)
 
     def test_unlimited(self) -> None:
         """Without a limit of descriptors connections are not limited."""

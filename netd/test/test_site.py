@@ -5,20 +5,23 @@ The whole web site, without a socket and without waiting.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from attrs import evolve, frozen
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
+from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import IResource, getChildForRequest
 from twisted.web.test.requesthelper import DummyRequest
 
+from netd import site
 from netd.counters import Counters
 from netd.lab.endpoints.echo import GREETING
 from netd.lab.endpoints.probes import Probes
 from netd.lab.router import Router
-from netd.settings import Settings
+from netd.settings import Files, Settings
 from netd.site import HostGuard, factory, files_only, local, probes_only, tree
 from netd.test.http.stages import RecordingLog
 from netd.test.http.stock import stock_site
@@ -55,6 +58,16 @@ class TreeTests(SynchronousTestCase):
         self.assertEqual(self.child(b"RPC2"), "RPC")
         for path in ((b"",), (b"delay", b"3"), (b"rpc2",), (b"Files",)):
             self.assertEqual(self.child(*path), Router.__name__, path)
+
+    def test_withoutFiles(self) -> None:
+        """A system that cannot serve files says so to whoever asks for them, at start."""
+        self.patch(site, "_HAS_FILES", False)
+        self.assertEqual(self.child(b"files", b"hello.txt"), Router.__name__)
+        clock = Client().clock
+        named = evolve(configured(), files=Files(root=Path()))
+        for make, config in ((files_only, configured()), (tree, named)):
+            with self.assertRaisesRegex(UsageError, "^--files: this system"):
+                make(config, clock)
 
 
 @frozen

@@ -36,7 +36,9 @@ def run(arguments: Sequence[str], serve: Callable[[], object] = netd, stdin: int
 
 
 def _at_end(descriptor: int) -> bool:
-    """Whether nobody holds the other end of a pipe."""
+    """Whether nobody holds the other end of a pipe; never on Windows, which cannot tell."""
+    if sys.platform == "win32":
+        return False
     readable, _, _ = select.select([descriptor], [], [], 0)
     return bool(readable) and not os.read(descriptor, 1)
 

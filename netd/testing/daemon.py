@@ -43,15 +43,6 @@ class StartFailed(Exception):
     """The daemon did not start; the message has its exit status and its last lines."""
 
 
-def check_system() -> None:
-    """StartFailed where netd does not run."""
-    if sys.platform == "win32":
-        raise StartFailed(
-            "netd does not run on Windows: start it in WSL or in a container, and use it by"
-            " `pytest --netd URL` or netd.testing.Target(URL)"
-        )
-
-
 def environment() -> dict[str, str]:
     """This process's environment without `NETD_*`, where the daemon finds this netd."""
     kept = {
@@ -114,7 +105,6 @@ class Daemon(Target):
     def __enter__(self) -> Self:
         # What a test shows of a failed start is the reason, and not this code.
         __tracebackhide__ = True
-        check_system()
         self._room = Path(tempfile.mkdtemp(prefix="netd-"))
         # Also for a daemon that nobody ends.
         self._remove = weakref.finalize(self, shutil.rmtree, self._room, True)
@@ -141,6 +131,7 @@ class Daemon(Target):
             cwd=empty,
             # Ctrl-C is for the runner, whose debugger may have caught it.
             process_group=0 if os.name == "posix" else None,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             env=environment() if self._environ is None else dict(self._environ),
         )
         reader = _Reader(_pipe(self._process.stdout), self._log)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from netd.testing.daemon import check_system
 from netd.testing.target import Target, address_of
 
 if TYPE_CHECKING:
@@ -57,8 +56,7 @@ def serve(reactor: Any, *options: str, clock: Any = None) -> Deferred[Served]:
 
     With `clock`, a `twisted.internet.task.Clock`, no time passes for the daemon
     but the clock's.  Fails with UsageError when an option is wrong or a port is
-    taken, with StartFailed on Windows.  `metrics` and `attempts` wait, so call them
-    in a thread.
+    taken.  `metrics` and `attempts` wait, so call them in a thread.
     """
     from twisted.internet.defer import maybeDeferred
 
@@ -66,7 +64,6 @@ def serve(reactor: Any, *options: str, clock: Any = None) -> Deferred[Served]:
 
 
 def _serve(reactor: Any, options: tuple[str, ...], clock: Any) -> Served:
-    check_system()
     from twisted.application.service import MultiService
     from twisted.python.usage import UsageError
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import combinations, product
@@ -46,8 +47,10 @@ Serve: TypeAlias = Callable[[socket.socket], IListeningPort]
 def _resolve(endpoint: Endpoint, kind: socket.SocketKind) -> tuple[tuple[int, Any], ...]:
     """The families and addresses to bind, one of each; UsageError for an unknown host."""
     if endpoint.kind == "unix":
+        if unix.FAMILY < 0:
+            raise UsageError(f"{endpoint.option}: this system has no UNIX sockets")
         # Absolute, because twistd may change the directory before the path is removed.
-        return ((socket.AF_UNIX, str(Path(endpoint.host).absolute())),)
+        return ((unix.FAMILY, str(Path(endpoint.host).absolute())),)
     if endpoint.host == "*":
         ipv4 = socket.AF_INET, ("0.0.0.0", endpoint.port)
         ipv6 = socket.AF_INET6, ("::", endpoint.port)
@@ -113,7 +116,7 @@ class Listener(Service):
         self._sockets, self.inherited = list(sockets), True
         first = self._sockets[0]
         kind = "tcp" if self.kind is socket.SOCK_STREAM else "udp"
-        kind = {socket.AF_UNIX: "unix", socket.AF_INET6: f"{kind}6"}.get(first.family, kind)
+        kind = {unix.FAMILY: "unix", socket.AF_INET6: f"{kind}6"}.get(first.family, kind)
         self.endpoint = evolve(self.endpoint, kind=kind, host="", backlog=4096)
         self.bound = self._bound(first)
 
@@ -139,7 +142,7 @@ class Listener(Service):
         """Whether all its addresses, bound or yet to be, are of loopback or UNIX sockets."""
         given = tuple((each.family, each.getsockname()) for each in self._sockets)
         return all(
-            family == socket.AF_UNIX or loopback(address[0])
+            family == unix.FAMILY or loopback(address[0])
             for family, address in given or self._addresses
         )
 
@@ -187,14 +190,14 @@ class Listener(Service):
     def _failure(self) -> str:
         endpoint, (family, address) = self.endpoint, self._addresses[0]
         place = f"unix {address}"
-        if family != socket.AF_UNIX:
+        if family != unix.FAMILY:
             host = "*" if endpoint.host == "*" else address[0]
             place = f"{endpoint.kind} {host} port {address[1]}"
         return f"{endpoint.option}: cannot listen on {place}"
 
     def _bound(self, sock: socket.socket) -> Endpoint:
         address = sock.getsockname()
-        if sock.family == socket.AF_UNIX:
+        if sock.family == unix.FAMILY:
             return evolve(self.endpoint, host=address)
         if self.endpoint.host == "*":
             return evolve(self.endpoint, port=address[1])
@@ -224,12 +227,13 @@ class Listener(Service):
         sock = socket.socket(family, self.kind)
         try:
             sock.setblocking(False)
-            if family == socket.AF_UNIX:
+            if family == unix.FAMILY:
                 self._file = address, unix.bind(sock, address, self.endpoint.mode)
             else:
                 if family == socket.AF_INET6:
                     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                if self.kind is socket.SOCK_STREAM:
+                # On Windows the option would share the port with whoever asks.
+                if self.kind is socket.SOCK_STREAM and sys.platform != "win32":
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 sock.bind(address)
             if self.kind is socket.SOCK_STREAM:
@@ -251,7 +255,7 @@ class Listener(Service):
 def _same(mine: tuple[int, Any], theirs: tuple[int, Any]) -> bool:
     """Whether two addresses are one, or one of them is every address with that port."""
     (family, address), (other_family, other) = mine, theirs
-    if family != other_family or family == socket.AF_UNIX:
+    if family != other_family or family == unix.FAMILY:
         return mine == theirs
     # With port 0 the kernel chooses another one each time.
     one_port = address[1] == other[1] != 0
@@ -275,7 +279,7 @@ def stream(
     """Listen for clients of `factory`; `transport` is their kind where a TCPPort listens."""
 
     def serve(sock: socket.socket) -> IListeningPort:
-        if sock.family == socket.AF_UNIX:
+        if sock.family == unix.FAMILY:
             mode = None if listener.inherited else endpoint.mode
             return unix.port(sock, factory, mode, endpoint.backlog, reactor)
         if listener.crowded is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import socket as sockets
 from contextlib import suppress
-from socket import MSG_DONTWAIT, MSG_PEEK, SHUT_WR, SOCK_STREAM, SocketType, socket
+from socket import MSG_PEEK, SHUT_WR, SOCK_STREAM, SocketType, socket
 from sys import intern
 from typing import Any, Final
 
@@ -25,6 +25,8 @@ from netd.addresses import unmapped
 # Only Linux has the flag; elsewhere a response takes one packet more.
 _MORE: Final = getattr(sockets, "MSG_MORE", 0)
 _AT_ONCE: Final = abstract.FileDescriptor.bufferSize
+# Windows has no such flag, and needs none for sockets of the reactor.
+_DONT_WAIT: Final = getattr(sockets, "MSG_DONTWAIT", 0)
 # Receiving into 64 KiB of the heap and keeping little of it would fragment the heap.
 _INPUT: Final = memoryview(bytearray(_AT_ONCE))
 _DONE: Final = Failure(main.CONNECTION_DONE)
@@ -240,6 +242,6 @@ def has_unread_input(transport: object) -> bool:
     if not isinstance(handle, SocketType) or handle.type != SOCK_STREAM:
         return False
     try:
-        return bool(handle.recv(1, MSG_PEEK | MSG_DONTWAIT))
+        return bool(handle.recv(1, MSG_PEEK | _DONT_WAIT))
     except OSError:
         return False

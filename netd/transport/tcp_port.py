@@ -132,7 +132,7 @@ class TCPPort(tcp.Port):
             self.reactor.addReader(self)
 
     def _reserve(self) -> None:
-        self._spare_descriptor = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        self._spare_descriptor = os.open(os.devnull, os.O_RDONLY)
 
     def _release(self) -> None:
         if self._spare_descriptor >= 0:

@@ -11,10 +11,12 @@ import errno
 import os
 import socket
 import stat
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
-from twisted.internet.unix import Port
+
+FAMILY: Final[int] = getattr(socket, "AF_UNIX", -1)
+"""The family of UNIX sockets; -1, which is none, where there are none."""
 
 # Device and inode.
 Identity: TypeAlias = tuple[int, int]
@@ -44,6 +46,9 @@ def port(
     reactor: object,
 ) -> IListeningPort:
     """Twisted's port on the bound `sock`; without `mode` the file is another process's."""
+    # Not there on Windows.
+    from twisted.internet.unix import Port
+
     # adoptStreamPort would let all users connect, and shorten the queue.
     listening: Any = Port._fromListeningDescriptor(reactor, sock.fileno(), factory)
     if mode is None:

@@ -169,7 +169,8 @@ class Pool(Service):
             job = self._waiting.popleft()
             try:
                 (worker or self._start(job)).run(job)
-            except OSError as wrong:
+            # Twisted gives a process on Windows no such pipes: ValueError.
+            except (OSError, ValueError) as wrong:
                 self._workers.pop()
                 _log.error("no worker can be started: {wrong}", wrong=wrong)
                 job.result.errback(Fault(INTERNAL, "no worker started"))

@@ -28,7 +28,7 @@ MAX_BYTES: Final = 4 * BATCH_BYTES
 """Bytes kept for a slow reader or a busy disk; further lines are lost."""
 
 # A writable pipe takes as much without blocking (POSIX, write).
-_PIPE_BYTES: Final = select.PIPE_BUF
+_PIPE_BYTES: Final = getattr(select, "PIPE_BUF", 512)
 
 
 class LineWriter:
@@ -60,7 +60,7 @@ class LineWriter:
         self._timer: IDelayedCall | None = None
         self._stopped = False
         self._descriptor = target if isinstance(target, int) else _open(target)
-        self._regular = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
+        self._takes_all = _takes_all(self._descriptor)
 
     @property
     def descriptor(self) -> int:
@@ -105,7 +105,7 @@ class LineWriter:
         self._rest = b""
         try:
             written = (
-                os.write(self._descriptor, data) if self._regular else self._write_some(data)
+                os.write(self._descriptor, data) if self._takes_all else self._write_some(data)
             )
         except BlockingIOError:
             written = 0
@@ -161,7 +161,7 @@ class LineWriter:
             return
         os.close(self._descriptor)
         self._descriptor = descriptor
-        self._regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        self._takes_all = _takes_all(descriptor)
 
     def stop(self) -> None:
         """Write as much as possible and close the path."""
@@ -185,5 +185,10 @@ class LineWriter:
 
 def _open(path: Path | str) -> int:
     # Without O_NONBLOCK this would wait for the reader of a FIFO.
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
     return os.open(path, flags, 0o640)
+
+
+def _takes_all(descriptor: int) -> bool:
+    """Whether a write may take its time, as to a disk, or cannot be kept from it (Windows)."""
+    return stat.S_ISREG(os.fstat(descriptor).st_mode) or not hasattr(select, "poll")

@@ -7,12 +7,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from attrs import define, field
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from netd.ops import signals
 from netd.ops.signals import limit_stop, on_signal, on_stop_signal
 
 
@@ -114,6 +115,13 @@ class LimitTests(SynchronousTestCase):
         on_stop_signal(Thread(), lambda: None, float)  # type: ignore[arg-type]  # a fake
         os.kill(os.getpid(), signal.SIGTERM)
         self.assertEqual(self.timers, [])
+
+    def test_windows(self) -> None:
+        """Where there is no alarm a stop signal has its effect, and no limit."""
+        self.patch(signals, "_ALARM", None)
+        limit_stop(cast(Any, Thread()), lambda: 2.0)
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.assertEqual((self.seen, self.timers), ([signal.SIGTERM], []))
 
     def test_ignored(self) -> None:
         """A signal that the process ignores stays ignored."""

@@ -60,6 +60,13 @@ class RunTests(SynchronousTestCase):
             self.serve(lambda: 1 / 0)
         self.assertFalse(self.room.exists())
 
+    def test_windows(self) -> None:
+        """They stay on Windows, where a look at the pipe would wait for its end."""
+        self.addCleanup(os.close, self.write)
+        self.patch(sys, "platform", "win32")
+        self.serve()
+        self.assertTrue(self.room.exists())
+
     def test_module(self) -> None:
         """`python -m netd.testing.child` runs netd."""
         served: list[list[str]] = []

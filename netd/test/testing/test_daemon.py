@@ -222,12 +222,6 @@ class FailureTests(SynchronousTestCase):
         self.patch(_Reader, "heard_within", lambda *_: not os.read(reading, 1))
         self.assertEqual(self.failure(), "netd was not ready within 60 s:")
 
-    def test_windows(self) -> None:
-        """Windows, where netd does not run, is told so in one line, and no process starts."""
-        self.patch(sys, "platform", "win32")
-        self.patch(subprocess, "Popen", None)
-        self.assertRegex(self.failure(), r"\Anetd does not run on Windows: .*--netd URL.*\Z")
-
     def test_talkative(self) -> None:
         """A daemon that writes more than a pipe holds is not stopped by that."""
         stand_in(

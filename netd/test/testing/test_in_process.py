@@ -5,7 +5,6 @@ Tests of netd.testing.in_process; trial finds what a daemon leaves in the reacto
 from __future__ import annotations
 
 import signal
-import sys
 import urllib.request
 from typing import Any
 
@@ -16,7 +15,6 @@ from twisted.internet.threads import deferToThread
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import TestCase
 
-from netd.testing.daemon import StartFailed
 from netd.testing.in_process import serve
 
 reactor: Any = _reactor
@@ -71,12 +69,6 @@ class ServeTests(TestCase):
         self.assertEqual([signal.getsignal(each) for each in numbers], before)
         await netd.stop()
         self.assertEqual([signal.getsignal(each) for each in numbers], before)
-
-    async def test_windows(self) -> None:
-        """Windows, where netd does not run, is told so."""
-        self.patch(sys, "platform", "win32")
-        error = await self.assertFailure(serve(reactor), StartFailed)
-        self.assertIn("not run on Windows", str(error))
 
     async def test_wrong(self) -> None:
         """A wrong option and a taken port are errors that name them, and leave nothing."""

@@ -28,7 +28,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
 from netd.test.stages import usage_error
-from netd.transport import listener
+from netd.transport import listener, unix
 from netd.transport.balanced_port import BalancedPort
 from netd.transport.listener import Listener, check_distinct, datagram, kernel_backlog, stream
 from netd.transport.tcp import TCPTransport
@@ -592,6 +592,12 @@ class UnixTests(_Listeners):
         self.addCleanup(shutil.rmtree, room)
         self.path = f"{room}/s"
         self.endpoint = Endpoint("unix", self.path, 0, mode=0o600, option="--http unix:s")
+
+    def test_windows(self) -> None:
+        """A system without UNIX sockets refuses one before anything is bound."""
+        self.patch(unix, "FAMILY", -1)
+        with self.assertRaisesRegex(UsageError, "^--http unix:s: this system has no UNIX"):
+            self.listener(self.endpoint)
 
     def test_lent(self) -> None:
         """The file of a socket that is lent is not this process's to remove."""

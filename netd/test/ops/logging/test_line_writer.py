@@ -56,6 +56,14 @@ class LineCase(SynchronousTestCase):
 class BatchTests(LineCase):
     """Batches."""
 
+    def test_windows(self) -> None:
+        """Where nobody can tell whether a pipe has room, it gets all that there is."""
+        self.patch(select, "poll", None)
+        del select.poll
+        read, write = self.pipe()
+        self.make(write).write_now(LINE * 100)
+        self.assertEqual(os.read(read, 10_000), LINE * 100)
+
     def test_period(self) -> None:
         """A line is written after a second, with all later lines."""
         log = self.make(self.path)
