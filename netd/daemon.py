@@ -59,9 +59,6 @@ if TYPE_CHECKING:
     # Imported by a daemon with workers only.
     from netd.workers.supervisor import Supervisor
 
-# Of Python's select() on Windows, which has no limit of descriptors.
-_SELECT_SOCKETS: Final = 512
-
 RESERVE: Final = 128
 """Descriptors for other things than connections: logs, files, 63 of their copies, pipes."""
 
@@ -166,10 +163,10 @@ def raise_limit() -> int:
     """
     Raise the soft limit of descriptors to the hard one; returns the limit in force.
 
-    macOS refuses, as it has another limit below its hard limit.
+    macOS refuses, as it has another limit below its hard limit; Windows has that of select().
     """
     if resource is None:
-        return _SELECT_SOCKETS
+        return 512
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         try:
@@ -313,11 +310,8 @@ class Daemon(MultiService):
         reactor = self.parts.reactor
         self._speed_up()
         # Before READY=1 tells others that they may send them.
-        for name, function in (
-            ("SIGHUP", self.reload),
-            ("SIGUSR1", self.reopen_logs),
-            ("SIGUSR2", self.status.dump),
-        ):
+        again, reopen, dump = self.reload, self.reopen_logs, self.status.dump
+        for name, function in (("SIGHUP", again), ("SIGUSR1", reopen), ("SIGUSR2", dump)):
             # Windows has none of them.
             if number := getattr(signal, name, None):
                 on_signal(reactor, number, function)
