@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import os
 import re
-import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -279,11 +278,9 @@ class Daemon(MultiService):
         reactor = self.parts.reactor
         self._speed_up()
         # Before READY=1 tells others that they may send them.
-        again, reopen, dump = self.reload, self.reopen_logs, self.status.dump
-        for name, function in (("SIGHUP", again), ("SIGUSR1", reopen), ("SIGUSR2", dump)):
-            # Windows has none of them.
-            if number := getattr(signal, name, None):
-                on_signal(reactor, number, function)
+        on_signal(reactor, "SIGHUP", self.reload)
+        on_signal(reactor, "SIGUSR1", self.reopen_logs)
+        on_signal(reactor, "SIGUSR2", self.status.dump)
         limit_stop(reactor, self._longest_stop)
 
     def _speed_up(self) -> None:

@@ -28,14 +28,18 @@ class SignalReactor(IReactorCore, IReactorFromThreads):
     """The parts of a reactor that signals need."""
 
 
-def on_signal(
-    reactor: SignalReactor, number: signal.Signals, function: Callable[[], None]
-) -> None:
+def on_signal(reactor: SignalReactor, name: str, function: Callable[[], None]) -> None:
     """
-    Call `function` for each signal `number` from the moment that the reactor runs.
+    Call `function` for each signal `name` from the moment that the reactor runs.
+
+    Never where there is no such signal, as on Windows.
 
     The previous handler is called as well: on SIGUSR1 twistd rotates its own log.
     """
+
+    number: signal.Signals | None = getattr(signal, name, None)
+    if number is None:
+        return
 
     def install() -> None:
         previous = signal.getsignal(number)

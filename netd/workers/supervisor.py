@@ -139,9 +139,9 @@ class Supervisor(Service):
             self._parts.logs.reopen,
         )
         self._template, sock = template.fork(plan)
-        on_signal(self._reactor, signal.SIGHUP, self.reload)
-        on_signal(self._reactor, signal.SIGUSR1, self.reopen_logs)
-        on_signal(self._reactor, signal.SIGUSR2, self._dump)
+        on_signal(self._reactor, "SIGHUP", self.reload)
+        on_signal(self._reactor, "SIGUSR1", self.reopen_logs)
+        on_signal(self._reactor, "SIGUSR2", self._dump)
         drain = self._parts.drain
         limit_stop(self._reactor, lambda: drain.delay + drain.grace + OVERTIME_SECONDS)
         self._reactor.callWhenRunning(self._begin, sock)

@@ -49,7 +49,7 @@ class OnSignalTests(SynchronousTestCase):
 
     def test_called(self) -> None:
         """The function is called on the reactor's thread, and the previous handler at once."""
-        on_signal(self.reactor, signal.SIGUSR1, self.function)
+        on_signal(self.reactor, "SIGUSR1", self.function)
         os.kill(os.getpid(), signal.SIGUSR1)
         self.assertEqual(self.reactor.called, [self.function])
         self.assertEqual(self.seen, [signal.SIGUSR1])
@@ -57,9 +57,14 @@ class OnSignalTests(SynchronousTestCase):
     def test_noHandler(self) -> None:
         """A signal without a previous handler no longer ends the process."""
         signal.signal(signal.SIGUSR1, signal.SIG_DFL)
-        on_signal(self.reactor, signal.SIGUSR1, self.function)
+        on_signal(self.reactor, "SIGUSR1", self.function)
         os.kill(os.getpid(), signal.SIGUSR1)
         self.assertEqual(self.reactor.called, [self.function])
+
+    def test_unknown(self) -> None:
+        """A signal that the system lacks is not waited for."""
+        on_signal(self.reactor, "SIGNONE", self.function)
+        self.assertEqual(self.reactor.called, [])
 
 
 class LimitTests(SynchronousTestCase):

@@ -92,7 +92,7 @@ class SupervisorCase(SynchronousTestCase):
         self.reactor = StopReactor()
         self.settings = SETTINGS
         self.workers: list[FakeWorker] = []
-        self.signals: dict[signal.Signals, Callable[[], None]] = {}
+        self.signals: dict[str, Callable[[], None]] = {}
         self.hurry: list[Callable[[], None]] = []
         self.sent: list[tuple[int, signal.Signals]] = []
         self.exits: list[Any] = []
@@ -101,7 +101,7 @@ class SupervisorCase(SynchronousTestCase):
         self.patch(supervisor, "Control", FakeControl)
         self.patch(supervisor, "adopt", self.adopt)
         self.patch(
-            supervisor, "on_signal", lambda _, number, call: self.signals.update({number: call})
+            supervisor, "on_signal", lambda _, name, call: self.signals.update({name: call})
         )
         self.patch(supervisor, "limit_stop", lambda _, grace: self.exits.append(grace()))
         self.patch(supervisor, "on_stop_signal", self.on_stop_signal)
@@ -453,7 +453,7 @@ class MessageTests(SupervisorCase):
             worker.answers[messages.TakeSnapshot] = lambda _: _TAKEN
         self.workers[0].answers[messages.Describe] = lambda _: ["one", "two"]
         with capturedLogs() as events:
-            self.signals[signal.SIGUSR2]()
+            self.signals["SIGUSR2"]()
             for worker in 2 * self.workers:
                 worker.hear()
             self.reactor.advance(1)
@@ -463,7 +463,7 @@ class MessageTests(SupervisorCase):
         self.assertEqual(lines[-2:], ["state: worker 1: one", "state: worker 1: two"])
         self.tested._slots[1].ready = False
         with capturedLogs():
-            self.signals[signal.SIGUSR2]()
+            self.signals["SIGUSR2"]()
             self.workers[0].hear()
         self.assertTrue(self.tested._summary().startswith("1 of 2 workers. Serving: "))
 
@@ -472,7 +472,7 @@ class MessageTests(SupervisorCase):
         order: list[str] = []
         self.patch(type(self.tested._parts.logs), "reopen", lambda _: order.append("own"))
         self.patch(self.control, "send", order.append)
-        self.signals[signal.SIGUSR1]()
+        self.signals["SIGUSR1"]()
         self.assertEqual(order, ["own", "reopen"])
         for worker in self.workers:
             self.assertEqual(worker.hear(), [messages.Reopen()])
@@ -483,11 +483,12 @@ class MessageTests(SupervisorCase):
         self.patch(self.tested._notifier, "reloading", lambda: announced.append("..."))
         self.patch(self.tested._notifier, "reloaded", announced.append)
         for worker in self.workers:
-            worker.answers[messages.Prepare] = lambda _: Prepared()
+            worker.returns(messages.Prepare, Prepared())
+            worker.returns(messages.Commit, None)
         with capturedLogs():
-            self.signals[signal.SIGHUP]()
-            self.signals[signal.SIGHUP]()
-            self.signals[signal.SIGHUP]()
+            self.signals["SIGHUP"]()
+            self.signals["SIGHUP"]()
+            self.signals["SIGHUP"]()
             for worker in 4 * self.workers:
                 worker.hear()
         asked = [
@@ -512,7 +513,7 @@ class MessageTests(SupervisorCase):
     def test_bug(self) -> None:
         """A bug in a reload is logged."""
         self.patch(self.tested._two_phase, "_reload", None)
-        self.signals[signal.SIGHUP]()
+        self.signals["SIGHUP"]()
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
 
 
