@@ -62,7 +62,7 @@ def _document(daemon: Daemon) -> list[Row]:
         with closing(http.client.HTTPConnection(*daemon.address())) as connection:
             connection.request("GET", "/console", headers={"Accept-Encoding": coding})
             sizes.append(len(connection.getresponse().read()))
-    return [("document", sizes[0], 120_000, "B"), ("document in gzip", sizes[1], 35_000, "B")]
+    return [("document", sizes[0], 130_000, "B"), ("document in gzip", sizes[1], 36_000, "B")]
 
 
 def _loads(driver: Chrome, daemon: Daemon) -> list[Row]:

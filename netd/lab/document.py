@@ -44,34 +44,10 @@ def _trimmed_style(style: str) -> str:
     return text.replace(";}", "}")
 
 
-_PIECES: Final = re.compile(
-    r'"(?:[^"\\]|\\.?)*+"?'
-    r"|(?:(?<=[(!])|(?<=[=>&:] ))/(?:[^/\\\[]|\\.?|\[(?:[^\]\\]|\\.?)*+\]?)++/?"
-    r"|`|\$\{|[{}]|(?:[^\"`${}/]|\$(?!\{))++|/"
-)
-"""The strings, patterns and braces of a script, and what is between them."""
-_MARKS: Final = re.compile(r" ?([][=*<>?:&|,;()!]++|(?<=[\w)]\s)[+-](?=\s[\w(])) ?")
-
-
 def _trimmed_script(script: str) -> str:
-    """A script without its comments, indentation and the spaces at marks."""
+    """A script without its comments and indentation."""
     lines = (line.strip() for line in script.splitlines())
-    whole = "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
-    pieces, braces, literal = [], [], False
-    for piece in _PIECES.findall(whole):
-        if piece == "`":
-            literal = not literal
-        elif piece == "${":
-            braces.append(True)
-            literal = False
-        elif not literal and piece == "{":
-            braces.append(False)
-        elif not literal and piece == "}":
-            # The end of a value in a literal, or of a block.
-            literal = braces.pop()
-        marked = literal or piece.endswith(('"', "/"))
-        pieces.append(piece if marked else _MARKS.sub(r"\1", piece).strip(" "))
-    return "".join(pieces)
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
 
 
 _PAGE: Final = Template(_read("page.html"))

@@ -108,7 +108,7 @@ class TCPTransport(tcp.Server):
 
     def write(self, data: bytes) -> None:
         """Send `data` now or at the end of this turn, as far as the kernel takes it."""
-        if self._batched and len(data) > self.bufferSize:
+        if self._batched and len(data) > _AT_ONCE:
             # A copy of much, together with the rest, would hold the reactor.
             self.send_batched(_MORE)
         if self._batched:

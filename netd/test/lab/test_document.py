@@ -14,7 +14,7 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from netd import look
-from netd.lab.document import _FILES, _SCRIPTS, Document, _trimmed_script, document, themes
+from netd.lab.document import _FILES, _SCRIPTS, Document, document, themes
 from netd.lab.parameters import Parameter
 from netd.lab.routes import Route, elsewhere
 from netd.lab.table import ROUTES
@@ -30,9 +30,9 @@ class DocumentTests(SynchronousTestCase):
         self.text = self.document.body.decode()
 
     def test_budget(self) -> None:
-        """The document has at most 120 KB, and 35 KB in gzip with room for some more URLs."""
-        self.assertLess(len(self.document.body), 120_000)
-        self.assertLess(len(self.document.compressed), 35_500)
+        """The document has at most 130 KB, and 36 KB in gzip with room for some more URLs."""
+        self.assertLess(len(self.document.body), 130_000)
+        self.assertLess(len(self.document.compressed), 36_500)
 
     def test_alone(self) -> None:
         """Without the console the document has the Reference, no script and no form."""
@@ -61,21 +61,6 @@ class DocumentTests(SynchronousTestCase):
         script = self.text.partition('<script type="module">')[2].partition("</script>")[0]
         for line in script.splitlines():
             self.assertFalse(line.startswith((" ", "//")), line)
-
-    def test_marks(self) -> None:
-        """Spaces at marks are not sent; those of strings, literals and patterns are."""
-        for text, trimmed in (
-            ("const a = (b, c) => { d(); };", "const a=(b,c)=>{d();};"),
-            ('return "a = b" === c ? "" : d;', 'return"a = b"===c?"":d;'),
-            ("a = b - -c + d / 2 - 1;", "a=b - -c+d/2-1;"),
-            ("`x = ${a ? `y, ${b + c}` : d} => {`;", "`x = ${a?`y, ${b+c}`:d} => {`;"),
-            (
-                "if (!/^[!-~]([ -~/]* )?$/.test(a)) b();",
-                "if(!/^[!-~]([ -~/]* )?$/.test(a))b();",
-            ),
-            ("for (const { a } of $(b)) a = /c = d/g;", "for(const{a}of $(b))a=/c = d/g;"),
-        ):
-            self.assertEqual(_trimmed_script(f"  {text}\n"), f"{trimmed}\n")
 
     def test_whole(self) -> None:
         """What is left out is in no string: none of a script goes on to a next line."""
