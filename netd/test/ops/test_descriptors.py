@@ -5,7 +5,10 @@ Tests for netd.ops.descriptors.
 from __future__ import annotations
 
 import resource
+import runpy
+import sys
 from sys import maxsize
+from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -60,8 +63,9 @@ class DescriptorLimitTests(SynchronousTestCase):
 
     def test_windows(self) -> None:
         """Windows has no limit of descriptors, but select() takes 512 sockets."""
-        self.patch(descriptors, "resource", None)
-        self.assertEqual(max_connections(), 512 - RESERVE)
+        with mock.patch.dict(sys.modules, {"resource": None}):
+            windows = runpy.run_path(descriptors.__file__)
+        self.assertEqual(windows["max_connections"](), 512 - RESERVE)
 
     def test_unlimited(self) -> None:
         """Without a limit of descriptors connections are not limited."""
