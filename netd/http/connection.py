@@ -16,7 +16,6 @@ from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
     IHandshakeListener,
     IPushProducer,
-    ITCPTransport,
     ITransport,
 )
 from twisted.python.failure import Failure
@@ -90,14 +89,12 @@ class HTTPConnection:
     def makeConnection(self, transport: ITransport) -> None:
         """The connection is open."""
         context = self.context
-        self.output = Output(cast(Transport, transport), context.unsent)
+        self.output = output = Output(cast(Transport, transport), context.unsent)
         context.opened(self)
-        if ITCPTransport.providedBy(transport):
-            transport.setTcpNoDelay(True)
-        self.transport.registerProducer(self, True)
+        output.transport.registerProducer(self, True)
         if self.refusal is not None:
             self.refuse(self.refusal)
-        elif self.output.secure:
+        elif output.secure:
             self.deadline = context.clock.seconds() + context.limits.handshake
         else:
             self._enter(IDLE, context.idle_deadline)
@@ -136,7 +133,7 @@ class HTTPConnection:
         elif not self.request.startedWriting:
             waited = self.context.clock.seconds() - self.asked_at
             if waited > HALF_CLOSE_SECONDS:
-                self._abandon(Failure(ConnectionDone()))
+                self._abandon(self.request, Failure(ConnectionDone()))
                 self.close()
 
     def writeConnectionLost(self) -> None:
@@ -144,7 +141,8 @@ class HTTPConnection:
 
     def connectionLost(self, reason: Failure) -> None:
         """The connection is closed, and with it everything that was in flight."""
-        self._abandon(reason)
+        if self.request is not None:
+            self._abandon(self.request, reason)
         self._enter(CLOSED, inf)
         if self._upload is not None:
             self._upload.close()
@@ -360,11 +358,9 @@ class HTTPConnection:
         context.wait(self.client)
         self._enter(RESPONDING, inf)
 
-    def _abandon(self, reason: Failure) -> None:
+    def _abandon(self, request: Request, reason: Failure) -> None:
         """The client left before its response was complete, or the connection was cut."""
-        request, self.request = self.request, None
-        if request is None:
-            return
+        self.request = None
         # 499 and 444 are nginx's names for these.
         code = 499
         if reason.check(ConnectionAborted) or self.transport.disconnecting:

@@ -69,7 +69,6 @@ class ServiceProtocol(TimeoutMixin, Protocol):
         if ITCPTransport.providedBy(self.transport):
             # Otherwise a peer that vanished is counted for ever.
             self.transport.setTcpKeepAlive(True)
-            self.transport.setTcpNoDelay(True)
 
     def callLater(self, seconds: float, function: Callable[[], object]) -> IDelayedCall:
         """The clock of TimeoutMixin."""

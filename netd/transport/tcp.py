@@ -10,7 +10,6 @@ Rules: knows no HTTP; needs the private names in `private.TCP`.
 from __future__ import annotations
 
 import socket as sockets
-from contextlib import suppress
 from socket import MSG_PEEK, SHUT_WR, SOCK_STREAM, SocketType, socket
 from sys import intern
 from typing import Any, Final
@@ -82,11 +81,6 @@ class TCPTransport(tcp.Server):
         self._writeDisconnecting = self._writeDisconnected = False
         self.dataBuffer = b""
         getattr(reactor, "admit", reactor.addReader)(self)
-
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        """As stock, but only to disable: the option is inherited from the listening socket."""
-        if not enabled:
-            tcp.Server.setTcpNoDelay(self, enabled)
 
     @property
     def repstr(self) -> str:  # type: ignore[override]  # computed on demand
@@ -219,9 +213,11 @@ class TCPTransport(tcp.Server):
         self.connected, self.disconnected = 0, 1
         sock, protocol = self.socket, self.protocol
         del self.socket, self.fileno, self.protocol
-        with suppress(OSError):
+        try:  # noqa: SIM105 - suppress would cost as much as the system call
             # Of bytes that wait for the FIN, close(2) would send none if there is unread input.
             sock.shutdown(SHUT_WR)
+        except OSError:
+            pass
         sock.close()
         protocol.connectionLost(_DONE)
 

@@ -137,12 +137,7 @@ class MemoryTransport(StringTransport):
     """A transport that can half-close, and that records what was done to it."""
 
     halfClosed = False
-    noDelay = False
     aborted = False
-
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        """Record the option."""
-        self.noDelay = enabled
 
     def loseWriteConnection(self) -> None:
         """Record the half-close."""

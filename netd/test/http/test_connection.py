@@ -11,7 +11,7 @@ from weakref import ref
 
 from twisted.internet import ssl
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import ISSLTransport, ITCPTransport
+from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.test.iosim import FakeTransport, connect
@@ -402,15 +402,6 @@ class BeginningTests(SynchronousTestCase):
         fixture = ServerFixture(connections=1)
         fixture.ask(b"GET /wait/3 HTTP/1.1\r\nHost: a\r\n\r\n")
         self.assertEqual(fixture.connect().response().code, 503)
-
-    def test_noDelay(self) -> None:
-        """TCP_NODELAY is set where the transport has that option."""
-        connection = ServerFixture().server.buildProtocol(None)
-        pipe = MemoryTransport()
-        alsoProvides(pipe, ITCPTransport)
-        connection.makeConnection(pipe)
-        self.assertTrue(pipe.noDelay)
-        self.assertEqual(connection.served, 0)
 
 
 class SecureTests(SynchronousTestCase):

@@ -60,9 +60,6 @@ class Transport(StringTransport):
         """Record several pieces as one write."""
         self.write(b"".join(data))
 
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        """No-op: there is no socket."""
-
 
 @define
 class Response:

@@ -133,14 +133,6 @@ class _Connected(SynchronousTestCase):
 class WriteTests(_Connected):
     """A transport on a reactor without a write batch."""
 
-    def test_noDelay(self) -> None:
-        """The option is inherited from the listening socket; only disabling it is a call."""
-        calls: list[object] = []
-        self.patch(tcp.Server, "setTcpNoDelay", lambda _, enabled: calls.append(enabled))
-        self.server.setTcpNoDelay(True)
-        self.server.setTcpNoDelay(False)
-        self.assertEqual(calls, [False])
-
     def test_atOnce(self) -> None:
         """The bytes that the kernel takes are sent at once, without a turn."""
         self.server.write(b"abc")

@@ -288,6 +288,17 @@ class ServerTests(TestCase):
         self.assertEqual(parse_responses(received)[0].field(b"connection"), b"close")
 
     @inlineCallbacks
+    def test_noDelay(self) -> Any:
+        """No packet waits for the acknowledgement of another one."""
+        client = yield self.connect()
+        while not self.site.connections:
+            yield turn()
+        (channel,) = self.site.connections
+        transport: Any = channel.output.transport
+        self.assertTrue(transport.getTcpNoDelay())
+        client.transport.abortConnection()
+
+    @inlineCallbacks
     def test_drained(self) -> Any:
         """A drain delivers the responses in flight, then fires."""
         response = self.send(b"GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
