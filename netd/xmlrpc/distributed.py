@@ -38,6 +38,12 @@ STOP_SECONDS: Final = 2.0
 """How long a stop waits for the client's threads, which flush for one second."""
 
 
+class _Result(Deferred[Encoded]):
+    """The result of `call`; smaller than a function of its own for a cancellation."""
+
+    call: Call
+
+
 class DistributedPool(Service):
     """The calls of one daemon that Celery workers run; at most `backlog` wait for one."""
 
@@ -53,7 +59,7 @@ class DistributedPool(Service):
         self._backlog = backlog
         self._counters = counters
         self._calls = InFlight()
-        self._results: dict[str, Deferred[Encoded]] = {}
+        self._results: dict[str, _Result] = {}
         self._report = Report()
         self._troubles: dict[str, str] = {}
         """By part of the queue; empty: it works."""
@@ -96,8 +102,9 @@ class DistributedPool(Service):
         """
         if self._calls.waiting >= self._backlog:
             raise faults.too_many(self._calls.waiting)
-        result: Deferred[Encoded] = Deferred(lambda _: self._end(call, None))
         call = Call(str(uuid.uuid4()), procedure, self._clock.seconds())
+        result = _Result(self._give_up)
+        result.call = call
         self._calls.calls[call.key], self._results[call.key] = call, result
         writing = self._turns.finish(codec.call_body(procedure.name, parameters))
         writing.addCallback(self._written, call)
@@ -109,6 +116,10 @@ class DistributedPool(Service):
         if call.key in self._results:
             call.body = body.decode()
             self._client.send(call)
+
+    def _give_up(self, result: Deferred[Encoded]) -> None:
+        assert isinstance(result, _Result)  # noqa: S101 - for the type checker
+        self._end(result.call, None)
 
     def _end(self, call: Call, value: Encoded | Fault | Failure | None) -> None:
         """End a call, unless it has ended already; None: it was given up."""
@@ -145,13 +156,13 @@ class DistributedPool(Service):
             return ""
         # What is told again, after a reply was lost, is told from the start.
         if start == b"0":
-            call.parts.clear()
+            call.parts = ()
         size = sum(map(len, call.parts))
         if start != b"%d" % size:
             return "unreadable"
         if size + len(content) > LARGEST:
             return "too large"
-        call.parts.append(content)
+        call.parts += (content,)
         if name[:1] == in_flight.PART:
             return ""
         try:

@@ -98,7 +98,7 @@ class Call:
     host: str | None = None
     """The worker that began it."""
     began: float = 0.0
-    parts: list[bytes] = Factory(list)
+    parts: tuple[bytes, ...] = ()
     """What has come of its outcome."""
 
     @property
