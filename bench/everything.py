@@ -44,7 +44,8 @@ All servers of a table run at once, pinned to one core, and are loaded in turn, 
 round; the load runs on another core. CPU time is read from `/proc`, so that a busy neighbour
 changes it less than it changes the clock. netd runs as it is installed, with every limit and
 its access log. Rows that end in `-log` write an access log, as netd does; go-httpbin and
-stock-twistd do so by themselves; the other peers write none.
+stock-twistd do so by themselves; the other peers write none. netd parses a head that equals
+the one before only once, which helps it in every row but Browser-like: there each differs.
 
 Compare ratios within one table only. The figures are of one virtual machine, where a system
 call costs several times as much as on bare metal; every server pays that alike.
