@@ -82,6 +82,11 @@ class _Commands(SynchronousTestCase):
         return port
 
 
+def _abandon(daemon: Any) -> None:
+    """Close what it has bound; a stop would take trial's signals for a turn of its reactor."""
+    daemon.abandon()
+
+
 class MakeServiceTests(_Commands):
     """
     The service that twistd runs.
@@ -105,7 +110,7 @@ class MakeServiceTests(_Commands):
         self.addCleanup(os.umask, os.umask(0))
         for before, after in ((0o000, 0o027), (0o022, 0o027), (0o077, 0o077)):
             os.umask(before)
-            tap.makeService(self.options("--port=0")).stopService()
+            _abandon(tap.makeService(self.options("--port=0")))
             self.assertEqual(os.umask(0), after)
 
     def parented(self, **twistd: Any) -> tap.Options:
@@ -130,7 +135,7 @@ class MakeServiceTests(_Commands):
         ):
             options = self.parented(pidfile=str(path), logfile="-", **twistd)
             self.assertFalse(path.exists())
-            tap.makeService(options).stopService()
+            _abandon(tap.makeService(options))
             self.assertEqual(path.read_text(), str(os.getpid()))
             self.assertEqual(path.stat().st_mode & 0o777, mode)
             path.unlink()
@@ -140,7 +145,7 @@ class MakeServiceTests(_Commands):
         Without a pid file, and in another root, none is made.
         """
         for twistd in ({"pidfile": ""}, {"pidfile": "a", "chroot": "/b"}):
-            tap.makeService(self.parented(nodaemon=True, **twistd)).stopService()
+            _abandon(tap.makeService(self.parented(nodaemon=True, **twistd)))
             self.assertFalse(Path("a").exists())
 
     def test_badPidFile(self) -> None:
