@@ -117,9 +117,13 @@ def _documented() -> tuple[str, list[list[str]]]:
     return config, [line.split()[1:] for line in re.findall(r"(?m)^netd --port 80.*$", text)]
 
 
-def _ask(port: int, stop: Event) -> list[int | str]:
-    """Requests to `port`, one after the other, until `stop`; what came of each."""
-    results: list[int | str] = []
+def _longer(results: list[int | str], than: int) -> bool | None:
+    """True when there are more results."""
+    return len(results) > than or None
+
+
+def _ask(port: int, stop: Event, results: list[int | str]) -> None:
+    """Requests to `port`, one after the other, until `stop`; adds what came of each."""
     while not stop.wait(0.002):
         connection = HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
         try:
@@ -129,7 +133,6 @@ def _ask(port: int, stop: Event) -> list[int | str]:
             results.append(repr(error))
         finally:
             connection.close()
-    return results
 
 
 @needs("haproxy")
@@ -201,21 +204,24 @@ class RestartTests(SynchronousTestCase):
         Three restarts under load fail no request, and HAProxy repeats none.
         """
         eventually(partial(self.used, 2), "both servers")
-        stop = Event()
+        stop, results = Event(), list[int | str]()
         with threads(2) as pool:
-            asking = [pool.submit(_ask, self.port, stop) for _ in range(2)]
+            asking = [pool.submit(_ask, self.port, stop, results) for _ in range(2)]
             try:
                 for turn in range(3):
                     self.drain(self.daemons[turn % 2])
                     eventually(partial(self.used, 1), "the other server")
+                    wanted = len(results) + 350
+                    eventually(partial(_longer, results, wanted), "350 more requests")
                     self.daemons[turn % 2].stop()
                     self.daemons[turn % 2] = self.start(self.arguments[turn % 2])
                     eventually(partial(self.used, 2), "both servers")
             finally:
                 stop.set()
-            results = Counter(result for each in asking for result in each.result())
-        self.assertEqual(set(results), {200}, results)
-        self.assertGreater(results[200], 20)
+            for each in asking:
+                each.result()
+        self.assertEqual(set(results), {200}, Counter(results))
+        self.assertGreaterEqual(len(results), 1000)
         for row in self.table().values():
             # A repeated request is late by up to a second.
             troubles = {name: row[name] for name in ("econ", "eresp", "wretr", "wredis")}

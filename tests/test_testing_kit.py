@@ -284,6 +284,11 @@ def test_system(netd, netd_factory):
         netd_factory("--http", "unix:s")
     with pytest.raises(StartFailed, match="\\nnetd: --files: this system cannot [^\\n]*$"):
         netd_factory("--files", ".")
+
+def test_fixtures(netd, netd_key, netd_ca, netd_trusted):
+    assert netd_ca.expired()
+    assert get(netd.echo(key=netd_key)) == 200
+    assert netd.metrics() and netd.attempts(netd_key) == []
 """
         )
         self.passes_on(_WINDOWS)

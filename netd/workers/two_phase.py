@@ -32,7 +32,8 @@ class TwoPhase:
     """
     Reloads the workers of `slots`, and the supervisor's own daemon by `reload`.
 
-    When a reload is over each worker that serves uses the new settings.
+    When a reload is over each worker that serves uses the new settings, unless it stands still
+    for `RESPONSE_SECONDS`.
     """
 
     def __init__(

@@ -270,31 +270,33 @@ class ServerTests(TestCase):
             self.assertLessEqual(len(os.listdir("/proc/self/fd")), before)
 
     @inlineCallbacks
-    def test_unread(self) -> Any:
-        """Unread input is seen in the kernel."""
+    def accepted(self) -> Any:
+        """A connected client, and the transport at the server's end."""
         client = yield self.connect()
         while not self.site.connections:
             yield turn()
         (channel,) = self.site.connections
-        self.assertFalse(has_unread_input(channel.output.transport))
-        channel.output.transport.pauseProducing()
+        return client, channel.output.transport
+
+    @inlineCallbacks
+    def test_unread(self) -> Any:
+        """Unread input is seen in the kernel."""
+        client, transport = yield self.accepted()
+        self.assertFalse(has_unread_input(transport))
+        transport.pauseProducing()
         client.transport.write(GET)
-        while not has_unread_input(channel.output.transport):
+        while not has_unread_input(transport):
             yield turn()
         # A drain waits for the response.
         self.site.drain()
-        channel.output.transport.resumeProducing()
+        transport.resumeProducing()
         received = yield client.ended
         self.assertEqual(parse_responses(received)[0].field(b"connection"), b"close")
 
     @inlineCallbacks
     def test_noDelay(self) -> Any:
         """No packet waits for the acknowledgement of another one."""
-        client = yield self.connect()
-        while not self.site.connections:
-            yield turn()
-        (channel,) = self.site.connections
-        transport: Any = channel.output.transport
+        client, transport = yield self.accepted()
         self.assertTrue(transport.getTcpNoDelay())
         client.transport.abortConnection()
 
